@@ -1,0 +1,187 @@
+//! An event: what one bank multicasts to all, stamped with its clock. The seed calls it a message.
+//!
+//! To the protocol a request is opaque JSON; only the ledger reads it. On the wire an event is the seed's message
+//! `{sender, timestamp, type_msg, id, msg}` plus its view: `msg` is one request, or with `type_msg` `BATCH` the list
+//! `[{id, type_msg, msg}, …]`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::ids::{Ballot, BankId, EventId};
+use super::order_key::OrderKey;
+use super::vector_clock::VectorClock;
+
+/// The `type_msg` of an event that carries a list of requests.
+pub const BATCH: &str = "BATCH";
+/// Most requests in one event; a longer batch from a peer is refused.
+pub const REQUESTS_PER_EVENT_MAX: usize = 1_000;
+
+/// One request as it travels: what kind it is and its JSON, read only by the ledger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RawRequest {
+    /// What the customer's answer and the statements call it. A single request shares its event's id.
+    pub id: EventId,
+    /// The kind, e.g. `REGISTER`.
+    pub type_msg: String,
+    /// The content.
+    pub msg: Arc<RawValue>,
+}
+
+/// An event as the banks order it. Immutable once stamped, so it is shared, not copied.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The view it was sent in.
+    pub view: Ballot,
+    /// Who sent it.
+    pub sender: BankId,
+    /// The sender's clock after it counted this event: component `sender` is the event's counter.
+    pub timestamp: VectorClock,
+    /// Unique name.
+    pub id: EventId,
+    /// What is to be done, in this order; never empty.
+    pub requests: Vec<RawRequest>,
+}
+
+impl Event {
+    /// The event's number among those of its sender, without gaps.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.timestamp.get(self.sender)
+    }
+
+    /// The event's place in the common order.
+    #[must_use]
+    pub fn order_key(&self) -> OrderKey {
+        OrderKey { view: self.view, sum: self.timestamp.sum(), sender: self.sender }
+    }
+
+    /// Reads an event from its wire form.
+    ///
+    /// # Errors
+    /// [`MalformedEvent`] says what does not fit.
+    pub fn from_wire(wire: WireEvent, view_when_absent: Ballot) -> Result<Self, MalformedEvent> {
+        let requests = if wire.type_msg == BATCH {
+            serde_json::from_str::<Vec<RawRequest>>(wire.msg.get()).map_err(|_| MalformedEvent::Batch)?
+        } else {
+            vec![RawRequest { id: wire.id.clone(), type_msg: wire.type_msg, msg: wire.msg }]
+        };
+        if requests.is_empty() || requests.len() > REQUESTS_PER_EVENT_MAX {
+            return Err(MalformedEvent::Batch);
+        }
+        if wire.timestamp.len() <= wire.sender.index() {
+            return Err(MalformedEvent::Timestamp);
+        }
+        let view = wire.view.unwrap_or(view_when_absent);
+        Ok(Event { view, sender: wire.sender, timestamp: wire.timestamp, id: wire.id, requests })
+    }
+
+    /// The wire form.
+    #[must_use]
+    pub fn to_wire(&self) -> WireEvent {
+        let (type_msg, msg) = match self.requests.as_slice() {
+            [single] if single.id == self.id => (single.type_msg.clone(), Arc::clone(&single.msg)),
+            batch => (BATCH.to_owned(), raw(&batch)),
+        };
+        WireEvent {
+            view: Some(self.view),
+            sender: self.sender,
+            timestamp: self.timestamp.clone(),
+            type_msg,
+            id: self.id.clone(),
+            msg,
+        }
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_wire().serialize(serializer)
+    }
+}
+
+/// An event as it stands in JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WireEvent {
+    /// The view; absent in the seed's own messages, which belong to the view in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<Ballot>,
+    /// The bank that sent it.
+    pub sender: BankId,
+    /// The sender's clock.
+    pub timestamp: VectorClock,
+    /// Kind of the request, or [`BATCH`].
+    pub type_msg: String,
+    /// Unique name.
+    pub id: EventId,
+    /// The request or the list of requests.
+    pub msg: Arc<RawValue>,
+}
+
+/// Writes a value as raw JSON, to be carried along unread.
+///
+/// # Panics
+/// Only for types that JSON cannot hold (maps with keys that are no text); the protocol's own have none.
+#[must_use]
+pub fn raw<T: Serialize>(value: &T) -> Arc<RawValue> {
+    let text = serde_json::to_string(value).expect("the protocol's types are JSON");
+    Arc::from(RawValue::from_string(text).expect("serde_json writes JSON"))
+}
+
+/// Why a peer's message is no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MalformedEvent {
+    /// `BATCH` without a list of 1 to [`REQUESTS_PER_EVENT_MAX`] requests.
+    Batch,
+    /// The timestamp has no component for the sender.
+    Timestamp,
+}
+
+impl fmt::Display for MalformedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MalformedEvent::Batch => "O campo msg não é um lote de pedidos válido",
+            MalformedEvent::Timestamp => "O campo timestamp não tem um componente para o remetente",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED_EXAMPLE: &str = r#"{"sender":0,"timestamp":[5,9,1],"type_msg":"REGISTER","id":"EV192.168.0.1-1584","msg":{"mensagem":"mensagem"}}"#;
+
+    #[test]
+    fn the_seeds_message_is_an_event_of_the_view_in_force() {
+        let view = Ballot { round: 3, coordinator: BankId(1) };
+        let event = Event::from_wire(serde_json::from_str(SEED_EXAMPLE).unwrap(), view).unwrap();
+        assert_eq!((event.view, event.counter()), (view, 5));
+        assert_eq!(event.requests[0].id, event.id);
+    }
+
+    #[test]
+    fn a_batch_keeps_its_requests_over_the_wire() {
+        let view = Ballot::default();
+        let mut event = Event::from_wire(serde_json::from_str(SEED_EXAMPLE).unwrap(), view).unwrap();
+        let mut second = event.requests[0].clone();
+        second.id = EventId::new(BankId(0), "x");
+        event.requests.push(second);
+        let text = serde_json::to_string(&event).unwrap();
+        let back = Event::from_wire(serde_json::from_str(&text).unwrap(), Ballot::default()).unwrap();
+        assert_eq!(back.requests.len(), 2);
+        assert_eq!(back.requests[1].msg.get(), r#"{"mensagem":"mensagem"}"#);
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+    }
+
+    #[test]
+    fn an_empty_batch_and_a_short_timestamp_are_refused() {
+        let read = |text: &str| Event::from_wire(serde_json::from_str(text).unwrap(), Ballot::default()).map(|_| ());
+        let empty = r#"{"sender":0,"timestamp":[1],"type_msg":"BATCH","id":"a","msg":[]}"#;
+        assert_eq!(read(empty), Err(MalformedEvent::Batch));
+        let short = r#"{"sender":2,"timestamp":[1,1],"type_msg":"X","id":"a","msg":1}"#;
+        assert_eq!(read(short), Err(MalformedEvent::Timestamp));
+    }
+}

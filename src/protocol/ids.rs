@@ -1,0 +1,280 @@
+//! The names that everything else speaks with: banks, sets of banks, events, positions, ballots.
+//!
+//! Newtypes whose `parse` is the only door for text from outside. Nothing here knows what an event means.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Most banks that a consortium may have: a [`BankSet`] is one machine word.
+pub const BANKS_MAX: usize = 64;
+/// Longest event id in bytes that is taken from a peer.
+pub const EVENT_ID_BYTES_MAX: usize = 96;
+
+/// A bank's number: its index in `nodes.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BankId(pub u16);
+
+impl BankId {
+    /// The bank's place in every vector that has one component per bank.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// All banks of a consortium of `count`, by number.
+    pub fn all(count: usize) -> impl Iterator<Item = BankId> {
+        assert!(count <= BANKS_MAX, "a consortium has at most {BANKS_MAX} banks");
+        (0..count).map(|index| BankId(u16::try_from(index).expect("BANKS_MAX fits u16")))
+    }
+}
+
+impl fmt::Display for BankId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A set of banks, such as the members of a view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<BankId>", into = "Vec<BankId>")]
+pub struct BankSet(u64);
+
+impl BankSet {
+    /// Every bank of a consortium of `count`.
+    #[must_use]
+    pub fn all(count: usize) -> Self {
+        BankId::all(count).collect()
+    }
+
+    /// Adds a bank; adding it twice changes nothing.
+    pub fn insert(&mut self, bank: BankId) {
+        assert!(bank.index() < BANKS_MAX, "bank {bank} is beyond BANKS_MAX");
+        self.0 |= 1 << bank.0;
+    }
+
+    /// Takes a bank out, if it is in.
+    pub fn remove(&mut self, bank: BankId) {
+        if bank.index() < BANKS_MAX {
+            self.0 &= !(1 << bank.0);
+        }
+    }
+
+    /// Whether the bank is in the set.
+    #[must_use]
+    pub fn contains(self, bank: BankId) -> bool {
+        bank.index() < BANKS_MAX && self.0 & (1 << bank.0) != 0
+    }
+
+    /// How many banks are in the set.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether no bank is in the set.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The banks of the set by number.
+    pub fn iter(self) -> impl Iterator<Item = BankId> {
+        (0..BANKS_MAX as u16).map(BankId).filter(move |bank| self.contains(*bank))
+    }
+}
+
+impl FromIterator<BankId> for BankSet {
+    fn from_iter<I: IntoIterator<Item = BankId>>(banks: I) -> Self {
+        let mut set = BankSet::default();
+        for bank in banks {
+            set.insert(bank);
+        }
+        set
+    }
+}
+
+impl From<Vec<BankId>> for BankSet {
+    fn from(banks: Vec<BankId>) -> Self {
+        // From a peer: what lies beyond the bound names no bank of ours and is left out.
+        banks.into_iter().filter(|bank| bank.index() < BANKS_MAX).collect()
+    }
+}
+
+impl From<BankSet> for Vec<BankId> {
+    fn from(set: BankSet) -> Self {
+        set.iter().collect()
+    }
+}
+
+/// The name of an event and of a request in it: `EV{bank}-{uuid}`. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct EventId(Arc<str>);
+
+impl EventId {
+    /// A new id of a bank from a random, unique text (a UUID).
+    #[must_use]
+    pub fn new(bank: BankId, unique: &str) -> Self {
+        EventId(format!("EV{bank}-{unique}").into())
+    }
+
+    /// Reads an id that came from outside.
+    ///
+    /// # Errors
+    /// [`BadEventId`] unless it is 1 to [`EVENT_ID_BYTES_MAX`] bytes of letters, digits, `.`, `_`, `:` and `-`.
+    pub fn parse(text: &str) -> Result<Self, BadEventId> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        if text.is_empty() || text.len() > EVENT_ID_BYTES_MAX || !text.bytes().all(allowed) {
+            return Err(BadEventId);
+        }
+        Ok(EventId(text.into()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        EventId::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// An event id that no bank of ours would have made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("identificador de evento inválido")]
+pub struct BadEventId;
+
+/// A request's place in the common order, counted from 1 over the consortium's whole life; 0 is 'nothing yet'.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// The place after this one.
+    #[must_use]
+    pub fn next(self) -> Position {
+        Position(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What names a view, unique by construction: no two coordinators share a number. Ordered by round, then coordinator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ballot {
+    /// Counts attempts; higher than any the coordinator has seen.
+    pub round: u64,
+    /// The bank that proposed it.
+    pub coordinator: BankId,
+}
+
+impl Default for BankId {
+    fn default() -> Self {
+        BankId(0)
+    }
+}
+
+impl fmt::Display for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.round, self.coordinator)
+    }
+}
+
+/// A value of the hash chain over event, results and the state they leave (SHA-256).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct ChainHash(pub [u8; 32]);
+
+impl ChainHash {
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).ok()?;
+            *byte = u8::from_str_radix(pair, 16).ok()?;
+        }
+        Some(ChainHash(bytes))
+    }
+}
+
+impl fmt::Display for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for ChainHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChainHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        ChainHash::parse(&text).ok_or_else(|| serde::de::Error::custom("64 hexadecimal digits expected"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bank_set_lists_its_banks_by_number_and_survives_json() {
+        let set: BankSet = [BankId(5), BankId(0), BankId(63)].into_iter().collect();
+        assert_eq!(serde_json::to_string(&set).unwrap(), "[0,5,63]");
+        assert_eq!(serde_json::from_str::<BankSet>("[63,5,0,5,900]").unwrap(), set);
+        assert_eq!(set.len(), 3);
+    }
+
+    #[test]
+    fn the_seeds_event_id_is_read_and_a_hostile_one_is_not() {
+        assert!(EventId::parse("EV192.168.0.1-1584").is_ok());
+        for text in ["", "EV 1", "EV\n1", "EVé", &"E".repeat(EVENT_ID_BYTES_MAX + 1)] {
+            assert_eq!(EventId::parse(text), Err(BadEventId), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_printed_and_read_back() {
+        let hash = ChainHash(std::array::from_fn(|index| index as u8 * 7));
+        assert_eq!(ChainHash::parse(&hash.to_string()), Some(hash));
+        assert_eq!(ChainHash::parse("zz"), None);
+    }
+
+    #[test]
+    fn a_ballot_is_ordered_by_round_and_then_by_coordinator() {
+        let ballot = |round, bank| Ballot { round, coordinator: BankId(bank) };
+        assert!(ballot(1, 2) < ballot(2, 0));
+        assert!(ballot(2, 0) < ballot(2, 1));
+    }
+}
