@@ -1,1 +1,26 @@
+//! NetBanking: a consortium of banks that execute every operation in one agreed order.
+//!
+//! The rooms, from the door inward; each depends only on those below it:
+//!
+//! - [`cli`]: one file a command; [`node`]: a node as a whole.
+//! - [`http`]: handlers that forward requests to actors as messages.
+//! - [`actors`]: one per owner (clock, buffer, ledger, journal, peer links, heartbeat, …), thin shells around
+//! - [`protocol`]: the total order, pure; start reading there, at its picture,
+//! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
+//! - [`store`]: what outlives a crash.
+//! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON between banks.
+//!
+//! Invariants that everything rests on: a bank's events are taken in without gaps and after what they depend on;
+//! nothing is acknowledged before it is on disk; events are executed in key order, at every bank the same; all
+//! entries of the ledger add up to zero; a customer is told only what all members agree on.
+
+pub mod actors;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod ledger;
+pub mod node;
 pub mod protocol;
+pub mod session;
+pub mod store;
+pub mod wire;

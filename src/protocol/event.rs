@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::ids::{Ballot, BankId, EventId};
+use super::ids::{Ballot, BankId, BankSet, EventId};
 use super::order_key::OrderKey;
 use super::vector_clock::VectorClock;
 
@@ -43,19 +43,28 @@ pub struct Event {
     pub id: EventId,
     /// What is to be done, in this order; never empty.
     pub requests: Vec<RawRequest>,
+    /// The event as JSON, written once for journal and links.
+    wire: Arc<RawValue>,
 }
 
 impl Event {
-    /// The event's number among those of its sender, without gaps.
+    /// Stamps requests into one event, named after the first of them.
     #[must_use]
-    pub fn counter(&self) -> u64 {
-        self.timestamp.get(self.sender)
+    pub fn stamp(view: Ballot, sender: BankId, timestamp: VectorClock, requests: Vec<RawRequest>) -> Self {
+        let id = requests.first().expect("an event carries at least one request").id.clone();
+        assert!(timestamp.get(sender) > 0, "the sender counts an event before it stamps it");
+        Event::with_wire(view, sender, timestamp, id, requests)
     }
 
-    /// The event's place in the common order.
-    #[must_use]
-    pub fn order_key(&self) -> OrderKey {
-        OrderKey { view: self.view, sum: self.timestamp.sum(), sender: self.sender }
+    fn with_wire(view: Ballot, sender: BankId, timestamp: VectorClock, id: EventId, requests: Vec<RawRequest>) -> Self {
+        let (type_msg, msg) = match requests.as_slice() {
+            [single] if single.id == id => (single.type_msg.clone(), Arc::clone(&single.msg)),
+            batch => (BATCH.to_owned(), raw(&batch)),
+        };
+        let timestamp_sent = timestamp.clone();
+        let wire =
+            raw(&WireEvent { view: Some(view), sender, timestamp: timestamp_sent, type_msg, id: id.clone(), msg });
+        Event { view, sender, timestamp, id, requests, wire }
     }
 
     /// Reads an event from its wire form.
@@ -71,35 +80,51 @@ impl Event {
         if requests.is_empty() || requests.len() > REQUESTS_PER_EVENT_MAX {
             return Err(MalformedEvent::Batch);
         }
-        if wire.timestamp.len() <= wire.sender.index() {
+        if wire.timestamp.len() <= wire.sender.index() || wire.timestamp.get(wire.sender) == 0 {
             return Err(MalformedEvent::Timestamp);
         }
         let view = wire.view.unwrap_or(view_when_absent);
-        Ok(Event { view, sender: wire.sender, timestamp: wire.timestamp, id: wire.id, requests })
+        Ok(Event::with_wire(view, wire.sender, wire.timestamp, wire.id, requests))
+    }
+
+    /// The event's number among those of its sender, without gaps.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.timestamp.get(self.sender)
+    }
+
+    /// The event's place in the common order, and its identity.
+    #[must_use]
+    pub fn order_key(&self) -> OrderKey {
+        OrderKey { view: self.view, sum: self.timestamp.sum(), sender: self.sender }
     }
 
     /// The wire form.
     #[must_use]
     pub fn to_wire(&self) -> WireEvent {
-        let (type_msg, msg) = match self.requests.as_slice() {
-            [single] if single.id == self.id => (single.type_msg.clone(), Arc::clone(&single.msg)),
-            batch => (BATCH.to_owned(), raw(&batch)),
-        };
-        WireEvent {
-            view: Some(self.view),
-            sender: self.sender,
-            timestamp: self.timestamp.clone(),
-            type_msg,
-            id: self.id.clone(),
-            msg,
-        }
+        serde_json::from_str(self.wire.get()).expect("the event wrote it")
+    }
+
+    /// The event as JSON.
+    #[must_use]
+    pub fn wire(&self) -> &RawValue {
+        &self.wire
     }
 }
 
 impl Serialize for Event {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_wire().serialize(serializer)
+        self.wire.serialize(serializer)
     }
+}
+
+/// An event that a bank has taken in, with the members of the view it belongs to: its execution depends on them.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The event.
+    pub event: Arc<Event>,
+    /// Members of the event's own view.
+    pub members: BankSet,
 }
 
 /// An event as it stands in JSON.
@@ -169,6 +194,7 @@ mod tests {
         let mut second = event.requests[0].clone();
         second.id = EventId::new(BankId(0), "x");
         event.requests.push(second);
+        let event = Event::stamp(view, event.sender, event.timestamp, event.requests);
         let text = serde_json::to_string(&event).unwrap();
         let back = Event::from_wire(serde_json::from_str(&text).unwrap(), Ballot::default()).unwrap();
         assert_eq!(back.requests.len(), 2);

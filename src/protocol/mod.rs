@@ -1,4 +1,34 @@
+//! The ordering protocol: pure code, no actix, no disk, no clock of its own, no randomness.
+//!
+//! ```text
+//!             customers                        peers
+//!                 │ Submit                       │ envelopes, the seed's messages
+//!                 ▼              Held            ▼
+//!              clock ◀──────────────────── ordered_buffer ──▶ outbox (one per peer) ──▶ peers
+//!                 │     Own, Merged              ▲ │ │ Execute
+//!                 └──────────────────────────────┘ │ ▼
+//!                               Persisted ▲ Append │ executor (the ledger) ──▶ checks ──▶ customers
+//!                                         │        ▼
+//!                                        journal ◀────── executed marks
+//! ```
+//!
+//! - [`ids`], [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the total order.
+//! - [`clock`] stamps, [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes, [`checks`] finds
+//!   agreement, [`outbox`] sends until it is acknowledged.
+//! - [`heartbeat`] knows who answers, [`view`] who acts together.
+//! - [`effect`]: everything these parts can tell each other, in one place.
+//!
+//! Each part is a plain struct with a `handle(input, …, out)`; it never sends anything itself.
+
+pub mod checks;
+pub mod clock;
+pub mod effect;
 pub mod event;
+pub mod executor;
+pub mod heartbeat;
 pub mod ids;
 pub mod order_key;
+pub mod ordered_buffer;
+pub mod outbox;
 pub mod vector_clock;
+pub mod view;

@@ -1,0 +1,96 @@
+//! Owns the ordered buffer.
+
+use actix::{Actor, Context, Handler, Message, MessageResult};
+
+use super::routes::{Post, Wire};
+use crate::protocol::effect::{BufferInput, Envelope, EnvelopeAnswer};
+use crate::protocol::event::Event;
+use crate::protocol::ids::{Ballot, BankId};
+use crate::protocol::ordered_buffer::OrderedBuffer;
+use crate::protocol::vector_clock::VectorClock;
+
+impl Message for BufferInput {
+    type Result = ();
+}
+
+/// The actor around [`OrderedBuffer`].
+pub struct BufferActor {
+    buffer: OrderedBuffer,
+    post: Post,
+}
+
+impl BufferActor {
+    /// An actor that waits to be wired.
+    #[must_use]
+    pub fn new(buffer: OrderedBuffer) -> Self {
+        BufferActor { buffer, post: Post::default() }
+    }
+}
+
+impl Actor for BufferActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Wire> for BufferActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.post.wire(routes);
+    }
+}
+
+impl Handler<BufferInput> for BufferActor {
+    type Result = ();
+
+    fn handle(&mut self, input: BufferInput, _: &mut Self::Context) {
+        self.buffer.handle(input, &mut self.post.out);
+        self.post.deliver();
+    }
+}
+
+/// What a peer says, from the HTTP handler that read it.
+#[derive(Message)]
+#[rtype(result = "EnvelopeAnswer")]
+pub struct FromPeer {
+    /// The peer.
+    pub from: BankId,
+    /// What it says.
+    pub envelope: Envelope,
+}
+
+impl Handler<FromPeer> for BufferActor {
+    type Result = MessageResult<FromPeer>;
+
+    fn handle(&mut self, message: FromPeer, _: &mut Self::Context) -> Self::Result {
+        let answer = self.buffer.receive(message.from, message.envelope, &mut self.post.out);
+        self.post.deliver();
+        MessageResult(answer)
+    }
+}
+
+/// Asks what waits in the buffer.
+#[derive(Message)]
+#[rtype(result = "BufferState")]
+pub struct BufferStatus;
+
+/// What waits in the buffer.
+pub struct BufferState {
+    /// The view in force.
+    pub view: Option<Ballot>,
+    /// Events in the order in which they will be executed.
+    pub waiting: Vec<std::sync::Arc<Event>>,
+    /// The durable clock that is believed of each bank.
+    pub matrix: Vec<VectorClock>,
+}
+
+impl Handler<BufferStatus> for BufferActor {
+    type Result = MessageResult<BufferStatus>;
+
+    fn handle(&mut self, _: BufferStatus, _: &mut Self::Context) -> Self::Result {
+        MessageResult(BufferState {
+            view: self.buffer.view(),
+            waiting: self.buffer.waiting().cloned().collect(),
+            matrix: self.buffer.matrix().to_vec(),
+        })
+    }
+}

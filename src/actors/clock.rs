@@ -1,0 +1,68 @@
+//! Owns the vector clock.
+
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message};
+
+use super::routes::{Post, Wire};
+use super::time::{Monotonic, TICK_MS};
+use crate::protocol::clock::Clock;
+use crate::protocol::effect::ClockInput;
+use crate::protocol::vector_clock::VectorClock;
+
+impl Message for ClockInput {
+    type Result = ();
+}
+
+/// The actor around [`Clock`].
+pub struct ClockActor {
+    clock: Clock,
+    time: Monotonic,
+    post: Post,
+}
+
+impl ClockActor {
+    /// An actor that waits to be wired.
+    #[must_use]
+    pub fn new(clock: Clock, time: Monotonic) -> Self {
+        ClockActor { clock, time, post: Post::default() }
+    }
+}
+
+impl Actor for ClockActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(Duration::from_millis(TICK_MS), |_, context| context.address().do_send(ClockInput::Tick));
+    }
+}
+
+impl Handler<Wire> for ClockActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.post.wire(routes);
+    }
+}
+
+impl Handler<ClockInput> for ClockActor {
+    type Result = ();
+
+    fn handle(&mut self, input: ClockInput, _: &mut Self::Context) {
+        self.clock.handle(input, self.time.now(), &mut self.post.out);
+        self.post.deliver();
+    }
+}
+
+/// Asks for the clock as it stands, with how many requests wait for their stamp.
+#[derive(Message)]
+#[rtype(result = "(VectorClock, usize)")]
+pub struct ClockStatus;
+
+impl Handler<ClockStatus> for ClockActor {
+    type Result = actix::MessageResult<ClockStatus>;
+
+    fn handle(&mut self, _: ClockStatus, _: &mut Self::Context) -> Self::Result {
+        actix::MessageResult((self.clock.now().clone(), self.clock.queued()))
+    }
+}

@@ -1,0 +1,83 @@
+//! Owns the store, on a thread of its own: its fsync makes nobody wait but those who wait for it.
+
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message};
+
+use super::routes::{Post, Wire};
+use crate::protocol::effect::JournalInput;
+use crate::store::GroupCommit;
+
+/// How long marks of execution may wait for a commit that others need, in milliseconds.
+const LAZY_COMMIT_MS: u64 = 500;
+
+impl Message for JournalInput {
+    type Result = ();
+}
+
+/// The actor around [`GroupCommit`].
+pub struct JournalActor {
+    writer: GroupCommit,
+    flush_is_queued: bool,
+    post: Post,
+}
+
+impl JournalActor {
+    /// An actor that waits to be wired.
+    #[must_use]
+    pub fn new(writer: GroupCommit) -> Self {
+        JournalActor { writer, flush_is_queued: false, post: Post::default() }
+    }
+
+    fn flush(&mut self) {
+        if let Err(error) = self.writer.flush(&mut self.post.out) {
+            // What is on disk is unknown now; the restart finds out.
+            log::error!("{error}");
+            std::process::exit(1);
+        }
+        self.post.deliver();
+    }
+}
+
+impl Actor for JournalActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(Duration::from_millis(LAZY_COMMIT_MS), |actor, _| actor.flush());
+    }
+}
+
+impl Handler<Wire> for JournalActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.post.wire(routes);
+    }
+}
+
+/// Commit now; answered when it is on disk. The actor queues one behind everything that waits already, so that all of
+/// it shares one fsync.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+impl Handler<JournalInput> for JournalActor {
+    type Result = ();
+
+    fn handle(&mut self, input: JournalInput, context: &mut Self::Context) {
+        self.writer.handle(input);
+        if self.writer.is_urgent() && !self.flush_is_queued {
+            self.flush_is_queued = true;
+            context.address().do_send(Flush);
+        }
+    }
+}
+
+impl Handler<Flush> for JournalActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) {
+        self.flush_is_queued = false;
+        self.flush();
+    }
+}

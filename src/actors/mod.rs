@@ -1,0 +1,19 @@
+//! The actors: each owns one plain struct and hands its effects on. Nothing is shared, so nothing is locked.
+//!
+//! [`routes`] says where every effect goes, [`node`] is the only wiring. Only [`peer_link`] and [`heartbeat`] await
+//! the network.
+
+pub mod buffer;
+pub mod checks;
+pub mod clock;
+pub mod heartbeat;
+pub mod journal;
+pub mod ledger;
+pub mod node;
+pub mod passwords;
+pub mod peer_link;
+pub mod replies;
+pub mod routes;
+pub mod sessions;
+pub mod time;
+pub mod view;

@@ -1,0 +1,214 @@
+//! The only wiring: starts a node's actors on what its disk holds and tells each where the others are.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter, SyncArbiter};
+use tokio::net::TcpListener;
+
+use super::buffer::{BufferActor, BufferStatus};
+use super::checks::{ChecksActor, Unconfirmed};
+use super::clock::ClockActor;
+use super::heartbeat::{HeartbeatActor, Introduction, PeerAddress, answer_pings};
+use super::journal::{Flush, JournalActor};
+use super::ledger::LedgerActor;
+use super::passwords::{self, PasswordsActor};
+use super::peer_link::{IsEmpty, Line, PeerLinkActor};
+use super::replies::{RepliesActor, Waiting};
+use super::routes::{Routes, Wire};
+use super::sessions::SessionsActor;
+use super::time::Monotonic;
+use super::view::{Draining, ViewActor};
+use crate::config::Config;
+use crate::ledger::Book;
+use crate::protocol::checks::Checks;
+use crate::protocol::clock::Clock;
+use crate::protocol::effect::{ClockInput, Frozen};
+use crate::protocol::executor::{self, Executor};
+use crate::protocol::ids::{Ballot, BankId};
+use crate::protocol::ordered_buffer::OrderedBuffer;
+use crate::protocol::vector_clock::VectorClock;
+use crate::protocol::view::View;
+use crate::store::{Found, GroupCommit, Owner, Remembered, SqliteStore, Store, StoreError};
+
+/// How long a stopping node waits for what is under way, at most.
+const DRAIN_WAIT: Duration = Duration::from_secs(5);
+/// How often it looks meanwhile.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// A running node's actors.
+#[derive(Clone)]
+pub struct Actors {
+    /// The parts of the protocol.
+    pub routes: Routes,
+    /// Who is logged in.
+    pub sessions: Addr<SessionsActor>,
+    /// Hashes passwords.
+    pub passwords: Addr<PasswordsActor>,
+    /// The threads that the actors live on.
+    arbiters: Arc<[Arbiter]>,
+}
+
+/// What a node's disk held when it started.
+struct Recovered {
+    book: Book,
+    promised: Ballot,
+    prepared: Ballot,
+    state: Frozen,
+}
+
+/// Starts the actors of bank `me` on the journal in `data`.
+///
+/// # Errors
+/// [`StoreError`] when the journal cannot be used.
+pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpListener) -> Result<Actors, StoreError> {
+    let banks = config.nodes.len();
+    let mut store = SqliteStore::open(data, Owner { bank: me, banks })?;
+    let recovered = recover(&mut store, banks)?;
+    log::info!("banco {me}: diário em {} até a posição {}", data.display(), recovered.book.position());
+
+    let time = Monotonic::start();
+    // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
+    let [core, ledger, disk, links, pulse] = std::array::from_fn(|_| Arbiter::new());
+    let Recovered { book, promised, prepared, state } = recovered;
+    let last = state.last;
+    let routes = Routes {
+        me,
+        clock: on(&core, move || ClockActor::new(Clock::new(me, banks), time)),
+        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks))),
+        checks: on(&core, move || ChecksActor::new(Checks::new(me))),
+        replies: on(&core, RepliesActor::default),
+        view: on(&core, move || ViewActor::new(View::new(me, banks, promised, prepared, state), banks, time)),
+        ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, book, last))),
+        journal: on(&disk, move || JournalActor::new(GroupCommit::new(Box::new(store)))),
+        links: BankId::all(banks).map(|peer| link(&links, me, peer, config, secret, time)).collect(),
+    };
+    wire(&routes);
+
+    let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
+    let peers = peers(me, config);
+    let (times, view) = (config.heartbeat, routes.view.clone());
+    let monitor_introduction = introduction.clone();
+    let monitor = on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time));
+    monitor.do_send(Wire(routes.clone()));
+    pulse.spawn(answer_pings(pings, introduction, banks, view));
+
+    Ok(Actors {
+        routes,
+        sessions: on(&core, move || SessionsActor::new(time)),
+        passwords: SyncArbiter::start(passwords::THREADS, || PasswordsActor),
+        arbiters: [core, ledger, disk, links, pulse].into(),
+    })
+}
+
+fn on<A, F>(arbiter: &Arbiter, make: F) -> Addr<A>
+where
+    A: Actor<Context = actix::Context<A>>,
+    F: FnOnce() -> A + Send + 'static,
+{
+    A::start_in_arbiter(&arbiter.handle(), |_| make())
+}
+
+fn link(
+    arbiter: &Arbiter,
+    me: BankId,
+    peer: BankId,
+    config: &Config,
+    secret: &str,
+    time: Monotonic,
+) -> Option<Addr<PeerLinkActor>> {
+    if peer == me {
+        return None;
+    }
+    let line = Line { me, peer, url: config.nodes[peer.index()].url(), secret: secret.to_owned() };
+    Some(on(arbiter, move || PeerLinkActor::new(line, time)))
+}
+
+fn peers(me: BankId, config: &Config) -> Vec<PeerAddress> {
+    let address = |bank: BankId| {
+        let node = &config.nodes[bank.index()];
+        PeerAddress { bank, address: format!("{}:{}", node.host, node.heartbeat_port) }
+    };
+    BankId::all(config.nodes.len()).filter(|bank| *bank != me).map(address).collect()
+}
+
+fn wire(routes: &Routes) {
+    routes.clock.do_send(Wire(routes.clone()));
+    routes.buffer.do_send(Wire(routes.clone()));
+    routes.checks.do_send(Wire(routes.clone()));
+    routes.replies.do_send(Wire(routes.clone()));
+    routes.view.do_send(Wire(routes.clone()));
+    routes.ledger.do_send(Wire(routes.clone()));
+    routes.journal.do_send(Wire(routes.clone()));
+}
+
+/// Rebuilds the ledger from the journal and proves by the hashes that it came out the same.
+fn recover(store: &mut dyn Store, banks: usize) -> Result<Recovered, StoreError> {
+    let Remembered { promised, prepared } = store.remembered()?;
+    let mut book = Book::new(banks);
+    // The clock of the last view: where it began, and every event of it that is here.
+    let mut clock = prepared.clock;
+    clock.merge(&VectorClock::zero(banks));
+    let mut state = Frozen { clock, ..Frozen::default() };
+    store.load(&mut |found| {
+        let event = match &found {
+            Found::Executed(entry) => Arc::clone(&entry.held.event),
+            Found::Held(held) => Arc::clone(&held.event),
+        };
+        if event.view == prepared.ballot {
+            state.clock.merge(&event.timestamp);
+        }
+        match found {
+            Found::Executed(entry) => {
+                let executed = executor::apply(&mut book, &entry.held);
+                if (executed.position, executed.hash) != (entry.position, entry.hash) {
+                    return Err(StoreError::Differs { position: entry.position });
+                }
+                state.last = Some(event.order_key());
+            }
+            Found::Held(held) => state.held.push(held),
+        }
+        Ok(())
+    })?;
+    (state.position, state.hash) = (book.position(), book.hash());
+    Ok(Recovered { book, promised, prepared: prepared.ballot, state })
+}
+
+impl Actors {
+    /// Takes nothing new and waits, for a bounded time, until what is under way is answered and the peers have what
+    /// they need of this bank; then everything is on disk.
+    pub async fn drain(&self) {
+        self.routes.view.do_send(Draining);
+        self.routes.clock.do_send(ClockInput::Drain);
+        let idle = async {
+            while !self.is_idle().await {
+                actix_rt::time::sleep(DRAIN_LOOK).await;
+            }
+        };
+        if actix_rt::time::timeout(DRAIN_WAIT, idle).await.is_err() {
+            log::warn!("banco {}: parando com pedidos sem resposta; a ordem comum decidirá sobre eles", self.routes.me);
+        }
+        // An actor that is gone has nothing to write.
+        let _ = self.routes.journal.send(Flush).await;
+    }
+
+    async fn is_idle(&self) -> bool {
+        let routes = &self.routes;
+        let waiting = routes.replies.send(Waiting).await.unwrap_or(0);
+        let buffered = routes.buffer.send(BufferStatus).await.map_or(0, |state| state.waiting.len());
+        let unconfirmed = routes.checks.send(Unconfirmed).await.unwrap_or(0);
+        let mut links_are_empty = true;
+        for link in routes.links.iter().flatten() {
+            links_are_empty &= link.send(IsEmpty).await.unwrap_or(true);
+        }
+        waiting == 0 && buffered == 0 && unconfirmed == 0 && links_are_empty
+    }
+
+    /// Ends all actors.
+    pub fn stop(&self) {
+        self.arbiters.iter().for_each(|arbiter| {
+            arbiter.stop();
+        });
+    }
+}

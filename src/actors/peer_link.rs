@@ -1,0 +1,197 @@
+//! Owns the outbox for one peer and carries it there over HTTP. Awaits the network, and nothing else does for it.
+
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message};
+use awc::http::StatusCode;
+use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
+
+use super::time::Monotonic;
+use crate::protocol::effect::PeerInput;
+use crate::protocol::ids::BankId;
+use crate::protocol::outbox::{Delivery, Outbox, SeedMessage, Transmission};
+use crate::protocol::view::ViewMessage;
+use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
+
+/// How long a peer may take to answer one request, in milliseconds.
+const ANSWER_WITHIN_MS: u64 = 3_000;
+/// Connections kept open to one peer.
+const CONNECTIONS: usize = 8;
+
+impl Message for PeerInput {
+    type Result = ();
+}
+
+/// Who calls whom.
+#[derive(Clone)]
+pub struct Line {
+    /// This bank.
+    pub me: BankId,
+    /// The peer.
+    pub peer: BankId,
+    /// The peer's base URL, without a slash at the end.
+    pub url: String,
+    /// What peers prove themselves with.
+    pub secret: String,
+}
+
+/// The actor around [`Outbox`].
+pub struct PeerLinkActor {
+    line: Line,
+    client: awc::Client,
+    outbox: Outbox,
+    time: Monotonic,
+    pump_is_queued: bool,
+}
+
+impl PeerLinkActor {
+    /// A link that is silent until a view begins. Call it on the arbiter that will run it.
+    #[must_use]
+    pub fn new(line: Line, time: Monotonic) -> Self {
+        let client = wire::client(CONNECTIONS, Duration::from_millis(ANSWER_WITHIN_MS));
+        let outbox = Outbox::new(line.me);
+        PeerLinkActor { line, client, outbox, time, pump_is_queued: false }
+    }
+
+    /// Sends once everything that waits in the mailbox has been taken in, so that it travels together.
+    fn queue_pump(&mut self, context: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.pump_is_queued, true) {
+            context.address().do_send(Pump);
+        }
+    }
+
+    fn request(&self, path: &str) -> awc::ClientRequest {
+        self.client
+            .post(format!("{}{path}", self.line.url))
+            .insert_header((AUTHORIZATION, format!("Bearer {}", self.line.secret)))
+            .insert_header((BANK_HEADER, self.line.me.to_string()))
+            .insert_header((CONTENT_TYPE, "application/json"))
+    }
+
+    fn transmit(&self, era: u64, transmission: &Transmission, context: &mut Context<Self>) {
+        let (path, body) = match transmission {
+            Transmission::Envelope(parcel) => {
+                ("/peer/envelope".to_owned(), json(&EnvelopeOut::new(self.line.me, parcel)))
+            }
+            Transmission::Seed(SeedMessage::Event(event)) => ("/receive-message".to_owned(), json(&event)),
+            Transmission::Seed(SeedMessage::Ack(id)) => (format!("/receiver_ack/{id}"), String::new()),
+            Transmission::Seed(SeedMessage::OwnCheck(id, check)) => {
+                let body = serde_json::json!({"code": check.code, "descript": check.descript});
+                (format!("/init_check_queue/{id}"), body.to_string())
+            }
+            Transmission::Seed(SeedMessage::PeerCheck(id, check)) => {
+                let body = serde_json::json!({"code": check.code, "descript": check.descript, "msg": "ONE_QUEUE"});
+                (format!("/receiver_one_queue/{id}"), body.to_string())
+            }
+        };
+        let sending = self.request(&path).send_body(body);
+        let is_envelope = matches!(transmission, Transmission::Envelope(_));
+        let link = context.address();
+        actix_rt::spawn(async move {
+            let delivery = match sending.await {
+                Ok(mut response) => {
+                    // Every body is read, else the connection is lost for the next request.
+                    let body = response.body().await.unwrap_or_default();
+                    delivery(response.status(), is_envelope, &body)
+                }
+                Err(_) => Delivery::Failed,
+            };
+            link.do_send(Delivered { era, delivery });
+        });
+    }
+
+    fn send_view(&self, message: &ViewMessage) {
+        let sending = self.request("/peer/view").send_body(json(message));
+        // The view says again what is not answered, so a failure here needs no care.
+        actix_rt::spawn(async move {
+            if let Ok(mut response) = sending.await {
+                let _ = response.body().await;
+            }
+        });
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("the protocol's types are JSON")
+}
+
+fn delivery(status: StatusCode, is_envelope: bool, body: &[u8]) -> Delivery {
+    match status {
+        StatusCode::CONFLICT => Delivery::WrongView,
+        StatusCode::NOT_FOUND => Delivery::UnknownRoute,
+        status if !status.is_success() => Delivery::Failed,
+        _ if !is_envelope => Delivery::Taken,
+        _ => match serde_json::from_slice::<EnvelopeAnswerJson>(body) {
+            Ok(answer) => Delivery::Answered(answer.into()),
+            Err(_) => Delivery::Failed,
+        },
+    }
+}
+
+impl Actor for PeerLinkActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<PeerInput> for PeerLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, input: PeerInput, context: &mut Self::Context) {
+        match input {
+            PeerInput::View(message) => self.send_view(&message),
+            input => {
+                self.outbox.handle(input);
+                self.queue_pump(context);
+            }
+        }
+    }
+}
+
+/// Send what may be sent now.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Pump;
+
+impl Handler<Pump> for PeerLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Pump, context: &mut Self::Context) {
+        self.pump_is_queued = false;
+        let now = self.time.now();
+        while let Some((era, transmission)) = self.outbox.next(now) {
+            self.transmit(era, &transmission, context);
+        }
+        if let Some(wait) = self.outbox.wake_at().and_then(|at| at.checked_sub(now)).filter(|wait| *wait > 0) {
+            context.run_later(Duration::from_millis(wait), |link, context| link.queue_pump(context));
+        }
+    }
+}
+
+/// A request to the peer has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Delivered {
+    era: u64,
+    delivery: Delivery,
+}
+
+impl Handler<Delivered> for PeerLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, delivered: Delivered, context: &mut Self::Context) {
+        self.outbox.delivered(delivered.era, delivered.delivery, self.time.now());
+        self.queue_pump(context);
+    }
+}
+
+/// Asks whether the peer has everything.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsEmpty;
+
+impl Handler<IsEmpty> for PeerLinkActor {
+    type Result = bool;
+
+    fn handle(&mut self, _: IsEmpty, _: &mut Self::Context) -> bool {
+        self.outbox.is_empty()
+    }
+}

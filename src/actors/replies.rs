@@ -1,0 +1,89 @@
+//! Owns the waiting customers: each by the id of the request they wait for.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use tokio::sync::oneshot;
+
+use super::routes::{Post, Wire};
+use crate::protocol::effect::{ClockInput, Effect, Reply};
+use crate::protocol::event::RawRequest;
+use crate::protocol::ids::EventId;
+
+/// How often those who gave up waiting are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// The actor that hands outcomes to those who wait.
+#[derive(Default)]
+pub struct RepliesActor {
+    waiting: HashMap<EventId, oneshot::Sender<Reply>>,
+    post: Post,
+}
+
+impl Actor for RepliesActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(SWEEP_EVERY, |actor, _| actor.waiting.retain(|_, waiting| !waiting.is_closed()));
+    }
+}
+
+impl Handler<Wire> for RepliesActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.post.wire(routes);
+    }
+}
+
+/// A customer's request for the common order; what comes of it can be awaited.
+#[derive(Message)]
+#[rtype(result = "oneshot::Receiver<Reply>")]
+pub struct Submit(pub RawRequest);
+
+impl Handler<Submit> for RepliesActor {
+    type Result = MessageResult<Submit>;
+
+    fn handle(&mut self, Submit(request): Submit, _: &mut Self::Context) -> Self::Result {
+        let (reply, waiting) = oneshot::channel();
+        self.waiting.insert(request.id.clone(), reply);
+        self.post.out.push(Effect::Clock(ClockInput::Submit(request)));
+        self.post.deliver();
+        MessageResult(waiting)
+    }
+}
+
+/// What came of a request.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Answer {
+    /// The request.
+    pub id: EventId,
+    /// What came of it.
+    pub reply: Reply,
+}
+
+impl Handler<Answer> for RepliesActor {
+    type Result = ();
+
+    fn handle(&mut self, answer: Answer, _: &mut Self::Context) {
+        if let Some(waiting) = self.waiting.remove(&answer.id) {
+            // Whoever gave up waiting asks again with the same Idempotency-Key.
+            let _ = waiting.send(answer.reply);
+        }
+    }
+}
+
+/// Asks how many customers wait.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct Waiting;
+
+impl Handler<Waiting> for RepliesActor {
+    type Result = usize;
+
+    fn handle(&mut self, _: Waiting, _: &mut Self::Context) -> usize {
+        self.waiting.len()
+    }
+}

@@ -1,0 +1,116 @@
+//! Owns the view.
+
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+
+use super::routes::{Post, Wire};
+use super::time::{Monotonic, TICK_MS};
+use crate::protocol::effect::{PeerReport, ViewInput};
+use crate::protocol::ids::{Ballot, BankId, BankSet};
+use crate::protocol::view::View;
+
+impl Message for ViewInput {
+    type Result = ();
+}
+
+/// The actor around [`View`].
+pub struct ViewActor {
+    banks: usize,
+    view: View,
+    time: Monotonic,
+    draining: bool,
+    post: Post,
+}
+
+impl ViewActor {
+    /// An actor that waits to be wired.
+    #[must_use]
+    pub fn new(view: View, banks: usize, time: Monotonic) -> Self {
+        ViewActor { banks, view, time, draining: false, post: Post::default() }
+    }
+}
+
+impl Actor for ViewActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(Duration::from_millis(TICK_MS), |_, context| context.address().do_send(ViewInput::Tick));
+    }
+}
+
+impl Handler<Wire> for ViewActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.post.wire(routes);
+    }
+}
+
+impl Handler<ViewInput> for ViewActor {
+    type Result = ();
+
+    fn handle(&mut self, input: ViewInput, _: &mut Self::Context) {
+        self.view.handle(input, self.time.now(), &mut self.post.out);
+        self.post.deliver();
+    }
+}
+
+/// Asks what this node says of itself to its peers: the answer to a ping.
+#[derive(Message)]
+#[rtype(result = "PeerReport")]
+pub struct Report;
+
+impl Handler<Report> for ViewActor {
+    type Result = MessageResult<Report>;
+
+    fn handle(&mut self, _: Report, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.view.report())
+    }
+}
+
+/// The node is about to stop: it is not ready any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Draining;
+
+impl Handler<Draining> for ViewActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Draining, _: &mut Self::Context) {
+        self.draining = true;
+    }
+}
+
+/// Asks for the state of the view.
+#[derive(Message)]
+#[rtype(result = "ViewState")]
+pub struct ViewStatus;
+
+/// The state of the view.
+pub struct ViewState {
+    /// Whether writes are taken.
+    pub ready: bool,
+    /// Whether the node is stopping.
+    pub draining: bool,
+    /// Where the node stands, as a word for people.
+    pub phase: String,
+    /// The view in force with its members.
+    pub active: Option<(Ballot, BankSet)>,
+    /// Banks that answer, this one included.
+    pub heard: BankSet,
+}
+
+impl Handler<ViewStatus> for ViewActor {
+    type Result = MessageResult<ViewStatus>;
+
+    fn handle(&mut self, _: ViewStatus, _: &mut Self::Context) -> Self::Result {
+        MessageResult(ViewState {
+            ready: self.view.is_ready() && !self.draining,
+            draining: self.draining,
+            phase: format!("{:?}", self.view.phase()).to_lowercase(),
+            active: self.view.active(),
+            heard: BankId::all(self.banks).filter(|bank| self.view.hears(*bank)).collect(),
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! Accounts: open, list, read with statement, and find by Pix key.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Bank;
+use super::auth::customer;
+use super::body::{Fields, receive, text};
+use super::customers::{authenticate, user_name};
+use super::order::{idempotency_key, order};
+use super::refusal::Refused;
+use crate::actors::ledger::Ask;
+use crate::ledger::{
+    Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, Opening, PixKey, PixType, Reais, TypeAccount,
+    TypePerson, UserName, page,
+};
+use crate::protocol::ids::{BankId, EventId};
+
+/// Statement entries in one answer when the customer does not say.
+const PAGE_DEFAULT: usize = 100;
+/// Most statement entries in one answer.
+const PAGE_MAX: usize = 1_000;
+/// Most names in `users`; the ledger's own limit is lower, this one bounds the work before it.
+const USERS_MAX: usize = 100;
+
+/// An account as the seed lists it: `[num, balance, key]`.
+pub(super) type AccountLine = (AccountNumber, Reais, PixKey);
+
+/// One account in a list.
+pub(super) fn line(account: &Account) -> AccountLine {
+    (account.number, Reais(account.balance), account.key.clone())
+}
+
+/// `POST /accounts_user/{user_name}` and `POST /create_account`
+pub(super) async fn open(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let body = receive(body).await?;
+    let fields = Fields::of_body(&body)?;
+    if let Some(named) = request.match_info().get("user_name")
+        && named != fields.text("user_name")?
+    {
+        return Err(Refused::bad("O campo user_name difere do nome na rota"));
+    }
+    let type_account = fields.word::<TypeAccount>("type_account", "PF, PJ ou CONJUNTA")?;
+    let pix_type = fields.word::<PixType>("pix_type", "CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM")?;
+    let users = users(&fields)?;
+    let value_init = amount(&fields, "value_init")?;
+    let key = idempotency_key(&request)?;
+    let user_name = authenticate(&bank, &fields).await?;
+    let action = Action::CreateAccount(Opening {
+        user_name,
+        type_account,
+        pix_type,
+        users,
+        value_init,
+        numbers: (bank.draw)(),
+        random_key: Uuid::new_v4().to_string(),
+    });
+    order(&bank, None, key, action).await
+}
+
+fn users(fields: &Fields<'_>) -> Result<Vec<UserName>, Refused> {
+    let list = fields.list("users")?;
+    if list.len() > USERS_MAX {
+        return Err(Refused::bad("O campo users tem nomes demais"));
+    }
+    list.into_iter().map(|raw| user_name(&text(raw, "users")?)).collect()
+}
+
+/// A positive amount in reais with at most two decimals.
+pub(super) fn amount(fields: &Fields<'_>, name: &str) -> Result<Amount, Refused> {
+    Amount::parse_json(fields.raw(name)?.get()).map_err(|error| Refused::bad(format!("Campo {name}: {error}")))
+}
+
+/// `GET /accounts_user/{user_name}`: this bank's accounts of that customer.
+pub(super) async fn list(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Refused> {
+    let asked = user_name(&path)?;
+    if customer(&bank, &request).await?.is_some_and(|user| user != asked) {
+        return Err(Refused::not_yours("Só o próprio cliente lista as suas contas"));
+    }
+    let me = bank.me;
+    let lines = bank
+        .actors
+        .routes
+        .ledger
+        .send(Ask(move |book: &Book| {
+            book.customer(&asked)?;
+            Some(book.accounts_of(&asked).filter(|account| account.bank == me).map(line).collect::<Vec<_>>())
+        }))
+        .await?;
+    let lines = lines.ok_or_else(|| Refused::bad("Cliente não encontrado"))?;
+    Ok(HttpResponse::Ok().json(BTreeMap::from([(me, lines)])))
+}
+
+/// Which part of a statement is wanted.
+#[derive(Deserialize)]
+pub(super) struct PageQuery {
+    limit: Option<usize>,
+    before: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct AccountRead {
+    data: AccountData,
+    descript: &'static str,
+    /// `before` of the next older page; absent at the beginning of the statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_before: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct AccountData {
+    num_account: AccountNumber,
+    balance: Reais,
+    name: String,
+    kay_pix: PixKey,
+    type_account: TypeAccount,
+    user_names: Vec<UserName>,
+    transactions: Vec<EntryLine>,
+}
+
+#[derive(Serialize)]
+struct EntryLine {
+    #[serde(rename = "type")]
+    kind: EntryKind,
+    value: Reais,
+    previous_balance: Reais,
+    app_balance: Reais,
+    date: String,
+    time: String,
+    made_by: UserName,
+    bank_sender: BankId,
+    id: EventId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pix: Option<PixKey>,
+}
+
+impl From<&Entry> for EntryLine {
+    fn from(entry: &Entry) -> Self {
+        EntryLine {
+            kind: entry.kind,
+            value: Reais(entry.value),
+            previous_balance: Reais(entry.previous_balance()),
+            app_balance: Reais(entry.balance_after),
+            date: entry.date().to_string(),
+            time: entry.time().to_string(),
+            made_by: entry.made_by.clone(),
+            bank_sender: entry.bank_sender,
+            id: entry.id.clone(),
+            pix: entry.pix.clone(),
+        }
+    }
+}
+
+/// `GET /get_account/{num_account}`: an account of this bank with its statement, newest entry last.
+pub(super) async fn read(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    query: web::Query<PageQuery>,
+) -> Result<HttpResponse, Refused> {
+    let number = AccountNumber::parse(&path).map_err(|error| Refused::bad(error.to_string()))?;
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    if limit == 0 || limit > PAGE_MAX {
+        return Err(Refused::bad(format!("limit deve estar entre 1 e {PAGE_MAX}")));
+    }
+    let reader = customer(&bank, &request).await?;
+    let (me, before) = (bank.me, query.before);
+    let read = bank
+        .actors
+        .routes
+        .ledger
+        .send(Ask(move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before)))
+        .await?;
+    Ok(HttpResponse::Ok().json(read?))
+}
+
+fn account_read(
+    book: &Book,
+    bank: BankId,
+    number: AccountNumber,
+    reader: Option<&UserName>,
+    limit: usize,
+    before: Option<usize>,
+) -> Result<AccountRead, Refused> {
+    let account = book
+        .account(bank, number)
+        .ok_or_else(|| Refused::bad(format!("Conta {number} não existe no banco {bank}")))?;
+    if reader.is_some_and(|user| !account.is_held_by(user)) {
+        return Err(Refused::not_yours(format!("A conta {number} não é sua")));
+    }
+    let owner = book.customer(account.opener()).ok_or_else(Refused::internal)?;
+    let page = page(&account.statement, limit, before);
+    let data = AccountData {
+        num_account: number,
+        balance: Reais(account.balance),
+        name: owner.name.to_string(),
+        kay_pix: account.key.clone(),
+        type_account: account.type_account,
+        user_names: account.holders.clone(),
+        transactions: page.entries.iter().map(EntryLine::from).collect(),
+    };
+    Ok(AccountRead { data, descript: "Conta acessada com sucesso", next_before: page.next_before })
+}
+
+#[derive(Serialize)]
+struct Recipient {
+    name: String,
+    num_cadastro: String,
+    bank: BankId,
+    bank_name: String,
+    type_person: TypePerson,
+}
+
+/// `GET /pix/{key}`: what a payer sees of the recipient before paying.
+pub(super) async fn find_pix(bank: web::Data<Bank>, path: web::Path<String>) -> Result<HttpResponse, Refused> {
+    let key = PixKey::parse(&path).map_err(|error| Refused::bad(error.to_string()))?;
+    let config = bank.config.clone();
+    let recipient = bank
+        .actors
+        .routes
+        .ledger
+        .send(Ask(move |book: &Book| {
+            let (account, owner) = book.pix(&key)?;
+            Some(Recipient {
+                name: owner.name.to_string(),
+                num_cadastro: owner.num_cadastro.masked(),
+                bank: account.bank,
+                bank_name: config.nodes.get(account.bank.index()).map(|node| node.name.clone()).unwrap_or_default(),
+                type_person: owner.type_person(),
+            })
+        }))
+        .await?;
+    let data = recipient.ok_or_else(|| Refused::bad("Chave Pix não encontrada"))?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({"data": data, "descript": "Chave Pix encontrada"})))
+}

@@ -1,0 +1,180 @@
+//! Reads JSON bodies so that a mistake is named in the customer's language: which field, what was expected.
+//!
+//! An object is read as its fields in document order, each still raw. A key that stands there twice is refused:
+//! parsers differ on which of the two counts, and money must not hang on that.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::web::{Bytes, Payload};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::refusal::Refused;
+
+/// Largest body from a customer, in bytes: room for a package of a thousand operations.
+pub(super) const CUSTOMER_BODY_BYTES_MAX: usize = 256 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A customer's body.
+pub(super) async fn receive(payload: Payload) -> Result<Bytes, Refused> {
+    receive_up_to(payload, CUSTOMER_BODY_BYTES_MAX).await
+}
+
+/// A body of at most so many bytes, read after the caller has been recognised.
+pub(super) async fn receive_up_to(payload: Payload, bytes_max: usize) -> Result<Bytes, Refused> {
+    match actix_rt::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(bytes_max)).await {
+        Err(_) => Err(Refused::too_slow()),
+        Ok(Err(_)) => Err(Refused::too_large(bytes_max)),
+        Ok(Ok(Err(_))) => Err(Refused::bad("O corpo do pedido não chegou inteiro")),
+        Ok(Ok(Ok(body))) => Ok(body),
+    }
+}
+
+/// The fields of a JSON object in document order.
+pub(super) struct Fields<'a> {
+    /// Where the object stands, for messages; empty for the body itself.
+    place: String,
+    fields: Vec<(String, &'a RawValue)>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a whole body.
+    pub(super) fn of_body(body: &'a [u8]) -> Result<Self, Refused> {
+        let text = std::str::from_utf8(body).map_err(|_| Refused::bad("O corpo não é UTF-8"))?;
+        Fields::read(text, String::new())
+    }
+
+    /// Reads an object that is a field of another.
+    pub(super) fn of_field(raw: &'a RawValue, place: String) -> Result<Self, Refused> {
+        Fields::read(raw.get(), place)
+    }
+
+    fn read(text: &'a str, place: String) -> Result<Self, Refused> {
+        let Object(fields) = serde_json::from_str(text).map_err(|error| not_an_object(&error, &place))?;
+        let mut seen = BTreeSet::new();
+        if let Some((twice, _)) = fields.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+            return Err(Refused::bad(format!("O campo {} aparece duas vezes", within(&place, twice))));
+        }
+        Ok(Fields { place, fields })
+    }
+
+    /// All fields with the place of each.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue, String)> {
+        self.fields.iter().map(|(name, raw)| (name.as_str(), *raw, within(&self.place, name)))
+    }
+
+    /// Refuses fields that mean nothing here.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Refused> {
+        match self.fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) => Err(Refused::bad(format!("Campo desconhecido: {}", within(&self.place, name)))),
+            None => Ok(()),
+        }
+    }
+
+    /// A field that may be absent.
+    pub(super) fn find(&self, name: &str) -> Option<&'a RawValue> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, raw)| *raw)
+    }
+
+    /// A field that must be there.
+    pub(super) fn raw(&self, name: &str) -> Result<&'a RawValue, Refused> {
+        self.find(name).ok_or_else(|| Refused::bad(format!("Falta o campo {}", within(&self.place, name))))
+    }
+
+    /// A field that must be there and be a text.
+    pub(super) fn text(&self, name: &str) -> Result<String, Refused> {
+        text(self.raw(name)?, &within(&self.place, name))
+    }
+
+    /// A field that must be there and be a list.
+    pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, Refused> {
+        serde_json::from_str(self.raw(name)?.get())
+            .map_err(|_| Refused::bad(format!("O campo {} deve ser uma lista", within(&self.place, name))))
+    }
+
+    /// A field that must be there and be one of the words that `T` knows.
+    pub(super) fn word<T: DeserializeOwned>(&self, name: &str, words: &str) -> Result<T, Refused> {
+        serde_json::from_str(self.raw(name)?.get())
+            .map_err(|_| Refused::bad(format!("O campo {} deve ser {words}", within(&self.place, name))))
+    }
+}
+
+/// A JSON text, without control characters.
+pub(super) fn text(raw: &RawValue, place: &str) -> Result<String, Refused> {
+    let text = serde_json::from_str::<String>(raw.get())
+        .map_err(|_| Refused::bad(format!("O campo {place} deve ser um texto")))?;
+    if text.chars().any(char::is_control) {
+        return Err(Refused::bad(format!("O campo {place} tem caracteres de controle")));
+    }
+    Ok(text)
+}
+
+fn within(place: &str, name: &str) -> String {
+    // A hostile name may be long; the message need not be.
+    let name: String = name.chars().take(64).collect();
+    if place.is_empty() { name } else { format!("{place}.{name}") }
+}
+
+fn not_an_object(error: &serde_json::Error, place: &str) -> Refused {
+    if !place.is_empty() {
+        return Refused::bad(format!("O campo {place} deve ser um objeto"));
+    }
+    if error.is_data() {
+        return Refused::bad("O corpo deve ser um objeto JSON");
+    }
+    Refused::bad(format!("O corpo não é JSON válido (linha {}, coluna {})", error.line(), error.column()))
+}
+
+struct Object<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(InOrder).map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(body: &str) -> String {
+        Fields::of_body(body.as_bytes()).map(|_| ()).unwrap_err().descript
+    }
+
+    #[test]
+    fn a_mistake_is_named_in_portuguese() {
+        assert_eq!(refusal("{"), "O corpo não é JSON válido (linha 1, coluna 1)");
+        assert_eq!(refusal("[]"), "O corpo deve ser um objeto JSON");
+        assert_eq!(refusal(r#"{"a":1,"b":2,"a":3}"#), "O campo a aparece duas vezes");
+        let fields = Fields::of_body(br#"{"a":1}"#).unwrap();
+        assert_eq!(fields.text("a").unwrap_err().descript, "O campo a deve ser um texto");
+        assert_eq!(fields.text("b").unwrap_err().descript, "Falta o campo b");
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_or_left_raw_but_never_overflows_the_stack() {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+        if let Ok(fields) = Fields::of_body(deep.as_bytes()) {
+            assert_eq!(fields.text("a").unwrap_err().descript, "O campo a deve ser um texto");
+        }
+    }
+}

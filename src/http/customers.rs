@@ -1,0 +1,129 @@
+//! Customers: register, log in, log out.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::Bank;
+use super::accounts::{AccountLine, line};
+use super::auth::bearer;
+use super::body::{Fields, receive};
+use super::order::{idempotency_key, order};
+use super::refusal::Refused;
+use crate::actors::ledger::Ask;
+use crate::actors::passwords::{Hash, Verify};
+use crate::actors::sessions::{Begin, End};
+use crate::ledger::{Action, Book, Document, PersonName, Registration, TypePerson, UserName};
+use crate::protocol::ids::BankId;
+
+/// Shortest password, in characters.
+const PASSWORD_CHARS_MIN: usize = 8;
+/// Longest password, in bytes: hashing must not become an attack.
+const PASSWORD_BYTES_MAX: usize = 256;
+
+/// `POST /register-customer`
+pub(super) async fn register(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let body = receive(body).await?;
+    let fields = Fields::of_body(&body)?;
+    let type_person = fields.word::<TypePerson>("type_person", "PF ou PJ")?;
+    let name = PersonName::parse(&fields.text("name")?).map_err(|error| Refused::bad(error.to_string()))?;
+    let num_cadastro = Document::parse(type_person, &fields.text("num_cadastro")?, bank.config.check_digits)
+        .map_err(|error| Refused::bad(error.to_string()))?;
+    let user_name = user_name(&fields.text("user_name")?)?;
+    let password = new_password(&fields)?;
+    let key = idempotency_key(&request)?;
+    let password_hash = bank.actors.passwords.send(Hash(password)).await?;
+    let action = Action::Register(Registration { name, num_cadastro, user_name, password_hash });
+    order(&bank, None, key, action).await
+}
+
+/// A user name from outside.
+pub(super) fn user_name(text: &str) -> Result<UserName, Refused> {
+    UserName::parse(text).map_err(|error| Refused::bad(error.to_string()))
+}
+
+fn new_password(fields: &Fields<'_>) -> Result<String, Refused> {
+    let password = fields.text("password")?;
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(Refused::bad(format!("A senha deve ter pelo menos {PASSWORD_CHARS_MIN} caracteres")));
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(Refused::bad(format!("A senha deve ter no máximo {PASSWORD_BYTES_MAX} bytes")));
+    }
+    Ok(password)
+}
+
+/// Proves a customer by name and password.
+pub(super) async fn authenticate(bank: &Bank, fields: &Fields<'_>) -> Result<UserName, Refused> {
+    let wrong = || Refused::bad("Nome de usuário ou senha incorretos");
+    let (name, password) = (fields.text("user_name")?, fields.text("password")?);
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(wrong());
+    }
+    let user = user_name(&name)?;
+    let asked = user.clone();
+    let hash = bank
+        .actors
+        .routes
+        .ledger
+        .send(Ask(move |book: &Book| book.customer(&asked).map(|customer| customer.password_hash.clone())))
+        .await?;
+    if bank.actors.passwords.send(Verify { password, hash }).await? { Ok(user) } else { Err(wrong()) }
+}
+
+#[derive(Serialize)]
+struct LoggedIn {
+    data: CustomerData,
+    descript: &'static str,
+    token: String,
+}
+
+#[derive(Serialize)]
+struct CustomerData {
+    accounts: BTreeMap<BankId, Vec<AccountLine>>,
+    name: String,
+    num_cadastro: String,
+    type_person: TypePerson,
+    user_name: UserName,
+}
+
+/// `GET /login` with a body, as the seed has it, and `POST /login`
+pub(super) async fn login(bank: web::Data<Bank>, body: web::Payload) -> Result<HttpResponse, Refused> {
+    let body = receive(body).await?;
+    let fields = Fields::of_body(&body)?;
+    let user = authenticate(&bank, &fields).await?;
+    let asked = user.clone();
+    let data = bank.actors.routes.ledger.send(Ask(move |book: &Book| customer_data(book, &asked))).await?;
+    let data = data.ok_or_else(Refused::internal)?;
+    let token = bank.actors.sessions.send(Begin(user)).await?;
+    Ok(HttpResponse::Ok().json(LoggedIn { data, descript: "Logado com sucesso", token }))
+}
+
+fn customer_data(book: &Book, user: &UserName) -> Option<CustomerData> {
+    let customer = book.customer(user)?;
+    let mut accounts: BTreeMap<_, Vec<_>> = BankId::all(book.banks()).map(|bank| (bank, Vec::new())).collect();
+    for account in book.accounts_of(user) {
+        accounts.entry(account.bank).or_default().push(line(account));
+    }
+    Some(CustomerData {
+        accounts,
+        name: customer.name.to_string(),
+        num_cadastro: customer.num_cadastro.to_string(),
+        type_person: customer.type_person(),
+        user_name: user.clone(),
+    })
+}
+
+/// `POST /logout`
+pub(super) async fn logout(bank: web::Data<Bank>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let token = bearer(&request).ok_or_else(Refused::no_session)?;
+    if !bank.actors.sessions.send(End(token.to_owned())).await? {
+        return Err(Refused::no_session());
+    }
+    Ok(HttpResponse::Ok().json(serde_json::json!({"descript": "Sessão encerrada"})))
+}

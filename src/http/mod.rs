@@ -1,0 +1,77 @@
+//! HTTP, and nothing else: handlers read a request, send it to an actor as a message, and write what came back.
+//!
+//! [`routes`] is the whole route table; [`refusal`] the only place with status codes and their texts.
+
+mod accounts;
+mod auth;
+mod body;
+mod customers;
+mod operations;
+mod order;
+mod peers;
+mod refusal;
+pub mod routes;
+mod status;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+
+use crate::actors::node::Actors;
+use crate::config::Config;
+use crate::ledger::AccountNumber;
+use crate::protocol::ids::BankId;
+
+/// Most worker threads; they only forward.
+const WORKERS_MAX: usize = 2;
+/// How long the server keeps an idle connection; peers' clients give theirs up sooner.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stopping server waits for answers that are being written, in seconds.
+const SHUTDOWN_S: u64 = 2;
+
+/// Draws candidates for a new account's number, most wanted first.
+pub type DrawNumbers = Arc<dyn Fn() -> Vec<AccountNumber> + Send + Sync>;
+
+/// What every handler knows: which bank it serves, and where the actors are.
+#[derive(Clone)]
+pub struct Bank {
+    /// This bank.
+    pub me: BankId,
+    /// The consortium.
+    pub config: Arc<Config>,
+    /// What peers prove themselves with.
+    pub secret: Arc<str>,
+    /// The actors.
+    pub actors: Actors,
+    /// Where account numbers come from.
+    pub draw: DrawNumbers,
+}
+
+/// Account numbers from the system's random source.
+#[must_use]
+pub fn draw_at_random() -> DrawNumbers {
+    Arc::new(|| AccountNumber::candidates(&mut || getrandom::u64().expect("the system gives random numbers")))
+}
+
+/// Starts the server of a bank on a bound port.
+///
+/// # Errors
+/// When the system refuses the port or its threads.
+pub fn serve(bank: Bank, listener: TcpListener) -> std::io::Result<Server> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let bank = web::Data::new(bank);
+    let server = HttpServer::new(move || App::new().configure(routes::configure(bank.clone())))
+        .workers(workers)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(SHUTDOWN_S)
+        .tcp_nodelay(true)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}

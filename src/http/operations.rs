@@ -1,0 +1,80 @@
+//! Packages: deposits, withdrawals and transfers that happen all or not at all.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::value::RawValue;
+
+use super::Bank;
+use super::accounts::amount;
+use super::auth::customer;
+use super::body::{Fields, receive};
+use super::order::{idempotency_key, order};
+use super::refusal::Refused;
+use crate::ledger::{AccountNumber, Action, Operation, OperationKind, Package, PixKey};
+use crate::protocol::ids::BankId;
+
+/// `POST /operations`
+pub(super) async fn execute(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let by = customer(&bank, &request).await?;
+    let key = idempotency_key(&request)?;
+    let body = receive(body).await?;
+    let package = parse_package(&body, bank.config.nodes.len())?;
+    order(&bank, by, key, Action::Operations(package)).await
+}
+
+/// Reads the seed's package: bank, then account, then its operations, all in document order.
+fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
+    let mut operations = Vec::new();
+    for (bank, accounts, place) in Fields::of_body(body)?.iter() {
+        let bank = parse_bank(bank, banks)?;
+        for (account, content, place) in Fields::of_field(accounts, place)?.iter() {
+            let number = AccountNumber::parse(account).map_err(|error| Refused::bad(format!("{place}: {error}")))?;
+            let content = Fields::of_field(content, place.clone())?;
+            content.only(&["package"])?;
+            for (index, raw) in content.list("package")?.into_iter().enumerate() {
+                let place = format!("{place}.package[{index}]");
+                operations.push(parse_operation(raw, bank, number, place)?);
+            }
+        }
+    }
+    Package::parse(operations).map_err(|error| Refused::bad(error.to_string()))
+}
+
+fn parse_bank(text: &str, banks: usize) -> Result<BankId, Refused> {
+    let canonical = |number: &u16| number.to_string() == text && usize::from(*number) < banks;
+    let number = text.parse().ok().filter(canonical);
+    number.map(BankId).ok_or_else(|| {
+        let text: String = text.chars().take(16).collect();
+        Refused::bad(format!("Banco {text} não existe"))
+    })
+}
+
+fn parse_operation(
+    raw: &RawValue,
+    bank: BankId,
+    account: AccountNumber,
+    place: String,
+) -> Result<Operation, Refused> {
+    let fields = Fields::of_field(raw, place.clone())?;
+    fields.only(&["type", "value", "sender", "pix"])?;
+    let word = fields.text("type")?;
+    let sender = AccountNumber::parse(fields.raw("sender")?.get())
+        .map_err(|_| Refused::bad(format!("O campo {place}.sender deve ser um número de conta")))?;
+    let value = amount(&fields, "value")?;
+    let kind = match word.as_str() {
+        "DEPOSIT" => OperationKind::Deposit { value },
+        "WITHDRAW" => OperationKind::Withdraw { value },
+        "TRANSFER" if sender != account => {
+            return Err(Refused::bad(format!("{place}: o remetente {sender} não é a conta {account}")));
+        }
+        "TRANSFER" => {
+            let pix = PixKey::parse(&fields.text("pix")?).map_err(|error| Refused::bad(format!("{place}: {error}")))?;
+            OperationKind::Transfer { value, pix }
+        }
+        _ => return Err(Refused::bad(format!("O campo {place}.type deve ser DEPOSIT, WITHDRAW ou TRANSFER"))),
+    };
+    Ok(Operation { bank, account, kind })
+}

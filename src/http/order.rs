@@ -1,0 +1,77 @@
+//! Puts a customer's request into the common order and answers what came of it.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Bank;
+use super::refusal::Refused;
+use crate::actors::replies::Submit;
+use crate::actors::time::unix_ms;
+use crate::ledger::{AccountNumber, Action, Done, Executed, IdempotencyKey, Outcome, PixKey, Request, UserName};
+use crate::protocol::effect::{NotTaken, Reply};
+use crate::protocol::ids::{EventId, Position};
+
+/// How long a customer waits for the answer of all members; then the outcome is unknown to them.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// Header with which a customer makes a request repeatable.
+const IDEMPOTENCY_HEADER: &str = "idempotency-key";
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    descript: String,
+    id: &'a EventId,
+    position: Position,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_account: Option<AccountNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kay_pix: Option<&'a PixKey>,
+}
+
+/// The request's `Idempotency-Key`, if it has one.
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Refused> {
+    let Some(value) = request.headers().get(IDEMPOTENCY_HEADER) else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| IdempotencyKey::parse(text).ok());
+    parsed.map(Some).ok_or_else(|| Refused::bad("Idempotency-Key deve ter de 1 a 255 caracteres ASCII visíveis"))
+}
+
+/// Orders an action, waits until all members have executed it, and answers.
+pub(super) async fn order(
+    bank: &Bank,
+    by: Option<UserName>,
+    key: Option<IdempotencyKey>,
+    action: Action,
+) -> Result<HttpResponse, Refused> {
+    let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
+    let request = Request { id, at_ms: unix_ms(), key, by, action };
+    let waiting = bank.actors.routes.replies.send(Submit(request.to_raw())).await?;
+    match actix_rt::time::timeout(ANSWER_WAIT, waiting).await {
+        Err(_) => Err(Refused::unknown_outcome()),
+        Ok(Err(_)) => Err(Refused::unknown_outcome()),
+        Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::cut_off()),
+        Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::stopping()),
+        Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::overloaded()),
+        Ok(Ok(Reply::Executed(executed))) => Ok(answer(&executed)),
+    }
+}
+
+fn answer(executed: &Executed) -> HttpResponse {
+    let mut response = match &executed.outcome {
+        Outcome::Done(_) => HttpResponse::Ok(),
+        Outcome::Refused(refusal) if refusal.is_forbidden() => HttpResponse::Forbidden(),
+        Outcome::Refused(_) => HttpResponse::BadRequest(),
+    };
+    let (num_account, kay_pix) = match &executed.outcome {
+        Outcome::Done(Done::AccountCreated { number, key }) => (Some(*number), Some(key)),
+        _ => (None, None),
+    };
+    response.json(Answer {
+        descript: executed.outcome.descript(),
+        id: &executed.id,
+        position: executed.position,
+        num_account,
+        kay_pix,
+    })
+}

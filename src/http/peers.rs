@@ -1,0 +1,131 @@
+//! What peers say: the seed's four routes with one fact each, the envelope with many, and the view change. All of them
+//! end in the same messages to the same actors.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::Bank;
+use super::auth::peer;
+use super::body::receive_up_to;
+use super::refusal::Refused;
+use crate::actors::buffer::FromPeer;
+use crate::protocol::effect::{BufferInput, Check, ChecksInput, Envelope, ViewInput};
+use crate::protocol::event::{Event, WireEvent};
+use crate::protocol::ids::{BankId, EventId};
+use crate::protocol::view::ViewMessage;
+use crate::wire::{EnvelopeAnswerJson, EnvelopeIn, PEER_BODY_BYTES_MAX};
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(|error| Refused::bad(format!("Mensagem malformada: {error}")))
+}
+
+fn event_id(path: &str) -> Result<EventId, Refused> {
+    EventId::parse(path).map_err(|error| Refused::bad(error.to_string()))
+}
+
+fn speaks_for_itself(caller: BankId, named: BankId) -> Result<(), Refused> {
+    if caller == named { Ok(()) } else { Err(Refused::bad(format!("O banco {caller} fala em nome do banco {named}"))) }
+}
+
+/// `POST /peer/envelope`
+pub(super) async fn envelope(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let from = peer(&bank, &request)?;
+    let said: EnvelopeIn = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
+    speaks_for_itself(from, said.from)?;
+    let executed = said.view.zip(said.position.zip(said.hash));
+    let envelope = said.read().map_err(Refused::bad)?;
+    let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
+    if !answer.taken {
+        return Err(Refused::other_view());
+    }
+    if let Some((view, (position, hash))) = executed {
+        bank.actors.routes.checks.do_send(ChecksInput::PeerExecuted { from, view, position, hash });
+    }
+    Ok(HttpResponse::Ok().json(EnvelopeAnswerJson::from(answer)))
+}
+
+/// `POST /peer/view`
+pub(super) async fn view(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let from = peer(&bank, &request)?;
+    let message: ViewMessage = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
+    bank.actors.routes.view.do_send(ViewInput::Message(from, message));
+    Ok(taken())
+}
+
+fn taken() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"descript": "Mensagem recebida"}))
+}
+
+/// `POST /receive-message`
+pub(super) async fn receive_message(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let from = peer(&bank, &request)?;
+    let wire: WireEvent = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
+    speaks_for_itself(from, wire.sender)?;
+    if wire.timestamp.len() != bank.config.nodes.len() {
+        return Err(Refused::bad("O campo timestamp deve ter um componente por banco"));
+    }
+    // The seed's message names no view: it belongs to the one in force.
+    let in_force = bank.actors.routes.view.send(crate::actors::view::Report).await?.active;
+    let in_force = in_force.ok_or_else(Refused::other_view)?;
+    let event = Event::from_wire(wire, in_force).map_err(|error| Refused::bad(error.to_string()))?;
+    let envelope = Envelope { view: Some(event.view), events: vec![Arc::new(event)], clock: None };
+    let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
+    if !answer.taken {
+        return Err(Refused::other_view());
+    }
+    Ok(HttpResponse::Ok().json(EnvelopeAnswerJson::from(answer)))
+}
+
+/// `POST /receiver_ack/{event_id}`
+pub(super) async fn acknowledge(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Refused> {
+    let from = peer(&bank, &request)?;
+    bank.actors.routes.buffer.do_send(BufferInput::Acknowledged { from, id: event_id(&path)? });
+    Ok(taken())
+}
+
+#[derive(Deserialize)]
+struct CheckBody {
+    code: bool,
+    descript: String,
+    msg: Option<String>,
+}
+
+/// `POST /init_check_queue/{event_id}` and `POST /receiver_one_queue/{event_id}`
+pub(super) async fn check(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let from = peer(&bank, &request)?;
+    let id = event_id(&path)?;
+    let CheckBody { code, descript, msg } = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
+    match msg.as_deref() {
+        // Not first in its queue yet: it will say so when it is.
+        Some("NOT_ONE_QUEUE") => {}
+        Some("ONE_QUEUE") | None => {
+            let check = Check { code, descript };
+            bank.actors.routes.checks.do_send(ChecksInput::PeerChecked { from, id, check });
+        }
+        Some(_) => return Err(Refused::bad("O campo msg deve ser ONE_QUEUE ou NOT_ONE_QUEUE")),
+    }
+    Ok(taken())
+}

@@ -1,0 +1,138 @@
+//! Every answer that is not a success: the only place with status codes and texts that are not the ledger's.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+/// After how many seconds a bank that cannot take writes now should be asked again.
+const RETRY_AFTER_S: u32 = 1;
+
+/// A request that is not done, with the reason in the customer's language.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    /// The reason.
+    pub(super) descript: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    descript: &'a str,
+}
+
+impl Refused {
+    fn new(status: StatusCode, descript: impl Into<String>) -> Self {
+        Refused { status, descript: descript.into() }
+    }
+
+    /// The request itself is wrong; nothing was ordered.
+    pub(super) fn bad(descript: impl Into<String>) -> Self {
+        Refused::new(StatusCode::BAD_REQUEST, descript)
+    }
+
+    /// No session.
+    pub(super) fn no_session() -> Self {
+        Refused::new(StatusCode::UNAUTHORIZED, "Sessão inexistente ou expirada: faça login")
+    }
+
+    /// Not the customer's own.
+    pub(super) fn not_yours(descript: impl Into<String>) -> Self {
+        Refused::new(StatusCode::FORBIDDEN, descript)
+    }
+
+    /// No such route or bank.
+    pub(super) fn not_found(descript: impl Into<String>) -> Self {
+        Refused::new(StatusCode::NOT_FOUND, descript)
+    }
+
+    /// The route does not know this method.
+    pub(super) fn wrong_method() -> Self {
+        Refused::new(StatusCode::METHOD_NOT_ALLOWED, "Método não permitido nesta rota")
+    }
+
+    /// A body above the limit.
+    pub(super) fn too_large(bytes_max: usize) -> Self {
+        Refused::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Corpo maior que {bytes_max} bytes"))
+    }
+
+    /// A body that did not arrive in time.
+    pub(super) fn too_slow() -> Self {
+        Refused::new(StatusCode::REQUEST_TIMEOUT, "O corpo do pedido não chegou a tempo")
+    }
+
+    /// A peer without the secret.
+    pub(super) fn not_a_peer() -> Self {
+        Refused::new(StatusCode::UNAUTHORIZED, "Banco não autenticado")
+    }
+
+    /// A peer that speaks of another view.
+    pub(super) fn other_view() -> Self {
+        Refused::new(StatusCode::CONFLICT, "Outra visão está em vigor neste banco")
+    }
+
+    /// Never stamped: not all members are there.
+    pub(super) fn cut_off() -> Self {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Este banco não alcança os demais agora; o pedido não foi aceito e não terá efeito. Tente de novo",
+        )
+    }
+
+    /// Never stamped: the node is going down.
+    pub(super) fn stopping() -> Self {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Este banco está parando; o pedido não foi aceito e não terá efeito. Use outro banco",
+        )
+    }
+
+    /// Never stamped: too much to do.
+    pub(super) fn overloaded() -> Self {
+        Refused::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Este banco está sobrecarregado; o pedido não foi aceito e não terá efeito. Tente de novo",
+        )
+    }
+
+    /// Stamped, and then lost sight of.
+    pub(super) fn unknown_outcome() -> Self {
+        Refused::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "Resultado desconhecido: o pedido ainda pode ter efeito. Repita-o com a mesma Idempotency-Key para saber",
+        )
+    }
+
+    /// A part of the node has ended.
+    pub(super) fn internal() -> Self {
+        Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "Erro interno do banco")
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.descript)
+    }
+}
+
+impl From<actix::MailboxError> for Refused {
+    fn from(_: actix::MailboxError) -> Self {
+        Refused::internal()
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        }
+        response.json(Body { descript: &self.descript })
+    }
+}

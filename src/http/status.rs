@@ -1,0 +1,106 @@
+//! For those who watch the node: is it alive, does it take writes, where does it stand.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::Bank;
+use super::refusal::Refused;
+use crate::actors::buffer::BufferStatus;
+use crate::actors::clock::ClockStatus;
+use crate::actors::ledger::Ask;
+use crate::actors::view::{ViewState, ViewStatus};
+use crate::ledger::Book;
+use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use crate::protocol::vector_clock::VectorClock;
+
+#[derive(Serialize)]
+struct Said {
+    descript: &'static str,
+}
+
+/// `GET /check`
+pub(super) async fn check() -> HttpResponse {
+    HttpResponse::Ok().json(Said { descript: "Banco no ar" })
+}
+
+/// `GET /ready`
+pub(super) async fn ready(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
+    let view = bank.actors.routes.view.send(ViewStatus).await?;
+    if view.ready {
+        Ok(HttpResponse::Ok().json(Said { descript: "ready" }))
+    } else if view.draining {
+        Err(Refused::stopping())
+    } else {
+        Err(Refused::cut_off())
+    }
+}
+
+#[derive(Serialize)]
+struct Status {
+    bank: BankId,
+    name: String,
+    ready: bool,
+    phase: String,
+    view: Option<StatusView>,
+    banks: Vec<StatusBank>,
+    clock: VectorClock,
+    queued: usize,
+    buffer: Vec<StatusEvent>,
+    durable_clocks: Vec<VectorClock>,
+    position: Position,
+    hash: ChainHash,
+}
+
+#[derive(Serialize)]
+struct StatusView {
+    #[serde(flatten)]
+    ballot: Ballot,
+    members: BankSet,
+}
+
+#[derive(Serialize)]
+struct StatusBank {
+    bank: BankId,
+    name: String,
+    answers: bool,
+}
+
+#[derive(Serialize)]
+struct StatusEvent {
+    id: EventId,
+    sender: BankId,
+    timestamp: VectorClock,
+}
+
+/// `GET /status`
+pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
+    let routes = &bank.actors.routes;
+    let ViewState { ready, phase, active, heard, .. } = routes.view.send(ViewStatus).await?;
+    let (clock, queued) = routes.clock.send(ClockStatus).await?;
+    let buffer = routes.buffer.send(BufferStatus).await?;
+    let (position, hash) = routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
+    let banks = BankId::all(bank.config.nodes.len()).map(|peer| StatusBank {
+        bank: peer,
+        name: bank.config.nodes[peer.index()].name.clone(),
+        answers: heard.contains(peer),
+    });
+    let waiting = buffer.waiting.iter().map(|event| StatusEvent {
+        id: event.id.clone(),
+        sender: event.sender,
+        timestamp: event.timestamp.clone(),
+    });
+    Ok(HttpResponse::Ok().json(Status {
+        bank: bank.me,
+        name: bank.config.nodes[bank.me.index()].name.clone(),
+        ready,
+        phase,
+        view: active.map(|(ballot, members)| StatusView { ballot, members }),
+        banks: banks.collect(),
+        clock,
+        queued,
+        buffer: waiting.collect(),
+        durable_clocks: buffer.matrix,
+        position,
+        hash,
+    }))
+}

@@ -1,0 +1,55 @@
+//! The hash chain: what was asked, what it came to and the state it left, linked to everything before.
+//!
+//! Two copies with the same hash have executed the same requests with the same results. The state is part of it, so
+//! that a copy which executes differently shows even if it answers alike.
+
+use super::change::{Change, Posting};
+use super::fields::Fields;
+use crate::ledger::outcome::Outcome;
+use crate::protocol::event::RawRequest;
+use crate::protocol::ids::{BankId, ChainHash, Position};
+
+/// One request's link of the chain.
+pub(super) struct Link<'a> {
+    pub(super) position: Position,
+    pub(super) sender: BankId,
+    pub(super) raw: &'a RawRequest,
+    pub(super) outcome: &'a Outcome,
+    /// `None` if the request was refused or repeated.
+    pub(super) change: Option<&'a Change>,
+}
+
+impl Link<'_> {
+    /// The chain's hash with this link, after `previous`.
+    pub(super) fn hash(&self, previous: ChainHash) -> ChainHash {
+        let mut fields = Fields::new();
+        fields.hash(&previous.0).number(self.position.0).number(self.sender.0.into());
+        fields.text(self.raw.id.as_str()).text(&self.raw.type_msg).text(self.raw.msg.get());
+        fields.tag(self.outcome.code().into()).text(&self.outcome.descript());
+        add_state(&mut fields, self.change);
+        ChainHash(fields.finish())
+    }
+}
+
+/// The state that a request left.
+fn add_state(fields: &mut Fields, change: Option<&Change>) {
+    match change {
+        None => {
+            fields.tag(0);
+        }
+        Some(Change::Registered(customer)) => {
+            fields.tag(1).text(customer.user_name.as_str());
+        }
+        Some(Change::Opened { account, entry }) => {
+            fields.tag(2).number(account.bank.0.into()).number(account.number.get()).text(account.key.as_str());
+            fields.signed(entry.value.get()).signed(entry.balance_after.get());
+        }
+        Some(Change::Posted(postings)) => {
+            fields.tag(3).count(postings.len());
+            for Posting { bank, account, entry, .. } in postings {
+                fields.number(bank.0.into()).number(account.get());
+                fields.signed(entry.value.get()).signed(entry.balance_after.get());
+            }
+        }
+    }
+}

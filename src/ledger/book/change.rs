@@ -1,0 +1,56 @@
+//! What a request that was not refused is going to write.
+
+use crate::ledger::account::{Account, AccountNumber};
+use crate::ledger::customer::Customer;
+use crate::ledger::outcome::Done;
+use crate::ledger::statement::Entry;
+use crate::protocol::ids::BankId;
+
+/// An account's place in the order of openings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AccountSlot(u32);
+
+impl AccountSlot {
+    pub(super) fn new(index: usize) -> Self {
+        AccountSlot(u32::try_from(index).expect("four thousand million accounts do not fit into memory"))
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An entry on its way into a statement.
+#[derive(Debug)]
+pub(super) struct Posting {
+    pub(super) slot: AccountSlot,
+    /// The account's bank and number, for the chain.
+    pub(super) bank: BankId,
+    pub(super) account: AccountNumber,
+    pub(super) entry: Entry,
+}
+
+/// What is going to be written.
+#[derive(Debug)]
+pub(super) enum Change {
+    Registered(Customer),
+    Opened {
+        /// Still empty.
+        account: Box<Account>,
+        /// The opening value.
+        entry: Entry,
+    },
+    /// In the order in which the entries were made; never empty.
+    Posted(Vec<Posting>),
+}
+
+impl Change {
+    /// What the customer is told.
+    pub(super) fn done(&self) -> Done {
+        match self {
+            Change::Registered(customer) => Done::CustomerCreated { user_name: customer.user_name.clone() },
+            Change::Opened { account, .. } => Done::AccountCreated { number: account.number, key: account.key.clone() },
+            Change::Posted(_) => Done::PackageExecuted,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Idempotency keys: a customer who asks again, at whatever bank, gets the first answer and nothing is done twice.
+//!
+//! The keys are part of the replicated state. They are kept for a day of ledger time, so memory is bounded by what a
+//! consortium executes in a day; oldest first, so every bank forgets the same key at the same request.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::fields::Fields;
+use crate::ledger::outcome::Executed;
+use crate::ledger::package::{Operation, OperationKind};
+use crate::ledger::request::{Action, IdempotencyKey, Request};
+
+/// How long a key is remembered, in milliseconds of ledger time: 24 hours.
+pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A key and whose it is, hashed: there may be millions, and this takes 32 bytes whatever their length.
+type ScopedKey = [u8; 32];
+
+/// A request's key, and what it stands for.
+#[derive(Debug)]
+pub(super) struct Claim {
+    key: ScopedKey,
+    /// Of what the customer asked for, without what their bank added.
+    digest: [u8; 32],
+}
+
+impl Claim {
+    /// The claim of a request that has a key.
+    pub(super) fn of(request: &Request) -> Option<Claim> {
+        let key = request.key.as_ref()?;
+        Some(Claim { key: scoped(request, key), digest: digest(&request.action) })
+    }
+}
+
+/// The key in its scope: the same key of two customers is two keys.
+fn scoped(request: &Request, key: &IdempotencyKey) -> ScopedKey {
+    let mut fields = Fields::new();
+    match (&request.action, &request.by) {
+        // Who registers is nobody yet.
+        (Action::Register(_), _) => fields.tag(1),
+        (Action::CreateAccount(opening), _) => fields.tag(2).text(opening.user_name.as_str()),
+        (Action::Operations(_), Some(user_name)) => fields.tag(2).text(user_name.as_str()),
+        // A laboratory without sessions.
+        (Action::Operations(_), None) => fields.tag(3),
+    };
+    fields.text(key.as_str());
+    fields.finish()
+}
+
+/// What the customer asked for. Password hash, drawn numbers and random key are left out: the bank draws them anew when
+/// the customer asks again.
+fn digest(action: &Action) -> [u8; 32] {
+    let mut fields = Fields::new();
+    match action {
+        Action::Register(registration) => {
+            fields.tag(1).text(registration.name.as_str()).text(registration.num_cadastro.as_str());
+            fields.text(registration.user_name.as_str());
+        }
+        Action::CreateAccount(opening) => {
+            fields.tag(2).text(opening.user_name.as_str()).text(opening.type_account.as_str());
+            fields.text(opening.pix_type.as_str()).count(opening.users.len());
+            for user in &opening.users {
+                fields.text(user.as_str());
+            }
+            fields.signed(opening.value_init.into());
+        }
+        Action::Operations(package) => {
+            fields.tag(3).count(package.operations().len());
+            for operation in package.operations() {
+                add_operation(&mut fields, operation);
+            }
+        }
+    }
+    fields.finish()
+}
+
+fn add_operation(fields: &mut Fields, operation: &Operation) {
+    fields.number(operation.bank.0.into()).number(operation.account.get());
+    match &operation.kind {
+        OperationKind::Deposit { value } => fields.tag(1).signed((*value).into()),
+        OperationKind::Withdraw { value } => fields.tag(2).signed((*value).into()),
+        OperationKind::Transfer { value, pix } => fields.tag(3).signed((*value).into()).text(pix.as_str()),
+    };
+}
+
+/// What is known of a claim.
+#[derive(Debug)]
+pub(super) enum Recalled<'a> {
+    /// The key is new, or forgotten.
+    Nothing,
+    /// The same was asked before, and this came of it.
+    Same(&'a Executed),
+    /// The key stands for something else.
+    Other,
+}
+
+#[derive(Clone, Debug)]
+struct First {
+    digest: [u8; 32],
+    executed: Executed,
+}
+
+/// The keys of the last [`IDEMPOTENCY_WINDOW_MS`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remembered {
+    /// A tree, because a table of millions would stop everything each time it grows.
+    firsts: BTreeMap<ScopedKey, First>,
+    /// The same keys with the ledger time at which they came, oldest first.
+    queue: VecDeque<(i64, ScopedKey)>,
+}
+
+impl Remembered {
+    /// Forgets keys that are a window old.
+    pub(super) fn forget(&mut self, now_ms: i64) {
+        while self.queue.front().is_some_and(|(at_ms, _)| now_ms - at_ms >= IDEMPOTENCY_WINDOW_MS) {
+            let (_, key) = self.queue.pop_front().expect("just seen");
+            self.firsts.remove(&key);
+        }
+        assert_eq!(self.firsts.len(), self.queue.len(), "every key is queued to be forgotten once");
+    }
+
+    /// How many keys are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.firsts.len()
+    }
+
+    /// What came of the claim before.
+    pub(super) fn recall(&self, claim: &Claim) -> Recalled<'_> {
+        match self.firsts.get(&claim.key) {
+            None => Recalled::Nothing,
+            Some(first) if first.digest == claim.digest => Recalled::Same(&first.executed),
+            Some(_) => Recalled::Other,
+        }
+    }
+
+    /// Remembers what came of a new claim.
+    pub(super) fn keep(&mut self, claim: Claim, executed: Executed, now_ms: i64) {
+        self.queue.push_back((now_ms, claim.key));
+        self.firsts.insert(claim.key, First { digest: claim.digest, executed });
+    }
+}

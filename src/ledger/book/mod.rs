@@ -1,0 +1,293 @@
+//! The book: one bank's copy of everything, and the only place where it changes.
+//!
+//! [`Book::apply`] first decides, reading only, and then writes the [`Change`] that was decided: a refused request
+//! cannot leave a trace because deciding has no way to write. Money is booked twice: what an account gains, another
+//! account or its bank's cash loses, so all of it together is always zero.
+//!
+//! The rules are beside this page: `registration`, `opening`, `operations`; `idempotency` remembers what was asked
+//! before, `chain` hashes, `audit` counts everything again.
+
+mod audit;
+mod chain;
+mod change;
+mod fields;
+mod idempotency;
+mod opening;
+mod operations;
+mod registration;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+
+use self::chain::Link;
+use self::change::{AccountSlot, Change, Posting};
+use self::idempotency::{Claim, Recalled, Remembered};
+use super::account::{Account, AccountNumber};
+use super::customer::{Customer, Document, UserName};
+use super::money;
+use super::outcome::{Executed, Outcome, Refusal};
+use super::pix::PixKey;
+use super::request::{Action, Request};
+use crate::protocol::event::RawRequest;
+use crate::protocol::ids::{BankId, BankSet, ChainHash, EventId, Position};
+
+pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
+pub use self::opening::{JOINT_OTHERS_MAX, OPENING_MIN};
+
+/// All customers and accounts of the consortium, as one bank holds them.
+///
+/// The hash maps are only asked for single keys; whatever is listed comes from a vector.
+#[derive(Clone, Debug)]
+pub struct Book {
+    customers: HashMap<UserName, Record>,
+    documents: HashSet<Document>,
+    /// In opening order; an account never leaves.
+    accounts: Vec<Account>,
+    numbers: HashMap<(BankId, AccountNumber), AccountSlot>,
+    keys: HashMap<PixKey, AccountSlot>,
+    /// By bank, the other side of openings, deposits and withdrawals; in centavos, negative while the bank owes.
+    cash: Vec<i128>,
+    remembered: Remembered,
+    /// Ledger time in Unix milliseconds; never goes back.
+    time_ms: i64,
+    position: Position,
+    hash: ChainHash,
+}
+
+/// A customer and the accounts they hold.
+#[derive(Clone, Debug)]
+struct Record {
+    customer: Customer,
+    /// By bank, inside a bank in opening order.
+    accounts: Vec<AccountSlot>,
+}
+
+/// A request whose turn has come.
+struct Turn<'a> {
+    request: &'a Request,
+    /// The bank that was asked.
+    sender: BankId,
+    /// The banks that execute it.
+    members: BankSet,
+    position: Position,
+    /// Ledger time in Unix milliseconds.
+    at_ms: i64,
+}
+
+/// What a request came to and, unless it was refused or repeated, what is to be written.
+struct Verdict {
+    executed: Executed,
+    change: Option<Change>,
+}
+
+impl Verdict {
+    fn new(id: EventId, position: Position, decided: Result<Change, Refusal>) -> Self {
+        let (outcome, change) = match decided {
+            Ok(change) => (Outcome::Done(change.done()), Some(change)),
+            Err(refusal) => (Outcome::Refused(refusal), None),
+        };
+        Verdict { executed: Executed { id, position, outcome }, change }
+    }
+}
+
+impl Book {
+    /// The empty book of a consortium of so many banks.
+    #[must_use]
+    pub fn new(banks: usize) -> Self {
+        Book {
+            customers: HashMap::new(),
+            documents: HashSet::new(),
+            accounts: Vec::new(),
+            numbers: HashMap::new(),
+            keys: HashMap::new(),
+            cash: vec![0; banks],
+            remembered: Remembered::default(),
+            time_ms: 0,
+            position: Position::default(),
+            hash: ChainHash::default(),
+        }
+    }
+
+    /// Executes or refuses the next request of the common order: `sender` was asked, `members` are the banks of the
+    /// view it belongs to. Every request takes a position, refused and malformed ones too.
+    pub fn apply(&mut self, sender: BankId, members: BankSet, raw: &RawRequest) -> Executed {
+        self.position = self.position.next();
+        let Verdict { executed, change } = match Request::parse(raw) {
+            Ok(request) => self.judge(sender, members, &request),
+            Err(_) => Verdict::new(raw.id.clone(), self.position, Err(Refusal::Malformed)),
+        };
+        let link = Link { position: self.position, sender, raw, outcome: &executed.outcome, change: change.as_ref() };
+        self.hash = link.hash(self.hash);
+        if let Some(change) = change {
+            self.write(change);
+        }
+        executed
+    }
+
+    /// Lets time pass, and decides unless the same was asked before.
+    fn judge(&mut self, sender: BankId, members: BankSet, request: &Request) -> Verdict {
+        self.time_ms = self.time_ms.max(request.at_ms);
+        self.remembered.forget(self.time_ms);
+        let turn = Turn { request, sender, members, position: self.position, at_ms: self.time_ms };
+        let verdict = |decided| Verdict::new(request.id.clone(), turn.position, decided);
+        let Some(claim) = Claim::of(request) else { return verdict(self.decide(&turn)) };
+        match self.remembered.recall(&claim) {
+            Recalled::Nothing => {
+                let verdict = verdict(self.decide(&turn));
+                self.remembered.keep(claim, verdict.executed.clone(), self.time_ms);
+                verdict
+            }
+            Recalled::Same(first) => Verdict { executed: first.clone(), change: None },
+            Recalled::Other => verdict(Err(Refusal::KeyReused)),
+        }
+    }
+
+    fn decide(&self, turn: &Turn<'_>) -> Result<Change, Refusal> {
+        match &turn.request.action {
+            Action::Register(registration) => self.decide_registration(registration),
+            Action::CreateAccount(opening) => self.decide_opening(turn, opening),
+            Action::Operations(package) => self.decide_package(turn, package),
+        }
+    }
+
+    fn write(&mut self, change: Change) {
+        match change {
+            Change::Registered(customer) => self.enter(customer),
+            Change::Opened { account, entry } => {
+                let slot = self.open(*account);
+                self.post_all(vec![Posting { slot, bank: self[slot].bank, account: self[slot].number, entry }]);
+            }
+            Change::Posted(postings) => self.post_all(postings),
+        }
+    }
+
+    fn enter(&mut self, customer: Customer) {
+        self.documents.insert(customer.num_cadastro.clone());
+        self.customers.insert(customer.user_name.clone(), Record { customer, accounts: Vec::new() });
+    }
+
+    fn open(&mut self, account: Account) -> AccountSlot {
+        let slot = AccountSlot::new(self.accounts.len());
+        self.numbers.insert((account.bank, account.number), slot);
+        self.keys.insert(account.key.clone(), slot);
+        for holder in &account.holders {
+            let record = self.customers.get_mut(holder).expect("holders were found when the opening was decided");
+            let place = record.accounts.partition_point(|other| self.accounts[other.index()].bank <= account.bank);
+            record.accounts.insert(place, slot);
+        }
+        self.accounts.push(account);
+        slot
+    }
+
+    fn post_all(&mut self, postings: Vec<Posting>) {
+        let sum: i128 = postings.into_iter().map(|posting| self.post(posting)).sum();
+        assert_eq!(sum, 0, "the postings of a request add up to zero");
+    }
+
+    /// Writes one entry and, where cash is its other side, that too; answers the sum of both in centavos.
+    fn post(&mut self, posting: Posting) -> i128 {
+        let Posting { slot, entry, .. } = posting;
+        let account = &mut self.accounts[slot.index()];
+        assert_eq!(account.balance, entry.previous_balance(), "an entry follows the one before it");
+        account.balance = entry.balance_after;
+        let gained = i128::from(entry.value.get());
+        let paid_in_cash = if entry.kind.is_cash() { gained } else { 0 };
+        self.cash[account.bank.index()] -= paid_in_cash;
+        account.statement.push(entry);
+        gained - paid_in_cash
+    }
+
+    /// Refuses a bank that does not exist or does not take part.
+    fn check_online(&self, bank: BankId, members: BankSet) -> Result<(), Refusal> {
+        if bank.index() >= self.cash.len() {
+            Err(Refusal::UnknownBank(bank))
+        } else if !members.contains(bank) {
+            Err(Refusal::BankOffline(bank))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn known_customer(&self, user_name: &UserName) -> Result<&Customer, Refusal> {
+        self.customer(user_name).ok_or_else(|| Refusal::UnknownCustomer(user_name.clone()))
+    }
+}
+
+impl std::ops::Index<AccountSlot> for Book {
+    type Output = Account;
+
+    fn index(&self, slot: AccountSlot) -> &Account {
+        &self.accounts[slot.index()]
+    }
+}
+
+/// Reading.
+impl Book {
+    /// Executed through.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Chain hash at that position.
+    #[must_use]
+    pub fn hash(&self) -> ChainHash {
+        self.hash
+    }
+
+    /// Ledger time in Unix milliseconds: the latest of all requests so far.
+    #[must_use]
+    pub fn time_ms(&self) -> i64 {
+        self.time_ms
+    }
+
+    /// How many banks the consortium has.
+    #[must_use]
+    pub fn banks(&self) -> usize {
+        self.cash.len()
+    }
+
+    /// The customer of this user name.
+    #[must_use]
+    pub fn customer(&self, user_name: &UserName) -> Option<&Customer> {
+        self.customers.get(user_name).map(|record| &record.customer)
+    }
+
+    /// How many customers there are.
+    #[must_use]
+    pub fn customer_count(&self) -> usize {
+        self.customers.len()
+    }
+
+    /// The account of this number at a bank.
+    #[must_use]
+    pub fn account(&self, bank: BankId, number: AccountNumber) -> Option<&Account> {
+        self.numbers.get(&(bank, number)).map(|slot| &self[*slot])
+    }
+
+    /// All accounts in opening order.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// The accounts that a customer holds, alone or with others, by bank and then in opening order.
+    pub fn accounts_of<'a>(&'a self, user_name: &UserName) -> impl Iterator<Item = &'a Account> + use<'a> {
+        let held = self.customers.get(user_name).map(|record| record.accounts.as_slice());
+        held.unwrap_or_default().iter().map(|slot| &self[*slot])
+    }
+
+    /// Who is paid by a key: the account and the customer who opened it.
+    #[must_use]
+    pub fn pix(&self, key: &PixKey) -> Option<(&Account, &Customer)> {
+        let account = self.keys.get(key).map(|slot| &self[*slot])?;
+        Some((account, self.customer(account.opener()).expect("who opened an account is a customer")))
+    }
+
+    /// What all accounts together hold, in centavos.
+    #[must_use]
+    pub fn total(&self) -> i128 {
+        money::sum(self.accounts.iter().map(|account| account.balance))
+    }
+}

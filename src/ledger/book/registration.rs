@@ -1,0 +1,19 @@
+//! The rules for new customers: user name and document are unique in the whole consortium.
+
+use super::{Book, Change};
+use crate::ledger::customer::Customer;
+use crate::ledger::outcome::Refusal;
+use crate::ledger::request::Registration;
+
+impl Book {
+    pub(super) fn decide_registration(&self, registration: &Registration) -> Result<Change, Refusal> {
+        let Registration { name, num_cadastro, user_name, password_hash } = registration.clone();
+        if self.documents.contains(&num_cadastro) {
+            return Err(Refusal::DocumentTaken(num_cadastro.type_person()));
+        }
+        if self.customers.contains_key(&user_name) {
+            return Err(Refusal::UserNameTaken);
+        }
+        Ok(Change::Registered(Customer { user_name, name, num_cadastro, password_hash }))
+    }
+}

@@ -1,0 +1,65 @@
+use super::*;
+use crate::protocol::event::{RawRequest, raw};
+use crate::protocol::ids::ChainHash;
+
+/// The hash after one more request.
+fn hash_after(book: &Book, sender: u16, raw: &RawRequest) -> ChainHash {
+    let mut book = book.clone();
+    book.apply(BankId(sender), BankSet::all(BANKS), raw);
+    book.hash()
+}
+
+#[test]
+fn every_part_of_a_request_changes_the_hash() {
+    let mut trial = Trial::with_customers();
+    let request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)]));
+    let raw_request = request.to_raw();
+    let hash = hash_after(&trial.book, 0, &raw_request);
+    assert_eq!(hash_after(&trial.book, 0, &raw_request), hash);
+    assert_ne!(hash_after(&trial.book, 1, &raw_request), hash, "the sender");
+    let others = [
+        Request { id: EventId::new(BankId(0), "other"), ..request.clone() },
+        Request { at_ms: request.at_ms + 1, ..request.clone() },
+        Request { by: Some(user("bia")), ..request.clone() },
+        Request { action: package(vec![deposit(0, 101, 2)]), ..request },
+    ];
+    for other in others {
+        assert_ne!(hash_after(&trial.book, 0, &other.to_raw()), hash, "{other:?}");
+    }
+    let other_type = RawRequest { type_msg: "REGISTER".into(), ..raw_request };
+    assert_ne!(hash_after(&trial.book, 0, &other_type), hash);
+}
+
+#[test]
+fn a_copy_that_was_in_another_state_shows_although_it_answers_alike() {
+    let mut trial = Trial::with_customers();
+    let raw_request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)])).to_raw();
+    let mut damaged = trial.book.clone();
+    let balance = Centavos::new(10_001);
+    damaged.accounts[0].balance = balance;
+    (damaged.accounts[0].statement[0].value, damaged.accounts[0].statement[0].balance_after) = (balance, balance);
+    assert_eq!(damaged.hash(), trial.book.hash());
+    assert_ne!(hash_after(&damaged, 0, &raw_request), hash_after(&trial.book, 0, &raw_request));
+}
+
+#[test]
+fn the_same_request_at_another_place_has_another_hash() {
+    let mut trial = Trial::new();
+    let nonsense = RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
+    let mut hashes = vec![trial.book.hash()];
+    for _ in 0..3 {
+        trial.book.apply(BankId(0), trial.members, &nonsense);
+        assert!(!hashes.contains(&trial.book.hash()));
+        hashes.push(trial.book.hash());
+    }
+}
+
+#[test]
+fn the_chain_of_a_known_history_has_a_known_hash() {
+    // Changes with every change of what is hashed, of a text or of the requests' JSON: such a version cannot share a
+    // consortium, or a journal, with those before it.
+    let mut trial = Trial::with_customers();
+    done(trial.operate("ana", vec![transfer(0, 101, 4_000, "1:bia")]));
+    refusal(trial.operate("ana", vec![transfer(0, 101, 4_000, "2:bia")]));
+    assert_eq!(trial.book.hash().to_string(), "3111debc5163f45fdff14e22e637e33d1c6b1d4e36d27b9907bbc162d713a483");
+}

@@ -1,0 +1,163 @@
+//! A consortium of three banks to try the rules on, with words for what customers do.
+
+mod audit;
+mod chain;
+mod idempotency;
+mod opening;
+mod operations;
+mod properties;
+mod registration;
+
+use crate::ledger::account::{Account, AccountNumber, TypeAccount};
+use crate::ledger::book::Book;
+use crate::ledger::customer::{Document, PasswordHash, PersonName, UserName};
+use crate::ledger::money::{Amount, Centavos};
+use crate::ledger::outcome::{Done, Executed, Outcome, Refusal};
+use crate::ledger::package::{Operation, OperationKind, Package};
+use crate::ledger::pix::{PixKey, PixType};
+use crate::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
+use crate::protocol::ids::{BankId, BankSet, EventId};
+
+/// How many banks the consortium has.
+const BANKS: usize = 3;
+/// When its first request comes, in Unix milliseconds.
+const START_MS: i64 = 1_795_442_602_000;
+
+fn user(name: &str) -> UserName {
+    UserName::parse(name).unwrap()
+}
+
+fn number(number: u64) -> AccountNumber {
+    AccountNumber::try_from(number).unwrap()
+}
+
+fn amount(centavos: i64) -> Amount {
+    Amount::parse(Centavos::new(centavos)).unwrap()
+}
+
+fn pix(key: &str) -> PixKey {
+    PixKey::parse(key).unwrap()
+}
+
+fn deposit(bank: u16, account: u64, centavos: i64) -> Operation {
+    let kind = OperationKind::Deposit { value: amount(centavos) };
+    Operation { bank: BankId(bank), account: number(account), kind }
+}
+
+fn withdraw(bank: u16, account: u64, centavos: i64) -> Operation {
+    let kind = OperationKind::Withdraw { value: amount(centavos) };
+    Operation { bank: BankId(bank), account: number(account), kind }
+}
+
+fn transfer(bank: u16, account: u64, centavos: i64, key: &str) -> Operation {
+    let kind = OperationKind::Transfer { value: amount(centavos), pix: pix(key) };
+    Operation { bank: BankId(bank), account: number(account), kind }
+}
+
+fn package(operations: Vec<Operation>) -> Action {
+    Action::Operations(Package::parse(operations).unwrap())
+}
+
+fn registration(name: &str, document: &str) -> Registration {
+    Registration {
+        name: PersonName::parse("Pedro Silva").unwrap(),
+        num_cadastro: Document::try_from(document.to_owned()).unwrap(),
+        user_name: user(name),
+        password_hash: PasswordHash::parse("$argon2id$x").unwrap(),
+    }
+}
+
+/// An opening of a person's account with R$ 100.00 and the user name as key.
+fn opening(name: &str, account: u64) -> Opening {
+    Opening {
+        user_name: user(name),
+        type_account: TypeAccount::Pf,
+        pix_type: PixType::UserName,
+        users: Vec::new(),
+        value_init: amount(10_000),
+        numbers: vec![number(account)],
+        random_key: "8d0f-4c".to_owned(),
+    }
+}
+
+fn refusal(executed: Executed) -> Refusal {
+    match executed.outcome {
+        Outcome::Refused(refusal) => refusal,
+        Outcome::Done(done) => panic!("not refused: {done:?}"),
+    }
+}
+
+fn done(executed: Executed) -> Done {
+    match executed.outcome {
+        Outcome::Done(done) => done,
+        Outcome::Refused(refusal) => panic!("{refusal}"),
+    }
+}
+
+/// The book under trial.
+struct Trial {
+    book: Book,
+    members: BankSet,
+    /// The senders' clock, in Unix milliseconds.
+    at_ms: i64,
+    asked: u32,
+}
+
+impl Trial {
+    /// A consortium without customers.
+    fn new() -> Self {
+        Trial { book: Book::new(BANKS), members: BankSet::all(BANKS), at_ms: START_MS, asked: 0 }
+    }
+
+    /// Ana (account 101 at bank 0), Bia (account 202 at bank 1), both with R$ 100.00, and the company Cia without
+    /// account.
+    fn with_customers() -> Self {
+        let mut trial = Trial::new();
+        for (name, document) in [("ana", "000.000.000-01"), ("bia", "000.000.000-02"), ("cia", "00.000.000/0000-03")] {
+            done(trial.ask(0, Action::Register(registration(name, document))));
+        }
+        done(trial.ask(0, Action::CreateAccount(opening("ana", 101))));
+        done(trial.ask(1, Action::CreateAccount(opening("bia", 202))));
+        trial
+    }
+
+    /// A request with an id of its own.
+    fn request(&mut self, by: Option<&str>, key: Option<&str>, action: Action) -> Request {
+        self.asked += 1;
+        let id = EventId::new(BankId(0), &self.asked.to_string());
+        let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
+        Request { id, at_ms: self.at_ms, key, by: by.map(user), action }
+    }
+
+    /// Applies a request at a bank and counts everything again.
+    fn apply(&mut self, bank: u16, request: &Request) -> Executed {
+        let executed = self.book.apply(BankId(bank), self.members, &request.to_raw());
+        assert_eq!(self.book.verify(), Ok(()));
+        executed
+    }
+
+    fn ask(&mut self, bank: u16, action: Action) -> Executed {
+        let request = self.request(None, None, action);
+        self.apply(bank, &request)
+    }
+
+    fn ask_with_key(&mut self, bank: u16, by: Option<&str>, key: &str, action: Action) -> Executed {
+        let request = self.request(by, Some(key), action);
+        self.apply(bank, &request)
+    }
+
+    /// A package that a customer sends through bank 2.
+    fn operate(&mut self, by: &str, operations: Vec<Operation>) -> Executed {
+        let request = self.request(Some(by), None, package(operations));
+        self.apply(2, &request)
+    }
+
+    fn account(&self, bank: u16, account: u64) -> &Account {
+        self.book.account(BankId(bank), number(account)).expect("the account was opened")
+    }
+
+    /// In centavos.
+    fn balance(&self, bank: u16, account: u64) -> i64 {
+        self.account(bank, account).balance.get()
+    }
+}

@@ -1,0 +1,185 @@
+//! What must hold after any sequence of requests, sensible or not.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::ledger::book::IDEMPOTENCY_WINDOW_MS;
+use crate::protocol::event::{RawRequest, raw};
+use crate::protocol::ids::{ChainHash, Position};
+
+const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
+const NUMBERS: [u64; 4] = [101, 202, 303, 404];
+const KEYS: [&str; 7] = ["0:ana", "1:bia", "2:cia", "0:303", "1:000.000.000-02", "2:davi", "9:ana"];
+const DOCUMENTS: [&str; 4] = ["000.000.000-01", "000.000.000-04", "000.000.000-05", "00.000.000/0000-06"];
+
+/// One request on its way to the book.
+#[derive(Clone, Debug)]
+struct Step {
+    sender: BankId,
+    members: BankSet,
+    raw: RawRequest,
+}
+
+fn any_amount() -> impl Strategy<Value = Amount> {
+    prop_oneof![8 => 1..20_000_i64, 1 => Just(i64::MAX), 1 => Just(i64::MAX - 20_000)].prop_map(amount)
+}
+
+fn any_operation() -> impl Strategy<Value = Operation> {
+    let kind = prop_oneof![
+        any_amount().prop_map(|value| OperationKind::Deposit { value }),
+        any_amount().prop_map(|value| OperationKind::Withdraw { value }),
+        (any_amount(), select(&KEYS[..])).prop_map(|(value, key)| OperationKind::Transfer { value, pix: pix(key) }),
+    ];
+    // Mostly the accounts that there are from the start, or nothing would ever succeed.
+    let account = prop_oneof![4 => Just((0, 101)), 4 => Just((1, 202)), 1 => (0..4_u16, select(&NUMBERS[..]))];
+    (account, kind).prop_map(|((bank, account), kind)| Operation { bank: BankId(bank), account: number(account), kind })
+}
+
+fn any_opening() -> impl Strategy<Value = Opening> {
+    let types = select(vec![TypeAccount::Pf, TypeAccount::Pj, TypeAccount::Conjunta]);
+    let pix_types = select(vec![PixType::Cpf, PixType::Cnpj, PixType::UserName, PixType::NumConta, PixType::Random]);
+    let names = select(&NAMES[..]).prop_map(user);
+    let numbers = vec(select(&NUMBERS[..]).prop_map(number), 0..3);
+    (names.clone(), types, pix_types, vec(names, 0..3), any_amount(), numbers, "[a-c]{1,2}").prop_map(
+        |(user_name, type_account, pix_type, users, value_init, numbers, random_key)| Opening {
+            user_name,
+            type_account,
+            pix_type,
+            users,
+            value_init,
+            numbers,
+            random_key,
+        },
+    )
+}
+
+fn any_action() -> impl Strategy<Value = Action> {
+    let registered = (select(&NAMES[..4]), select(&DOCUMENTS[..]));
+    prop_oneof![
+        1 => registered.prop_map(|(name, document)| Action::Register(registration(name, document))),
+        2 => any_opening().prop_map(Action::CreateAccount),
+        6 => vec(any_operation(), 1..6).prop_map(package),
+    ]
+}
+
+fn any_raw() -> impl Strategy<Value = RawRequest> {
+    let by = option::of(prop_oneof![3 => Just("ana"), 3 => Just("bia"), 1 => select(&NAMES[..])]);
+    let key = option::weighted(0.3, select(&["k", "l", "m"][..]));
+    let at_ms = prop_oneof![6 => START_MS..START_MS + 60_000, 1 => START_MS..START_MS + 3 * IDEMPOTENCY_WINDOW_MS];
+    let sensible = (any_action(), by, key, at_ms).prop_map(|(action, by, key, at_ms)| {
+        let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
+        let id = EventId::parse("EV0-x").unwrap();
+        Request { id, at_ms, key, by: by.map(user), action }.to_raw()
+    });
+    let nonsense = "[a-z{}\"]{0,8}".prop_map(|text| {
+        let id = EventId::parse("EV0-x").unwrap();
+        RawRequest { id, type_msg: "OPERATIONS".into(), msg: raw(&text) }
+    });
+    prop_oneof![12 => sensible, 1 => nonsense]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let members = prop_oneof![
+        6 => Just(BankSet::all(BANKS)),
+        1 => vec(0..BANKS as u16, 1..3).prop_map(|banks| banks.into_iter().map(BankId).collect::<BankSet>()),
+    ];
+    (0..BANKS as u16, members, any_raw()).prop_map(|(bank, members, raw)| Step { sender: BankId(bank), members, raw })
+}
+
+/// Requests with ids of their own, some of them sent twice.
+fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    vec((any_step(), prop::bool::weighted(0.2)), 1..40).prop_map(|drawn| {
+        let mut steps: Vec<Step> = Vec::new();
+        for (mut step, repeated) in drawn {
+            step.raw.id = EventId::new(step.sender, &steps.len().to_string());
+            if repeated {
+                steps.push(step.clone());
+            }
+            steps.push(step);
+        }
+        steps
+    })
+}
+
+fn apply(book: &mut Book, step: &Step) -> Executed {
+    book.apply(step.sender, step.members, &step.raw)
+}
+
+/// A book in which some accounts exist, after these steps; with its hash after each.
+fn played(steps: &[Step]) -> (Book, Vec<Executed>, Vec<ChainHash>) {
+    let mut book = Trial::with_customers().book;
+    let (mut executed, mut hashes) = (Vec::new(), Vec::new());
+    for step in steps {
+        executed.push(apply(&mut book, step));
+        hashes.push(book.hash());
+    }
+    (book, executed, hashes)
+}
+
+proptest! {
+    #[test]
+    fn after_any_request_the_book_can_be_verified_and_adds_up_to_zero(steps in any_steps()) {
+        let mut book = Trial::with_customers().book;
+        for step in &steps {
+            apply(&mut book, step);
+            prop_assert_eq!(book.verify(), Ok(()));
+            prop_assert_eq!(book.sum_of_all_entries(), 0);
+        }
+    }
+
+    #[test]
+    fn every_request_takes_the_next_position(steps in any_steps()) {
+        let mut book = Trial::with_customers().book;
+        for step in &steps {
+            let (next, time_ms) = (book.position().next(), book.time_ms());
+            let executed = apply(&mut book, step);
+            prop_assert_eq!(book.position(), next);
+            prop_assert!(executed.position <= next && executed.position > Position::default());
+            prop_assert!(executed.position < next || executed.id == step.raw.id);
+            prop_assert!(book.time_ms() >= time_ms);
+        }
+    }
+
+    #[test]
+    fn a_refused_or_repeated_request_changes_no_balance_and_no_statement(steps in any_steps()) {
+        let mut book = Trial::with_customers().book;
+        for step in &steps {
+            let (accounts, customers) = (book.accounts().to_vec(), book.customer_count());
+            let executed = apply(&mut book, step);
+            if !executed.outcome.code() || executed.position < book.position() {
+                prop_assert_eq!(book.accounts(), accounts);
+                prop_assert_eq!(book.customer_count(), customers);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_requests_give_the_same_book_at_every_bank(steps in any_steps()) {
+        let (left, left_executed, left_hashes) = played(&steps);
+        let (right, right_executed, right_hashes) = played(&steps);
+        prop_assert_eq!(left_executed, right_executed);
+        prop_assert_eq!(left_hashes, right_hashes);
+        prop_assert_eq!(left.accounts(), right.accounts());
+        prop_assert_eq!(left.total(), right.total());
+    }
+
+    #[test]
+    fn one_different_request_makes_every_later_hash_different(
+            steps in any_steps(),
+            place in any::<prop::sample::Index>(),
+            other in any_step(),
+        ) {
+        let place = place.index(steps.len());
+        let mut changed = steps.clone();
+        let id = steps[place].raw.id.clone();
+        changed[place] = Step { raw: RawRequest { id, ..other.raw }, ..other };
+        let same = |left: &Step, right: &Step| left.sender == right.sender && left.raw.msg.get() == right.raw.msg.get();
+        prop_assume!(!same(&changed[place], &steps[place]));
+        let ((_, _, hashes), (_, _, changed)) = (played(&steps), played(&changed));
+        prop_assert_eq!(&hashes[..place], &changed[..place]);
+        prop_assert!(hashes[place..].iter().zip(&changed[place..]).all(|(left, right)| left != right));
+    }
+}

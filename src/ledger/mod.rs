@@ -1,0 +1,39 @@
+//! The ledger: every bank's copy of all customers, accounts and statements. Pure code: no disk, no clock, no
+//! randomness, no floating point, no order that a hash map chose.
+//!
+//! ```text
+//!   RawRequest ──parse──▶ Request ──decide──▶ Change ──write──▶ Book ──▶ reads
+//!   (from the protocol)      │          │                         │
+//!                            │          └─ Refusal                └─ position, chained hash
+//!                            └─ malformed: refused too
+//! ```
+//!
+//! - [`money`], [`customer`], [`account`], [`pix`], [`package`], [`request`]: what can be said, newtypes whose `parse`
+//!   is the only door.
+//! - [`statement`], [`calendar`]: what is remembered of an account.
+//! - [`outcome`]: what a request came to; the texts that customers read.
+//! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order; the same requests in
+//!   the same order give the same book, answers and hash at every bank.
+//!
+//! A refusal is an outcome like any other: it has a position and is part of the chain.
+
+pub mod account;
+pub mod book;
+pub mod calendar;
+pub mod customer;
+pub mod money;
+pub mod outcome;
+pub mod package;
+pub mod pix;
+pub mod request;
+pub mod statement;
+
+pub use account::{Account, AccountNumber, TypeAccount};
+pub use book::Book;
+pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
+pub use money::{Amount, Centavos, Reais};
+pub use outcome::{Done, Executed, Outcome, Refusal};
+pub use package::{Operation, OperationKind, Package};
+pub use pix::{PixKey, PixType};
+pub use request::{Action, IdempotencyKey, Opening, Registration, Request};
+pub use statement::{Entry, EntryKind, Page, page};

@@ -1,0 +1,258 @@
+//! What a request came to, in the words that the customer reads.
+//!
+//! A refusal is no error: it is decided by the ledger, the same at every bank, and has its place in the common order.
+//! Its text is part of the hash chain, so banks of one consortium must agree on every letter here.
+
+use super::account::{AccountNumber, TypeAccount};
+use super::customer::{TypePerson, UserName};
+use super::money::Centavos;
+use super::pix::{PixKey, PixType};
+use crate::protocol::ids::{BankId, EventId, Position};
+
+/// Something was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// There is a new customer.
+    CustomerCreated {
+        /// Their user name.
+        user_name: UserName,
+    },
+    /// There is a new account.
+    AccountCreated {
+        /// Its number at the bank that was asked.
+        number: AccountNumber,
+        /// The key it is paid by.
+        key: PixKey,
+    },
+    /// Every operation of the package was executed.
+    PackageExecuted,
+}
+
+impl Done {
+    /// What the customer reads.
+    #[must_use]
+    pub fn descript(&self) -> String {
+        match self {
+            Done::CustomerCreated { user_name } => format!("Cliente {user_name} criado com sucesso"),
+            Done::AccountCreated { .. } => "Conta criada com sucesso".to_owned(),
+            Done::PackageExecuted => "Pacote de operações executado com sucesso".to_owned(),
+        }
+    }
+}
+
+/// Why a request was not executed. Nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A peer sent what is no request.
+    #[error("Falha na operação: Pedido malformado")]
+    Malformed,
+    /// The idempotency key stands for another request.
+    #[error("Chave de idempotência já usada com outro pedido")]
+    KeyReused,
+    /// The user name belongs to somebody.
+    #[error("Falha na operação: Nome de usuário já cadastrado")]
+    UserNameTaken,
+    /// The CPF or CNPJ belongs to somebody.
+    #[error("Falha na operação: {} já cadastrado", .0.document_name())]
+    DocumentTaken(TypePerson),
+    /// No such customer.
+    #[error("Falha na operação: Cliente {0} não encontrado")]
+    UnknownCustomer(UserName),
+    /// A person asks for a company's account, or a company for a person's.
+    #[error("Falha na operação: Conta {type_account} não pode ser aberta por cliente {type_person}")]
+    WrongTypeAccount {
+        /// What was asked for.
+        type_account: TypeAccount,
+        /// What the customer is.
+        type_person: TypePerson,
+    },
+    /// Other holders for an account that is not joint.
+    #[error("Falha na operação: Conta {0} não aceita outros titulares")]
+    NotJoint(TypeAccount),
+    /// No other holders for a joint account, or too many.
+    #[error("Falha na operação: Conta CONJUNTA precisa de 1 a {} outros titulares", super::book::JOINT_OTHERS_MAX)]
+    JointHolders,
+    /// Somebody would hold the account twice.
+    #[error("Falha na operação: Titular {0} repetido")]
+    RepeatedHolder(UserName),
+    /// A person has no CNPJ and a company no CPF to make a key of.
+    #[error("Falha na operação: Cliente {type_person} não pode ter chave Pix {pix_type}")]
+    WrongPixType {
+        /// What was asked for.
+        pix_type: PixType,
+        /// What the customer is.
+        type_person: TypePerson,
+    },
+    /// The key belongs to another account.
+    #[error("Falha na operação: Chave Pix {0} já cadastrada")]
+    PixKeyTaken(PixKey),
+    /// Too little to open an account with.
+    #[error("Falha na operação: Valor inicial deve ser de pelo menos {} reais", super::book::OPENING_MIN)]
+    OpeningTooSmall,
+    /// All the numbers that were drawn are taken.
+    #[error("Falha na operação: Nenhum dos números sorteados está livre, tente novamente")]
+    NoFreeNumber,
+    /// The consortium has no such bank.
+    #[error("Falha na operação: Banco {0} não existe")]
+    UnknownBank(BankId),
+    /// The bank is not among the members that execute now.
+    #[error("Falha na operação: Banco {0} não está online")]
+    BankOffline(BankId),
+    /// The bank has no such account.
+    #[error("Falha na operação: Conta {account} não encontrada no banco {bank}")]
+    UnknownAccount {
+        /// Where it was looked for.
+        bank: BankId,
+        /// Its number.
+        account: AccountNumber,
+    },
+    /// The customer would debit an account that they do not hold.
+    #[error("Falha na operação: Conta {account} no banco {bank} não pertence ao cliente {user_name}")]
+    NotHolder {
+        /// The account's bank.
+        bank: BankId,
+        /// The account.
+        account: AccountNumber,
+        /// Who asked.
+        user_name: UserName,
+    },
+    /// No account has the key.
+    #[error("Falha na operação: Chave Pix {0} não encontrada")]
+    UnknownPixKey(PixKey),
+    /// The key is the sending account's own.
+    #[error("Falha na operação: Transferência da conta {account} no banco {bank} para ela mesma")]
+    SameAccount {
+        /// The account's bank.
+        bank: BankId,
+        /// The account.
+        account: AccountNumber,
+    },
+    /// The account holds less than is to leave it.
+    #[error("Falha na operação: Saldo da conta {account} insuficiente ({balance}) no banco {bank}")]
+    InsufficientBalance {
+        /// The account's bank.
+        bank: BankId,
+        /// The account.
+        account: AccountNumber,
+        /// What it holds at that point of the package.
+        balance: Centavos,
+    },
+    /// The account would hold more than can be counted.
+    #[error("Falha na operação: Saldo da conta {account} grande demais no banco {bank}")]
+    BalanceTooLarge {
+        /// The account's bank.
+        bank: BankId,
+        /// The account.
+        account: AccountNumber,
+    },
+}
+
+impl Refusal {
+    /// Whether the customer asked for what only another may ask for.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Refusal::NotHolder { .. })
+    }
+}
+
+/// What a request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was executed.
+    Done(Done),
+    /// It was not.
+    Refused(Refusal),
+}
+
+impl Outcome {
+    /// Whether it was executed: the seed's `code`.
+    #[must_use]
+    pub fn code(&self) -> bool {
+        matches!(self, Outcome::Done(_))
+    }
+
+    /// What the customer reads.
+    #[must_use]
+    pub fn descript(&self) -> String {
+        match self {
+            Outcome::Done(done) => done.descript(),
+            Outcome::Refused(refusal) => refusal.to_string(),
+        }
+    }
+}
+
+/// What a request came to, and where. When an idempotency key was repeated, `id` and `position` are those of the first
+/// execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// The request that was executed.
+    pub id: EventId,
+    /// Its place in the common order.
+    pub position: Position,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> AccountNumber {
+        AccountNumber::parse("740358").unwrap()
+    }
+
+    #[test]
+    fn the_seeds_texts_are_kept_to_the_letter() {
+        let bank = BankId(0);
+        let balance = Centavos::new(8_000);
+        let texts = [
+            (
+                Refusal::InsufficientBalance { bank, account: account(), balance },
+                "Falha na operação: Saldo da conta 740358 insuficiente (80.00) no banco 0",
+            ),
+            (Refusal::BankOffline(BankId(2)), "Falha na operação: Banco 2 não está online"),
+            (Refusal::DocumentTaken(TypePerson::Pf), "Falha na operação: CPF já cadastrado"),
+            (Refusal::DocumentTaken(TypePerson::Pj), "Falha na operação: CNPJ já cadastrado"),
+            (Refusal::UserNameTaken, "Falha na operação: Nome de usuário já cadastrado"),
+            (Refusal::KeyReused, "Chave de idempotência já usada com outro pedido"),
+            (Refusal::Malformed, "Falha na operação: Pedido malformado"),
+        ];
+        for (refusal, text) in texts {
+            let outcome = Outcome::Refused(refusal);
+            assert_eq!((outcome.code(), outcome.descript()), (false, text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn limits_stand_in_the_texts_with_their_values() {
+        let small = Refusal::OpeningTooSmall.to_string();
+        assert_eq!(small, "Falha na operação: Valor inicial deve ser de pelo menos 50.00 reais");
+        assert_eq!(
+            Refusal::JointHolders.to_string(),
+            "Falha na operação: Conta CONJUNTA precisa de 1 a 9 outros titulares"
+        );
+    }
+
+    #[test]
+    fn successes_read_as_the_seed_has_them() {
+        let user_name = UserName::parse("pedrinho234").unwrap();
+        let key = PixKey::parse("0:pedrinho234").unwrap();
+        let texts = [
+            (Done::CustomerCreated { user_name }, "Cliente pedrinho234 criado com sucesso"),
+            (Done::AccountCreated { number: account(), key }, "Conta criada com sucesso"),
+            (Done::PackageExecuted, "Pacote de operações executado com sucesso"),
+        ];
+        for (done, text) in texts {
+            let outcome = Outcome::Done(done);
+            assert_eq!((outcome.code(), outcome.descript()), (true, text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn only_debiting_a_strangers_account_is_forbidden() {
+        let user_name = UserName::parse("renata332").unwrap();
+        let refusal = Refusal::NotHolder { bank: BankId(1), account: account(), user_name };
+        assert!(refusal.is_forbidden());
+        assert!(!Refusal::UnknownAccount { bank: BankId(1), account: account() }.is_forbidden());
+    }
+}

@@ -1,0 +1,311 @@
+//! Requests as the ledger reads them: what the protocol carries unread as [`RawRequest`], with types.
+//!
+//! Everything that differs from bank to bank or from moment to moment is in the request, put there by the bank that
+//! sends it: the time, the password's hash, the account numbers drawn and the random key. Unknown fields are refused:
+//! a newer bank's field that older banks skip would make the copies differ.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::{AccountNumber, TypeAccount};
+use super::customer::{Document, PasswordHash, PersonName, UserName};
+use super::money::Amount;
+use super::package::Package;
+use super::pix::{PixType, is_pix_value};
+use crate::protocol::event::{RawRequest, raw};
+use crate::protocol::ids::EventId;
+
+/// Most characters of an idempotency key.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Latest time a request may carry, in Unix milliseconds: the end of the year 9999. Ledger time never goes back, so a
+/// broken clock must not be able to take it to the end of time.
+pub const AT_MS_MAX: i64 = 253_402_300_799_999;
+
+/// Names a customer's request, so that asking again does not do it again. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct IdempotencyKey(Arc<str>);
+
+impl IdempotencyKey {
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// [`BadIdempotencyKey`] unless it is 1 to 255 printable ASCII characters.
+    pub fn parse(text: &str) -> Result<Self, BadIdempotencyKey> {
+        let printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if !(1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len()) || !text.bytes().all(printable) {
+            return Err(BadIdempotencyKey);
+        }
+        Ok(IdempotencyKey(text.into()))
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for IdempotencyKey {
+    type Error = BadIdempotencyKey;
+
+    fn try_from(text: String) -> Result<Self, BadIdempotencyKey> {
+        IdempotencyKey::parse(&text)
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that is no idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Chave de idempotência deve ter de 1 a 255 caracteres ASCII imprimíveis")]
+pub struct BadIdempotencyKey;
+
+/// A new customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// Full name.
+    pub name: PersonName,
+    /// CPF or CNPJ; which of them it is says whether the customer is a person or a company.
+    pub num_cadastro: Document,
+    /// The name to log in with.
+    pub user_name: UserName,
+    /// What the login will check against.
+    pub password_hash: PasswordHash,
+}
+
+/// A new account, at the bank that sends the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// Who opens it.
+    pub user_name: UserName,
+    /// Who may hold it.
+    pub type_account: TypeAccount,
+    /// What its key is made of.
+    pub pix_type: PixType,
+    /// The other holders of a joint account.
+    pub users: Vec<UserName>,
+    /// The first money.
+    pub value_init: Amount,
+    /// Numbers that the sender has drawn ([`AccountNumber::candidates`]), to be tried in this order.
+    pub numbers: Vec<AccountNumber>,
+    /// The value of the key, should it be [`PixType::Random`]; drawn by the sender.
+    pub random_key: String,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Action {
+    /// Register a customer.
+    Register(Registration),
+    /// Open an account.
+    CreateAccount(Opening),
+    /// Execute a package.
+    Operations(Package),
+}
+
+impl Action {
+    /// The `type_msg` it travels under.
+    #[must_use]
+    pub fn type_msg(&self) -> &'static str {
+        match self {
+            Action::Register(_) => "REGISTER",
+            Action::CreateAccount(_) => "CREATE_ACCOUNT",
+            Action::Operations(_) => "OPERATIONS",
+        }
+    }
+}
+
+/// One request of one customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What the answer and the statements call it.
+    pub id: EventId,
+    /// When the sender took it, in Unix milliseconds (UTC).
+    pub at_ms: i64,
+    /// The customer's name for it, if they gave one.
+    pub key: Option<IdempotencyKey>,
+    /// Who asks, as the session says; `None` in a laboratory without sessions.
+    pub by: Option<UserName>,
+    /// What they ask for.
+    pub action: Action,
+}
+
+/// The `msg` of a request.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content<A> {
+    at_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<IdempotencyKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<UserName>,
+    action: A,
+}
+
+impl Request {
+    /// The request as the protocol carries it.
+    #[must_use]
+    pub fn to_raw(&self) -> RawRequest {
+        let content = Content { at_ms: self.at_ms, key: self.key.clone(), by: self.by.clone(), action: &self.action };
+        RawRequest { id: self.id.clone(), type_msg: self.action.type_msg().to_owned(), msg: raw(&content) }
+    }
+
+    /// Reads what the protocol carried.
+    ///
+    /// # Errors
+    /// [`MalformedRequest`] says what does not fit.
+    pub fn parse(raw: &RawRequest) -> Result<Self, MalformedRequest> {
+        let content: Content<Action> = serde_json::from_str(raw.msg.get())?;
+        if content.action.type_msg() != raw.type_msg {
+            return Err(MalformedRequest::Type);
+        }
+        if content.at_ms > AT_MS_MAX {
+            return Err(MalformedRequest::Time);
+        }
+        if matches!(&content.action, Action::CreateAccount(opening) if !is_pix_value(&opening.random_key)) {
+            return Err(MalformedRequest::RandomKey);
+        }
+        let Content { at_ms, key, by, action } = content;
+        Ok(Request { id: raw.id.clone(), at_ms, key, by, action })
+    }
+}
+
+/// Why a message of a peer is no request. For the log: to the customer all of them are one refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum MalformedRequest {
+    /// The content does not parse.
+    #[error("Conteúdo do pedido inválido: {0}")]
+    Content(#[from] serde_json::Error),
+    /// `type_msg` and content are of different kinds.
+    #[error("type_msg não corresponde ao conteúdo do pedido")]
+    Type,
+    /// Later than [`AT_MS_MAX`].
+    #[error("Hora do pedido impossível")]
+    Time,
+    /// The random key could not stand in a Pix key.
+    #[error("Chave aleatória inválida")]
+    RandomKey,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::money::Centavos;
+    use crate::protocol::ids::BankId;
+
+    fn opening() -> Request {
+        let user_name = |text| UserName::parse(text).unwrap();
+        Request {
+            id: EventId::new(BankId(0), "x"),
+            at_ms: 1_795_442_602_999,
+            key: Some(IdempotencyKey::parse("k 1").unwrap()),
+            by: Some(user_name("karen123")),
+            action: Action::CreateAccount(Opening {
+                user_name: user_name("karen123"),
+                type_account: TypeAccount::Conjunta,
+                pix_type: PixType::NumConta,
+                users: vec![user_name("matheus123")],
+                value_init: Amount::parse(Centavos::new(25_000)).unwrap(),
+                numbers: vec![AccountNumber::parse("740358").unwrap()],
+                random_key: "8d0f".into(),
+            }),
+        }
+    }
+
+    fn registration() -> Request {
+        let action = Action::Register(Registration {
+            name: PersonName::parse("Pedro Silva").unwrap(),
+            num_cadastro: Document::try_from("123.123.123-00".to_owned()).unwrap(),
+            user_name: UserName::parse("pedrinho234").unwrap(),
+            password_hash: PasswordHash::parse("$argon2id$x").unwrap(),
+        });
+        Request { key: None, by: None, action, ..opening() }
+    }
+
+    fn package() -> Request {
+        let text = r#"[{"bank":0,"account":740358,"kind":{"WITHDRAW":{"value":1}}}]"#;
+        Request { action: Action::Operations(serde_json::from_str(text).unwrap()), ..opening() }
+    }
+
+    /// The request with one text replaced by another in its JSON.
+    fn altered(request: &Request, from: &str, to: &str) -> RawRequest {
+        let raw = request.to_raw();
+        assert!(raw.msg.get().contains(from), "{from} stands in {}", raw.msg);
+        let msg = serde_json::from_str::<Box<serde_json::value::RawValue>>(&raw.msg.get().replace(from, to)).unwrap();
+        RawRequest { msg: Arc::from(msg), ..raw }
+    }
+
+    #[test]
+    fn every_kind_of_request_is_read_back_as_it_was() {
+        for request in [registration(), opening(), package()] {
+            assert_eq!(Request::parse(&request.to_raw()).unwrap(), request);
+        }
+        let names = [registration(), opening(), package()].map(|request| request.to_raw().type_msg);
+        assert_eq!(names, ["REGISTER", "CREATE_ACCOUNT", "OPERATIONS"]);
+    }
+
+    #[test]
+    fn a_request_under_another_type_is_malformed() {
+        let raw = RawRequest { type_msg: "OPERATIONS".into(), ..registration().to_raw() };
+        assert!(matches!(Request::parse(&raw), Err(MalformedRequest::Type)));
+        assert!(Request::parse(&RawRequest { type_msg: "REGISTER".into(), ..raw }).is_ok());
+    }
+
+    #[test]
+    fn content_that_no_bank_of_ours_writes_is_malformed() {
+        let malformed = [
+            altered(&registration(), "123.123.123-00", "123"),
+            altered(&registration(), "pedrinho234", "a b"),
+            altered(&registration(), "$argon2id$x", "12345678"),
+            altered(&registration(), "\"at_ms\"", "\"vip\":true,\"at_ms\""),
+            altered(&registration(), "\"name\"", "\"vip\":true,\"name\""),
+            altered(&registration(), "\"at_ms\"", "\"at_ms\":1,\"at_ms\""),
+            altered(&opening(), "25000", "0"),
+            altered(&opening(), "25000", "250.5"),
+            altered(&opening(), "k 1", ""),
+            altered(&opening(), "CONJUNTA", "VIP"),
+            altered(&package(), "{\"value\":1}", "{\"value\":-1}"),
+        ];
+        for raw in malformed {
+            assert!(matches!(Request::parse(&raw), Err(MalformedRequest::Content(_))), "{}", raw.msg);
+        }
+    }
+
+    #[test]
+    fn a_random_key_must_be_able_to_stand_in_a_pix_key() {
+        for text in ["", "a b"] {
+            let raw = altered(&opening(), "8d0f", text);
+            assert!(matches!(Request::parse(&raw), Err(MalformedRequest::RandomKey)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_after_the_year_9999_is_malformed() {
+        let at = |at_ms| Request::parse(&Request { at_ms, ..package() }.to_raw());
+        assert!(at(AT_MS_MAX).is_ok());
+        assert!(matches!(at(AT_MS_MAX + 1), Err(MalformedRequest::Time)));
+    }
+
+    #[test]
+    fn an_idempotency_key_is_printable_ascii() {
+        assert!(IdempotencyKey::parse(&"k".repeat(255)).is_ok());
+        for text in ["", "é", "a\n", &"k".repeat(256)] {
+            assert_eq!(IdempotencyKey::parse(text), Err(BadIdempotencyKey), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn debug_output_hides_the_password_hash() {
+        assert!(!format!("{:?}", registration()).contains("argon2id"));
+    }
+}

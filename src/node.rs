@@ -1,0 +1,144 @@
+//! A node as a whole: its actors, its HTTP server, and how it starts and stops.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use tokio::net::TcpListener;
+
+use crate::actors::node::Actors;
+use crate::config::Config;
+use crate::http::{self, Bank, DrawNumbers};
+use crate::protocol::ids::BankId;
+use crate::store::StoreError;
+
+/// What a node is started with.
+#[derive(Clone)]
+pub struct NodeOptions {
+    /// Which bank of `nodes.json` it is.
+    pub bank: BankId,
+    /// The consortium.
+    pub config: Config,
+    /// Folder of the node's own files; made at the first start.
+    pub data: PathBuf,
+    /// IP address to listen on, if it is not the bank's host in `nodes.json`.
+    pub listen: Option<String>,
+    /// What peers prove themselves with.
+    pub peer_secret: String,
+    /// Whether the end of standard input stops the node.
+    pub stop_with_stdin: bool,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port cannot be opened.
+    #[error("cannot listen on {address}: {why}. Is another node running there, or is the address not this machine's? (--listen)")]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// The system's word for it.
+        why: std::io::Error,
+    },
+    /// The HTTP server failed.
+    #[error("the HTTP server ended: {0}")]
+    Server(std::io::Error),
+}
+
+/// A running node.
+pub struct Node {
+    actors: Actors,
+    server: ServerHandle,
+    running: actix_rt::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Node {
+    /// Starts a node on this thread's actix system; its logins, accounts and packages are served when this returns,
+    /// writes once all banks have agreed on a view.
+    ///
+    /// # Errors
+    /// [`NodeError`] when ports or journal cannot be used.
+    pub async fn start(options: NodeOptions, draw: DrawNumbers) -> Result<Node, NodeError> {
+        let NodeOptions { bank: me, config, data, listen, peer_secret, .. } = options;
+        let address = &config.nodes[me.index()];
+        let host = listen.as_deref().unwrap_or(&address.host);
+        let customers = format!("{host}:{}", address.port);
+        let pings = format!("{host}:{}", address.heartbeat_port);
+        let cannot = |address: &str| {
+            let address = address.to_owned();
+            move |why| NodeError::Listen { address, why }
+        };
+        // The ports first: they are cheap to refuse, and a second node on the same data is refused by name.
+        let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
+        let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
+        let actors = crate::actors::node::start(me, &config, &data, &peer_secret, pings)?;
+        let bank = Bank { me, config: Arc::new(config), secret: peer_secret.into(), actors: actors.clone(), draw };
+        let server = http::serve(bank, listener).map_err(NodeError::Server)?;
+        let handle = server.handle();
+        Ok(Node { actors, server: handle, running: actix_rt::spawn(server) })
+    }
+
+    /// Stops cleanly: takes nothing new, lets what is under way end, closes.
+    pub async fn stop(self) {
+        self.actors.drain().await;
+        self.server.stop(true).await;
+        self.actors.stop();
+    }
+}
+
+/// Runs a node until it is told to stop by SIGTERM, SIGINT or, if so asked, the end of standard input.
+///
+/// # Errors
+/// [`NodeError`] when it cannot start or its server fails.
+pub fn run(options: NodeOptions) -> Result<(), NodeError> {
+    actix_rt::System::new().block_on(async {
+        let me = options.bank;
+        let stdin_counts = options.stop_with_stdin;
+        let mut node = Node::start(options, http::draw_at_random()).await?;
+        tokio::select! {
+            () = told_to_stop(stdin_counts) => {}
+            ended = &mut node.running => return match ended {
+                Ok(Err(error)) => Err(NodeError::Server(error)),
+                _ => Ok(()),
+            },
+        }
+        log::info!("banco {me}: parando; pedidos novos recebem 503");
+        node.stop().await;
+        log::info!("banco {me}: parado");
+        Ok(())
+    })
+}
+
+async fn told_to_stop(stdin_counts: bool) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    };
+    let stdin_closed = async {
+        if !stdin_counts || end_of_stdin().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+        () = stdin_closed => {}
+    }
+}
+
+/// Waits for the end of standard input on a thread that nobody has to wait for when the node ends otherwise.
+fn end_of_stdin() -> tokio::sync::oneshot::Receiver<()> {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // An error is an end too.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = ended.send(());
+    });
+    end
+}

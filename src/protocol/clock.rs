@@ -1,0 +1,238 @@
+//! The vector clock's own logic: it stamps what customers ask for.
+//!
+//! One event carries all requests that have queued up since the last one, so the batch grows by itself under load.
+//! The clock hears of other banks' events before they are acknowledged: after its acknowledgement of `e`, a bank sends
+//! only events with a larger sum than `e`'s, and that is what stability rests on (see `ordered_buffer`).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::effect::{BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Reply};
+use super::event::{Event, REQUESTS_PER_EVENT_MAX, RawRequest};
+use super::ids::{Ballot, BankId};
+use super::vector_clock::VectorClock;
+
+/// Most own events stamped and not yet executed everywhere; requests queue up meanwhile and share the next event.
+/// This bounds what any bank has to keep of another.
+pub const EVENTS_UNDER_WAY_MAX: u64 = 4;
+/// Most requests that wait to be stamped; more are refused as overload.
+pub const QUEUE_MAX: usize = 10_000;
+/// Most bytes of requests in one event, unless a single request is larger.
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+/// Longest wait of a request for its stamp, in milliseconds; then it is answered 'not taken'.
+pub const STAMP_WAIT_MS: Millis = 2_000;
+
+/// Stamps this bank's events.
+#[derive(Debug)]
+pub struct Clock {
+    me: BankId,
+    clock: VectorClock,
+    /// The view in force; `None` while frozen.
+    view: Option<Ballot>,
+    /// Whether all its members answer; what is stamped without them would wait for them.
+    reachable: bool,
+    draining: bool,
+    /// Own counter through which all members have executed and agree.
+    agreed: u64,
+    queue: VecDeque<(Millis, RawRequest)>,
+}
+
+impl Clock {
+    /// A clock that waits for its first view.
+    #[must_use]
+    pub fn new(me: BankId, banks: usize) -> Self {
+        Clock {
+            me,
+            clock: VectorClock::zero(banks),
+            view: None,
+            reachable: false,
+            draining: false,
+            agreed: 0,
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// The clock as it stands.
+    #[must_use]
+    pub fn now(&self) -> &VectorClock {
+        &self.clock
+    }
+
+    /// How many requests wait to be stamped.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Takes one input; see [`ClockInput`].
+    pub fn handle(&mut self, input: ClockInput, now: Millis, out: &mut Vec<Effect>) {
+        match input {
+            ClockInput::Submit(request) => self.submit(request, now, out),
+            ClockInput::Held { view, clock } if self.view == Some(view) => {
+                self.clock.merge(&clock);
+                out.push(Effect::Buffer(BufferInput::Merged(clock)));
+            }
+            ClockInput::Held { .. } => {}
+            ClockInput::Agreed(counter) => self.agreed = self.agreed.max(counter),
+            ClockInput::Freeze(ballot) => {
+                self.view = None;
+                out.push(Effect::Buffer(BufferInput::Freeze(ballot)));
+            }
+            ClockInput::Install(installed) => self.install(installed, out),
+            ClockInput::Reachable(reachable) => self.reachable = reachable,
+            ClockInput::Drain => {
+                self.draining = true;
+                self.refuse_all(NotTaken::Stopping, out);
+            }
+            ClockInput::Tick => self.refuse_overdue(now, out),
+        }
+        self.stamp(out);
+    }
+
+    fn submit(&mut self, request: RawRequest, now: Millis, out: &mut Vec<Effect>) {
+        if self.draining {
+            out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::Stopping)));
+        } else if self.queue.len() >= QUEUE_MAX {
+            out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::Overloaded)));
+        } else {
+            self.queue.push_back((now + STAMP_WAIT_MS, request));
+        }
+    }
+
+    fn install(&mut self, installed: Installed, out: &mut Vec<Effect>) {
+        self.clock = installed.plan.clock.clone();
+        self.agreed = self.clock.get(self.me);
+        self.view = Some(installed.plan.ballot);
+        out.push(Effect::Buffer(BufferInput::Install(installed)));
+    }
+
+    fn refuse_overdue(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        while self.queue.front().is_some_and(|(deadline, _)| *deadline <= now) {
+            let (_, request) = self.queue.pop_front().expect("just seen");
+            // With all members there, waiting this long means more work than the consortium can do.
+            let why = if self.view.is_some() && self.reachable { NotTaken::Overloaded } else { NotTaken::CutOff };
+            out.push(Effect::Reply(request.id, Reply::NotTaken(why)));
+        }
+    }
+
+    fn refuse_all(&mut self, why: NotTaken, out: &mut Vec<Effect>) {
+        out.extend(self.queue.drain(..).map(|(_, request)| Effect::Reply(request.id, Reply::NotTaken(why))));
+    }
+
+    fn stamp(&mut self, out: &mut Vec<Effect>) {
+        let Some(view) = self.view.filter(|_| self.reachable) else { return };
+        while !self.queue.is_empty() && self.clock.get(self.me) - self.agreed < EVENTS_UNDER_WAY_MAX {
+            let requests = self.next_batch();
+            self.clock.count(self.me);
+            let event = Event::stamp(view, self.me, self.clock.clone(), requests);
+            out.push(Effect::Buffer(BufferInput::Own(Arc::new(event))));
+        }
+    }
+
+    fn next_batch(&mut self) -> Vec<RawRequest> {
+        let mut bytes = 0;
+        let mut requests = Vec::new();
+        while let Some((_, next)) = self.queue.front() {
+            bytes += next.msg.get().len();
+            if !requests.is_empty() && (bytes > EVENT_BYTES_MAX || requests.len() == REQUESTS_PER_EVENT_MAX) {
+                break;
+            }
+            requests.extend(self.queue.pop_front().map(|(_, request)| request));
+        }
+        requests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::raw;
+    use crate::protocol::ids::{BankSet, EventId};
+    use crate::protocol::view::PreparePlan;
+
+    fn request(name: &str) -> RawRequest {
+        RawRequest { id: EventId::new(BankId(1), name), type_msg: "X".into(), msg: raw(&name) }
+    }
+
+    fn installed(clock: [u64; 3]) -> ClockInput {
+        let plan = PreparePlan {
+            ballot: Ballot { round: 1, coordinator: BankId(0) },
+            members: BankSet::all(3),
+            clock: clock.to_vec().into(),
+            ..PreparePlan::default()
+        };
+        ClockInput::Install(Installed { plan, flush: Vec::new() })
+    }
+
+    fn events(out: &[Effect]) -> Vec<&Event> {
+        let own = |effect| match effect {
+            &Effect::Buffer(BufferInput::Own(ref event)) => Some(&**event),
+            _ => None,
+        };
+        out.iter().filter_map(own).collect()
+    }
+
+    fn give(clock: &mut Clock, inputs: Vec<ClockInput>, now: Millis) -> Vec<Effect> {
+        let mut out = Vec::new();
+        inputs.into_iter().for_each(|input| clock.handle(input, now, &mut out));
+        out
+    }
+
+    #[test]
+    fn what_queued_up_before_the_view_is_stamped_after_it_in_one_event_above_the_flushed_clock() {
+        let mut clock = Clock::new(BankId(1), 3);
+        let submitted = ["a", "b", "c"].map(|name| ClockInput::Submit(request(name)));
+        assert!(events(&give(&mut clock, submitted.into(), 0)).is_empty());
+        let out = give(&mut clock, vec![installed([4, 7, 2]), ClockInput::Reachable(true)], 0);
+        let events = events(&out);
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].timestamp, vec![4, 8, 2].into());
+        assert_eq!(events[0].requests.len(), 3);
+        assert!(matches!(out[0], Effect::Buffer(BufferInput::Install(_))), "the buffer learns of the view first");
+    }
+
+    #[test]
+    fn only_so_many_own_events_are_under_way_and_the_next_one_carries_the_rest() {
+        let mut clock = Clock::new(BankId(0), 3);
+        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reachable(true)], 0);
+        for index in 0..20 {
+            give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 0);
+        }
+        assert_eq!(clock.now().get(BankId(0)), EVENTS_UNDER_WAY_MAX);
+        let out = give(&mut clock, vec![ClockInput::Agreed(1)], 0);
+        assert_eq!(events(&out)[0].requests.len() as u64, 20 - EVENTS_UNDER_WAY_MAX);
+    }
+
+    #[test]
+    fn a_request_that_found_no_view_in_time_is_answered_as_not_taken_and_never_stamped() {
+        let mut clock = Clock::new(BankId(0), 3);
+        give(&mut clock, vec![ClockInput::Submit(request("a"))], 100);
+        assert!(give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS - 1).is_empty());
+        let out = give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS);
+        assert!(matches!(out[..], [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]));
+        let later = vec![installed([0, 0, 0]), ClockInput::Reachable(true)];
+        assert!(events(&give(&mut clock, later, 9_000)).is_empty());
+    }
+
+    #[test]
+    fn a_draining_clock_refuses_what_waits_and_what_comes() {
+        let mut clock = Clock::new(BankId(0), 3);
+        let inputs = vec![ClockInput::Submit(request("a")), ClockInput::Drain, ClockInput::Submit(request("b"))];
+        let out = give(&mut clock, inputs, 0);
+        let stopping = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stopping)));
+        assert_eq!(out.iter().filter(|effect| stopping(effect)).count(), 2);
+    }
+
+    #[test]
+    fn a_merged_event_raises_the_next_stamp_above_it() {
+        let mut clock = Clock::new(BankId(0), 3);
+        let inputs = vec![
+            installed([0, 0, 0]),
+            ClockInput::Reachable(true),
+            ClockInput::Held { view: Ballot { round: 1, coordinator: BankId(0) }, clock: vec![0, 5, 0].into() },
+            ClockInput::Submit(request("a")),
+        ];
+        let out = give(&mut clock, inputs, 0);
+        assert_eq!(events(&out)[0].timestamp, vec![1, 5, 0].into());
+    }
+}

@@ -1,0 +1,430 @@
+//! What the protocol's parts tell each other. Every part is a plain struct: an input and the time go in, effects come
+//! out. Actors (and later the simulator) only carry effects to the part they name.
+//!
+//! Between two parts effects arrive in the order in which they were made; between different pairs in any order.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::event::{Event, Held, RawRequest};
+use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use super::order_key::OrderKey;
+use super::vector_clock::VectorClock;
+use super::view::{PreparePlan, ViewMessage};
+use crate::ledger::Executed;
+
+/// Milliseconds of a clock that only goes forward; its zero means nothing.
+pub type Millis = u64;
+
+/// One fact on its way to the part that it concerns.
+#[derive(Debug)]
+pub enum Effect {
+    /// To the vector clock.
+    Clock(ClockInput),
+    /// To the ordered buffer.
+    Buffer(BufferInput),
+    /// To the journal writer.
+    Journal(JournalInput),
+    /// To the ledger.
+    Ledger(LedgerInput),
+    /// To the checks that answer customers.
+    Checks(ChecksInput),
+    /// To the view.
+    View(ViewInput),
+    /// To the link to one peer.
+    Peer(BankId, PeerInput),
+    /// To the customer who waits for this request.
+    Reply(EventId, Reply),
+    /// To the people who watch the log.
+    Notice(Notice),
+}
+
+/// What the vector clock is told.
+#[derive(Debug)]
+pub enum ClockInput {
+    /// A customer's request wants to be stamped.
+    Submit(RawRequest),
+    /// The buffer holds events up to a clock; answered by [`BufferInput::Merged`].
+    Held {
+        /// The view they belong to; a late report of an earlier view is void.
+        view: Ballot,
+        /// What is held.
+        clock: VectorClock,
+    },
+    /// All members have executed this bank's own events up to this counter and agree on them.
+    Agreed(u64),
+    /// Stop stamping; passed on to the buffer.
+    Freeze(Ballot),
+    /// A view begins; passed on to the buffer.
+    Install(Installed),
+    /// Whether every member can be reached, so that stamping makes sense.
+    Reachable(bool),
+    /// The node is about to stop: take nothing new.
+    Drain,
+    /// Time has passed.
+    Tick,
+}
+
+/// What the ordered buffer is told.
+#[derive(Debug)]
+pub enum BufferInput {
+    /// The clock has stamped an event.
+    Own(Arc<Event>),
+    /// The clock has taken notice of events up to this clock.
+    Merged(VectorClock),
+    /// A peer holds this event durably (the seed's single acknowledgement).
+    Acknowledged {
+        /// The peer.
+        from: BankId,
+        /// The event.
+        id: EventId,
+    },
+    /// The journal has everything up to this clock on disk.
+    Persisted {
+        /// The view the clock belongs to; a late report of an earlier view is void.
+        view: Ballot,
+        /// What is on disk.
+        clock: VectorClock,
+    },
+    /// Take nothing in, acknowledge and execute nothing any more; passed on to the ledger.
+    Freeze(Ballot),
+    /// The ledger has executed all that was let go; passed on to the journal, behind everything that was appended.
+    LedgerFrozen(Frozen),
+    /// A view begins.
+    Install(Installed),
+}
+
+/// What one peer says in one message, coalesced.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// The view it speaks in; absent in the seed's messages.
+    pub view: Option<Ballot>,
+    /// Events of the peer, in its order.
+    pub events: Vec<Arc<Event>>,
+    /// The peer's durable clock.
+    pub clock: Option<VectorClock>,
+}
+
+/// What a bank answers to an envelope at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnvelopeAnswer {
+    /// Whether the envelope belonged to the view in force here and was taken.
+    pub taken: bool,
+    /// The counter of the peer's next event expected here: the link goes on from there.
+    pub expected: u64,
+}
+
+/// What the journal writer is told.
+#[derive(Debug)]
+pub enum JournalInput {
+    /// Write events; answered by [`BufferInput::Persisted`].
+    Append {
+        /// The view in force.
+        view: Ballot,
+        /// What to write.
+        events: Vec<Held>,
+        /// What the journal covers with them.
+        clock: VectorClock,
+    },
+    /// Events were executed. Needs no fsync of its own: what is lost of it, the next flush finds again.
+    Executed(Vec<ExecutedMark>),
+    /// Write a promise; answered by [`ViewInput::Frozen`].
+    Promise(Frozen),
+    /// Executed events fetched from a member; answered by [`ViewInput::Replayed`].
+    Replayed(Vec<JournalEntry>),
+    /// Write a prepared view, new events and drops in one step; answered by [`ViewInput::Prepared`].
+    Prepare {
+        /// The view.
+        prepared: PreparePlan,
+        /// Events of the flush that were not held before.
+        fetched: Vec<Held>,
+        /// Events that never existed.
+        dropped: Vec<OrderKey>,
+    },
+    /// Read executed events for a member that lacks them; answered by [`ViewInput::JournalRead`].
+    Read {
+        /// Who asked.
+        to: BankId,
+        /// For which ballot.
+        ballot: Ballot,
+        /// Everything executed after this.
+        after: Position,
+    },
+}
+
+/// A node's state once it has frozen for a ballot.
+#[derive(Clone, Debug, Default)]
+pub struct Frozen {
+    /// The ballot that is promised.
+    pub ballot: Ballot,
+    /// What is held beyond the executed part.
+    pub held: Vec<Held>,
+    /// Covers everything that is held.
+    pub clock: VectorClock,
+    /// Executed through.
+    pub position: Position,
+    /// Chain hash there.
+    pub hash: ChainHash,
+    /// Key of the last executed event.
+    pub last: Option<OrderKey>,
+}
+
+/// That an event was executed, and where.
+#[derive(Clone, Debug)]
+pub struct ExecutedMark {
+    /// Which event.
+    pub key: OrderKey,
+    /// Position of its last request.
+    pub position: Position,
+    /// Chain hash after it.
+    pub hash: ChainHash,
+}
+
+/// An executed event as the journal has it.
+#[derive(Clone, Debug)]
+pub struct JournalEntry {
+    /// The event and the members of its view.
+    pub held: Held,
+    /// Position of its last request.
+    pub position: Position,
+    /// Chain hash after it.
+    pub hash: ChainHash,
+}
+
+/// What the ledger is told.
+#[derive(Debug)]
+pub enum LedgerInput {
+    /// Execute these events in this order.
+    Execute {
+        /// The view in force.
+        view: Ballot,
+        /// The events.
+        events: Vec<Held>,
+    },
+    /// Everything before this has been executed: complete the frozen state and hand it back to the buffer.
+    Freeze(Frozen),
+    /// A view begins; passed on to the checks.
+    Install {
+        /// The view.
+        view: Ballot,
+        /// Its members.
+        members: BankSet,
+    },
+    /// Execute what a member has executed before us, and check that it comes out the same.
+    Replay(Vec<JournalEntry>),
+}
+
+/// What the checks are told.
+#[derive(Debug)]
+pub enum ChecksInput {
+    /// A view begins.
+    Install {
+        /// The view.
+        view: Ballot,
+        /// Its members.
+        members: BankSet,
+        /// Executed through.
+        position: Position,
+        /// Chain hash there.
+        hash: ChainHash,
+    },
+    /// This bank executed an event.
+    Executed(ExecutedEvent),
+    /// A peer has executed through a position.
+    PeerExecuted {
+        /// The peer.
+        from: BankId,
+        /// Its view.
+        view: Ballot,
+        /// Executed through.
+        position: Position,
+        /// Chain hash there.
+        hash: ChainHash,
+    },
+    /// A peer's check of one event (the seed's single message).
+    PeerChecked {
+        /// The peer.
+        from: BankId,
+        /// The event.
+        id: EventId,
+        /// What it came to there.
+        check: Check,
+    },
+}
+
+/// What an event came to: the seed's `{code, descript}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Whether every request of the event was executed.
+    pub code: bool,
+    /// Why the first refused one was not; else empty.
+    pub descript: String,
+}
+
+/// An executed event with what its requests came to.
+#[derive(Clone, Debug)]
+pub struct ExecutedEvent {
+    /// The event.
+    pub event: Arc<Event>,
+    /// Position of the last request.
+    pub position: Position,
+    /// Chain hash after it.
+    pub hash: ChainHash,
+    /// Summary for the seed's checks.
+    pub check: Check,
+    /// What each request came to, in order.
+    pub outcomes: Vec<Executed>,
+}
+
+/// What a peer link is told.
+#[derive(Debug)]
+pub enum PeerInput {
+    /// A view begins: what was under way in the last one is void.
+    Install(Ballot),
+    /// Say nothing more in the old view.
+    Freeze,
+    /// An event of this bank for the peer.
+    Event(Arc<Event>),
+    /// This bank's durable clock.
+    Durable {
+        /// The clock.
+        clock: VectorClock,
+        /// The events that it covers newly.
+        events: Arc<[EventId]>,
+    },
+    /// This bank has executed an event.
+    Executed {
+        /// The view in force.
+        view: Ballot,
+        /// Executed through.
+        position: Position,
+        /// Chain hash there.
+        hash: ChainHash,
+        /// The event.
+        event: Arc<Event>,
+        /// What it came to.
+        check: Check,
+    },
+    /// The peer holds this bank's events up to this counter durably.
+    Covered(u64),
+    /// A message about views; sent beside everything else.
+    View(ViewMessage),
+}
+
+/// What the view is told.
+#[derive(Debug)]
+pub enum ViewInput {
+    /// A bank says something about views (also this bank to itself).
+    Message(BankId, ViewMessage),
+    /// What the heartbeat knows of a peer.
+    Peer {
+        /// The peer.
+        bank: BankId,
+        /// What it said of itself last; `None` when it does not answer.
+        report: Option<PeerReport>,
+    },
+    /// The node has frozen and the promise is on disk.
+    Frozen(Frozen),
+    /// Fetched events were executed and are on disk.
+    Replayed {
+        /// Executed through.
+        position: Position,
+        /// Chain hash there.
+        hash: ChainHash,
+        /// Key of the last executed event.
+        last: OrderKey,
+    },
+    /// The prepared view is on disk.
+    Prepared(Ballot),
+    /// Executed events for a member that lacks them.
+    JournalRead {
+        /// Who asked.
+        to: BankId,
+        /// For which ballot.
+        ballot: Ballot,
+        /// The events, in order.
+        entries: Vec<JournalEntry>,
+    },
+    /// This copy of the ledger differs from a peer's.
+    Diverged {
+        /// The peer, or this bank when its own replay failed.
+        with: BankId,
+        /// Where.
+        position: Position,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// What a bank says of itself in its heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerReport {
+    /// The view in which it takes part now.
+    pub active: Option<Ballot>,
+    /// The highest ballot it has promised.
+    pub promised: Ballot,
+}
+
+/// The beginning of a view as all parts learn it.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The view.
+    pub plan: PreparePlan,
+    /// The events to execute before anything else, in key order.
+    pub flush: Vec<Held>,
+}
+
+/// What a customer's request came to.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// It was ordered; executed or refused by the ledger.
+    Executed(Executed),
+    /// It was never stamped and will never take effect.
+    NotTaken(NotTaken),
+}
+
+/// Why a request was not stamped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// Not all members can be reached, or no view stands.
+    CutOff,
+    /// The node is stopping.
+    Stopping,
+    /// Too many requests wait already.
+    Overloaded,
+}
+
+/// What people who watch the node are told.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The node takes writes.
+    Ready(Ballot, BankSet),
+    /// The node does not take writes any more.
+    NotReady,
+    /// A peer answers.
+    PeerUp(BankId),
+    /// A peer does not answer.
+    PeerDown(BankId),
+    /// A view change has begun.
+    Stopping(Ballot),
+    /// This copy of the ledger differs from a peer's; writes stop.
+    Diverged(BankId, Position),
+    /// The node catches up.
+    CatchingUp(Position, Position),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::Ready(view, members) => write!(f, "ready (visão {view}, {} bancos)", members.len()),
+            Notice::NotReady => f.write_str("sem todos os bancos: leituras seguem, escritas recebem 503"),
+            Notice::PeerUp(bank) => write!(f, "banco {bank} responde"),
+            Notice::PeerDown(bank) => write!(f, "banco {bank} não responde"),
+            Notice::Stopping(ballot) => write!(f, "troca de visão: promessa à cédula {ballot}"),
+            Notice::Diverged(bank, position) => {
+                write!(f, "CÓPIA DIVERGENTE: a posição {position} difere da do banco {bank}; escritas suspensas, dados mantidos")
+            }
+            Notice::CatchingUp(from, to) => write!(f, "recuperando o diário da posição {from} até {to}"),
+        }
+    }
+}

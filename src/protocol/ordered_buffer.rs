@@ -1,0 +1,324 @@
+//! The ordered buffer: takes events in, knows when one is stable, and lets them go in key order.
+//!
+//! Source: the seed's 'Ordenação Total com Multicast', with the acknowledgements of all members gathered in a matrix
+//! as in K. Birman, A. Schiper, P. Stephenson, 'Lightweight Causal and Atomic Group Multicast' (1991).
+//!
+//! An event is *stable* when every member's row of the matrix covers its timestamp. Then all hold it on disk. And no
+//! event with a smaller key can still come: a bank's row is believed only when that bank's own events up to it are
+//! here, and whatever it sends later is stamped above the row, hence above the event.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::effect::{
+    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, Installed, JournalInput, LedgerInput, PeerInput,
+};
+use super::event::{Event, Held};
+use super::ids::{Ballot, BankId, BankSet, EventId};
+use super::order_key::OrderKey;
+use super::vector_clock::VectorClock;
+
+/// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is further ahead is
+/// dropped, and its sender rewinds.
+pub const HOLD_BACK_MAX: u64 = 256;
+/// Most single acknowledgements of events that are not here yet.
+pub const EARLY_ACKS_MAX: usize = 4_096;
+
+/// Hold-back, matrix and order of one bank.
+#[derive(Debug)]
+pub struct OrderedBuffer {
+    me: BankId,
+    banks: usize,
+    /// The view in force; `None` while frozen.
+    view: Option<Ballot>,
+    members: BankSet,
+    /// What is taken in without a gap, own events included.
+    held: VectorClock,
+    /// What the journal was told to write; trails `held` until the clock has taken notice.
+    appended: VectorClock,
+    /// Per bank, the durable clock that is believed of it; the own row is what the own disk has.
+    matrix: Vec<VectorClock>,
+    /// Per bank, the clock it claims, believed once its own events up to it are here.
+    claims: Vec<VectorClock>,
+    /// Taken in, not executed; in execution order.
+    ordered: BTreeMap<OrderKey, Held>,
+    /// Events that came before what they depend on, by sender and counter.
+    hold_back: BTreeMap<(BankId, u64), Arc<Event>>,
+    /// Taken in and not yet given to the journal.
+    unwritten: Vec<Arc<Event>>,
+    /// Single acknowledgements of events that are not here yet.
+    early_acks: VecDeque<(EventId, BankId)>,
+    /// Key of the last event that was let go in this view.
+    last_executed: Option<OrderKey>,
+}
+
+impl OrderedBuffer {
+    /// A frozen buffer that waits for its first view.
+    #[must_use]
+    pub fn new(me: BankId, banks: usize) -> Self {
+        OrderedBuffer {
+            me,
+            banks,
+            view: None,
+            members: BankSet::default(),
+            held: VectorClock::zero(banks),
+            appended: VectorClock::zero(banks),
+            matrix: vec![VectorClock::zero(banks); banks],
+            claims: vec![VectorClock::zero(banks); banks],
+            ordered: BTreeMap::new(),
+            hold_back: BTreeMap::new(),
+            unwritten: Vec::new(),
+            early_acks: VecDeque::new(),
+            last_executed: None,
+        }
+    }
+
+    /// The view in force, if any.
+    #[must_use]
+    pub fn view(&self) -> Option<Ballot> {
+        self.view
+    }
+
+    /// Events taken in and not executed, in the order in which they will be.
+    pub fn waiting(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.ordered.values().map(|held| &held.event)
+    }
+
+    /// The durable clock that is believed of each bank.
+    #[must_use]
+    pub fn matrix(&self) -> &[VectorClock] {
+        &self.matrix
+    }
+
+    /// Takes one input from another part of this node; see [`BufferInput`].
+    pub fn handle(&mut self, input: BufferInput, out: &mut Vec<Effect>) {
+        match input {
+            BufferInput::Own(event) => self.take_own(event, out),
+            BufferInput::Merged(clock) => self.write_merged(&clock, out),
+            BufferInput::Acknowledged { from, id } => self.acknowledged(from, id, out),
+            BufferInput::Persisted { view, clock } => self.persisted(view, clock, out),
+            BufferInput::Freeze(ballot) => self.freeze(ballot, out),
+            BufferInput::LedgerFrozen(frozen) => out.push(Effect::Journal(JournalInput::Promise(frozen))),
+            BufferInput::Install(installed) => self.install(installed, out),
+        }
+    }
+
+    /// Takes what a peer says. A repeated or reordered envelope does no harm; one of another view is not taken.
+    pub fn receive(&mut self, from: BankId, envelope: Envelope, out: &mut Vec<Effect>) -> EnvelopeAnswer {
+        let spoken_in_force = envelope.view.is_none_or(|view| Some(view) == self.view);
+        if self.view.is_none() || !spoken_in_force || !self.is_peer(from) {
+            return EnvelopeAnswer { taken: false, expected: 0 };
+        }
+        for event in envelope.events {
+            self.hold(from, event);
+        }
+        self.take_held_back(out);
+        if let Some(clock) = envelope.clock.filter(|clock| clock.len() == self.banks) {
+            self.claims[from.index()].merge(&clock);
+        }
+        self.believe_claims(out);
+        self.execute_stable(out);
+        EnvelopeAnswer { taken: true, expected: self.held.get(from) + 1 }
+    }
+
+    fn is_peer(&self, bank: BankId) -> bool {
+        bank != self.me && self.members.contains(bank)
+    }
+
+    /// Keeps an event that its sender itself has sent until its turn comes.
+    fn hold(&mut self, from: BankId, event: Arc<Event>) {
+        let counter = event.counter();
+        let expected = self.held.get(from) + 1;
+        let fits = event.sender == from && Some(event.view) == self.view && event.timestamp.len() == self.banks;
+        if fits && (expected..expected + HOLD_BACK_MAX).contains(&counter) {
+            self.hold_back.entry((from, counter)).or_insert(event);
+        }
+    }
+
+    /// Causal delivery: takes in every held-back event whose predecessors are all here.
+    fn take_held_back(&mut self, out: &mut Vec<Effect>) {
+        let before = self.unwritten.len();
+        loop {
+            let next = BankId::all(self.banks)
+                .filter_map(|bank| self.hold_back.get(&(bank, self.held.get(bank) + 1)))
+                .find(|event| self.is_next(event))
+                .map(Arc::clone);
+            let Some(event) = next else { break };
+            self.hold_back.remove(&(event.sender, event.counter()));
+            self.take(Arc::clone(&event));
+            self.unwritten.push(event);
+        }
+        if self.unwritten.len() > before {
+            let view = self.view.expect("a frozen buffer takes nothing in");
+            out.push(Effect::Clock(ClockInput::Held { view, clock: self.held.clone() }));
+        }
+    }
+
+    fn is_next(&self, event: &Event) -> bool {
+        event.timestamp.iter().all(|(bank, counter)| {
+            if bank == event.sender { counter == self.held.get(bank) + 1 } else { counter <= self.held.get(bank) }
+        })
+    }
+
+    fn take(&mut self, event: Arc<Event>) {
+        self.held.count(event.sender);
+        assert_eq!(self.held.get(event.sender), event.counter(), "events of a bank are taken in without a gap");
+        let key = event.order_key();
+        assert!(self.last_executed.is_none_or(|last| last < key), "a stable event admits no smaller key after it");
+        let twin = self.ordered.insert(key, Held { event, members: self.members });
+        assert!(twin.is_none(), "no two events of a view share a key");
+    }
+
+    fn take_own(&mut self, event: Arc<Event>, out: &mut Vec<Effect>) {
+        let Some(view) = self.view.filter(|view| *view == event.view) else { return };
+        for peer in self.peers() {
+            out.push(Effect::Peer(peer, PeerInput::Event(Arc::clone(&event))));
+        }
+        self.take(Arc::clone(&event));
+        self.appended.count(self.me);
+        let held = Held { event, members: self.members };
+        out.push(Effect::Journal(JournalInput::Append { view, events: vec![held], clock: self.appended.clone() }));
+    }
+
+    fn peers(&self) -> Vec<BankId> {
+        self.members.iter().filter(|bank| *bank != self.me).collect()
+    }
+
+    /// The clock stamps above these events from now on, so they may be written and then acknowledged.
+    fn write_merged(&mut self, clock: &VectorClock, out: &mut Vec<Effect>) {
+        let Some(view) = self.view else { return };
+        let (ready, later) = std::mem::take(&mut self.unwritten)
+            .into_iter()
+            .partition::<Vec<_>, _>(|event| clock.get(event.sender) >= event.counter());
+        self.unwritten = later;
+        if ready.is_empty() {
+            return;
+        }
+        ready.iter().for_each(|event| {
+            self.appended.count(event.sender);
+        });
+        let members = self.members;
+        let events = ready.into_iter().map(|event| Held { event, members }).collect();
+        out.push(Effect::Journal(JournalInput::Append { view, events, clock: self.appended.clone() }));
+    }
+
+    fn persisted(&mut self, view: Ballot, clock: VectorClock, out: &mut Vec<Effect>) {
+        if self.view != Some(view) {
+            return;
+        }
+        let row = &self.matrix[self.me.index()];
+        assert!(clock.covers(row), "the disk does not forget");
+        let newly = |event: &&Arc<Event>| {
+            let counter = event.counter();
+            counter > row.get(event.sender) && counter <= clock.get(event.sender)
+        };
+        // Events that are on this disk for the first time cannot have been executed yet, so they are all in `ordered`.
+        let events: Arc<[EventId]> = self.waiting().filter(newly).map(|event| event.id.clone()).collect();
+        for peer in self.peers() {
+            let input = PeerInput::Durable { clock: clock.clone(), events: Arc::clone(&events) };
+            out.push(Effect::Peer(peer, input));
+        }
+        self.matrix[self.me.index()] = clock;
+        self.execute_stable(out);
+    }
+
+    /// The seed's single acknowledgement says: the peer has everything the event's timestamp names on disk.
+    fn acknowledged(&mut self, from: BankId, id: EventId, out: &mut Vec<Effect>) {
+        if self.view.is_none() || !self.is_peer(from) {
+            return;
+        }
+        if self.early_acks.len() == EARLY_ACKS_MAX {
+            self.early_acks.pop_front();
+        }
+        self.early_acks.push_back((id, from));
+        self.believe_claims(out);
+        self.execute_stable(out);
+    }
+
+    /// Believes every claim of a bank whose own events up to it are here, and tells its link what it need not resend.
+    fn believe_claims(&mut self, out: &mut Vec<Effect>) {
+        self.claim_single_acks();
+        for bank in self.peers() {
+            let claim = &self.claims[bank.index()];
+            // An acknowledgement never overtakes an event of the same bank; one that did is not believed yet.
+            let own_events_here = claim.get(bank) <= self.held.get(bank);
+            // A peer cannot hold more of our events than there are.
+            let plausible = claim.get(self.me) <= self.held.get(self.me);
+            if own_events_here && plausible {
+                let row = &mut self.matrix[bank.index()];
+                if row.get(self.me) < claim.get(self.me) {
+                    out.push(Effect::Peer(bank, PeerInput::Covered(claim.get(self.me))));
+                }
+                row.merge(claim);
+            }
+        }
+    }
+
+    fn claim_single_acks(&mut self) {
+        let acks = std::mem::take(&mut self.early_acks);
+        for (id, from) in acks {
+            match self.ordered.values().find(|held| held.event.id == id) {
+                Some(held) => self.claims[from.index()].merge(&held.event.timestamp),
+                None => self.early_acks.push_back((id, from)),
+            }
+        }
+    }
+
+    fn execute_stable(&mut self, out: &mut Vec<Effect>) {
+        let Some(view) = self.view else { return };
+        let mut events = Vec::new();
+        while let Some(first) = self.ordered.first_entry() {
+            let matrix = &self.matrix;
+            let timestamp = &first.get().event.timestamp;
+            let stable = self.members.iter().all(|bank| matrix[bank.index()].covers(timestamp));
+            if !stable {
+                break;
+            }
+            let (key, held) = first.remove_entry();
+            assert!(self.last_executed.is_none_or(|last| last < key), "keys only grow");
+            self.last_executed = Some(key);
+            events.push(held);
+        }
+        if !events.is_empty() {
+            out.push(Effect::Ledger(LedgerInput::Execute { view, events }));
+        }
+    }
+
+    fn freeze(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
+        if self.view.take().is_some() {
+            for peer in self.peers() {
+                out.push(Effect::Peer(peer, PeerInput::Freeze));
+            }
+        }
+        // What the clock has not noticed is not written either: it was never acknowledged and may be forgotten.
+        for event in self.unwritten.drain(..) {
+            self.ordered.remove(&event.order_key());
+        }
+        self.hold_back.clear();
+        self.early_acks.clear();
+        let held = self.ordered.values().cloned().collect();
+        let frozen = Frozen { ballot, held, clock: self.appended.clone(), ..Frozen::default() };
+        out.push(Effect::Ledger(LedgerInput::Freeze(frozen)));
+    }
+
+    fn install(&mut self, installed: Installed, out: &mut Vec<Effect>) {
+        let plan = &installed.plan;
+        assert!(self.view.is_none(), "a view is installed on a frozen node");
+        let view = plan.ballot;
+        self.view = Some(view);
+        self.members = plan.members;
+        self.held = plan.clock.clone();
+        self.appended = plan.clock.clone();
+        self.matrix = vec![plan.clock.clone(); self.banks];
+        self.claims = vec![plan.clock.clone(); self.banks];
+        self.ordered.clear();
+        self.last_executed = None;
+        out.push(Effect::Ledger(LedgerInput::Install { view, members: plan.members }));
+        for peer in self.peers() {
+            out.push(Effect::Peer(peer, PeerInput::Install(view)));
+        }
+        if !installed.flush.is_empty() {
+            out.push(Effect::Ledger(LedgerInput::Execute { view, events: installed.flush }));
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! What one peer has not acknowledged yet, and what is to be sent to it next.
+//!
+//! The idea is the sliding window of a reliable link: an event is kept until the peer's durable clock covers it, a few
+//! envelopes are under way at once, and after an error everything from the last acknowledged event on is sent again.
+//! Clock and position are cumulative, so only their latest values travel. A peer that does not know envelopes is
+//! spoken to in the seed's single messages, one after the other.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::effect::{Check, Envelope, EnvelopeAnswer, Millis, PeerInput};
+use super::event::Event;
+use super::ids::{Ballot, BankId, ChainHash, EventId, Position};
+use super::vector_clock::VectorClock;
+
+/// Most envelopes under way to one peer.
+pub const ENVELOPES_UNDER_WAY_MAX: usize = 4;
+/// Most events in one envelope.
+pub const EVENTS_PER_ENVELOPE_MAX: usize = 64;
+/// Most bytes of events in one envelope, unless a single event is larger.
+pub const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
+/// Wait after a first failed sending, in milliseconds; doubles with every further one.
+pub const BACK_OFF_FIRST_MS: Millis = 20;
+/// Longest wait after a failed sending, in milliseconds.
+pub const BACK_OFF_MAX_MS: Millis = 1_000;
+/// Most single facts kept for a peer of which it is not known yet whether it understands envelopes.
+pub const SEED_FACTS_MAX: usize = 65_536;
+
+/// How a peer is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// Not known before the first answer: envelopes are tried, single facts kept.
+    Untried,
+    /// `POST /peer/envelope`.
+    Envelopes,
+    /// The seed's four routes.
+    Seed,
+}
+
+/// One of the seed's messages.
+#[derive(Clone, Debug)]
+pub enum SeedMessage {
+    /// `POST /receive-message`.
+    Event(Arc<Event>),
+    /// `POST /receiver_ack/{id}`.
+    Ack(EventId),
+    /// `POST /init_check_queue/{id}`: this bank sent the event.
+    OwnCheck(EventId, Check),
+    /// `POST /receiver_one_queue/{id}`: another bank sent it.
+    PeerCheck(EventId, Check),
+}
+
+/// What the link is to send now.
+#[derive(Clone, Debug)]
+pub enum Transmission {
+    /// One envelope; several may be under way.
+    Envelope(Parcel),
+    /// One of the seed's messages; the next follows after its answer.
+    Seed(SeedMessage),
+}
+
+/// An envelope with what it says of execution.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// For the peer's buffer.
+    pub envelope: Envelope,
+    /// For the peer's checks: executed through a position, with its hash.
+    pub executed: Option<(Position, ChainHash)>,
+}
+
+/// How a sending ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Delivery {
+    /// The peer answered the envelope.
+    Answered(EnvelopeAnswer),
+    /// The peer took the single message.
+    Taken,
+    /// The peer belongs to another view at the moment.
+    WrongView,
+    /// The peer does not know envelopes.
+    UnknownRoute,
+    /// No answer, or none that makes sense.
+    Failed,
+}
+
+/// The sending side of one link.
+#[derive(Debug)]
+pub struct Outbox {
+    me: BankId,
+    view: Option<Ballot>,
+    dialect: Dialect,
+    /// Own events that the peer's durable clock does not cover, in order.
+    events: VecDeque<Arc<Event>>,
+    /// How many of `events` are under way or delivered.
+    sent: usize,
+    clock: Option<VectorClock>,
+    clock_is_news: bool,
+    executed: Option<(Ballot, Position, ChainHash)>,
+    executed_is_news: bool,
+    /// Single facts in order, for a peer that speaks only the seed's routes.
+    facts: VecDeque<SeedMessage>,
+    under_way: usize,
+    /// Counts views, so that the answer to something sent in an earlier one is ignored.
+    era: u64,
+    failures: u32,
+    quiet_until: Millis,
+}
+
+impl Outbox {
+    /// The outbox of bank `me` for one peer; silent until a view is installed.
+    #[must_use]
+    pub fn new(me: BankId) -> Self {
+        Outbox {
+            me,
+            view: None,
+            dialect: Dialect::Untried,
+            events: VecDeque::new(),
+            sent: 0,
+            clock: None,
+            clock_is_news: false,
+            executed: None,
+            executed_is_news: false,
+            facts: VecDeque::new(),
+            under_way: 0,
+            era: 0,
+            failures: 0,
+            quiet_until: 0,
+        }
+    }
+
+    /// Whether the peer has everything that this bank had to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && !self.has_news() && self.under_way == 0
+    }
+
+    /// Takes one input; see [`PeerInput`]. Messages about views do not come here.
+    pub fn handle(&mut self, input: PeerInput) {
+        match input {
+            PeerInput::Install(view) => self.install(view),
+            PeerInput::Freeze => self.reset(None),
+            PeerInput::Event(event) => {
+                self.keep_fact(SeedMessage::Event(Arc::clone(&event)));
+                self.events.push_back(event);
+            }
+            PeerInput::Durable { clock, events } => {
+                events.iter().for_each(|id| self.keep_fact(SeedMessage::Ack(id.clone())));
+                self.clock = Some(clock);
+                self.clock_is_news = true;
+            }
+            PeerInput::Executed { view, position, hash, event, check } => {
+                let id = event.id.clone();
+                let own = event.sender == self.me;
+                self.keep_fact(if own { SeedMessage::OwnCheck(id, check) } else { SeedMessage::PeerCheck(id, check) });
+                self.executed = Some((view, position, hash));
+                self.executed_is_news = true;
+            }
+            PeerInput::Covered(counter) => {
+                while self.events.front().is_some_and(|event| event.counter() <= counter) {
+                    self.events.pop_front();
+                    self.sent = self.sent.saturating_sub(1);
+                }
+            }
+            PeerInput::View(_) => {}
+        }
+    }
+
+    fn install(&mut self, view: Ballot) {
+        self.reset(Some(view));
+        // The ledger's word of the new view may have come before the buffer's.
+        self.executed_is_news = self.executed.is_some_and(|(of_view, ..)| of_view == view);
+    }
+
+    fn reset(&mut self, view: Option<Ballot>) {
+        self.view = view;
+        self.dialect = Dialect::Untried;
+        self.events.clear();
+        self.facts.clear();
+        self.sent = 0;
+        self.under_way = 0;
+        self.era += 1;
+        self.clock = None;
+        self.clock_is_news = false;
+        self.executed_is_news = false;
+        self.failures = 0;
+        self.quiet_until = 0;
+    }
+
+    fn keep_fact(&mut self, fact: SeedMessage) {
+        if self.dialect != Dialect::Envelopes && self.facts.len() < SEED_FACTS_MAX {
+            self.facts.push_back(fact);
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        match self.dialect {
+            Dialect::Seed => !self.facts.is_empty(),
+            _ => self.sent < self.events.len() || self.clock_is_news || self.executed_is_news,
+        }
+    }
+
+    /// When to ask again although nothing new came, if at all.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Millis> {
+        (self.view.is_some() && self.has_news()).then_some(self.quiet_until)
+    }
+
+    /// What to send now, with the era to hand back to [`Outbox::delivered`].
+    pub fn next(&mut self, now: Millis) -> Option<(u64, Transmission)> {
+        let view = self.view?;
+        if now < self.quiet_until || !self.has_news() {
+            return None;
+        }
+        let under_way_max = if self.dialect == Dialect::Envelopes { ENVELOPES_UNDER_WAY_MAX } else { 1 };
+        if self.under_way >= under_way_max {
+            return None;
+        }
+        self.under_way += 1;
+        let transmission = match self.dialect {
+            Dialect::Seed => Transmission::Seed(self.facts.front()?.clone()),
+            _ => Transmission::Envelope(self.parcel(view)),
+        };
+        Some((self.era, transmission))
+    }
+
+    fn parcel(&mut self, view: Ballot) -> Parcel {
+        let mut bytes = 0;
+        let mut events = Vec::new();
+        for event in self.events.iter().skip(self.sent).take(EVENTS_PER_ENVELOPE_MAX) {
+            bytes += event.wire().get().len();
+            if !events.is_empty() && bytes > ENVELOPE_BYTES_MAX {
+                break;
+            }
+            events.push(Arc::clone(event));
+        }
+        self.sent += events.len();
+        let clock = self.clock.clone().filter(|_| std::mem::take(&mut self.clock_is_news));
+        let executed = self.executed.filter(|_| std::mem::take(&mut self.executed_is_news));
+        let executed = executed.map(|(_, position, hash)| (position, hash));
+        Parcel { envelope: Envelope { view: Some(view), events, clock }, executed }
+    }
+
+    /// How something sent in an era ended.
+    pub fn delivered(&mut self, era: u64, delivery: Delivery, now: Millis) {
+        if era != self.era {
+            return;
+        }
+        self.under_way -= 1;
+        match delivery {
+            Delivery::Answered(answer) => {
+                self.failures = 0;
+                self.dialect = Dialect::Envelopes;
+                self.facts.clear();
+                self.rewind_to_gap(answer.expected);
+            }
+            Delivery::Taken => {
+                self.failures = 0;
+                self.facts.pop_front();
+            }
+            Delivery::UnknownRoute if self.dialect == Dialect::Untried => self.dialect = Dialect::Seed,
+            Delivery::WrongView | Delivery::UnknownRoute | Delivery::Failed => self.back_off(now),
+        }
+    }
+
+    /// With nothing else under way, what the peer expects next is what it lacks.
+    fn rewind_to_gap(&mut self, expected: u64) {
+        if self.under_way == 0 {
+            let before_gap = self.events.iter().take_while(|event| event.counter() < expected).count();
+            self.sent = self.sent.min(before_gap);
+        }
+    }
+
+    fn back_off(&mut self, now: Millis) {
+        self.sent = 0;
+        self.clock_is_news = self.clock.is_some();
+        self.executed_is_news = self.executed.is_some_and(|(view, ..)| Some(view) == self.view);
+        let wait = BACK_OFF_FIRST_MS << self.failures.min(10);
+        self.failures += 1;
+        self.quiet_until = now + wait.min(BACK_OFF_MAX_MS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::{RawRequest, raw};
+
+    const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
+
+    fn event(counter: u64) -> PeerInput {
+        let id = EventId::new(BankId(0), &counter.to_string());
+        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&counter) };
+        PeerInput::Event(Arc::new(Event::stamp(VIEW, BankId(0), vec![counter, 0].into(), vec![request])))
+    }
+
+    fn installed() -> Outbox {
+        let mut outbox = Outbox::new(BankId(0));
+        outbox.handle(PeerInput::Install(VIEW));
+        outbox
+    }
+
+    fn counters(transmission: Option<(u64, Transmission)>) -> Vec<u64> {
+        match transmission {
+            Some((_, Transmission::Envelope(parcel))) => parcel.envelope.events.iter().map(|e| e.counter()).collect(),
+            other => panic!("an envelope expected: {other:?}"),
+        }
+    }
+
+    fn answered(expected: u64) -> Delivery {
+        Delivery::Answered(EnvelopeAnswer { taken: true, expected })
+    }
+
+    #[test]
+    fn what_gathers_while_the_first_envelope_is_under_way_travels_together_in_the_next() {
+        let mut outbox = installed();
+        outbox.handle(event(1));
+        assert_eq!(counters(outbox.next(0)), [1]);
+        outbox.handle(event(2));
+        outbox.handle(event(3));
+        assert!(outbox.next(0).is_none(), "one at a time until the peer has answered once");
+        outbox.delivered(1, answered(2), 0);
+        assert_eq!(counters(outbox.next(0)), [2, 3]);
+    }
+
+    #[test]
+    fn after_an_error_everything_that_is_not_covered_is_sent_again_after_a_pause() {
+        let mut outbox = installed();
+        (1..=3).for_each(|counter| outbox.handle(event(counter)));
+        outbox.next(0);
+        outbox.handle(PeerInput::Covered(1));
+        outbox.delivered(1, Delivery::Failed, 0);
+        assert!(outbox.next(BACK_OFF_FIRST_MS - 1).is_none());
+        assert_eq!(counters(outbox.next(BACK_OFF_FIRST_MS)), [2, 3]);
+    }
+
+    #[test]
+    fn a_gap_at_the_peer_rewinds_the_link() {
+        let mut outbox = installed();
+        (1..=3).for_each(|counter| outbox.handle(event(counter)));
+        outbox.next(0);
+        outbox.delivered(1, answered(2), 0);
+        assert_eq!(counters(outbox.next(0)), [2, 3]);
+        outbox.delivered(1, answered(4), 0);
+        assert!(outbox.next(0).is_none());
+        assert!(!outbox.is_empty(), "kept until the peer has it on disk");
+        outbox.handle(PeerInput::Covered(3));
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn an_answer_from_an_earlier_view_changes_nothing() {
+        let mut outbox = installed();
+        outbox.handle(event(1));
+        outbox.next(0);
+        outbox.handle(PeerInput::Install(Ballot { round: 2, coordinator: BankId(0) }));
+        outbox.delivered(1, Delivery::Failed, 0);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_peer_without_envelopes_gets_the_seeds_messages_one_by_one_and_again_after_an_error() {
+        let mut outbox = installed();
+        outbox.handle(event(1));
+        let id = EventId::new(BankId(1), "x");
+        outbox.handle(PeerInput::Durable { clock: vec![1, 1].into(), events: [id.clone()].into() });
+        outbox.next(0);
+        outbox.delivered(1, Delivery::UnknownRoute, 0);
+        let seed = |outbox: &mut Outbox, now| match outbox.next(now) {
+            Some((_, Transmission::Seed(message))) => message,
+            other => panic!("a single message expected: {other:?}"),
+        };
+        assert!(matches!(seed(&mut outbox, 0), SeedMessage::Event(_)));
+        outbox.delivered(1, Delivery::Failed, 0);
+        assert!(matches!(seed(&mut outbox, BACK_OFF_MAX_MS), SeedMessage::Event(_)));
+        outbox.delivered(1, Delivery::Taken, 0);
+        assert!(matches!(seed(&mut outbox, BACK_OFF_MAX_MS), SeedMessage::Ack(ack) if ack == id));
+    }
+}

@@ -1,0 +1,159 @@
+//! What outlives a crash: the journal of events, which of them were executed, promises and prepared views.
+//!
+//! The ledger is not stored: it is rebuilt from the journal, and the chained hash proves that it came out the same.
+//! [`Store`] is the only door to the disk; [`GroupCommit`] turns what the protocol wants written into one transaction
+//! with one fsync for all that queued up.
+
+mod group_commit;
+mod sqlite;
+
+use std::path::PathBuf;
+
+pub use group_commit::GroupCommit;
+pub use sqlite::SqliteStore;
+
+use crate::protocol::effect::{ExecutedMark, JournalEntry};
+use crate::protocol::event::Held;
+use crate::protocol::ids::{Ballot, BankId, Position};
+use crate::protocol::order_key::OrderKey;
+use crate::protocol::view::PreparePlan;
+
+/// Most events in one answer to a bank that catches up.
+pub const PIECE_EVENTS_MAX: usize = 500;
+/// Bytes of events after which an answer to a bank that catches up ends.
+pub const PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// One thing to write.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An event is held.
+    Append(Held),
+    /// A held event was executed.
+    Executed(ExecutedMark),
+    /// An event that others had executed was fetched and executed.
+    Replayed(JournalEntry),
+    /// Nothing below this ballot is obeyed any more.
+    Promise(Ballot),
+    /// A view was prepared: new events, drops and plan in one step.
+    Prepared {
+        /// The view.
+        plan: PreparePlan,
+        /// Events that were not held before.
+        fetched: Vec<Held>,
+        /// Events that never existed.
+        dropped: Vec<OrderKey>,
+    },
+}
+
+/// What a store remembers besides the events.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// The highest promise.
+    pub promised: Ballot,
+    /// The last prepared view.
+    pub prepared: PreparePlan,
+}
+
+/// An event found on disk.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// Executed, in order.
+    Executed(JournalEntry),
+    /// Held, not known to be executed; in key order, after all executed ones.
+    Held(Held),
+}
+
+/// A node's disk.
+pub trait Store: Send {
+    /// What was promised and prepared.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk fails or what it holds is damaged.
+    fn remembered(&mut self) -> Result<Remembered, StoreError>;
+
+    /// Hands over every event that is stored: executed ones in order, then held ones.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`], and what `found` answers.
+    fn load(&mut self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// Writes all changes in one transaction; on return they are on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]; what is on disk is then unknown, so the process must end and start over.
+    fn write(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// Executed events after a position, in order, bounded by [`PIECE_EVENTS_MAX`] and [`PIECE_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn executed_after(&mut self, after: Position) -> Result<Vec<JournalEntry>, StoreError>;
+}
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder or file cannot be opened.
+    #[error("{path}: cannot be opened: {why}. Check that the folder exists, is writable and not on a full disk")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's word for it.
+        why: String,
+    },
+    /// Another process uses it.
+    #[error("{path}: another process uses it. Two nodes never share a data folder: stop the other one first")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not one of ours.
+    #[error("{path}: not a NetBanking journal ({why}). Nothing was changed; name another --data folder, or move the file away")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What gave it away.
+        why: String,
+    },
+    /// One of ours, of another bank or consortium.
+    #[error("{path}: this is the journal of {found}, not of {wanted}. Nothing was changed; check --bank, --nodes and --data")]
+    OtherBank {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who asked.
+        wanted: String,
+    },
+    /// Damaged.
+    #[error("{path}: damaged ({why}). Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// The journal, executed again, gives another result than it did.
+    #[error("the journal executes differently at position {position}: it is damaged, or was written by another version of this program. Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it")]
+    Differs {
+        /// The first request that does.
+        position: Position,
+    },
+    /// The disk failed while writing.
+    #[error("{path}: writing failed: {why}. The node ends here, because nobody knows what reached the disk; free space or replace the disk, then start it again")]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// The system's word for it.
+        why: String,
+    },
+}
+
+/// Whose store it is, written into it at the first start.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    /// The bank.
+    pub bank: BankId,
+    /// How many banks the consortium has.
+    pub banks: usize,
+}

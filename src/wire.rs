@@ -1,0 +1,130 @@
+//! How this program calls others over HTTP: one kind of client for peer links and command line, and the JSON that
+//! travels between banks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_rt::net::TcpStream;
+use actix_service::ServiceExt as _;
+use actix_tls::connect::Connection;
+use awc::http::Uri;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::effect::{Envelope, EnvelopeAnswer};
+use crate::protocol::event::{Event, WireEvent};
+use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
+use crate::protocol::outbox::Parcel;
+use crate::protocol::vector_clock::VectorClock;
+
+/// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
+pub const BANK_HEADER: &str = "netbanking-bank";
+/// Version of what banks say to each other; banks of different versions refuse one another.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// Largest body between banks, in bytes; above the largest envelope and the largest piece of journal.
+pub const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Idle connections are given up before the server does so (it waits 75 s).
+const KEEP_ALIVE: Duration = Duration::from_secs(50);
+const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A client that keeps up to `connections` open to each server, sends small requests at once and follows no redirect.
+#[must_use]
+pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
+    let resolver = actix_tls::connect::Resolver::default();
+    let connect = actix_tls::connect::Connector::new(resolver).service().map(|connection: Connection<Uri, TcpStream>| {
+        // A request is two writes, head and body; Nagle's algorithm would hold the second back.
+        if let Err(error) = connection.io_ref().set_nodelay(true) {
+            log::debug!("TCP_NODELAY: {error}");
+        }
+        connection
+    });
+    let connector = awc::Connector::new()
+        .connector(connect)
+        .limit(connections)
+        .conn_keep_alive(KEEP_ALIVE)
+        .conn_lifetime(LIFETIME)
+        .timeout(CONNECT_TIMEOUT);
+    awc::Client::builder().connector(connector).timeout(answer_within).disable_redirects().finish()
+}
+
+/// `POST /peer/envelope`, as it is written.
+#[derive(Serialize)]
+pub struct EnvelopeOut<'a> {
+    from: BankId,
+    view: Option<Ballot>,
+    events: &'a [Arc<Event>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<&'a VectorClock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<ChainHash>,
+}
+
+impl<'a> EnvelopeOut<'a> {
+    /// The JSON form of a parcel from bank `from`.
+    #[must_use]
+    pub fn new(from: BankId, parcel: &'a Parcel) -> Self {
+        EnvelopeOut {
+            from,
+            view: parcel.envelope.view,
+            events: &parcel.envelope.events,
+            clock: parcel.envelope.clock.as_ref(),
+            position: parcel.executed.map(|(position, _)| position),
+            hash: parcel.executed.map(|(_, hash)| hash),
+        }
+    }
+}
+
+/// `POST /peer/envelope`, as it is read.
+#[derive(Deserialize)]
+pub struct EnvelopeIn {
+    /// The bank that speaks; must be the one that the request names.
+    pub from: BankId,
+    /// The view in which it speaks.
+    pub view: Option<Ballot>,
+    /// Its events.
+    #[serde(default)]
+    pub events: Vec<WireEvent>,
+    /// Its durable clock.
+    pub clock: Option<VectorClock>,
+    /// Executed through,
+    pub position: Option<Position>,
+    /// with this chain hash.
+    pub hash: Option<ChainHash>,
+}
+
+impl EnvelopeIn {
+    /// What the buffer is to take, or the reason why an event in it is none.
+    ///
+    /// # Errors
+    /// A text for the peer's log.
+    pub fn read(self) -> Result<Envelope, String> {
+        let view = self.view;
+        let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);
+        let events = self.events.into_iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        Ok(Envelope { view, events, clock: self.clock })
+    }
+}
+
+/// The answer to an envelope.
+#[derive(Serialize, Deserialize)]
+pub struct EnvelopeAnswerJson {
+    /// Whether it was taken.
+    pub taken: bool,
+    /// The counter of the caller's next event expected here.
+    pub expected: u64,
+}
+
+impl From<EnvelopeAnswer> for EnvelopeAnswerJson {
+    fn from(answer: EnvelopeAnswer) -> Self {
+        EnvelopeAnswerJson { taken: answer.taken, expected: answer.expected }
+    }
+}
+
+impl From<EnvelopeAnswerJson> for EnvelopeAnswer {
+    fn from(answer: EnvelopeAnswerJson) -> Self {
+        EnvelopeAnswer { taken: answer.taken, expected: answer.expected }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a consortium does while a bank is away, and how a bank stops.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::cluster::{Cluster, SECRET};
+use crate::customer::{Customer, cpf, registration};
+
+#[actix_rt::test]
+async fn while_a_bank_is_away_writes_get_503_soon_and_reads_go_on_and_its_return_heals_all() {
+    let mut cluster = Cluster::start(3, "sessions").await;
+    let customer = Customer::register(&cluster, "karen123", 5).await;
+    let account = customer.open(&cluster, 0, 250.0).await;
+    cluster.kill(2);
+
+    let asked = Instant::now();
+    let body = registration("outra", &cpf(6));
+    let answer = customer.http.post(&cluster.url(0, "/register-customer"), &body).await;
+    // Stamped before the loss was noticed it would be 504; either way it is answered.
+    assert!(matches!(answer.status, 503 | 504), "{answer:?}");
+    let answer = customer.http.post(&cluster.url(1, "/register-customer"), &registration("mais", &cpf(8))).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.descript().contains("não terá efeito"));
+    assert!(asked.elapsed() < Duration::from_secs(20));
+    assert_eq!(customer.account(&cluster, &account).await.0, 25_000);
+
+    cluster.start_bank(2);
+    cluster.wait_ready().await;
+    let answer = customer.http.post(&cluster.url(2, "/register-customer"), &registration("depois", &cpf(9))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
+async fn sigterm_ends_a_bank_cleanly_and_nothing_accepted_is_lost() {
+    let mut cluster = Cluster::start(3, "sessions").await;
+    let customer = Customer::register(&cluster, "thiago003", 11).await;
+    let account = customer.open(&cluster, 1, 60.0).await;
+    for bank in 0..3 {
+        assert!(cluster.terminate(bank), "{}", cluster.log(bank));
+        assert!(cluster.log(bank).contains("parado"));
+    }
+    cluster.start_all().await;
+    let mut customer = customer;
+    customer.log_in(&cluster).await;
+    assert_eq!(customer.account(&cluster, &account).await.0, 6_000);
+}
+
+#[actix_rt::test]
+async fn every_bank_logs_every_event_in_the_same_order_and_one_line_when_it_is_ready() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let customer = Customer::register(&cluster, "pedrinho234", 12).await;
+    for bank in 0..3 {
+        customer.open(&cluster, bank, 50.0).await;
+    }
+    cluster.assert_same_everywhere().await;
+    let events = |bank: usize| -> Vec<String> {
+        let log = cluster.log(bank);
+        assert_eq!(log.lines().filter(|line| line.contains("ready")).count(), 1);
+        assert!(!log.contains("12345678"), "no password in a log");
+        let executed = log.lines().filter_map(|line| line.split_once("executou ")).map(|(_, event)| event.to_owned());
+        executed.collect()
+    };
+    let first = events(0);
+    assert_eq!(first.len(), 4, "{first:?}");
+    assert!(first[0].contains("posição=1 ") && first[0].contains("remetente=0"), "{}", first[0]);
+    assert_eq!(events(1), first);
+    assert_eq!(events(2), first);
+}
+
+#[actix_rt::test]
+async fn a_peer_request_without_the_secret_gets_401_and_changes_nothing() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let customer = Customer::register(&cluster, "intruso", 13).await;
+    let before = cluster.status(1).await;
+    let event = json!({"sender": 0, "timestamp": [99, 0, 0], "type_msg": "REGISTER", "id": "EV0-x", "msg": {}});
+    let bodies = [
+        ("/receive-message", event.clone()),
+        ("/receiver_ack/EV0-x", json!({})),
+        ("/init_check_queue/EV0-x", json!({"code": true, "descript": ""})),
+        ("/receiver_one_queue/EV0-x", json!({"code": true, "descript": "", "msg": "ONE_QUEUE"})),
+        ("/peer/envelope", json!({"from": 0, "view": null, "events": [event]})),
+        ("/peer/view", json!({"Stop": {"round": 99, "coordinator": 0}})),
+    ];
+    for (route, body) in bodies {
+        let url = cluster.url(1, route);
+        let client = customer.http.client();
+        let wrong = client.post(&url).insert_header(("netbanking-bank", "0")).insert_header(("authorization", "Bearer x"));
+        let nameless = client.post(&url).insert_header(("authorization", format!("Bearer {SECRET}")));
+        for request in [client.post(&url), wrong, nameless] {
+            let answer = customer.http.call(request, body.to_string()).await.unwrap();
+            assert_eq!(answer.status, 401, "{route}: {answer:?}");
+        }
+    }
+    let after = cluster.status(1).await;
+    for what in ["view", "clock", "position", "hash", "buffer", "ready"] {
+        assert_eq!(before[what], after[what]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Starts, kills and watches the processes of one consortium.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use netbanking::wire;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What the banks of the tests prove themselves with.
+pub(crate) const SECRET: &str = "the secret of the test consortium";
+/// How long a consortium may take to become ready, and a process to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One consortium at a time: each is as many processes as the machine can bear.
+static TURN: Mutex<()> = Mutex::new(());
+/// Below the range from which the system draws ports for outgoing connections.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+pub(crate) struct Cluster {
+    folder: TempDir,
+    processes: Vec<Option<Child>>,
+    ports: Vec<(u16, u16)>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+fn free_port() -> u16 {
+    loop {
+        let offset = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (offset.wrapping_add((std::process::id() % 97) as u16 * 100)) % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+impl Cluster {
+    /// Writes a `nodes.json` for so many banks; nothing runs yet.
+    pub(crate) fn prepare(banks: usize, customer_auth: &str) -> Cluster {
+        let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let folder = tempfile::tempdir().unwrap();
+        let ports: Vec<_> = (0..banks).map(|_| (free_port(), free_port())).collect();
+        let node = |(port, heartbeat_port): &(u16, u16)| json!({"host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
+        let config = json!({
+            "nodes": ports.iter().map(node).enumerate().map(|(index, mut node)| {
+                node["name"] = json!(format!("Banco {index}"));
+                node
+            }).collect::<Vec<_>>(),
+            "heartbeat": {"interval_ms": 200, "failure_after_ms": 3000, "rejoin_after_ms": 500},
+            "customer_auth": customer_auth,
+        });
+        std::fs::write(folder.path().join("nodes.json"), config.to_string()).unwrap();
+        Cluster { folder, processes: (0..banks).map(|_| None).collect(), ports, _turn: turn }
+    }
+
+    /// Starts all banks and waits until each takes writes.
+    pub(crate) async fn start(banks: usize, customer_auth: &str) -> Cluster {
+        let mut cluster = Cluster::prepare(banks, customer_auth);
+        cluster.start_all().await;
+        cluster
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for bank in 0..self.processes.len() {
+            self.start_bank(bank);
+        }
+        self.wait_ready().await;
+    }
+
+    pub(crate) fn start_bank(&mut self, bank: usize) {
+        let log = File::options().create(true).append(true).open(self.log_path(bank)).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
+            .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--nodes"])
+            .arg(self.folder.path().join("nodes.json"))
+            .arg("--data")
+            .arg(self.data(bank))
+            .env("NETBANKING_PEER_SECRET", SECRET)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.processes[bank] = Some(child);
+    }
+
+    pub(crate) fn data(&self, bank: usize) -> PathBuf {
+        self.folder.path().join(format!("banco-{bank}"))
+    }
+
+    fn log_path(&self, bank: usize) -> PathBuf {
+        self.folder.path().join(format!("banco-{bank}.log"))
+    }
+
+    pub(crate) fn log(&self, bank: usize) -> String {
+        std::fs::read_to_string(self.log_path(bank)).unwrap()
+    }
+
+    pub(crate) fn banks(&self) -> usize {
+        self.processes.len()
+    }
+
+    pub(crate) fn url(&self, bank: usize, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports[bank].0)
+    }
+
+    pub(crate) fn ports(&self, bank: usize) -> (u16, u16) {
+        self.ports[bank]
+    }
+
+    pub(crate) fn process_id(&self, bank: usize) -> u32 {
+        self.processes[bank].as_ref().unwrap().id()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self, bank: usize) {
+        let mut child = self.processes[bank].take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks a bank to stop and waits until it has; answers whether it ended cleanly.
+    pub(crate) fn stop(&mut self, bank: usize) -> bool {
+        let mut child = self.processes[bank].take().unwrap();
+        drop(child.stdin.take());
+        self.wait_end(child)
+    }
+
+    /// SIGTERM, then as for [`Cluster::stop`].
+    pub(crate) fn terminate(&mut self, bank: usize) -> bool {
+        let child = self.processes[bank].take().unwrap();
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        self.wait_end(child)
+    }
+
+    fn wait_end(&self, mut child: Child) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(Instant::now() < deadline, "the process does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) async fn wait_ready(&self) {
+        let client = wire::client(8, Duration::from_secs(2));
+        let deadline = Instant::now() + PATIENCE;
+        for bank in (0..self.banks()).filter(|bank| self.processes[*bank].is_some()) {
+            loop {
+                let answer = client.get(self.url(bank, "/ready")).send().await;
+                if answer.is_ok_and(|answer| answer.status().is_success()) {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "bank {bank} does not get ready:\n{}", self.log(bank));
+                actix_rt::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    pub(crate) async fn status(&self, bank: usize) -> Value {
+        let client = wire::client(8, Duration::from_secs(5));
+        client.get(self.url(bank, "/status")).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Waits until all banks have executed the same, and checks that they agree on it; answers the position.
+    pub(crate) async fn assert_same_everywhere(&self) -> u64 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut states = Vec::new();
+            for bank in 0..self.banks() {
+                let status = self.status(bank).await;
+                states.push((status["position"].as_u64().unwrap(), status["hash"].to_string()));
+            }
+            if states.iter().all(|state| state.0 == states[0].0) {
+                assert!(states.iter().all(|state| state == &states[0]), "the copies differ: {states:?}");
+                return states[0].0;
+            }
+            assert!(Instant::now() < deadline, "the banks do not come to the same position: {states:?}");
+            actix_rt::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for child in self.processes.iter_mut().flatten() {
+            // The process may have ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            for bank in 0..self.banks() {
+                let log = std::fs::read_to_string(self.log_path(bank)).unwrap_or_default();
+                let tail: Vec<_> = log.lines().filter(|line| !line.contains("executou")).collect();
+                let from = tail.len().saturating_sub(25);
+                eprintln!("--- log of bank {bank}\n{}", tail[from..].join("\n"));
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! All processes are killed in the middle of a load: what was answered stands, what was refused left nothing.
+
+use std::time::{Duration, Instant};
+
+use crate::cluster::Cluster;
+use crate::load::Load;
+
+#[actix_rt::test]
+async fn what_was_answered_survives_three_kills_of_all_processes_under_load() {
+    let mut cluster = Cluster::start(3, "sessions").await;
+    let mut load = Load::prepare(&cluster, 50).await;
+    for _ in 0..3 {
+        let killed_at = Instant::now() + Duration::from_secs(4);
+        let processes: Vec<_> = (0..3).map(|bank| cluster.process_id(bank).to_string()).collect();
+        let killing = async {
+            actix_rt::time::sleep_until(killed_at.into()).await;
+            let killed = std::process::Command::new("kill").arg("-KILL").args(&processes).status();
+            assert!(killed.is_ok_and(|status| status.success()));
+        };
+        // The clients go on for a moment after the kill: what they send then finds nobody.
+        let until = killed_at + Duration::from_millis(500);
+        futures_util::future::join(load.run(&cluster, 64, until), killing).await;
+        (0..3).for_each(|bank| cluster.kill(bank));
+        cluster.start_all().await;
+        load.customer.log_in(&cluster).await;
+        let lost = load.ask_again(&cluster).await;
+        let judged = load.judge(&cluster).await;
+        let position = cluster.assert_same_everywhere().await;
+        println!("{judged} packages judged, {lost} asked again, position {position}");
+        assert!(lost > 0, "the kill came in the middle of the load");
+    }
+    let journals: Vec<_> = (0..3)
+        .map(|bank| {
+            assert!(cluster.stop(bank), "bank {bank} ends cleanly:\n{}", cluster.log(bank));
+            journal(&cluster, bank)
+        })
+        .collect();
+    assert!(journals[0].len() > 100);
+    assert_eq!(journals[0], journals[1]);
+    assert_eq!(journals[0], journals[2]);
+}
+
+/// Position, hash and body of every executed event, as they are on disk.
+fn journal(cluster: &Cluster, bank: usize) -> Vec<(i64, Vec<u8>, String)> {
+    let file = cluster.data(bank).join("journal.sqlite");
+    let connection = rusqlite::Connection::open(file).unwrap();
+    let sql = "SELECT x.position, x.hash, e.body FROM executed x
+               JOIN events e USING (round, coordinator, sum, sender) ORDER BY x.position";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}

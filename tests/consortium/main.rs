@@ -1,0 +1,11 @@
+//! Whole consortia as real processes, each bank with its own disk, spoken to over HTTP as customers and peers do.
+
+mod atomicity;
+mod availability;
+mod cluster;
+mod customer;
+mod durability;
+mod load;
+mod played_bank;
+mod retries;
+mod uniqueness;

@@ -1,0 +1,243 @@
+//! Whatever the scheduler and the network do, all banks execute the same events in the same order, and that order
+//! keeps causality. The node's own parts run here, with their effects carried in any order that actors could have
+//! (first in, first out between two parts; anything between different pairs) and envelopes lost, repeated, reordered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use netbanking::ledger::Book;
+use netbanking::protocol::checks::Checks;
+use netbanking::protocol::clock::Clock;
+use netbanking::protocol::effect::{
+    BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reply,
+};
+use netbanking::protocol::event::{Event, RawRequest, raw};
+use netbanking::protocol::executor::Executor;
+use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
+use netbanking::protocol::ordered_buffer::OrderedBuffer;
+use netbanking::protocol::outbox::{Delivery, Outbox, Transmission};
+use netbanking::protocol::vector_clock::VectorClock;
+use netbanking::protocol::view::PreparePlan;
+use proptest::prelude::*;
+
+/// The parts of a node, as ends of queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Outside,
+    Clock,
+    Buffer,
+    Journal,
+    Ledger,
+    Checks,
+    Link(BankId),
+}
+
+struct PureNode {
+    clock: Clock,
+    buffer: OrderedBuffer,
+    executor: Executor,
+    checks: Checks,
+    outboxes: BTreeMap<BankId, Outbox>,
+    queues: BTreeMap<(Part, Part), VecDeque<Effect>>,
+    executed: Vec<Arc<Event>>,
+    answered: Vec<EventId>,
+}
+
+struct World {
+    nodes: Vec<PureNode>,
+    /// Envelopes on their way: from, to, era, content.
+    network: Vec<(BankId, BankId, u64, Transmission)>,
+    random: u64,
+    now: u64,
+}
+
+impl World {
+    fn new(banks: usize, seed: u64) -> Self {
+        let plan = PreparePlan {
+            ballot: Ballot { round: 1, coordinator: BankId(0) },
+            members: BankSet::all(banks),
+            clock: VectorClock::zero(banks),
+            ..PreparePlan::default()
+        };
+        let node = |me: BankId| {
+            let install = ClockInput::Install(Installed { plan: plan.clone(), flush: Vec::new() });
+            let begin = [Effect::Clock(install), Effect::Clock(ClockInput::Reachable(true))];
+            PureNode {
+                clock: Clock::new(me, banks),
+                buffer: OrderedBuffer::new(me, banks),
+                executor: Executor::new(me, Book::new(banks), None),
+                checks: Checks::new(me),
+                outboxes: BankId::all(banks).filter(|peer| *peer != me).map(|peer| (peer, Outbox::new(me))).collect(),
+                queues: BTreeMap::from([((Part::Outside, Part::Clock), VecDeque::from(begin))]),
+                executed: Vec::new(),
+                answered: Vec::new(),
+            }
+        };
+        World { nodes: BankId::all(banks).map(node).collect(), network: Vec::new(), random: seed | 1, now: 0 }
+    }
+
+    /// Source: G. Marsaglia, 'Xorshift RNGs' (2003).
+    fn below(&mut self, bound: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 11) as usize % bound
+    }
+
+    fn submit(&mut self, bank: BankId, name: usize) {
+        let request = RawRequest { id: EventId::new(bank, &name.to_string()), type_msg: "X".into(), msg: raw(&name) };
+        self.nodes[bank.index()].post(Part::Outside, Effect::Clock(ClockInput::Submit(request)));
+    }
+
+    /// One step of one part of one bank, or of the network. Answers whether anything was left to do.
+    fn step(&mut self) -> bool {
+        let mut choices = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            choices.extend(node.queues.iter().filter(|(_, queue)| !queue.is_empty()).map(|(pair, _)| (index, *pair)));
+        }
+        let choice = self.below(choices.len() + self.network.len() + 1);
+        if let Some((index, pair)) = choices.get(choice) {
+            self.nodes[*index].work(*pair);
+        } else if let Some(index) = choice.checked_sub(choices.len()).filter(|index| *index < self.network.len()) {
+            self.transport(index);
+        } else {
+            self.now += 1;
+        }
+        self.send();
+        !self.network.is_empty() || self.nodes.iter().any(PureNode::has_work)
+    }
+
+    fn send(&mut self) {
+        let now = self.now;
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            for (peer, outbox) in &mut node.outboxes {
+                while let Some((era, transmission)) = outbox.next(now) {
+                    self.network.push((BankId(index as u16), *peer, era, transmission));
+                }
+            }
+        }
+    }
+
+    fn transport(&mut self, index: usize) {
+        let (from, to, era, transmission) = self.network.swap_remove(index);
+        let fate = self.below(10);
+        if fate == 0 {
+            return self.delivered(from, to, era, Delivery::Failed);
+        }
+        let Transmission::Envelope(parcel) = &transmission else { panic!("all banks know envelopes") };
+        let node = &mut self.nodes[to.index()];
+        let mut out = Vec::new();
+        let view = parcel.envelope.view.expect("links speak in a view");
+        let answer = node.buffer.receive(from, parcel.envelope.clone(), &mut out);
+        if let Some((position, hash)) = parcel.executed.filter(|_| answer.taken) {
+            use netbanking::protocol::effect::ChecksInput;
+            out.push(Effect::Checks(ChecksInput::PeerExecuted { from, view, position, hash }));
+        }
+        out.into_iter().for_each(|effect| node.post(Part::Buffer, effect));
+        let delivery = if answer.taken { Delivery::Answered(answer) } else { Delivery::WrongView };
+        match fate {
+            // Arrived, but the answer was lost: it will come again.
+            1 => self.delivered(from, to, era, Delivery::Failed),
+            _ => self.delivered(from, to, era, delivery),
+        }
+    }
+
+    fn delivered(&mut self, from: BankId, to: BankId, era: u64, delivery: Delivery) {
+        let now = self.now;
+        let outbox = self.nodes[from.index()].outboxes.get_mut(&to).expect("a link to every peer");
+        outbox.delivered(era, delivery, now);
+    }
+}
+
+impl PureNode {
+    fn has_work(&self) -> bool {
+        self.queues.values().any(|queue| !queue.is_empty()) || self.outboxes.values().any(|outbox| !outbox.is_empty())
+    }
+
+    fn post(&mut self, from: Part, effect: Effect) {
+        let to = match &effect {
+            Effect::Clock(_) => Part::Clock,
+            Effect::Buffer(_) => Part::Buffer,
+            Effect::Journal(_) => Part::Journal,
+            Effect::Ledger(_) => Part::Ledger,
+            Effect::Checks(_) => Part::Checks,
+            Effect::Peer(bank, _) => Part::Link(*bank),
+            Effect::View(input) => panic!("nobody diverges here: {input:?}"),
+            Effect::Reply(id, Reply::Executed(_)) => return self.answered.push(id.clone()),
+            Effect::Reply(..) | Effect::Notice(_) => return,
+        };
+        self.queues.entry((from, to)).or_default().push_back(effect);
+    }
+
+    fn work(&mut self, pair: (Part, Part)) {
+        let effect = self.queues.get_mut(&pair).and_then(VecDeque::pop_front).expect("chosen because it is not empty");
+        let mut out = Vec::new();
+        match effect {
+            Effect::Clock(input) => self.clock.handle(input, 0, &mut out),
+            Effect::Buffer(input) => self.buffer.handle(input, &mut out),
+            Effect::Ledger(input) => {
+                let executed = self.executor.handle(input, &mut out);
+                self.executed.extend(executed.into_iter().map(|executed| executed.event));
+            }
+            Effect::Checks(input) => self.checks.handle(input, &mut out),
+            Effect::Peer(bank, input) => self.link(bank, input),
+            Effect::Journal(JournalInput::Append { view, clock, .. }) => {
+                out.push(Effect::Buffer(BufferInput::Persisted { view, clock }));
+            }
+            Effect::Journal(_) => {}
+            other => panic!("not for a queue: {other:?}"),
+        }
+        out.into_iter().for_each(|effect| self.post(pair.1, effect));
+    }
+
+    fn link(&mut self, bank: BankId, input: PeerInput) {
+        self.outboxes.get_mut(&bank).expect("a link to every peer").handle(input);
+    }
+}
+
+/// Runs until nothing is left to do, with requests coming in along the way.
+fn run(banks: usize, requests: &[usize], seed: u64) -> World {
+    let mut world = World::new(banks, seed);
+    for (name, bank) in requests.iter().enumerate() {
+        world.submit(BankId((bank % banks) as u16), name);
+        for _ in 0..world.below(40) {
+            world.step();
+        }
+    }
+    for _ in 0..2_000_000 {
+        if !world.step() {
+            return world;
+        }
+    }
+    panic!("the banks never come to rest");
+}
+
+fn ids(events: &[Arc<Event>]) -> Vec<String> {
+    events.iter().flat_map(|event| event.requests.iter().map(|request| request.id.to_string())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_interleaving_gives_all_banks_the_same_order_consistent_with_causality(
+        banks in 1_usize..6,
+        requests in prop::collection::vec(0_usize..6, 1..40),
+        seed in any::<u64>(),
+    ) {
+        let world = run(banks, &requests, seed);
+        let first = ids(&world.nodes[0].executed);
+        prop_assert_eq!(first.len(), requests.len(), "every request is executed once");
+        for node in &world.nodes {
+            prop_assert_eq!(&ids(&node.executed), &first);
+            prop_assert_eq!(node.executor.book().hash(), world.nodes[0].executor.book().hash());
+        }
+        for (index, later) in world.nodes[0].executed.iter().enumerate() {
+            for earlier in &world.nodes[0].executed[..index] {
+                prop_assert!(!later.timestamp.lt(&earlier.timestamp), "{} before its cause", earlier.timestamp);
+            }
+        }
+        let answered: usize = world.nodes.iter().map(|node| node.answered.len()).sum();
+        prop_assert_eq!(answered, requests.len(), "every customer is answered once");
+    }
+}
