@@ -57,7 +57,7 @@ async fn every_bank_logs_every_event_in_the_same_order_and_one_line_when_it_is_r
     cluster.assert_same_everywhere().await;
     let events = |bank: usize| -> Vec<String> {
         let log = cluster.log(bank);
-        assert_eq!(log.lines().filter(|line| line.contains("ready")).count(), 1);
+        assert_eq!(log.lines().filter(|line| line.contains("ready")).count(), 1, "{log}");
         assert!(!log.contains("12345678"), "no password in a log");
         let executed = log.lines().filter_map(|line| line.split_once("executou ")).map(|(_, event)| event.to_owned());
         executed.collect()

@@ -399,8 +399,8 @@ impl View {
             return;
         }
         self.phase = Phase::Active;
-        let standing = |report: &Option<_>| if report.is_some() { Standing::Here } else { Standing::Away };
-        self.standings = self.reports.iter().map(standing).collect();
+        let standing = |bank| if self.hears(bank) { Standing::Here } else { Standing::Away };
+        self.standings = BankId::all(self.banks).map(standing).collect();
         // Told once it is known, below.
         self.reachable = false;
         let flush = std::mem::take(&mut self.state.held);
@@ -434,8 +434,7 @@ impl View {
                 *standing = Standing::Away;
             }
         }
-        let away = |bank: BankId| bank != self.me && self.standings[bank.index()] == Standing::Away;
-        let reachable = !members.iter().any(away);
+        let reachable = !members.iter().any(|bank| self.standings[bank.index()] == Standing::Away);
         if reachable != self.reachable {
             self.reachable = reachable;
             out.push(Effect::Clock(ClockInput::Reachable(reachable)));

@@ -160,6 +160,17 @@ fn a_first_start_forms_a_view_from_nothing_once_all_banks_answer() {
 }
 
 #[test]
+fn a_view_that_stands_is_left_alone() {
+    let mut consortium = Consortium::empty();
+    for _ in 0..20 {
+        consortium.all_hear_each_other();
+        consortium.run(10, |_| false);
+    }
+    consortium.assert_one_view_everywhere();
+    assert!(consortium.installed.iter().all(|installed| installed.len() == 1));
+}
+
+#[test]
 fn after_a_power_cut_all_flush_the_union_of_what_they_hold_in_key_order() {
     let view = Ballot { round: 1, coordinator: BankId(0) };
     let done = entry(event(view, 0, [1, 0, 0]), 1);

@@ -73,8 +73,22 @@ fn a_repeated_registration_is_known_although_its_hash_is_salted_anew() {
     let again = Registration { password_hash: salted, ..registration("ana", "000.000.000-01") };
     assert_eq!(trial.ask_with_key(1, None, "k", Action::Register(again)), first);
     assert_eq!(trial.book.customer(&user("ana")).unwrap().password_hash.as_str(), "$argon2id$x");
-    let other = Action::Register(registration("bia", "000.000.000-01"));
-    assert_eq!(refusal(trial.ask_with_key(1, None, "k", other)), Refusal::KeyReused);
+}
+
+#[test]
+fn every_part_of_a_registration_counts_when_requests_are_compared() {
+    let mut trial = Trial::new();
+    let first = registration("ana", "000.000.000-01");
+    done(trial.ask_with_key(0, None, "k", Action::Register(first.clone())));
+    let others = [
+        Registration { name: PersonName::parse("Ana Lima").unwrap(), ..first },
+        registration("bia", "000.000.000-01"),
+        registration("ana", "000.000.000-02"),
+    ];
+    for other in others {
+        let executed = trial.ask_with_key(0, None, "k", Action::Register(other.clone()));
+        assert_eq!(refusal(executed), Refusal::KeyReused, "{other:?}");
+    }
 }
 
 #[test]
@@ -87,8 +101,38 @@ fn a_repeated_opening_is_known_although_numbers_and_random_key_are_drawn_anew() 
     let first = trial.ask_with_key(0, None, "k", drawn(700, "aaaa"));
     assert_eq!(trial.ask_with_key(1, None, "k", drawn(800, "bbbb")), first);
     assert_eq!(trial.book.accounts_of(&user("ana")).count(), 2);
-    let other = Action::CreateAccount(Opening { value_init: amount(10_001), ..opening("ana", 900) });
-    assert_eq!(refusal(trial.ask_with_key(0, None, "k", other)), Refusal::KeyReused);
+}
+
+#[test]
+fn every_part_of_an_opening_counts_when_requests_are_compared() {
+    let mut trial = Trial::with_customers();
+    let joint = |users: &[&str]| Opening {
+        type_account: TypeAccount::Conjunta,
+        users: users.iter().map(|name| user(name)).collect(),
+        ..opening("ana", 700)
+    };
+    let first = joint(&["bia", "cia"]);
+    done(trial.ask_with_key(2, None, "k", Action::CreateAccount(first.clone())));
+    let others = [
+        Opening { type_account: TypeAccount::Pf, ..first.clone() },
+        Opening { pix_type: PixType::Cpf, ..first.clone() },
+        Opening { value_init: amount(10_001), ..first },
+        joint(&["cia", "bia"]),
+        joint(&["bia"]),
+    ];
+    for other in others {
+        let executed = trial.ask_with_key(2, None, "k", Action::CreateAccount(other.clone()));
+        assert_eq!(refusal(executed), Refusal::KeyReused, "{other:?}");
+    }
+}
+
+#[test]
+fn openings_and_packages_of_a_customer_share_their_keys_and_others_have_their_own() {
+    let mut trial = Trial::with_customers();
+    done(trial.ask_with_key(2, None, "k", Action::CreateAccount(opening("ana", 700))));
+    done(trial.ask_with_key(2, None, "k", Action::CreateAccount(opening("bia", 701))));
+    let executed = trial.ask_with_key(2, Some("ana"), "k", package(vec![deposit(0, 101, 1)]));
+    assert_eq!(refusal(executed), Refusal::KeyReused);
 }
 
 #[test]
