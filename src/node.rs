@@ -36,7 +36,9 @@ pub enum NodeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A port cannot be opened.
-    #[error("cannot listen on {address}: {why}. Is another node running there, or is the address not this machine's? (--listen)")]
+    #[error(
+        "cannot listen on {address}: {why}. Is another node running there, or is the address not this machine's? (--listen)"
+    )]
     Listen {
         /// Host and port.
         address: String,

@@ -32,13 +32,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
     let resolver = actix_tls::connect::Resolver::default();
-    let connect = actix_tls::connect::Connector::new(resolver).service().map(|connection: Connection<Uri, TcpStream>| {
-        // A request is two writes, head and body; Nagle's algorithm would hold the second back.
-        if let Err(error) = connection.io_ref().set_nodelay(true) {
-            log::debug!("TCP_NODELAY: {error}");
-        }
-        connection
-    });
+    let connect =
+        actix_tls::connect::Connector::new(resolver).service().map(|connection: Connection<Uri, TcpStream>| {
+            // A request is two writes, head and body; Nagle's algorithm would hold the second back.
+            if let Err(error) = connection.io_ref().set_nodelay(true) {
+                log::debug!("TCP_NODELAY: {error}");
+            }
+            connection
+        });
     let connector = awc::Connector::new()
         .connector(connect)
         .limit(connections)

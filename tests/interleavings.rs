@@ -8,9 +8,7 @@ use std::sync::Arc;
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
-use netbanking::protocol::effect::{
-    BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reply,
-};
+use netbanking::protocol::effect::{BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reply};
 use netbanking::protocol::event::{Event, RawRequest, raw};
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};

@@ -14,7 +14,8 @@ const LANES: u32 = 1;
 pub const THREADS: usize = 2;
 
 /// Stands in where there is no such customer, so that an answer takes as long as a wrong password's.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bmV0YmFua2luZy1ub2JvZHk$0000000000000000000000000000000000000000000";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bmV0YmFua2luZy1ub2JvZHk$0000000000000000000000000000000000000000000";
 
 /// One of the hashing threads.
 pub struct PasswordsActor;

@@ -193,9 +193,8 @@ fn account_read(
     limit: usize,
     before: Option<usize>,
 ) -> Result<AccountRead, Refused> {
-    let account = book
-        .account(bank, number)
-        .ok_or_else(|| Refused::bad(format!("Conta {number} não existe no banco {bank}")))?;
+    let account =
+        book.account(bank, number).ok_or_else(|| Refused::bad(format!("Conta {number} não existe no banco {bank}")))?;
     if reader.is_some_and(|user| !account.is_held_by(user)) {
         return Err(Refused::not_yours(format!("A conta {number} não é sua")));
     }

@@ -52,12 +52,7 @@ fn parse_bank(text: &str, banks: usize) -> Result<BankId, Refused> {
     })
 }
 
-fn parse_operation(
-    raw: &RawValue,
-    bank: BankId,
-    account: AccountNumber,
-    place: String,
-) -> Result<Operation, Refused> {
+fn parse_operation(raw: &RawValue, bank: BankId, account: AccountNumber, place: String) -> Result<Operation, Refused> {
     let fields = Fields::of_field(raw, place.clone())?;
     fields.only(&["type", "value", "sender", "pix"])?;
     let word = fields.text("type")?;

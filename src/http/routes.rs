@@ -11,9 +11,10 @@ use super::{Bank, accounts, customers, operations, peers, status};
 pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(bank)
-            .app_data(PathConfig::default().error_handler(|_: PathError, _: &HttpRequest| {
-                Refused::bad("Caminho inválido").into()
-            }))
+            .app_data(
+                PathConfig::default()
+                    .error_handler(|_: PathError, _: &HttpRequest| Refused::bad("Caminho inválido").into()),
+            )
             .app_data(QueryConfig::default().error_handler(|_: QueryPayloadError, _: &HttpRequest| {
                 Refused::bad("Parâmetros da consulta inválidos").into()
             }));

@@ -59,7 +59,9 @@ impl Checks {
     /// Takes one input; see [`ChecksInput`].
     pub fn handle(&mut self, input: ChecksInput, out: &mut Vec<Effect>) {
         match input {
-            ChecksInput::Install { view, members, position, hash } => self.install(view, members, (position, hash), out),
+            ChecksInput::Install { view, members, position, hash } => {
+                self.install(view, members, (position, hash), out)
+            }
             ChecksInput::Executed(event) => {
                 self.last = (event.position, event.hash);
                 self.executed.push_back(event);

@@ -422,7 +422,10 @@ impl fmt::Display for Notice {
             Notice::PeerDown(bank) => write!(f, "banco {bank} não responde"),
             Notice::Stopping(ballot) => write!(f, "troca de visão: promessa à cédula {ballot}"),
             Notice::Diverged(bank, position) => {
-                write!(f, "CÓPIA DIVERGENTE: a posição {position} difere da do banco {bank}; escritas suspensas, dados mantidos")
+                write!(
+                    f,
+                    "CÓPIA DIVERGENTE: a posição {position} difere da do banco {bank}; escritas suspensas, dados mantidos"
+                )
             }
             Notice::CatchingUp(from, to) => write!(f, "recuperando o diário da posição {from} até {to}"),
         }

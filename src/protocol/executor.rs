@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::effect::{BufferInput, Check, ChecksInput, Effect, ExecutedEvent, ExecutedMark, JournalInput, LedgerInput, PeerInput, ViewInput};
+use super::effect::{
+    BufferInput, Check, ChecksInput, Effect, ExecutedEvent, ExecutedMark, JournalInput, LedgerInput, PeerInput,
+    ViewInput,
+};
 use super::event::Held;
 use super::ids::{Ballot, BankId, BankSet};
 use super::order_key::OrderKey;

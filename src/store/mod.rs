@@ -108,7 +108,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Not one of ours.
-    #[error("{path}: not a NetBanking journal ({why}). Nothing was changed; name another --data folder, or move the file away")]
+    #[error(
+        "{path}: not a NetBanking journal ({why}). Nothing was changed; name another --data folder, or move the file away"
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -116,7 +118,9 @@ pub enum StoreError {
         why: String,
     },
     /// One of ours, of another bank or consortium.
-    #[error("{path}: this is the journal of {found}, not of {wanted}. Nothing was changed; check --bank, --nodes and --data")]
+    #[error(
+        "{path}: this is the journal of {found}, not of {wanted}. Nothing was changed; check --bank, --nodes and --data"
+    )]
     OtherBank {
         /// The file.
         path: PathBuf,
@@ -126,7 +130,9 @@ pub enum StoreError {
         wanted: String,
     },
     /// Damaged.
-    #[error("{path}: damaged ({why}). Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it")]
+    #[error(
+        "{path}: damaged ({why}). Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -134,13 +140,17 @@ pub enum StoreError {
         why: String,
     },
     /// The journal, executed again, gives another result than it did.
-    #[error("the journal executes differently at position {position}: it is damaged, or was written by another version of this program. Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it")]
+    #[error(
+        "the journal executes differently at position {position}: it is damaged, or was written by another version of this program. Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it"
+    )]
     Differs {
         /// The first request that does.
         position: Position,
     },
     /// The disk failed while writing.
-    #[error("{path}: writing failed: {why}. The node ends here, because nobody knows what reached the disk; free space or replace the disk, then start it again")]
+    #[error(
+        "{path}: writing failed: {why}. The node ends here, because nobody knows what reached the disk; free space or replace the disk, then start it again"
+    )]
     Failed {
         /// The file.
         path: PathBuf,

@@ -97,7 +97,9 @@ impl SqliteStore {
         match marks.map_err(|error| self.opening_failed(&error))? {
             (_, _, true) => self.found(owner).map_err(|error| self.opening_failed(&error)),
             (APPLICATION_ID, SCHEMA_VERSION, _) => self.check_owner(owner),
-            (APPLICATION_ID, version, _) => Err(self.foreign(format!("version {version}, this program knows {SCHEMA_VERSION}"))),
+            (APPLICATION_ID, version, _) => {
+                Err(self.foreign(format!("version {version}, this program knows {SCHEMA_VERSION}")))
+            }
             _ => Err(self.foreign("another program's database".into())),
         }
     }

@@ -86,7 +86,8 @@ async fn a_peer_request_without_the_secret_gets_401_and_changes_nothing() {
     for (route, body) in bodies {
         let url = cluster.url(1, route);
         let client = customer.http.client();
-        let wrong = client.post(&url).insert_header(("netbanking-bank", "0")).insert_header(("authorization", "Bearer x"));
+        let wrong =
+            client.post(&url).insert_header(("netbanking-bank", "0")).insert_header(("authorization", "Bearer x"));
         let nameless = client.post(&url).insert_header(("authorization", format!("Bearer {SECRET}")));
         for request in [client.post(&url), wrong, nameless] {
             let answer = customer.http.call(request, body.to_string()).await.unwrap();

@@ -52,11 +52,13 @@ impl Http {
         body: String,
     ) -> Result<Answer, awc::error::SendRequestError> {
         let mut response = request.insert_header(("content-type", "application/json")).send_body(body).await?;
-        let bytes = response.body().limit(16 << 20).await.map_err(|error| {
-            awc::error::SendRequestError::Body(std::io::Error::other(error.to_string()).into())
-        })?;
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|error| panic!("every answer is JSON: {error}: {bytes:?}"));
+        let bytes = response
+            .body()
+            .limit(16 << 20)
+            .await
+            .map_err(|error| awc::error::SendRequestError::Body(std::io::Error::other(error.to_string()).into()))?;
+        let body =
+            serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("every answer is JSON: {error}: {bytes:?}"));
         Ok(Answer { status: response.status().as_u16(), body })
     }
 

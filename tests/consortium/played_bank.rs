@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use netbanking::ledger::{Action, Book, Document, PasswordHash, PersonName, Registration, Request, TypePerson, UserName};
+use netbanking::ledger::{
+    Action, Book, Document, PasswordHash, PersonName, Registration, Request, TypePerson, UserName,
+};
 use netbanking::protocol::event::{Event, Held, WireEvent};
 use netbanking::protocol::executor;
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, Position};
@@ -93,7 +95,8 @@ impl Played {
         let event = Event::stamp(self.view, ME, self.clock.clone(), vec![request.to_raw()]);
         let wire = event.to_wire();
         // The seed's message has no view; its content travels to the letter, as the hash is over the letters.
-        let body = json!({"sender": wire.sender, "timestamp": wire.timestamp, "type_msg": wire.type_msg, "id": wire.id});
+        let body =
+            json!({"sender": wire.sender, "timestamp": wire.timestamp, "type_msg": wire.type_msg, "id": wire.id});
         let body = body.to_string().replacen('{', &format!("{{\"msg\":{},", wire.msg.get()), 1);
         self.say("/receive-message", &body);
         self.take(Arc::new(event));
@@ -138,29 +141,41 @@ fn caller(request: &HttpRequest) -> BankId {
 
 fn routes(app: &mut web::ServiceConfig) {
     let post = web::post;
-    app.route("/peer/view", post().to(async |bank: Shared, message: web::Json<ViewMessage>| {
-        bank.borrow_mut().view_message(message.into_inner());
-        HttpResponse::Ok().json(json!({}))
-    }))
-    .route("/peer/envelope", post().to(async |bank: Shared| {
-        bank.borrow_mut().envelopes_refused += 1;
-        HttpResponse::NotFound().json(json!({"descript": "Rota não encontrada"}))
-    }))
-    .route("/receive-message", post().to(async |bank: Shared, wire: web::Json<WireEvent>| {
-        let mut bank = bank.borrow_mut();
-        let event = Event::from_wire(wire.into_inner(), bank.view).unwrap();
-        if !bank.active || event.view != bank.view {
-            return HttpResponse::Conflict().finish();
-        }
-        bank.take(Arc::new(event));
-        HttpResponse::Ok().json(json!({}))
-    }))
-    .route("/receiver_ack/{id}", post().to(async |bank: Shared, request: HttpRequest, id: web::Path<String>| {
-        let mut bank = bank.borrow_mut();
-        bank.acknowledged.entry(EventId::parse(&id).unwrap()).or_default().insert(caller(&request));
-        bank.execute();
-        HttpResponse::Ok().json(json!({}))
-    }))
+    app.route(
+        "/peer/view",
+        post().to(async |bank: Shared, message: web::Json<ViewMessage>| {
+            bank.borrow_mut().view_message(message.into_inner());
+            HttpResponse::Ok().json(json!({}))
+        }),
+    )
+    .route(
+        "/peer/envelope",
+        post().to(async |bank: Shared| {
+            bank.borrow_mut().envelopes_refused += 1;
+            HttpResponse::NotFound().json(json!({"descript": "Rota não encontrada"}))
+        }),
+    )
+    .route(
+        "/receive-message",
+        post().to(async |bank: Shared, wire: web::Json<WireEvent>| {
+            let mut bank = bank.borrow_mut();
+            let event = Event::from_wire(wire.into_inner(), bank.view).unwrap();
+            if !bank.active || event.view != bank.view {
+                return HttpResponse::Conflict().finish();
+            }
+            bank.take(Arc::new(event));
+            HttpResponse::Ok().json(json!({}))
+        }),
+    )
+    .route(
+        "/receiver_ack/{id}",
+        post().to(async |bank: Shared, request: HttpRequest, id: web::Path<String>| {
+            let mut bank = bank.borrow_mut();
+            bank.acknowledged.entry(EventId::parse(&id).unwrap()).or_default().insert(caller(&request));
+            bank.execute();
+            HttpResponse::Ok().json(json!({}))
+        }),
+    )
     .route("/init_check_queue/{id}", post().to(heard_check))
     .route("/receiver_one_queue/{id}", post().to(heard_check));
 }
@@ -244,12 +259,13 @@ async fn play(cluster: &Cluster) -> Rc<RefCell<Played>> {
 /// The played bank lives on this thread, so the server is a service on it too.
 fn serve(port: u16, bank: Rc<RefCell<Played>>) {
     let (to_bank, mut calls) = unbounded_channel::<Call>();
-    let server = HttpServer::new(move || App::new().app_data(web::Data::new(to_bank.clone())).default_service(web::to(forward)))
-        .workers(1)
-        .disable_signals()
-        .bind(("127.0.0.1", port))
-        .unwrap()
-        .run();
+    let server =
+        HttpServer::new(move || App::new().app_data(web::Data::new(to_bank.clone())).default_service(web::to(forward)))
+            .workers(1)
+            .disable_signals()
+            .bind(("127.0.0.1", port))
+            .unwrap()
+            .run();
     actix_rt::spawn(server);
     actix_rt::spawn(async move {
         let app = actix_web::test::init_service(App::new().app_data(web::Data::new(bank)).configure(routes)).await;
@@ -327,7 +343,11 @@ async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_wi
     });
     let played = async {
         for index in 0..10_u32 {
-            bank.borrow_mut().send(own_registration(&format!("cliente{}", index * 3), 100 + index, &format!("p{index}")));
+            bank.borrow_mut().send(own_registration(
+                &format!("cliente{}", index * 3),
+                100 + index,
+                &format!("p{index}"),
+            ));
             actix_rt::time::sleep(Duration::from_millis(15)).await;
         }
     };
@@ -342,7 +362,8 @@ async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_wi
         assert_eq!(status["position"], json!(30));
         assert_eq!(status["hash"], json!(bank.book.hash().to_string()), "bank {real} came to the same");
     }
-    let registered = (0..20).filter(|index| bank.book.customer(&UserName::parse(&format!("cliente{index}")).unwrap()).is_some());
+    let registered =
+        (0..20).filter(|index| bank.book.customer(&UserName::parse(&format!("cliente{index}")).unwrap()).is_some());
     assert_eq!(registered.count(), 20, "each name was taken once, by one bank or the other");
     assert!(refused <= 7, "at most the names that the played bank wanted too");
     assert!(bank.envelopes_refused > 0 && bank.checks_heard > 0, "the real banks changed over to the seed's routes");

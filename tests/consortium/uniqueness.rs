@@ -39,7 +39,11 @@ async fn of_three_registrations_of_one_cpf_or_user_name_exactly_one_succeeds_and
             })
             .collect();
         let answers = at_all_banks(&http, &cluster, &bodies).await;
-        let why = if same_cpf { "Falha na operação: CPF já cadastrado" } else { "Falha na operação: Nome de usuário já cadastrado" };
+        let why = if same_cpf {
+            "Falha na operação: CPF já cadastrado"
+        } else {
+            "Falha na operação: Nome de usuário já cadastrado"
+        };
         let winner = assert_one_winner(&answers, why);
         if round % 20 < 2 {
             all_banks_name_the_winner(&http, &cluster, &bodies[winner]).await;

@@ -337,9 +337,8 @@ impl View {
         let Ok(entries) = entries.into_iter().map(WireEntry::read).collect::<Result<Vec<JournalEntry>, _>>() else {
             return;
         };
-        let starts_here = |entry: &JournalEntry| {
-            entry.position.0 == self.state.position.0 + entry.held.event.requests.len() as u64
-        };
+        let starts_here =
+            |entry: &JournalEntry| entry.position.0 == self.state.position.0 + entry.held.event.requests.len() as u64;
         // A piece asked for twice may come twice.
         if entries.first().is_some_and(starts_here) {
             self.replaying = true;

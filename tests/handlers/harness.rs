@@ -1,0 +1,84 @@
+//! A bank inside the test: its actors on a disk of its own, its routes as a service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::Request;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::test::{self, TestRequest};
+use actix_web::{App, Error, web};
+use netbanking::actors;
+use netbanking::config::Config;
+use netbanking::http::{Bank, draw_at_random, routes};
+use netbanking::protocol::ids::BankId;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+pub(crate) const SECRET: &str = "the secret of the harness";
+
+/// What a handler answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn descript(&self) -> &str {
+        self.body["descript"].as_str().unwrap_or_default()
+    }
+}
+
+/// A consortium of `banks` of which only bank `me` exists.
+pub(crate) async fn bank(me: u16, banks: usize, customer_auth: &str) -> (Bank, TempDir) {
+    let nodes: Vec<_> = (0..banks)
+        .map(|index| serde_json::json!({"name": format!("Banco {index}"), "host": "127.0.0.1", "port": 1 + 2 * index, "heartbeat_port": 2 + 2 * index}))
+        .collect();
+    let text = serde_json::json!({"nodes": nodes, "customer_auth": customer_auth}).to_string();
+    let config = Config::parse(&text).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let pings = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let actors = actors::node::start(BankId(me), &config, data.path(), SECRET, pings).unwrap();
+    let bank = Bank { me: BankId(me), config: Arc::new(config), secret: SECRET.into(), actors, draw: draw_at_random() };
+    (bank, data)
+}
+
+pub(crate) async fn service(
+    bank: &Bank,
+) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
+    test::init_service(App::new().configure(routes::configure(web::Data::new(bank.clone())))).await
+}
+
+/// Sends a request; every answer must be JSON.
+pub(crate) async fn call<S, B>(service: &S, request: TestRequest) -> Answer
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    let response = test::call_service(service, request.to_request()).await;
+    let status = response.status().as_u16();
+    let bytes = test::read_body(response).await;
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{status}: {error}: {bytes:?}"));
+    Answer { status, body }
+}
+
+pub(crate) fn post(path: &str, body: impl Into<String>) -> TestRequest {
+    TestRequest::post().uri(path).set_payload(body.into())
+}
+
+/// Waits until the bank takes writes.
+pub(crate) async fn ready<S, B>(service: &S)
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    for _ in 0..500 {
+        if call(service, TestRequest::get().uri("/ready")).await.status == 200 {
+            return;
+        }
+        actix_rt::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the bank does not get ready");
+}

@@ -1,0 +1,6 @@
+//! Handlers by actix's test harness: a bank's whole route table on real actors, without a socket for customers.
+
+mod bad_input;
+mod harness;
+mod peer_messages;
+mod seed_examples;
