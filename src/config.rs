@@ -1,61 +1,438 @@
-//! interim
-use crate::protocol::ids::BankId;
-use serde::Deserialize;
-#[derive(Clone, Debug, Deserialize)]
+//! `nodes.json`: which banks there are, how patient they are with one another, and what customers must show.
+//!
+//! Text goes in, a validated [`Config`] comes out; what is missing gets a default from here, and what is wrong is
+//! refused with the place where it stands. What one node alone needs (its number, its folder, the secret) is no
+//! business of this file: all banks of a consortium read the same.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::protocol::ids::BANKS_MAX;
+
+/// TCP port for customers and peers, unless the entry says otherwise.
+pub const PORT_DEFAULT: u16 = 3050;
+/// TCP port for heartbeats, unless the entry says otherwise.
+pub const HEARTBEAT_PORT_DEFAULT: u16 = 2050;
+/// How often a peer is asked for a sign of life, in milliseconds.
+pub const HEARTBEAT_INTERVAL_DEFAULT_MS: u64 = 1_000;
+/// Silence after which a peer counts as failed, in milliseconds.
+pub const FAILURE_AFTER_DEFAULT_MS: u64 = 5_000;
+/// How long a failed peer must answer before it counts as back, in milliseconds.
+pub const REJOIN_AFTER_DEFAULT_MS: u64 = 5_000;
+/// Shortest heartbeat interval, in milliseconds: below it the pings themselves are a load.
+pub const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
+/// Longest of the heartbeat's times, in milliseconds: one hour.
+pub const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
+/// Longest name of a bank, in characters.
+pub const BANK_NAME_CHARS_MAX: usize = 100;
+/// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A consortium, as `nodes.json` describes it. What holds of every value of this type is checked by [`Config::parse`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// The banks; a bank's number is its index. 1 to [`BANKS_MAX`], no name twice and no address twice.
     pub nodes: Vec<NodeAddress>,
-    #[serde(default)]
+    /// When a silent peer counts as failed.
     pub heartbeat: HeartbeatTimes,
-    #[serde(default)]
+    /// Whether customers must log in.
     pub customer_auth: CustomerAuth,
-    #[serde(default)]
+    /// Whether the check digits of CPF and CNPJ must fit.
     pub check_digits: bool,
 }
-#[derive(Clone, Debug, Deserialize)]
+
+/// One bank: its name and where it is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeAddress {
-    #[serde(default)]
+    /// What customers read; `Banco {number}` unless given.
     pub name: String,
+    /// Host name, IPv4 address, or IPv6 address in brackets.
     pub host: String,
+    /// TCP port for customers and peers; never 0.
     pub port: u16,
+    /// TCP port for heartbeats; never 0.
     pub heartbeat_port: u16,
 }
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct HeartbeatTimes {
-    pub interval_ms: u64,
-    pub failure_after_ms: u64,
-    pub rejoin_after_ms: u64,
-}
-impl Default for HeartbeatTimes {
-    fn default() -> Self {
-        HeartbeatTimes { interval_ms: 1000, failure_after_ms: 5000, rejoin_after_ms: 5000 }
-    }
-}
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CustomerAuth {
-    #[default]
-    Sessions,
-    Open,
-}
-impl Config {
-    pub fn fingerprint(&self) -> String {
-        format!("{:?}", self.nodes)
-    }
-}
+
 impl NodeAddress {
+    /// Where customers and peers reach the bank: `http://host:port`, without a slash at the end.
+    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}:{}", self.host, self.port)
     }
 }
-pub fn unused(_: BankId) {}
+
+/// How patient the banks are with one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeartbeatTimes {
+    /// Between two pings of a peer, in milliseconds; [`HEARTBEAT_INTERVAL_MIN_MS`] or more.
+    pub interval_ms: u64,
+    /// Silence after which a peer counts as failed, in milliseconds; more than the interval.
+    pub failure_after_ms: u64,
+    /// How long a failed peer must answer before it counts as back, in milliseconds.
+    pub rejoin_after_ms: u64,
+}
+
+impl Default for HeartbeatTimes {
+    fn default() -> Self {
+        HeartbeatTimes {
+            interval_ms: HEARTBEAT_INTERVAL_DEFAULT_MS,
+            failure_after_ms: FAILURE_AFTER_DEFAULT_MS,
+            rejoin_after_ms: REJOIN_AFTER_DEFAULT_MS,
+        }
+    }
+}
+
+/// What customers must show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CustomerAuth {
+    /// The token of a login.
+    #[default]
+    Sessions,
+    /// Nothing: for laboratories.
+    Open,
+}
+
+/// `nodes.json` as it is written, before anything is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    nodes: Vec<WrittenNode>,
+    #[serde(default)]
+    heartbeat: HeartbeatTimes,
+    #[serde(default)]
+    customer_auth: CustomerAuth,
+    #[serde(default)]
+    check_digits: bool,
+}
+
+/// An entry of `nodes` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenNode {
+    name: Option<String>,
+    host: String,
+    port: Option<u16>,
+    heartbeat_port: Option<u16>,
+}
+
+impl WrittenNode {
+    fn completed(self, index: usize) -> NodeAddress {
+        NodeAddress {
+            name: self.name.unwrap_or_else(|| format!("Banco {index}")),
+            host: self.host,
+            port: self.port.unwrap_or(PORT_DEFAULT),
+            heartbeat_port: self.heartbeat_port.unwrap_or(HEARTBEAT_PORT_DEFAULT),
+        }
+    }
+}
+
+/// Why there is no configuration: what is wrong, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read: {why}; write it, or name another with --nodes")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// The system's word for it.
+        why: io::Error,
+    },
+    /// The text is no JSON, or no object of the expected form at all.
+    #[error("{0}")]
+    Malformed(serde_json::Error),
+    /// A field holds what it must not.
+    #[error("{field}: {why}")]
+    Field {
+        /// The path of the field, such as `nodes[1].port`.
+        field: String,
+        /// What it must be.
+        why: String,
+    },
+    /// One of these, found in a file.
+    #[error("{file}: {problem}")]
+    InFile {
+        /// The file.
+        file: String,
+        /// What is wrong in it.
+        problem: Box<ConfigError>,
+    },
+}
+
+fn refused(field: impl Into<String>, why: impl Into<String>) -> ConfigError {
+    ConfigError::Field { field: field.into(), why: why.into() }
+}
+
 impl Config {
-    pub fn parse(t: &str) -> Result<Config, String> {
-        let mut c: Config = serde_json::from_str(t).map_err(|e| e.to_string())?;
-        for (i, n) in c.nodes.iter_mut().enumerate() {
-            if n.name.is_empty() {
-                n.name = format!("Banco {i}")
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let file = || path.display().to_string();
+        let text = read_bounded(path).map_err(|why| ConfigError::Unreadable { file: file(), why })?;
+        Config::parse(&text).map_err(|problem| ConfigError::InFile { file: file(), problem: Box::new(problem) })
+    }
+
+    /// Reads and checks the text of a `nodes.json`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values out of bounds.
+    pub fn parse(text: &str) -> Result<Config, ConfigError> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let Written { nodes, heartbeat, customer_auth, check_digits } =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
+        deserializer.end().map_err(ConfigError::Malformed)?;
+        let nodes = nodes.into_iter().enumerate().map(|(index, node)| node.completed(index)).collect();
+        let config = Config { nodes, heartbeat, customer_auth, check_digits };
+        check_nodes(&config.nodes)?;
+        check_times(&config.heartbeat)?;
+        Ok(config)
+    }
+
+    /// SHA-256 of the list of banks, as 64 hexadecimal digits: banks that count differently are no consortium. What
+    /// concerns only one bank's manners, such as the heartbeat, does not enter.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let canonical = serde_json::to_vec(&self.nodes).expect("names and numbers can be written as JSON");
+        Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let bytes = File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if bytes as u64 > CONFIG_BYTES_MAX {
+        return Err(io::Error::other(format!("it has more than {CONFIG_BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}
+
+fn located(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
+    let field = error.path().to_string();
+    let why = error.into_inner();
+    // A path of "." is the text as a whole.
+    if field == "." { ConfigError::Malformed(why) } else { refused(field, why.to_string()) }
+}
+
+fn check_nodes(nodes: &[NodeAddress]) -> Result<(), ConfigError> {
+    if nodes.is_empty() || nodes.len() > BANKS_MAX {
+        return Err(refused("nodes", format!("must list 1 to {BANKS_MAX} banks, not {}", nodes.len())));
+    }
+    let mut names = BTreeMap::new();
+    let mut addresses = BTreeMap::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let name = format!("nodes[{index}].name");
+        check_name(&node.name).map_err(|why| refused(&name, why))?;
+        check_host(&node.host).map_err(|why| refused(format!("nodes[{index}].host"), why))?;
+        if let Some(other) = names.insert(&node.name, name.clone()) {
+            return Err(refused(name, format!("is the same as {other} ({:?})", node.name)));
+        }
+        for (port, field) in [(node.port, "port"), (node.heartbeat_port, "heartbeat_port")] {
+            let field = format!("nodes[{index}].{field}");
+            if port == 0 {
+                return Err(refused(field, "must be 1 to 65535"));
+            }
+            let address = format!("{}:{port}", node.host.to_ascii_lowercase());
+            if let Some(other) = addresses.insert(address.clone(), field.clone()) {
+                return Err(refused(field, format!("is the same address as {other} ({address})")));
             }
         }
-        Ok(c)
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let chars = name.chars().count();
+    if name.trim() != name || chars == 0 || chars > BANK_NAME_CHARS_MAX || name.contains(char::is_control) {
+        return Err(format!("must be 1 to {BANK_NAME_CHARS_MAX} printable characters without spaces around them"));
+    }
+    Ok(())
+}
+
+fn check_host(host: &str) -> Result<(), &'static str> {
+    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let name_or_ipv4 = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    let allowed = in_brackets.map_or_else(|| name_or_ipv4(host), |inner| inner.parse::<Ipv6Addr>().is_ok());
+    if allowed { Ok(()) } else { Err("must be a host name, an IPv4 address, or an IPv6 address in brackets") }
+}
+
+fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
+    let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms } = *times;
+    if interval_ms < HEARTBEAT_INTERVAL_MIN_MS {
+        let why = format!("must be at least {HEARTBEAT_INTERVAL_MIN_MS}, not {interval_ms}");
+        return Err(refused("heartbeat.interval_ms", why));
+    }
+    if interval_ms >= failure_after_ms {
+        let why = format!("must be smaller than failure_after_ms ({interval_ms} >= {failure_after_ms})");
+        return Err(refused("heartbeat.interval_ms", why));
+    }
+    // The interval is bounded by the failure time.
+    for (time_ms, field) in [(failure_after_ms, "failure_after_ms"), (rejoin_after_ms, "rejoin_after_ms")] {
+        if time_ms > HEARTBEAT_TIME_MAX_MS {
+            let why = format!("must be at most {HEARTBEAT_TIME_MAX_MS}, not {time_ms}");
+            return Err(refused(format!("heartbeat.{field}"), why));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).map(|config| format!("accepted: {config:?}")).unwrap_or_else(|error| error.to_string())
+    }
+
+    /// A text with these entries in `nodes`.
+    fn nodes(entries: &str) -> String {
+        format!(r#"{{"nodes": [{entries}]}}"#)
+    }
+
+    #[test]
+    fn everything_but_the_hosts_has_a_default() {
+        let config = Config::parse(&nodes(r#"{"host": "bank0"}, {"host": "bank1", "port": 4000}"#)).unwrap();
+        let node = |name: &str, host: &str, port| NodeAddress {
+            name: name.into(),
+            host: host.into(),
+            port,
+            heartbeat_port: 2050,
+        };
+        assert_eq!(config.nodes, [node("Banco 0", "bank0", 3050), node("Banco 1", "bank1", 4000)]);
+        let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms } = config.heartbeat;
+        assert_eq!((interval_ms, failure_after_ms, rejoin_after_ms), (1_000, 5_000, 5_000));
+        assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let text = r#"{"nodes": [{"name": "Norte", "host": "[::1]", "port": 1, "heartbeat_port": 2}], "check_digits": true,
+            "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0}, "customer_auth": "open"}"#;
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.nodes[0].name, "Norte");
+        assert_eq!(config.nodes[0].url(), "http://[::1]:1");
+        assert_eq!(config.heartbeat, HeartbeatTimes { interval_ms: 10, failure_after_ms: 11, rejoin_after_ms: 0 });
+        assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Open, true));
+    }
+
+    #[test]
+    fn the_file_of_the_repository_has_three_banks_on_this_machine() {
+        let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json"))).unwrap();
+        let addresses: Vec<_> =
+            config.nodes.iter().map(|node| (node.host.as_str(), node.port, node.heartbeat_port)).collect();
+        assert_eq!(addresses, [("127.0.0.1", 3050, 2050), ("127.0.0.1", 3051, 2051), ("127.0.0.1", 3052, 2052)]);
+    }
+
+    #[test]
+    fn what_does_not_parse_is_refused_with_its_place() {
+        for (text, place) in [
+            (nodes(r#"{"host": "a"}, {"host": "b", "prot": 1}"#), "nodes[1].prot: unknown field `prot`"),
+            (nodes(r#"{"host": "a", "port": 1, "port": 2}"#), "nodes[0].port: duplicate field `port`"),
+            (nodes(r#"{"host": "a", "port": 65536}"#), "nodes[0].port: invalid value"),
+            (nodes(r#"{"host": "a", "port": "1"}"#), "nodes[0].port: invalid type"),
+            (nodes(r#"{"port": 1}"#), "nodes[0]: missing field `host`"),
+            (r#"{"nodes": [], "customer_auth": "none"}"#.into(), "customer_auth: unknown variant `none`"),
+            (r#"{"nodes": [], "nodes": []}"#.into(), "nodes: duplicate field `nodes`"),
+            (r#"{"nodes": [], "heartbeat": {"interval_ms": -1}}"#.into(), "heartbeat.interval_ms: invalid value"),
+            (r#"{"nodes": []} x"#.into(), "trailing characters at line 1"),
+            (r#"{"node": []}"#.into(), "node: unknown field `node`"),
+            ("{}".into(), "missing field `nodes`"),
+            (String::new(), "EOF while parsing"),
+        ] {
+            let refusal = refusal(&text);
+            assert!(refusal.starts_with(place), "{text}\n  {refusal}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused_with_its_place() {
+        let times = |times: &str| format!(r#"{{"nodes": [{{"host": "a"}}], "heartbeat": {{{times}}}}}"#);
+        for (text, expected) in [
+            (nodes(""), "nodes: must list 1 to 64 banks, not 0"),
+            (nodes(r#"{"host": "a", "port": 0}"#), "nodes[0].port: must be 1 to 65535"),
+            (
+                nodes(r#"{"host": "a"}, {"host": "A", "heartbeat_port": 1}"#),
+                "nodes[1].port: is the same address as nodes[0].port (a:3050)",
+            ),
+            (
+                nodes(r#"{"host": "a"}, {"host": "a", "port": 2050, "heartbeat_port": 1}"#),
+                "nodes[1].port: is the same address as nodes[0].heartbeat_port (a:2050)",
+            ),
+            (
+                nodes(r#"{"host": "a", "port": 7, "heartbeat_port": 7}"#),
+                "nodes[0].heartbeat_port: is the same address as nodes[0].port (a:7)",
+            ),
+            (
+                nodes(r#"{"host": "a", "name": "Banco 1"}, {"host": "b"}"#),
+                "nodes[1].name: is the same as nodes[0].name (\"Banco 1\")",
+            ),
+            (
+                times(r#""interval_ms": 1000, "failure_after_ms": 500"#),
+                "heartbeat.interval_ms: must be smaller than failure_after_ms (1000 >= 500)",
+            ),
+            (times(r#""interval_ms": 9"#), "heartbeat.interval_ms: must be at least 10, not 9"),
+            (times(r#""rejoin_after_ms": 3600001"#), "heartbeat.rejoin_after_ms: must be at most 3600000, not 3600001"),
+        ] {
+            assert_eq!(refusal(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn there_may_be_64_banks_and_not_one_more() {
+        let banks = |count| {
+            let entries: Vec<_> = (0..count).map(|bank| format!(r#"{{"host": "bank{bank}"}}"#)).collect();
+            nodes(&entries.join(","))
+        };
+        assert_eq!(Config::parse(&banks(64)).unwrap().nodes.len(), 64);
+        assert_eq!(refusal(&banks(65)), "nodes: must list 1 to 64 banks, not 65");
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_nothing_around_it() {
+        for host in ["", " a", "http://a", "a:3050", "::1", "[::1", "[a]", "a/b"] {
+            let refusal = refusal(&nodes(&format!(r#"{{"host": "{host}"}}"#)));
+            assert!(refusal.starts_with("nodes[0].host: must be a host name"), "{host:?}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_the_banks_and_their_order_alone() {
+        let fingerprint = |text: &str| Config::parse(text).unwrap().fingerprint();
+        let plain = fingerprint(r#"{"nodes":[{"host":"a"},{"host":"b"}]}"#);
+        assert_eq!(plain.len(), 64);
+        let same = r#"{ "check_digits": true, "customer_auth": "open", "heartbeat": {"interval_ms": 20},
+            "nodes": [ {"port": 3050, "name": "Banco 0", "host": "a"}, {"host": "b"} ] }"#;
+        assert_eq!(fingerprint(same), plain);
+        for other in [
+            r#"{"nodes":[{"host":"b"},{"host":"a"}]}"#,
+            r#"{"nodes":[{"host":"a"}]}"#,
+            r#"{"nodes":[{"host":"a"},{"host":"b","port":3051}]}"#,
+            r#"{"nodes":[{"host":"a"},{"host":"b","name":"Sul"}]}"#,
+        ] {
+            assert_ne!(fingerprint(other), plain, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_in_what_is_said_about_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nodes.json");
+        let said = || Config::load(&file).unwrap_err().to_string();
+        assert!(said().starts_with(&format!("{}: cannot be read: ", file.display())), "{}", said());
+        std::fs::write(&file, r#"{"nodes": [{"host": "a", "port": 0}]}"#).unwrap();
+        assert_eq!(said(), format!("{}: nodes[0].port: must be 1 to 65535", file.display()));
+        std::fs::write(&file, " ".repeat(CONFIG_BYTES_MAX as usize + 1)).unwrap();
+        assert!(said().contains("more than 1048576 bytes"), "{}", said());
     }
 }

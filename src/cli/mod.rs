@@ -1,1 +1,159 @@
+//! The command line, one file a command: reads the arguments, runs the command, turns its end into an exit code.
+//!
+//! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody has to correct.
+//! Whatever goes wrong is said in one line on standard error, `netbanking: what and where`.
 
+mod base_url;
+mod bench;
+mod check;
+mod consortium;
+mod node;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ConfigError;
+use crate::node::NodeError;
+
+/// Something failed while the command ran.
+const EXIT_FAILED: u8 = 1;
+/// The command line or the configuration has to be corrected.
+const EXIT_USAGE: u8 = 2;
+
+/// Instant payments for a country without a central bank: banks that execute every operation in one agreed order.
+///
+/// Without a command: starts every bank of nodes.json on this machine, each as a process of its own, and stops all of
+/// them on Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "netbanking", version, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    consortium: consortium::ConsortiumArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one bank
+    Node(node::NodeArgs),
+    /// Measure a running consortium: packages per second, latency, errors
+    Bench(bench::BenchArgs),
+    /// Ask a bank whether it takes writes: exit code 0 if so, 1 if not
+    Check(check::CheckArgs),
+}
+
+/// Why a command ends without success.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Consortium(#[from] consortium::ConsortiumError),
+    #[error(transparent)]
+    Bench(#[from] bench::BenchError),
+    #[error(transparent)]
+    Check(#[from] check::NotReady),
+}
+
+impl CommandError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            CommandError::Usage(_) | CommandError::Config(_) => EXIT_USAGE,
+            CommandError::Node(_) | CommandError::Consortium(_) | CommandError::Bench(_) | CommandError::Check(_) => {
+                EXIT_FAILED
+            }
+        }
+    }
+}
+
+/// Runs the command that the arguments, the program's name first, ask for.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let outcome = match CommandLine::try_parse_from(arguments) {
+        Ok(command_line) => run(command_line),
+        Err(answer) if !answer.use_stderr() => {
+            // --help and --version; a closed pipe at the other end is no failure of ours.
+            let _ = answer.print();
+            Ok(())
+        }
+        Err(refusal) => Err(CommandError::Usage(in_one_line(&refusal.render().to_string()))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("netbanking: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command_line: CommandLine) -> Result<(), CommandError> {
+    match command_line.command {
+        None => consortium::run(&command_line.consortium),
+        Some(Command::Node(arguments)) => node::run(&arguments),
+        Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Check(arguments)) => check::run(&arguments),
+    }
+}
+
+/// What clap says before its usage text, which fills several lines, as one.
+fn in_one_line(rendered: &str) -> String {
+    let said: Vec<_> = rendered.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let said = said.join(" ");
+    format!("{} (see netbanking --help)", said.strip_prefix("error: ").unwrap_or(&said))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<CommandLine, String> {
+        let arguments = ["netbanking"].iter().chain(arguments);
+        CommandLine::try_parse_from(arguments).map_err(|refusal| in_one_line(&refusal.render().to_string()))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_is_the_consortium() {
+        assert!(parse(&[]).unwrap().command.is_none());
+        assert!(parse(&["--data", "x", "--nodes", "y"]).unwrap().command.is_none());
+        assert!(parse(&["--data", "x", "check"]).is_err(), "the consortium's options mean nothing to a command");
+    }
+
+    #[test]
+    fn a_refusal_is_one_line() {
+        assert_eq!(
+            parse(&["node", "--bank", "x", "--data", "d"]).unwrap_err(),
+            "invalid value 'x' for '--bank <N>': invalid digit found in string (see netbanking --help)"
+        );
+        let missing = parse(&["node"]).unwrap_err();
+        assert!(missing.contains("--bank <N> --data <DIR>"), "{missing}");
+        assert!(!missing.contains('\n'), "{missing}");
+    }
+
+    #[test]
+    fn what_a_person_must_correct_exits_with_2() {
+        let main = |arguments: &[&str]| {
+            let arguments = ["netbanking"].iter().chain(arguments);
+            format!("{:?}", super::main(arguments.map(OsString::from)))
+        };
+        let exit = |code: u8| format!("{:?}", ExitCode::from(code));
+        assert_eq!(main(&["--nodes", "/nowhere/nodes.json"]), exit(2));
+        assert_eq!(main(&["bench", "--nodes", "/nowhere/nodes.json"]), exit(2));
+        assert_eq!(main(&["fly"]), exit(2));
+        assert_eq!(main(&["check", "--url", "http://127.0.0.1:1"]), exit(1));
+        assert_eq!(main(&["--version"]), exit(0));
+    }
+}

@@ -1,0 +1,154 @@
+//! `netbanking bench`: a load generator for a running consortium.
+//!
+//! It speaks only the customer API, as one customer with many accounts. Every client has a connection of its own to
+//! its bank. Without `--rate` the loop is closed: a client sends its next package when the last is answered. With it
+//! the loop is open: packages fall due by the clock and their latency counts from then, however late they are sent.
+//! It shares the machine with the banks, so it is one thread that does little more than send and count.
+
+mod disk;
+mod load;
+mod pace;
+mod package;
+mod progress;
+mod random;
+mod report;
+mod set_up;
+mod tally;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use self::load::Load;
+use self::pace::{Pace, Schedule};
+use self::random::SplitMix64;
+use self::report::{Disk, Report};
+use self::tally::{Tally, Window};
+use super::CommandError;
+use super::base_url::BaseUrl;
+use crate::config::Config;
+use crate::ledger::package::OPERATIONS_MAX;
+
+/// Most clients: each is an open connection at a bank and here.
+const CLIENTS_MAX: i64 = 10_000;
+/// Longest run, in seconds.
+const SECONDS_MAX: i64 = 3_600;
+/// Fastest open loop, in packages/s.
+const RATE_MAX: i64 = 1_000_000;
+/// Most accounts: each costs the banks a password check when it is opened.
+const ACCOUNTS_MAX: i64 = 10_000;
+
+/// What `netbanking bench` is told.
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// The consortium to measure
+    #[arg(long, env = "NETBANKING_NODES", value_name = "FILE", default_value = "nodes.json")]
+    nodes: PathBuf,
+    /// Address of a bank, instead of nodes.json; once for every bank to be used
+    #[arg(long, value_name = "URL")]
+    url: Vec<BaseUrl>,
+    /// Connections, each with at most one package under way
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    clients: u32,
+    /// How long to measure
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=SECONDS_MAX))]
+    seconds: u32,
+    /// How long to run before that
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=SECONDS_MAX))]
+    warmup: u32,
+    /// Open loop: packages/s in total, sent by the clock whether or not earlier ones are answered
+    #[arg(long, value_name = "PACKAGES", value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
+    rate: Option<u32>,
+    /// Transfers in each package
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=OPERATIONS_MAX as i64))]
+    ops_per_package: u32,
+    /// Accounts to open, spread over the banks
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=ACCOUNTS_MAX))]
+    accounts: u32,
+    /// One JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Folder whose disk is measured, best the one that holds the banks' data [default: the system's temporary folder]
+    #[arg(long, value_name = "DIR")]
+    disk: Option<PathBuf>,
+}
+
+/// Why there is no measurement.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BenchError {
+    #[error("{url} does not answer: {why}. Is the consortium running?")]
+    Silent { url: String, why: String },
+    #[error("{url} answers {status} {descript:?}, so that the accounts for the load cannot be prepared")]
+    SetUp { url: String, status: u16, descript: String },
+    #[error("{url} answers something unexpected ({what}). Are all URLs banks of one consortium?")]
+    Unexpected { url: String, what: String },
+    #[error("{}: its disk cannot be measured: {why}. --disk names a folder that this user may write to", .folder.display())]
+    Disk { folder: PathBuf, why: io::Error },
+    #[error("the system does not give what the load needs: {0}")]
+    System(io::Error),
+    #[error("no package was executed: {0}")]
+    NothingExecuted(String),
+}
+
+/// Measures and reports.
+pub(super) fn run(arguments: &BenchArgs) -> Result<(), CommandError> {
+    let urls = urls(arguments)?;
+    let folder = arguments.disk.clone().unwrap_or_else(std::env::temp_dir);
+    let fsyncs_per_second =
+        disk::fsyncs_per_second(&folder).map_err(|why| BenchError::Disk { folder: folder.clone(), why })?;
+    let disk = Disk { folder, fsyncs_per_second };
+    if !arguments.json {
+        print(&format!("{disk}\n"));
+    }
+    let report = actix_rt::System::new().block_on(measure(arguments, urls, disk))?;
+    print(&if arguments.json { report.to_json() } else { report.to_string() });
+    if report.executed == 0 {
+        return Err(BenchError::NothingExecuted(report.first_failure()).into());
+    }
+    Ok(())
+}
+
+fn print(text: &str) {
+    // Whoever closed the pipe wants no more.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn urls(arguments: &BenchArgs) -> Result<Vec<BaseUrl>, CommandError> {
+    if !arguments.url.is_empty() {
+        return Ok(arguments.url.clone());
+    }
+    let config = Config::load(&arguments.nodes)?;
+    let url = |node: &crate::config::NodeAddress| {
+        let url = node.url();
+        url.parse().map_err(|error| CommandError::Usage(format!("{url}: {error}")))
+    };
+    config.nodes.iter().map(url).collect()
+}
+
+async fn measure(arguments: &BenchArgs, urls: Vec<BaseUrl>, disk: Disk) -> Result<Report, BenchError> {
+    let mut random = SplitMix64::from_system().map_err(BenchError::System)?;
+    let customer = set_up::prepare(&urls, arguments.accounts as usize, &mut random).await?;
+
+    let start = Instant::now();
+    let from = start + Duration::from_secs(arguments.warmup.into());
+    let until = from + Duration::from_secs(arguments.seconds.into());
+    let pace = Rc::new(match arguments.rate {
+        None => Pace::closed(until),
+        Some(rate) => Pace::open(Schedule { start, until, rate_per_second: rate }),
+    });
+    let load = Load {
+        tally: Tally::new(urls.len(), Window { from, until }),
+        urls: urls.clone(),
+        customer,
+        operations: arguments.ops_per_package as usize,
+        pace: Rc::clone(&pace),
+    };
+    let tally = load.run(arguments.clients as usize, &mut random).await?;
+    Ok(Report::new(arguments, &urls, disk, &tally, pace.unsent()))
+}
+
+#[cfg(test)]
+mod tests;

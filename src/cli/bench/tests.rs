@@ -1,0 +1,125 @@
+//! The whole command against a stand-in for a bank, which answers as it is told and remembers what it was sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    arguments: BenchArgs,
+}
+
+fn arguments(line: &str) -> BenchArgs {
+    Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).unwrap().arguments
+}
+
+fn disk() -> Disk {
+    Disk { folder: "/tmp".into(), fsyncs_per_second: 1.0 }
+}
+
+/// What the stand-in was asked.
+#[derive(Default)]
+struct Asked {
+    accounts: AtomicU64,
+    packages: AtomicU64,
+}
+
+/// A stand-in that answers every third package 200, the next 400 and the last 503, unless `always` says otherwise.
+fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
+    let asked = Arc::new(Asked::default());
+    let of_server = Arc::clone(&asked);
+    let open = |asked: web::Data<Asked>, body: web::Json<Value>| async move {
+        assert_eq!((&body["pix_type"], body["value_init"].is_u64()), (&json!("RANDOM"), true));
+        let number = asked.accounts.fetch_add(1, Ordering::Relaxed);
+        web::Json(json!({"num_account": number, "kay_pix": format!("2:{number}")}))
+    };
+    let operate = move |asked: web::Data<Asked>, request: HttpRequest, body: web::Json<Value>| async move {
+        let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(header("authorization"), "Bearer t0ken");
+        assert_eq!(header("idempotency-key").len(), 36);
+        assert!(body["2"].is_object(), "{body}");
+        let turn = asked.packages.fetch_add(1, Ordering::Relaxed);
+        let status = always.unwrap_or([200, 400, 503][turn as usize % 3]);
+        let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+        HttpResponse::build(status).json(json!({"descript": format!("disse {status}")}))
+    };
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::from(Arc::clone(&of_server)))
+            .route("/register-customer", web::post().to(|| async { web::Json(json!({"descript": "ok"})) }))
+            .route("/login", web::post().to(|| async { web::Json(json!({"token": "t0ken"})) }))
+            .route("/accounts_user/{user}", web::post().to(open))
+            .route("/operations", web::post().to(operate))
+    });
+    let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", server.addrs()[0]).parse().unwrap();
+    actix_rt::spawn(server.run());
+    (url, asked)
+}
+
+#[actix_rt::test]
+async fn every_package_is_counted_once_by_what_came_of_it() {
+    let (url, asked) = bank(None);
+    let arguments = arguments("--clients 3 --accounts 5 --seconds 1 --warmup 0");
+    let report = measure(&arguments, vec![url], disk()).await.unwrap();
+    let report: Value = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!(asked.accounts.load(Ordering::Relaxed), 5);
+    let count = |value: &Value| value.as_u64().unwrap();
+    let counted = [&report["executed"], &report["refused"]["count"], &report["failed"]["503"]["count"]].map(count);
+    assert!(counted.iter().all(|count| *count > 0), "{report}");
+    assert_eq!(counted.iter().sum::<u64>(), asked.packages.load(Ordering::Relaxed), "{report}");
+    assert_eq!(report["refused"]["first"], "disse 400 Bad Request");
+    assert_eq!(report["answered_by"][0]["fraction"], 1.0);
+    assert!(report["latency_corrected_ms"].is_object());
+}
+
+#[actix_rt::test]
+async fn an_open_loop_sends_what_falls_due_and_no_more() {
+    let (url, asked) = bank(Some(200));
+    let arguments = arguments("--clients 8 --accounts 2 --seconds 1 --warmup 0 --rate 200 --ops-per-package 2");
+    let report = measure(&arguments, vec![url], disk()).await.unwrap();
+    assert_eq!(asked.packages.load(Ordering::Relaxed), 200);
+    assert_eq!(report.executed, 200);
+    let text = report.to_string();
+    assert!(text.contains("unsent     0 ") && text.contains("since due ") && !text.contains("corrected"), "{text}");
+}
+
+#[actix_rt::test]
+async fn a_bank_that_executes_nothing_is_a_failure_that_says_why() {
+    let (url, _) = bank(Some(503));
+    let arguments = arguments("--clients 1 --accounts 2 --seconds 1 --warmup 0");
+    let report = measure(&arguments, vec![url], disk()).await.unwrap();
+    assert_eq!((report.executed, report.first_failure().as_str()), (0, "503: disse 503 Service Unavailable"));
+}
+
+#[actix_rt::test]
+async fn a_consortium_that_is_not_there_is_named() {
+    let url: BaseUrl = "http://127.0.0.1:1".parse().unwrap();
+    let error = measure(&arguments(""), vec![url], disk()).await.unwrap_err().to_string();
+    assert!(error.starts_with("http://127.0.0.1:1/register-customer does not answer: "), "{error}");
+}
+
+#[test]
+fn arguments_out_of_bounds_are_refused() {
+    for line in ["--clients 0", "--seconds 0", "--rate 0", "--ops-per-package 1001", "--accounts 1", "--url 127.0.0.1"]
+    {
+        assert!(Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn the_banks_are_those_of_nodes_json_unless_urls_are_given() {
+    let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
+    let named = |line: &str| urls(&arguments(line)).unwrap().iter().map(BaseUrl::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        named(&format!("--nodes {nodes}")),
+        ["http://127.0.0.1:3050", "http://127.0.0.1:3051", "http://127.0.0.1:3052"]
+    );
+    assert_eq!(named("--url http://a:1/ --url http://b:2"), ["http://a:1", "http://b:2"]);
+}

@@ -1,0 +1,211 @@
+//! `netbanking node`: one bank. Everything it needs comes from the command line, the environment and `nodes.json`.
+
+use std::fs;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use log::Record;
+
+use super::CommandError;
+use crate::config::Config;
+use crate::node::{self, NodeOptions};
+use crate::protocol::ids::BankId;
+
+/// Environment variable with the secret that peers share; never an argument, which everybody on the machine can read.
+pub(super) const PEER_SECRET_VARIABLE: &str = "NETBANKING_PEER_SECRET";
+/// Environment variable that names a file with the secret instead.
+pub(super) const PEER_SECRET_FILE_VARIABLE: &str = "NETBANKING_PEER_SECRET_FILE";
+/// Environment variable with the address to listen on.
+pub(super) const LISTEN_VARIABLE: &str = "NETBANKING_LISTEN";
+/// Shortest secret, in characters.
+const PEER_SECRET_CHARS_MIN: usize = 16;
+/// Longest secret, in characters: it travels in a header of every peer request.
+const PEER_SECRET_CHARS_MAX: usize = 256;
+/// What is logged unless `RUST_LOG` says otherwise.
+const LOG_FILTER_DEFAULT: &str = "info,actix_server=warn";
+
+/// What `netbanking node` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "The secret that the banks share comes from NETBANKING_PEER_SECRET or --peer-secret-file.")]
+pub(super) struct NodeArgs {
+    /// Number of the bank: its index in nodes.json, counted from 0
+    #[arg(long, env = "NETBANKING_BANK", value_name = "N")]
+    bank: u16,
+    /// The banks of the consortium
+    #[arg(long, env = "NETBANKING_NODES", value_name = "FILE", default_value = "nodes.json")]
+    nodes: PathBuf,
+    /// Folder of this bank's own data; made if it is not there
+    #[arg(long, env = "NETBANKING_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// IP address to listen on [default: the bank's own host in nodes.json]
+    #[arg(long, env = LISTEN_VARIABLE, value_name = "ADDR")]
+    listen: Option<IpAddr>,
+    /// File with the secret that the banks share
+    #[arg(long, env = PEER_SECRET_FILE_VARIABLE, value_name = "FILE")]
+    peer_secret_file: Option<PathBuf>,
+    /// Stop cleanly when standard input ends, so that no bank outlives its supervisor
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+/// Runs the bank until it is told to stop.
+pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
+    let config = Config::load(&arguments.nodes)?;
+    let options = NodeOptions {
+        bank: bank_of(arguments.bank, &config, &arguments.nodes)?,
+        config,
+        data: arguments.data.clone(),
+        listen: arguments.listen.map(as_host),
+        peer_secret: peer_secret(secret_of_environment()?, arguments.peer_secret_file.as_deref())?,
+        stop_with_stdin: arguments.stop_with_stdin,
+    };
+    start_log();
+    Ok(node::run(options)?)
+}
+
+fn bank_of(number: u16, config: &Config, nodes: &Path) -> Result<BankId, CommandError> {
+    let banks = config.nodes.len();
+    if usize::from(number) >= banks {
+        let why = format!("--bank {number}: {} has {banks} banks, numbered from 0 to {}", nodes.display(), banks - 1);
+        return Err(CommandError::Usage(why));
+    }
+    Ok(BankId(number))
+}
+
+/// An address as it stands before `:port`.
+fn as_host(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+fn secret_of_environment() -> Result<Option<String>, CommandError> {
+    let Some(secret) = std::env::var_os(PEER_SECRET_VARIABLE) else { return Ok(None) };
+    let secret = secret.into_string().map_err(|_| bad_secret(PEER_SECRET_VARIABLE))?;
+    // Compose files and unit files hand an empty text on where they mean nothing.
+    Ok(Some(secret).filter(|secret| !secret.is_empty()))
+}
+
+fn peer_secret(of_environment: Option<String>, file: Option<&Path>) -> Result<String, CommandError> {
+    let (secret, source) = match (of_environment, file) {
+        (Some(secret), None) => (secret, PEER_SECRET_VARIABLE.to_owned()),
+        (None, Some(file)) => (read_secret(file)?, file.display().to_string()),
+        (None, None) => {
+            let why =
+                format!("the secret that the banks share is missing: set {PEER_SECRET_VARIABLE} or --peer-secret-file");
+            return Err(CommandError::Usage(why));
+        }
+        (Some(_), Some(file)) => {
+            let file = file.display();
+            let why = format!(
+                "{PEER_SECRET_VARIABLE} and --peer-secret-file {file} are both set; which one counts? Unset one"
+            );
+            return Err(CommandError::Usage(why));
+        }
+    };
+    let fits = (PEER_SECRET_CHARS_MIN..=PEER_SECRET_CHARS_MAX).contains(&secret.len());
+    // It travels in a header; a space inside one is fine.
+    let printable = secret.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if fits && printable { Ok(secret) } else { Err(bad_secret(&source)) }
+}
+
+fn read_secret(file: &Path) -> Result<String, CommandError> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| CommandError::Usage(format!("--peer-secret-file {}: {error}", file.display())))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Names where the secret came from and never the secret.
+fn bad_secret(source: &str) -> CommandError {
+    CommandError::Usage(format!(
+        "{source}: the secret must have {PEER_SECRET_CHARS_MIN} to {PEER_SECRET_CHARS_MAX} printable ASCII characters; \
+         `openssl rand -hex 32` makes one"
+    ))
+}
+
+/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO banco 0: ready`.
+fn start_log() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG_FILTER_DEFAULT))
+        .format(|out, record| {
+            let timestamp = out.timestamp_millis();
+            writeln!(out, "{timestamp} {} {}", record.level(), line_of(record))
+        })
+        .init();
+}
+
+/// A record in one line. Our own messages begin with the bank; those of other crates get the crate's name.
+fn line_of(record: &Record<'_>) -> String {
+    let ours = record.target().split("::").next() == Some(env!("CARGO_PKG_NAME"));
+    let message = if ours { record.args().to_string() } else { format!("{}: {}", record.target(), record.args()) };
+    // What a peer or a customer has sent must not be able to write lines of its own.
+    if message.contains(char::is_control) {
+        message
+            .chars()
+            .flat_map(|char| if char.is_control() { char.escape_default().collect() } else { vec![char] })
+            .collect()
+    } else {
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef";
+
+    fn refusal<T>(outcome: Result<T, CommandError>) -> String {
+        match outcome {
+            Ok(_) => "accepted".into(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_bank_that_nodes_json_does_not_list_is_refused() {
+        let config = Config::parse(r#"{"nodes": [{"host": "a"}, {"host": "b"}]}"#).unwrap();
+        let nodes = Path::new("nodes.json");
+        assert_eq!(bank_of(1, &config, nodes).unwrap(), BankId(1));
+        assert_eq!(refusal(bank_of(2, &config, nodes)), "--bank 2: nodes.json has 2 banks, numbered from 0 to 1");
+    }
+
+    #[test]
+    fn the_secret_comes_from_exactly_one_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, format!("{SECRET}\n")).unwrap();
+        assert_eq!(peer_secret(None, Some(&file)).unwrap(), SECRET);
+        assert_eq!(peer_secret(Some(SECRET.into()), None).unwrap(), SECRET);
+        assert!(refusal(peer_secret(Some(SECRET.into()), Some(&file))).contains("both set"));
+        assert!(refusal(peer_secret(None, None)).contains("NETBANKING_PEER_SECRET or --peer-secret-file"));
+        assert!(refusal(peer_secret(None, Some(Path::new("/nowhere")))).starts_with("--peer-secret-file /nowhere: "));
+    }
+
+    #[test]
+    fn a_secret_that_is_too_short_or_no_header_is_refused_and_not_repeated() {
+        for secret in [&SECRET[1..], "0123456789abcdef\n", "0123456789abcdeé", &SECRET.repeat(17)] {
+            let said = refusal(peer_secret(Some(secret.into()), None));
+            assert!(said.starts_with("NETBANKING_PEER_SECRET: the secret must have 16 to 256"), "{said}");
+            assert!(!said.contains("0123456789"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_it_holds() {
+        let line = |target: &str, message: &str| {
+            line_of(&Record::builder().target(target).args(format_args!("{message}")).build())
+        };
+        assert_eq!(line("netbanking::actors::view", "banco 0: ready"), "banco 0: ready");
+        assert_eq!(line("netbanking", "banco 0: é \"x\"\n2026 INFO"), "banco 0: é \"x\"\\n2026 INFO");
+        assert_eq!(line("actix_server::worker", "stopping"), "actix_server::worker: stopping");
+    }
+
+    #[test]
+    fn an_ipv6_address_is_put_in_brackets() {
+        assert_eq!(as_host("::1".parse().unwrap()), "[::1]");
+        assert_eq!(as_host("0.0.0.0".parse().unwrap()), "0.0.0.0");
+    }
+}
