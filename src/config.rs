@@ -146,7 +146,7 @@ pub enum ConfigError {
         /// The system's word for it.
         why: io::Error,
     },
-    /// The text is no JSON, or no object of the expected form at all.
+    /// The text is no JSON, or not of the expected form as a whole.
     #[error("{0}")]
     Malformed(serde_json::Error),
     /// A field holds what it must not.
@@ -338,12 +338,12 @@ mod tests {
     fn what_does_not_parse_is_refused_with_its_place() {
         for (text, place) in [
             (nodes(r#"{"host": "a"}, {"host": "b", "prot": 1}"#), "nodes[1].prot: unknown field `prot`"),
-            (nodes(r#"{"host": "a", "port": 1, "port": 2}"#), "nodes[0].port: duplicate field `port`"),
+            (nodes(r#"{"host": "a", "port": 1, "port": 2}"#), "nodes[0]: duplicate field `port`"),
             (nodes(r#"{"host": "a", "port": 65536}"#), "nodes[0].port: invalid value"),
             (nodes(r#"{"host": "a", "port": "1"}"#), "nodes[0].port: invalid type"),
             (nodes(r#"{"port": 1}"#), "nodes[0]: missing field `host`"),
             (r#"{"nodes": [], "customer_auth": "none"}"#.into(), "customer_auth: unknown variant `none`"),
-            (r#"{"nodes": [], "nodes": []}"#.into(), "nodes: duplicate field `nodes`"),
+            (r#"{"nodes": [], "nodes": []}"#.into(), "duplicate field `nodes` at line 1"),
             (r#"{"nodes": [], "heartbeat": {"interval_ms": -1}}"#.into(), "heartbeat.interval_ms: invalid value"),
             (r#"{"nodes": []} x"#.into(), "trailing characters at line 1"),
             (r#"{"node": []}"#.into(), "node: unknown field `node`"),

@@ -102,7 +102,7 @@ fn report(ended: Ended, order: Order, left: usize) {
     let Ended { process, status } = ended;
     let (bank, status) = (process.bank, status.map_or_else(|error| error.to_string(), |status| status.to_string()));
     if order == Order::Run {
-        say(&format!("BANCO {bank} HAS ENDED BY ITSELF: {status}. {left} of the others go on. Start it again with:"));
+        say(&format!("BANCO {bank} HAS ENDED BY ITSELF: {status}. Banks still running: {left}. Start it again with:"));
         say(&format!("  {}", process.by_hand()));
     } else {
         say(&format!("banco {bank} has ended: {status}"));

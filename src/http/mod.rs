@@ -25,8 +25,8 @@ use crate::config::Config;
 use crate::ledger::AccountNumber;
 use crate::protocol::ids::BankId;
 
-/// Most worker threads; they only forward.
-const WORKERS_MAX: usize = 2;
+/// Most worker threads; they only forward, and the actors need the other half of the cores.
+const WORKERS_MAX: usize = 4;
 /// How long the server keeps an idle connection; peers' clients give theirs up sooner.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to send the head of a request.
@@ -63,7 +63,8 @@ pub fn draw_at_random() -> DrawNumbers {
 /// # Errors
 /// When the system refuses the port or its threads.
 pub fn serve(bank: Bank, listener: TcpListener) -> std::io::Result<Server> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = (cores / 2).clamp(1, WORKERS_MAX);
     let bank = web::Data::new(bank);
     let server = HttpServer::new(move || App::new().configure(routes::configure(bank.clone())))
         .workers(workers)

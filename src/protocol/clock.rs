@@ -14,7 +14,7 @@ use super::vector_clock::VectorClock;
 
 /// Most own events stamped and not yet executed everywhere; requests queue up meanwhile and share the next event.
 /// This bounds what any bank has to keep of another.
-pub const EVENTS_UNDER_WAY_MAX: u64 = 4;
+pub const EVENTS_UNDER_WAY_MAX: u64 = 2;
 /// Most requests that wait to be stamped; more are refused as overload.
 pub const QUEUE_MAX: usize = 10_000;
 /// Most bytes of requests in one event, unless a single request is larger.

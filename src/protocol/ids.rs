@@ -13,7 +13,7 @@ pub const BANKS_MAX: usize = 64;
 pub const EVENT_ID_BYTES_MAX: usize = 96;
 
 /// A bank's number: its index in `nodes.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BankId(pub u16);
 
@@ -184,12 +184,6 @@ pub struct Ballot {
     pub round: u64,
     /// The bank that proposed it.
     pub coordinator: BankId,
-}
-
-impl Default for BankId {
-    fn default() -> Self {
-        BankId(0)
-    }
 }
 
 impl fmt::Display for Ballot {

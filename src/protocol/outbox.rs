@@ -13,8 +13,8 @@ use super::event::Event;
 use super::ids::{Ballot, BankId, ChainHash, EventId, Position};
 use super::vector_clock::VectorClock;
 
-/// Most envelopes under way to one peer.
-pub const ENVELOPES_UNDER_WAY_MAX: usize = 4;
+/// Most envelopes under way to one peer. More would travel emptier: measured, two carry the most.
+pub const ENVELOPES_UNDER_WAY_MAX: usize = 2;
 /// Most events in one envelope.
 pub const EVENTS_PER_ENVELOPE_MAX: usize = 64;
 /// Most bytes of events in one envelope, unless a single event is larger.

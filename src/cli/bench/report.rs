@@ -146,7 +146,7 @@ impl fmt::Display for Report {
             Some(rate) => format!("open loop of {rate} packages/s"),
         };
         let (clients, operations, accounts) = (self.clients, self.ops_per_package, self.accounts);
-        writeln!(f, "load       {how}, {clients} clients, {operations} transfers a package, {accounts} accounts")?;
+        writeln!(f, "load       {how}; clients: {clients}, transfers a package: {operations}, accounts: {accounts}")?;
         writeln!(f, "time       {} s after {} s of warm-up", self.seconds, self.warmup_seconds)?;
         writeln!(f, "executed   {:.1} packages/s", self.packages_per_second)?;
         for Share { url, fraction, .. } in &self.answered_by {
