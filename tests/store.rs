@@ -62,7 +62,8 @@ fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store.write(&[Change::Append(held(1)), Change::Append(held(2))]).unwrap();
-    let plan = PreparePlan { ballot: VIEW, members: BankSet::all(3), clock: vec![3, 0, 0].into(), ..Default::default() };
+    let plan =
+        PreparePlan { ballot: VIEW, members: BankSet::all(3), clock: vec![3, 0, 0].into(), ..Default::default() };
     let dropped = vec![held(2).event.order_key()];
     store.write(&[Change::Prepared { plan: plan.clone(), fetched: vec![held(3)], dropped }]).unwrap();
     drop(store);
