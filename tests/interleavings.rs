@@ -2,6 +2,8 @@
 //! keeps causality. The node's own parts run here, with their effects carried in any order that actors could have
 //! (first in, first out between two parts; anything between different pairs) and envelopes lost, repeated, reordered.
 
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 

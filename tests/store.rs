@@ -1,5 +1,7 @@
 //! The journal on a real disk: what was written is there after a restart, and what does not belong is refused.
 
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -225,23 +225,17 @@ fn execute(balances: &mut Vec<i64>, operations: &[Operation]) -> bool {
 
 /// The seed's JSON, written by hand so that its order is the operations' order; they come sorted by bank and account.
 pub(crate) fn package_json(accounts: &[OwnAccount], operations: &[Operation]) -> String {
-    let mut banks: Vec<(usize, Vec<(u64, Vec<Value>)>)> = Vec::new();
-    for operation in operations {
-        let account = &accounts[account_of(operation)];
-        if banks.last().is_none_or(|(bank, _)| *bank != account.bank) {
-            banks.push((account.bank, Vec::new()));
-        }
-        let of_bank = &mut banks.last_mut().unwrap().1;
-        if of_bank.last().is_none_or(|(number, _)| *number != account.number) {
-            of_bank.push((account.number, Vec::new()));
-        }
-        of_bank.last_mut().unwrap().1.push(operation_json(accounts, operation));
-    }
-    let account = |(number, package): &(u64, Vec<Value>)| format!(r#""{number}":{}"#, json!({"package": package}));
-    let bank = |(bank, of_bank): &(usize, Vec<_>)| {
-        format!(r#""{bank}":{{{}}}"#, of_bank.iter().map(account).collect::<Vec<_>>().join(","))
+    let of_account = |operations: &[Operation]| {
+        let package: Vec<_> = operations.iter().map(|operation| operation_json(accounts, operation)).collect();
+        format!(r#""{}":{}"#, accounts[account_of(&operations[0])].number, json!({"package": package}))
     };
-    format!("{{{}}}", banks.iter().map(bank).collect::<Vec<_>>().join(","))
+    let of_bank = |operations: &[Operation]| {
+        let one_account = operations.chunk_by(|a, b| account_of(a) == account_of(b));
+        let bank = accounts[account_of(&operations[0])].bank;
+        format!(r#""{bank}":{{{}}}"#, one_account.map(of_account).collect::<Vec<_>>().join(","))
+    };
+    let one_bank = operations.chunk_by(|a, b| accounts[account_of(a)].bank == accounts[account_of(b)].bank);
+    format!("{{{}}}", one_bank.map(of_bank).collect::<Vec<_>>().join(","))
 }
 
 fn operation_json(accounts: &[OwnAccount], operation: &Operation) -> Value {

@@ -1,5 +1,7 @@
 //! Whole consortia as real processes, each bank with its own disk, spoken to over HTTP as customers and peers do.
 
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
 mod atomicity;
 mod availability;
 mod cluster;

@@ -1,5 +1,7 @@
 //! Handlers by actix's test harness: a bank's whole route table on real actors, without a socket for customers.
 
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
 mod bad_input;
 mod harness;
 mod peer_messages;
