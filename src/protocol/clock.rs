@@ -12,9 +12,12 @@ use super::event::{Event, REQUESTS_PER_EVENT_MAX, RawRequest};
 use super::ids::{Ballot, BankId};
 use super::vector_clock::VectorClock;
 
-/// Most own events stamped and not yet executed everywhere; requests queue up meanwhile and share the next event.
-/// This bounds what any bank has to keep of another.
-pub const EVENTS_UNDER_WAY_MAX: u64 = 2;
+/// Most own events stamped and not yet executed everywhere. This bounds what any bank has to keep of another.
+pub const EVENTS_UNDER_WAY_MAX: u64 = 8;
+/// How many requests must wait before a further event leaves while one is under way; fewer wait for that one and
+/// share the next. As with Nagle's algorithm, a lone request never waits and many small events become a few full
+/// ones: every event costs each bank an fsync and some messages, whatever it carries.
+pub const WORTH_A_FURTHER_EVENT: usize = 16;
 /// Most requests that wait to be stamped; more are refused as overload.
 pub const QUEUE_MAX: usize = 10_000;
 /// Most bytes of requests in one event, unless a single request is larger.
@@ -121,11 +124,19 @@ impl Clock {
 
     fn stamp(&mut self, out: &mut Vec<Effect>) {
         let Some(view) = self.view.filter(|_| self.reachable) else { return };
-        while !self.queue.is_empty() && self.clock.get(self.me) - self.agreed < EVENTS_UNDER_WAY_MAX {
+        while self.may_stamp() {
             let requests = self.next_batch();
             self.clock.count(self.me);
             let event = Event::stamp(view, self.me, self.clock.clone(), requests);
             out.push(Effect::Buffer(BufferInput::Own(Arc::new(event))));
+        }
+    }
+
+    fn may_stamp(&self) -> bool {
+        match self.clock.get(self.me) - self.agreed {
+            0 => !self.queue.is_empty(),
+            1..EVENTS_UNDER_WAY_MAX => self.queue.len() >= WORTH_A_FURTHER_EVENT,
+            _ => false,
         }
     }
 
@@ -192,15 +203,29 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_own_events_are_under_way_and_the_next_one_carries_the_rest() {
+    fn a_lone_request_leaves_at_once_and_what_comes_meanwhile_shares_the_next_event() {
         let mut clock = Clock::new(BankId(0), 3);
         give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reachable(true)], 0);
-        for index in 0..20 {
+        let submit = |names: std::ops::Range<usize>| {
+            names.map(|name| ClockInput::Submit(request(&name.to_string()))).collect::<Vec<_>>()
+        };
+        assert_eq!(events(&give(&mut clock, submit(0..1), 0)).len(), 1);
+        assert!(events(&give(&mut clock, submit(1..WORTH_A_FURTHER_EVENT), 0)).is_empty());
+        let out = give(&mut clock, submit(100..101), 0);
+        assert_eq!(events(&out)[0].requests.len(), WORTH_A_FURTHER_EVENT, "so many are worth an event");
+        give(&mut clock, submit(101..103), 0);
+        assert!(events(&give(&mut clock, vec![ClockInput::Agreed(1)], 0)).is_empty());
+        assert_eq!(events(&give(&mut clock, vec![ClockInput::Agreed(2)], 0))[0].requests.len(), 2);
+    }
+
+    #[test]
+    fn only_so_many_own_events_are_under_way() {
+        let mut clock = Clock::new(BankId(0), 3);
+        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reachable(true)], 0);
+        for index in 0..1_000 {
             give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 0);
         }
         assert_eq!(clock.now().get(BankId(0)), EVENTS_UNDER_WAY_MAX);
-        let out = give(&mut clock, vec![ClockInput::Agreed(1)], 0);
-        assert_eq!(events(&out)[0].requests.len() as u64, 20 - EVENTS_UNDER_WAY_MAX);
     }
 
     #[test]
