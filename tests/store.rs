@@ -110,6 +110,15 @@ fn the_journal_of_another_bank_is_refused_by_name() {
 }
 
 #[test]
+fn a_consortium_may_grow_and_never_shrink() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    drop(SqliteStore::open(folder.path(), Owner { banks: 4, ..OWNER }).unwrap());
+    let fewer = SqliteStore::open(folder.path(), OWNER).err().unwrap();
+    assert!(fewer.to_string().contains("bank 1 of 4, not of bank 1 of 3"), "{fewer}");
+}
+
+#[test]
 fn foreign_files_are_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("journal.sqlite");

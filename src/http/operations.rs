@@ -36,7 +36,7 @@ fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
             content.only(&["package"])?;
             for (index, raw) in content.list("package")?.into_iter().enumerate() {
                 let place = format!("{place}.package[{index}]");
-                operations.push(parse_operation(raw, bank, number, place)?);
+                operations.push(parse_operation(raw, bank, number, banks, &place)?);
             }
         }
     }
@@ -44,16 +44,27 @@ fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
 }
 
 fn parse_bank(text: &str, banks: usize) -> Result<BankId, Refused> {
-    let canonical = |number: &u16| number.to_string() == text && usize::from(*number) < banks;
-    let number = text.parse().ok().filter(canonical);
-    number.map(BankId).ok_or_else(|| {
+    let number = text.parse().ok().filter(|number: &u16| number.to_string() == text);
+    let bank = number.map(BankId).ok_or_else(|| {
         let text: String = text.chars().take(16).collect();
         Refused::bad(format!("Banco {text} não existe"))
-    })
+    })?;
+    no_such_bank(bank, banks)?;
+    Ok(bank)
 }
 
-fn parse_operation(raw: &RawValue, bank: BankId, account: AccountNumber, place: String) -> Result<Operation, Refused> {
-    let fields = Fields::of_field(raw, place.clone())?;
+fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Refused> {
+    if bank.index() < banks { Ok(()) } else { Err(Refused::bad(format!("Banco {bank} não existe"))) }
+}
+
+fn parse_operation(
+    raw: &RawValue,
+    bank: BankId,
+    account: AccountNumber,
+    banks: usize,
+    place: &str,
+) -> Result<Operation, Refused> {
+    let fields = Fields::of_field(raw, place.to_owned())?;
     fields.only(&["type", "value", "sender", "pix"])?;
     let word = fields.text("type")?;
     let sender = AccountNumber::parse(fields.raw("sender")?.get())
@@ -67,6 +78,7 @@ fn parse_operation(raw: &RawValue, bank: BankId, account: AccountNumber, place: 
         }
         "TRANSFER" => {
             let pix = PixKey::parse(&fields.text("pix")?).map_err(|error| Refused::bad(format!("{place}: {error}")))?;
+            no_such_bank(pix.bank(), banks)?;
             OperationKind::Transfer { value, pix }
         }
         _ => return Err(Refused::bad(format!("O campo {place}.type deve ser DEPOSIT, WITHDRAW ou TRANSFER"))),

@@ -92,9 +92,6 @@ pub enum Refusal {
     /// All the numbers that were drawn are taken.
     #[error("Falha na operação: Nenhum dos números sorteados está livre, tente novamente")]
     NoFreeNumber,
-    /// The consortium has no such bank.
-    #[error("Falha na operação: Banco {0} não existe")]
-    UnknownBank(BankId),
     /// The bank is not among the members that execute now.
     #[error("Falha na operação: Banco {0} não está online")]
     BankOffline(BankId),

@@ -118,12 +118,23 @@ impl SqliteStore {
         transaction.commit()
     }
 
-    fn check_owner(&self, owner: Owner) -> Result<(), StoreError> {
+    fn check_owner(&mut self, owner: Owner) -> Result<(), StoreError> {
         let read = |key| self.meta(key).map_err(|error| self.reading_failed(&error));
-        let describe = |bank: &str, banks: &str| format!("bank {bank} of {banks}");
-        let found = describe(&read("bank")?.unwrap_or_default(), &read("banks")?.unwrap_or_default());
-        let wanted = describe(&owner.bank.to_string(), &owner.banks.to_string());
-        if found == wanted { Ok(()) } else { Err(StoreError::OtherBank { path: self.path.clone(), found, wanted }) }
+        let (bank, banks) = (read("bank")?.unwrap_or_default(), read("banks")?.unwrap_or_default());
+        let fewer_now = banks.parse().is_ok_and(|before: usize| before > owner.banks);
+        if bank == owner.bank.to_string() && !fewer_now {
+            return self.grow(owner.banks).map_err(|error| self.opening_failed(&error));
+        }
+        let found = format!("bank {bank} of {banks}");
+        let wanted = format!("bank {} of {}", owner.bank, owner.banks);
+        Err(StoreError::OtherBank { path: self.path.clone(), found, wanted })
+    }
+
+    /// Banks may join at the end of nodes.json; from then on they belong to it.
+    fn grow(&mut self, banks: usize) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        set_meta(&transaction, "banks", &banks.to_string())?;
+        transaction.commit()
     }
 
     fn meta(&self, key: &str) -> rusqlite::Result<Option<String>> {

@@ -48,6 +48,24 @@ async fn sigterm_ends_a_bank_cleanly_and_nothing_accepted_is_lost() {
 }
 
 #[actix_rt::test]
+async fn a_consortium_grows_by_an_entry_in_nodes_json_and_keeps_its_money() {
+    let mut cluster = Cluster::start(2, "sessions").await;
+    let mut customer = Customer::register(&cluster, "mara21", 14).await;
+    let account = customer.open(&cluster, 1, 75.0).await;
+    (0..2).for_each(|bank| assert!(cluster.stop(bank)));
+    cluster.add_bank();
+    cluster.start_all().await;
+    customer.log_in(&cluster).await;
+    let new = customer.open(&cluster, 2, 50.0).await;
+    let transfer = json!({"type": "TRANSFER", "value": 25, "sender": account.number, "pix": new.key});
+    let package = json!({"1": {account.number.to_string(): {"package": [transfer]}}}).to_string();
+    assert_eq!(customer.operate(&cluster, 2, &package, "k").await.unwrap().status, 200);
+    assert_eq!(customer.account(&cluster, &account).await.0, 5_000);
+    assert_eq!(customer.account(&cluster, &new).await.0, 7_500);
+    cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
 async fn every_bank_logs_every_event_in_the_same_order_and_one_line_when_it_is_ready() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "pedrinho234", 12).await;

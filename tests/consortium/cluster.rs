@@ -23,6 +23,7 @@ static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 pub(crate) struct Cluster {
     folder: TempDir,
+    customer_auth: String,
     processes: Vec<Option<Child>>,
     ports: Vec<(u16, u16)>,
     _turn: MutexGuard<'static, ()>,
@@ -42,19 +43,24 @@ impl Cluster {
     /// Writes a `nodes.json` for so many banks; nothing runs yet.
     pub(crate) fn prepare(banks: usize, customer_auth: &str) -> Cluster {
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let customer_auth = customer_auth.to_owned();
         let folder = tempfile::tempdir().unwrap();
-        let ports: Vec<_> = (0..banks).map(|_| (free_port(), free_port())).collect();
-        let node = |(port, heartbeat_port): &(u16, u16)| json!({"host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
+        let mut cluster = Cluster { folder, customer_auth, processes: Vec::new(), ports: Vec::new(), _turn: turn };
+        (0..banks).for_each(|_| cluster.add_bank());
+        cluster
+    }
+
+    /// One more entry in `nodes.json`.
+    pub(crate) fn add_bank(&mut self) {
+        self.ports.push((free_port(), free_port()));
+        self.processes.push(None);
+        let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
         let config = json!({
-            "nodes": ports.iter().map(node).enumerate().map(|(index, mut node)| {
-                node["name"] = json!(format!("Banco {index}"));
-                node
-            }).collect::<Vec<_>>(),
+            "nodes": self.ports.iter().enumerate().map(node).collect::<Vec<_>>(),
             "heartbeat": {"interval_ms": 200, "failure_after_ms": 3000, "rejoin_after_ms": 500},
-            "customer_auth": customer_auth,
+            "customer_auth": self.customer_auth,
         });
-        std::fs::write(folder.path().join("nodes.json"), config.to_string()).unwrap();
-        Cluster { folder, processes: (0..banks).map(|_| None).collect(), ports, _turn: turn }
+        std::fs::write(self.folder.path().join("nodes.json"), config.to_string()).unwrap();
     }
 
     /// Starts all banks and waits until each takes writes.

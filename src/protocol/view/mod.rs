@@ -273,7 +273,8 @@ impl View {
     }
 
     fn prepare(&mut self, from: BankId, plan: PreparePlan, now: Millis, out: &mut Vec<Effect>) {
-        let fits = plan.clock.len() == self.banks && plan.members.contains(self.me);
+        let known = plan.members.iter().all(|bank| bank.index() < self.banks);
+        let fits = known && plan.clock.len() == self.banks && plan.members.contains(self.me);
         if plan.ballot != self.promised || plan.ballot.coordinator != from || !fits {
             let promised = self.promised;
             return self.send(from, ViewMessage::Refused(promised), out);

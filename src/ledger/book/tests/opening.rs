@@ -49,7 +49,7 @@ fn a_bank_that_does_not_take_part_opens_no_account() {
     let mut trial = Trial::with_customers();
     trial.members.remove(BankId(2));
     assert_eq!(refusal(open(&mut trial, 2, opening("ana", 700))), Refusal::BankOffline(BankId(2)));
-    assert_eq!(refusal(open(&mut trial, 7, opening("ana", 700))), Refusal::UnknownBank(BankId(7)));
+    assert_eq!(refusal(open(&mut trial, 7, opening("ana", 700))), Refusal::BankOffline(BankId(7)));
 }
 
 #[test]

@@ -88,9 +88,9 @@ fn the_whole_balance_may_leave_but_not_a_centavo_more() {
 #[test]
 fn banks_that_do_not_exist_are_refused() {
     let mut trial = Trial::with_customers();
-    assert_refused(&mut trial, vec![deposit(3, 101, 1)], "Falha na operação: Banco 3 não existe");
-    assert_refused(&mut trial, vec![transfer(0, 101, 1, "3:bia")], "Falha na operação: Banco 3 não existe");
-    assert_refused(&mut trial, vec![deposit(u16::MAX, 101, 1)], "Falha na operação: Banco 65535 não existe");
+    assert_refused(&mut trial, vec![deposit(3, 101, 1)], "Falha na operação: Banco 3 não está online");
+    assert_refused(&mut trial, vec![transfer(0, 101, 1, "3:bia")], "Falha na operação: Banco 3 não está online");
+    assert_refused(&mut trial, vec![deposit(u16::MAX, 101, 1)], "Falha na operação: Banco 65535 não está online");
 }
 
 #[test]
