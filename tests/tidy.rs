@@ -57,18 +57,8 @@ const PRINTING_MACROS: [&str; 4] = ["print!", "println!", "eprint!", "eprintln!"
 /// in its folder lists one is checked too.
 const HASHES_BY_KEY_ONLY: &str = "src/ledger/book/mod.rs";
 /// What would let the order of a hash map be seen.
-const LISTING_METHODS: [&str; 10] = [
-    "iter",
-    "iter_mut",
-    "keys",
-    "values",
-    "values_mut",
-    "into_iter",
-    "into_keys",
-    "into_values",
-    "drain",
-    "retain",
-];
+const LISTING_METHODS: [&str; 10] =
+    ["iter", "iter_mut", "keys", "values", "values_mut", "into_iter", "into_keys", "into_values", "drain", "retain"];
 
 /// Rooms from the door inward; none imports one that stands before it.
 const ROOMS_INWARD: [&str; 4] = ["cli", "http", "actors", "store"];
@@ -217,7 +207,7 @@ fn token_end(chars: &[char], at: usize) -> usize {
     };
     let begins_word = at == 0 || !is_word_char(chars[at - 1]);
     match chars[at] {
-        '/' if next(1) == '/' => find(at, &['\n']) - 1,
+        '/' if next(1) == '/' => (at..chars.len()).find(|index| chars[*index] == '\n').unwrap_or(chars.len()),
         '/' if next(1) == '*' => find(at + 2, &['*', '/']),
         '"' => text_end(chars, at + 1, '"'),
         'r' if begins_word || chars[at - 1] == 'b' => {
@@ -323,7 +313,8 @@ fn check_hashes_are_not_listed(sources: &[Source], say: &mut impl FnMut(&str, us
             for field in &fields {
                 let of_book = format!(".{field}");
                 let listed = LISTING_METHODS.iter().any(|method| line.contains(&format!("{of_book}.{method}(")));
-                let looped = line.trim_start().starts_with("for ") && line.trim_end().ends_with(&format!("{of_book} {{"));
+                let looped =
+                    line.trim_start().starts_with("for ") && line.trim_end().ends_with(&format!("{of_book} {{"));
                 if listed || looped {
                     say(&source.path, *number, format!("`{field}` is a hash map: list `accounts`, which is a vector"));
                 }
@@ -379,7 +370,10 @@ fn check_sizes(source: &Source, say: &mut impl FnMut(usize, &str)) {
         let Some(name) = function_name(line) else { continue };
         let lines = item_end(&source.code, index) - index + 1;
         if lines > FUNCTION_LINES_MAX {
-            say(index + 1, &format!("fn {name} has {lines} lines, at most {FUNCTION_LINES_MAX}: split it by its steps"));
+            say(
+                index + 1,
+                &format!("fn {name} has {lines} lines, at most {FUNCTION_LINES_MAX}: split it by its steps"),
+            );
         }
     }
 }
@@ -418,7 +412,8 @@ fn what_a_pure_room_must_not_know_is_found() {
         }
         assert!(found_in("src/cli/part.rs", line).is_empty(), "outside the pure rooms: {line}");
     }
-    let innocent = "// std::fs, async and HashMap in a comment\nlet text = \"std::fs await\"; let log = r#\"f64 \"uuid\"\"#;";
+    let innocent =
+        "// std::fs, async and HashMap in a comment\nlet text = \"std::fs await\"; let log = r#\"f64 \"uuid\"\"#;";
     assert!(found_in("src/ledger/part.rs", innocent).is_empty());
     assert!(found_in("src/ledger/part.rs", "let operand = random_key; let logged = '\"'; // \"").is_empty());
 }

@@ -169,3 +169,115 @@ fn push_bounded<T>(claims: &mut VecDeque<T>, claim: T) {
     }
     claims.push_back(claim);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::protocol::event::{Event, RawRequest, raw};
+
+    const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
+    const DONE: Check = Check { code: true, descript: String::new() };
+
+    /// Bank 0 of three in a view that begins at position 10.
+    fn checks() -> Checks {
+        let mut checks = Checks::new(BankId(0));
+        let (position, hash) = (Position(10), hash(10));
+        let install = ChecksInput::Install { view: VIEW, members: BankSet::all(3), position, hash };
+        checks.handle(install, &mut Vec::new());
+        checks
+    }
+
+    fn hash(position: u8) -> ChainHash {
+        ChainHash([position; 32])
+    }
+
+    fn executed(position: u8) -> ChecksInput {
+        let id = EventId::new(BankId(0), &position.to_string());
+        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
+        let counter = u64::from(position) - 10;
+        let event = Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request]);
+        let outcomes = vec![crate::ledger::Executed {
+            id: event.id.clone(),
+            position: Position(position.into()),
+            outcome: crate::ledger::Outcome::Done(crate::ledger::Done::PackageExecuted),
+        }];
+        let position_of_last = Position(position.into());
+        ChecksInput::Executed(ExecutedEvent {
+            event: Arc::new(event),
+            position: position_of_last,
+            hash: hash(position),
+            check: DONE,
+            outcomes,
+        })
+    }
+
+    fn claim(from: u16, position: u8, hash: ChainHash) -> ChecksInput {
+        ChecksInput::PeerExecuted { from: BankId(from), view: VIEW, position: Position(position.into()), hash }
+    }
+
+    fn give(checks: &mut Checks, inputs: Vec<ChecksInput>) -> (usize, usize) {
+        let mut out = Vec::new();
+        inputs.into_iter().for_each(|input| checks.handle(input, &mut out));
+        let replies = out.iter().filter(|effect| matches!(effect, Effect::Reply(..))).count();
+        let diverged = out.iter().filter(|effect| matches!(effect, Effect::View(ViewInput::Diverged { .. }))).count();
+        (replies, diverged)
+    }
+
+    #[test]
+    fn a_customer_is_answered_when_all_members_have_executed_and_agree() {
+        let mut checks = checks();
+        assert_eq!(give(&mut checks, vec![executed(11), claim(1, 11, hash(11))]), (0, 0));
+        assert_eq!(give(&mut checks, vec![claim(2, 11, hash(11))]), (1, 0));
+        assert_eq!(checks.unconfirmed(), 0);
+    }
+
+    #[test]
+    fn members_may_be_ahead_and_one_claim_confirms_everything_before_it() {
+        let mut checks = checks();
+        let ahead = vec![claim(1, 12, hash(12)), claim(2, 11, hash(11)), claim(2, 13, hash(13))];
+        assert_eq!(give(&mut checks, ahead), (0, 0));
+        assert_eq!(give(&mut checks, vec![executed(11)]), (0, 0), "bank 1 has spoken of a later position only");
+        assert_eq!(give(&mut checks, vec![executed(12)]), (1, 0));
+        assert_eq!(give(&mut checks, vec![executed(13), claim(1, 13, hash(13))]), (2, 0));
+    }
+
+    #[test]
+    fn a_claim_that_comes_again_or_late_is_no_divergence() {
+        let mut checks = checks();
+        let all = vec![executed(11), claim(1, 11, hash(11)), claim(2, 11, hash(11))];
+        assert_eq!(give(&mut checks, all), (1, 0));
+        let again = vec![claim(1, 11, hash(11)), claim(1, 10, hash(10)), claim(2, 9, hash(9))];
+        assert_eq!(give(&mut checks, again), (0, 0));
+    }
+
+    #[test]
+    fn a_copy_that_differs_is_found_before_anyone_is_told_success() {
+        let mut checks = checks();
+        let inputs = vec![executed(11), claim(1, 11, hash(99)), claim(2, 11, hash(11))];
+        assert_eq!(give(&mut checks, inputs), (0, 1));
+    }
+
+    #[test]
+    fn the_seeds_single_checks_count_before_and_after_the_own_execution() {
+        let mut checks = checks();
+        let id = EventId::new(BankId(0), "11");
+        let check = |from, check| ChecksInput::PeerChecked { from: BankId(from), id: id.clone(), check };
+        assert_eq!(give(&mut checks, vec![check(1, DONE), executed(11)]), (0, 0));
+        assert_eq!(give(&mut checks, vec![check(2, DONE)]), (1, 0));
+
+        let mut checks = self::checks();
+        let refused = Check { code: false, descript: "não".into() };
+        assert_eq!(give(&mut checks, vec![executed(11), check(1, refused)]), (0, 1));
+    }
+
+    #[test]
+    fn a_claim_of_the_next_view_waits_until_that_view_begins_here() {
+        let mut checks = Checks::new(BankId(0));
+        let (position, hash_there) = (Position(10), hash(10));
+        assert_eq!(give(&mut checks, vec![claim(1, 11, hash(11)), claim(2, 11, hash(11))]), (0, 0));
+        let install = ChecksInput::Install { view: VIEW, members: BankSet::all(3), position, hash: hash_there };
+        assert_eq!(give(&mut checks, vec![install, executed(11)]), (1, 0));
+    }
+}
