@@ -7,7 +7,7 @@ use actix_web::dev::ServerHandle;
 use tokio::net::TcpListener;
 
 use crate::actors::node::Actors;
-use crate::config::Config;
+use crate::config::{Config, CustomerAuth};
 use crate::http::{self, Bank, DrawNumbers};
 use crate::protocol::ids::BankId;
 use crate::store::StoreError;
@@ -77,6 +77,11 @@ impl Node {
         let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
         let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
         let actors = crate::actors::node::start(me, &config, &data, &peer_secret, pings)?;
+        if config.customer_auth == CustomerAuth::Open {
+            log::warn!(
+                "banco {me}: customer_auth é \"open\": qualquer um movimenta qualquer conta. Só para laboratórios"
+            );
+        }
         let bank = Bank { me, config: Arc::new(config), secret: peer_secret.into(), actors: actors.clone(), draw };
         let server = http::serve(bank, listener).map_err(NodeError::Server)?;
         let handle = server.handle();

@@ -17,6 +17,8 @@
 //!
 //! A refusal is an outcome like any other: it has a position and is part of the chain.
 
+#![deny(clippy::float_arithmetic)] // Money is counted in whole centavos.
+
 pub mod account;
 pub mod book;
 pub mod calendar;

@@ -416,7 +416,7 @@ mod tests {
         buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
         assert!(executed(&out).is_empty(), "not on the own disk yet");
         settle(&mut buffer, [0, 1, 0], &mut out);
-        assert_eq!(executed(&out), [first.id.clone()]);
+        assert_eq!(executed(&out), std::slice::from_ref(&first.id));
     }
 
     #[test]
@@ -445,7 +445,7 @@ mod tests {
         settle(&mut buffer, [0, 1, 0], &mut out);
         assert!(executed(&out).is_empty());
         buffer.handle(ack(1), &mut out);
-        assert_eq!(executed(&out), [first.id.clone()]);
+        assert_eq!(executed(&out), std::slice::from_ref(&first.id));
     }
 
     #[test]

@@ -40,6 +40,26 @@ async fn what_was_answered_survives_three_kills_of_all_processes_under_load() {
     assert_eq!(journals[0], journals[2]);
 }
 
+#[actix_rt::test]
+async fn a_bank_that_lost_its_disk_is_given_the_journal_by_the_others() {
+    let mut cluster = Cluster::start(3, "sessions").await;
+    let load = Load::prepare(&cluster, 10).await;
+    load.run(&cluster, 16, Instant::now() + Duration::from_secs(2)).await;
+    assert_eq!(load.ask_again(&cluster).await, 0);
+    cluster.kill(1);
+    std::fs::remove_dir_all(cluster.data(1)).unwrap();
+    cluster.start_bank(1);
+    cluster.wait_ready().await;
+    let mut customer = load.customer.clone();
+    customer.log_in(&cluster).await;
+    let load = Load { customer, ..load };
+    load.run(&cluster, 16, Instant::now() + Duration::from_secs(1)).await;
+    load.judge(&cluster).await;
+    let position = cluster.assert_same_everywhere().await;
+    assert!(position > 600, "more than one piece of journal: {position}");
+    assert!(cluster.log(1).contains("recuperando o diário da posição 0"));
+}
+
 /// Position, hash and body of every executed event, as they are on disk.
 fn journal(cluster: &Cluster, bank: usize) -> Vec<(i64, Vec<u8>, String)> {
     let file = cluster.data(bank).join("journal.sqlite");
