@@ -35,6 +35,8 @@ pub const RESEND_MS: Millis = 300;
 pub const DOUBT_MS: Millis = 3_000;
 /// Most events asked of one bank in one message.
 pub const FETCH_EVENTS_MAX: usize = 256;
+/// Bytes of events after which the answer to that ends.
+pub const FETCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Where this node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,14 +201,25 @@ impl View {
                 out.push(Effect::Journal(JournalInput::Read { to: from, ballot, after }));
             }
             ViewMessage::FetchEvents { ballot, keys } if ballot == self.promised => {
-                let wanted = |held: &&Held| keys.contains(&held.event.order_key());
-                let events = self.state.held.iter().filter(wanted).map(WireHeld::from).collect();
+                let events = self.held_among(&keys);
                 self.send(from, ViewMessage::Events { ballot, events }, out);
             }
             ViewMessage::JournalPiece { ballot, entries } => self.journal_piece(ballot, entries, out),
             ViewMessage::Events { ballot, events } => self.events(ballot, events, now, out),
             ViewMessage::FetchJournal { .. } | ViewMessage::FetchEvents { .. } => {}
         }
+    }
+
+    /// Events of the flush that a member lacks, as many as fit into one message: it asks again for the rest.
+    fn held_among(&self, keys: &[OrderKey]) -> Vec<WireHeld> {
+        let mut bytes = 0;
+        let wanted = self.state.held.iter().filter(|held| keys.contains(&held.event.order_key()));
+        let fitting = wanted.take_while(|held| {
+            let fits = bytes < FETCH_BYTES_MAX;
+            bytes += held.event.wire().get().len();
+            fits
+        });
+        fitting.map(WireHeld::from).collect()
     }
 
     fn stop(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
@@ -361,13 +374,17 @@ impl View {
         if ballot != self.promised || self.phase != Phase::Fetching {
             return;
         }
+        let before = self.fetched.len();
         for held in events.into_iter().filter_map(|wire| wire.read().ok()) {
             let key = held.event.order_key();
             if self.plan.events.iter().any(|(planned, _)| *planned == key) {
                 self.fetched.insert(key, held);
             }
         }
-        self.fetch(now, out);
+        // An answer that brought nothing is asked for again in a while, not at once.
+        if self.fetched.len() > before {
+            self.fetch(now, out);
+        }
     }
 
     fn write_prepared(&mut self, out: &mut Vec<Effect>) {
