@@ -110,6 +110,20 @@ fn the_journal_of_another_bank_is_refused_by_name() {
 }
 
 #[test]
+fn nobody_else_on_the_machine_reads_the_journal() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("banco");
+    open(&data).write(&[Change::Append(held(1))]).unwrap();
+    let _store = open(&data);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for file in std::fs::read_dir(&data).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+}
+
+#[test]
 fn a_consortium_may_grow_and_never_shrink() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));

@@ -66,7 +66,7 @@ impl Routes {
 
     fn log(&self, notice: &Notice) {
         match notice {
-            Notice::Diverged(..) => log::error!("banco {}: {notice}", self.me),
+            Notice::Diverged(..) | Notice::BrokenOrder(_) => log::error!("banco {}: {notice}", self.me),
             Notice::NotReady | Notice::PeerDown(_) => log::warn!("banco {}: {notice}", self.me),
             _ => log::info!("banco {}: {notice}", self.me),
         }

@@ -409,6 +409,8 @@ pub enum Notice {
     Stopping(Ballot),
     /// This copy of the ledger differs from a peer's; writes stop.
     Diverged(BankId, Position),
+    /// A peer has sent an event stamped below what it had said before.
+    BrokenOrder(BankId),
     /// The node catches up.
     CatchingUp(Position, Position),
 }
@@ -426,6 +428,9 @@ impl fmt::Display for Notice {
                     f,
                     "CÓPIA DIVERGENTE: a posição {position} difere da do banco {bank}; escritas suspensas, dados mantidos"
                 )
+            }
+            Notice::BrokenOrder(bank) => {
+                write!(f, "banco {bank} carimbou um evento abaixo do que já confirmou; o evento não foi aceito")
             }
             Notice::CatchingUp(from, to) => write!(f, "recuperando o diário da posição {from} até {to}"),
         }

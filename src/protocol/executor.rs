@@ -50,6 +50,11 @@ impl Executor {
             }
             LedgerInput::Replay(entries) => {
                 for entry in &entries {
+                    if self.last.is_some_and(|last| entry.held.event.order_key() <= last) {
+                        let position = entry.position;
+                        out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));
+                        return Vec::new();
+                    }
                     let executed = self.apply(&entry.held);
                     if (executed.position, executed.hash) != (entry.position, entry.hash) {
                         let position = entry.position;

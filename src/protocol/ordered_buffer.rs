@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::effect::{
-    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, Installed, JournalInput, LedgerInput, PeerInput,
+    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, Installed, JournalInput, LedgerInput, Notice,
+    PeerInput,
 };
 use super::event::{Event, Held};
 use super::ids::{Ballot, BankId, BankSet, EventId};
@@ -40,6 +41,8 @@ pub struct OrderedBuffer {
     matrix: Vec<VectorClock>,
     /// Per bank, the clock it claims, believed once its own events up to it are here.
     claims: Vec<VectorClock>,
+    /// Per bank, the timestamp of its last event that was taken in.
+    last_taken: Vec<VectorClock>,
     /// Taken in, not executed; in execution order.
     ordered: BTreeMap<OrderKey, Held>,
     /// Events that came before what they depend on, by sender and counter.
@@ -65,6 +68,7 @@ impl OrderedBuffer {
             appended: VectorClock::zero(banks),
             matrix: vec![VectorClock::zero(banks); banks],
             claims: vec![VectorClock::zero(banks); banks],
+            last_taken: vec![VectorClock::zero(banks); banks],
             ordered: BTreeMap::new(),
             hold_back: BTreeMap::new(),
             unwritten: Vec::new(),
@@ -145,6 +149,10 @@ impl OrderedBuffer {
                 .map(Arc::clone);
             let Some(event) = next else { break };
             self.hold_back.remove(&(event.sender, event.counter()));
+            if !self.keeps_its_word(&event) {
+                out.push(Effect::Notice(Notice::BrokenOrder(event.sender)));
+                continue;
+            }
             self.take(Arc::clone(&event));
             self.unwritten.push(event);
         }
@@ -160,8 +168,16 @@ impl OrderedBuffer {
         })
     }
 
+    /// A bank stamps above its earlier events and above everything that it has acknowledged. One that does not is
+    /// broken; its event would break the order here, so it is not taken.
+    fn keeps_its_word(&self, event: &Event) -> bool {
+        let sender = event.sender.index();
+        event.timestamp.covers(&self.last_taken[sender]) && event.timestamp.covers(&self.matrix[sender])
+    }
+
     fn take(&mut self, event: Arc<Event>) {
         self.held.count(event.sender);
+        self.last_taken[event.sender.index()] = event.timestamp.clone();
         assert_eq!(self.held.get(event.sender), event.counter(), "events of a bank are taken in without a gap");
         let key = event.order_key();
         assert!(self.last_executed.is_none_or(|last| last < key), "a stable event admits no smaller key after it");
@@ -311,6 +327,7 @@ impl OrderedBuffer {
         self.appended = plan.clock.clone();
         self.matrix = vec![plan.clock.clone(); self.banks];
         self.claims = vec![plan.clock.clone(); self.banks];
+        self.last_taken = vec![plan.clock.clone(); self.banks];
         self.ordered.clear();
         self.last_executed = None;
         out.push(Effect::Ledger(LedgerInput::Install { view, members: plan.members }));
@@ -432,6 +449,18 @@ mod tests {
         buffer.receive(BankId(2), envelope(&[Arc::clone(&late)], None), &mut out);
         settle(&mut buffer, [0, 1, 1], &mut out);
         assert_eq!(executed(&out), [early.id.clone(), late.id.clone()]);
+    }
+
+    #[test]
+    fn a_bank_that_stamps_below_what_it_said_before_is_not_taken_and_is_named() {
+        let mut buffer = buffer();
+        let mut out = Vec::new();
+        let honest = [event(1, [0, 1, 0]), event(2, [0, 1, 1])];
+        buffer.receive(BankId(1), envelope(&honest[..1], None), &mut out);
+        buffer.receive(BankId(2), envelope(&honest[1..], None), &mut out);
+        buffer.receive(BankId(2), envelope(&[event(2, [0, 0, 2])], None), &mut out);
+        assert_eq!(buffer.waiting().count(), 2);
+        assert!(matches!(out.last(), Some(Effect::Notice(Notice::BrokenOrder(BankId(2))))), "{out:?}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! An event's key is its place in the file, so the journal is written and read in execution order. Bodies carry a
 //! digest of their own: what is executed is covered by the hash chain too, what is only held is not.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +67,7 @@ impl SqliteStore {
     pub fn open(folder: &Path, owner: Owner) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
         let cannot = |why: String| StoreError::Open { path: path.clone(), why };
-        std::fs::create_dir_all(folder).map_err(|error| cannot(error.to_string()))?;
+        make_private(folder, &path).map_err(|error| cannot(error.to_string()))?;
         let connection = Connection::open(&path).map_err(|error| cannot(error.to_string()))?;
         let mut store = SqliteStore { path, connection };
         store.settle().map_err(|error| store.opening_failed(&error))?;
@@ -249,6 +251,13 @@ impl Store for SqliteStore {
         })?;
         Ok(entries)
     }
+}
+
+/// The journal holds documents and password hashes: folder and file are for the node's own user alone. SQLite gives
+/// the files beside it the same mode.
+fn make_private(folder: &Path, file: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    OpenOptions::new().create(true).append(true).mode(0o600).open(file).map(|_| ())
 }
 
 fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
