@@ -9,7 +9,7 @@ use crate::customer::{Customer, cpf, registration};
 
 #[actix_rt::test]
 async fn while_a_bank_is_away_writes_get_503_soon_and_reads_go_on_and_its_return_heals_all() {
-    let mut cluster = Cluster::start(3, "sessions").await;
+    let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "karen123", 5).await;
     let account = customer.open(&cluster, 0, 250.0).await;
     cluster.kill(2);
@@ -34,7 +34,7 @@ async fn while_a_bank_is_away_writes_get_503_soon_and_reads_go_on_and_its_return
 
 #[actix_rt::test]
 async fn sigterm_ends_a_bank_cleanly_and_nothing_accepted_is_lost() {
-    let mut cluster = Cluster::start(3, "sessions").await;
+    let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "thiago003", 11).await;
     let account = customer.open(&cluster, 1, 60.0).await;
     for bank in 0..3 {

@@ -1,5 +1,6 @@
 //! Starts, kills and watches the processes of one consortium.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -24,7 +25,7 @@ static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 pub(crate) struct Cluster {
     folder: TempDir,
     customer_auth: String,
-    processes: Vec<Option<Child>>,
+    processes: RefCell<Vec<Option<Child>>>,
     ports: Vec<(u16, u16)>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -45,7 +46,8 @@ impl Cluster {
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let customer_auth = customer_auth.to_owned();
         let folder = tempfile::tempdir().unwrap();
-        let mut cluster = Cluster { folder, customer_auth, processes: Vec::new(), ports: Vec::new(), _turn: turn };
+        let mut cluster =
+            Cluster { folder, customer_auth, processes: RefCell::default(), ports: Vec::new(), _turn: turn };
         (0..banks).for_each(|_| cluster.add_bank());
         cluster
     }
@@ -53,7 +55,7 @@ impl Cluster {
     /// One more entry in `nodes.json`.
     pub(crate) fn add_bank(&mut self) {
         self.ports.push((free_port(), free_port()));
-        self.processes.push(None);
+        self.processes.get_mut().push(None);
         let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
         let config = json!({
             "nodes": self.ports.iter().enumerate().map(node).collect::<Vec<_>>(),
@@ -65,19 +67,19 @@ impl Cluster {
 
     /// Starts all banks and waits until each takes writes.
     pub(crate) async fn start(banks: usize, customer_auth: &str) -> Cluster {
-        let mut cluster = Cluster::prepare(banks, customer_auth);
+        let cluster = Cluster::prepare(banks, customer_auth);
         cluster.start_all().await;
         cluster
     }
 
-    pub(crate) async fn start_all(&mut self) {
-        for bank in 0..self.processes.len() {
+    pub(crate) async fn start_all(&self) {
+        for bank in 0..self.banks() {
             self.start_bank(bank);
         }
         self.wait_ready().await;
     }
 
-    pub(crate) fn start_bank(&mut self, bank: usize) {
+    pub(crate) fn start_bank(&self, bank: usize) {
         let log = File::options().create(true).append(true).open(self.log_path(bank)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
             .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--nodes"])
@@ -90,7 +92,7 @@ impl Cluster {
             .stderr(log)
             .spawn()
             .unwrap();
-        self.processes[bank] = Some(child);
+        self.processes.borrow_mut()[bank] = Some(child);
     }
 
     pub(crate) fn data(&self, bank: usize) -> PathBuf {
@@ -106,7 +108,7 @@ impl Cluster {
     }
 
     pub(crate) fn banks(&self) -> usize {
-        self.processes.len()
+        self.ports.len()
     }
 
     pub(crate) fn url(&self, bank: usize, path: &str) -> String {
@@ -118,26 +120,26 @@ impl Cluster {
     }
 
     pub(crate) fn process_id(&self, bank: usize) -> u32 {
-        self.processes[bank].as_ref().unwrap().id()
+        self.processes.borrow()[bank].as_ref().unwrap().id()
     }
 
     /// SIGKILL.
-    pub(crate) fn kill(&mut self, bank: usize) {
-        let mut child = self.processes[bank].take().unwrap();
+    pub(crate) fn kill(&self, bank: usize) {
+        let mut child = self.processes.borrow_mut()[bank].take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Asks a bank to stop and waits until it has; answers whether it ended cleanly.
-    pub(crate) fn stop(&mut self, bank: usize) -> bool {
-        let mut child = self.processes[bank].take().unwrap();
+    pub(crate) fn stop(&self, bank: usize) -> bool {
+        let mut child = self.processes.borrow_mut()[bank].take().unwrap();
         drop(child.stdin.take());
         self.wait_end(child)
     }
 
     /// SIGTERM, then as for [`Cluster::stop`].
-    pub(crate) fn terminate(&mut self, bank: usize) -> bool {
-        let child = self.processes[bank].take().unwrap();
+    pub(crate) fn terminate(&self, bank: usize) -> bool {
+        let child = self.processes.borrow_mut()[bank].take().unwrap();
         let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         assert!(killed.success());
         self.wait_end(child)
@@ -157,7 +159,7 @@ impl Cluster {
     pub(crate) async fn wait_ready(&self) {
         let client = wire::client(8, Duration::from_secs(2));
         let deadline = Instant::now() + PATIENCE;
-        for bank in (0..self.banks()).filter(|bank| self.processes[*bank].is_some()) {
+        for bank in (0..self.banks()).filter(|bank| self.processes.borrow()[*bank].is_some()) {
             loop {
                 let answer = client.get(self.url(bank, "/ready")).send().await;
                 if answer.is_ok_and(|answer| answer.status().is_success()) {
@@ -195,7 +197,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for child in self.processes.iter_mut().flatten() {
+        for child in self.processes.get_mut().iter_mut().flatten() {
             // The process may have ended already.
             let _ = child.kill();
             let _ = child.wait();

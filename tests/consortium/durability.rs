@@ -7,7 +7,7 @@ use crate::load::Load;
 
 #[actix_rt::test]
 async fn what_was_answered_survives_three_kills_of_all_processes_under_load() {
-    let mut cluster = Cluster::start(3, "sessions").await;
+    let cluster = Cluster::start(3, "sessions").await;
     let mut load = Load::prepare(&cluster, 50).await;
     for _ in 0..3 {
         let killed_at = Instant::now() + Duration::from_secs(4);
@@ -41,8 +41,28 @@ async fn what_was_answered_survives_three_kills_of_all_processes_under_load() {
 }
 
 #[actix_rt::test]
+async fn one_bank_after_the_other_is_killed_and_comes_back_under_load_and_nothing_is_lost() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let mut load = Load::prepare(&cluster, 20).await;
+    for bank in [2, 0, 1, 0, 2] {
+        let killing = async {
+            actix_rt::time::sleep(Duration::from_millis(700)).await;
+            cluster.kill(bank);
+            cluster.start_bank(bank);
+            cluster.wait_ready().await;
+        };
+        let until = Instant::now() + Duration::from_millis(1_500);
+        futures_util::future::join(load.run(&cluster, 24, until), killing).await;
+        load.customer.log_in(&cluster).await;
+    }
+    load.ask_again(&cluster).await;
+    load.judge(&cluster).await;
+    cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
 async fn a_bank_that_lost_its_disk_is_given_the_journal_by_the_others() {
-    let mut cluster = Cluster::start(3, "sessions").await;
+    let cluster = Cluster::start(3, "sessions").await;
     let load = Load::prepare(&cluster, 10).await;
     load.run(&cluster, 16, Instant::now() + Duration::from_secs(2)).await;
     assert_eq!(load.ask_again(&cluster).await, 0);

@@ -327,7 +327,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[actix_rt::test]
 async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_with_real_nodes() {
-    let mut cluster = Cluster::prepare(3, "sessions");
+    let cluster = Cluster::prepare(3, "sessions");
     let bank = play(&cluster).await;
     cluster.start_bank(0);
     cluster.start_bank(1);
