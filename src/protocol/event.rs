@@ -16,6 +16,8 @@ use super::vector_clock::VectorClock;
 
 /// The `type_msg` of an event that carries a list of requests.
 pub const BATCH: &str = "BATCH";
+/// Largest sum of a timestamp that is taken from a peer: what a store can hold.
+pub const SUM_MAX: u64 = i64::MAX as u64;
 /// Most requests in one event; a longer batch from a peer is refused.
 pub const REQUESTS_PER_EVENT_MAX: usize = 1_000;
 
@@ -80,7 +82,8 @@ impl Event {
         if requests.is_empty() || requests.len() > REQUESTS_PER_EVENT_MAX {
             return Err(MalformedEvent::Batch);
         }
-        if wire.timestamp.len() <= wire.sender.index() || wire.timestamp.get(wire.sender) == 0 {
+        let counted = wire.timestamp.len() > wire.sender.index() && wire.timestamp.get(wire.sender) > 0;
+        if !counted || wire.timestamp.sum() > SUM_MAX {
             return Err(MalformedEvent::Timestamp);
         }
         let view = wire.view.unwrap_or(view_when_absent);
@@ -160,7 +163,7 @@ pub fn raw<T: Serialize>(value: &T) -> Arc<RawValue> {
 pub enum MalformedEvent {
     /// `BATCH` without a list of 1 to [`REQUESTS_PER_EVENT_MAX`] requests.
     Batch,
-    /// The timestamp has no component for the sender.
+    /// The timestamp does not count the event itself, or counts beyond all measure.
     Timestamp,
 }
 
@@ -168,7 +171,7 @@ impl fmt::Display for MalformedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MalformedEvent::Batch => "O campo msg não é um lote de pedidos válido",
-            MalformedEvent::Timestamp => "O campo timestamp não tem um componente para o remetente",
+            MalformedEvent::Timestamp => "O campo timestamp não conta a própria mensagem",
         })
     }
 }
@@ -209,5 +212,7 @@ mod tests {
         assert_eq!(read(empty), Err(MalformedEvent::Batch));
         let short = r#"{"sender":2,"timestamp":[1,1],"type_msg":"X","id":"a","msg":1}"#;
         assert_eq!(read(short), Err(MalformedEvent::Timestamp));
+        let huge = r#"{"sender":1,"timestamp":[18446744073709551615,1],"type_msg":"X","id":"a","msg":1}"#;
+        assert_eq!(read(huge), Err(MalformedEvent::Timestamp));
     }
 }

@@ -95,6 +95,16 @@ pub struct PreparePlan {
     pub events: Vec<(OrderKey, BankId)>,
 }
 
+impl PreparePlan {
+    /// Whether it speaks only of the banks there are.
+    #[must_use]
+    pub fn fits(&self, banks: usize) -> bool {
+        let known = |bank: BankId| bank.index() < banks;
+        let holders = self.events.iter().map(|(_, holder)| *holder);
+        self.clock.len() == banks && self.members.iter().chain(holders).chain([self.source]).all(known)
+    }
+}
+
 /// An event with the members of its view.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WireHeld {

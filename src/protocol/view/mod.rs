@@ -33,6 +33,8 @@ pub const RESEND_MS: Millis = 300;
 /// How long a member may report another view before it is counted as away, in milliseconds: its report may be older
 /// than the view.
 pub const DOUBT_MS: Millis = 3_000;
+/// Highest round that is promised: a broken peer must not use up all numbers.
+pub const ROUND_MAX: u64 = 1 << 62;
 /// Most events asked of one bank in one message.
 pub const FETCH_EVENTS_MAX: usize = 256;
 /// Bytes of events after which the answer to that ends.
@@ -223,7 +225,7 @@ impl View {
     }
 
     fn stop(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
-        if ballot < self.promised || ballot.coordinator != from {
+        if ballot < self.promised || ballot.coordinator != from || ballot.round > ROUND_MAX {
             let promised = self.promised;
             return self.send(from, ViewMessage::Refused(promised), out);
         }
@@ -286,8 +288,7 @@ impl View {
     }
 
     fn prepare(&mut self, from: BankId, plan: PreparePlan, now: Millis, out: &mut Vec<Effect>) {
-        let known = plan.members.iter().all(|bank| bank.index() < self.banks);
-        let fits = known && plan.clock.len() == self.banks && plan.members.contains(self.me);
+        let fits = plan.fits(self.banks) && plan.members.contains(self.me);
         if plan.ballot != self.promised || plan.ballot.coordinator != from || !fits {
             let promised = self.promised;
             return self.send(from, ViewMessage::Refused(promised), out);
