@@ -10,7 +10,7 @@ use std::sync::Arc;
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
-use netbanking::protocol::effect::{BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reply};
+use netbanking::protocol::effect::{BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reach, Reply};
 use netbanking::protocol::event::{Event, RawRequest, raw};
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
@@ -61,11 +61,11 @@ impl World {
         };
         let node = |me: BankId| {
             let install = ClockInput::Install(Installed { plan: plan.clone(), flush: Vec::new() });
-            let begin = [Effect::Clock(install), Effect::Clock(ClockInput::Reachable(true))];
+            let begin = [Effect::Clock(install), Effect::Clock(ClockInput::Reach(Reach::Members))];
             PureNode {
                 clock: Clock::new(me, banks),
-                buffer: OrderedBuffer::new(me, banks),
-                executor: Executor::new(me, Book::new(banks), None),
+                buffer: OrderedBuffer::new(me, banks, 5_000),
+                executor: Executor::new(me, banks, Book::new(banks), None),
                 checks: Checks::new(me),
                 outboxes: BankId::all(banks).filter(|peer| *peer != me).map(|peer| (peer, Outbox::new(me))).collect(),
                 queues: BTreeMap::from([((Part::Outside, Part::Clock), VecDeque::from(begin))]),
@@ -163,6 +163,7 @@ impl PureNode {
             Effect::Checks(_) => Part::Checks,
             Effect::Peer(bank, _) => Part::Link(*bank),
             Effect::View(input) => panic!("nobody diverges here: {input:?}"),
+            Effect::Heartbeat(input) => panic!("nobody stands still here: {input:?}"),
             Effect::Reply(id, Reply::Executed(_)) => return self.answered.push(id.clone()),
             Effect::Reply(..) | Effect::Notice(_) => return,
         };

@@ -1,12 +1,14 @@
 //! Owns the ordered buffer.
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
 use crate::protocol::effect::{BufferInput, Envelope, EnvelopeAnswer};
 use crate::protocol::event::Event;
 use crate::protocol::ids::{Ballot, BankId};
-use crate::protocol::ordered_buffer::OrderedBuffer;
+use crate::protocol::ordered_buffer::{OrderedBuffer, TICK_MS};
 use crate::protocol::vector_clock::VectorClock;
 
 impl Message for BufferInput {
@@ -29,6 +31,11 @@ impl BufferActor {
 
 impl Actor for BufferActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let tick = |_: &mut Self, context: &mut Self::Context| context.address().do_send(BufferInput::Tick);
+        context.run_interval(Duration::from_millis(TICK_MS), tick);
+    }
 }
 
 impl Handler<Wire> for BufferActor {

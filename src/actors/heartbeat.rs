@@ -7,7 +7,7 @@
 //! ▶ {"bank":0,"secret":"…","protocol":1,"consortium":"<fingerprint of nodes.json>"}
 //! ◀ {"welcome":true}                                   or {"refused":"…"} and the end
 //! ▶ {"ping":17}
-//! ◀ {"pong":17,"active":{"round":3,"coordinator":0},"promised":{…}}
+//! ◀ {"pong":17,"active":{"round":3,"coordinator":0},"promised":{…},…,"hears":[0,1,2]}
 //! ```
 
 use std::time::Duration;
@@ -19,12 +19,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::routes::{Post, Wire};
-use super::time::Monotonic;
+use super::time::{Monotonic, TICK_MS};
 use super::view::{Report, ViewActor};
 use crate::config::HeartbeatTimes;
-use crate::protocol::effect::{Effect, PeerReport, ViewInput};
-use crate::protocol::heartbeat::{Heartbeat, Patience, PeerState};
-use crate::protocol::ids::{Ballot, BankId};
+use crate::protocol::effect::{HeartbeatInput, PeerReport};
+use crate::protocol::heartbeat::{Heartbeat, Patience};
+use crate::protocol::ids::BankId;
 use crate::wire::PROTOCOL_VERSION;
 
 /// Longest line that is read, in bytes.
@@ -70,15 +70,19 @@ impl HeartbeatActor {
         let heartbeat = Heartbeat::new(peers.len() + 1, patience);
         HeartbeatActor { introduction, times, peers, heartbeat, time, post: Post::default() }
     }
-
-    fn tell(&mut self, bank: BankId, report: Option<PeerReport>) {
-        self.post.out.push(Effect::View(ViewInput::Peer { bank, report }));
-        self.post.deliver();
-    }
 }
 
 impl Actor for HeartbeatActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let tick = |_: &mut Self, context: &mut Self::Context| context.address().do_send(HeartbeatInput::Tick);
+        context.run_interval(Duration::from_millis(TICK_MS), tick);
+    }
+}
+
+impl Message for HeartbeatInput {
+    type Result = ();
 }
 
 impl Handler<Wire> for HeartbeatActor {
@@ -89,49 +93,15 @@ impl Handler<Wire> for HeartbeatActor {
         for peer in self.peers.clone() {
             actix_rt::spawn(watch(peer, self.introduction.clone(), self.times, context.address()));
         }
-        let interval = Duration::from_millis(self.times.interval_ms);
-        context.run_interval(interval, |actor, _| {
-            let now = actor.time.now();
-            for bank in actor.peers.iter().map(|peer| peer.bank).collect::<Vec<_>>() {
-                if actor.heartbeat.state(bank, now) == PeerState::Down {
-                    actor.tell(bank, None);
-                }
-            }
-        });
     }
 }
 
-/// A peer has answered a ping.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Heard {
-    bank: BankId,
-    report: PeerReport,
-}
-
-impl Handler<Heard> for HeartbeatActor {
+impl Handler<HeartbeatInput> for HeartbeatActor {
     type Result = ();
 
-    fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
-        let now = self.time.now();
-        self.heartbeat.heard(heard.bank, now);
-        if self.heartbeat.state(heard.bank, now) == PeerState::Up {
-            self.tell(heard.bank, Some(heard.report));
-        }
-    }
-}
-
-/// A peer's connection was refused or has ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Lost(BankId);
-
-impl Handler<Lost> for HeartbeatActor {
-    type Result = ();
-
-    fn handle(&mut self, Lost(bank): Lost, _: &mut Self::Context) {
-        self.heartbeat.refused(bank);
-        self.tell(bank, None);
+    fn handle(&mut self, input: HeartbeatInput, _: &mut Self::Context) {
+        self.heartbeat.handle(input, self.time.now(), &mut self.post.out);
+        self.post.deliver();
     }
 }
 
@@ -158,8 +128,8 @@ struct Ping {
 #[derive(Serialize, Deserialize)]
 struct Pong {
     pong: u64,
-    active: Option<Ballot>,
-    promised: Ballot,
+    #[serde(flatten)]
+    report: PeerReport,
 }
 
 type Lines = BufReader<TcpStream>;
@@ -188,7 +158,7 @@ async fn watch(peer: PeerAddress, introduction: Introduction, times: HeartbeatTi
             Ok(refused) => refused,
             Err(error) => error.to_string(),
         };
-        monitor.do_send(Lost(peer.bank));
+        monitor.do_send(HeartbeatInput::Lost(peer.bank));
         if why != said {
             log::info!("banco {}: sem batimento do banco {} em {}: {why}", introduction.me, peer.bank, peer.address);
             said = why;
@@ -224,9 +194,10 @@ async fn converse(
         if pong.pong != ping {
             break;
         }
-        let report = PeerReport { active: pong.active, promised: pong.promised };
-        monitor.do_send(Heard { bank: peer.bank, report });
-        actix_rt::time::sleep(Duration::from_millis(times.interval_ms)).await;
+        monitor.do_send(HeartbeatInput::Heard(peer.bank, pong.report));
+        // While the peer is in no view things change fast.
+        let pause_ms = if pong.report.active.is_some() { times.interval_ms } else { times.interval_ms.min(RETRY_MS) };
+        actix_rt::time::sleep(Duration::from_millis(pause_ms)).await;
     }
     Ok("resposta fora de ordem".into())
 }
@@ -267,7 +238,7 @@ async fn answer_peer(
     loop {
         let Ping { ping } = hear(&mut lines).await?;
         let report = view.send(Report).await.map_err(std::io::Error::other)?;
-        say(&mut lines, &Pong { pong: ping, active: report.active, promised: report.promised }).await?;
+        say(&mut lines, &Pong { pong: ping, report }).await?;
     }
 }
 

@@ -24,12 +24,12 @@ use crate::config::Config;
 use crate::ledger::Book;
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
-use crate::protocol::effect::{ClockInput, Frozen};
+use crate::protocol::effect::{ClockInput, Executions, Frozen};
 use crate::protocol::executor::{self, Executor};
-use crate::protocol::ids::{Ballot, BankId};
+use crate::protocol::ids::BankId;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::vector_clock::VectorClock;
-use crate::protocol::view::View;
+use crate::protocol::view::{OnDisk, View};
 use crate::store::{Found, GroupCommit, Owner, Remembered, SqliteStore, Store, StoreError};
 
 /// How long a stopping node waits for what is under way, at most.
@@ -53,9 +53,7 @@ pub struct Actors {
 /// What a node's disk held when it started.
 struct Recovered {
     book: Book,
-    promised: Ballot,
-    prepared: Ballot,
-    state: Frozen,
+    disk: OnDisk,
 }
 
 /// Starts the actors of bank `me` on the journal in `data`.
@@ -71,28 +69,25 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
     let time = Monotonic::start();
     // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
     let [core, ledger, disk, links, pulse] = std::array::from_fn(|_| Arbiter::new());
-    let Recovered { book, promised, prepared, state } = recovered;
-    let last = state.last;
+    let Recovered { book, disk: on_disk } = recovered;
+    let executed = on_disk.state.executed.clone();
+    let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
+    let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
+    let standing_after = times.failure_after_ms;
     let routes = Routes {
         me,
         clock: on(&core, move || ClockActor::new(Clock::new(me, banks), time)),
-        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks))),
+        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks, standing_after))),
         checks: on(&core, move || ChecksActor::new(Checks::new(me))),
         replies: on(&core, RepliesActor::default),
-        view: on(&core, move || ViewActor::new(View::new(me, banks, promised, prepared, state), banks, time)),
-        ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, book, last))),
+        view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
+        ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed))),
         journal: on(&disk, move || JournalActor::new(GroupCommit::new(Box::new(store)))),
+        heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time)),
         links: BankId::all(banks).map(|peer| link(&links, me, peer, config, secret, time)).collect(),
     };
     wire(&routes);
-
-    let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
-    let peers = peers(me, config);
-    let (times, view) = (config.heartbeat, routes.view.clone());
-    let monitor_introduction = introduction.clone();
-    let monitor = on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time));
-    monitor.do_send(Wire(routes.clone()));
-    pulse.spawn(answer_pings(pings, introduction, banks, view));
+    pulse.spawn(answer_pings(pings, introduction, banks, routes.view.clone()));
 
     Ok(Actors {
         routes,
@@ -141,6 +136,7 @@ fn wire(routes: &Routes) {
     routes.view.do_send(Wire(routes.clone()));
     routes.ledger.do_send(Wire(routes.clone()));
     routes.journal.do_send(Wire(routes.clone()));
+    routes.heartbeat.do_send(Wire(routes.clone()));
 }
 
 /// Rebuilds the ledger from the journal and proves by the hashes that it came out the same.
@@ -148,7 +144,7 @@ fn recover(store: &mut dyn Store, banks: usize) -> Result<Recovered, StoreError>
     let Remembered { promised, prepared } = store.remembered()?;
     let mut book = Book::new(banks);
     // The clock of the last view: where it began, and every event of it that is here.
-    let mut clock = prepared.clock;
+    let mut clock = prepared.clock.clone();
     clock.merge(&VectorClock::zero(banks));
     let mut state = Frozen { clock, ..Frozen::default() };
     store.load(&mut |found| {
@@ -165,14 +161,18 @@ fn recover(store: &mut dyn Store, banks: usize) -> Result<Recovered, StoreError>
                 if (executed.position, executed.hash) != (entry.position, entry.hash) {
                     return Err(StoreError::Differs { position: entry.position });
                 }
-                state.last = Some(event.order_key());
+                Executions::count(&mut state.executed, &entry.held);
             }
             Found::Held(held) => state.held.push(held),
         }
         Ok(())
     })?;
     (state.position, state.hash) = (book.position(), book.hash());
-    Ok(Recovered { book, promised, prepared: prepared.ballot, state })
+    // What lies below and was not executed never existed: a later view left it behind.
+    let last = state.executed.as_ref().map(|done| done.last);
+    state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
+    let disk = OnDisk { promised, prepared, learner: false, rescue: false, arriving: None, state };
+    Ok(Recovered { book, disk })
 }
 
 impl Actors {

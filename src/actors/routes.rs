@@ -7,12 +7,13 @@ use actix::{Addr, Message};
 use super::buffer::BufferActor;
 use super::checks::ChecksActor;
 use super::clock::ClockActor;
+use super::heartbeat::HeartbeatActor;
 use super::journal::JournalActor;
 use super::ledger::LedgerActor;
 use super::peer_link::PeerLinkActor;
 use super::replies::{Answer, RepliesActor};
 use super::view::ViewActor;
-use crate::protocol::effect::{Effect, Notice};
+use crate::protocol::effect::{Effect, Notice, Weight};
 use crate::protocol::ids::BankId;
 
 /// The addresses of all parts of a node. `do_send` enqueues at once, so what one part tells another arrives in order.
@@ -32,6 +33,8 @@ pub struct Routes {
     pub checks: Addr<ChecksActor>,
     /// The view.
     pub view: Addr<ViewActor>,
+    /// The heartbeat monitor.
+    pub heartbeat: Addr<HeartbeatActor>,
     /// The waiting customers.
     pub replies: Addr<RepliesActor>,
     /// Per bank, the link to it; none to itself.
@@ -54,6 +57,7 @@ impl Routes {
                 Effect::Ledger(input) => self.ledger.do_send(input),
                 Effect::Checks(input) => self.checks.do_send(input),
                 Effect::View(input) => self.view.do_send(input),
+                Effect::Heartbeat(input) => self.heartbeat.do_send(input),
                 Effect::Peer(bank, input) => {
                     let link = self.links.get(bank.index()).and_then(Option::as_ref);
                     link.expect("effects name peers of nodes.json").do_send(input);
@@ -65,10 +69,10 @@ impl Routes {
     }
 
     fn log(&self, notice: &Notice) {
-        match notice {
-            Notice::Diverged(..) | Notice::BrokenOrder(_) => log::error!("banco {}: {notice}", self.me),
-            Notice::NotReady | Notice::PeerDown(_) => log::warn!("banco {}: {notice}", self.me),
-            _ => log::info!("banco {}: {notice}", self.me),
+        match notice.weight() {
+            Weight::Alarm => log::error!("banco {}: {notice}", self.me),
+            Weight::Warning => log::warn!("banco {}: {notice}", self.me),
+            Weight::News => log::info!("banco {}: {notice}", self.me),
         }
     }
 }

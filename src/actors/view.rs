@@ -5,10 +5,10 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
-use super::time::{Monotonic, TICK_MS};
-use crate::protocol::effect::{PeerReport, ViewInput};
+use crate::protocol::effect::{PeerReport, Reach, ViewInput};
+use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet};
-use crate::protocol::view::View;
+use crate::protocol::view::{TICK_MS, View};
 
 impl Message for ViewInput {
     type Result = ();
@@ -18,7 +18,6 @@ impl Message for ViewInput {
 pub struct ViewActor {
     banks: usize,
     view: View,
-    time: Monotonic,
     draining: bool,
     post: Post,
 }
@@ -26,8 +25,14 @@ pub struct ViewActor {
 impl ViewActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(view: View, banks: usize, time: Monotonic) -> Self {
-        ViewActor { banks, view, time, draining: false, post: Post::default() }
+    pub fn new(view: View, banks: usize) -> Self {
+        ViewActor { banks, view, draining: false, post: Post::default() }
+    }
+}
+
+impl ViewActor {
+    fn peer(&self, bank: BankId) -> (PeerState, Option<PeerReport>) {
+        if bank == self.view.me() { (PeerState::Up, Some(self.view.report())) } else { self.view.peer(bank) }
     }
 }
 
@@ -51,7 +56,7 @@ impl Handler<ViewInput> for ViewActor {
     type Result = ();
 
     fn handle(&mut self, input: ViewInput, _: &mut Self::Context) {
-        self.view.handle(input, self.time.now(), &mut self.post.out);
+        self.view.handle(input, &mut self.post.out);
         self.post.deliver();
     }
 }
@@ -97,8 +102,12 @@ pub struct ViewState {
     pub phase: String,
     /// The view in force with its members.
     pub active: Option<(Ballot, BankSet)>,
-    /// Banks that answer, this one included.
-    pub heard: BankSet,
+    /// Whom this bank reaches.
+    pub reach: Reach,
+    /// Whether this bank's disk counts in the decision how a view begins.
+    pub voter: bool,
+    /// Per bank, what is known of it; of itself, what it tells others.
+    pub peers: Vec<(PeerState, Option<PeerReport>)>,
 }
 
 impl Handler<ViewStatus> for ViewActor {
@@ -110,7 +119,9 @@ impl Handler<ViewStatus> for ViewActor {
             draining: self.draining,
             phase: format!("{:?}", self.view.phase()).to_lowercase(),
             active: self.view.active(),
-            heard: BankId::all(self.banks).filter(|bank| self.view.hears(*bank)).collect(),
+            reach: self.view.reach(),
+            voter: self.view.is_voter(),
+            peers: BankId::all(self.banks).map(|bank| self.peer(bank)).collect(),
         })
     }
 }

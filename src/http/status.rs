@@ -10,6 +10,8 @@ use crate::actors::clock::ClockStatus;
 use crate::actors::ledger::Ask;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::ledger::Book;
+use crate::protocol::effect::{PeerReport, Reach};
+use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use crate::protocol::vector_clock::VectorClock;
 
@@ -41,6 +43,8 @@ struct Status {
     name: String,
     ready: bool,
     phase: String,
+    reach: Reach,
+    voter: bool,
     view: Option<StatusView>,
     banks: Vec<StatusBank>,
     clock: VectorClock,
@@ -62,7 +66,10 @@ struct StatusView {
 struct StatusBank {
     bank: BankId,
     name: String,
+    member: bool,
     answers: bool,
+    state: String,
+    report: Option<PeerReport>,
 }
 
 #[derive(Serialize)]
@@ -75,14 +82,18 @@ struct StatusEvent {
 /// `GET /status`
 pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
     let routes = &bank.actors.routes;
-    let ViewState { ready, phase, active, heard, .. } = routes.view.send(ViewStatus).await?;
+    let ViewState { ready, phase, active, reach, voter, peers, .. } = routes.view.send(ViewStatus).await?;
     let (clock, queued) = routes.clock.send(ClockStatus).await?;
     let buffer = routes.buffer.send(BufferStatus).await?;
     let (position, hash) = routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
-    let banks = BankId::all(bank.config.nodes.len()).map(|peer| StatusBank {
+    let members = active.map(|(_, members)| members).unwrap_or_default();
+    let banks = BankId::all(bank.config.nodes.len()).zip(peers).map(|(peer, (state, report))| StatusBank {
         bank: peer,
         name: bank.config.nodes[peer.index()].name.clone(),
-        answers: heard.contains(peer),
+        member: members.contains(peer),
+        answers: state == PeerState::Up,
+        state: state.to_string(),
+        report,
     });
     let waiting = buffer.waiting.iter().map(|event| StatusEvent {
         id: event.id.clone(),
@@ -94,6 +105,8 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         name: bank.config.nodes[bank.me.index()].name.clone(),
         ready,
         phase,
+        reach,
+        voter,
         view: active.map(|(ballot, members)| StatusView { ballot, members }),
         banks: banks.collect(),
         clock,

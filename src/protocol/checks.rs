@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::effect::{Check, ChecksInput, ClockInput, Effect, ExecutedEvent, Reply, ViewInput};
-use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, majority};
 
 /// Most claims of one peer about positions that this bank has not reached; the oldest is dropped, as later ones
 /// cover it.
@@ -29,6 +29,8 @@ pub struct Checks {
     ahead: BTreeMap<BankId, VecDeque<(Position, ChainHash)>>,
     /// Per bank, single checks of events that this bank has not executed yet.
     checks_ahead: BTreeMap<BankId, VecDeque<(EventId, Check)>>,
+    /// Per bank whose copy differs, the first position where it was seen to.
+    differ: BTreeMap<BankId, Position>,
     /// The last claim of a view that this bank has not installed yet.
     of_next_view: BTreeMap<BankId, (Ballot, Position, ChainHash)>,
 }
@@ -46,6 +48,7 @@ impl Checks {
             confirmed: BTreeMap::new(),
             ahead: BTreeMap::new(),
             checks_ahead: BTreeMap::new(),
+            differ: BTreeMap::new(),
             of_next_view: BTreeMap::new(),
         }
     }
@@ -59,15 +62,13 @@ impl Checks {
     /// Takes one input; see [`ChecksInput`].
     pub fn handle(&mut self, input: ChecksInput, out: &mut Vec<Effect>) {
         match input {
-            ChecksInput::Install { view, members, position, hash } => {
-                self.install(view, members, (position, hash), out)
-            }
+            ChecksInput::Install { view, members, position, hash } => self.install(view, members, (position, hash)),
             ChecksInput::Executed(event) => {
                 self.last = (event.position, event.hash);
                 self.executed.push_back(event);
                 for peer in self.peers() {
-                    self.confirm_claims(peer, out);
-                    self.confirm_checks(peer, out);
+                    self.confirm_claims(peer);
+                    self.confirm_checks(peer);
                 }
             }
             ChecksInput::PeerExecuted { from, view, position, hash } => {
@@ -75,27 +76,46 @@ impl Checks {
                     self.of_next_view.insert(from, (view, position, hash));
                 } else if view == self.view {
                     push_bounded(self.ahead.entry(from).or_default(), (position, hash));
-                    self.confirm_claims(from, out);
+                    self.confirm_claims(from);
                 }
             }
             ChecksInput::PeerChecked { from, id, check } => {
                 push_bounded(self.checks_ahead.entry(from).or_default(), (id, check));
-                self.confirm_checks(from, out);
+                self.confirm_checks(from);
             }
         }
+        self.judge_differences(out);
         self.answer_agreed(out);
+    }
+
+    /// A copy that differs from those of most members is the wrong one: a peer's is voted out, the own one puts itself
+    /// out. Where no majority can come about any more, nobody goes on.
+    fn judge_differences(&mut self, out: &mut Vec<Effect>) {
+        let Some((&with, &position)) = self.differ.iter().min_by_key(|(_, position)| **position) else { return };
+        let confirmed = |bank: &BankId| self.confirmed.get(bank).is_some_and(|agreed| *agreed >= position);
+        let agree = 1 + self.peers().iter().filter(|bank| confirmed(bank)).count();
+        let most = majority(self.members.len());
+        if agree >= most {
+            for (bank, position) in std::mem::take(&mut self.differ) {
+                out.push(Effect::View(ViewInput::PeerDiverged { bank, position }));
+            }
+        } else if self.members.len() - self.differ.len() < most {
+            self.differ.clear();
+            out.push(Effect::View(ViewInput::Diverged { with, position }));
+        }
     }
 
     fn peers(&self) -> Vec<BankId> {
         self.members.iter().filter(|bank| *bank != self.me).collect()
     }
 
-    fn install(&mut self, view: Ballot, members: BankSet, last: (Position, ChainHash), out: &mut Vec<Effect>) {
+    fn install(&mut self, view: Ballot, members: BankSet, last: (Position, ChainHash)) {
         self.view = view;
         self.members = members;
         self.last = last;
         self.ahead.clear();
         self.checks_ahead.clear();
+        self.differ.clear();
         for (from, (claimed_view, position, hash)) in std::mem::take(&mut self.of_next_view) {
             if claimed_view == view {
                 self.ahead.entry(from).or_default().push_back((position, hash));
@@ -104,12 +124,12 @@ impl Checks {
         // All members of a view have the same state where it begins: what was executed before is agreed.
         self.confirmed = members.iter().map(|bank| (bank, last.0)).collect();
         for peer in self.peers() {
-            self.confirm_claims(peer, out);
+            self.confirm_claims(peer);
         }
     }
 
     /// Compares every claim about a position that has been reached here.
-    fn confirm_claims(&mut self, peer: BankId, out: &mut Vec<Effect>) {
+    fn confirm_claims(&mut self, peer: BankId) {
         let Some(claims) = self.ahead.get_mut(&peer) else { return };
         while let Some((position, hash)) = claims.front().copied().filter(|claim| claim.0 <= self.last.0) {
             claims.pop_front();
@@ -122,13 +142,13 @@ impl Checks {
             if own.is_ok_and(|index| self.executed[index].hash == hash) {
                 *confirmed = position;
             } else {
-                out.push(Effect::View(ViewInput::Diverged { with: peer, position }));
+                self.differ.entry(peer).or_insert(position);
             }
         }
     }
 
     /// Compares every single check of an event that has been executed here.
-    fn confirm_checks(&mut self, peer: BankId, out: &mut Vec<Effect>) {
+    fn confirm_checks(&mut self, peer: BankId) {
         let Some(checks) = self.checks_ahead.get_mut(&peer).filter(|checks| !checks.is_empty()) else { return };
         let mut still_ahead = VecDeque::new();
         for (id, check) in checks.drain(..) {
@@ -140,7 +160,7 @@ impl Checks {
             if own.check == check {
                 *confirmed = own.position.max(*confirmed);
             } else {
-                out.push(Effect::View(ViewInput::Diverged { with: peer, position: own.position }));
+                self.differ.entry(peer).or_insert(own.position);
             }
         }
         *checks = still_ahead;
@@ -221,8 +241,10 @@ mod tests {
         let mut out = Vec::new();
         inputs.into_iter().for_each(|input| checks.handle(input, &mut out));
         let replies = out.iter().filter(|effect| matches!(effect, Effect::Reply(..))).count();
-        let diverged = out.iter().filter(|effect| matches!(effect, Effect::View(ViewInput::Diverged { .. }))).count();
-        (replies, diverged)
+        let diverged = |effect: &&Effect| {
+            matches!(effect, Effect::View(ViewInput::Diverged { .. } | ViewInput::PeerDiverged { .. }))
+        };
+        (replies, out.iter().filter(diverged).count())
     }
 
     #[test]
@@ -259,6 +281,27 @@ mod tests {
         assert_eq!(give(&mut checks, inputs), (0, 1));
     }
 
+    fn verdict(inputs: Vec<ChecksInput>) -> Vec<String> {
+        let (mut checks, mut out) = (checks(), Vec::new());
+        inputs.into_iter().for_each(|input| checks.handle(input, &mut out));
+        let told = |effect: &Effect| match effect {
+            Effect::View(ViewInput::Diverged { with, .. }) => Some(format!("out: differs from {with}")),
+            Effect::View(ViewInput::PeerDiverged { bank, .. }) => Some(format!("{bank} is wrong")),
+            _ => None,
+        };
+        out.iter().filter_map(told).collect()
+    }
+
+    #[test]
+    fn most_members_decide_whose_copy_is_wrong() {
+        let wrong_peer = vec![executed(11), claim(1, 11, hash(99)), claim(2, 11, hash(11))];
+        assert_eq!(verdict(wrong_peer), ["1 is wrong"]);
+        let undecided = vec![executed(11), claim(1, 11, hash(99))];
+        assert!(verdict(undecided).is_empty(), "bank 2 has not spoken");
+        let wrong_here = vec![executed(11), claim(1, 11, hash(99)), claim(2, 11, hash(99))];
+        assert_eq!(verdict(wrong_here), ["out: differs from 1"]);
+    }
+
     #[test]
     fn the_seeds_single_checks_count_before_and_after_the_own_execution() {
         let mut checks = checks();
@@ -269,7 +312,7 @@ mod tests {
 
         let mut checks = self::checks();
         let refused = Check { code: false, descript: "não".into() };
-        assert_eq!(give(&mut checks, vec![executed(11), check(1, refused)]), (0, 1));
+        assert_eq!(give(&mut checks, vec![executed(11), check(1, refused), check(2, DONE)]), (0, 1));
     }
 
     #[test]

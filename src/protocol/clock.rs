@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::effect::{BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Reply};
+use super::effect::{BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Reach, Reply};
 use super::event::{Event, REQUESTS_PER_EVENT_MAX, RawRequest};
 use super::ids::{Ballot, BankId};
 use super::vector_clock::VectorClock;
@@ -32,8 +32,8 @@ pub struct Clock {
     clock: VectorClock,
     /// The view in force; `None` while frozen.
     view: Option<Ballot>,
-    /// Whether all its members answer; what is stamped without them would wait for them.
-    reachable: bool,
+    /// Whether its members answer; what is stamped without them would wait for them.
+    reach: Reach,
     draining: bool,
     /// Own counter through which all members have executed and agree.
     agreed: u64,
@@ -48,7 +48,7 @@ impl Clock {
             me,
             clock: VectorClock::zero(banks),
             view: None,
-            reachable: false,
+            reach: Reach::Minority,
             draining: false,
             agreed: 0,
             queue: VecDeque::new(),
@@ -82,7 +82,12 @@ impl Clock {
                 out.push(Effect::Buffer(BufferInput::Freeze(ballot)));
             }
             ClockInput::Install(installed) => self.install(installed, out),
-            ClockInput::Reachable(reachable) => self.reachable = reachable,
+            ClockInput::Reach(reach) => {
+                self.reach = reach;
+                if reach == Reach::Minority {
+                    self.refuse_all(NotTaken::CutOff, out);
+                }
+            }
             ClockInput::Drain => {
                 self.draining = true;
                 self.refuse_all(NotTaken::Stopping, out);
@@ -95,6 +100,8 @@ impl Clock {
     fn submit(&mut self, request: RawRequest, now: Millis, out: &mut Vec<Effect>) {
         if self.draining {
             out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::Stopping)));
+        } else if self.reach == Reach::Minority {
+            out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::CutOff)));
         } else if self.queue.len() >= QUEUE_MAX {
             out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::Overloaded)));
         } else {
@@ -113,7 +120,11 @@ impl Clock {
         while self.queue.front().is_some_and(|(deadline, _)| *deadline <= now) {
             let (_, request) = self.queue.pop_front().expect("just seen");
             // With all members there, waiting this long means more work than the consortium can do.
-            let why = if self.view.is_some() && self.reachable { NotTaken::Overloaded } else { NotTaken::CutOff };
+            let why = if self.view.is_some() && self.reach == Reach::Members {
+                NotTaken::Overloaded
+            } else {
+                NotTaken::CutOff
+            };
             out.push(Effect::Reply(request.id, Reply::NotTaken(why)));
         }
     }
@@ -123,7 +134,7 @@ impl Clock {
     }
 
     fn stamp(&mut self, out: &mut Vec<Effect>) {
-        let Some(view) = self.view.filter(|_| self.reachable) else { return };
+        let Some(view) = self.view.filter(|_| self.reach == Reach::Members) else { return };
         while self.may_stamp() {
             let requests = self.next_batch();
             self.clock.count(self.me);
@@ -192,9 +203,10 @@ mod tests {
     #[test]
     fn what_queued_up_before_the_view_is_stamped_after_it_in_one_event_above_the_flushed_clock() {
         let mut clock = Clock::new(BankId(1), 3);
+        give(&mut clock, vec![ClockInput::Reach(Reach::Majority)], 0);
         let submitted = ["a", "b", "c"].map(|name| ClockInput::Submit(request(name)));
         assert!(events(&give(&mut clock, submitted.into(), 0)).is_empty());
-        let out = give(&mut clock, vec![installed([4, 7, 2]), ClockInput::Reachable(true)], 0);
+        let out = give(&mut clock, vec![installed([4, 7, 2]), ClockInput::Reach(Reach::Members)], 0);
         let events = events(&out);
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].timestamp, vec![4, 8, 2].into());
@@ -205,7 +217,7 @@ mod tests {
     #[test]
     fn a_lone_request_leaves_at_once_and_what_comes_meanwhile_shares_the_next_event() {
         let mut clock = Clock::new(BankId(0), 3);
-        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reachable(true)], 0);
+        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
         let submit = |names: std::ops::Range<usize>| {
             names.map(|name| ClockInput::Submit(request(&name.to_string()))).collect::<Vec<_>>()
         };
@@ -221,7 +233,7 @@ mod tests {
     #[test]
     fn only_so_many_own_events_are_under_way() {
         let mut clock = Clock::new(BankId(0), 3);
-        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reachable(true)], 0);
+        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
         for index in 0..1_000 {
             give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 0);
         }
@@ -231,18 +243,29 @@ mod tests {
     #[test]
     fn a_request_that_found_no_view_in_time_is_answered_as_not_taken_and_never_stamped() {
         let mut clock = Clock::new(BankId(0), 3);
-        give(&mut clock, vec![ClockInput::Submit(request("a"))], 100);
+        give(&mut clock, vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))], 100);
         assert!(give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS - 1).is_empty());
         let out = give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS);
         assert!(matches!(out[..], [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]));
-        let later = vec![installed([0, 0, 0]), ClockInput::Reachable(true)];
+        let later = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
         assert!(events(&give(&mut clock, later, 9_000)).is_empty());
+    }
+
+    #[test]
+    fn a_bank_cut_off_from_the_majority_refuses_at_once() {
+        let mut clock = Clock::new(BankId(0), 3);
+        let cut_off = |out: &[Effect]| matches!(out, [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]);
+        assert!(cut_off(&give(&mut clock, vec![ClockInput::Submit(request("a"))], 0)));
+        let waits = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("b"))];
+        assert!(give(&mut clock, waits, 0).is_empty());
+        assert!(cut_off(&give(&mut clock, vec![ClockInput::Reach(Reach::Minority)], 0)));
     }
 
     #[test]
     fn a_draining_clock_refuses_what_waits_and_what_comes() {
         let mut clock = Clock::new(BankId(0), 3);
-        let inputs = vec![ClockInput::Submit(request("a")), ClockInput::Drain, ClockInput::Submit(request("b"))];
+        let mut inputs = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))];
+        inputs.extend([ClockInput::Drain, ClockInput::Submit(request("b"))]);
         let out = give(&mut clock, inputs, 0);
         let stopping = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stopping)));
         assert_eq!(out.iter().filter(|effect| stopping(effect)).count(), 2);
@@ -253,7 +276,7 @@ mod tests {
         let mut clock = Clock::new(BankId(0), 3);
         let inputs = vec![
             installed([0, 0, 0]),
-            ClockInput::Reachable(true),
+            ClockInput::Reach(Reach::Members),
             ClockInput::Held { view: Ballot { round: 1, coordinator: BankId(0) }, clock: vec![0, 5, 0].into() },
             ClockInput::Submit(request("a")),
         ];

@@ -1,14 +1,18 @@
 //! What the protocol's parts tell each other. Every part is a plain struct: an input and the time go in, effects come
-//! out. Actors (and later the simulator) only carry effects to the part they name.
+//! out. Actors and the simulator only carry effects to the part they name.
 //!
 //! Between two parts effects arrive in the order in which they were made; between different pairs in any order.
 
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{Event, Held, RawRequest};
+use super::heartbeat::{Cause, PeerState};
 use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use super::order_key::OrderKey;
+use super::snapshot::{SnapshotHead, SnapshotPiece};
 use super::vector_clock::VectorClock;
 use super::view::{PreparePlan, ViewMessage};
 use crate::ledger::Executed;
@@ -31,6 +35,8 @@ pub enum Effect {
     Checks(ChecksInput),
     /// To the view.
     View(ViewInput),
+    /// To the heartbeat monitor.
+    Heartbeat(HeartbeatInput),
     /// To the link to one peer.
     Peer(BankId, PeerInput),
     /// To the customer who waits for this request.
@@ -57,12 +63,24 @@ pub enum ClockInput {
     Freeze(Ballot),
     /// A view begins; passed on to the buffer.
     Install(Installed),
-    /// Whether every member can be reached, so that stamping makes sense.
-    Reachable(bool),
+    /// Whom this bank reaches, and so whether stamping makes sense.
+    Reach(Reach),
     /// The node is about to stop: take nothing new.
     Drain,
     /// Time has passed.
     Tick,
+}
+
+/// Whom a bank reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// A view is in force and all its members answer.
+    Members,
+    /// A majority answers: a view will soon be in force, and requests may wait for it.
+    Majority,
+    /// Fewer: requests are refused at once.
+    Minority,
 }
 
 /// What the ordered buffer is told.
@@ -92,6 +110,8 @@ pub enum BufferInput {
     LedgerFrozen(Frozen),
     /// A view begins.
     Install(Installed),
+    /// Time has passed.
+    Tick,
 }
 
 /// What one peer says in one message, coalesced.
@@ -131,7 +151,12 @@ pub enum JournalInput {
     /// Write a promise; answered by [`ViewInput::Frozen`].
     Promise(Frozen),
     /// Executed events fetched from a member; answered by [`ViewInput::Replayed`].
-    Replayed(Vec<JournalEntry>),
+    Replayed {
+        /// The events.
+        entries: Vec<JournalEntry>,
+        /// The last of them.
+        executed: Executions,
+    },
     /// Write a prepared view, new events and drops in one step; answered by [`ViewInput::Prepared`].
     Prepare {
         /// The view.
@@ -141,19 +166,32 @@ pub enum JournalInput {
         /// Events that never existed.
         dropped: Vec<OrderKey>,
     },
-    /// Read executed events for a member that lacks them; answered by [`ViewInput::JournalRead`].
+    /// This bank's disk has lost something: it counts for no majority until it has prepared a view.
+    Forgotten,
+    /// Read executed events for a bank that lacks them; answered by [`ViewInput::JournalRead`].
     Read {
         /// Who asked.
         to: BankId,
-        /// For which ballot.
-        ballot: Ballot,
         /// Everything executed after this.
         after: Position,
     },
+    /// Read a piece of the snapshot for a bank that lacks it; answered by [`ViewInput::SnapshotRead`].
+    ReadSnapshot {
+        /// Who asked.
+        to: BankId,
+        /// Which piece.
+        index: u32,
+    },
+    /// Write a piece of a snapshot that is arriving; answered by [`ViewInput::PieceStored`].
+    StorePiece(SnapshotPiece),
+    /// All pieces are here: hand them to the ledger.
+    OpenSnapshot(SnapshotHead),
+    /// The ledger stands where the snapshot says; answered by [`ViewInput::Replayed`].
+    SnapshotOpened(SnapshotHead),
 }
 
 /// A node's state once it has frozen for a ballot.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Frozen {
     /// The ballot that is promised.
     pub ballot: Ballot,
@@ -165,8 +203,31 @@ pub struct Frozen {
     pub position: Position,
     /// Chain hash there.
     pub hash: ChainHash,
+    /// The last executed event.
+    pub executed: Option<Executions>,
+}
+
+/// How far execution has come in the view of the last executed event. Every member of that view has all of it on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Executions {
     /// Key of the last executed event.
-    pub last: Option<OrderKey>,
+    pub last: OrderKey,
+    /// Members of its view.
+    pub members: BankSet,
+    /// Covers everything executed of its view.
+    pub clock: VectorClock,
+}
+
+impl Executions {
+    /// Counts one more executed event.
+    pub fn count(executions: &mut Option<Executions>, held: &Held) {
+        let (last, clock) = (held.event.order_key(), held.event.timestamp.clone());
+        let mut next = Executions { last, members: held.members, clock };
+        if let Some(before) = executions.take().filter(|before| before.last.view == last.view) {
+            next.clock.merge(&before.clock);
+        }
+        *executions = Some(next);
+    }
 }
 
 /// That an event was executed, and where.
@@ -212,6 +273,13 @@ pub enum LedgerInput {
     },
     /// Execute what a member has executed before us, and check that it comes out the same.
     Replay(Vec<JournalEntry>),
+    /// Begin anew from a snapshot, and check that it is what its head says.
+    Restore {
+        /// What it claims.
+        head: SnapshotHead,
+        /// Its pieces, in order.
+        pieces: Vec<String>,
+    },
 }
 
 /// What the checks are told.
@@ -320,30 +388,59 @@ pub enum ViewInput {
     Peer {
         /// The peer.
         bank: BankId,
-        /// What it said of itself last; `None` when it does not answer.
+        /// Whether it answers.
+        state: PeerState,
+        /// What it said of itself last.
         report: Option<PeerReport>,
     },
+    /// A peer speaks in this view, so it has begun.
+    Traffic(Ballot),
     /// The node has frozen and the promise is on disk.
     Frozen(Frozen),
-    /// Fetched events were executed and are on disk.
+    /// Fetched events, or a snapshot, were executed and are on disk.
     Replayed {
         /// Executed through.
         position: Position,
         /// Chain hash there.
         hash: ChainHash,
-        /// Key of the last executed event.
-        last: OrderKey,
+        /// The last executed event.
+        executed: Executions,
     },
     /// The prepared view is on disk.
     Prepared(Ballot),
-    /// Executed events for a member that lacks them.
+    /// Executed events for a bank that lacks them.
     JournalRead {
         /// Who asked.
         to: BankId,
-        /// For which ballot.
-        ballot: Ballot,
         /// The events, in order.
         entries: Vec<JournalEntry>,
+        /// The chain hash where the events begin; `None` while that is not known here.
+        hash_before: Option<ChainHash>,
+        /// What lies below this the journal no longer has; a snapshot has it.
+        starts_after: Position,
+    },
+    /// A piece of the snapshot for a bank that lacks it, if there is such a piece.
+    SnapshotRead {
+        /// Who asked.
+        to: BankId,
+        /// The piece.
+        piece: Option<SnapshotPiece>,
+    },
+    /// A piece of an arriving snapshot is on disk.
+    PieceStored {
+        /// The snapshot.
+        head: SnapshotHead,
+        /// The piece to ask for next.
+        next: u32,
+    },
+    /// The snapshot that arrived is not what its head says.
+    SnapshotRefused,
+    /// A member's copy of the ledger differs from most members', this bank's among them.
+    PeerDiverged {
+        /// The member.
+        bank: BankId,
+        /// Where.
+        position: Position,
     },
     /// This copy of the ledger differs from a peer's.
     Diverged {
@@ -357,12 +454,33 @@ pub enum ViewInput {
 }
 
 /// What a bank says of itself in its heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PeerReport {
     /// The view in which it takes part now.
     pub active: Option<Ballot>,
     /// The highest ballot it has promised.
     pub promised: Ballot,
+    /// The last view it has prepared.
+    pub prepared: Ballot,
+    /// Whether its disk counts in the decision how a view begins: it has lost nothing.
+    pub voter: bool,
+    /// Whether its copy of the ledger differs: it takes part in nothing.
+    pub diverged: bool,
+    /// Whom it hears, itself included.
+    pub hears: BankSet,
+}
+
+/// What the heartbeat monitor is told.
+#[derive(Clone, Copy, Debug)]
+pub enum HeartbeatInput {
+    /// A peer has answered a ping.
+    Heard(BankId, PeerReport),
+    /// A peer's connection was refused or has ended.
+    Lost(BankId),
+    /// Events wait for a peer whose durable clock stands still.
+    Standing(BankId),
+    /// Time has passed.
+    Tick,
 }
 
 /// The beginning of a view as all parts learn it.
@@ -386,7 +504,7 @@ pub enum Reply {
 /// Why a request was not stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotTaken {
-    /// Not all members can be reached, or no view stands.
+    /// No majority can be reached, or no view came to stand in time.
     CutOff,
     /// The node is stopping.
     Stopping,
@@ -400,28 +518,73 @@ pub enum Notice {
     /// The node takes writes.
     Ready(Ballot, BankSet),
     /// The node does not take writes any more.
-    NotReady,
+    NotReady(Reach),
     /// A peer answers.
     PeerUp(BankId),
     /// A peer does not answer.
-    PeerDown(BankId),
+    PeerDown(BankId, Cause),
+    /// A bank is no member of the new view.
+    Left(BankId, Option<Cause>),
+    /// A bank is a member of the new view and was none of the last.
+    Joined(BankId),
     /// A view change has begun.
     Stopping(Ballot),
     /// This copy of the ledger differs from a peer's; writes stop.
     Diverged(BankId, Position),
+    /// A peer's copy of the ledger differs from most.
+    PeerDiverged(BankId, Position),
     /// A peer has sent an event stamped below what it had said before.
     BrokenOrder(BankId),
-    /// The node catches up.
-    CatchingUp(Position, Position),
+    /// This bank's disk lacks what others know it had.
+    Forgotten(BankId),
+    /// The node catches up with a member.
+    CatchingUp(Position, BankId),
+    /// The node has caught up and asks to be let in.
+    CaughtUp(Position),
+    /// The node begins anew from a member's snapshot.
+    Restoring(Position, BankId),
+}
+
+impl Notice {
+    /// How loudly it is said.
+    #[must_use]
+    pub fn weight(&self) -> Weight {
+        match self {
+            Notice::Diverged(..) | Notice::PeerDiverged(..) | Notice::BrokenOrder(_) | Notice::Forgotten(_) => {
+                Weight::Alarm
+            }
+            Notice::NotReady(_) | Notice::PeerDown(..) | Notice::Left(..) => Weight::Warning,
+            _ => Weight::News,
+        }
+    }
+}
+
+/// How much a notice matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Good to know.
+    News,
+    /// Somebody is missing.
+    Warning,
+    /// Somebody must look.
+    Alarm,
 }
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::Ready(view, members) => write!(f, "ready (visão {view}, {} bancos)", members.len()),
-            Notice::NotReady => f.write_str("sem todos os bancos: leituras seguem, escritas recebem 503"),
+            Notice::Ready(view, members) => {
+                write!(f, "ready (visão {view}, {} bancos: {members})", members.len())
+            }
+            Notice::NotReady(Reach::Minority) => {
+                f.write_str("isolado da maioria: leituras seguem, escritas recebem 503")
+            }
+            Notice::NotReady(_) => f.write_str("escritas aguardam a troca de visão"),
             Notice::PeerUp(bank) => write!(f, "banco {bank} responde"),
-            Notice::PeerDown(bank) => write!(f, "banco {bank} não responde"),
+            Notice::PeerDown(bank, cause) => write!(f, "banco {bank} não responde ({cause})"),
+            Notice::Left(bank, Some(cause)) => write!(f, "banco {bank} saiu do consórcio ({cause})"),
+            Notice::Left(bank, None) => write!(f, "banco {bank} saiu do consórcio"),
+            Notice::Joined(bank) => write!(f, "banco {bank} entrou no consórcio"),
             Notice::Stopping(ballot) => write!(f, "troca de visão: promessa à cédula {ballot}"),
             Notice::Diverged(bank, position) => {
                 write!(
@@ -429,10 +592,22 @@ impl fmt::Display for Notice {
                     "CÓPIA DIVERGENTE: a posição {position} difere da do banco {bank}; escritas suspensas, dados mantidos"
                 )
             }
+            Notice::PeerDiverged(bank, position) => {
+                write!(f, "CÓPIA DIVERGENTE no banco {bank}: a posição {position} difere da da maioria")
+            }
             Notice::BrokenOrder(bank) => {
                 write!(f, "banco {bank} carimbou um evento abaixo do que já confirmou; o evento não foi aceito")
             }
-            Notice::CatchingUp(from, to) => write!(f, "recuperando o diário da posição {from} até {to}"),
+            Notice::Forgotten(by) => {
+                write!(f, "DISCO INCOMPLETO: o banco {by} lembra mais do que está aqui; este banco reaprende o diário")
+            }
+            Notice::CatchingUp(from, source) => {
+                write!(f, "recuperando o diário a partir da posição {from}, do banco {source}")
+            }
+            Notice::CaughtUp(position) => write!(f, "diário em dia na posição {position}; pede entrada no consórcio"),
+            Notice::Restoring(position, source) => {
+                write!(f, "recebendo do banco {source} o instantâneo da posição {position}")
+            }
         }
     }
 }

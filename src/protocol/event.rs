@@ -5,6 +5,7 @@
 //! `[{id, type_msg, msg}, …]`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,22 @@ impl Event {
     }
 }
 
+/// Events are equal when they stand at the same place of the order under the same name: nothing else of a stamped event
+/// ever changes.
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        (self.order_key(), &self.id) == (other.order_key(), &other.id)
+    }
+}
+
+impl Eq for Event {}
+
+impl Hash for Event {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.order_key(), &self.id).hash(state);
+    }
+}
+
 impl Serialize for Event {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.wire.serialize(serializer)
@@ -122,7 +139,7 @@ impl Serialize for Event {
 }
 
 /// An event that a bank has taken in, with the members of the view it belongs to: its execution depends on them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// The event.
     pub event: Arc<Event>,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::effect::{
-    BufferInput, Check, ChecksInput, Effect, ExecutedEvent, ExecutedMark, JournalInput, LedgerInput, PeerInput,
-    ViewInput,
+    BufferInput, Check, ChecksInput, Effect, ExecutedEvent, ExecutedMark, Executions, JournalEntry, JournalInput,
+    LedgerInput, PeerInput, ViewInput,
 };
 use super::event::Held;
 use super::ids::{Ballot, BankId, BankSet};
-use super::order_key::OrderKey;
+use super::snapshot::SnapshotHead;
 use crate::ledger::Book;
 
 /// Executes events on this bank's copy of the ledger.
@@ -17,15 +17,16 @@ pub struct Executor {
     me: BankId,
     members: BankSet,
     book: Book,
-    /// Key of the last executed event.
-    last: Option<OrderKey>,
+    banks: usize,
+    /// The last executed event.
+    executed: Option<Executions>,
 }
 
 impl Executor {
     /// An executor over a ledger that the journal has rebuilt.
     #[must_use]
-    pub fn new(me: BankId, book: Book, last: Option<OrderKey>) -> Self {
-        Executor { me, members: BankSet::default(), book, last }
+    pub fn new(me: BankId, banks: usize, book: Book, executed: Option<Executions>) -> Self {
+        Executor { me, members: BankSet::default(), book, banks, executed }
     }
 
     /// The ledger, for reading.
@@ -40,7 +41,7 @@ impl Executor {
             LedgerInput::Execute { view, events } => return self.execute(view, &events, out),
             LedgerInput::Freeze(mut frozen) => {
                 (frozen.position, frozen.hash) = (self.book.position(), self.book.hash());
-                frozen.last = self.last;
+                frozen.executed = self.executed.clone();
                 out.push(Effect::Buffer(BufferInput::LedgerFrozen(frozen)));
             }
             LedgerInput::Install { view, members } => {
@@ -48,24 +49,39 @@ impl Executor {
                 let (position, hash) = (self.book.position(), self.book.hash());
                 out.push(Effect::Checks(ChecksInput::Install { view, members, position, hash }));
             }
-            LedgerInput::Replay(entries) => {
-                for entry in &entries {
-                    if self.last.is_some_and(|last| entry.held.event.order_key() <= last) {
-                        let position = entry.position;
-                        out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));
-                        return Vec::new();
-                    }
-                    let executed = self.apply(&entry.held);
-                    if (executed.position, executed.hash) != (entry.position, entry.hash) {
-                        let position = entry.position;
-                        out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));
-                        return Vec::new();
-                    }
-                }
-                out.push(Effect::Journal(JournalInput::Replayed(entries)));
-            }
+            LedgerInput::Replay(entries) => self.replay(entries, out),
+            LedgerInput::Restore { head, pieces } => self.restore(head, pieces, out),
         }
         Vec::new()
+    }
+
+    fn replay(&mut self, entries: Vec<JournalEntry>, out: &mut Vec<Effect>) {
+        for entry in &entries {
+            let position = entry.position;
+            let in_order = self.executed.as_ref().is_none_or(|done| done.last < entry.held.event.order_key());
+            let same = in_order && {
+                let executed = self.apply(&entry.held);
+                (executed.position, executed.hash) == (entry.position, entry.hash)
+            };
+            if !same {
+                return out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));
+            }
+        }
+        if let Some(executed) = self.executed.clone() {
+            out.push(Effect::Journal(JournalInput::Replayed { entries, executed }));
+        }
+    }
+
+    /// A snapshot that is not what its head says is left alone; the copy here stays as it was.
+    fn restore(&mut self, head: SnapshotHead, pieces: Vec<String>, out: &mut Vec<Effect>) {
+        match Book::from_snapshot(self.banks, pieces.iter().map(String::as_str)) {
+            Ok(book) if (book.position(), book.hash()) == (head.position, head.hash) => {
+                self.book = book;
+                self.executed = Some(head.executed.clone());
+                out.push(Effect::Journal(JournalInput::SnapshotOpened(head)));
+            }
+            _ => out.push(Effect::View(ViewInput::SnapshotRefused)),
+        }
     }
 
     fn execute(&mut self, view: Ballot, events: &[Held], out: &mut Vec<Effect>) -> Vec<ExecutedEvent> {
@@ -94,8 +110,9 @@ impl Executor {
 
     fn apply(&mut self, held: &Held) -> ExecutedEvent {
         let key = held.event.order_key();
-        assert!(self.last.is_none_or(|last| last < key), "keys only grow, over all views");
-        self.last = Some(key);
+        let before = self.executed.as_ref().map(|done| done.last);
+        assert!(before.is_none_or(|last| last < key), "keys only grow, over all views");
+        Executions::count(&mut self.executed, held);
         apply(&mut self.book, held)
     }
 }

@@ -1,30 +1,86 @@
 //! Who answers: like a nurse who writes down when each patient was last heard, and calls one well again only after
 //! they have been steady for a while.
 //!
-//! A bank fails by silence, or at once when its connection is refused or closed. One that was lost must answer without
-//! a break for a while before it counts again, so that a flapping bank does not drag the others along.
+//! A bank fails by silence, at once when its connection is refused or closed, and when events wait for its durable
+//! clock and that stands still. One that was lost must answer without a break for a while before it counts again,
+//! longer each time, so that a flapping bank does not drag the others along.
+//!
+//! Time is what this bank was awake for: after it has itself been stopped for a while, it blames nobody for silence.
 
-use super::effect::Millis;
+use std::fmt;
+
+use super::effect::{Effect, HeartbeatInput, Millis, PeerReport, ViewInput};
 use super::ids::BankId;
+
+/// Longest time between two looks at the clock that counts; what is longer, this bank slept through.
+pub const AWAKE_GAP_MAX_MS: Millis = 500;
+/// How long a bank must be up before its earlier losses are forgotten, in milliseconds.
+pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
+/// Most doublings of the time that a return is watched.
+pub const FLAPS_MAX: u32 = 4;
 
 /// When a silence is a failure and how long a return is watched, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// Silence that means failure.
     pub failure_after: Millis,
-    /// Steady answers needed after a failure.
+    /// Steady answers needed after a first failure; doubles with each further one.
     pub rejoin_after: Millis,
 }
 
 /// What is known of a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PeerState {
     /// It answers.
     Up,
     /// It answers again, but not for long enough yet.
     Returning,
-    /// It does not answer.
-    Down,
+    /// It has not been heard at all.
+    #[default]
+    Unheard,
+    /// It does not answer any more.
+    Down(Cause),
+}
+
+/// Why a peer counts as failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Silence for so many milliseconds.
+    Silent(Millis),
+    /// Its connection was refused or has ended.
+    Lost,
+    /// Its durable clock stands still while events wait for it.
+    Standing,
+    /// It answers, and takes part in another view or none.
+    Elsewhere,
+    /// Its copy of the ledger differs.
+    Diverged,
+    /// Other members do not hear it.
+    Unheard,
+}
+
+impl fmt::Display for PeerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerState::Up => f.write_str("responde"),
+            PeerState::Returning => f.write_str("voltou a responder, em observação"),
+            PeerState::Unheard => f.write_str("ainda não ouvido"),
+            PeerState::Down(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Silent(millis) => write!(f, "sem resposta há {} s", millis / 1_000),
+            Cause::Lost => f.write_str("conexão encerrada ou recusada"),
+            Cause::Standing => f.write_str("relógio durável parado"),
+            Cause::Elsewhere => f.write_str("recomeçou ou está em outra visão"),
+            Cause::Diverged => f.write_str("cópia divergente"),
+            Cause::Unheard => f.write_str("outros bancos não o ouvem"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,8 +88,11 @@ struct Observation {
     last_heard: Option<Millis>,
     /// Since when it has answered without a break.
     steady_since: Option<Millis>,
-    /// Whether it was up once and was lost since: then its return is watched.
-    lost: bool,
+    /// Why it was lost: then its return is watched.
+    lost: Option<Cause>,
+    /// How often it was lost lately.
+    flaps: u32,
+    report: Option<PeerReport>,
 }
 
 /// The heartbeats of all peers.
@@ -41,6 +100,9 @@ struct Observation {
 pub struct Heartbeat {
     patience: Patience,
     peers: Vec<Observation>,
+    /// Milliseconds that this bank was awake for.
+    awake: Millis,
+    last_look: Millis,
 }
 
 impl Heartbeat {
@@ -48,49 +110,98 @@ impl Heartbeat {
     #[must_use]
     pub fn new(banks: usize, patience: Patience) -> Self {
         assert!(patience.failure_after > 0, "a bank that fails at once never answers");
-        Heartbeat { patience, peers: vec![Observation::default(); banks] }
+        Heartbeat { patience, peers: vec![Observation::default(); banks], awake: 0, last_look: 0 }
     }
 
-    /// The peer has answered.
-    pub fn heard(&mut self, peer: BankId, now: Millis) {
-        let silent = self.state(peer, now) == PeerState::Down;
-        let seen = &mut self.peers[peer.index()];
-        if silent {
-            // Only who had been heard before can have been lost: a first start waits for nobody.
-            seen.lost |= seen.last_heard.is_some();
-            seen.steady_since = Some(now);
+    /// Takes one input; see [`HeartbeatInput`]. Tells the view what is known of each peer that it concerns.
+    pub fn handle(&mut self, input: HeartbeatInput, now: Millis, out: &mut Vec<Effect>) {
+        self.awake += now.saturating_sub(self.last_look).min(AWAKE_GAP_MAX_MS);
+        self.last_look = now;
+        match input {
+            HeartbeatInput::Heard(bank, report) => {
+                self.heard(bank, report);
+                self.tell(bank, out);
+            }
+            HeartbeatInput::Lost(bank) => {
+                self.lose(bank, Cause::Lost);
+                self.tell(bank, out);
+            }
+            HeartbeatInput::Standing(bank) => {
+                self.lose(bank, Cause::Standing);
+                self.tell(bank, out);
+            }
+            HeartbeatInput::Tick => self.look(out),
         }
-        seen.last_heard = Some(now);
-        if self.state(peer, now) == PeerState::Up {
-            self.peers[peer.index()].lost = false;
-        }
-    }
-
-    /// The peer's connection was refused or closed.
-    pub fn refused(&mut self, peer: BankId) {
-        let seen = &mut self.peers[peer.index()];
-        seen.lost |= seen.last_heard.is_some();
-        seen.steady_since = None;
     }
 
     /// What is known of a peer now.
     #[must_use]
-    pub fn state(&self, peer: BankId, now: Millis) -> PeerState {
+    pub fn state(&self, peer: BankId) -> PeerState {
         let seen = &self.peers[peer.index()];
-        let (Some(last), Some(since)) = (seen.last_heard, seen.steady_since) else { return PeerState::Down };
-        if now.saturating_sub(last) >= self.patience.failure_after {
-            PeerState::Down
-        } else if seen.lost && now.saturating_sub(since) < self.patience.rejoin_after {
-            PeerState::Returning
-        } else {
-            PeerState::Up
+        let Some(last) = seen.last_heard else { return PeerState::Unheard };
+        let silence = self.awake.saturating_sub(last);
+        match (seen.steady_since, seen.lost) {
+            (None, cause) => PeerState::Down(cause.unwrap_or(Cause::Lost)),
+            (Some(_), _) if silence >= self.patience.failure_after => PeerState::Down(Cause::Silent(silence)),
+            (Some(since), Some(_)) if self.awake - since < self.watch(seen) => PeerState::Returning,
+            (Some(_), _) => PeerState::Up,
         }
     }
 
-    /// How long a peer has been silent, in milliseconds; `None` when it was never heard.
-    #[must_use]
-    pub fn silent_for(&self, peer: BankId, now: Millis) -> Option<Millis> {
-        self.peers[peer.index()].last_heard.map(|last| now.saturating_sub(last))
+    /// How long the return of a peer is watched.
+    fn watch(&self, seen: &Observation) -> Millis {
+        self.patience.rejoin_after << seen.flaps.saturating_sub(1).min(FLAPS_MAX)
+    }
+
+    fn heard(&mut self, peer: BankId, report: PeerReport) {
+        let silence = match self.state(peer) {
+            PeerState::Down(cause) => Some(cause),
+            _ => None,
+        };
+        let awake = self.awake;
+        let seen = &mut self.peers[peer.index()];
+        if let (Some(cause), Some(_)) = (silence, seen.steady_since) {
+            seen.lost = Some(cause);
+            seen.flaps += 1;
+        }
+        if silence.is_some() || seen.steady_since.is_none() {
+            seen.steady_since = Some(awake);
+        }
+        seen.last_heard = Some(awake);
+        seen.report = Some(report);
+        if self.state(peer) == PeerState::Up {
+            let seen = &mut self.peers[peer.index()];
+            seen.lost = None;
+            if seen.steady_since.is_some_and(|since| awake - since >= FLAPS_FORGOTTEN_AFTER_MS) {
+                seen.flaps = 0;
+            }
+        }
+    }
+
+    fn lose(&mut self, peer: BankId, cause: Cause) {
+        let was_up = self.state(peer) == PeerState::Up;
+        let seen = &mut self.peers[peer.index()];
+        seen.report = None;
+        // Only who had been heard before can have been lost: a first start waits for nobody.
+        if seen.last_heard.is_some() {
+            seen.flaps += u32::from(was_up);
+            seen.lost = Some(seen.lost.filter(|_| !was_up).unwrap_or(cause));
+            seen.steady_since = None;
+        }
+    }
+
+    fn look(&mut self, out: &mut Vec<Effect>) {
+        for bank in BankId::all(self.peers.len()) {
+            if matches!(self.state(bank), PeerState::Down(Cause::Silent(_))) {
+                self.tell(bank, out);
+            }
+        }
+    }
+
+    fn tell(&self, bank: BankId, out: &mut Vec<Effect>) {
+        let state = self.state(bank);
+        let report = self.peers[bank.index()].report.filter(|_| matches!(state, PeerState::Up | PeerState::Returning));
+        out.push(Effect::View(ViewInput::Peer { bank, state, report }));
     }
 }
 
@@ -100,54 +211,119 @@ mod tests {
 
     const PEER: BankId = BankId(1);
 
-    fn heartbeat() -> Heartbeat {
-        Heartbeat::new(3, Patience { failure_after: 5_000, rejoin_after: 5_000 })
+    /// A heartbeat that looks at the clock every 100 ms.
+    struct Watched {
+        heartbeat: Heartbeat,
+        now: Millis,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let patience = Patience { failure_after: 5_000, rejoin_after: 5_000 };
+            Watched { heartbeat: Heartbeat::new(3, patience), now: 0 }
+        }
+
+        fn give(&mut self, input: HeartbeatInput) -> PeerState {
+            self.heartbeat.handle(input, self.now, &mut Vec::new());
+            self.heartbeat.state(PEER)
+        }
+
+        fn hear(&mut self) -> PeerState {
+            self.give(HeartbeatInput::Heard(PEER, PeerReport::default()))
+        }
+
+        fn lose(&mut self) -> PeerState {
+            self.give(HeartbeatInput::Lost(PEER))
+        }
+
+        /// Lets time pass; the peer answers every second if it is there.
+        fn pass(&mut self, millis: Millis, peer_answers: bool) -> PeerState {
+            for _ in 0..millis / 100 {
+                self.now += 100;
+                self.give(HeartbeatInput::Tick);
+                if peer_answers && self.now.is_multiple_of(1_000) {
+                    self.hear();
+                }
+            }
+            self.heartbeat.state(PEER)
+        }
     }
 
     #[test]
     fn a_first_answer_counts_at_once() {
-        let mut heartbeat = heartbeat();
-        assert_eq!(heartbeat.state(PEER, 0), PeerState::Down);
-        heartbeat.heard(PEER, 10);
-        assert_eq!(heartbeat.state(PEER, 10), PeerState::Up);
+        let mut watched = Watched::new();
+        assert_eq!(watched.pass(100, false), PeerState::Unheard);
+        assert_eq!(watched.hear(), PeerState::Up);
     }
 
     #[test]
-    fn five_seconds_of_silence_are_a_failure() {
-        let mut heartbeat = heartbeat();
-        heartbeat.heard(PEER, 0);
-        assert_eq!(heartbeat.state(PEER, 4_999), PeerState::Up);
-        assert_eq!(heartbeat.state(PEER, 5_000), PeerState::Down);
+    fn five_seconds_of_silence_are_a_failure_and_its_cause_says_so() {
+        let mut watched = Watched::new();
+        watched.hear();
+        assert_eq!(watched.pass(4_900, false), PeerState::Up);
+        let state = watched.pass(100, false);
+        assert_eq!(state, PeerState::Down(Cause::Silent(5_000)));
+        assert_eq!(Cause::Silent(5_000).to_string(), "sem resposta há 5 s");
     }
 
     #[test]
     fn a_refused_connection_is_a_failure_at_once_and_the_return_is_watched() {
-        let mut heartbeat = heartbeat();
-        heartbeat.heard(PEER, 0);
-        heartbeat.refused(PEER);
-        assert_eq!(heartbeat.state(PEER, 1), PeerState::Down);
-        (1_000..=5_000).step_by(1_000).for_each(|now| heartbeat.heard(PEER, now));
-        assert_eq!(heartbeat.state(PEER, 5_999), PeerState::Returning);
-        heartbeat.heard(PEER, 6_000);
-        assert_eq!(heartbeat.state(PEER, 6_000), PeerState::Up);
+        let mut watched = Watched::new();
+        watched.hear();
+        assert_eq!(watched.lose(), PeerState::Down(Cause::Lost));
+        assert_eq!(watched.pass(5_900, true), PeerState::Returning, "answers since 1 s");
+        assert_eq!(watched.pass(100, true), PeerState::Up);
     }
 
     #[test]
     fn a_break_while_returning_starts_the_watch_again() {
-        let mut heartbeat = heartbeat();
-        heartbeat.heard(PEER, 0);
-        heartbeat.heard(PEER, 20_000);
-        heartbeat.heard(PEER, 24_000);
-        heartbeat.refused(PEER);
-        heartbeat.heard(PEER, 24_500);
-        assert_eq!(heartbeat.state(PEER, 26_000), PeerState::Returning);
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.pass(20_000, false);
+        watched.hear();
+        watched.pass(4_000, true);
+        watched.lose();
+        watched.hear();
+        assert_eq!(watched.pass(4_900, true), PeerState::Returning);
+    }
+
+    #[test]
+    fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minute() {
+        let mut watched = Watched::new();
+        watched.hear();
+        let return_takes = |watched: &mut Watched| {
+            watched.lose();
+            watched.hear();
+            let start = watched.now;
+            while watched.pass(100, true) != PeerState::Up {}
+            (watched.now - start) / 1_000
+        };
+        let takes: Vec<_> = (0..4).map(|_| return_takes(&mut watched)).collect();
+        assert_eq!(takes, [5, 10, 20, 40]);
+        watched.pass(FLAPS_FORGOTTEN_AFTER_MS + 1_000, true);
+        assert_eq!(return_takes(&mut watched), 5);
     }
 
     #[test]
     fn who_was_refused_before_ever_being_heard_was_not_lost() {
-        let mut heartbeat = heartbeat();
-        heartbeat.refused(PEER);
-        heartbeat.heard(PEER, 100);
-        assert_eq!(heartbeat.state(PEER, 100), PeerState::Up);
+        let mut watched = Watched::new();
+        assert_eq!(watched.lose(), PeerState::Unheard);
+        assert_eq!(watched.hear(), PeerState::Up);
+    }
+
+    #[test]
+    fn a_bank_that_was_itself_stopped_blames_nobody_for_the_silence() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.now += 20_000;
+        assert_eq!(watched.give(HeartbeatInput::Tick), PeerState::Up);
+    }
+
+    #[test]
+    fn a_standing_clock_is_a_failure_although_the_bank_answers() {
+        let mut watched = Watched::new();
+        watched.hear();
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
+        assert_eq!(watched.hear(), PeerState::Returning);
     }
 }

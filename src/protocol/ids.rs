@@ -37,8 +37,14 @@ impl fmt::Display for BankId {
     }
 }
 
+/// How many of `banks` are a strict majority: any two such sets share a bank.
+#[must_use]
+pub fn majority(banks: usize) -> usize {
+    banks / 2 + 1
+}
+
 /// A set of banks, such as the members of a view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<BankId>", into = "Vec<BankId>")]
 pub struct BankSet(u64);
 
@@ -80,9 +86,43 @@ impl BankSet {
         self.0 == 0
     }
 
+    /// The banks that are in both sets.
+    #[must_use]
+    pub fn both(self, other: BankSet) -> BankSet {
+        BankSet(self.0 & other.0)
+    }
+
+    /// The banks of this set that are not in the other.
+    #[must_use]
+    pub fn without(self, other: BankSet) -> BankSet {
+        BankSet(self.0 & !other.0)
+    }
+
+    /// This set and one bank more.
+    #[must_use]
+    pub fn with(mut self, bank: BankId) -> BankSet {
+        self.insert(bank);
+        self
+    }
+
+    /// The lowest-numbered bank of the set.
+    #[must_use]
+    pub fn first(self) -> Option<BankId> {
+        self.iter().next()
+    }
+
     /// The banks of the set by number.
     pub fn iter(self) -> impl Iterator<Item = BankId> {
         (0..BANKS_MAX as u16).map(BankId).filter(move |bank| self.contains(*bank))
+    }
+}
+
+impl fmt::Display for BankSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, bank) in self.iter().enumerate() {
+            write!(f, "{}{bank}", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@
 //! - [`clock`] stamps, [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes, [`checks`] finds
 //!   agreement, [`outbox`] sends until it is acknowledged.
 //! - [`heartbeat`] knows who answers, [`view`] who acts together.
+//! - [`snapshot`]: the ledger as a whole on its way to a bank that lacks too much of the journal.
 //! - [`effect`]: everything these parts can tell each other, in one place.
 //!
 //! Each part is a plain struct with a `handle(input, …, out)`; it never sends anything itself.
@@ -30,5 +31,6 @@ pub mod ids;
 pub mod order_key;
 pub mod ordered_buffer;
 pub mod outbox;
+pub mod snapshot;
 pub mod vector_clock;
 pub mod view;

@@ -11,14 +11,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::effect::{
-    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, Installed, JournalInput, LedgerInput, Notice,
-    PeerInput,
+    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, HeartbeatInput, Installed, JournalInput,
+    LedgerInput, Millis, Notice, PeerInput, ViewInput,
 };
 use super::event::{Event, Held};
 use super::ids::{Ballot, BankId, BankSet, EventId};
 use super::order_key::OrderKey;
 use super::vector_clock::VectorClock;
 
+/// How often the buffer hears that time has passed, in milliseconds.
+pub const TICK_MS: Millis = 100;
 /// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is further ahead is
 /// dropped, and its sender rewinds.
 pub const HOLD_BACK_MAX: u64 = 256;
@@ -53,12 +55,18 @@ pub struct OrderedBuffer {
     early_acks: VecDeque<(EventId, BankId)>,
     /// Key of the last event that was let go in this view.
     last_executed: Option<OrderKey>,
+    /// How long a durable clock may stand still while events wait for it, in milliseconds.
+    standing_after: Millis,
+    /// Per bank, for how long its clock has stood still, in milliseconds of [`TICK_MS`] each.
+    standing: Vec<Millis>,
+    /// The matrix at the last tick.
+    rows_before: Vec<VectorClock>,
 }
 
 impl OrderedBuffer {
     /// A frozen buffer that waits for its first view.
     #[must_use]
-    pub fn new(me: BankId, banks: usize) -> Self {
+    pub fn new(me: BankId, banks: usize, standing_after: Millis) -> Self {
         OrderedBuffer {
             me,
             banks,
@@ -74,6 +82,9 @@ impl OrderedBuffer {
             unwritten: Vec::new(),
             early_acks: VecDeque::new(),
             last_executed: None,
+            standing_after,
+            standing: vec![0; banks],
+            rows_before: vec![VectorClock::zero(banks); banks],
         }
     }
 
@@ -104,6 +115,7 @@ impl OrderedBuffer {
             BufferInput::Freeze(ballot) => self.freeze(ballot, out),
             BufferInput::LedgerFrozen(frozen) => out.push(Effect::Journal(JournalInput::Promise(frozen))),
             BufferInput::Install(installed) => self.install(installed, out),
+            BufferInput::Tick => self.find_standing(out),
         }
     }
 
@@ -111,6 +123,7 @@ impl OrderedBuffer {
     pub fn receive(&mut self, from: BankId, envelope: Envelope, out: &mut Vec<Effect>) -> EnvelopeAnswer {
         let spoken_in_force = envelope.view.is_none_or(|view| Some(view) == self.view);
         if self.view.is_none() || !spoken_in_force || !self.is_peer(from) {
+            out.extend(envelope.view.map(|view| Effect::View(ViewInput::Traffic(view))));
             return EnvelopeAnswer { taken: false, expected: 0 };
         }
         for event in envelope.events {
@@ -300,6 +313,24 @@ impl OrderedBuffer {
         }
     }
 
+    /// Time has passed: whoever keeps the first event waiting and has not moved meanwhile stands still a little longer.
+    fn find_standing(&mut self, out: &mut Vec<Effect>) {
+        let first = self.ordered.values().next().filter(|_| self.view.is_some());
+        let waits_for =
+            |bank: BankId| first.is_some_and(|held| !self.matrix[bank.index()].covers(&held.event.timestamp));
+        let waited_for: BankSet = self.peers().into_iter().filter(|bank| waits_for(*bank)).collect();
+        for bank in BankId::all(self.banks) {
+            let index = bank.index();
+            let moved = self.rows_before[index] != self.matrix[index];
+            self.standing[index] = if moved || !waited_for.contains(bank) { 0 } else { self.standing[index] + TICK_MS };
+            if self.standing[index] >= self.standing_after {
+                self.standing[index] = 0;
+                out.push(Effect::Heartbeat(HeartbeatInput::Standing(bank)));
+            }
+        }
+        self.rows_before.clone_from(&self.matrix);
+    }
+
     fn freeze(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
         if self.view.take().is_some() {
             for peer in self.peers() {
@@ -362,7 +393,7 @@ mod tests {
             clock: VectorClock::zero(3),
             ..PreparePlan::default()
         };
-        let mut buffer = OrderedBuffer::new(BankId(0), 3);
+        let mut buffer = OrderedBuffer::new(BankId(0), 3, 5_000);
         buffer.handle(BufferInput::Install(Installed { plan, flush: Vec::new() }), &mut Vec::new());
         buffer
     }
@@ -490,6 +521,33 @@ mod tests {
         assert_eq!(frozen.held.len(), 1);
         assert_eq!((&frozen.held[0].event.id, &frozen.clock), (&noticed.id, &vec![0, 1, 0].into()));
         assert!(!buffer.receive(BankId(1), envelope(&[], None), &mut out).taken);
+    }
+
+    #[test]
+    fn a_bank_whose_durable_clock_stands_still_while_an_event_waits_for_it_has_failed() {
+        let mut buffer = buffer();
+        let mut out = Vec::new();
+        let tick = |buffer: &mut OrderedBuffer, times: usize| {
+            let mut out = Vec::new();
+            (0..times).for_each(|_| buffer.handle(BufferInput::Tick, &mut out));
+            out.iter().filter(|effect| matches!(effect, Effect::Heartbeat(HeartbeatInput::Standing(BankId(2))))).count()
+        };
+        assert_eq!(tick(&mut buffer, 100), 0, "nothing waits");
+        buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], Some([0, 1, 0])), &mut out);
+        settle(&mut buffer, [0, 1, 0], &mut out);
+        assert_eq!(tick(&mut buffer, 49), 0);
+        assert_eq!(tick(&mut buffer, 1), 1);
+        buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
+        assert_eq!(tick(&mut buffer, 100), 0, "executed");
+    }
+
+    #[test]
+    fn traffic_of_another_view_is_told_to_the_view() {
+        let mut buffer = buffer();
+        let mut out = Vec::new();
+        let next = Ballot { round: 9, coordinator: BankId(1) };
+        buffer.receive(BankId(1), Envelope { view: Some(next), ..envelope(&[], None) }, &mut out);
+        assert!(matches!(out[..], [Effect::View(ViewInput::Traffic(view))] if view == next));
     }
 
     #[test]

@@ -2,8 +2,16 @@
 //! anybody hear of it.
 
 use super::{Change, Store, StoreError};
-use crate::protocol::effect::{BufferInput, Effect, JournalEntry, JournalInput, ViewInput};
-use crate::protocol::ids::{Ballot, BankId, Position};
+use crate::protocol::effect::{BufferInput, Effect, Executions, JournalEntry, JournalInput, LedgerInput, ViewInput};
+use crate::protocol::ids::{BankId, Position};
+use crate::protocol::snapshot::SnapshotHead;
+
+/// Something to read once everything before it is on disk.
+enum Read {
+    Journal { to: BankId, after: Position },
+    SnapshotPiece { to: BankId, index: u32 },
+    ArrivedSnapshot(SnapshotHead),
+}
 
 /// The journal writer: owns the store, gathers changes, tells the protocol what is on disk.
 pub struct GroupCommit {
@@ -11,7 +19,9 @@ pub struct GroupCommit {
     changes: Vec<Change>,
     /// What to say once `changes` are on disk.
     afterwards: Vec<Effect>,
-    reads: Vec<(BankId, Ballot, Position)>,
+    /// What to read after the commit.
+    reads: Vec<Read>,
+
     /// Whether something gathered that somebody waits for. Marks of execution alone can wait: they are found again.
     urgent: bool,
 }
@@ -50,19 +60,32 @@ impl GroupCommit {
                 self.changes.push(Change::Promise(frozen.ballot));
                 self.afterwards.push(Effect::View(ViewInput::Frozen(frozen)));
             }
-            JournalInput::Replayed(entries) => self.replayed(entries),
+            JournalInput::Forgotten => self.changes.push(Change::Forgotten),
+            JournalInput::Replayed { entries, executed } => self.replayed(entries, executed),
             JournalInput::Prepare { prepared, fetched, dropped } => {
                 self.afterwards.push(Effect::View(ViewInput::Prepared(prepared.ballot)));
                 self.changes.push(Change::Prepared { plan: prepared, fetched, dropped });
             }
-            JournalInput::Read { to, ballot, after } => self.reads.push((to, ballot, after)),
+            JournalInput::Read { to, after } => self.reads.push(Read::Journal { to, after }),
+            JournalInput::ReadSnapshot { to, index } => self.reads.push(Read::SnapshotPiece { to, index }),
+            JournalInput::StorePiece(piece) => {
+                let (head, next) = (piece.head.clone(), piece.index + 1);
+                self.afterwards.push(Effect::View(ViewInput::PieceStored { head, next }));
+                self.changes.push(Change::SnapshotPiece(piece));
+            }
+            JournalInput::OpenSnapshot(head) => self.reads.push(Read::ArrivedSnapshot(head)),
+            JournalInput::SnapshotOpened(head) => {
+                let (position, hash, executed) = (head.position, head.hash, head.executed.clone());
+                self.afterwards.push(Effect::View(ViewInput::Replayed { position, hash, executed }));
+                self.changes.push(Change::SnapshotComplete(head));
+            }
         }
     }
 
-    fn replayed(&mut self, entries: Vec<JournalEntry>) {
+    fn replayed(&mut self, entries: Vec<JournalEntry>, executed: Executions) {
         let last = entries.last().expect("a piece of journal is not empty");
-        let (position, hash, key) = (last.position, last.hash, last.held.event.order_key());
-        self.afterwards.push(Effect::View(ViewInput::Replayed { position, hash, last: key }));
+        let (position, hash) = (last.position, last.hash);
+        self.afterwards.push(Effect::View(ViewInput::Replayed { position, hash, executed }));
         self.changes.extend(entries.into_iter().map(Change::Replayed));
     }
 
@@ -77,10 +100,35 @@ impl GroupCommit {
             self.changes.clear();
         }
         out.append(&mut self.afterwards);
-        for (to, ballot, after) in std::mem::take(&mut self.reads) {
-            let entries = self.store.executed_after(after)?;
-            out.push(Effect::View(ViewInput::JournalRead { to, ballot, entries }));
+        for read in std::mem::take(&mut self.reads) {
+            let found = self.read(read)?;
+            out.push(found);
         }
         Ok(())
+    }
+
+    fn read(&mut self, read: Read) -> Result<Effect, StoreError> {
+        Ok(match read {
+            Read::Journal { to, after } => {
+                let starts_after = self.store.journal_starts_after()?;
+                let entries = if after < starts_after { Vec::new() } else { self.store.executed_after(after)? };
+                let hash_before = self.store.hash_at(after)?;
+                Effect::View(ViewInput::JournalRead { to, entries, hash_before, starts_after })
+            }
+            Read::SnapshotPiece { to, index } => {
+                let piece = self.store.snapshot_piece(index)?;
+                Effect::View(ViewInput::SnapshotRead { to, piece })
+            }
+            Read::ArrivedSnapshot(head) => {
+                let mut pieces = Vec::new();
+                for index in 0..head.pieces {
+                    match self.store.arriving_piece(index)?.filter(|piece| piece.head == head) {
+                        Some(piece) => pieces.push(piece.text),
+                        None => return Ok(Effect::View(ViewInput::SnapshotRefused)),
+                    }
+                }
+                Effect::Ledger(LedgerInput::Restore { head, pieces })
+            }
+        })
     }
 }

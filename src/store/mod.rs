@@ -14,8 +14,9 @@ pub use sqlite::SqliteStore;
 
 use crate::protocol::effect::{ExecutedMark, JournalEntry};
 use crate::protocol::event::Held;
-use crate::protocol::ids::{Ballot, BankId, Position};
+use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;
 
 /// Most events in one answer to a bank that catches up.
@@ -43,6 +44,12 @@ pub enum Change {
         /// Events that never existed.
         dropped: Vec<OrderKey>,
     },
+    /// This bank has lost something it had promised to keep: it is a learner until the next prepared view.
+    Forgotten,
+    /// A piece of an arriving snapshot.
+    SnapshotPiece(SnapshotPiece),
+    /// The arrived pieces become the snapshot, and the journal below goes.
+    SnapshotComplete(SnapshotHead),
 }
 
 /// What a store remembers besides the events.
@@ -88,6 +95,30 @@ pub trait Store: Send {
     /// # Errors
     /// As for [`Store::remembered`].
     fn executed_after(&mut self, after: Position) -> Result<Vec<JournalEntry>, StoreError>;
+
+    /// The chain hash after a position, if an executed event ended there and is known to have been executed.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError>;
+
+    /// The position below which the journal is no longer there; the installed snapshot has what was before.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn journal_starts_after(&mut self) -> Result<Position, StoreError>;
+
+    /// A piece of the installed snapshot, if there is one.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError>;
+
+    /// A piece of the arriving snapshot, if it is here.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError>;
 }
 
 /// Why a store cannot be used.

@@ -16,6 +16,7 @@ use crate::protocol::effect::{ExecutedMark, JournalEntry};
 use crate::protocol::event::{Event, Held};
 use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::snapshot::SnapshotPiece;
 
 /// Marks a file as ours ("NtBk").
 const APPLICATION_ID: i32 = 0x4e74_426b;
@@ -251,6 +252,30 @@ impl Store for SqliteStore {
         })?;
         Ok(entries)
     }
+
+    fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
+        if position == Position(0) {
+            return Ok(Some(ChainHash::default()));
+        }
+        let failed = |error: rusqlite::Error| self.reading_failed(&error);
+        let mut statement =
+            self.connection.prepare_cached("SELECT hash FROM executed WHERE position = ?1").map_err(failed)?;
+        let hash = statement.query_row([to_sql(position.0)], |row| row.get::<_, Vec<u8>>(0)).optional();
+        let hash = hash.map_err(failed)?.map(|hash| hash.try_into()).transpose();
+        Ok(hash.map_err(|_| self.damaged(format!("hash at position {position}")))?.map(ChainHash))
+    }
+
+    fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
+        Ok(Position(0))
+    }
+
+    fn snapshot_piece(&mut self, _: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        Ok(None)
+    }
+
+    fn arriving_piece(&mut self, _: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// The journal holds documents and password hashes: folder and file are for the node's own user alone. SQLite gives
@@ -270,6 +295,7 @@ fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Res
             insert_executed(transaction, &ExecutedMark { key, position: entry.position, hash: entry.hash })
         }
         Change::Promise(ballot) => set_meta(transaction, "promised", &as_json(ballot)),
+        Change::Forgotten | Change::SnapshotPiece(_) | Change::SnapshotComplete(_) => Ok(()),
         Change::Prepared { plan, fetched, dropped } => {
             dropped.iter().try_for_each(|key| delete_event(transaction, *key))?;
             fetched.iter().try_for_each(|held| insert_event(transaction, held))?;

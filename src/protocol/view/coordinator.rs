@@ -2,190 +2,375 @@
 
 use std::collections::BTreeMap;
 
-use super::{Phase, PreparePlan, RESEND_MS, Standing, Stopped, View, ViewMessage};
-use crate::protocol::effect::{Effect, Millis};
-use crate::protocol::ids::{Ballot, BankId, BankSet};
-use crate::protocol::order_key::OrderKey;
-use crate::protocol::vector_clock::VectorClock;
+use super::hearing::largest_circle;
+use super::plan::{Answers, forgetful, plan, suffice};
+use super::{Phase, PreparePlan, RESEND, Standing, Stopped, Ticks, View, ViewMessage};
+use crate::protocol::effect::{Effect, PeerReport};
+use crate::protocol::heartbeat::PeerState;
+use crate::protocol::ids::{Ballot, BankId, BankSet, majority};
 
-/// How long a coordinator waits for one ballot to come through before it tries a higher one, in milliseconds;
-/// a member that is still fetching says so and is waited for.
-const PATIENCE_MS: Millis = 5_000;
+/// For how long a bank's wish to join counts.
+pub(super) const JOIN_COUNTS: Ticks = 30;
+/// How long a step of an attempt may stand still before the coordinator gives up and tries a higher ballot.
+const PATIENCE: Ticks = 50;
+/// How long grants are waited for.
+const ASK_WITHIN: Ticks = 10;
+/// How long the last answers to `STOP` are waited for once a majority has answered.
+const STRAGGLERS: Ticks = 10;
+/// How long each further bank waits before it takes over from those before it.
+const TAKE_OVER: Ticks = 30;
+/// For how long an attempt of another that goes forward is left alone.
+const COURTESY: Ticks = 20;
+/// Longest wait after an attempt that came to nothing.
+const PAUSE_MAX: Ticks = 8;
 
 /// One attempt at a view.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Coordination {
     ballot: Ballot,
-    /// When something last went forward.
-    moved: Millis,
-    last_sent: Millis,
-    answers: BTreeMap<BankId, Stopped>,
-    plan: Option<PreparePlan>,
-    ready: BankSet,
-    started: bool,
+    step: Step,
+    /// Ticks since something last went forward.
+    still: Ticks,
+    /// Ticks since the step's message was last said.
+    said: Ticks,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    /// Asking whether others see the fault too.
+    Asking { granted: BankSet },
+    /// Stopping the banks invited.
+    Stopping { invited: BankSet, answers: Answers },
+    /// Waiting until all members have the plan on disk.
+    Preparing { plan: PreparePlan, ready: BankSet },
+    /// Telling the members that the view is in force.
+    Starting { members: BankSet },
+}
+
+/// Why a view change is wanted.
+#[derive(Clone, Copy)]
+struct Wish {
+    /// Members of the view in force that have failed.
+    away: BankSet,
+    /// Banks outside that are to be let in.
+    joining: BankSet,
 }
 
 impl View {
-    fn all_answer(&self) -> bool {
-        BankId::all(self.banks).all(|bank| self.hears(bank))
-    }
-
-    fn needs_change(&self) -> bool {
-        match self.phase {
-            Phase::Active => self.standings.contains(&Standing::Away),
-            Phase::Freezing | Phase::Promising | Phase::Writing | Phase::Diverged => false,
-            _ => true,
-        }
-    }
-
-    /// Starts, repeats or gives up an attempt. Only the lowest-numbered bank coordinates.
-    pub(super) fn coordinate(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        if self.me != BankId(0) || !self.all_answer() {
-            self.coordination = None;
-            return;
-        }
-        let working = matches!(self.phase, Phase::Fetching | Phase::Writing);
-        let Some(attempt) = &mut self.coordination else {
-            if self.needs_change() {
-                self.begin(now);
+    /// The largest circle of banks that all hear each other, this one among them.
+    fn circle(&self) -> BankSet {
+        let row = |bank: BankId| {
+            let peer = &self.peers[bank.index()];
+            match peer.report {
+                _ if bank == self.me => self.heard(),
+                Some(report) if peer.state == PeerState::Up && !report.diverged && !peer.diverged => {
+                    report.hears.with(bank)
+                }
+                _ => BankSet::default(),
             }
+        };
+        let rows: Vec<_> = BankId::all(self.banks).map(row).collect();
+        let members = self.active().map(|(_, members)| members).unwrap_or_default();
+        largest_circle(self.me, &rows, members)
+    }
+
+    fn wish(&self, circle: BankSet) -> Option<Wish> {
+        if circle.len() < majority(self.banks) {
+            return None;
+        }
+        let Some((_, members)) = self.active() else {
+            let in_a_step = matches!(self.phase, Phase::Freezing | Phase::Promising | Phase::Writing);
+            let somebody_acts = circle.iter().any(|bank| self.active_of(bank).is_some());
+            let wish = Wish { away: BankSet::default(), joining: BankSet::default() };
+            return (!in_a_step && !somebody_acts).then_some(wish);
+        };
+        let failed = |bank: &BankId| *bank != self.me && matches!(self.standings[bank.index()], Standing::Away(_));
+        let wishes = |bank: &BankId| self.peers[bank.index()].joining > 0;
+        let away: BankSet = members.iter().filter(|bank| failed(bank) || !circle.contains(*bank)).collect();
+        let joining: BankSet = circle.without(members).iter().filter(wishes).collect();
+        (!away.is_empty() || !joining.is_empty()).then_some(Wish { away, joining })
+    }
+
+    fn active_of(&self, bank: BankId) -> Option<Ballot> {
+        self.peers[bank.index()].report.and_then(|report| report.active)
+    }
+
+    /// This bank's turn among those who may coordinate: first who acts, then who prepared the latest view, by number.
+    /// A bank whose disk has lost something never does, unless nobody's has anything.
+    fn turn(&self, circle: BankSet) -> Option<Ticks> {
+        let report = |bank: BankId| match self.peers[bank.index()].report {
+            _ if bank == self.me => Some(self.report()),
+            report => report,
+        };
+        let mut order: Vec<_> = circle.iter().filter_map(|bank| report(bank).map(|report| (report, bank))).collect();
+        let voters = order.iter().any(|(report, _)| report.voter);
+        order.retain(|(report, _)| report.voter || !voters);
+        let latest = order.iter().map(|(report, _)| report.prepared).max()?;
+        let acts = |report: &PeerReport| report.active == Some(latest);
+        order.sort_by_key(|(report, bank)| (!acts(report), report.prepared != latest, *bank));
+        let turn = order.iter().position(|(_, bank)| *bank == self.me)?;
+        Ticks::try_from(turn).ok()
+    }
+
+    /// Whether another bank's attempt goes forward here.
+    fn another_is_at_it(&self) -> bool {
+        let in_attempt = matches!(self.phase, Phase::Promised | Phase::Fetching | Phase::Writing | Phase::Ready);
+        let coordinator = self.promised.coordinator;
+        in_attempt && coordinator != self.me && self.hears(coordinator) && self.still < COURTESY
+    }
+
+    /// Starts, repeats or gives up an attempt.
+    pub(super) fn coordinate(&mut self, out: &mut Vec<Effect>) {
+        let circle = self.circle();
+        if self.coordination.is_some() {
+            return self.carry_on(circle, out);
+        }
+        let Some(wish) = self.wish(circle) else {
+            self.wanting = 0;
             return;
         };
-        if working {
-            attempt.moved = now;
+        self.wanting = self.wanting.saturating_add(1).min(super::TICKS_MAX);
+        let Some(turn) = self.turn(circle) else { return };
+        if self.pause > 0 || self.wanting <= turn * TAKE_OVER || self.another_is_at_it() || self.replaying {
+            return;
         }
-        if now.saturating_sub(attempt.moved) >= PATIENCE_MS {
-            self.coordination = None;
-        } else if now.saturating_sub(attempt.last_sent) >= RESEND_MS {
-            attempt.last_sent = now;
-            self.say_again(out);
+        let ballot = Ballot { round: self.round_seen.max(self.promised.round) + 1, coordinator: self.me };
+        let granted = BankSet::default().with(self.me);
+        self.attempt(ballot, Step::Asking { granted });
+        self.ask(ballot, wish, circle.without(granted), out);
+        self.begin_if_granted();
+    }
+
+    fn attempt(&mut self, ballot: Ballot, step: Step) {
+        self.coordination = Some(Coordination { ballot, step, still: 0, said: 0 });
+    }
+
+    fn ask(&mut self, ballot: Ballot, Wish { away, joining }: Wish, others: BankSet, out: &mut Vec<Effect>) {
+        for bank in others.iter() {
+            self.send(bank, ViewMessage::WouldStop { ballot, away, joining }, out);
         }
     }
 
-    fn others(&self) -> Vec<BankId> {
-        BankId::all(self.banks).filter(|bank| *bank != self.me).collect()
+    /// Another bank wants to stop the network: granted if this bank sees the reason itself.
+    pub(super) fn would_stop(
+        &mut self,
+        from: BankId,
+        ballot: Ballot,
+        away: BankSet,
+        joining: BankSet,
+        out: &mut Vec<Effect>,
+    ) {
+        let granted = ballot > self.promised
+            && match self.active() {
+                Some((_, members)) => {
+                    let circle = self.circle();
+                    let failed = |bank: BankId| {
+                        bank != self.me
+                            && (matches!(self.standings[bank.index()], Standing::Away(_)) || !circle.contains(bank))
+                    };
+                    let sees_failure = away.both(members).iter().any(failed);
+                    sees_failure || (!joining.is_empty() && joining.iter().all(|bank| self.hears(bank)))
+                }
+                None => {
+                    let theirs = self.active_of(from);
+                    let others_act = |bank: BankId| self.active_of(bank).is_some_and(|view| Some(view) != theirs);
+                    !self.heard().iter().any(|bank| bank != from && others_act(bank))
+                }
+            };
+        if granted {
+            self.send(from, ViewMessage::Granted(ballot), out);
+        }
     }
 
-    fn begin(&mut self, now: Millis) {
-        let seen = self.reports.iter().flatten().map(|report| report.promised.round);
-        let round = seen.chain([self.promised.round, self.round_seen]).max().unwrap_or_default() + 1;
-        let ballot = Ballot { round, coordinator: self.me };
-        self.coordination = Some(Coordination {
-            ballot,
-            moved: now,
-            last_sent: now,
-            answers: BTreeMap::new(),
-            plan: None,
-            ready: BankSet::default(),
-            started: false,
-        });
+    pub(super) fn coordinate_granted(&mut self, from: BankId, ballot: Ballot) {
+        if let Some(attempt) = &mut self.coordination
+            && attempt.ballot == ballot
+            && let Step::Asking { granted } = &mut attempt.step
+        {
+            granted.insert(from);
+            self.begin_if_granted();
+        }
+    }
+
+    fn begin_if_granted(&mut self) {
+        let Some(Coordination { step: Step::Asking { granted }, .. }) = &self.coordination else { return };
+        if granted.len() < majority(self.banks) {
+            return;
+        }
+        let ballot = Ballot { round: self.round_seen.max(self.promised.round) + 1, coordinator: self.me };
+        let invited = self.circle();
+        self.attempt(ballot, Step::Stopping { invited, answers: BTreeMap::new() });
         // The others hear of the ballot once the own promise is on disk, so that no ballot is ever used twice.
         self.inbox.push_back(ViewMessage::Stop(ballot));
     }
 
     pub(super) fn coordinate_stop_others(&mut self, out: &mut Vec<Effect>) {
         let ballot = self.promised;
-        for bank in self.others() {
-            self.send(bank, ViewMessage::Stop(ballot), out);
+        if let Some(Coordination { ballot: attempted, step: Step::Stopping { invited, .. }, .. }) = &self.coordination
+            && *attempted == ballot
+        {
+            for bank in invited.iter().filter(|bank| *bank != self.me).collect::<Vec<_>>() {
+                self.send(bank, ViewMessage::Stop(ballot), out);
+            }
         }
     }
 
-    fn say_again(&mut self, out: &mut Vec<Effect>) {
-        let Some(attempt) = &self.coordination else { return };
-        let ballot = attempt.ballot;
-        if self.promised != ballot || matches!(self.phase, Phase::Freezing | Phase::Promising) {
-            return;
+    /// One tick of an attempt.
+    fn carry_on(&mut self, circle: BankSet, out: &mut Vec<Effect>) {
+        let wish = self.wish(circle);
+        let working = matches!(self.phase, Phase::Fetching | Phase::Writing) && self.still < PATIENCE;
+        let Some(attempt) = &mut self.coordination else { return };
+        attempt.still = if working { 0 } else { attempt.still + 1 };
+        attempt.said += 1;
+        let (ballot, still) = (attempt.ballot, attempt.still);
+        let say_again = attempt.said >= RESEND;
+        if say_again {
+            attempt.said = 0;
         }
-        let in_force = |bank: BankId| self.reports[bank.index()].is_some_and(|report| report.active == Some(ballot));
-        let peers = self.others().into_iter();
-        let (message, to): (_, Vec<BankId>) = match &attempt.plan {
-            None => (ViewMessage::Stop(ballot), peers.filter(|bank| !attempt.answers.contains_key(bank)).collect()),
-            Some(plan) if !attempt.started => {
-                (ViewMessage::Prepare(plan.clone()), peers.filter(|bank| !attempt.ready.contains(*bank)).collect())
-            }
-            Some(_) => (ViewMessage::Start(ballot), peers.filter(|bank| !in_force(*bank)).collect()),
+        let too_few = circle.len() < majority(self.banks);
+        let (hopeless, over) = match &attempt.step {
+            Step::Asking { .. } => (too_few || wish.is_none(), still >= ASK_WITHIN),
+            Step::Stopping { .. } => (too_few, still >= PATIENCE),
+            Step::Preparing { plan, .. } => (!plan.members.without(circle).is_empty(), still >= PATIENCE),
+            Step::Starting { .. } => (self.phase != Phase::Active, still >= PATIENCE),
         };
-        if to.is_empty() && attempt.started {
+        let overtaken = self.promised > ballot;
+        if hopeless || over || overtaken {
+            return self.give_up(over);
+        }
+        let own_step_first = self.promised != ballot || matches!(self.phase, Phase::Freezing | Phase::Promising);
+        if say_again && (self.is_asking() || !own_step_first) {
+            self.say_again(wish, circle, out);
+        }
+        self.plan_if_known(circle, out);
+    }
+
+    fn is_asking(&self) -> bool {
+        matches!(self.coordination, Some(Coordination { step: Step::Asking { .. }, .. }))
+    }
+
+    fn give_up(&mut self, wait: bool) {
+        self.coordination = None;
+        if wait {
+            // Spread by bank and round, so that two coordinators do not meet again and again.
+            let spread = self.promised.round.wrapping_mul(7).wrapping_add(u64::from(self.me.0) * 3);
+            self.pause = 1 + Ticks::try_from(spread % u64::from(PAUSE_MAX)).expect("below PAUSE_MAX");
+        }
+    }
+
+    fn say_again(&mut self, wish: Option<Wish>, circle: BankSet, out: &mut Vec<Effect>) {
+        let Some(attempt) = self.coordination.clone() else { return };
+        let ballot = attempt.ballot;
+        let in_force = |bank: &BankId| self.active_of(*bank) == Some(ballot);
+        let (message, to) = match &attempt.step {
+            Step::Asking { granted } => {
+                if let Some(wish) = wish {
+                    self.ask(ballot, wish, circle.without(*granted), out);
+                }
+                return;
+            }
+            Step::Stopping { invited, answers } => {
+                (ViewMessage::Stop(ballot), invited.without(answers.keys().copied().collect()))
+            }
+            // Also to those who are ready: then they know that the attempt goes on.
+            Step::Preparing { plan, .. } => (ViewMessage::Prepare(plan.clone()), plan.members),
+            Step::Starting { members } => {
+                let heard: BankSet = members.iter().filter(in_force).collect();
+                (ViewMessage::Start(ballot), members.without(heard))
+            }
+        };
+        let mut to = to;
+        to.remove(self.me);
+        if to.is_empty() && matches!(attempt.step, Step::Starting { .. }) {
             self.coordination = None;
         }
-        for bank in to {
+        for bank in to.iter() {
             self.send(bank, message.clone(), out);
         }
     }
 
     pub(super) fn coordinate_refused(&mut self, promised: Ballot) {
-        if self.coordination.as_ref().is_some_and(|attempt| promised > attempt.ballot) {
-            self.coordination = None;
-        }
         // The next attempt goes above it.
-        self.round_seen = self.round_seen.max(promised.round);
+        self.round_seen = self.round_seen.max(promised.round.min(super::ROUND_MAX));
+        if self.coordination.as_ref().is_some_and(|attempt| promised > attempt.ballot) {
+            self.give_up(true);
+        }
     }
 
-    pub(super) fn coordinate_stopped(&mut self, from: BankId, stopped: Stopped, now: Millis, out: &mut Vec<Effect>) {
+    pub(super) fn coordinate_stopped(&mut self, from: BankId, stopped: Stopped, out: &mut Vec<Effect>) {
         let banks = self.banks;
         let Some(attempt) = self.coordination.as_mut().filter(|attempt| attempt.ballot == stopped.ballot) else {
             return;
         };
-        if stopped.clock.len() != banks || attempt.plan.is_some() {
+        let Step::Stopping { answers, .. } = &mut attempt.step else { return };
+        if stopped.clock.len() != banks || stopped.executed.as_ref().is_some_and(|done| done.clock.len() != banks) {
             return;
         }
-        attempt.moved = now;
-        attempt.answers.insert(from, stopped);
-        if attempt.answers.len() < banks {
+        attempt.still = 0;
+        answers.insert(from, stopped);
+        let circle = self.circle();
+        self.plan_if_known(circle, out);
+    }
+
+    /// Makes the plan once everybody who can be reached has answered, or enough have and the others are late.
+    fn plan_if_known(&mut self, circle: BankSet, out: &mut Vec<Effect>) {
+        let banks = self.banks;
+        let Some(Coordination { ballot, step: Step::Stopping { invited, answers }, still, .. }) = &self.coordination
+        else {
+            return;
+        };
+        let ballot = *ballot;
+        let answered: BankSet = answers.keys().copied().collect();
+        let all_here = invited.both(circle).without(answered).is_empty();
+        if answered.len() < majority(banks) || !(all_here || *still >= STRAGGLERS) {
             return;
         }
-        let plan = plan(attempt.ballot, &attempt.answers, banks);
-        attempt.plan = Some(plan.clone());
-        for bank in plan.members.iter() {
-            self.send(bank, ViewMessage::Prepare(plan.clone()), out);
+        let mut answers = answers.clone();
+        for bank in forgetful(&answers) {
+            answers.entry(bank).and_modify(|answer| answer.voter = false);
+            self.send(bank, ViewMessage::Forgotten(ballot), out);
+        }
+        // Whoever has fallen out of the circle meanwhile is heard as a witness, but cannot take part.
+        let present: Answers = answers
+            .iter()
+            .filter(|(bank, _)| circle.contains(**bank))
+            .map(|(bank, answer)| (*bank, answer.clone()))
+            .collect();
+        let decided = if suffice(&present, banks) { plan(ballot, &present, banks) } else { None };
+        match decided {
+            Some(plan) => {
+                self.attempt(ballot, Step::Preparing { plan: plan.clone(), ready: BankSet::default() });
+                for bank in plan.members.iter() {
+                    self.send(bank, ViewMessage::Prepare(plan.clone()), out);
+                }
+            }
+            // All have answered, and it is not enough: others must come first.
+            None if all_here => self.give_up(true),
+            None => {}
         }
     }
 
-    pub(super) fn coordinate_ready(&mut self, from: BankId, ballot: Ballot, now: Millis, out: &mut Vec<Effect>) {
+    pub(super) fn coordinate_ready(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
         let Some(attempt) = self.coordination.as_mut().filter(|attempt| attempt.ballot == ballot) else { return };
-        let Some(plan) = &attempt.plan else { return };
-        let members = plan.members;
-        attempt.moved = now;
-        attempt.ready.insert(from);
-        if attempt.started || !members.iter().all(|bank| attempt.ready.contains(bank)) {
+        let Step::Preparing { plan, ready } = &mut attempt.step else { return };
+        if !plan.members.contains(from) {
             return;
         }
-        attempt.started = true;
+        attempt.still = 0;
+        ready.insert(from);
+        let members = plan.members;
+        if !members.without(*ready).is_empty() {
+            return;
+        }
+        self.attempt(ballot, Step::Starting { members });
         for bank in members.iter() {
             self.send(bank, ViewMessage::Start(ballot), out);
         }
     }
 
-    pub(super) fn coordinate_working(&mut self, ballot: Ballot, now: Millis) {
+    pub(super) fn coordinate_working(&mut self, ballot: Ballot) {
         if let Some(attempt) = self.coordination.as_mut().filter(|attempt| attempt.ballot == ballot) {
-            attempt.moved = now;
+            attempt.still = 0;
         }
-    }
-}
-
-/// How the view begins, from what the banks have: see `protocol.md`, 'View change', step 2.
-fn plan(ballot: Ballot, answers: &BTreeMap<BankId, Stopped>, banks: usize) -> PreparePlan {
-    let prepared = answers.values().map(|answer| answer.prepared).max().unwrap_or_default();
-    let latest = || answers.iter().filter(|(_, answer)| answer.prepared == prepared);
-    let (source, longest) =
-        latest().max_by_key(|(_, answer)| answer.position).expect("a coordinator has its own answer");
-    let mut clock = VectorClock::zero(banks);
-    let mut events: BTreeMap<OrderKey, BankId> = BTreeMap::new();
-    for (bank, answer) in latest() {
-        clock.merge(&answer.clock);
-        // Keys are executed in order, so what is not above the last executed one is part of `P`.
-        let beyond = answer.held.iter().filter(|key| longest.last.is_none_or(|last| **key > last));
-        for key in beyond {
-            events.entry(*key).or_insert(*bank);
-        }
-    }
-    PreparePlan {
-        ballot,
-        members: answers.keys().copied().collect(),
-        position: longest.position,
-        hash: longest.hash,
-        source: *source,
-        clock,
-        events: events.into_iter().collect(),
     }
 }

@@ -4,21 +4,37 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::effect::JournalEntry;
-use crate::protocol::event::{Event, Held, MalformedEvent, WireEvent};
+use crate::protocol::effect::{Executions, JournalEntry};
+use crate::protocol::event::{Event, Held, WireEvent};
 use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::snapshot::SnapshotPiece;
 use crate::protocol::vector_clock::VectorClock;
 
 /// A message of the view change; see the page on `view` for who says what when.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ViewMessage {
+    /// I am outside and have caught up: let me in.
+    Join,
+    /// Would you stop for this ballot? Disturbs nobody.
+    WouldStop {
+        /// The ballot that is to come, or a higher one.
+        ballot: Ballot,
+        /// Members of the view in force that the asker counts as failed.
+        away: BankSet,
+        /// Banks outside that are to be let in.
+        joining: BankSet,
+    },
+    /// I see the fault myself.
+    Granted(Ballot),
     /// Freeze, and promise nothing lower.
     Stop(Ballot),
     /// Frozen; this is what I have.
     Stopped(Stopped),
     /// I have promised this higher ballot.
     Refused(Ballot),
+    /// Others know that your disk had more than it has: count for no majority until you have prepared a view.
+    Forgotten(Ballot),
     /// This is how the view begins: fetch what you lack of it.
     Prepare(PreparePlan),
     /// I am still fetching or writing.
@@ -29,18 +45,25 @@ pub enum ViewMessage {
     Start(Ballot),
     /// Send me what was executed after a position.
     FetchJournal {
-        /// For which ballot.
-        ballot: Ballot,
         /// What I have.
         after: Position,
     },
     /// Executed events in order.
     JournalPiece {
-        /// For which ballot.
-        ballot: Ballot,
-        /// The events.
+        /// The events; none when there is nothing later.
         entries: Vec<WireEntry>,
+        /// The chain hash where they begin; `None` while that is not known there.
+        hash_before: Option<ChainHash>,
+        /// What lies below this only a snapshot has.
+        starts_after: Position,
     },
+    /// Send me a piece of your snapshot.
+    FetchSnapshot {
+        /// Which piece.
+        index: u32,
+    },
+    /// A piece of a snapshot.
+    SnapshotPiece(SnapshotPiece),
     /// Send me these events of the flush.
     FetchEvents {
         /// For which ballot.
@@ -58,18 +81,24 @@ pub enum ViewMessage {
 }
 
 /// What a frozen bank has.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stopped {
     /// The ballot that it promised.
     pub ballot: Ballot,
     /// The last view that it prepared.
     pub prepared: Ballot,
+    /// Whether its disk has lost nothing: only such banks decide how a view begins.
+    pub voter: bool,
+    /// How many banks the consortium had in that last view.
+    pub counted: usize,
+    /// Whether a person has declared that it decides alone.
+    pub rescue: bool,
     /// Executed through.
     pub position: Position,
     /// Chain hash there.
     pub hash: ChainHash,
-    /// Key of the last executed event.
-    pub last: Option<OrderKey>,
+    /// The last executed event.
+    pub executed: Option<Executions>,
     /// Events held beyond.
     pub held: Vec<OrderKey>,
     /// Covers everything that is held.
@@ -77,7 +106,7 @@ pub struct Stopped {
 }
 
 /// How a view begins.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PreparePlan {
     /// The view's name.
     pub ballot: Ballot,
@@ -105,17 +134,38 @@ impl PreparePlan {
     }
 }
 
-/// An event with the members of its view.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct WireHeld {
-    /// The event.
-    pub event: WireEvent,
-    /// Members of the event's view.
-    pub members: BankSet,
+/// An event with the members of its view, as it travels. Between the parts of one program it is passed on unread.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WireHeld(pub Held);
+
+#[derive(Serialize)]
+struct HeldOut<'a> {
+    event: &'a Event,
+    members: BankSet,
 }
 
-/// An executed event.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Deserialize)]
+struct HeldIn {
+    event: WireEvent,
+    members: BankSet,
+}
+
+impl Serialize for WireHeld {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        HeldOut { event: &self.0.event, members: self.0.members }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for WireHeld {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let HeldIn { event, members } = HeldIn::deserialize(deserializer)?;
+        let event = Event::from_wire(event, Ballot::default()).map_err(serde::de::Error::custom)?;
+        Ok(WireHeld(Held { event: Arc::new(event), members }))
+    }
+}
+
+/// An executed event, as it travels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WireEntry {
     /// The event and its members.
     pub held: WireHeld,
@@ -125,36 +175,15 @@ pub struct WireEntry {
     pub hash: ChainHash,
 }
 
-impl From<&Held> for WireHeld {
-    fn from(held: &Held) -> Self {
-        WireHeld { event: held.event.to_wire(), members: held.members }
+impl From<JournalEntry> for WireEntry {
+    fn from(entry: JournalEntry) -> Self {
+        WireEntry { held: WireHeld(entry.held), position: entry.position, hash: entry.hash }
     }
 }
 
-impl From<&JournalEntry> for WireEntry {
-    fn from(entry: &JournalEntry) -> Self {
-        WireEntry { held: (&entry.held).into(), position: entry.position, hash: entry.hash }
-    }
-}
-
-impl WireHeld {
-    /// Reads the event.
-    ///
-    /// # Errors
-    /// [`MalformedEvent`] says what does not fit.
-    pub fn read(self) -> Result<Held, MalformedEvent> {
-        let event = Event::from_wire(self.event, Ballot::default())?;
-        Ok(Held { event: Arc::new(event), members: self.members })
-    }
-}
-
-impl WireEntry {
-    /// Reads the entry.
-    ///
-    /// # Errors
-    /// [`MalformedEvent`] says what does not fit.
-    pub fn read(self) -> Result<JournalEntry, MalformedEvent> {
-        Ok(JournalEntry { held: self.held.read()?, position: self.position, hash: self.hash })
+impl From<WireEntry> for JournalEntry {
+    fn from(entry: WireEntry) -> Self {
+        JournalEntry { held: entry.held.0, position: entry.position, hash: entry.hash }
     }
 }
 
@@ -166,7 +195,6 @@ mod tests {
     fn events_survive_the_message_that_carries_them() {
         let text = r#"{"Events":{"ballot":{"round":1,"coordinator":0},"events":[{"event":{"sender":0,"timestamp":[1],"type_msg":"X","id":"a","msg":{"b": 2}},"members":[0]}]}}"#;
         let ViewMessage::Events { events, .. } = serde_json::from_str(text).unwrap() else { panic!("{text}") };
-        let held = events[0].clone().read().unwrap();
-        assert_eq!(held.event.requests[0].msg.get(), r#"{"b": 2}"#);
+        assert_eq!(events[0].0.event.requests[0].msg.get(), r#"{"b": 2}"#);
     }
 }

@@ -1,49 +1,65 @@
 //! The view: which banks act together, and how they change over without losing or doubling anything.
 //!
 //! Source: the seed's two phases, stop the network and release it, made safe in the manner of L. Lamport's Paxos
-//! (promises to ballots) and of the flush in virtual synchrony (K. Birman, T. Joseph, 1987):
+//! (promises to ballots, a prepared view is carried on by whoever comes next) and of the flush in virtual synchrony
+//! (K. Birman, T. Joseph, 1987):
 //!
 //! ```text
-//! coordinator  STOP ──▶ all   promise and freeze, both on disk      ──▶ STOPPED what I executed and hold
-//!              PREPARE ──▶    fetch what is missing of P and U; fsync ──▶ READY
-//!              START ──▶      execute U, set clock and matrix to F, go on
+//! coordinator  WOULD STOP ──▶   those who see the fault themselves grant it; nobody is disturbed yet
+//!              STOP ──▶ all     promise and freeze, both on disk        ──▶ STOPPED what I executed and hold
+//!              PREPARE ──▶      fetch what is missing of P and U; fsync ──▶ READY
+//!              START ──▶        execute U, set clock and matrix to F, go on
+//! a bank outside  fetches the journal of a member, then asks to JOIN
 //! ```
 //!
+//! - `hearing`: the largest circle of banks that hear each other; the lowest-numbered bank of the latest view in it
+//!   coordinates.
+//! - `coordinator`: the steps of an attempt; `plan`: how a view begins, from what the banks hold.
+//! - `flush`: what a bank does for an attempt of another.
+//! - `catch_up`: what a bank outside does.
+//!
 //! While no view is in force here, `state` is the authority on what the node holds; while one is, its parts are.
-//! In this version all banks of `nodes.json` must be present, and the lowest-numbered one coordinates.
+//! Time is counted in ticks of [`TICK_MS`].
 
+mod catch_up;
 mod coordinator;
+mod flush;
+mod hearing;
 mod message;
+mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
 
 pub use message::{PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
 
+use self::catch_up::CatchUp;
 use self::coordinator::Coordination;
 use super::effect::{
-    ClockInput, Effect, Frozen, Installed, JournalEntry, JournalInput, LedgerInput, Millis, Notice, PeerInput,
-    PeerReport, ViewInput,
+    ClockInput, Effect, Frozen, JournalInput, Millis, Notice, PeerInput, PeerReport, Reach, ViewInput,
 };
 use super::event::Held;
-use super::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use super::heartbeat::{Cause, PeerState};
+use super::ids::{Ballot, BankId, BankSet, Position, majority};
 use super::order_key::OrderKey;
+use super::snapshot::SnapshotHead;
 
-/// How often an unanswered message of the view change is said again, in milliseconds.
-pub const RESEND_MS: Millis = 300;
-/// How long a member may report another view before it is counted as away, in milliseconds: its report may be older
-/// than the view.
-pub const DOUBT_MS: Millis = 3_000;
+/// How often the view hears that time has passed, in milliseconds.
+pub const TICK_MS: Millis = 100;
+/// A time in ticks; counters stop at [`TICKS_MAX`].
+type Ticks = u16;
+/// Where counters of ticks stop: above everything that they are compared with.
+const TICKS_MAX: Ticks = 1_000;
+/// How often an unanswered message of the view change is said again.
+const RESEND: Ticks = 3;
+/// How long a member may report another view before it counts as away: its report may be older than the view.
+const DOUBT: Ticks = 30;
 /// Highest round that is promised: a broken peer must not use up all numbers.
 pub const ROUND_MAX: u64 = 1 << 62;
-/// Most events asked of one bank in one message.
-pub const FETCH_EVENTS_MAX: usize = 256;
-/// Bytes of events after which the answer to that ends.
-pub const FETCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Where this node stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// In no view; waits for a `STOP`.
+    /// In no view; catches up with one, or waits for a `STOP`.
     Outside,
     /// The node's parts are freezing for the promised ballot.
     Freezing,
@@ -59,27 +75,59 @@ pub enum Phase {
     Ready,
     /// The view is in force.
     Active,
-    /// This copy of the ledger is not to be trusted: writes have ended for good.
+    /// This copy of the ledger is not to be trusted: this bank takes part in nothing any more.
     Diverged,
 }
 
 /// What is known of a member of the view in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Standing {
     Here,
-    /// Reports another view, since then.
-    Doubtful(Millis),
-    Away,
+    /// Reports another view, for so long.
+    Doubtful(Ticks),
+    Away(Cause),
+}
+
+/// What the heartbeat says of a bank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Peer {
+    state: PeerState,
+    report: Option<PeerReport>,
+    /// Whether most members say that its copy of the ledger differs.
+    diverged: bool,
+    /// For how many more ticks its wish to join counts.
+    joining: Ticks,
+}
+
+/// What a node's disk holds of views and events when the node starts.
+#[derive(Clone, Debug, Default)]
+pub struct OnDisk {
+    /// The highest promise.
+    pub promised: Ballot,
+    /// The last prepared view.
+    pub prepared: PreparePlan,
+    /// Whether the disk lacks something that it once had.
+    pub learner: bool,
+    /// Whether a person has declared that this bank decides alone how the next view begins.
+    pub rescue: bool,
+    /// A snapshot of which so many pieces have arrived.
+    pub arriving: Option<(SnapshotHead, u32)>,
+    /// Executed part, and events held beyond.
+    pub state: Frozen,
 }
 
 /// One node's part in views.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     me: BankId,
     banks: usize,
     promised: Ballot,
     /// The last prepared view.
     prepared: Ballot,
+    /// How many banks it counted.
+    counted: usize,
+    learner: bool,
+    rescue: bool,
     phase: Phase,
     /// What the node holds, while no view is in force here.
     state: Frozen,
@@ -87,17 +135,27 @@ pub struct View {
     plan: PreparePlan,
     /// Events of the plan that were fetched.
     fetched: BTreeMap<OrderKey, Held>,
-    /// Fetched journal entries are being executed.
+    /// Fetched journal entries, or a snapshot, are being executed.
     replaying: bool,
     /// A `STOP` that came while entries were being executed.
     stop_later: Option<Ballot>,
-    last_asked: Millis,
-    reports: Vec<Option<PeerReport>>,
+    /// Ticks since something was last asked for.
+    asked: Ticks,
+    /// Ticks since a view change last went forward here.
+    still: Ticks,
+    /// For how many ticks a view change has been wanted here.
+    wanting: Ticks,
+    /// Ticks to wait before the next attempt.
+    pause: Ticks,
+    peers: Vec<Peer>,
     standings: Vec<Standing>,
-    /// Whether the clock was last told that all members are here.
-    reachable: bool,
+    /// What the clock was told last.
+    reach: Reach,
+    /// Members of the last view that was in force here.
+    members_before: BankSet,
+    catch_up: CatchUp,
     coordination: Option<Coordination>,
-    /// Highest round heard of in a refusal.
+    /// Highest round heard of.
     round_seen: u64,
     /// Messages to itself, handled before anything else.
     inbox: VecDeque<ViewMessage>,
@@ -106,26 +164,40 @@ pub struct View {
 impl View {
     /// A node that has just started, with what its disk holds.
     #[must_use]
-    pub fn new(me: BankId, banks: usize, promised: Ballot, prepared: Ballot, state: Frozen) -> Self {
+    pub fn new(me: BankId, banks: usize, disk: OnDisk) -> Self {
         View {
             me,
             banks,
-            promised,
-            prepared,
+            promised: disk.promised,
+            prepared: disk.prepared.ballot,
+            counted: disk.prepared.clock.len(),
+            learner: disk.learner,
+            rescue: disk.rescue,
             phase: Phase::Outside,
-            state,
+            state: disk.state,
             plan: PreparePlan::default(),
             fetched: BTreeMap::new(),
             replaying: false,
             stop_later: None,
-            last_asked: 0,
-            reports: vec![None; banks],
-            standings: vec![Standing::Away; banks],
-            reachable: false,
+            asked: TICKS_MAX,
+            still: TICKS_MAX,
+            wanting: 0,
+            pause: 0,
+            peers: vec![Peer::default(); banks],
+            standings: vec![Standing::Here; banks],
+            reach: Reach::Minority,
+            members_before: BankSet::default(),
+            catch_up: CatchUp::new(disk.arriving),
             coordination: None,
             round_seen: 0,
             inbox: VecDeque::new(),
         }
+    }
+
+    /// This bank.
+    #[must_use]
+    pub fn me(&self) -> BankId {
+        self.me
     }
 
     /// Where the node stands.
@@ -143,43 +215,80 @@ impl View {
     /// Whether the node takes writes: a view is in force and all its members answer.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.phase == Phase::Active && self.reachable
+        self.phase == Phase::Active && self.reach == Reach::Members
     }
 
-    /// Whether a peer answers.
+    /// Whom this bank reaches.
     #[must_use]
-    pub fn hears(&self, bank: BankId) -> bool {
-        bank == self.me || self.reports[bank.index()].is_some()
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// What is known of a bank: whether it answers, and what it said of itself last.
+    #[must_use]
+    pub fn peer(&self, bank: BankId) -> (PeerState, Option<PeerReport>) {
+        let peer = &self.peers[bank.index()];
+        (peer.state, peer.report)
+    }
+
+    /// Banks that answer, this one included.
+    #[must_use]
+    pub fn heard(&self) -> BankSet {
+        BankId::all(self.banks).filter(|bank| self.hears(*bank)).collect()
+    }
+
+    fn hears(&self, bank: BankId) -> bool {
+        bank == self.me || self.peers.get(bank.index()).is_some_and(|peer| peer.state == PeerState::Up)
+    }
+
+    /// Whether this bank's disk counts in the decision how a view begins.
+    #[must_use]
+    pub fn is_voter(&self) -> bool {
+        !self.learner && self.prepared != Ballot::default()
     }
 
     /// What this node says of itself to others.
     #[must_use]
     pub fn report(&self) -> PeerReport {
-        PeerReport { active: self.active().map(|(ballot, _)| ballot), promised: self.promised }
+        PeerReport {
+            active: self.active().map(|(ballot, _)| ballot),
+            promised: self.promised,
+            prepared: self.prepared,
+            voter: self.is_voter(),
+            diverged: self.phase == Phase::Diverged,
+            hears: self.heard(),
+        }
     }
 
     /// Takes one input; see [`ViewInput`].
-    pub fn handle(&mut self, input: ViewInput, now: Millis, out: &mut Vec<Effect>) {
-        if self.phase == Phase::Diverged {
-            return;
-        }
+    pub fn handle(&mut self, input: ViewInput, out: &mut Vec<Effect>) {
         match input {
-            ViewInput::Message(from, message) => self.message(from, message, now, out),
-            ViewInput::Peer { bank, report } => self.peer(bank, report, now, out),
+            ViewInput::Peer { bank, state, report } => self.heartbeat(bank, state, report, out),
+            _ if self.phase == Phase::Diverged => {}
+            ViewInput::Message(from, message) => self.message(from, message, out),
+            ViewInput::Traffic(view) => self.evidence_of(view, out),
             ViewInput::Frozen(frozen) => self.frozen(frozen, out),
-            ViewInput::Replayed { position, hash, last } => self.replayed(position, hash, last, now, out),
+            ViewInput::Replayed { position, hash, executed } => self.replayed(position, hash, executed, out),
             ViewInput::Prepared(ballot) => self.prepared_on_disk(ballot, out),
-            ViewInput::JournalRead { to, ballot, entries } => {
-                let entries = entries.iter().map(WireEntry::from).collect();
-                self.send(to, ViewMessage::JournalPiece { ballot, entries }, out);
+            ViewInput::JournalRead { to, entries, hash_before, starts_after } => {
+                let entries = entries.into_iter().map(WireEntry::from).collect();
+                self.send(to, ViewMessage::JournalPiece { entries, hash_before, starts_after }, out);
             }
+            ViewInput::SnapshotRead { to, piece } => {
+                if let Some(piece) = piece {
+                    self.send(to, ViewMessage::SnapshotPiece(piece), out);
+                }
+            }
+            ViewInput::PieceStored { head, next } => self.piece_stored(head, next, out),
+            ViewInput::SnapshotRefused => self.snapshot_refused(out),
+            ViewInput::PeerDiverged { bank, position } => self.peer_diverged(bank, position, out),
             ViewInput::Diverged { with, position } => self.diverged(with, position, out),
-            ViewInput::Tick => self.tick(now, out),
+            ViewInput::Tick => self.tick(out),
         }
         while let Some(message) = self.inbox.pop_front() {
-            self.message(self.me, message, now, out);
+            self.message(self.me, message, out);
         }
-        self.tell_reachable(now, out);
+        self.tell_reach(out);
     }
 
     fn send(&mut self, to: BankId, message: ViewMessage, out: &mut Vec<Effect>) {
@@ -190,289 +299,148 @@ impl View {
         }
     }
 
-    fn message(&mut self, from: BankId, message: ViewMessage, now: Millis, out: &mut Vec<Effect>) {
+    fn message(&mut self, from: BankId, message: ViewMessage, out: &mut Vec<Effect>) {
+        if from.index() >= self.banks {
+            return;
+        }
         match message {
+            ViewMessage::Join => self.peers[from.index()].joining = coordinator::JOIN_COUNTS,
+            ViewMessage::WouldStop { ballot, away, joining } => self.would_stop(from, ballot, away, joining, out),
+            ViewMessage::Granted(ballot) => self.coordinate_granted(from, ballot),
             ViewMessage::Stop(ballot) => self.stop(from, ballot, out),
-            ViewMessage::Stopped(stopped) => self.coordinate_stopped(from, stopped, now, out),
+            ViewMessage::Stopped(stopped) => self.coordinate_stopped(from, stopped, out),
             ViewMessage::Refused(promised) => self.coordinate_refused(promised),
-            ViewMessage::Prepare(plan) => self.prepare(from, plan, now, out),
-            ViewMessage::Ready(ballot) => self.coordinate_ready(from, ballot, now, out),
-            ViewMessage::Working(ballot) => self.coordinate_working(ballot, now),
+            ViewMessage::Forgotten(ballot) => self.forgotten(from, ballot, out),
+            ViewMessage::Prepare(plan) => self.prepare(from, plan, out),
+            ViewMessage::Working(ballot) => self.coordinate_working(ballot),
+            ViewMessage::Ready(ballot) => self.coordinate_ready(from, ballot, out),
             ViewMessage::Start(ballot) => self.start(ballot, out),
-            ViewMessage::FetchJournal { ballot, after } if ballot == self.promised => {
-                out.push(Effect::Journal(JournalInput::Read { to: from, ballot, after }));
+            ViewMessage::FetchJournal { after } => {
+                out.push(Effect::Journal(JournalInput::Read { to: from, after }));
             }
+            ViewMessage::JournalPiece { entries, hash_before, starts_after } => {
+                self.journal_piece(from, (entries, hash_before), starts_after, out);
+            }
+            ViewMessage::FetchSnapshot { index } => {
+                out.push(Effect::Journal(JournalInput::ReadSnapshot { to: from, index }));
+            }
+            ViewMessage::SnapshotPiece(piece) => self.snapshot_piece(from, piece, out),
             ViewMessage::FetchEvents { ballot, keys } if ballot == self.promised => {
                 let events = self.held_among(&keys);
                 self.send(from, ViewMessage::Events { ballot, events }, out);
             }
-            ViewMessage::JournalPiece { ballot, entries } => self.journal_piece(ballot, entries, out),
-            ViewMessage::Events { ballot, events } => self.events(ballot, events, now, out),
-            ViewMessage::FetchJournal { .. } | ViewMessage::FetchEvents { .. } => {}
+            ViewMessage::FetchEvents { .. } => {}
+            ViewMessage::Events { ballot, events } => self.events(ballot, events, out),
         }
     }
 
-    /// Events of the flush that a member lacks, as many as fit into one message: it asks again for the rest.
-    fn held_among(&self, keys: &[OrderKey]) -> Vec<WireHeld> {
-        let mut bytes = 0;
-        let wanted = self.state.held.iter().filter(|held| keys.contains(&held.event.order_key()));
-        let fitting = wanted.take_while(|held| {
-            let fits = bytes < FETCH_BYTES_MAX;
-            bytes += held.event.wire().get().len();
-            fits
-        });
-        fitting.map(WireHeld::from).collect()
-    }
-
-    fn stop(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
-        if ballot < self.promised || ballot.coordinator != from || ballot.round > ROUND_MAX {
-            let promised = self.promised;
-            return self.send(from, ViewMessage::Refused(promised), out);
-        }
-        if ballot == self.promised {
-            if self.phase == Phase::Promised {
-                self.answer_stop(out);
+    fn heartbeat(&mut self, bank: BankId, state: PeerState, report: Option<PeerReport>, out: &mut Vec<Effect>) {
+        let peer = &mut self.peers[bank.index()];
+        let before = std::mem::replace(&mut peer.state, state);
+        peer.report = report;
+        match state {
+            PeerState::Up if before != PeerState::Up => out.push(Effect::Notice(Notice::PeerUp(bank))),
+            PeerState::Down(cause) if !matches!(before, PeerState::Down(_)) => {
+                out.push(Effect::Notice(Notice::PeerDown(bank, cause)));
             }
-            return;
-        }
-        if self.replaying {
-            self.stop_later = Some(ballot);
-            return;
-        }
-        out.push(Effect::Notice(Notice::Stopping(ballot)));
-        self.promised = ballot;
-        if self.phase == Phase::Active {
-            self.phase = Phase::Freezing;
-            out.push(Effect::Clock(ClockInput::Freeze(ballot)));
-        } else if self.phase == Phase::Freezing {
-            // The parts are frozen already or will be; the promise is written once their state is known.
-        } else {
-            self.phase = Phase::Promising;
-            self.state.ballot = ballot;
-            out.push(Effect::Journal(JournalInput::Promise(self.state.clone())));
-        }
-    }
-
-    /// The promise is on disk, and with a first freeze the node's parts have told what they hold.
-    fn frozen(&mut self, frozen: Frozen, out: &mut Vec<Effect>) {
-        let overtaken = frozen.ballot != self.promised;
-        if self.phase == Phase::Freezing {
-            self.state = frozen;
-            if overtaken {
-                self.phase = Phase::Promising;
-                self.state.ballot = self.promised;
-                out.push(Effect::Journal(JournalInput::Promise(self.state.clone())));
-                return;
-            }
-        } else if overtaken || self.phase != Phase::Promising {
-            return;
-        }
-        self.phase = Phase::Promised;
-        if self.promised.coordinator == self.me {
-            self.coordinate_stop_others(out);
-        }
-        self.answer_stop(out);
-    }
-
-    fn answer_stop(&mut self, out: &mut Vec<Effect>) {
-        let stopped = Stopped {
-            ballot: self.promised,
-            prepared: self.prepared,
-            position: self.state.position,
-            hash: self.state.hash,
-            last: self.state.last,
-            held: self.state.held.iter().map(|held| held.event.order_key()).collect(),
-            clock: self.state.clock.clone(),
-        };
-        self.send(self.promised.coordinator, ViewMessage::Stopped(stopped), out);
-    }
-
-    fn prepare(&mut self, from: BankId, plan: PreparePlan, now: Millis, out: &mut Vec<Effect>) {
-        let fits = plan.fits(self.banks) && plan.members.contains(self.me);
-        if plan.ballot != self.promised || plan.ballot.coordinator != from || !fits {
-            let promised = self.promised;
-            return self.send(from, ViewMessage::Refused(promised), out);
-        }
-        match self.phase {
-            Phase::Promised => {
-                if self.state.position < plan.position {
-                    out.push(Effect::Notice(Notice::CatchingUp(self.state.position, plan.position)));
-                }
-                self.phase = Phase::Fetching;
-                self.plan = plan;
-                self.fetched.clear();
-                self.fetch(now, out);
-            }
-            Phase::Fetching | Phase::Writing => self.send(from, ViewMessage::Working(self.promised), out),
-            Phase::Ready => self.send(from, ViewMessage::Ready(self.promised), out),
             _ => {}
         }
-    }
-
-    /// Asks for what is missing; when nothing is, writes the prepared view.
-    fn fetch(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        if self.phase != Phase::Fetching || self.replaying {
-            return;
+        if matches!(state, PeerState::Down(_)) {
+            // Whatever it was, it begins anew.
+            peer.diverged = false;
+            peer.joining = 0;
         }
-        self.last_asked = now;
-        let ballot = self.promised;
-        if self.state.position < self.plan.position {
-            let after = self.state.position;
-            return self.send(self.plan.source, ViewMessage::FetchJournal { ballot, after }, out);
-        }
-        if (self.state.position, self.state.hash) != (self.plan.position, self.plan.hash) {
-            return self.diverged(self.plan.source, self.plan.position, out);
-        }
-        let missing = self.missing_events();
-        if missing.is_empty() {
-            return self.write_prepared(out);
-        }
-        for (holder, keys) in missing {
-            self.send(holder, ViewMessage::FetchEvents { ballot, keys }, out);
-        }
-    }
-
-    fn missing_events(&self) -> BTreeMap<BankId, Vec<OrderKey>> {
-        let mut missing: BTreeMap<BankId, Vec<OrderKey>> = BTreeMap::new();
-        let have: BTreeMap<_, _> = self.state.held.iter().map(|held| (held.event.order_key(), ())).collect();
-        for (key, holder) in &self.plan.events {
-            let asked = missing.entry(*holder).or_default();
-            if !have.contains_key(key) && !self.fetched.contains_key(key) && asked.len() < FETCH_EVENTS_MAX {
-                asked.push(*key);
-            }
-        }
-        missing.retain(|_, keys| !keys.is_empty());
-        missing
-    }
-
-    fn journal_piece(&mut self, ballot: Ballot, entries: Vec<WireEntry>, out: &mut Vec<Effect>) {
-        if ballot != self.promised || self.phase != Phase::Fetching || self.replaying {
-            return;
-        }
-        let Ok(entries) = entries.into_iter().map(WireEntry::read).collect::<Result<Vec<JournalEntry>, _>>() else {
-            return;
+        let Some(report) = report.filter(|_| state == PeerState::Up) else {
+            return self.stands(bank, Standing::Away(away_because(state)));
         };
-        let starts_here =
-            |entry: &JournalEntry| entry.position.0 == self.state.position.0 + entry.held.event.requests.len() as u64;
-        // A piece asked for twice may come twice.
-        if entries.first().is_some_and(starts_here) {
-            self.replaying = true;
-            out.push(Effect::Ledger(LedgerInput::Replay(entries)));
-        }
-    }
-
-    fn replayed(&mut self, position: Position, hash: ChainHash, last: OrderKey, now: Millis, out: &mut Vec<Effect>) {
-        self.replaying = false;
-        (self.state.position, self.state.hash, self.state.last) = (position, hash, Some(last));
-        self.state.held.retain(|held| held.event.order_key() > last);
-        match self.stop_later.take() {
-            Some(ballot) => self.stop(ballot.coordinator, ballot, out),
-            None => self.fetch(now, out),
-        }
-    }
-
-    fn events(&mut self, ballot: Ballot, events: Vec<WireHeld>, now: Millis, out: &mut Vec<Effect>) {
-        if ballot != self.promised || self.phase != Phase::Fetching {
-            return;
-        }
-        let before = self.fetched.len();
-        for held in events.into_iter().filter_map(|wire| wire.read().ok()) {
-            let key = held.event.order_key();
-            if self.plan.events.iter().any(|(planned, _)| *planned == key) {
-                self.fetched.insert(key, held);
-            }
-        }
-        // An answer that brought nothing is asked for again in a while, not at once.
-        if self.fetched.len() > before {
-            self.fetch(now, out);
-        }
-    }
-
-    fn write_prepared(&mut self, out: &mut Vec<Effect>) {
-        let planned: BTreeMap<_, _> = self.plan.events.iter().copied().collect();
-        let fetched: Vec<Held> = std::mem::take(&mut self.fetched).into_values().collect();
-        let (mut flush, dropped) = std::mem::take(&mut self.state.held)
-            .into_iter()
-            .partition::<Vec<_>, _>(|held| planned.contains_key(&held.event.order_key()));
-        flush.extend(fetched.iter().cloned());
-        flush.sort_by_key(|held| held.event.order_key());
-        assert_eq!(flush.len(), planned.len(), "nothing of the plan is missing");
-        self.state.held = flush;
-        self.state.clock = self.plan.clock.clone();
-        self.prepared = self.plan.ballot;
-        self.phase = Phase::Writing;
-        let dropped = dropped.iter().map(|held| held.event.order_key()).collect();
-        out.push(Effect::Journal(JournalInput::Prepare { prepared: self.plan.clone(), fetched, dropped }));
-    }
-
-    fn prepared_on_disk(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
-        if self.phase == Phase::Writing && ballot == self.promised {
-            self.phase = Phase::Ready;
-            self.send(ballot.coordinator, ViewMessage::Ready(ballot), out);
-        }
-    }
-
-    fn start(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
-        if self.phase != Phase::Ready || ballot != self.promised {
-            return;
-        }
-        self.phase = Phase::Active;
-        let standing = |bank| if self.hears(bank) { Standing::Here } else { Standing::Away };
-        self.standings = BankId::all(self.banks).map(standing).collect();
-        // Told once it is known, below.
-        self.reachable = false;
-        let flush = std::mem::take(&mut self.state.held);
-        out.push(Effect::Clock(ClockInput::Install(Installed { plan: self.plan.clone(), flush })));
-    }
-
-    fn peer(&mut self, bank: BankId, report: Option<PeerReport>, now: Millis, out: &mut Vec<Effect>) {
-        let before = std::mem::replace(&mut self.reports[bank.index()], report);
-        match (before.is_some(), report.is_some()) {
-            (false, true) => out.push(Effect::Notice(Notice::PeerUp(bank))),
-            (true, false) => out.push(Effect::Notice(Notice::PeerDown(bank))),
+        self.round_seen = self.round_seen.max(report.promised.round.min(ROUND_MAX));
+        match (report.active, self.active()) {
+            _ if report.diverged => self.stands(bank, Standing::Away(Cause::Diverged)),
+            (Some(theirs), Some((ours, _))) if theirs == ours => self.stands(bank, Standing::Here),
+            _ if self.standings[bank.index()] == Standing::Here => self.stands(bank, Standing::Doubtful(0)),
             _ => {}
         }
-        let Some((ballot, _)) = self.active() else { return };
-        let standing = &mut self.standings[bank.index()];
-        *standing = match (report, *standing) {
-            (None, _) => Standing::Away,
-            (Some(report), _) if report.active == Some(ballot) => Standing::Here,
-            (Some(_), Standing::Here) => Standing::Doubtful(now),
-            (Some(_), standing) => standing,
-        };
+        if let Some(view) = report.active {
+            self.evidence_of(view, out);
+        }
     }
 
-    fn tell_reachable(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        let Some((ballot, members)) = self.active() else {
-            self.reachable = false;
-            return;
-        };
-        for standing in &mut self.standings {
-            if matches!(standing, Standing::Doubtful(since) if now.saturating_sub(*since) >= DOUBT_MS) {
-                *standing = Standing::Away;
-            }
+    fn stands(&mut self, bank: BankId, standing: Standing) {
+        self.standings[bank.index()] = standing;
+    }
+
+    /// Somebody acts in a view. If it is the one prepared here, it has begun; if it is above the one in force here,
+    /// that one has ended without this bank.
+    fn evidence_of(&mut self, view: Ballot, out: &mut Vec<Effect>) {
+        if view == self.promised {
+            self.start(view, out);
+        } else if view > self.promised && self.phase == Phase::Active && view.round <= ROUND_MAX {
+            self.promise(view, out);
         }
-        let reachable = !members.iter().any(|bank| self.standings[bank.index()] == Standing::Away);
-        if reachable != self.reachable {
-            self.reachable = reachable;
-            out.push(Effect::Clock(ClockInput::Reachable(reachable)));
-            out.push(Effect::Notice(if reachable { Notice::Ready(ballot, members) } else { Notice::NotReady }));
+    }
+
+    fn tell_reach(&mut self, out: &mut Vec<Effect>) {
+        let here = |bank: BankId| !matches!(self.standings[bank.index()], Standing::Away(_));
+        let reach = match self.active() {
+            Some((_, members)) if members.iter().all(|bank| bank == self.me || here(bank)) => Reach::Members,
+            _ if self.phase != Phase::Diverged && self.heard().len() >= majority(self.banks) => Reach::Majority,
+            _ => Reach::Minority,
+        };
+        if reach == self.reach {
+            return;
+        }
+        let before = std::mem::replace(&mut self.reach, reach);
+        out.push(Effect::Clock(ClockInput::Reach(reach)));
+        match self.active().filter(|_| reach == Reach::Members) {
+            Some((ballot, members)) => out.push(Effect::Notice(Notice::Ready(ballot, members))),
+            None if before == Reach::Members || reach == Reach::Minority => {
+                out.push(Effect::Notice(Notice::NotReady(reach)));
+            }
+            None => {}
+        }
+    }
+
+    fn peer_diverged(&mut self, bank: BankId, position: Position, out: &mut Vec<Effect>) {
+        if !std::mem::replace(&mut self.peers[bank.index()].diverged, true) {
+            out.push(Effect::Notice(Notice::PeerDiverged(bank, position)));
+            self.stands(bank, Standing::Away(Cause::Diverged));
         }
     }
 
     fn diverged(&mut self, with: BankId, position: Position, out: &mut Vec<Effect>) {
         self.phase = Phase::Diverged;
-        self.reachable = false;
         self.coordination = None;
         out.push(Effect::Clock(ClockInput::Freeze(self.promised)));
         out.push(Effect::Notice(Notice::Diverged(with, position)));
     }
 
-    fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        if self.phase == Phase::Fetching && now.saturating_sub(self.last_asked) >= RESEND_MS {
-            self.fetch(now, out);
+    fn tick(&mut self, out: &mut Vec<Effect>) {
+        for counter in [&mut self.asked, &mut self.still] {
+            *counter = (*counter + 1).min(TICKS_MAX);
         }
-        self.coordinate(now, out);
+        self.pause = self.pause.saturating_sub(1);
+        for peer in &mut self.peers {
+            peer.joining = peer.joining.saturating_sub(1);
+        }
+        for standing in &mut self.standings {
+            *standing = match *standing {
+                Standing::Doubtful(ticks) if ticks >= DOUBT => Standing::Away(Cause::Elsewhere),
+                Standing::Doubtful(ticks) => Standing::Doubtful(ticks + 1),
+                other => other,
+            };
+        }
+        if self.phase == Phase::Fetching && self.asked >= RESEND {
+            self.fetch(out);
+        }
+        self.catch_up_further(out);
+        self.coordinate(out);
+    }
+}
+
+fn away_because(state: PeerState) -> Cause {
+    match state {
+        PeerState::Down(cause) => cause,
+        _ => Cause::Elsewhere,
     }
 }
 

@@ -1,0 +1,109 @@
+//! Who hears whom: the largest circle of banks that all hear each other.
+//!
+//! Source: C. Bron, J. Kerbosch, 'Algorithm 457: finding all cliques of an undirected graph' (1973), cut short where a
+//! branch cannot win any more.
+
+use crate::protocol::ids::{BankId, BankSet};
+
+/// Most branches that are followed. A consortium with one or two cuts needs a handful; beyond, the best so far will do.
+const BRANCHES_MAX: usize = 10_000;
+
+/// The largest circle with `me` in it; of equals the one with most of `preferred`, then with the lowest numbers.
+/// `hears` has a row for each bank: whom it hears, itself included; an empty row is a bank that is not there.
+pub(super) fn largest_circle(me: BankId, hears: &[BankSet], preferred: BankSet) -> BankSet {
+    let mutual = |bank: BankId| {
+        let back = |peer: &BankId| hears.get(peer.index()).is_some_and(|row| row.contains(bank));
+        hears.get(bank.index()).map(|row| row.iter().filter(back).collect::<BankSet>()).unwrap_or_default()
+    };
+    let mut search = Search {
+        neighbours: BankId::all(hears.len()).map(mutual).collect(),
+        preferred,
+        best: BankSet::default().with(me),
+        branches: 0,
+    };
+    let neighbours = search.neighbours[me.index()];
+    let mut candidates = neighbours;
+    candidates.remove(me);
+    search.grow(BankSet::default().with(me), candidates);
+    search.best
+}
+
+struct Search {
+    neighbours: Vec<BankSet>,
+    preferred: BankSet,
+    best: BankSet,
+    branches: usize,
+}
+
+impl Search {
+    fn worth(&self, circle: BankSet) -> (usize, usize) {
+        (circle.len(), circle.both(self.preferred).len())
+    }
+
+    fn grow(&mut self, circle: BankSet, candidates: BankSet) {
+        self.branches += 1;
+        let hope = (
+            circle.len() + candidates.len(),
+            circle.both(self.preferred).len() + candidates.both(self.preferred).len(),
+        );
+        if self.branches > BRANCHES_MAX || (self.worth(self.best) >= hope && !candidates.is_empty()) {
+            return;
+        }
+        let Some(next) = candidates.first() else {
+            if self.worth(circle) > self.worth(self.best) {
+                self.best = circle;
+            }
+            return;
+        };
+        let mut others = candidates;
+        others.remove(next);
+        self.grow(circle.with(next), others.both(self.neighbours[next.index()]));
+        self.grow(circle, others);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of a consortium in which all hear each other but for the pairs named.
+    fn rows(banks: usize, deaf: &[(u16, u16)]) -> Vec<BankSet> {
+        let mut rows = vec![BankSet::all(banks); banks];
+        for (bank, peer) in deaf {
+            rows[usize::from(*bank)].remove(BankId(*peer));
+        }
+        rows
+    }
+
+    fn circle(me: u16, rows: &[BankSet], preferred: &[u16]) -> Vec<u16> {
+        let preferred = preferred.iter().map(|bank| BankId(*bank)).collect();
+        largest_circle(BankId(me), rows, preferred).iter().map(|bank| bank.0).collect()
+    }
+
+    #[test]
+    fn whoever_is_heard_only_one_way_is_not_in_the_circle() {
+        assert_eq!(circle(0, &rows(3, &[]), &[]), [0, 1, 2]);
+        assert_eq!(circle(0, &rows(3, &[(0, 2)]), &[]), [0, 1]);
+        assert_eq!(circle(0, &rows(3, &[(2, 0)]), &[]), [0, 1]);
+    }
+
+    #[test]
+    fn of_two_circles_of_one_size_the_one_with_the_members_stands_and_else_the_lowest() {
+        let cut = rows(3, &[(1, 2), (2, 1)]);
+        assert_eq!(circle(0, &cut, &[]), [0, 1]);
+        assert_eq!(circle(0, &cut, &[0, 2]), [0, 2]);
+    }
+
+    #[test]
+    fn the_largest_circle_is_found_in_a_consortium_that_is_cut_in_several_places() {
+        let cut = rows(7, &[(0, 1), (2, 3), (3, 4), (5, 6)]);
+        assert_eq!(circle(2, &cut, &[]), [0, 2, 4, 5]);
+    }
+
+    #[test]
+    fn sixty_four_banks_are_no_burden() {
+        let deaf: Vec<_> = (0..32).map(|bank| (bank * 2, bank * 2 + 1)).collect();
+        assert!(circle(0, &rows(64, &deaf), &[]).len() >= 32);
+        assert_eq!(circle(0, &rows(64, &[]), &[]).len(), 64);
+    }
+}

@@ -1,0 +1,238 @@
+//! How a view begins, from what the banks that answered hold: `P`, the longest executed journal; `U`, the events held
+//! beyond it; `F`, the clock that covers `U`; and who takes part.
+
+use std::collections::BTreeMap;
+
+use super::{PreparePlan, Stopped};
+use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, majority};
+use crate::protocol::order_key::OrderKey;
+use crate::protocol::vector_clock::VectorClock;
+
+/// Most positions that a bank may lack to be taken in although others would do without it: it fetches them while all
+/// wait.
+pub(super) const LAG_MAX: u64 = 5_000;
+
+/// The answers of frozen banks.
+pub(super) type Answers = BTreeMap<BankId, Stopped>;
+
+/// Banks whose disk lacks what another's proves that it once had: an executed event was on the disk of every member of
+/// its view.
+pub(super) fn forgetful(answers: &Answers) -> Vec<BankId> {
+    let Some(proof) = answers.values().filter_map(|answer| answer.executed.as_ref()).max_by_key(|done| done.last)
+    else {
+        return Vec::new();
+    };
+    let lacks = |bank: &BankId, answer: &Stopped| {
+        let view = proof.last.view;
+        let holds = answer.prepared > view || (answer.prepared == view && answer.clock.covers(&proof.clock));
+        answer.voter && proof.members.contains(*bank) && !holds
+    };
+    answers.iter().filter(|(bank, answer)| lacks(bank, answer)).map(|(bank, _)| *bank).collect()
+}
+
+/// Whether the answers suffice to know how the next view must begin.
+///
+/// Every view had a strict majority of the banks as members, and each of them had prepared it on disk before it began.
+/// So any set of intact disks that shares a bank with every majority knows the latest view (as in H. Howard et al.,
+/// 'Flexible Paxos', 2016). New banks at the end of `nodes.json` count once all the old ones have let them in.
+pub(super) fn suffice(answers: &Answers, banks: usize) -> bool {
+    let everybody = answers.len() == banks;
+    let voters = || answers.values().filter(|answer| answer.voter);
+    let counted = voters().map(|answer| answer.counted).max().unwrap_or_default();
+    let nothing_was_ever_held = answers.values().all(|answer| answer.position.0 == 0 && answer.held.is_empty());
+    let rescue = answers.values().any(|answer| answer.voter && answer.rescue);
+    if everybody && (nothing_was_ever_held || rescue) {
+        true
+    } else if counted < banks {
+        counted > 0 && voters().count() >= counted && answers.len() >= majority(banks)
+    } else {
+        voters().count() > banks - majority(banks) && answers.len() >= majority(banks)
+    }
+}
+
+/// How the view begins; `None` when the copies of the ledger differ and no majority says which is right, or when too
+/// few remain. Only for answers that [`suffice`].
+pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize) -> Option<PreparePlan> {
+    let longest = answers.values().map(|answer| answer.position).max()?;
+    let (source, hash) = right_copy(answers, banks)?;
+    let longest_answer = &answers[&source];
+    let last = longest_answer.executed.as_ref().map(|done| done.last);
+    let voters = || answers.iter().filter(|(_, answer)| answer.voter);
+    let prepared = voters().map(|(_, answer)| answer.prepared).max().unwrap_or_default();
+    let mut clock = VectorClock::zero(banks);
+    let mut events: BTreeMap<OrderKey, BankId> = BTreeMap::new();
+    for (bank, answer) in voters().filter(|(_, answer)| answer.prepared == prepared) {
+        clock.merge(&answer.clock);
+        // Keys are executed in order, so what is not above the last executed one is part of `P`.
+        let beyond = answer.held.iter().filter(|key| last.is_none_or(|last| **key > last));
+        for key in beyond {
+            events.entry(*key).or_insert(*bank);
+        }
+    }
+    let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
+    let members = members(answers, longest.0, banks, fits)?;
+    let events = events.into_iter().collect();
+    Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events })
+}
+
+/// The bank with the longest journal, and its hash. Where the longest ones differ, most decide.
+fn right_copy(answers: &Answers, banks: usize) -> Option<(BankId, ChainHash)> {
+    let longest = answers.values().map(|answer| answer.position).max()?;
+    let mut copies: BTreeMap<[u8; 32], Vec<BankId>> = BTreeMap::new();
+    for (bank, answer) in answers.iter().filter(|(_, answer)| answer.position == longest) {
+        copies.entry(answer.hash.0).or_default().push(*bank);
+    }
+    let (hash, holders) = copies.iter().max_by_key(|(_, holders)| holders.len())?;
+    let undisputed = copies.len() == 1 || holders.len() >= majority(banks);
+    undisputed.then(|| (holders[0], ChainHash(*hash)))
+}
+
+/// Everybody who lacks little; more only if they are needed for a majority.
+fn members(answers: &Answers, longest: u64, banks: usize, fits: impl Fn(&Stopped) -> bool) -> Option<BankSet> {
+    let mut by_lag: Vec<_> = answers.iter().filter(|(_, answer)| fits(answer)).collect();
+    by_lag.sort_by_key(|(bank, answer)| (longest - answer.position.0, **bank));
+    let mut members = BankSet::default();
+    for (bank, answer) in by_lag {
+        if longest - answer.position.0 <= LAG_MAX || members.len() < majority(banks) {
+            members.insert(*bank);
+        }
+    }
+    (members.len() >= majority(banks)).then_some(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::effect::Executions;
+    use crate::protocol::ids::Position;
+
+    fn ballot(round: u64) -> Ballot {
+        Ballot { round, coordinator: BankId(0) }
+    }
+
+    fn key(view: u64, sum: u64, sender: u16) -> OrderKey {
+        OrderKey { view: ballot(view), sum, sender: BankId(sender) }
+    }
+
+    /// An intact disk that prepared view `prepared` of three banks and executed `position` positions.
+    fn answer(prepared: u64, position: u64, clock: [u64; 3], held: Vec<OrderKey>) -> Stopped {
+        Stopped {
+            ballot: ballot(9),
+            prepared: ballot(prepared),
+            voter: prepared > 0,
+            counted: if prepared > 0 { 3 } else { 0 },
+            rescue: false,
+            position: Position(position),
+            hash: ChainHash([u8::try_from(position).unwrap(); 32]),
+            executed: None,
+            held,
+            clock: clock.to_vec().into(),
+        }
+    }
+
+    fn blank() -> Stopped {
+        answer(0, 0, [0, 0, 0], Vec::new())
+    }
+
+    fn answers<const N: usize>(of: [(u16, Stopped); N]) -> Answers {
+        of.into_iter().map(|(bank, answer)| (BankId(bank), answer)).collect()
+    }
+
+    #[test]
+    fn only_a_first_start_with_every_bank_up_and_empty_forms_a_view_from_nothing() {
+        assert!(suffice(&answers([(0, blank()), (1, blank()), (2, blank())]), 3));
+        assert!(!suffice(&answers([(0, blank()), (1, blank())]), 3));
+        let one_knows = answer(1, 5, [5, 0, 0], Vec::new());
+        assert!(!suffice(&answers([(0, one_knows), (1, blank()), (2, blank())]), 3), "two of three disks are lost");
+    }
+
+    #[test]
+    fn a_first_start_that_was_interrupted_goes_on() {
+        let prepared = answer(1, 0, [0, 0, 0], Vec::new());
+        assert!(suffice(&answers([(0, prepared), (1, blank()), (2, blank())]), 3));
+    }
+
+    #[test]
+    fn an_empty_disk_does_not_vote_and_two_intact_ones_of_three_suffice() {
+        let intact = || answer(1, 5, [5, 0, 0], Vec::new());
+        assert!(suffice(&answers([(0, intact()), (1, intact())]), 3));
+        assert!(!suffice(&answers([(0, intact()), (1, blank())]), 3));
+        assert!(suffice(&answers([(0, intact()), (1, blank()), (2, intact())]), 3));
+    }
+
+    #[test]
+    fn of_two_banks_one_intact_disk_knows_everything_but_both_must_be_there() {
+        let counted = |counted| Stopped { counted, ..answer(1, 5, [5, 0, 0], Vec::new()) };
+        assert!(suffice(&answers([(0, counted(2)), (1, blank())]), 2));
+        assert!(!suffice(&answers([(0, counted(2))]), 2));
+    }
+
+    #[test]
+    fn new_banks_count_once_all_old_ones_have_let_them_in() {
+        let old = || answer(1, 5, [5, 0, 0], Vec::new());
+        assert!(!suffice(&answers([(0, old()), (1, old()), (3, blank())]), 4));
+        assert!(suffice(&answers([(0, old()), (1, old()), (2, old())]), 4));
+    }
+
+    #[test]
+    fn a_person_may_declare_that_a_survivor_decides_when_all_are_there() {
+        let survivor = || Stopped { rescue: true, ..answer(1, 5, [5, 0, 0], Vec::new()) };
+        assert!(suffice(&answers([(0, survivor()), (1, blank()), (2, blank())]), 3));
+        assert!(!suffice(&answers([(0, survivor()), (1, blank())]), 3));
+    }
+
+    #[test]
+    fn the_view_begins_with_the_longest_journal_and_all_that_is_held_beyond_it_in_the_latest_view() {
+        let last = Some(Executions { last: key(2, 3, 0), members: BankSet::all(3), clock: vec![1, 1, 1].into() });
+        let ahead = Stopped { executed: last, ..answer(2, 7, [1, 1, 1], vec![key(2, 4, 0)]) };
+        let behind = answer(2, 6, [1, 1, 2], vec![key(2, 3, 0), key(2, 4, 2)]);
+        let old = answer(1, 3, [9, 9, 9], vec![key(1, 20, 1)]);
+        let plan = plan(ballot(9), &answers([(0, ahead), (1, behind), (2, old)]), 3).unwrap();
+        assert_eq!((plan.position, plan.source), (Position(7), BankId(0)));
+        assert_eq!(plan.events, [(key(2, 4, 0), BankId(0)), (key(2, 4, 2), BankId(1))]);
+        assert_eq!(plan.clock, vec![1, 1, 2].into());
+        assert_eq!(plan.members, BankSet::all(3));
+    }
+
+    #[test]
+    fn a_journal_that_was_only_fetched_counts_for_the_executed_part_and_not_for_what_is_held() {
+        let learner = Stopped { voter: false, ..answer(0, 8, [0, 0, 0], vec![key(1, 30, 2)]) };
+        let intact = || answer(2, 7, [3, 2, 2], vec![key(2, 8, 0)]);
+        let plan = plan(ballot(9), &answers([(0, intact()), (1, intact()), (2, learner)]), 3).unwrap();
+        assert_eq!((plan.position, plan.source), (Position(8), BankId(2)));
+        assert_eq!(plan.events, [(key(2, 8, 0), BankId(0))]);
+    }
+
+    #[test]
+    fn who_is_far_behind_stays_outside_unless_there_is_no_majority_without_it() {
+        let far = LAG_MAX + 10;
+        let hash = ChainHash([1; 32]);
+        let at = |position| Stopped { position: Position(position), hash, ..answer(2, 1, [1, 0, 0], Vec::new()) };
+        let two = plan(ballot(9), &answers([(0, at(far)), (1, at(far)), (2, at(0))]), 3).unwrap();
+        assert_eq!(two.members, BankSet::all(2));
+        let needed = plan(ballot(9), &answers([(0, at(far)), (2, at(0))]), 3).unwrap();
+        assert!(needed.members.contains(BankId(2)));
+    }
+
+    #[test]
+    fn a_copy_that_differs_from_most_is_left_out_and_without_a_majority_nobody_begins() {
+        let with = |hash| Stopped { hash: ChainHash([hash; 32]), ..answer(2, 5, [5, 0, 0], Vec::new()) };
+        let outvoted = plan(ballot(9), &answers([(0, with(9)), (1, with(5)), (2, with(5))]), 3).unwrap();
+        assert_eq!(outvoted.members, [BankId(1), BankId(2)].into_iter().collect());
+        assert!(plan(ballot(9), &answers([(0, with(9)), (1, with(5))]), 3).is_none());
+    }
+
+    #[test]
+    fn a_disk_that_lacks_what_another_has_executed_with_it_has_forgotten() {
+        let done = Executions { last: key(2, 3, 0), members: BankSet::all(3), clock: vec![1, 1, 1].into() };
+        let witness = Stopped { executed: Some(done), ..answer(2, 7, [1, 1, 1], Vec::new()) };
+        let holds = answer(2, 6, [1, 1, 1], vec![key(2, 3, 0)]);
+        let lacks = answer(2, 6, [1, 1, 0], Vec::new());
+        let older = answer(1, 3, [4, 4, 4], Vec::new());
+        let found = |bank| forgetful(&answers([(0, witness.clone()), (1, bank)]));
+        assert!(found(holds).is_empty());
+        assert_eq!(found(lacks), [BankId(1)]);
+        assert_eq!(found(older), [BankId(1)], "it was a member and does not know the view");
+        assert!(found(blank()).is_empty(), "it does not vote anyway");
+    }
+}
