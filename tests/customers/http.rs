@@ -1,0 +1,101 @@
+//! How a customer speaks to a bank.
+
+use std::time::Duration;
+
+use awc::error::SendRequestError;
+use netbanking::wire;
+use serde_json::{Value, json};
+
+/// What a bank answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn descript(&self) -> &str {
+        self.body["descript"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.body["position"].as_u64().unwrap_or_else(|| panic!("no position in {self:?}"))
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Http {
+    client: awc::Client,
+}
+
+impl Http {
+    pub(crate) fn new(answer_within: Duration) -> Http {
+        Http { client: wire::client(256, answer_within) }
+    }
+
+    pub(crate) fn client(&self) -> &awc::Client {
+        &self.client
+    }
+
+    pub(crate) async fn call(&self, request: awc::ClientRequest, body: String) -> Result<Answer, SendRequestError> {
+        let mut response = request.insert_header(("content-type", "application/json")).send_body(body).await?;
+        let bytes = response
+            .body()
+            .limit(16 << 20)
+            .await
+            .map_err(|error| SendRequestError::Body(std::io::Error::other(error.to_string()).into()))?;
+        let body =
+            serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("every answer is JSON: {error}: {bytes:?}"));
+        Ok(Answer { status: response.status().as_u16(), body })
+    }
+
+    pub(crate) async fn post(&self, url: &str, body: &Value) -> Answer {
+        self.call(self.client.post(url), body.to_string()).await.unwrap()
+    }
+
+    /// The whole statement with the balance, page by page, at the account's own bank.
+    pub(crate) async fn statement(&self, base: &str, number: u64, token: &str) -> (i64, Vec<Value>) {
+        let mut entries = Vec::new();
+        let mut before = String::new();
+        loop {
+            let url = format!("{base}/get_account/{number}?limit=1000{before}");
+            let request = self.client.get(url).insert_header(("authorization", format!("Bearer {token}")));
+            let answer = self.call(request, String::new()).await.unwrap();
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let mut page = answer.body["data"]["transactions"].as_array().unwrap().clone();
+            page.extend(entries);
+            entries = page;
+            match answer.body["next_before"].as_u64() {
+                Some(next) => before = format!("&before={next}"),
+                None => return (centavos(&answer.body["data"]["balance"]), entries),
+            }
+        }
+    }
+}
+
+/// A CPF that no other number gives.
+pub(crate) fn cpf(number: u32) -> String {
+    let digits = format!("{number:09}");
+    format!("{}.{}.{}-{:02}", &digits[..3], &digits[3..6], &digits[6..], number % 97)
+}
+
+pub(crate) fn registration(user: &str, cpf: &str) -> Value {
+    json!({"name": "Cliente de Teste", "num_cadastro": cpf, "user_name": user, "password": "12345678", "type_person": "PF"})
+}
+
+/// What opens an account at the bank that is asked.
+pub(crate) fn opening(user: &str, value_init: f64) -> Value {
+    json!({
+        "user_name": user, "password": "12345678", "type_account": "PF", "pix_type": "RANDOM",
+        "users": [], "value_init": value_init,
+    })
+}
+
+/// Reais with at most two decimals as centavos.
+pub(crate) fn centavos(value: &Value) -> i64 {
+    let text = value.to_string();
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let sign = if whole.starts_with('-') { -1 } else { 1 };
+    let whole: i64 = whole.trim_start_matches('-').parse().unwrap();
+    sign * (whole * 100 + format!("{decimals:0<2}").parse::<i64>().unwrap())
+}
