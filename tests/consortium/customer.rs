@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-pub(crate) use crate::customers::http::{Answer, Http, cpf, registration};
 use crate::customers::http::opening;
+pub(crate) use crate::customers::http::{Answer, Http, cpf, registration};
 pub(crate) use crate::customers::package::OwnAccount;
 
 /// How long a bank may take to answer.

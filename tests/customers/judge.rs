@@ -25,12 +25,8 @@ pub(crate) struct Findings {
 impl Findings {
     /// All of them, each with its kind.
     pub(crate) fn texts(&self) -> Vec<String> {
-        let kinds = [
-            ("lost", &self.lost),
-            ("doubled", &self.doubled),
-            ("overdraft", &self.overdrafts),
-            ("wrong", &self.wrong),
-        ];
+        let kinds =
+            [("lost", &self.lost), ("doubled", &self.doubled), ("overdraft", &self.overdrafts), ("wrong", &self.wrong)];
         kinds.iter().flat_map(|(kind, texts)| texts.iter().map(move |text| format!("{kind}: {text}"))).collect()
     }
 }
@@ -166,10 +162,8 @@ impl<'a> Judge<'a> {
         let said = said.iter().filter(|entry| entry["type"] != "OPENING");
         let said: Vec<_> =
             said.map(|entry| (text(&entry["id"]), text(&entry["type"]), centavos(&entry["value"]))).collect();
-        let expected: Vec<_> = self.statements[index]
-            .iter()
-            .map(|(id, kind, value)| (id.clone(), (*kind).to_owned(), *value))
-            .collect();
+        let expected: Vec<_> =
+            self.statements[index].iter().map(|(id, kind, value)| (id.clone(), (*kind).to_owned(), *value)).collect();
         if said == expected {
             return;
         }
