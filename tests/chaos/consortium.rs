@@ -48,6 +48,7 @@ struct Bank {
 
 pub(crate) struct Consortium {
     folder: PathBuf,
+    program: PathBuf,
     banks: RefCell<Vec<Bank>>,
     pub(crate) links: Links,
     client: awc::Client,
@@ -65,7 +66,12 @@ fn own_address(bank: usize) -> String {
 
 impl Consortium {
     /// Writes `nodes.json`, opens the proxies and gives bank `small_disk` a disk that can be filled, if that may be.
-    pub(crate) fn prepare(folder: &Path, banks: usize, times: Times, small_disk: Option<usize>) -> Consortium {
+    pub(crate) fn prepare(
+        (folder, program): (&Path, &Path),
+        banks: usize,
+        times: Times,
+        small_disk: Option<usize>,
+    ) -> Consortium {
         let mut ports = PORTS.filter(|port| is_free(*port, banks));
         let ports: Vec<_> = (0..banks).map(|_| (ports.next().unwrap(), ports.next().unwrap())).collect();
         let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
@@ -96,6 +102,7 @@ impl Consortium {
         };
         Consortium {
             folder: folder.to_owned(),
+            program: program.to_owned(),
             banks: RefCell::new(ports.iter().enumerate().map(bank).collect()),
             links,
             client: wire::client(64, STATUS_WITHIN),
@@ -139,7 +146,7 @@ impl Consortium {
             return;
         }
         let log = File::options().create(true).append(true).open(&place.log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
+        let child = Command::new(&self.program)
             .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--listen", &own_address(bank), "--nodes"])
             .arg(self.folder.join("nodes.json"))
             .arg("--data")

@@ -96,8 +96,9 @@ fn several(banks: usize, random: &mut Random) -> Vec<usize> {
     chosen
 }
 
-/// Lets faults happen until `until`, some while others still last; answers their kinds.
-pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, until: Instant) -> Vec<&'static str> {
+/// Lets faults happen for so long, some while others still last; answers their kinds.
+pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, run_lasts: Duration) -> Vec<&'static str> {
+    let until = Instant::now() + run_lasts;
     let mut happened = Vec::new();
     let mut lasting = Vec::new();
     while Instant::now() < until {
@@ -111,6 +112,8 @@ pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, until:
             }
         }
         let longest = if matches!(fault, Fault::Pause(_)) { PAUSE_MAX } else { FAULT_MAX };
+        // Several fit into a short run too.
+        let longest = longest.min(run_lasts / 3);
         // The squares make short ones more frequent.
         let share = random.below(1_000) as f64 / 1_000.0;
         let lasts = longest.mul_f64(0.03 + 0.97 * share * share);

@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use awc::error::{ConnectError, SendRequestError};
 use serde_json::json;
 
 use crate::consortium::Consortium;
@@ -221,11 +223,11 @@ impl Load {
                     }
                 }
             }
-            Err(awc::error::SendRequestError::Connect(_)) => {
+            Err(error) if is_no_connection(&error) => {
                 count("no connection");
                 (true, false)
             }
-            Err(awc::error::SendRequestError::Timeout) => {
+            Err(SendRequestError::Timeout) => {
                 count("given up");
                 (false, false)
             }
@@ -241,7 +243,8 @@ impl Load {
         (fate.clone(), well)
     }
 
-    async fn operate(&self, index: usize, bank: usize) -> (usize, Result<Answer, awc::error::SendRequestError>) {
+    /// The package to one bank, once.
+    async fn operate(&self, index: usize, bank: usize) -> (usize, Result<Answer, SendRequestError>) {
         let (customer, package, key) = {
             let sent = &self.sent.borrow()[index];
             (sent.customer, package_json(&self.accounts, &sent.operations), sent.key.clone())
@@ -254,4 +257,10 @@ impl Load {
             .insert_header(("idempotency-key", key));
         (customer, self.http.call(request, package).await)
     }
+}
+
+/// Whether nobody listened, so that nothing was sent. A connection that was there and is lost in the middle is told as
+/// an error of connecting too.
+fn is_no_connection(error: &SendRequestError) -> bool {
+    matches!(error, SendRequestError::Connect(ConnectError::Io(why)) if why.kind() == ErrorKind::ConnectionRefused)
 }

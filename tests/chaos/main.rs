@@ -20,7 +20,7 @@ mod stops;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -46,6 +46,9 @@ struct Options {
     /// Measure how long customers wait when a bank fails, and how soon one is back; best with --release
     #[arg(long)]
     measure_stops: bool,
+    /// The program that the banks run, in place of that of this build
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_netbanking"), hide_default_value = true)]
+    program: PathBuf,
     /// Of `cargo test`: names of tests; unless one of them is part of "chaos", nothing runs
     #[arg(hide = true)]
     filters: Vec<String>,
@@ -64,14 +67,14 @@ fn main() -> ExitCode {
     }
     verdict::check_rules();
     if options.measure_stops {
-        return in_folder("stops", |folder| actix_rt::System::new().block_on(stops::measure(folder)));
+        return in_folder("stops", |folder| actix_rt::System::new().block_on(stops::measure(folder, &options.program)));
     }
     let (banks, lasts) = (usize::from(options.banks), Duration::from_secs(options.seconds));
     let mut all = BTreeMap::new();
     let mut failed = Vec::new();
     for seed in options.seed..options.seed + options.runs {
         let code = in_folder(&format!("seed-{seed}"), |folder| {
-            let report = actix_rt::System::new().block_on(run::run(folder, banks, lasts, seed));
+            let report = actix_rt::System::new().block_on(run::run((folder, &options.program), banks, lasts, seed));
             report.faults.iter().for_each(|kind| *all.entry(*kind).or_insert(0) += 1);
             print(&report, banks);
             report.verdict.violations().is_empty()

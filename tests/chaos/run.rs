@@ -61,10 +61,11 @@ impl Healthy {
     }
 }
 
-pub(crate) async fn run(folder: &Path, banks: usize, lasts: Duration, seed: u64) -> Report {
+/// A run in a folder, with a program.
+pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, seed: u64) -> Report {
     let mut random = Random::new(seed);
     let times = if random.below(2) == 0 { DEFAULT_TIMES } else { SHORT_TIMES };
-    let consortium = Rc::new(Consortium::prepare(folder, banks, times, Some(random.below(banks))));
+    let consortium = Rc::new(Consortium::prepare(place, banks, times, Some(random.below(banks))));
     consortium.note(&format!("seed {seed}: {banks} banks, {times:?}"));
     if consortium.small_disk().is_none() {
         consortium.note("NO DISK CAN BE FILLED IN THIS RUN: MOUNTING A TMPFS IS NOT ALLOWED HERE");
@@ -83,7 +84,7 @@ pub(crate) async fn run(folder: &Path, banks: usize, lasts: Duration, seed: u64)
     let sampling = actix_rt::spawn(sample(consortium.clone(), health.clone()));
 
     actix_rt::time::sleep(QUIET).await;
-    let faults = faults::rage(&consortium, random, began + lasts).await;
+    let faults = faults::rage(&consortium, random, lasts).await;
     let healing = Instant::now();
     consortium.note("healing");
     faults::heal(&consortium).await;

@@ -2,6 +2,6 @@
 
 use std::path::Path;
 
-pub(crate) async fn measure(_folder: &Path) -> bool {
+pub(crate) async fn measure(_folder: &Path, _program: &Path) -> bool {
     true
 }
