@@ -80,7 +80,7 @@ pub(crate) struct Load {
 impl Load {
     /// Registers customers, opens their accounts and logs them in; all banks must be well.
     pub(crate) async fn prepare(consortium: &Rc<Consortium>) -> Load {
-        let http = Http::new(ANSWER_WITHIN);
+        let http = Http::who_reports(ANSWER_WITHIN);
         let banks = consortium.len();
         let mut load = Load {
             consortium: consortium.clone(),
@@ -210,6 +210,10 @@ impl Load {
                         self.sent.borrow_mut()[index].fate = fate.clone();
                         self.answers.borrow_mut().push((now, bank));
                         return (fate, true);
+                    }
+                    _ if answer.body.is_string() => {
+                        self.consortium.find(format!("bank {bank} answers what is not JSON: {answer:?}"));
+                        (false, true)
                     }
                     401 => {
                         let back = self.log_in(customer, bank).await;

@@ -1,16 +1,11 @@
 //! A customer of the consortium, over HTTP.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::customers::http::opening;
 pub(crate) use crate::customers::http::{Answer, Http, cpf, registration};
 pub(crate) use crate::customers::package::OwnAccount;
-
-/// How long a bank may take to answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A registered customer with a token at every bank.
 #[derive(Clone)]
@@ -22,7 +17,7 @@ pub(crate) struct Customer {
 
 impl Customer {
     pub(crate) async fn register(cluster: &Cluster, user: &str, number: u32) -> Customer {
-        let http = Http::new(PATIENCE);
+        let http = Http::new();
         let answer = http.post(&cluster.url(0, "/register-customer"), &registration(user, &cpf(number))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let mut customer = Customer { http, user: user.to_owned(), tokens: Vec::new() };

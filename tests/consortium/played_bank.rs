@@ -234,7 +234,7 @@ async fn play(cluster: &Cluster) -> Rc<RefCell<Played>> {
     let lines: Vec<_> = REAL.iter().map(|_| unbounded_channel()).collect();
     let (out, incoming): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
     for (bank, messages) in REAL.iter().zip(incoming) {
-        actix_rt::spawn(carry(Http::new(PATIENCE), cluster.url(bank.index(), ""), messages));
+        actix_rt::spawn(carry(Http::new(), cluster.url(bank.index(), ""), messages));
     }
     let bank = Rc::new(RefCell::new(Played {
         view: Ballot::default(),
@@ -335,7 +335,7 @@ async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_wi
     until("the view", || bank.borrow().active).await;
 
     // Customers of the real banks and of the played one, at the same time and partly with the same user name.
-    let http = Http::new(PATIENCE);
+    let http = Http::new();
     let customers = (0..20_u32).map(|index| {
         let url = cluster.url(index as usize % 2, "/register-customer");
         let (http, body) = (&http, registration(&format!("cliente{index}"), &cpf(index)));

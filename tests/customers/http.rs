@@ -6,6 +6,9 @@ use awc::error::SendRequestError;
 use netbanking::wire;
 use serde_json::{Value, json};
 
+/// Connections to one bank at once.
+const CONNECTIONS: usize = 512;
+
 /// What a bank answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -26,11 +29,18 @@ impl Answer {
 #[derive(Clone)]
 pub(crate) struct Http {
     client: awc::Client,
+    reports: bool,
 }
 
 impl Http {
-    pub(crate) fn new(answer_within: Duration) -> Http {
-        Http { client: wire::client(256, answer_within) }
+    /// A customer who waits as long as any bank needs.
+    pub(crate) fn new() -> Http {
+        Http { client: wire::client(CONNECTIONS, Duration::from_secs(30)), reports: false }
+    }
+
+    /// A customer who waits so long, and hands on as a text what is not JSON instead of panicking.
+    pub(crate) fn who_reports(answer_within: Duration) -> Http {
+        Http { client: wire::client(CONNECTIONS, answer_within), reports: true }
     }
 
     pub(crate) fn client(&self) -> &awc::Client {
@@ -44,9 +54,12 @@ impl Http {
             .limit(16 << 20)
             .await
             .map_err(|error| SendRequestError::Body(std::io::Error::other(error.to_string()).into()))?;
-        let body =
-            serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("every answer is JSON: {error}: {bytes:?}"));
-        Ok(Answer { status: response.status().as_u16(), body })
+        let status = response.status().as_u16();
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            assert!(self.reports, "every answer is JSON: {error}: {status} {bytes:?}");
+            Value::String(format!("{:?} {bytes:?}", response.headers()))
+        });
+        Ok(Answer { status, body })
     }
 
     pub(crate) async fn post(&self, url: &str, body: &Value) -> Answer {
