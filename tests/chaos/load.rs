@@ -15,7 +15,7 @@ use crate::customers::package::{Operation, OwnAccount, draw, package_json};
 use crate::customers::random::Random;
 
 /// Opening balance of every account, in centavos.
-pub(crate) const OPENING: i64 = 20_000;
+pub(crate) const OPENING: i64 = 100_000;
 /// How long a customer waits for an answer; less than a bank does for the others, so that both give up at times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// Customers, each with an account at every bank for every round of [`ACCOUNT_ROUNDS`].
