@@ -16,7 +16,7 @@ const OPENING: i64 = 20_000;
 
 /// A package and what was answered, once something was.
 #[derive(Clone, Debug)]
-struct Sent {
+pub(crate) struct Sent {
     key: String,
     operations: Vec<Operation>,
     bank: usize,
@@ -25,8 +25,8 @@ struct Sent {
 
 pub(crate) struct Load {
     pub(crate) customer: Customer,
-    accounts: Vec<OwnAccount>,
-    sent: Rc<RefCell<Vec<Sent>>>,
+    pub(crate) accounts: Vec<OwnAccount>,
+    pub(crate) sent: Rc<RefCell<Vec<Sent>>>,
 }
 
 impl Load {

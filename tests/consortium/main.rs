@@ -12,4 +12,5 @@ mod durability;
 mod load;
 mod played_bank;
 mod retries;
+mod survival;
 mod uniqueness;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const CONNECTIONS: usize = 512;
 
 /// What a bank answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
