@@ -49,11 +49,13 @@ impl Http {
 
     pub(crate) async fn call(&self, request: awc::ClientRequest, body: String) -> Result<Answer, SendRequestError> {
         let mut response = request.insert_header(("content-type", "application/json")).send_body(body).await?;
-        let bytes = response
-            .body()
-            .limit(16 << 20)
-            .await
-            .map_err(|error| SendRequestError::Body(std::io::Error::other(error.to_string()).into()))?;
+        let lost = |why: String| SendRequestError::Body(std::io::Error::other(why).into());
+        let bytes = response.body().limit(16 << 20).await.map_err(|error| lost(error.to_string()))?;
+        // The client takes the end of a connection for the end of a body.
+        let length = response.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: usize| bytes.len() < length) {
+            return Err(lost(format!("{} bytes of {length:?}", bytes.len())));
+        }
         let status = response.status().as_u16();
         let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| {
             assert!(self.reports, "every answer is JSON: {error}: {status} {bytes:?}");
