@@ -112,6 +112,10 @@ impl Consortium {
         }
     }
 
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.banks.borrow().len()
     }
@@ -242,10 +246,13 @@ impl Consortium {
         self.banks.borrow().iter().position(|bank| bank.disk.is_some())
     }
 
-    pub(crate) fn fill_disk(&self, bank: usize) {
-        let place = &mut self.banks.borrow_mut()[bank];
-        place.disk_is_full = true;
-        place.disk.as_ref().expect("a bank with a small disk").fill();
+    pub(crate) async fn fill_disk(&self, bank: usize) {
+        let filling = {
+            let place = &mut self.banks.borrow_mut()[bank];
+            place.disk_is_full = true;
+            place.disk.as_ref().expect("a bank with a small disk").filling()
+        };
+        actix_rt::task::spawn_blocking(filling).await.unwrap();
     }
 
     pub(crate) fn free_disk(&self, bank: usize) {

@@ -29,11 +29,15 @@ impl SmallDisk {
         self.folder.join("ballast")
     }
 
-    pub(crate) fn fill(&self) {
-        let mut ballast = File::create(self.ballast()).unwrap();
-        for bytes in PIECES_BYTES {
-            let piece = vec![0x5a; bytes];
-            while ballast.write_all(&piece).is_ok() {}
+    /// What fills the disk; it takes a moment.
+    pub(crate) fn filling(&self) -> impl FnOnce() + Send + 'static {
+        let ballast = self.ballast();
+        move || {
+            let mut ballast = File::create(ballast).unwrap();
+            for bytes in PIECES_BYTES {
+                let piece = vec![0x5a; bytes];
+                while ballast.write_all(&piece).is_ok() {}
+            }
         }
     }
 

@@ -15,6 +15,8 @@ const FAULT_MAX: Duration = Duration::from_secs(9);
 const QUIET_MAX: Duration = Duration::from_secs(4);
 /// How long all banks may take to become members before a disk is emptied; else something else happens.
 const MEMBERS_WITHIN: Duration = Duration::from_secs(8);
+/// How much longer a disk stays full while the bank has not ended: the store first uses up what it had set aside.
+const FULL_DISK_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 /// How long a write may take to fail that began on a full disk.
 const LAST_WRITE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -128,7 +130,7 @@ pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, run_la
         } else {
             happening.await.unwrap();
         }
-        let quiet = QUIET_MAX.mul_f64(random.below(1_000) as f64 / 1_000.0);
+        let quiet = QUIET_MAX.min(run_lasts / 10).mul_f64(random.below(1_000) as f64 / 1_000.0);
         actix_rt::time::sleep(quiet.min(until.saturating_duration_since(Instant::now()))).await;
     }
     for happening in lasting {
@@ -189,8 +191,12 @@ async fn happen(consortium: &Consortium, fault: &Fault, lasts: Duration, mut ran
             consortium.set_all(*bank, Passage::Open, Passage::Open);
         }
         Fault::FullDisk(bank) => {
-            consortium.fill_disk(*bank);
+            consortium.fill_disk(*bank).await;
             actix_rt::time::sleep(lasts).await;
+            let until = Instant::now() + FULL_DISK_NOTICED_WITHIN;
+            while consortium.runs(*bank) && Instant::now() < until {
+                actix_rt::time::sleep(Duration::from_millis(100)).await;
+            }
             free(consortium, *bank).await;
         }
         Fault::Wipe(bank) => {

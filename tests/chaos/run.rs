@@ -10,8 +10,10 @@ use crate::faults;
 use crate::load::{Drive, Load};
 use crate::verdict::{self, Verdict};
 
-/// How many packages a second customers must get answers to while a majority is healthy.
+/// How many packages a second customers must get answers to while a majority is healthy,
 const PACKAGES_PER_SECOND_MIN: f64 = 100.0;
+/// in a run that is not made of a few moments between faults.
+const RATED_FROM: Duration = Duration::from_secs(30);
 /// Clients for each bank.
 const CLIENTS_PER_BANK: usize = 24;
 /// How long a client waits after an answer, at most; half of it on average.
@@ -33,8 +35,9 @@ pub(crate) struct Report {
     pub(crate) packages_per_second: f64,
     /// Seconds in which a majority was healthy, and packages a second in them.
     pub(crate) healthy: (f64, f64),
-    /// Seconds without any answer: the longest at all, and the longest while a majority was healthy.
-    pub(crate) longest_stop: (f64, f64),
+    /// Time without any answer, from and to, in seconds since the consortium began: the longest at all, and the longest
+    /// while a majority was healthy.
+    pub(crate) longest_stops: [(f64, f64); 2],
     pub(crate) healed_after: f64,
     pub(crate) verdict: Verdict,
 }
@@ -108,39 +111,43 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
         told: load.told.borrow().clone().into_iter().collect(),
         packages_per_second: 0.0,
         healthy: (0.0, 0.0),
-        longest_stop: (0.0, 0.0),
+        longest_stops: [(0.0, 0.0); 2],
         healed_after,
         verdict,
     };
-    measure(&mut report, &load, (began, ended), &health.borrow());
+    measure(&mut report, &load, lasts, (consortium.began(), began, ended), &health.borrow());
     report
 }
 
-fn measure(report: &mut Report, load: &Load, (began, ended): (Instant, Instant), health: &Healthy) {
+fn measure(
+    report: &mut Report,
+    load: &Load,
+    lasts: Duration,
+    (consortium_began, began, ended): (Instant, Instant, Instant),
+    health: &Healthy,
+) {
     let answers: Vec<_> = load.answers.borrow().iter().map(|(at, _)| *at).collect();
     let within = |from: Instant, to: Instant| answers.iter().filter(|at| (from..to).contains(*at)).count() as f64;
     report.packages_per_second = within(began, ended) / ended.duration_since(began).as_secs_f64();
     let seconds = health.seconds();
     let in_health: f64 = health.spans.iter().map(|(from, to)| within(*from, *to)).sum();
     report.healthy = (seconds, in_health / seconds.max(0.001));
-    let longest = health.spans.iter().map(|(from, to)| longest_gap(&answers, *from, *to)).max();
-    report.longest_stop =
-        (longest_gap(&answers, began, ended).as_secs_f64(), longest.unwrap_or_default().as_secs_f64());
-    if report.healthy.1 < PACKAGES_PER_SECOND_MIN {
+    let in_health = health.spans.iter().map(|(from, to)| longest_gap(&answers, *from, *to));
+    let in_health = in_health.max_by_key(|(from, to)| *to - *from).unwrap_or((began, began));
+    let since = |at: Instant| at.duration_since(consortium_began).as_secs_f64();
+    report.longest_stops = [longest_gap(&answers, began, ended), in_health].map(|(from, to)| (since(from), since(to)));
+    if lasts >= RATED_FROM && report.healthy.1 < PACKAGES_PER_SECOND_MIN {
         let text = format!("{:.0} packages/s were answered while a majority was healthy", report.healthy.1);
         report.verdict.others.push(text);
     }
 }
 
 /// The longest time without an answer; answers come in order of time.
-pub(crate) fn longest_gap(answers: &[Instant], from: Instant, to: Instant) -> Duration {
+pub(crate) fn longest_gap(answers: &[Instant], from: Instant, to: Instant) -> (Instant, Instant) {
     let inside = answers.iter().copied().filter(|at| (from..to).contains(at));
-    let (mut last, mut longest) = (from, Duration::ZERO);
-    for at in inside.chain([to]) {
-        longest = longest.max(at.duration_since(last));
-        last = at;
-    }
-    longest
+    let ends: Vec<_> = [from].into_iter().chain(inside).chain([to]).collect();
+    let gaps = ends.windows(2).map(|ends| (ends[0], ends[1]));
+    gaps.max_by_key(|(from, to)| *to - *from).expect("two ends at least")
 }
 
 async fn sample(consortium: Rc<Consortium>, health: Rc<std::cell::RefCell<Healthy>>) {

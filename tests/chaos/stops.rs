@@ -84,7 +84,7 @@ async fn measure_stop(consortium: &Consortium, load: &Load, bank: usize, at_most
     }
     actix_rt::time::sleep(WATCHED).await;
     let answers = load.answers.borrow().iter().filter(|(_, by)| *by != bank).map(|(at, _)| *at).collect::<Vec<_>>();
-    let stop = longest_gap(&answers, began, Instant::now());
+    let (from, to) = longest_gap(&answers, began, Instant::now());
     if silent {
         consortium.go_on(bank)
     } else {
@@ -92,7 +92,7 @@ async fn measure_stop(consortium: &Consortium, load: &Load, bank: usize, at_most
     }
     load.avoided.borrow_mut().clear();
     let what = format!("bank {bank} {}, longest stop at the others", if silent { "paused" } else { "killed" });
-    figure(consortium, &what, stop.as_secs_f64(), at_most.as_secs_f64())
+    figure(consortium, &what, (to - from).as_secs_f64(), at_most.as_secs_f64())
 }
 
 /// Keeps a bank away while the others execute a lot, and measures how soon it is a member again and what that costs.
