@@ -88,6 +88,8 @@ struct Observation {
     last_heard: Option<Millis>,
     /// Since when it has answered without a break.
     steady_since: Option<Millis>,
+    /// Since when it has been up.
+    up_since: Option<Millis>,
     /// Why it was lost: then its return is watched.
     lost: Option<Cause>,
     /// How often it was lost lately.
@@ -126,10 +128,11 @@ impl Heartbeat {
                 self.lose(bank, Cause::Lost);
                 self.tell(bank, out);
             }
-            HeartbeatInput::Standing(bank) => {
+            HeartbeatInput::Standing(bank) if self.was_up_all_the_while(bank) => {
                 self.lose(bank, Cause::Standing);
                 self.tell(bank, out);
             }
+            HeartbeatInput::Standing(_) => {}
             HeartbeatInput::Tick => self.look(out),
         }
     }
@@ -146,6 +149,13 @@ impl Heartbeat {
             (Some(since), Some(_)) if self.awake - since < self.watch(seen) => PeerState::Returning,
             (Some(_), _) => PeerState::Up,
         }
+    }
+
+    /// Whether a peer has been up for as long as it takes to call its clock standing. One that is away stands still as
+    /// a matter of course, until the view has changed; were it blamed for that, it could never return.
+    fn was_up_all_the_while(&self, peer: BankId) -> bool {
+        let up_since = self.peers[peer.index()].up_since.filter(|_| self.state(peer) == PeerState::Up);
+        up_since.is_some_and(|since| self.awake - since >= self.patience.failure_after)
     }
 
     /// How long the return of a peer is watched.
@@ -166,12 +176,14 @@ impl Heartbeat {
         }
         if silence.is_some() || seen.steady_since.is_none() {
             seen.steady_since = Some(awake);
+            seen.up_since = None;
         }
         seen.last_heard = Some(awake);
         seen.report = Some(report);
         if self.state(peer) == PeerState::Up {
             let seen = &mut self.peers[peer.index()];
             seen.lost = None;
+            seen.up_since.get_or_insert(awake);
             if seen.steady_since.is_some_and(|since| awake - since >= FLAPS_FORGOTTEN_AFTER_MS) {
                 seen.flaps = 0;
             }
@@ -187,6 +199,7 @@ impl Heartbeat {
             seen.flaps += u32::from(was_up);
             seen.lost = Some(seen.lost.filter(|_| !was_up).unwrap_or(cause));
             seen.steady_since = None;
+            seen.up_since = None;
         }
     }
 
@@ -323,7 +336,24 @@ mod tests {
     fn a_standing_clock_is_a_failure_although_the_bank_answers() {
         let mut watched = Watched::new();
         watched.hear();
+        watched.pass(5_000, true);
         assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
         assert_eq!(watched.hear(), PeerState::Returning);
+    }
+
+    #[test]
+    fn a_bank_that_returns_is_not_blamed_for_having_stood_still_while_it_was_away() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.pass(5_000, true);
+        watched.lose();
+        watched.hear();
+        assert_eq!(watched.pass(4_500, true), PeerState::Returning);
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Returning);
+        assert_eq!(watched.pass(500, true), PeerState::Up);
+        watched.pass(4_500, true);
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Up, "it was away for a part of that");
+        watched.pass(500, true);
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
     }
 }
