@@ -203,7 +203,8 @@ impl Load {
         // What this attempt alone says; `None` where it may have been taken.
         let (refused, well) = match outcome {
             Ok(answer) => {
-                count(&answer.status.to_string());
+                let offline = answer.status == 400 && answer.descript().ends_with("não está online");
+                count(&format!("{}{}", answer.status, if offline { " of a bank that is away" } else { "" }));
                 match answer.status {
                     200 | 400 if answer.body["position"].is_u64() => {
                         let fate = Fate::Answered(answer, now);

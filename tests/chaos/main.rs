@@ -67,14 +67,14 @@ fn main() -> ExitCode {
     }
     verdict::check_rules();
     if options.measure_stops {
-        return in_folder("stops", |folder| actix_rt::System::new().block_on(stops::measure(folder, &options.program)));
+        return in_folder("stops", |folder| until_told_to_stop(stops::measure(folder, &options.program)));
     }
     let (banks, lasts) = (usize::from(options.banks), Duration::from_secs(options.seconds));
     let mut all = BTreeMap::new();
     let mut failed = Vec::new();
     for seed in options.seed..options.seed + options.runs {
         let code = in_folder(&format!("seed-{seed}"), |folder| {
-            let report = actix_rt::System::new().block_on(run::run((folder, &options.program), banks, lasts, seed));
+            let report = until_told_to_stop(run::run((folder, &options.program), banks, lasts, seed));
             report.faults.iter().for_each(|kind| *all.entry(*kind).or_insert(0) += 1);
             print(&report, banks);
             report.verdict.violations().is_empty()
@@ -95,6 +95,19 @@ fn main() -> ExitCode {
         failed.len()
     );
     ExitCode::FAILURE
+}
+
+/// Does something to its end. A signal ends it as a panic does, so that no process stays paused and no disk mounted.
+fn until_told_to_stop<T>(work: impl Future<Output = T>) -> T {
+    use tokio::signal::unix::{SignalKind, signal};
+    actix_rt::System::new().block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).unwrap();
+        tokio::select! {
+            done = work => done,
+            _ = terminate.recv() => panic!("told to stop"),
+            _ = tokio::signal::ctrl_c() => panic!("told to stop"),
+        }
+    })
 }
 
 /// Does something in a folder of its own, which stays if that fails or panics.
