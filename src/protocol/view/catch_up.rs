@@ -44,17 +44,13 @@ impl CatchUp {
 impl View {
     /// Members that act, the lowest number first.
     fn acting(&self) -> Vec<BankId> {
-        let acts = |bank: &BankId| {
-            let report = self.peers[bank.index()].report;
-            self.hears(*bank) && report.is_some_and(|report| report.active.is_some())
-        };
+        let acts = |bank: &BankId| self.hears(*bank) && self.active_of(*bank).is_some();
         BankId::all(self.banks).filter(acts).collect()
     }
 
     /// Whether the bank is outside while others act.
     fn is_left_out(&self) -> bool {
-        let active = |bank: &BankId| self.peers[bank.index()].report.and_then(|report| report.active);
-        let latest = self.acting().iter().filter_map(active).max();
+        let latest = self.acting().iter().filter_map(|bank| self.active_of(*bank)).max();
         match self.phase {
             Phase::Outside => latest.is_some(),
             Phase::Promised => latest.is_some_and(|view| view >= self.promised || self.still >= ATTEMPT_OVER),

@@ -92,8 +92,11 @@ impl View {
         (!away.is_empty() || !joining.is_empty()).then_some(Wish { away, joining })
     }
 
-    fn active_of(&self, bank: BankId) -> Option<Ballot> {
-        self.peers[bank.index()].report.and_then(|report| report.active)
+    /// The view in which another bank says it acts. One below that prepared here has ended, whether that bank knows it
+    /// or not: a majority froze before this one was planned, so some member of the other will never move in it again.
+    pub(super) fn active_of(&self, bank: BankId) -> Option<Ballot> {
+        let active = self.peers[bank.index()].report.and_then(|report| report.active);
+        active.filter(|view| *view >= self.prepared)
     }
 
     /// This bank's turn among those who may coordinate: first who acts, then who prepared the latest view, by number.

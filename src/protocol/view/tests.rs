@@ -17,6 +17,8 @@ struct Consortium {
     alive: Vec<bool>,
     /// Pairs that do not hear each other.
     cut: Vec<(BankId, BankId)>,
+    /// Banks that are heard, and for which all others are still returning.
+    watching: Vec<BankId>,
     /// What each bank's view was installed with.
     installed: Vec<Vec<Installed>>,
     /// Journal of each bank: executed events in order.
@@ -71,6 +73,7 @@ impl Consortium {
             views,
             alive: vec![true; banks],
             cut: Vec::new(),
+            watching: Vec::new(),
             installed: vec![Vec::new(); banks],
             journals: vec![Vec::new(); banks],
             held: vec![Vec::new(); banks],
@@ -153,7 +156,7 @@ impl Consortium {
     fn heartbeat(&mut self) {
         for bank in BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>() {
             for peer in BankId::all(self.banks).filter(|peer| *peer != bank) {
-                let heard = self.hears(bank, peer);
+                let heard = self.hears(bank, peer) && !self.watching.contains(&bank);
                 let state = if heard { PeerState::Up } else { PeerState::Down(Cause::Lost) };
                 let report = heard.then(|| self.views[peer.index()].report());
                 self.give(bank, ViewInput::Peer { bank: peer, state, report });
@@ -420,6 +423,24 @@ fn a_bank_that_others_left_behind_while_it_was_paused_notices_and_joins_again() 
     consortium.assert_in_force(&[1, 2]);
     consortium.alive[0] = true;
     assert_eq!(consortium.views[0].phase, Phase::Active);
+    consortium.run(30);
+    consortium.assert_in_force(&[0, 1, 2]);
+}
+
+#[test]
+fn banks_that_start_again_do_not_wait_for_one_that_acts_in_a_view_they_have_left_behind() {
+    let mut consortium = Consortium::in_force();
+    // Paused while the others go on, and let go when they have just been killed.
+    consortium.kill(1);
+    consortium.run(5);
+    consortium.assert_in_force(&[0, 2]);
+    consortium.alive[1] = true;
+    consortium.watching.push(BankId(1));
+    [0, 2].into_iter().for_each(|bank| consortium.restart(bank));
+    consortium.run(10);
+    assert_eq!(consortium.views[1].active().map(|(view, _)| view), Some(FIRST), "it does not know");
+    consortium.assert_in_force(&[0, 2]);
+    consortium.watching.clear();
     consortium.run(30);
     consortium.assert_in_force(&[0, 1, 2]);
 }
