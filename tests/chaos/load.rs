@@ -212,6 +212,9 @@ impl Load {
                         self.answers.borrow_mut().push((now, bank));
                         return (fate, true);
                     }
+                    // The server gave up on a connection before it had read a request from it, as it does when it has
+                    // itself been paused.
+                    408 if answer.body.is_string() => (true, false),
                     _ if answer.body.is_string() => {
                         self.consortium.find(format!("bank {bank} answers what is not JSON: {answer:?}"));
                         (false, true)
