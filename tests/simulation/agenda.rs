@@ -5,42 +5,53 @@ use std::collections::BinaryHeap;
 
 use netbanking::protocol::ids::BankId;
 
+use super::customers::Wish;
 use super::faults::Healing;
 use super::network::Message;
+
+/// A process of a bank; its number tells it from those before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) bank: BankId,
+    pub(crate) number: u64,
+}
 
 /// One thing to come.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A bank's process does one step; `life` tells processes of a bank apart.
-    Work { bank: BankId, life: u64 },
+    /// A process does one step.
+    Work(Life),
     /// A process's timer.
-    Timer { bank: BankId, life: u64, timer: Timer },
+    Timer(Life, Timer),
     /// A message has crossed the network.
     Arrival { from: BankId, to: BankId, message: Message },
     /// A customer's request reaches a bank.
-    Submit { bank: BankId, customer: usize, turn: u64 },
-    /// A customer acts, or has waited for too long.
+    Submit { bank: BankId, customer: usize, attempt: u64, wish: Box<Wish> },
+    /// A customer acts; void if something else has happened to them since.
     Customer { customer: usize, turn: u64 },
     /// Something breaks.
     Fault,
     /// Something that broke is whole again.
     Heal(Healing),
     /// A dead bank starts.
-    Restart(BankId),
+    Restart(Life),
+    /// Everything is mended: the second phase begins.
+    Mend,
+    /// Whether the second phase has reached its end.
+    Look,
 }
 
 /// The timers of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timer {
     Tick,
-    Pulse,
     LazyFlush,
     Wake(BankId),
     Ping(BankId),
     /// The ping of this number was not answered.
     PingOverdue(BankId, u64),
-    /// The envelope of this number, sent in this era, was not answered.
-    EnvelopeOverdue(BankId, u64, u64),
+    /// The envelope of this number was not answered.
+    EnvelopeOverdue(u64),
 }
 
 #[derive(Debug)]

@@ -4,27 +4,27 @@
 //! slow or stand still for a while. All that leaves the process, and all that a judge wants to know, is [`Said`].
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
 use netbanking::protocol::effect::{
-    ChecksInput, ClockInput, Effect, ExecutedEvent, Frozen, JournalInput, Millis, PeerInput, PeerReport, Reply,
-    ViewInput,
+    BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, Installed, JournalInput, LedgerInput, Millis, Notice,
+    PeerInput, PeerReport, Reply, ViewInput,
 };
 use netbanking::protocol::event::RawRequest;
-use netbanking::protocol::executor::{self, Executor};
-use netbanking::protocol::heartbeat::{Heartbeat, Patience, PeerState};
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use netbanking::protocol::executor::Executor;
+use netbanking::protocol::heartbeat::{Heartbeat, Patience};
+use netbanking::protocol::ids::{BankId, ChainHash, EventId, Position};
+use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::ordered_buffer::OrderedBuffer;
 use netbanking::protocol::outbox::{Delivery, Outbox, Parcel, Transmission};
-use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::{View, ViewMessage};
-use netbanking::store::{Found, GroupCommit, Remembered, Store, StoreError};
+use netbanking::store::{GroupCommit, StoreError};
 
 use super::disk::Disk;
 use super::random::Random;
+use super::recovery::{Recovered, recover};
 use super::trace::{Trace, brief};
 
 /// The parts of a node, as ends of queues.
@@ -45,6 +45,8 @@ pub(crate) enum Part {
 
 /// How many kinds of parts there are.
 pub(crate) const PARTS: usize = 10;
+/// The kinds that may stand still for a while: each lives on a thread of its own.
+pub(crate) const STALLING: [Part; 3] = [Part::Journal, Part::Ledger, Part::Clock];
 
 impl Part {
     pub(crate) fn kind(self) -> usize {
@@ -70,29 +72,44 @@ impl Part {
     }
 }
 
+/// Who asked, and what the answer is to be found by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question {
+    pub(crate) from: BankId,
+    pub(crate) life: u64,
+    pub(crate) number: u64,
+}
+
 /// What waits in a queue.
 #[derive(Debug)]
 enum Post {
     Effect(Effect),
     /// The journal commits what has gathered.
     Flush,
+    /// The commit has come back from the disk.
+    OnDisk(Vec<Effect>),
     /// A link sends what has gathered.
     Pump,
+    Envelope(Question, Parcel),
 }
 
 /// What leaves the process, and what a judge is told.
 #[derive(Debug)]
 pub(crate) enum Said {
     View(BankId, ViewMessage),
-    Parcel { to: BankId, era: u64, parcel: Parcel },
+    Envelope { to: BankId, era: u64, parcel: Parcel },
+    EnvelopeAnswer(Question, Delivery),
     /// A link wants to be asked again, in milliseconds of the process.
     Wake(BankId, Millis),
     Reply(EventId, Reply),
-    /// A view begins here, after everything through the position.
-    Installed { view: Ballot, members: BankSet, begins: Position },
-    /// The ledger stands here, after these events.
-    Ledger { executed: Vec<ExecutedEvent>, position: Position, hash: ChainHash },
-    /// The ledger was told to execute in this view.
+    Notice(Notice),
+    /// A view begins here.
+    Installed(Installed),
+    /// The clock has stamped an event.
+    Stamped(OrderKey),
+    /// The ledger was told something and has executed these events of a view in force, or caught up so far.
+    Executed(netbanking::protocol::ids::Ballot, Vec<netbanking::protocol::effect::ExecutedEvent>),
+    CaughtUp(Position, ChainHash),
     DiskFailed(StoreError),
 }
 
@@ -113,6 +130,8 @@ pub(crate) struct Settings {
     pub(crate) started_us: u64,
     /// How many of its microseconds pass in a million of the world's.
     pub(crate) rate_ppm: u64,
+    /// Longest that its disk usually needs for a commit.
+    pub(crate) fsync_max_us: u64,
 }
 
 pub(crate) struct Process {
@@ -139,18 +158,18 @@ impl Process {
     /// Starts on what the disk holds.
     pub(crate) fn start(settings: Settings, mut disk: Disk, random: &mut Random) -> Result<Self, StoreError> {
         let Settings { me, banks, patience, .. } = settings;
-        let Recovered { book, promised, prepared, state } = recover(&mut disk, banks)?;
-        let last = state.last;
+        let Recovered { book, disk: on_disk } = recover(&mut disk, banks)?;
+        let executed = on_disk.state.executed.clone();
         let mut weights = [8; PARTS];
         weights.iter_mut().for_each(|weight| *weight = random.pick(&[1, 8, 8, 64]));
         Ok(Process {
             settings,
             clock: Clock::new(me, banks),
-            buffer: OrderedBuffer::new(me, banks),
+            buffer: OrderedBuffer::new(me, banks, patience.failure_after),
             journal: GroupCommit::new(Box::new(disk)),
-            executor: Executor::new(me, book, last),
+            executor: Executor::new(me, banks, book, executed),
             checks: Checks::new(me),
-            view: View::new(me, banks, promised, prepared, state),
+            view: View::new(me, banks, on_disk),
             heartbeat: Heartbeat::new(banks, patience),
             outboxes: BankId::all(banks).map(|peer| (peer != me).then(|| Outbox::new(me))).collect(),
             queues: Vec::new(),
@@ -180,8 +199,8 @@ impl Process {
         &self.view
     }
 
-    pub(crate) fn stall(&mut self, kind: usize, until_us: u64) {
-        self.stalled_until_us[kind] = until_us;
+    pub(crate) fn stall(&mut self, part: Part, until_us: u64) {
+        self.stalled_until_us[part.kind()] = until_us;
     }
 
     pub(crate) fn stop_stalling(&mut self) {
@@ -189,7 +208,7 @@ impl Process {
     }
 
     /// Until when a part stands still, if it does.
-    pub(crate) fn stalled(&self, part: Part, now_us: u64) -> Option<u64> {
+    fn stalled(&self, part: Part, now_us: u64) -> Option<u64> {
         Some(self.stalled_until_us[part.kind()]).filter(|until_us| *until_us > now_us)
     }
 
@@ -209,32 +228,32 @@ impl Process {
         let to = match &effect {
             Effect::Clock(input) => {
                 if let ClockInput::Install(installed) = input {
-                    let requests: usize = installed.flush.iter().map(|held| held.event.requests.len()).sum();
-                    let begins = Position(installed.plan.position.0 + requests as u64);
-                    let (view, members) = (installed.plan.ballot, installed.plan.members);
-                    said.push(Said::Installed { view, members, begins });
+                    said.push(Said::Installed(installed.clone()));
                 }
                 Part::Clock
             }
-            Effect::Buffer(_) => Part::Buffer,
+            Effect::Buffer(input) => {
+                if let BufferInput::Own(event) = input {
+                    said.push(Said::Stamped(event.order_key()));
+                }
+                Part::Buffer
+            }
             Effect::Journal(_) => Part::Journal,
             Effect::Ledger(_) => Part::Ledger,
             Effect::Checks(_) => Part::Checks,
             Effect::View(_) => Part::View,
+            Effect::Heartbeat(_) => Part::Heartbeat,
             Effect::Peer(bank, _) => Part::Link(*bank),
             Effect::Reply(id, reply) => return said.push(Said::Reply(id.clone(), reply.clone())),
-            Effect::Notice(_) => return,
+            Effect::Notice(notice) => return said.push(Said::Notice(notice.clone())),
         };
         self.put(from, to, Post::Effect(effect));
     }
 
-    fn post_all(&mut self, from: Part, scene: &mut Scene<'_>) {
+    fn post_all(&mut self, from: Part, said: &mut Vec<Said>) {
         let mut out = std::mem::take(&mut self.out);
         for effect in out.drain(..) {
-            if let Effect::Notice(notice) = &effect {
-                scene.trace.line(scene.now_us, Some(self.settings.me), || format!("! {notice}"));
-            }
-            self.post(from, effect, scene.said);
+            self.post(from, effect, said);
         }
         self.out = out;
     }
@@ -269,9 +288,11 @@ impl Process {
                 self.handle(effect, scene);
             }
             Post::Flush => self.flush(scene),
+            Post::OnDisk(effects) => self.out.extend(effects),
             Post::Pump => self.pump(to, scene),
+            Post::Envelope(question, parcel) => self.envelope(question, parcel, scene),
         }
-        self.post_all(to, scene);
+        self.post_all(to, scene.said);
     }
 
     fn handle(&mut self, effect: Effect, scene: &mut Scene<'_>) {
@@ -280,13 +301,10 @@ impl Process {
             Effect::Clock(input) => self.clock.handle(input, now, &mut self.out),
             Effect::Buffer(input) => self.buffer.handle(input, &mut self.out),
             Effect::Journal(input) => self.gather(input),
-            Effect::Ledger(input) => {
-                let executed = self.executor.handle(input, &mut self.out);
-                let (position, hash) = (self.book().position(), self.book().hash());
-                scene.said.push(Said::Ledger { executed, position, hash });
-            }
+            Effect::Ledger(input) => self.execute(input, scene.said),
             Effect::Checks(input) => self.checks.handle(input, &mut self.out),
-            Effect::View(input) => self.view.handle(input, now, &mut self.out),
+            Effect::View(input) => self.view.handle(input, &mut self.out),
+            Effect::Heartbeat(input) => self.heartbeat.handle(input, now, &mut self.out),
             Effect::Peer(bank, PeerInput::View(message)) => scene.said.push(Said::View(bank, message)),
             Effect::Peer(bank, input) => {
                 self.outbox(bank).handle(input);
@@ -296,6 +314,18 @@ impl Process {
         }
     }
 
+    fn execute(&mut self, input: LedgerInput, said: &mut Vec<Said>) {
+        let of_view = match &input {
+            LedgerInput::Execute { view, .. } => Some(*view),
+            _ => None,
+        };
+        let executed = self.executor.handle(input, &mut self.out);
+        said.push(match of_view {
+            Some(view) => Said::Executed(view, executed),
+            None => Said::CaughtUp(self.book().position(), self.book().hash()),
+        });
+    }
+
     fn gather(&mut self, input: JournalInput) {
         self.journal.handle(input);
         if self.journal.is_urgent() && !std::mem::replace(&mut self.flush_is_queued, true) {
@@ -303,11 +333,17 @@ impl Process {
         }
     }
 
+    /// The disk takes its time; until it has answered, the journal's thread stands still and nobody hears of anything.
     fn flush(&mut self, scene: &mut Scene<'_>) {
         self.flush_is_queued = false;
-        if let Err(error) = self.journal.flush(&mut self.out) {
-            self.out.clear();
-            scene.said.push(Said::DiskFailed(error));
+        let mut effects = Vec::new();
+        if let Err(error) = self.journal.flush(&mut effects) {
+            return scene.said.push(Said::DiskFailed(error));
+        }
+        if !effects.is_empty() {
+            let until_us = scene.now_us + scene.random.below(self.settings.fsync_max_us);
+            self.stall(Part::Journal, until_us.max(self.stalled_until_us[Part::Journal.kind()]));
+            self.put(Part::Journal, Part::Journal, Post::OnDisk(effects));
         }
     }
 
@@ -328,11 +364,32 @@ impl Process {
         let outbox = self.outbox(to);
         while let Some((era, transmission)) = outbox.next(now) {
             let Transmission::Envelope(parcel) = transmission else { panic!("all banks know envelopes") };
-            scene.said.push(Said::Parcel { to, era, parcel });
+            scene.said.push(Said::Envelope { to, era, parcel });
         }
         if let Some(at) = outbox.wake_at().filter(|at| *at > now) {
             scene.said.push(Said::Wake(to, at));
         }
+    }
+
+    /// Takes an envelope as the handler of `/peer/envelope` does, and answers it.
+    fn envelope(&mut self, question: Question, parcel: Parcel, scene: &mut Scene<'_>) {
+        let from = question.from;
+        let view = parcel.envelope.view.expect("links speak in a view");
+        let executed = parcel.executed;
+        scene.trace.line(scene.now_us, Some(self.settings.me), || {
+            let events: Vec<_> = parcel.envelope.events.iter().map(|event| event.timestamp.to_string()).collect();
+            let clock = parcel.envelope.clock.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("Buffer ◀ bank {from}: envelope in {view}, events {}, durable {clock}", events.join(" "))
+        });
+        let answer = self.buffer.receive(from, parcel.envelope, &mut self.out);
+        if answer.taken
+            && let Some((position, hash)) = executed
+        {
+            let input = ChecksInput::PeerExecuted { from, view, position, hash };
+            self.put(Part::Http, Part::Checks, Post::Effect(Effect::Checks(input)));
+        }
+        let delivery = if answer.taken { Delivery::Answered(answer) } else { Delivery::WrongView };
+        scene.said.push(Said::EnvelopeAnswer(question, delivery));
     }
 }
 
@@ -344,7 +401,9 @@ impl Process {
 
     pub(crate) fn tick(&mut self) {
         self.put(Part::Timers, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Tick)));
+        self.put(Part::Timers, Part::Buffer, Post::Effect(Effect::Buffer(BufferInput::Tick)));
         self.put(Part::Timers, Part::View, Post::Effect(Effect::View(ViewInput::Tick)));
+        self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(HeartbeatInput::Tick)));
     }
 
     pub(crate) fn lazy_flush(&mut self) {
@@ -355,56 +414,22 @@ impl Process {
         self.queue_pump(peer);
     }
 
-    /// The monitor looks who has fallen silent.
-    pub(crate) fn pulse(&mut self, now_us: u64) {
-        let now = self.now_ms(now_us);
-        for bank in BankId::all(self.settings.banks).filter(|bank| *bank != self.settings.me) {
-            if self.heartbeat.state(bank, now) == PeerState::Down {
-                self.tell(bank, None);
-            }
-        }
-    }
-
-    fn tell(&mut self, bank: BankId, report: Option<PeerReport>) {
-        self.put(Part::Heartbeat, Part::View, Post::Effect(Effect::View(ViewInput::Peer { bank, report })));
-    }
-
     /// A ping is answered by the view itself.
     pub(crate) fn report(&self) -> PeerReport {
         self.view.report()
     }
 
-    pub(crate) fn pong(&mut self, peer: BankId, report: PeerReport, now_us: u64) {
-        let now = self.now_ms(now_us);
-        self.heartbeat.heard(peer, now);
-        if self.heartbeat.state(peer, now) == PeerState::Up {
-            self.tell(peer, Some(report));
-        }
-    }
-
-    /// The connection to a peer was refused, closed, or silent for too long.
-    pub(crate) fn lost(&mut self, peer: BankId) {
-        self.heartbeat.refused(peer);
-        self.tell(peer, None);
+    pub(crate) fn pulse(&mut self, input: HeartbeatInput) {
+        self.put(Part::Http, Part::Heartbeat, Post::Effect(Effect::Heartbeat(input)));
     }
 
     pub(crate) fn view_message(&mut self, from: BankId, message: ViewMessage) {
+        // Each message is a request of its own, and requests overtake each other on the way already.
         self.put(Part::Http, Part::View, Post::Effect(Effect::View(ViewInput::Message(from, message))));
     }
 
-    /// Takes an envelope as the handler of `/peer/envelope` does, and answers it.
-    pub(crate) fn envelope(&mut self, from: BankId, parcel: Parcel, scene: &mut Scene<'_>) -> Delivery {
-        let view = parcel.envelope.view.expect("links speak in a view");
-        let answer = self.buffer.receive(from, parcel.envelope, &mut self.out);
-        self.post_all(Part::Buffer, scene);
-        if !answer.taken {
-            return Delivery::WrongView;
-        }
-        if let Some((position, hash)) = parcel.executed {
-            let input = ChecksInput::PeerExecuted { from, view, position, hash };
-            self.put(Part::Http, Part::Checks, Post::Effect(Effect::Checks(input)));
-        }
-        Delivery::Answered(answer)
+    pub(crate) fn hear_envelope(&mut self, question: Question, parcel: Parcel) {
+        self.put(Part::Http, Part::Buffer, Post::Envelope(question, parcel));
     }
 
     /// An envelope of this process was answered, or was not.
@@ -413,43 +438,4 @@ impl Process {
         self.outbox(peer).delivered(era, delivery, now);
         self.queue_pump(peer);
     }
-}
-
-/// What a disk held.
-struct Recovered {
-    book: Book,
-    promised: Ballot,
-    prepared: Ballot,
-    state: Frozen,
-}
-
-/// As `actors/node.rs` does it.
-fn recover(store: &mut dyn Store, banks: usize) -> Result<Recovered, StoreError> {
-    let Remembered { promised, prepared } = store.remembered()?;
-    let mut book = Book::new(banks);
-    let mut clock = prepared.clock;
-    clock.merge(&VectorClock::zero(banks));
-    let mut state = Frozen { clock, ..Frozen::default() };
-    store.load(&mut |found| {
-        let event = match &found {
-            Found::Executed(entry) => Arc::clone(&entry.held.event),
-            Found::Held(held) => Arc::clone(&held.event),
-        };
-        if event.view == prepared.ballot {
-            state.clock.merge(&event.timestamp);
-        }
-        match found {
-            Found::Executed(entry) => {
-                let executed = executor::apply(&mut book, &entry.held);
-                if (executed.position, executed.hash) != (entry.position, entry.hash) {
-                    return Err(StoreError::Differs { position: entry.position });
-                }
-                state.last = Some(event.order_key());
-            }
-            Found::Held(held) => state.held.push(held),
-        }
-        Ok(())
-    })?;
-    (state.position, state.hash) = (book.position(), book.hash());
-    Ok(Recovered { book, promised, prepared: prepared.ballot, state })
 }

@@ -98,7 +98,9 @@ pub(crate) fn brief(effect: &Effect) -> String {
         }
         Effect::Checks(ChecksInput::Install { view, position, .. }) => format!("install {view} at {position}"),
         Effect::Checks(ChecksInput::PeerChecked { from, id, .. }) => format!("bank {from} has checked {id}"),
+        Effect::Ledger(LedgerInput::Restore { head, .. }) => format!("restore {}", head.position),
         Effect::View(input) => brief_view(input),
+        Effect::Heartbeat(input) => format!("{input:?}"),
         Effect::Peer(bank, input) => format!("for {bank}: {}", brief_peer(input)),
         Effect::Reply(id, reply) => format!("reply to {id}: {reply:?}"),
         Effect::Notice(notice) => format!("notice: {notice}"),
@@ -110,19 +112,24 @@ fn brief_journal(input: &JournalInput) -> String {
         JournalInput::Append { view, events, clock } => format!("append {} events {view} {clock}", events.len()),
         JournalInput::Executed(marks) => format!("mark {} events executed", marks.len()),
         JournalInput::Promise(frozen) => format!("promise {} at {}", frozen.ballot, frozen.position),
-        JournalInput::Replayed(entries) => format!("{} replayed events", entries.len()),
+        JournalInput::Replayed { entries, .. } => format!("{} replayed events", entries.len()),
         JournalInput::Prepare { prepared, fetched, dropped } => {
             format!("prepare {}: {} fetched, {} dropped", prepared.ballot, fetched.len(), dropped.len())
         }
         JournalInput::Read { to, after, .. } => format!("read for {to} after {after}"),
+        other => format!("{other:?}"),
     }
 }
 
 fn brief_view(input: &ViewInput) -> String {
     match input {
         ViewInput::Message(from, message) => format!("from {from}: {}", brief_message(message)),
-        ViewInput::Peer { bank, report: None } => format!("bank {bank} is away"),
-        ViewInput::Peer { bank, report: Some(report) } => format!("bank {bank} is here: {report:?}"),
+        ViewInput::Peer { bank, state, report: None } => format!("bank {bank}: {state}"),
+        ViewInput::Peer { bank, state, report: Some(report) } => {
+            let active = report.active.map_or_else(|| "-".to_owned(), |view| view.to_string());
+            let (promised, prepared, hears) = (report.promised, report.prepared, report.hears);
+            format!("bank {bank}: {state}, acts in {active}, promised {promised}, prepared {prepared}, hears {hears}")
+        }
         ViewInput::Frozen(frozen) => format!("frozen for {} at {}", frozen.ballot, frozen.position),
         ViewInput::JournalRead { to, entries, .. } => format!("{} events read for {to}", entries.len()),
         other => format!("{other:?}"),
@@ -147,9 +154,10 @@ pub(crate) fn brief_message(message: &ViewMessage) -> String {
             format!("STOPPED {} prepared {prepared} at {position}, {held} held, {}", stopped.ballot, stopped.clock)
         }
         ViewMessage::Prepare(plan) => {
-            format!("PREPARE {} from {} and {} events, {}", plan.ballot, plan.position, plan.events.len(), plan.clock)
+            let (ballot, members, position, events) = (plan.ballot, plan.members, plan.position, plan.events.len());
+            format!("PREPARE {ballot} of {members} from {position} of {} and {events} events, {}", plan.source, plan.clock)
         }
-        ViewMessage::JournalPiece { ballot, entries } => format!("JOURNAL {ballot}, {} events", entries.len()),
+        ViewMessage::JournalPiece { entries, .. } => format!("JOURNAL of {} events", entries.len()),
         ViewMessage::Events { ballot, events } => format!("EVENTS {ballot}, {} events", events.len()),
         other => format!("{other:?}"),
     }

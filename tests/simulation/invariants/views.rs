@@ -1,55 +1,66 @@
-//! One view at a time acts: once a view has begun anywhere, an earlier one executes nothing beyond where it began.
+//! One view acts at a time, and all its members begin it alike.
 
-use std::collections::BTreeMap;
+use netbanking::protocol::effect::Installed;
+use netbanking::protocol::ids::{BankId, BankSet, majority};
+use netbanking::protocol::order_key::OrderKey;
+use netbanking::protocol::vector_clock::VectorClock;
+use netbanking::protocol::view::PreparePlan;
 
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, Position};
+use super::Judge;
 
-use super::{Verdict, must};
-
-const NAME: &str = "one view at a time";
-
-#[derive(Debug, Default)]
-pub(crate) struct Views {
-    /// Where each view began, and its members.
-    begun: BTreeMap<Ballot, (Position, BankSet)>,
+/// How a view began.
+#[derive(Debug)]
+pub(crate) struct ViewFacts {
+    pub(crate) members: BankSet,
+    plan: PreparePlan,
+    flush: Vec<OrderKey>,
 }
 
-impl Views {
-    /// How many views there have been.
-    pub(crate) fn count(&self) -> usize {
-        self.begun.len()
+impl Judge {
+    /// A view begins at a bank.
+    pub(crate) fn installed(&mut self, bank: BankId, installed: &Installed) {
+        let plan = &installed.plan;
+        let (view, members) = (plan.ballot, plan.members);
+        let flush: Vec<_> = installed.flush.iter().map(|held| held.event.order_key()).collect();
+        let before = self.in_view[bank.index()].replace(view);
+        assert!(before < Some(view), "bank {bank} was in {before:?} and begins {view}");
+        assert!(members.contains(bank), "bank {bank} begins {view}, of which it is no member");
+        assert!(members.len() >= majority(self.banks), "view {view} of {members} is no majority");
+        if let Some(known) = self.views.get(&view) {
+            assert!(known.plan == *plan && known.flush == flush, "bank {bank} begins {view} otherwise than others");
+            return;
+        }
+        let last = self.log.partition_point(|event| event.position <= plan.position).checked_sub(1);
+        let known = last.map(|last| (self.log[last].position, self.log[last].hash)).unwrap_or_default();
+        assert!(known == (plan.position, plan.hash), "view {view} begins at {}, where nobody stands", plan.position);
+        self.check_clock_is_complete(plan, &flush, last.map_or(0, |last| last + 1));
+        self.views.insert(view, ViewFacts { members, plan: plan.clone(), flush });
     }
 
-    /// A view begins at a bank; `end` is how far the common order goes.
-    pub(crate) fn installed(
-        &mut self,
-        bank: BankId,
-        (view, members, begins): (Ballot, BankSet, Position),
-        banks: usize,
-        end: Position,
-    ) -> Verdict {
-        must(members.contains(bank), NAME, || format!("bank {bank} begins {view} without being a member"))?;
-        must(2 * members.len() > banks, NAME, || format!("{view} has {} of {banks} banks", members.len()))?;
-        if let Some(known) = self.begun.get(&view) {
-            return must(*known == (begins, members), NAME, || {
-                format!("{view} begins after {begins} at bank {bank}, after {known:?} elsewhere")
-            });
+    /// Where a view begins, exactly the events that its clock counts have been executed or are flushed.
+    fn check_clock_is_complete(&self, plan: &PreparePlan, flush: &[OrderKey], executed: usize) {
+        let mut counted = VectorClock::zero(self.banks);
+        let executed = self.log[..executed].iter().map(|event| event.key);
+        for key in executed.chain(flush.iter().copied()) {
+            counted.count(key.sender);
         }
-        must(end <= begins || self.begun.keys().next_back().is_some_and(|last| *last > view), NAME, || {
-            format!("bank {bank} begins {view} after {begins}, though {end} was executed before")
-        })?;
-        self.begun.insert(view, (begins, members));
-        Ok(())
+        let (view, clock) = (plan.ballot, &plan.clock);
+        assert!(counted == *clock, "view {view} begins at {clock}, and {counted} are executed or flushed");
     }
 
-    /// An event of a view is executed for the first time, with its last request at a position.
-    pub(crate) fn executed(&self, bank: BankId, view: Ballot, position: Position) -> Verdict {
-        let later = self.begun.iter().rev().take_while(|(begun, _)| **begun > view);
-        for (begun, (begins, _)) in later {
-            must(position <= *begins, NAME, || {
-                format!("bank {bank} executes an event of {view} at {position}; {begun} has begun after {begins}")
-            })?;
-        }
-        Ok(())
+    /// An event is stamped.
+    pub(crate) fn stamped(&mut self, key: OrderKey) {
+        let latest = self.latest_view();
+        assert!(self.stamped.insert(key, latest).is_none(), "{key:?} is stamped twice");
     }
+
+    /// An event is executed: no later view than its own had begun when it was stamped.
+    pub(super) fn check_stamped_in_time(&self, key: OrderKey) {
+        let latest = self.stamped.get(&key).copied();
+        assert!(
+            latest == Some(key.view),
+            "{key:?} is executed, and {latest:?} had begun when it was stamped: two views act at a time"
+        );
+    }
+
 }
