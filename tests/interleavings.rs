@@ -10,7 +10,9 @@ use std::sync::Arc;
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
-use netbanking::protocol::effect::{BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reach, Reply};
+use netbanking::protocol::effect::{
+    BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reach, Reply, ViewInput,
+};
 use netbanking::protocol::event::{Event, RawRequest, raw};
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
@@ -162,6 +164,8 @@ impl PureNode {
             Effect::Ledger(_) => Part::Ledger,
             Effect::Checks(_) => Part::Checks,
             Effect::Peer(bank, _) => Part::Link(*bank),
+            // An envelope came before the view was installed here; it comes again.
+            Effect::View(ViewInput::Traffic(_)) => return,
             Effect::View(input) => panic!("nobody diverges here: {input:?}"),
             Effect::Heartbeat(input) => panic!("nobody stands still here: {input:?}"),
             Effect::Reply(id, Reply::Executed(_)) => return self.answered.push(id.clone()),

@@ -6,6 +6,7 @@ mod accounts;
 mod auth;
 mod body;
 mod customers;
+mod freshness;
 mod operations;
 mod order;
 mod peers;

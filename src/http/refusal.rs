@@ -73,11 +73,11 @@ impl Refused {
         Refused::new(StatusCode::CONFLICT, "Outra visão está em vigor neste banco")
     }
 
-    /// Never stamped: not all members are there.
+    /// Never stamped: no majority of the banks is there.
     pub(super) fn cut_off() -> Self {
         Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "Este banco não alcança os demais agora; o pedido não foi aceito e não terá efeito. Tente de novo",
+            "Este banco não alcança a maioria dos bancos agora; o pedido não foi aceito e não terá efeito. Tente de novo",
         )
     }
 

@@ -1,9 +1,13 @@
 //! The whole route table.
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::error::{PathError, QueryPayloadError};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
+use super::freshness::mark_if_stale;
 use super::refusal::Refused;
 use super::{Bank, accounts, customers, operations, peers, status};
 
@@ -32,10 +36,10 @@ fn customer_routes(app: &mut ServiceConfig) {
         // Browsers send no body with GET, so the seed's route is there for both.
         .service(at("/login").get(customers::login).post(customers::login))
         .service(at("/logout").post(customers::logout))
-        .service(at("/accounts_user/{user_name}").get(accounts::list).post(accounts::open))
+        .service(read("/accounts_user/{user_name}").get(accounts::list).post(accounts::open))
         .service(at("/create_account").post(accounts::open))
-        .service(at("/get_account/{num_account}").get(accounts::read))
-        .service(at("/pix/{key}").get(accounts::find_pix))
+        .service(read("/get_account/{num_account}").get(accounts::read))
+        .service(read("/pix/{key}").get(accounts::find_pix))
         .service(at("/operations").post(operations::execute));
 }
 
@@ -51,6 +55,21 @@ fn peer_routes(app: &mut ServiceConfig) {
 /// A resource whose other methods are refused in our own words.
 fn at(path: &str) -> Resource {
     web::resource(path).default_service(web::to(wrong_method))
+}
+
+/// A resource whose answers say when they may be old.
+fn read(
+    path: &str,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    at(path).wrap(from_fn(mark_if_stale))
 }
 
 async fn no_such_route() -> Result<HttpResponse, Refused> {

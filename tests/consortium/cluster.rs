@@ -62,7 +62,7 @@ impl Cluster {
             "heartbeat": {"interval_ms": 200, "failure_after_ms": 3000, "rejoin_after_ms": 500},
             "customer_auth": self.customer_auth,
         });
-        std::fs::write(self.folder.path().join("nodes.json"), config.to_string()).unwrap();
+        std::fs::write(self.nodes_json(), config.to_string()).unwrap();
     }
 
     /// Starts all banks and waits until each takes writes.
@@ -83,7 +83,7 @@ impl Cluster {
         let log = File::options().create(true).append(true).open(self.log_path(bank)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
             .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--nodes"])
-            .arg(self.folder.path().join("nodes.json"))
+            .arg(self.nodes_json())
             .arg("--data")
             .arg(self.data(bank))
             .env("NETBANKING_PEER_SECRET", SECRET)
@@ -101,6 +101,19 @@ impl Cluster {
 
     fn log_path(&self, bank: usize) -> PathBuf {
         self.folder.path().join(format!("banco-{bank}.log"))
+    }
+
+    pub(crate) fn nodes_json(&self) -> PathBuf {
+        self.folder.path().join("nodes.json")
+    }
+
+    /// Waits until a bank has logged this.
+    pub(crate) async fn wait_log(&self, bank: usize, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log(bank).contains(text) {
+            assert!(Instant::now() < deadline, "bank {bank} does not say {text}:\n{}", self.log(bank));
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(crate) fn log(&self, bank: usize) -> String {
@@ -128,6 +141,12 @@ impl Cluster {
         let mut child = self.processes.borrow_mut()[bank].take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// SIGSTOP or SIGCONT: the process hangs, or goes on.
+    pub(crate) fn signal(&self, bank: usize, signal: &str) {
+        let id = self.process_id(bank).to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     /// Asks a bank to stop and waits until it has; answers whether it ended cleanly.
@@ -167,6 +186,21 @@ impl Cluster {
                 }
                 assert!(Instant::now() < deadline, "bank {bank} does not get ready:\n{}", self.log(bank));
                 actix_rt::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Waits until these banks are the members of the view in force at each of them.
+    pub(crate) async fn wait_members(&self, members: &[usize]) {
+        let deadline = Instant::now() + PATIENCE;
+        for bank in members {
+            loop {
+                let status = self.status(*bank).await;
+                if status["ready"] == true && status["view"]["members"] == json!(members) {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "bank {bank} stays at {status}");
+                actix_rt::time::sleep(Duration::from_millis(20)).await;
             }
         }
     }

@@ -77,7 +77,7 @@ async fn a_bank_that_lost_its_disk_is_given_the_journal_by_the_others() {
     load.judge(&cluster).await;
     let position = cluster.assert_same_everywhere().await;
     assert!(position > 600, "more than one piece of journal: {position}");
-    assert!(cluster.log(1).contains("recuperando o diário da posição 0"));
+    assert!(cluster.log(1).contains("recuperando o diário a partir da posição 0"));
 }
 
 /// Position, hash and body of every executed event, as they are on disk.

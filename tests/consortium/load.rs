@@ -143,6 +143,9 @@ impl Load {
         let mut entries: HashMap<(String, usize), usize> = HashMap::new();
         for (position, package) in &by_position {
             let answer = package.answer.as_ref().unwrap();
+            if answer.status == 400 && answer.descript().ends_with("não está online") {
+                continue;
+            }
             let executed = execute(&mut balances, &package.operations);
             let told = answer.status == 200;
             assert_eq!(executed, told, "position {position}: {package:?} on {balances:?}");

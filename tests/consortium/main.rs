@@ -10,4 +10,5 @@ mod durability;
 mod load;
 mod played_bank;
 mod retries;
+mod survival;
 mod uniqueness;

@@ -11,6 +11,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use netbanking::ledger::{
     Action, Book, Document, PasswordHash, PersonName, Registration, Request, TypePerson, UserName,
 };
+use netbanking::protocol::effect::PeerReport;
 use netbanking::protocol::event::{Event, Held, WireEvent};
 use netbanking::protocol::executor;
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, Position};
@@ -60,18 +61,30 @@ impl Played {
         self.out[bank.index()].send(Message { path: path.to_owned(), body }).unwrap();
     }
 
+    /// What it says of itself in a heartbeat.
+    fn report(&self) -> PeerReport {
+        let active = self.active.then_some(self.view);
+        PeerReport { active, promised: self.promised, hears: BankSet::all(3), ..PeerReport::default() }
+    }
+
     fn view_message(&mut self, message: ViewMessage) {
         let answer = |message: ViewMessage| serde_json::to_string(&message).unwrap();
         match message {
+            ViewMessage::WouldStop { ballot, .. } => {
+                self.say_to(ballot.coordinator, "/peer/view", answer(ViewMessage::Granted(ballot)));
+            }
             ViewMessage::Stop(ballot) => {
                 self.promised = ballot;
                 self.active = false;
                 let stopped = Stopped {
                     ballot,
                     prepared: Ballot::default(),
+                    voter: false,
+                    counted: 0,
+                    rescue: false,
                     position: Position(0),
                     hash: self.book.hash(),
-                    last: None,
+                    executed: None,
                     held: Vec::new(),
                     clock: VectorClock::zero(3),
                 };
@@ -216,9 +229,9 @@ async fn answer_pings(listener: TcpListener, bank: Rc<RefCell<Played>>) {
                 let answer = match said.get("ping") {
                     None => json!({"welcome": true}),
                     Some(ping) => {
-                        let bank = bank.borrow();
-                        let active = bank.active.then_some(bank.view);
-                        json!({"pong": ping, "active": active, "promised": bank.promised})
+                        let mut pong = serde_json::to_value(bank.borrow().report()).unwrap();
+                        pong["pong"] = ping.clone();
+                        pong
                     }
                 };
                 let written = lines.get_mut().get_mut().write_all(format!("{answer}\n").as_bytes()).await;

@@ -8,6 +8,7 @@ use super::{Phase, PreparePlan, RESEND, Standing, Stopped, Ticks, View, ViewMess
 use crate::protocol::effect::{Effect, PeerReport};
 use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet, majority};
+use crate::protocol::vector_clock::VectorClock;
 
 /// For how long a bank's wish to join counts.
 pub(super) const JOIN_COUNTS: Ticks = 30;
@@ -297,15 +298,17 @@ impl View {
         }
     }
 
-    pub(super) fn coordinate_stopped(&mut self, from: BankId, stopped: Stopped, out: &mut Vec<Effect>) {
+    pub(super) fn coordinate_stopped(&mut self, from: BankId, mut stopped: Stopped, out: &mut Vec<Effect>) {
         let banks = self.banks;
         let Some(attempt) = self.coordination.as_mut().filter(|attempt| attempt.ballot == stopped.ballot) else {
             return;
         };
         let Step::Stopping { answers, .. } = &mut attempt.step else { return };
-        if stopped.clock.len() != banks || stopped.executed.as_ref().is_some_and(|done| done.clock.len() != banks) {
+        if stopped.clock.len() != banks || stopped.executed.as_ref().is_some_and(|done| done.clock.len() > banks) {
             return;
         }
+        // What was executed before the consortium grew knows fewer banks.
+        stopped.executed.iter_mut().for_each(|done| done.clock.merge(&VectorClock::zero(banks)));
         attempt.still = 0;
         answers.insert(from, stopped);
         let circle = self.circle();

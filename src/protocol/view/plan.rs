@@ -15,11 +15,14 @@ pub(super) const LAG_MAX: u64 = 5_000;
 /// The answers of frozen banks.
 pub(super) type Answers = BTreeMap<BankId, Stopped>;
 
-/// Banks whose disk lacks what another's proves that it once had: an executed event was on the disk of every member of
-/// its view.
+/// Banks whose disk lacks what another's proves that it once had: what was executed in its own view was on the disk of
+/// every member of that view.
+///
+/// Only who has prepared no later view can tell that: what a flush executes need not have reached all members of the
+/// view that it comes from.
 pub(super) fn forgetful(answers: &Answers) -> Vec<BankId> {
-    let Some(proof) = answers.values().filter_map(|answer| answer.executed.as_ref()).max_by_key(|done| done.last)
-    else {
+    let proof = |answer: &'_ Stopped| answer.executed.clone().filter(|done| done.last.view == answer.prepared);
+    let Some(proof) = answers.values().filter_map(proof).max_by_key(|done| done.last) else {
         return Vec::new();
     };
     let lacks = |bank: &BankId, answer: &Stopped| {
@@ -234,5 +237,13 @@ mod tests {
         assert_eq!(found(lacks), [BankId(1)]);
         assert_eq!(found(older), [BankId(1)], "it was a member and does not know the view");
         assert!(found(blank()).is_empty(), "it does not vote anyway");
+    }
+
+    #[test]
+    fn what_a_flush_executed_proves_nothing_against_a_bank_that_it_never_reached() {
+        let flushed = Executions { last: key(2, 3, 0), members: BankSet::all(3), clock: vec![1, 1, 1].into() };
+        let witness = Stopped { executed: Some(flushed), ..answer(3, 7, [1, 1, 1], Vec::new()) };
+        let never_had_it = answer(2, 6, [1, 1, 0], Vec::new());
+        assert!(forgetful(&answers([(0, witness), (1, never_had_it)])).is_empty());
     }
 }

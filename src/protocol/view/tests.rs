@@ -370,6 +370,21 @@ fn two_banks_of_five_killed_together_are_left_behind_together() {
 }
 
 #[test]
+fn a_new_bank_is_let_in_by_the_old_ones_whose_journal_knows_fewer_banks() {
+    let id = EventId::new(BankId(0), "old");
+    let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
+    let old = Event::stamp(FIRST, BankId(0), vec![1, 0].into(), vec![request]);
+    let done = entry(Held { event: Arc::new(old), members: BankSet::all(2) }, 1);
+    let prepared = PreparePlan { ballot: FIRST, clock: VectorClock::zero(2), ..PreparePlan::default() };
+    let disk = || OnDisk { prepared: prepared.clone(), ..disk(FIRST, std::slice::from_ref(&done), Vec::new()) };
+    let mut consortium = Consortium::start(vec![disk(), disk(), blank(3)]);
+    consortium.journals = vec![vec![done.clone()], vec![done], Vec::new()];
+    consortium.run(20);
+    consortium.assert_in_force(&[0, 1, 2]);
+    assert_eq!(consortium.journals[2].len(), 1);
+}
+
+#[test]
 fn without_a_majority_nobody_acts_and_writes_are_refused_at_once() {
     let mut consortium = Consortium::in_force();
     consortium.kill(0);
