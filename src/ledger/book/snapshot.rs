@@ -4,7 +4,7 @@
 //! every bank, so a bank may fetch one piece here and the next one there. What can be derived (the tables by number,
 //! key and document) is not written; whoever reads derives it again and audits the whole.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -188,7 +188,7 @@ impl Book {
     /// [`BadSnapshot`] for anything that no book would have written.
     pub fn from_snapshot<'a>(banks: usize, pieces: impl Iterator<Item = &'a str>) -> Result<Book, BadSnapshot> {
         let mut reader =
-            Reader { book: Book::new(banks), announced: None, seen: Counts::default(), ids: HashMap::new() };
+            Reader { book: Book::new(banks), announced: None, seen: Counts::default(), ids: BTreeMap::new() };
         for (index, line) in pieces.flat_map(str::lines).enumerate() {
             let bad = |why: String| BadSnapshot::Line { line: index + 1, why };
             let record = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
@@ -208,7 +208,7 @@ struct Reader {
     announced: Option<Counts>,
     seen: Counts,
     /// The entries of one request share its id.
-    ids: HashMap<Position, EventId>,
+    ids: BTreeMap<Position, EventId>,
 }
 
 impl Reader {
