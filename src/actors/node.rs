@@ -70,6 +70,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
     // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
     let [core, ledger, disk, links, pulse] = std::array::from_fn(|_| Arbiter::new());
     let executed = on_disk.state.executed.clone();
+    let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, book.position());
     let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
     let standing_after = times.failure_after_ms;
@@ -81,7 +82,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
         ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed))),
-        journal: on(&disk, move || JournalActor::new(GroupCommit::new(Box::new(store)))),
+        journal: on(&disk, move || JournalActor::new(journal)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time)),
         links: BankId::all(banks).map(|peer| link(&links, me, peer, config, secret, time)).collect(),
     };

@@ -50,6 +50,12 @@ impl Executor {
                 out.push(Effect::Checks(ChecksInput::Install { view, members, position, hash }));
             }
             LedgerInput::Replay(entries) => self.replay(entries, out),
+            LedgerInput::Snapshot => {
+                if let Some(executed) = self.executed.clone() {
+                    let book = Arc::new(self.book.clone());
+                    out.push(Effect::Journal(JournalInput::Snapshot { book, executed }));
+                }
+            }
             LedgerInput::Restore { head, pieces } => self.restore(head, pieces, out),
         }
         Vec::new()

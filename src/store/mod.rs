@@ -5,6 +5,7 @@
 //! [`Store`] is the only door to the disk; [`GroupCommit`] turns what the protocol wants written into one transaction
 //! with one fsync for all that queued up.
 
+mod compaction;
 mod group_commit;
 pub mod recovery;
 mod sqlite;
