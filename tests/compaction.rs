@@ -9,12 +9,13 @@ use std::path::Path;
 use netbanking::protocol::effect::{Effect, JournalInput, LedgerInput, ViewInput};
 use netbanking::protocol::event::Held;
 use netbanking::protocol::executor::Executor;
-use netbanking::protocol::ids::{BankId, Position};
+use netbanking::protocol::ids::{BankId, BankSet, Position};
 use netbanking::protocol::snapshot::SnapshotPiece;
+use netbanking::protocol::view::PreparePlan;
 use netbanking::store::recovery::{rebuild, whole};
 use netbanking::store::{Change, GroupCommit, Owner, SqliteStore, Store};
 
-use played::{BANKS, Played, mark};
+use played::{BANKS, Played, VIEW, mark};
 
 const OWNER: Owner = Owner { bank: BankId(1), banks: BANKS };
 const LIMIT: u64 = 1_000;
@@ -170,4 +171,63 @@ fn a_restart_from_a_snapshot_is_a_restart_from_the_whole_journal() {
     store.write(&[Change::SnapshotComplete(false_head.clone())]).unwrap();
     let error = rebuild(&mut store, BANKS).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("executes differently at position 500"), "{error}");
+}
+
+/// Runs the program on a folder of bank 1.
+fn netbanking(data: &Path, arguments: &[&str]) -> (bool, String) {
+    let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_netbanking"))
+        .args(arguments)
+        .args(["--bank", "1", "--nodes", nodes, "--data"])
+        .arg(data)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn compact_makes_a_stopped_banks_journal_short_and_keeps_what_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, played, held) = journal(folder.path(), 10_000);
+    let (running, said) = netbanking(folder.path(), &["compact"]);
+    assert!(!running && said.contains("another process uses it"), "{said}");
+    drop(store);
+    let size = || std::fs::metadata(folder.path().join("journal.sqlite")).unwrap().len();
+    drop(whole(folder.path(), OWNER).unwrap());
+    let before = size();
+    for _ in 0..2 {
+        let (success, said) = netbanking(folder.path(), &["compact"]);
+        assert!(success && said.contains("position 10000"), "{said}");
+    }
+    assert!(size() < before, "{} < {before}", size());
+    let (mut store, book, disk) = whole(folder.path(), OWNER).unwrap();
+    assert_eq!((book.position(), book.hash()), (played.book.position(), played.book.hash()));
+    assert_eq!(disk.state.held, [held]);
+    assert_eq!(store.journal_starts_after().unwrap(), book.position());
+}
+
+#[test]
+fn rescue_explains_before_it_marks_and_refuses_a_disk_that_knows_no_view() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(journal(folder.path(), 10));
+    let (success, said) = netbanking(folder.path(), &["rescue", "--yes"]);
+    assert!(!success && said.contains("knows of no view"), "{said}");
+    let prepared = PreparePlan {
+        ballot: VIEW,
+        members: BankSet::all(BANKS),
+        position: Position(10),
+        clock: vec![0; 3].into(),
+        ..Default::default()
+    };
+    let prepared = Change::Prepared { plan: prepared, fetched: Vec::new(), dropped: Vec::new() };
+    SqliteStore::open(folder.path(), OWNER).unwrap().write(&[prepared]).unwrap();
+    for (arguments, expected, marked) in
+        [(&["rescue"][..], "O que se pode perder", false), (&["rescue", "--yes"], "resgate declarado", true)]
+    {
+        let (success, said) = netbanking(folder.path(), arguments);
+        assert!(success && said.contains(expected), "{said}");
+        let (_, _, disk) = whole(folder.path(), OWNER).unwrap();
+        assert_eq!(disk.rescue, marked);
+    }
 }

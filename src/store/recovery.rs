@@ -5,13 +5,17 @@
 //! again by it. Nothing is ever deleted here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::sqlite::{FILE_NAMES, lock};
 use super::{Change, Found, Owner, Remembered, SqliteStore, Store, StoreError};
 use crate::ledger::Book;
+use crate::ledger::book::Pieces;
 use crate::protocol::effect::{Executions, Frozen};
 use crate::protocol::executor;
+use crate::protocol::ids::ChainHash;
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use crate::protocol::vector_clock::VectorClock;
 use crate::protocol::view::OnDisk;
 
@@ -108,6 +112,28 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
     let last = state.executed.as_ref().map(|done| done.last);
     state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
     Ok((book, OnDisk { promised, prepared, learner, rescue, arriving, state }))
+}
+
+/// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that came to it, and gives the space
+/// back. What is held and not executed stays. Answers whether anything had been executed.
+///
+/// # Errors
+/// [`StoreError::Failed`] when the disk does.
+pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool, StoreError> {
+    let Some(executed) = disk.state.executed else { return Ok(false) };
+    let book = Arc::new(book);
+    let (mut pieces, mut digest) = (0, ChainHash::default());
+    for piece in Pieces::of(Arc::clone(&book)) {
+        digest = digest_with(digest, &piece);
+        pieces += 1;
+    }
+    let head = SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
+    for (index, text) in (0..).zip(Pieces::of(book)) {
+        store.write(&[Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index, text })])?;
+    }
+    store.write(&[Change::SnapshotComplete(head)])?;
+    store.shrink()?;
+    Ok(true)
 }
 
 /// Moves the files of a journal into a folder of their own.
