@@ -15,7 +15,9 @@ use super::order_key::OrderKey;
 use super::snapshot::{SnapshotHead, SnapshotPiece};
 use super::vector_clock::VectorClock;
 use super::view::{PreparePlan, ViewMessage};
-use crate::ledger::Executed;
+use crate::ledger::{Book, Executed};
+
+pub use super::notice::{Notice, Weight};
 
 /// Milliseconds of a clock that only goes forward; its zero means nothing.
 pub type Millis = u64;
@@ -166,6 +168,13 @@ pub enum JournalInput {
         /// Events that never existed.
         dropped: Vec<OrderKey>,
     },
+    /// The ledger as it stands, to be kept as a snapshot so that the journal below can go.
+    Snapshot {
+        /// The ledger.
+        book: Arc<Book>,
+        /// The last executed event.
+        executed: Executions,
+    },
     /// This bank's disk has lost something: it counts for no majority until it has prepared a view.
     Forgotten,
     /// Read executed events for a bank that lacks them; answered by [`ViewInput::JournalRead`].
@@ -273,6 +282,8 @@ pub enum LedgerInput {
     },
     /// Execute what a member has executed before us, and check that it comes out the same.
     Replay(Vec<JournalEntry>),
+    /// Hand the journal a copy of the ledger; answered by [`JournalInput::Snapshot`].
+    Snapshot,
     /// Begin anew from a snapshot, and check that it is what its head says.
     Restore {
         /// What it claims.
