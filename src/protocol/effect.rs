@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, Held, RawRequest};
 use super::heartbeat::PeerState;
 use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
-pub use super::notice::{Notice, Weight};
 use super::order_key::OrderKey;
 use super::snapshot::{SnapshotHead, SnapshotPiece};
 use super::vector_clock::VectorClock;
@@ -221,7 +220,7 @@ pub struct Frozen {
 pub struct Executions {
     /// Key of the last executed event.
     pub last: OrderKey,
-    /// Members of its view.
+    /// Members of its view; nobody when it was told by others, for then it proves nothing of anybody's disk.
     pub members: BankSet,
     /// Covers everything executed of its view.
     pub clock: VectorClock,
@@ -236,6 +235,13 @@ impl Executions {
             next.clock.merge(&before.clock);
         }
         *executions = Some(next);
+    }
+
+    /// The same as a bank has it that was told by others: a later flush may have executed what had never reached all
+    /// members of the event's own view.
+    #[must_use]
+    pub fn as_hearsay(self) -> Self {
+        Executions { members: BankSet::default(), ..self }
     }
 }
 

@@ -73,6 +73,7 @@ impl Executor {
                 return out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));
             }
         }
+        self.executed = self.executed.take().map(Executions::as_hearsay);
         if let Some(executed) = self.executed.clone() {
             out.push(Effect::Journal(JournalInput::Replayed { entries, executed }));
         }
@@ -83,7 +84,7 @@ impl Executor {
         match restored(self.banks, &head, &pieces) {
             Some(book) => {
                 self.book = book;
-                self.executed = Some(head.executed.clone());
+                self.executed = Some(head.executed.clone().as_hearsay());
                 out.push(Effect::Journal(JournalInput::SnapshotOpened(head)));
             }
             None => out.push(Effect::View(ViewInput::SnapshotRefused)),

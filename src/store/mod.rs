@@ -76,6 +76,8 @@ pub struct Remembered {
     pub learner: bool,
     /// Whether a person has declared that this disk decides alone.
     pub rescue: bool,
+    /// Whether others have told what was executed last, since that view was prepared: it proves nothing of anybody.
+    pub hearsay: bool,
     /// A snapshot of which so many pieces have arrived.
     pub arriving: Option<(SnapshotHead, u32)>,
     /// The snapshot that the journal goes on from.

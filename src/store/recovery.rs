@@ -72,7 +72,7 @@ pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), St
 }
 
 fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
-    let Remembered { promised, prepared, learner, rescue, arriving, snapshot: _ } = store.remembered()?;
+    let Remembered { promised, prepared, learner, rescue, hearsay, arriving, snapshot: _ } = store.remembered()?;
     let mut book = Book::new(banks);
     // The clock of the last view: where it began, and every event of it that is here.
     let mut clock = prepared.clock.clone();
@@ -107,6 +107,9 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
         }
         Ok(())
     })?;
+    if hearsay {
+        state.executed = state.executed.map(Executions::as_hearsay);
+    }
     (state.position, state.hash) = (book.position(), book.hash());
     // What lies below and was not executed never existed: a later view left it behind.
     let last = state.executed.as_ref().map(|done| done.last);

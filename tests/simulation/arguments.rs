@@ -5,6 +5,8 @@ pub(crate) const USAGE: &str = "\
 --from K      the first seed (else 0)
 --seconds S   go on for so long, whatever --seeds says
 --banks N     consortia of so many banks only
+--brief       violations in one line
+--all         go on after a violation
 --seed K      this seed only; with --trace told line by line
 --mistakes    put in the mistakes of the list one by one and look which seed finds them; with a word: only those named so";
 
@@ -29,13 +31,15 @@ pub(crate) struct Arguments {
     pub(crate) banks: Option<usize>,
     /// Only the first failing seed, in one line.
     pub(crate) brief: bool,
+    /// Goes on after a violation, to see what else there is.
+    pub(crate) all: bool,
 }
 
 impl Arguments {
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut words = words.peekable();
         let mut arguments =
-            Arguments { what: What::Many, from: 0, seeds: SEEDS_DEFAULT, seconds: None, banks: None, brief: false };
+            Arguments { what: What::Many, from: 0, seeds: SEEDS_DEFAULT, seconds: None, banks: None, brief: false, all: false };
         let (mut one, mut trace) = (None, false);
         while let Some(word) = words.next() {
             let mut number = || {
@@ -49,6 +53,7 @@ impl Arguments {
                 "--banks" => arguments.banks = Some(number()? as usize),
                 "--seed" => one = Some(number()?),
                 "--trace" => trace = true,
+                "--all" => arguments.all = true,
                 "--brief" => arguments.brief = true,
                 "--list" => arguments.what = What::List,
                 "--mistakes" => {

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use netbanking::protocol::effect::JournalEntry;
 use netbanking::protocol::event::Held;
-use netbanking::protocol::ids::{Ballot, ChainHash, Position};
+use netbanking::protocol::ids::{ChainHash, Position};
 use netbanking::protocol::order_key::OrderKey;
-use netbanking::protocol::snapshot::SnapshotPiece;
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{Change, Found, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, Remembered, Store, StoreError};
 
@@ -27,11 +27,13 @@ pub(crate) enum NextWrite {
 
 #[derive(Debug, Default)]
 struct Content {
-    promised: Ballot,
-    prepared: PreparePlan,
-    learner: bool,
+    remembered: Remembered,
     events: BTreeMap<OrderKey, Held>,
     executed: BTreeMap<Position, (OrderKey, ChainHash)>,
+    /// The last position that is no longer in the journal, and the chain hash there.
+    starts_after: (Position, ChainHash),
+    snapshot: Vec<String>,
+    arriving: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -64,14 +66,17 @@ impl Disk {
         self.0.lock().expect("a panic ends the run")
     }
 
-    /// Whether an event is on it, executed or not.
+    /// Whether an event is on it, executed or not, or in what a snapshot came to.
     pub(crate) fn holds(&self, key: OrderKey) -> bool {
-        self.stored().content.events.contains_key(&key)
+        let stored = self.stored();
+        let content = &stored.content;
+        let in_snapshot = content.remembered.snapshot.as_ref().is_some_and(|head| key <= head.executed.last);
+        in_snapshot || content.events.contains_key(&key)
     }
 
     /// Whether the disk says of itself that it has lost something.
     pub(crate) fn is_learner(&self) -> bool {
-        self.stored().content.learner
+        self.stored().content.remembered.learner
     }
 
     /// Whether it counts as lost: what it once held it cannot be asked for any more.
@@ -92,6 +97,10 @@ impl Disk {
         stored.content = Content::default();
         stored.is_damaged = false;
         stored.is_lost = true;
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.stored().is_full
     }
 
     pub(crate) fn set_full(&self, is_full: bool) {
@@ -126,25 +135,80 @@ impl Content {
             Change::Append(held) => self.insert_event(held),
             Change::Executed(mark) => self.insert_executed(mark.position, mark.key, mark.hash),
             Change::Replayed(entry) => {
+                self.remembered.hearsay = true;
                 self.insert_event(&entry.held);
                 self.insert_executed(entry.position, entry.held.event.order_key(), entry.hash);
             }
             Change::Promise(ballot) => {
-                assert!(*ballot >= self.promised, "a promise is never taken back");
-                self.promised = *ballot;
+                assert!(*ballot >= self.remembered.promised, "a promise is never taken back");
+                self.remembered.promised = *ballot;
             }
-            Change::Forgotten => self.learner = true,
+            Change::Forgotten => self.remembered.learner = true,
             Change::Prepared { plan, fetched, dropped } => {
                 for key in dropped {
                     assert!(self.executed.values().all(|(executed, _)| executed != key), "executed events stay");
                     self.events.remove(key);
                 }
+                self.drop_unplanned(plan);
                 fetched.iter().for_each(|held| self.insert_event(held));
-                self.prepared = plan.clone();
-                self.learner = false;
+                let remembered = &mut self.remembered;
+                remembered.prepared = plan.clone();
+                (remembered.learner, remembered.rescue, remembered.hearsay) = (false, false, false);
             }
-            Change::SnapshotPiece(_) | Change::SnapshotComplete(_) => panic!("nobody drops journal here"),
+            Change::SnapshotPiece(piece) => self.insert_piece(piece),
+            Change::SnapshotMade(head) => self.install(head),
+            Change::SnapshotComplete(head) => {
+                self.install(head);
+                self.remembered.hearsay = true;
+                self.drop_through(head.position);
+                self.events.retain(|key, _| *key > head.executed.last);
+                self.starts_after = (head.position, head.hash);
+            }
+            Change::DropJournal { through } => self.drop_through(*through),
         }
+    }
+
+    /// What is not part of the plan never existed, unless marks of execution are still under way.
+    fn drop_unplanned(&mut self, plan: &PreparePlan) {
+        let in_journal = self.executed.last_key_value().map(|(position, (key, _))| (*position, *key));
+        let in_snapshot = self.remembered.snapshot.as_ref().map(|head| (head.position, head.executed.last));
+        let last = in_journal.max(in_snapshot);
+        if last.map(|(position, _)| position).unwrap_or_default() == plan.position {
+            let planned = |key: &OrderKey| plan.events.iter().any(|(planned, _)| planned == key);
+            self.events.retain(|key, _| last.is_some_and(|(_, last)| *key <= last) || planned(key));
+        }
+    }
+
+    fn insert_piece(&mut self, piece: &SnapshotPiece) {
+        if piece.index == 0 {
+            self.arriving.clear();
+        }
+        assert_eq!(piece.index as usize, self.arriving.len(), "pieces come in order");
+        self.arriving.push(piece.text.clone());
+        self.remembered.arriving = Some((piece.head.clone(), piece.index + 1));
+    }
+
+    fn install(&mut self, head: &SnapshotHead) {
+        assert!(head.covers(&self.arriving), "all pieces of a snapshot are here");
+        self.snapshot = std::mem::take(&mut self.arriving);
+        self.remembered.arriving = None;
+        self.remembered.snapshot = Some(head.clone());
+    }
+
+    /// Drops the oldest end of the journal, of which a snapshot has what it came to.
+    fn drop_through(&mut self, through: Position) {
+        let snapshot = self.remembered.snapshot.as_ref().expect("journal is dropped below a snapshot only");
+        assert!(through <= snapshot.position, "the snapshot goes on where the journal ends");
+        let later = self.executed.split_off(&through.next());
+        for (position, (key, hash)) in std::mem::replace(&mut self.executed, later) {
+            self.events.remove(&key);
+            self.starts_after = (position, hash);
+        }
+    }
+
+    fn piece(head: Option<&SnapshotHead>, pieces: &[String], index: u32) -> Option<SnapshotPiece> {
+        let text = pieces.get(index as usize)?.clone();
+        Some(SnapshotPiece { head: head?.clone(), index, text })
     }
 
     /// As in SQLite an event may be there already: held before it was fetched as executed.
@@ -155,6 +219,7 @@ impl Content {
     /// As in SQLite a position and a key stand there once.
     fn insert_executed(&mut self, position: Position, key: OrderKey, hash: ChainHash) {
         assert!(self.events.contains_key(&key), "what is executed is held");
+        assert!(position > self.starts_after.0, "the journal goes on where it ends");
         if let Some((last, (last_key, _))) = self.executed.last_key_value() {
             assert!(*last < position && *last_key < key, "marks of execution only grow on disk");
         }
@@ -170,15 +235,23 @@ impl Store for Disk {
     fn remembered(&mut self) -> Result<Remembered, StoreError> {
         let stored = self.stored();
         let content = stored.readable()?;
-        Ok(Remembered { promised: content.promised, prepared: content.prepared.clone() })
+        Ok(content.remembered.clone())
     }
 
     fn load(&mut self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let stored = self.stored();
         let content = stored.readable()?;
         let mut beyond = content.events.clone();
+        let snapshot = content.remembered.snapshot.clone();
+        let from = snapshot.as_ref().map(|head| head.position).unwrap_or_default();
+        if let Some(head) = snapshot {
+            found(Found::Snapshot { head, pieces: content.snapshot.clone() })?;
+        }
         for (position, (key, hash)) in &content.executed {
             beyond.remove(key);
+            if *position <= from {
+                continue;
+            }
             found(Found::Executed(content.entry(*position, *key, *hash)))?;
         }
         beyond.into_values().try_for_each(|held| found(Found::Held(held)))
@@ -215,21 +288,28 @@ impl Store for Disk {
     }
 
     fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
-        if position == Position(0) {
-            return Ok(Some(ChainHash::default()));
-        }
-        Ok(self.stored().readable()?.executed.get(&position).map(|(_, hash)| *hash))
+        let stored = self.stored();
+        let content = stored.readable()?;
+        let snapshot = content.remembered.snapshot.as_ref().map(|head| (head.position, head.hash));
+        let ends = [Some(content.starts_after), snapshot];
+        let at_end = ends.into_iter().flatten().find(|(end, _)| *end == position);
+        Ok(at_end.or_else(|| content.executed.get(&position).copied().map(|(_, hash)| (position, hash))).map(|(_, hash)| hash))
     }
 
     fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
-        Ok(Position(0))
+        Ok(self.stored().readable()?.starts_after.0)
     }
 
-    fn snapshot_piece(&mut self, _: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        Ok(None)
+    fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        Ok(Content::piece(content.remembered.snapshot.as_ref(), &content.snapshot, index))
     }
 
-    fn arriving_piece(&mut self, _: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        Ok(None)
+    fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        let head = content.remembered.arriving.as_ref().map(|(head, _)| head);
+        Ok(Content::piece(head, &content.arriving, index))
     }
 }

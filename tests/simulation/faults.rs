@@ -4,7 +4,8 @@
 //!   bank with every majority. A lost disk counts until a view was prepared on the one that replaced it.
 //! - A disk that silently forgets the end of what it had acknowledged, as one restored from an old copy would. Others
 //!   can prove it by what they have executed; but if they crash together with it, nobody can.
-//! - A first start without all banks forms no view, so the second phase waits for all when there was none yet.
+//! - A first start without all banks, or with a disk lost before the first view began, forms no view: nothing is lost
+//!   before there was one, and the second phase waits for all banks when there was none.
 
 use netbanking::protocol::ids::{BankId, BankSet, majority};
 
@@ -149,8 +150,11 @@ impl World {
         self.trace.line(self.now_us, Some(bank), || format!("FAULT: {kind:?}"));
     }
 
-    /// Whether enough intact disks are left without this one.
+    /// Whether there is something to lose, and enough intact disks are left without this one.
     fn may_lose(&self, bank: BankId) -> bool {
+        if self.judge.views() == 0 {
+            return false;
+        }
         let lost = |machine: BankId| machine == bank || self.machines[machine.index()].disk.is_lost();
         let lost = BankId::all(self.scenario.banks).filter(|machine| lost(*machine)).count();
         lost < majority(self.scenario.banks)

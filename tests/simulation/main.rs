@@ -25,7 +25,6 @@ mod network;
 mod node;
 mod pulse;
 mod random;
-mod recovery;
 mod runner;
 mod scenario;
 mod tally;

@@ -20,11 +20,11 @@ use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::ordered_buffer::OrderedBuffer;
 use netbanking::protocol::outbox::{Delivery, Outbox, Parcel, Transmission};
 use netbanking::protocol::view::{View, ViewMessage};
+use netbanking::store::recovery::rebuild;
 use netbanking::store::{GroupCommit, StoreError};
 
 use super::disk::Disk;
 use super::random::Random;
-use super::recovery::{Recovered, recover};
 use super::trace::{Trace, brief};
 
 /// The parts of a node, as ends of queues.
@@ -86,6 +86,8 @@ enum Post {
     Effect(Effect),
     /// The journal commits what has gathered.
     Flush,
+    /// The same, after it has seen to its length.
+    LazyFlush,
     /// The commit has come back from the disk.
     OnDisk(Vec<Effect>),
     /// A link sends what has gathered.
@@ -132,6 +134,8 @@ pub(crate) struct Settings {
     pub(crate) rate_ppm: u64,
     /// Longest that its disk usually needs for a commit.
     pub(crate) fsync_max_us: u64,
+    /// Most positions that its journal reaches back; 0 is without limit.
+    pub(crate) journal_positions_max: u64,
 }
 
 pub(crate) struct Process {
@@ -158,7 +162,8 @@ impl Process {
     /// Starts on what the disk holds.
     pub(crate) fn start(settings: Settings, mut disk: Disk, random: &mut Random) -> Result<Self, StoreError> {
         let Settings { me, banks, patience, .. } = settings;
-        let Recovered { book, disk: on_disk } = recover(&mut disk, banks)?;
+        let (book, on_disk) = rebuild(&mut disk, banks)?;
+        let journal = GroupCommit::new(Box::new(disk)).with_limit(settings.journal_positions_max, book.position());
         let executed = on_disk.state.executed.clone();
         let mut weights = [8; PARTS];
         weights.iter_mut().for_each(|weight| *weight = random.pick(&[1, 8, 8, 64]));
@@ -166,7 +171,7 @@ impl Process {
             settings,
             clock: Clock::new(me, banks),
             buffer: OrderedBuffer::new(me, banks, patience.failure_after),
-            journal: GroupCommit::new(Box::new(disk)),
+            journal,
             executor: Executor::new(me, banks, book, executed),
             checks: Checks::new(me),
             view: View::new(me, banks, on_disk),
@@ -287,7 +292,14 @@ impl Process {
                 scene.trace.line(now_us, Some(self.settings.me), || format!("{to:?} ◀ {from:?}: {}", brief(&effect)));
                 self.handle(effect, scene);
             }
-            Post::Flush => self.flush(scene),
+            Post::Flush => {
+                self.flush_is_queued = false;
+                self.flush(scene);
+            }
+            Post::LazyFlush => match self.journal.tick(&mut self.out) {
+                Ok(()) => self.flush(scene),
+                Err(error) => scene.said.push(Said::DiskFailed(error)),
+            },
             Post::OnDisk(effects) => self.out.extend(effects),
             Post::Pump => self.pump(to, scene),
             Post::Envelope(question, parcel) => self.envelope(question, parcel, scene),
@@ -319,7 +331,11 @@ impl Process {
             LedgerInput::Execute { view, .. } => Some(*view),
             _ => None,
         };
+        let changes_book = !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Install { .. } | LedgerInput::Snapshot);
         let executed = self.executor.handle(input, &mut self.out);
+        if !changes_book {
+            return;
+        }
         said.push(match of_view {
             Some(view) => Said::Executed(view, executed),
             None => Said::CaughtUp(self.book().position(), self.book().hash()),
@@ -335,7 +351,6 @@ impl Process {
 
     /// The disk takes its time; until it has answered, the journal's thread stands still and nobody hears of anything.
     fn flush(&mut self, scene: &mut Scene<'_>) {
-        self.flush_is_queued = false;
         let mut effects = Vec::new();
         if let Err(error) = self.journal.flush(&mut effects) {
             return scene.said.push(Said::DiskFailed(error));
@@ -407,7 +422,7 @@ impl Process {
     }
 
     pub(crate) fn lazy_flush(&mut self) {
-        self.put(Part::Timers, Part::Journal, Post::Flush);
+        self.put(Part::Timers, Part::Journal, Post::LazyFlush);
     }
 
     pub(crate) fn wake(&mut self, peer: BankId) {

@@ -81,7 +81,7 @@ pub(crate) fn run_one(seed: u64, banks: Option<usize>, trace: bool) -> ExitCode 
 
 pub(crate) fn run_many(arguments: &Arguments) -> ExitCode {
     silence_panics();
-    let Arguments { from, seeds, seconds, banks, brief, .. } = *arguments;
+    let Arguments { from, seeds, seconds, banks, brief, all, .. } = *arguments;
     let started = Instant::now();
     let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
     let goes_on = |seed: u64| match seconds {
@@ -113,7 +113,10 @@ pub(crate) fn run_many(arguments: &Arguments) -> ExitCode {
             match outcome {
                 Ok(of_seed) => tally.add(&of_seed),
                 Err(violation) => {
-                    stop.store(true, Ordering::Relaxed);
+                    stop.store(!all, Ordering::Relaxed);
+                    if all {
+                        println!("VIOLATION seed {}: {}", violation.seed, violation.why);
+                    }
                     violations.push(violation);
                 }
             }

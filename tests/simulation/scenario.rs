@@ -31,6 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) step_max_us: u64,
     /// Longest that a disk usually needs.
     pub(crate) fsync_max_us: u64,
+    /// Most positions that a journal reaches back; 0 is without limit.
+    pub(crate) journal_positions_max: u64,
     /// Whether only as many banks as needed are healed in the end.
     pub(crate) heals_only_some: bool,
 }
@@ -61,6 +63,7 @@ impl Scenario {
             dead_max_us: random.skewed(200 * MS, 8 * SECOND),
             step_max_us: random.skewed(20, 2 * MS),
             fsync_max_us: random.skewed(100, 60 * MS),
+            journal_positions_max: if random.coin() { 0 } else { random.skewed(2, 100) },
             heals_only_some: random.per_mille(300),
         }
     }

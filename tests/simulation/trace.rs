@@ -98,6 +98,7 @@ pub(crate) fn brief(effect: &Effect) -> String {
         }
         Effect::Checks(ChecksInput::Install { view, position, .. }) => format!("install {view} at {position}"),
         Effect::Checks(ChecksInput::PeerChecked { from, id, .. }) => format!("bank {from} has checked {id}"),
+        Effect::Ledger(LedgerInput::Snapshot) => "make a snapshot".to_owned(),
         Effect::Ledger(LedgerInput::Restore { head, .. }) => format!("restore {}", head.position),
         Effect::View(input) => brief_view(input),
         Effect::Heartbeat(input) => format!("{input:?}"),
@@ -116,6 +117,8 @@ fn brief_journal(input: &JournalInput) -> String {
         JournalInput::Prepare { prepared, fetched, dropped } => {
             format!("prepare {}: {} fetched, {} dropped", prepared.ballot, fetched.len(), dropped.len())
         }
+        JournalInput::Snapshot { book, .. } => format!("snapshot at {}", book.position()),
+        JournalInput::StorePiece(piece) => format!("store piece {} of {}", piece.index, piece.head.position),
         JournalInput::Read { to, after, .. } => format!("read for {to} after {after}"),
         other => format!("{other:?}"),
     }
@@ -131,6 +134,9 @@ fn brief_view(input: &ViewInput) -> String {
             format!("bank {bank}: {state}, acts in {active}, promised {promised}, prepared {prepared}, hears {hears}")
         }
         ViewInput::Frozen(frozen) => format!("frozen for {} at {}", frozen.ballot, frozen.position),
+        ViewInput::SnapshotRead { to, piece } => {
+            format!("snapshot read for {to}: {:?}", piece.as_ref().map(|piece| (piece.index, piece.head.position)))
+        }
         ViewInput::JournalRead { to, entries, .. } => format!("{} events read for {to}", entries.len()),
         other => format!("{other:?}"),
     }
@@ -157,6 +163,7 @@ pub(crate) fn brief_message(message: &ViewMessage) -> String {
             let (ballot, members, position, events) = (plan.ballot, plan.members, plan.position, plan.events.len());
             format!("PREPARE {ballot} of {members} from {position} of {} and {events} events, {}", plan.source, plan.clock)
         }
+        ViewMessage::SnapshotPiece(piece) => format!("PIECE {} of the snapshot at {}", piece.index, piece.head.position),
         ViewMessage::JournalPiece { entries, .. } => format!("JOURNAL of {} events", entries.len()),
         ViewMessage::Events { ballot, events } => format!("EVENTS {ballot}, {} events", events.len()),
         other => format!("{other:?}"),

@@ -10,7 +10,7 @@ use netbanking::protocol::effect::{Notice, Reply};
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, majority};
 use netbanking::protocol::outbox::Delivery;
 use netbanking::protocol::view::ViewMessage;
-use netbanking::store::{Store, StoreError};
+use netbanking::store::{Change, Store, StoreError};
 
 use super::agenda::{Agenda, Item, Life, Timer};
 use super::customers::{Attempt, Customer, nobody};
@@ -32,6 +32,8 @@ const ANSWER_WITHIN_MS: u64 = 3_000;
 const TICK_MS: u64 = 100;
 /// How often marks of execution are written though nobody waits; as in `actors/journal.rs`.
 const LAZY_COMMIT_MS: u64 = 500;
+/// When a bank is started again that could not start.
+const RETRY_US: u64 = 500 * MS;
 /// How often the second phase is looked at.
 const LOOK_US: u64 = 100 * MS;
 
@@ -440,14 +442,20 @@ impl World {
             started_us: self.now_us,
             rate_ppm: machine.rate_ppm,
             fsync_max_us: self.scenario.fsync_max_us,
+            journal_positions_max: self.scenario.journal_positions_max,
         };
         let started = Process::start(settings, machine.disk.clone(), &mut self.random);
         let process = match started {
             Ok(process) => process,
             Err(StoreError::Damaged { .. }) => {
                 // As the store does it: the file is moved aside, and the bank starts anew with an empty one.
+                if machine.disk.is_full() {
+                    return self.put_in(RETRY_US, Item::Restart(life));
+                }
                 self.trace.line(self.now_us, Some(bank), || "moves its damaged journal aside".to_owned());
                 machine.disk.wipe();
+                machine.disk.set_next_write(NextWrite::Succeeds);
+                machine.disk.clone().write(&[Change::Forgotten]).expect("an empty disk is writable");
                 self.judge.forgets(bank);
                 Process::start(settings, machine.disk.clone(), &mut self.random).expect("an empty disk is readable")
             }

@@ -30,6 +30,9 @@ pub(super) struct Head {
     pub(super) plan: ChainHash,
     pub(super) learner: bool,
     pub(super) rescue: bool,
+    /// Whether others have told what was executed last, since that view was prepared.
+    #[serde(default)]
+    pub(super) hearsay: bool,
     /// The ledger as it was, from which the journal goes on.
     pub(super) snapshot: Option<Stored>,
     /// A snapshot that is on its way.

@@ -351,6 +351,7 @@ impl Store for SqliteStore {
             prepared,
             learner: self.head.learner,
             rescue: self.head.rescue,
+            hearsay: self.head.hearsay,
             arriving: self.head.arriving.as_ref().map(|stored| (stored.head.clone(), stored.here)),
             snapshot: self.head.snapshot.as_ref().map(|stored| stored.head.clone()),
         })

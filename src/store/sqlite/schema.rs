@@ -94,6 +94,7 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
         promised,
         plan: ChainHash::default(),
         learner: false,
+        hearsay: false,
         rescue: false,
         snapshot: None,
         arriving: None,
