@@ -126,6 +126,9 @@ impl Heartbeat {
                 self.lose(bank, Cause::Lost);
                 self.tell(bank, out);
             }
+            // Who is watched already stands still because it was lost; to begin its watch again each time would never let
+            // it return.
+            HeartbeatInput::Standing(bank) if self.state(bank) != PeerState::Up => {}
             HeartbeatInput::Standing(bank) => {
                 self.lose(bank, Cause::Standing);
                 self.tell(bank, out);
@@ -325,5 +328,16 @@ mod tests {
         watched.hear();
         assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
         assert_eq!(watched.hear(), PeerState::Returning);
+    }
+
+    #[test]
+    fn a_clock_that_goes_on_standing_does_not_begin_the_watch_again() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.give(HeartbeatInput::Standing(PEER));
+        watched.hear();
+        watched.pass(4_900, true);
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Returning);
+        assert_eq!(watched.pass(100, true), PeerState::Up);
     }
 }
