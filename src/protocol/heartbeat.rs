@@ -126,12 +126,11 @@ impl Heartbeat {
                 self.lose(bank, Cause::Lost);
                 self.tell(bank, out);
             }
-            // Who is watched already stands still because it was lost; to begin its watch again each time would never let
-            // it return.
-            HeartbeatInput::Standing(bank) if self.state(bank) != PeerState::Up => {}
             HeartbeatInput::Standing(bank) => {
-                self.lose(bank, Cause::Standing);
-                self.tell(bank, out);
+                if self.should_move(bank) {
+                    self.lose(bank, Cause::Standing);
+                    self.tell(bank, out);
+                }
             }
             HeartbeatInput::Tick => self.look(out),
         }
@@ -149,6 +148,14 @@ impl Heartbeat {
             (Some(since), Some(_)) if self.awake - since < self.watch(seen) => PeerState::Returning,
             (Some(_), _) => PeerState::Up,
         }
+    }
+
+    /// Whether it is a peer's own fault that its clock stands still. One that takes part in no view has none to move: the
+    /// view knows that it is elsewhere, and must hear it to agree with it on the next. One that is watched already would
+    /// be watched for ever if its watch began again each time.
+    fn should_move(&self, peer: BankId) -> bool {
+        let takes_part = self.peers[peer.index()].report.is_some_and(|report| report.active.is_some());
+        takes_part && self.state(peer) == PeerState::Up
     }
 
     /// How long the return of a peer is watched.
@@ -322,22 +329,36 @@ mod tests {
         assert_eq!(watched.give(HeartbeatInput::Tick), PeerState::Up);
     }
 
+    /// The peer answers and takes part in a view.
+    fn acting() -> HeartbeatInput {
+        let active = Some(crate::protocol::ids::Ballot { round: 1, coordinator: PEER });
+        HeartbeatInput::Heard(PEER, PeerReport { active, ..PeerReport::default() })
+    }
+
     #[test]
     fn a_standing_clock_is_a_failure_although_the_bank_answers() {
         let mut watched = Watched::new();
-        watched.hear();
+        watched.give(acting());
         assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
-        assert_eq!(watched.hear(), PeerState::Returning);
+        assert_eq!(watched.give(acting()), PeerState::Returning);
     }
 
     #[test]
     fn a_clock_that_goes_on_standing_does_not_begin_the_watch_again() {
         let mut watched = Watched::new();
-        watched.hear();
+        watched.give(acting());
         watched.give(HeartbeatInput::Standing(PEER));
-        watched.hear();
+        watched.give(acting());
         watched.pass(4_900, true);
+        watched.give(acting());
         assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Returning);
         assert_eq!(watched.pass(100, true), PeerState::Up);
+    }
+
+    #[test]
+    fn who_takes_part_in_no_view_has_no_clock_that_could_stand_still() {
+        let mut watched = Watched::new();
+        watched.hear();
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Up);
     }
 }
