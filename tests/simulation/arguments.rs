@@ -16,7 +16,10 @@ const SEEDS_DEFAULT: u64 = 300;
 #[derive(Debug)]
 pub(crate) enum What {
     Many,
-    One { seed: u64, trace: bool },
+    One {
+        seed: u64,
+        trace: bool,
+    },
     Mistakes(Option<String>),
     /// `cargo test -- --list` and the like: there is nothing to list.
     List,
@@ -38,8 +41,15 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut words = words.peekable();
-        let mut arguments =
-            Arguments { what: What::Many, from: 0, seeds: SEEDS_DEFAULT, seconds: None, banks: None, brief: false, all: false };
+        let mut arguments = Arguments {
+            what: What::Many,
+            from: 0,
+            seeds: SEEDS_DEFAULT,
+            seconds: None,
+            banks: None,
+            brief: false,
+            all: false,
+        };
         let (mut one, mut trace) = (None, false);
         while let Some(word) = words.next() {
             let mut number = || {

@@ -293,7 +293,9 @@ impl Store for Disk {
         let snapshot = content.remembered.snapshot.as_ref().map(|head| (head.position, head.hash));
         let ends = [Some(content.starts_after), snapshot];
         let at_end = ends.into_iter().flatten().find(|(end, _)| *end == position);
-        Ok(at_end.or_else(|| content.executed.get(&position).copied().map(|(_, hash)| (position, hash))).map(|(_, hash)| hash))
+        Ok(at_end
+            .or_else(|| content.executed.get(&position).copied().map(|(_, hash)| (position, hash)))
+            .map(|(_, hash)| hash))
     }
 
     fn journal_starts_after(&mut self) -> Result<Position, StoreError> {

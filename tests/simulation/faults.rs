@@ -1,7 +1,8 @@
 //! What breaks, and what the protocol does not promise to survive and therefore never happens here:
 //!
 //! - More disks lost (wiped, or damaged and not filled again) at one time than leave a set of intact ones that shares a
-//!   bank with every majority. A lost disk counts until a view was prepared on the one that replaced it.
+//!   bank with every majority. A lost disk counts until a view was prepared on the one that replaced it, and so does a
+//!   new one: it knows of no view yet, and nobody can tell it from one that was wiped.
 //! - A disk that silently forgets the end of what it had acknowledged, as one restored from an old copy would. Others
 //!   can prove it by what they have executed; but if they crash together with it, nobody can.
 //! - A first start without all banks, or with a disk lost before the first view began, forms no view: nothing is lost
@@ -118,16 +119,20 @@ impl World {
                 self.heal_later(6 * SECOND, Healing::NotFull(bank));
                 true
             }
-            Kind::FlippedBit => self.may_lose(bank) && {
-                self.machines[bank.index()].disk.damage();
-                true
-            },
-            Kind::WipedDisk => self.may_lose(bank) && {
-                self.die(bank, Death::PowerLost);
-                self.machines[bank.index()].disk.wipe();
-                self.judge.forgets(bank);
-                true
-            },
+            Kind::FlippedBit => {
+                self.may_lose(bank) && {
+                    self.machines[bank.index()].disk.damage();
+                    true
+                }
+            }
+            Kind::WipedDisk => {
+                self.may_lose(bank) && {
+                    self.die(bank, Death::PowerLost);
+                    self.machines[bank.index()].disk.wipe();
+                    self.judge.forgets(bank);
+                    true
+                }
+            }
             Kind::Pause => self.pause(bank),
             Kind::Stall => self.stall(bank),
             Kind::CutPair | Kind::CutOneWay | Kind::CutPartly => self.cut_pair(bank, kind),
@@ -151,13 +156,10 @@ impl World {
     }
 
     /// Whether there is something to lose, and enough intact disks are left without this one.
-    fn may_lose(&self, bank: BankId) -> bool {
-        if self.judge.views() == 0 {
-            return false;
-        }
-        let lost = |machine: BankId| machine == bank || self.machines[machine.index()].disk.is_lost();
-        let lost = BankId::all(self.scenario.banks).filter(|machine| lost(*machine)).count();
-        lost < majority(self.scenario.banks)
+    fn may_lose(&mut self, bank: BankId) -> bool {
+        let banks = self.scenario.banks;
+        let left = BankId::all(banks).filter(|other| *other != bank && self.is_intact(*other)).count();
+        self.judge.views() > 0 && left > banks - majority(banks)
     }
 
     fn pause(&mut self, bank: BankId) -> bool {

@@ -14,13 +14,31 @@ pub(crate) const REFUSAL_US: u64 = 300;
 /// What travels between banks. Whose question it is, or is the answer to, is said by the asker's life and a number.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
-    Envelope { parcel: Parcel, life: u64, number: u64 },
-    EnvelopeAnswer { delivery: Delivery, life: u64, number: u64 },
+    Envelope {
+        parcel: Parcel,
+        life: u64,
+        number: u64,
+    },
+    EnvelopeAnswer {
+        delivery: Delivery,
+        life: u64,
+        number: u64,
+    },
     View(Box<ViewMessage>),
-    Ping { life: u64, number: u64 },
-    Pong { report: PeerReport, life: u64, number: u64 },
+    Ping {
+        life: u64,
+        number: u64,
+    },
+    Pong {
+        report: PeerReport,
+        life: u64,
+        number: u64,
+    },
     /// The answer to a ping that no process has heard.
-    Refused { life: u64, number: u64 },
+    Refused {
+        life: u64,
+        number: u64,
+    },
     /// The process at the other end has ended, and its machine closes its connections.
     Closed,
 }
@@ -134,7 +152,13 @@ impl Network {
     }
 
     /// How long each copy of a message takes; none when it is lost.
-    pub(crate) fn delays(&mut self, from: BankId, to: BankId, message: &Message, random: &mut Random) -> [Option<u64>; 2] {
+    pub(crate) fn delays(
+        &mut self,
+        from: BankId,
+        to: BankId,
+        message: &Message,
+        random: &mut Random,
+    ) -> [Option<u64>; 2] {
         let weather = self.weather;
         let wire = message.wire();
         if self.cuts[self.direction(from, to) * 2 + wire as usize] > 0 {

@@ -99,7 +99,11 @@ enum Post {
 #[derive(Debug)]
 pub(crate) enum Said {
     View(BankId, ViewMessage),
-    Envelope { to: BankId, era: u64, parcel: Parcel },
+    Envelope {
+        to: BankId,
+        era: u64,
+        parcel: Parcel,
+    },
     EnvelopeAnswer(Question, Delivery),
     /// A link wants to be asked again, in milliseconds of the process.
     Wake(BankId, Millis),
@@ -331,7 +335,8 @@ impl Process {
             LedgerInput::Execute { view, .. } => Some(*view),
             _ => None,
         };
-        let changes_book = !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Install { .. } | LedgerInput::Snapshot);
+        let changes_book =
+            !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Install { .. } | LedgerInput::Snapshot);
         let executed = self.executor.handle(input, &mut self.out);
         if !changes_book {
             return;

@@ -87,10 +87,19 @@ impl Tally {
         println!("{} seeds in {seconds:.1} s: {:.1} seeds/s", self.seeds, self.seeds as f64 / seconds);
         println!("  virtual time     {:>10.1} h", self.virtual_us as f64 / 3.6e9);
         println!("  requests ordered {:>10}", self.executed);
-        println!("  answered         {:>10}, of them done {}; refused unstamped {}", self.answered, self.done, self.refused);
-        println!("  views            {:>10}, begun at a bank {} times; {} starts", self.views, self.installed, self.starts);
+        println!(
+            "  answered         {:>10}, of them done {}; refused unstamped {}",
+            self.answered, self.done, self.refused
+        );
+        println!(
+            "  views            {:>10}, begun at a bank {} times; {} starts",
+            self.views, self.installed, self.starts
+        );
         let (max_s, mean_s) = (self.gathered_max_us as f64 / 1e6, self.gathered_sum_us as f64 / 1e6 / seeds as f64);
-        println!("  mended to one view in {mean_s:.1} s on average, {max_s:.1} s at most; {} seeds without any request", self.idle);
+        println!(
+            "  mended to one view in {mean_s:.1} s on average, {max_s:.1} s at most; {} seeds without any request",
+            self.idle
+        );
         let [lost, repeated, late] = self.troubles;
         println!("  messages lost {lost}, repeated {repeated}, late {late}");
         for kind in ALL {

@@ -161,9 +161,14 @@ pub(crate) fn brief_message(message: &ViewMessage) -> String {
         }
         ViewMessage::Prepare(plan) => {
             let (ballot, members, position, events) = (plan.ballot, plan.members, plan.position, plan.events.len());
-            format!("PREPARE {ballot} of {members} from {position} of {} and {events} events, {}", plan.source, plan.clock)
+            format!(
+                "PREPARE {ballot} of {members} from {position} of {} and {events} events, {}",
+                plan.source, plan.clock
+            )
         }
-        ViewMessage::SnapshotPiece(piece) => format!("PIECE {} of the snapshot at {}", piece.index, piece.head.position),
+        ViewMessage::SnapshotPiece(piece) => {
+            format!("PIECE {} of the snapshot at {}", piece.index, piece.head.position)
+        }
         ViewMessage::JournalPiece { entries, .. } => format!("JOURNAL of {} events", entries.len()),
         ViewMessage::Events { ballot, events } => format!("EVENTS {ballot}, {} events", events.len()),
         other => format!("{other:?}"),

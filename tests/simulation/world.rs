@@ -68,11 +68,17 @@ pub(crate) struct Machine {
 enum Mending {
     NotYet,
     /// Until all healed banks are members of one view.
-    Gathering { until_us: u64 },
+    Gathering {
+        until_us: u64,
+    },
     /// Until every customer was served once more.
-    Serving { until_us: u64 },
+    Serving {
+        until_us: u64,
+    },
     /// Until all books are equal.
-    Levelling { until_us: u64 },
+    Levelling {
+        until_us: u64,
+    },
     Done,
 }
 
@@ -525,7 +531,8 @@ impl World {
         healed
     }
 
-    fn is_intact(&mut self, bank: BankId) -> bool {
+    /// Whether a bank's disk has all it ever had and knows of a view.
+    pub(crate) fn is_intact(&mut self, bank: BankId) -> bool {
         let disk = &mut self.machines[bank.index()].disk;
         let prepared = disk.remembered().map(|remembered| remembered.prepared.ballot).unwrap_or_default();
         !disk.is_lost() && !disk.is_learner() && prepared != Ballot::default()
@@ -580,7 +587,12 @@ impl World {
             Some(process) => {
                 let view = process.view();
                 let (phase, report) = (view.phase(), view.report());
-                format!("{phase:?} at {} hears {} promised {}", process.book().position(), report.hears, report.promised)
+                format!(
+                    "{phase:?} at {} hears {} promised {}",
+                    process.book().position(),
+                    report.hears,
+                    report.promised
+                )
             }
         };
         self.machines.iter().map(of).collect::<Vec<_>>().join("; ")

@@ -31,10 +31,7 @@ impl Judge {
     pub(crate) fn answered(&mut self, bank: BankId, key: &IdempotencyKey, executed: &Executed) {
         let position = executed.position.0;
         let first = self.keys.get(key.as_str());
-        assert!(
-            first == Some(&position),
-            "bank {bank} answers {key} with position {position}; it stands at {first:?}"
-        );
+        assert!(first == Some(&position), "bank {bank} answers {key} with position {position}; it stands at {first:?}");
         let last = self.log[self.cursors[bank.index()] - 1].position.0;
         assert!(position <= last, "bank {bank} answers {position} and has executed only through {last}");
         let Some(facts) = self.in_view[bank.index()].and_then(|view| self.views.get(&view)) else {

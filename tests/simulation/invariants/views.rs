@@ -62,5 +62,4 @@ impl Judge {
             "{key:?} is executed, and {latest:?} had begun when it was stamped: two views act at a time"
         );
     }
-
 }
