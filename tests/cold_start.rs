@@ -24,7 +24,8 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 fn write_journal(folder: &Path) {
     let mut store = SqliteStore::open(folder, OWNER).unwrap();
-    let mut played = Played { id_digits: 36, ..Played::new() };
+    let mut played = Played::new();
+    played.id_digits = 36;
     for _ in 0..POSITIONS / REQUESTS as u64 / 1_000 {
         let entries = (0..1_000).map(|_| Change::Replayed(played.entry(REQUESTS)));
         store.write(&entries.collect::<Vec<_>>()).unwrap();

@@ -25,6 +25,9 @@ const JOURNAL: &str = "journal.sqlite";
 const LOG: &str = "journal.sqlite-wal";
 const TIP: &str = "journal.tip";
 
+/// How many of the disks that pass for whole are written to as well; a prime, so that it meets every kind of place.
+const GOES_ON_EVERY: usize = 7;
+
 /// The files of a folder by name.
 type Files = BTreeMap<&'static str, Vec<u8>>;
 
@@ -154,7 +157,10 @@ fn try_all(cases: usize, damaged: impl Fn(usize) -> Files + Sync, allowed: &[Sta
                 Found::PutAside => tally.put_aside += 1,
                 Found::Whole(state) if Some(&*state) == allowed.last() => {
                     tally.whole += 1;
-                    goes_on(folder.path(), &state);
+                    // Of many bytes that nobody reads, one in a few will do.
+                    if case % GOES_ON_EVERY == 0 {
+                        goes_on(folder.path(), &state);
+                    }
                 }
                 Found::Whole(state) if allowed.contains(&state) => tally.prefix += 1,
                 Found::Whole(state) => panic!("case {case} is silently different: {state:#?}"),

@@ -198,7 +198,7 @@ impl SqliteStore {
         };
         let mut mark = next_mark()?;
         while let Some(row) = events.next().map_err(failed)? {
-            let row = EventRow::read(row).map_err(failed)?;
+            let mut row = EventRow::read(row).map_err(failed)?;
             let event = row.held().ok_or_else(|| self.damaged_event(&row))?;
             events_seen.add(row.digest);
             match mark.take_if(|mark| mark.key == row.key) {
@@ -243,7 +243,7 @@ impl SqliteStore {
         let mut statement = self.connection.prepare_cached(SELECT_EXECUTED).map_err(failed)?;
         let mut rows = statement.query([to_sql(after.0)]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            let event = EventRow::read(row).map_err(failed)?;
+            let mut event = EventRow::read(row).map_err(failed)?;
             let held = event.held().ok_or_else(|| self.damaged_event(&event))?;
             let position = Position(row.get::<_, i64>(7).map_err(failed)?.unsigned_abs());
             let hash = ChainHash(row.get(8).map_err(failed)?);
