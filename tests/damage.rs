@@ -16,7 +16,7 @@ use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::recovery::{Recovered, recover, whole};
-use netbanking::store::{Change, Owner, Remembered, SqliteStore, Store};
+use netbanking::store::{Change, Owner, Remembered, SqliteStore, Store, StoreError};
 
 use played::{BANKS, Played, VIEW, mark};
 
@@ -25,8 +25,9 @@ const JOURNAL: &str = "journal.sqlite";
 const LOG: &str = "journal.sqlite-wal";
 const TIP: &str = "journal.tip";
 
-/// How many of the disks that pass for whole are written to as well; a prime, so that it meets every kind of place.
-const GOES_ON_EVERY: usize = 7;
+/// One in so many disks is put aside indeed, or written to where it passes for whole; a prime, so that all kinds of places
+/// are met.
+const FAR_EVERY: usize = 7;
 
 /// The files of a folder by name.
 type Files = BTreeMap<&'static str, Vec<u8>>;
@@ -80,8 +81,16 @@ fn fast_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// Lays files into an empty folder and starts on them as a node does.
-fn start(folder: &Path, files: &Files) -> Found {
+/// How far a start goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    AsANode,
+    /// Not into beginning anew, which is the same after any damage and takes longer than finding it.
+    UpToTheDamage,
+}
+
+/// Lays files into an empty folder and starts on them.
+fn start(folder: &Path, files: &Files, way: Way) -> Found {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
@@ -89,8 +98,17 @@ fn start(folder: &Path, files: &Files) -> Found {
     for (name, bytes) in files {
         std::fs::write(folder.join(name), bytes).unwrap();
     }
-    match recover(folder, OWNER) {
-        Err(_) => {
+    let recovered = match way {
+        Way::AsANode => recover(folder, OWNER),
+        Way::UpToTheDamage => match whole(folder, OWNER) {
+            Ok((store, book, disk)) => Ok(Recovered { store, book, disk, set_aside: None }),
+            Err(StoreError::Damaged { .. }) => return Found::PutAside,
+            Err(error) => Err(error),
+        },
+    };
+    match recovered {
+        Err(error) => {
+            println!("refused: {error}");
             assert!(std::fs::read(folder.join(JOURNAL)).unwrap() == files[JOURNAL], "what is refused is left alone");
             Found::Refused
         }
@@ -152,13 +170,13 @@ fn try_all(cases: usize, damaged: impl Fn(usize) -> Files + Sync, allowed: &[Sta
         let folder = fast_folder();
         let mut tally = Tally::default();
         for case in range {
-            match start(folder.path(), &damaged(case)) {
+            let far = case % FAR_EVERY == 0;
+            match start(folder.path(), &damaged(case), if far { Way::AsANode } else { Way::UpToTheDamage }) {
                 Found::Refused => tally.refused += 1,
                 Found::PutAside => tally.put_aside += 1,
                 Found::Whole(state) if Some(&*state) == allowed.last() => {
                     tally.whole += 1;
-                    // Of many bytes that nobody reads, one in a few will do.
-                    if case % GOES_ON_EVERY == 0 {
+                    if far {
                         goes_on(folder.path(), &state);
                     }
                 }
@@ -259,7 +277,7 @@ fn closed(write: impl FnOnce(&mut SqliteStore)) -> (Files, State) {
     drop(store);
     let files = read(folder.path());
     assert!(!files.contains_key(LOG), "all of it is in the file");
-    let Found::Whole(state) = start(folder.path(), &files) else { panic!("it is not damaged") };
+    let Found::Whole(state) = start(folder.path(), &files, Way::AsANode) else { panic!("it is not damaged") };
     (files, *state)
 }
 
@@ -316,17 +334,20 @@ fn a_damaged_tip_proves_nothing_and_harms_nothing() {
     assert_eq!(flipped.whole + cut.whole, 2 * files[TIP].len());
 }
 
-/// A journal whose commits, but for the first, are all in the write-ahead log; and what it held after each of them.
+/// A journal whose last commits are in the write-ahead log; and what it held before them and after each.
 fn in_the_log() -> (Files, Vec<State>) {
     let folder = fast_folder();
     small_pages(folder.path());
-    drop(whole(folder.path(), OWNER).unwrap());
+    let mut commits = commits(&mut Played::new());
+    let (mut store, ..) = whole(folder.path(), OWNER).unwrap();
+    commits.drain(..3).for_each(|commit| store.write(&commit).unwrap());
+    drop(store);
     let mut store = SqliteStore::open(folder.path(), OWNER).unwrap();
     let (elsewhere, mut files, mut states) = (fast_folder(), Files::new(), Vec::new());
-    for commit in std::iter::once(Vec::new()).chain(commits(&mut Played::new())) {
+    for commit in std::iter::once(Vec::new()).chain(commits) {
         store.write(&commit).unwrap();
         files = read(folder.path());
-        let Found::Whole(state) = start(elsewhere.path(), &files) else { panic!("it is not damaged") };
+        let Found::Whole(state) = start(elsewhere.path(), &files, Way::AsANode) else { panic!("it is not damaged") };
         states.push(*state);
     }
     (files, states)

@@ -361,6 +361,9 @@ impl Opening {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path: self.path.clone() },
             Some(ErrorCode::NotADatabase) if self.tip.read().is_none() => self.foreign(error.to_string()),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => self.damaged(error.to_string()),
+            _ if is_cut_short(error) => self.damaged(error.to_string()),
+            // A header that SQLite cannot make sense of, where a tip says that it once could.
+            Some(ErrorCode::Unknown) if self.tip.read().is_some() => self.damaged(error.to_string()),
             _ => StoreError::Open { path: self.path.clone(), why: error.to_string() },
         }
     }
@@ -481,9 +484,15 @@ fn make_private(file: &Path) -> std::io::Result<u64> {
 fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, why) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
+        _ if is_cut_short(error) => StoreError::Damaged { path, why },
         // The system refuses; what is in the file is another matter.
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
         | Some(ErrorCode::OutOfMemory | ErrorCode::DiskFull) => StoreError::Open { path, why },
         _ => StoreError::Damaged { path, why },
     }
+}
+
+/// Whether the file ends before something that should be in it: SQLite counts that among the failures of the system.
+fn is_cut_short(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
 }
