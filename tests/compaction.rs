@@ -11,8 +11,8 @@ use netbanking::protocol::event::Held;
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::ids::{BankId, BankSet, Position};
 use netbanking::protocol::snapshot::SnapshotPiece;
-use netbanking::protocol::view::PreparePlan;
-use netbanking::store::recovery::{rebuild, whole};
+use netbanking::protocol::view::{PreparePlan, View};
+use netbanking::store::recovery::{Recovered, rebuild, recover, whole};
 use netbanking::store::{Change, GroupCommit, Owner, SqliteStore, Store};
 
 use played::{BANKS, Played, VIEW, mark};
@@ -171,6 +171,26 @@ fn a_restart_from_a_snapshot_is_a_restart_from_the_whole_journal() {
     store.write(&[Change::SnapshotComplete(false_head.clone())]).unwrap();
     let error = rebuild(&mut store, BANKS).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("executes differently at position 500"), "{error}");
+}
+
+#[test]
+fn a_damaged_disk_makes_a_learner_where_there_are_others_and_is_refused_where_there_are_none() {
+    for banks in [1, BANKS] {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner { bank: BankId(0), banks };
+        whole(folder.path(), owner).unwrap().0.write(&[Change::Promise(VIEW)]).unwrap();
+        std::fs::write(folder.path().join("journal.sqlite"), "").unwrap();
+        match recover(folder.path(), owner) {
+            Err(error) => assert!(banks == 1 && error.to_string().contains("damaged"), "{error}"),
+            Ok(Recovered { disk, set_aside, store, .. }) => {
+                drop(store);
+                assert!(banks == BANKS && disk.learner && set_aside.is_some());
+                assert_eq!(View::new(BankId(0), banks, disk).report().promised.round, 0);
+                // It stays one, until it has prepared a view.
+                assert!(recover(folder.path(), owner).unwrap().disk.learner);
+            }
+        }
+    }
 }
 
 /// Runs the program on a folder of bank 1.

@@ -29,11 +29,13 @@ pub(crate) struct Played {
     pub(crate) executed: Option<Executions>,
     counter: u64,
     asked: u64,
+    /// Digits of a request's id.
+    pub(crate) id_digits: usize,
 }
 
 impl Played {
     pub(crate) fn new() -> Self {
-        Played { book: Book::new(BANKS), executed: None, counter: 0, asked: 0 }
+        Played { book: Book::new(BANKS), executed: None, counter: 0, asked: 0, id_digits: 1 }
     }
 
     /// A ledger after so many events of one request.
@@ -99,7 +101,7 @@ impl Played {
         };
         let key = IdempotencyKey::parse(&format!("k{}", self.asked)).unwrap();
         let by = (self.asked > 1).then_some(user_name);
-        let id = EventId::new(BankId(0), &self.asked.to_string());
+        let id = EventId::new(BankId(0), &format!("{:0digits$}", self.asked, digits = self.id_digits));
         Request { id, at_ms: START_MS + self.asked.cast_signed(), key: Some(key), by, action }.to_raw()
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Head {
     pub(super) disk: String,
     /// Version of what the banks said to each other when it was last used.
     pub(super) protocol: u32,
+    /// Of the definitions of the tables: SQLite reads columns by what these say.
+    pub(super) tables: ChainHash,
     /// How many commits there were.
     pub(super) commits: u64,
     pub(super) promised: Ballot,

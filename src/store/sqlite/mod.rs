@@ -33,6 +33,8 @@ use crate::wire::PROTOCOL_VERSION;
 
 /// SQLite up to 3.51.2 can lose a WAL reset (see its release notes for 3.51.3).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// The smallest page, with which every database begins.
+const SQLITE_HEADER_BYTES: u64 = 512;
 /// Pages that gather in the WAL before they are moved into the file.
 const CHECKPOINT_PAGES: i32 = 4_000;
 /// Name of the file in the data folder.
@@ -79,9 +81,20 @@ impl SqliteStore {
         let path = folder.join(FILE_NAME);
         let cannot = |why: String| StoreError::Open { path: path.clone(), why };
         let lock = lock(folder)?;
-        make_private(&path).map_err(|error| cannot(error.to_string()))?;
+        let length = make_private(&path).map_err(|error| cannot(error.to_string()))?;
+        let tip = Tip::in_folder(folder);
+        // SQLite would begin anew in a file that is too short for its header.
+        match tip.read() {
+            Some(_) if length < SQLITE_HEADER_BYTES => {
+                return Err(StoreError::Damaged { path, why: format!("it has {length} bytes") });
+            }
+            None if (1..SQLITE_HEADER_BYTES).contains(&length) => {
+                return Err(StoreError::Foreign { path, why: format!("it has {length} bytes") });
+            }
+            _ => {}
+        }
         let connection = Connection::open(&path).map_err(|error| cannot(error.to_string()))?;
-        let mut opening = Opening { path, connection, tip: Tip::in_folder(folder) };
+        let mut opening = Opening { path, connection, tip };
         opening.settle().map_err(|error| opening.failed(&error))?;
         let head = opening.recognise(owner)?;
         let Opening { path, connection, tip } = opening;
@@ -142,6 +155,27 @@ impl SqliteStore {
         self.remember_tip()
     }
 
+    /// Whole and understood: from here on it is closed as SQLite closes its files. A file whose header is damaged may
+    /// still refuse to be written.
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        let mut head = self.head.clone();
+        head.commits += 1;
+        let written = (|| {
+            let transaction = self.connection.transaction()?;
+            head.write(&transaction)?;
+            transaction.commit()?;
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(|_| ())
+        })();
+        match written {
+            Ok(()) => self.head = head,
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+                return Err(self.damaged(error.to_string()));
+            }
+            Err(error) => return Err(self.failed(error.to_string())),
+        }
+        self.remember_tip()
+    }
+
     fn remember_tip(&mut self) -> Result<(), StoreError> {
         let Head { disk, commits, .. } = &self.head;
         self.tip.write(disk, *commits).map_err(|error| self.failed(error.to_string()))
@@ -164,7 +198,7 @@ impl SqliteStore {
         };
         let mut mark = next_mark()?;
         while let Some(row) = events.next().map_err(failed)? {
-            let row = EventRow::read(row).map_err(failed)?;
+            let mut row = EventRow::read(row).map_err(failed)?;
             let event = row.held().ok_or_else(|| self.damaged_event(&row))?;
             events_seen.add(row.digest);
             match mark.take_if(|mark| mark.key == row.key) {
@@ -209,7 +243,7 @@ impl SqliteStore {
         let mut statement = self.connection.prepare_cached(SELECT_EXECUTED).map_err(failed)?;
         let mut rows = statement.query([to_sql(after.0)]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            let event = EventRow::read(row).map_err(failed)?;
+            let mut event = EventRow::read(row).map_err(failed)?;
             let held = event.held().ok_or_else(|| self.damaged_event(&event))?;
             let position = Position(row.get::<_, i64>(7).map_err(failed)?.unsigned_abs());
             let hash = ChainHash(row.get(8).map_err(failed)?);
@@ -292,8 +326,10 @@ impl Opening {
     }
 
     fn read_head(&self) -> Result<Head, StoreError> {
-        let head = Head::read(&self.connection).map_err(|error| self.reading_failed(&error))?;
-        head.map_err(|why| self.damaged(why))
+        let read = || Ok((Head::read(&self.connection)?, schema::digest_of_tables(&self.connection)?));
+        let (head, tables) = read().map_err(|error| self.reading_failed(&error))?;
+        let head = head.map_err(|why| self.damaged(why))?;
+        if head.tables == tables { Ok(head) } else { Err(self.damaged("the definitions of the tables".into())) }
     }
 
     fn check_owner(&self, head: &Head, owner: Owner) -> Result<(), StoreError> {
@@ -325,6 +361,9 @@ impl Opening {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path: self.path.clone() },
             Some(ErrorCode::NotADatabase) if self.tip.read().is_none() => self.foreign(error.to_string()),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => self.damaged(error.to_string()),
+            _ if is_cut_short(error) => self.damaged(error.to_string()),
+            // A header that SQLite cannot make sense of, where a tip says that it once could.
+            Some(ErrorCode::Unknown) if self.tip.read().is_some() => self.damaged(error.to_string()),
             _ => StoreError::Open { path: self.path.clone(), why: error.to_string() },
         }
     }
@@ -371,11 +410,7 @@ impl Store for SqliteStore {
             found(Found::Snapshot { head: stored.head.clone(), pieces: self.pieces(stored)? })?;
         }
         self.walk(found)?;
-        // Whole and understood: from here on it is closed as SQLite closes its files.
-        self.connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
-            .map(|_| ())
-            .map_err(|error| self.reading_failed(&error))
+        self.prove_writable()
     }
 
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError> {
@@ -442,17 +477,23 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// SQLite gives the files beside it the same mode.
-fn make_private(file: &Path) -> std::io::Result<()> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(file).map(|_| ())
+/// Makes the file if it is not there and answers its length. SQLite gives the files beside it the same mode.
+fn make_private(file: &Path) -> std::io::Result<u64> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(file)?.metadata().map(|found| found.len())
 }
 
 fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, why) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
+        _ if is_cut_short(error) => StoreError::Damaged { path, why },
         // The system refuses; what is in the file is another matter.
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
-        | Some(ErrorCode::OutOfMemory | ErrorCode::DiskFull | ErrorCode::ReadOnly) => StoreError::Open { path, why },
+        | Some(ErrorCode::OutOfMemory | ErrorCode::DiskFull) => StoreError::Open { path, why },
         _ => StoreError::Damaged { path, why },
     }
+}
+
+/// Whether the file ends before something that should be in it: SQLite counts that among the failures of the system.
+fn is_cut_short(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
 }

@@ -247,12 +247,11 @@ impl EventRow {
     }
 
     /// The event, if the row is what was written.
-    pub(super) fn held(&self) -> Option<Held> {
+    pub(super) fn held(&mut self) -> Option<Held> {
         if digest_of(&self.members, &self.body) != self.digest {
             return None;
         }
-        let wire = serde_json::from_str(&self.body).ok()?;
-        let event = Event::from_wire(wire, Ballot::default()).ok()?;
+        let event = Event::from_own_text(std::mem::take(&mut self.body)).ok()?;
         let members: BankSet = serde_json::from_str(&self.members).ok()?;
         (event.order_key() == self.key).then(|| Held { event: Arc::new(event), members })
     }

@@ -4,7 +4,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::de::DeserializeOwned;
 
-use super::head::{Head, Seal};
+use super::head::{Head, Seal, sha256};
 use super::rows;
 use crate::protocol::ids::{Ballot, ChainHash, Position};
 use crate::protocol::view::PreparePlan;
@@ -90,6 +90,7 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
         banks: owner.banks,
         disk: uuid::Uuid::new_v4().to_string(),
         protocol: PROTOCOL_VERSION,
+        tables: digest_of_tables(&transaction)?,
         commits: 0,
         promised,
         plan: ChainHash::default(),
@@ -108,6 +109,13 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(head)
+}
+
+/// What the definitions of the tables hash to.
+pub(super) fn digest_of_tables(db: &Connection) -> rusqlite::Result<ChainHash> {
+    let sql = "SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, ''), ';')
+        FROM (SELECT * FROM sqlite_schema ORDER BY name)";
+    db.query_row(sql, [], |row| row.get::<_, String>(0)).map(|tables| sha256(&tables))
 }
 
 /// What the first release kept under a key.
