@@ -88,6 +88,8 @@ struct Observation {
     last_heard: Option<Millis>,
     /// Since when it has answered without a break.
     steady_since: Option<Millis>,
+    /// Since when it has been up.
+    up_since: Option<Millis>,
     /// Why it was lost: then its return is watched.
     lost: Option<Cause>,
     /// How often it was lost lately.
@@ -126,12 +128,11 @@ impl Heartbeat {
                 self.lose(bank, Cause::Lost);
                 self.tell(bank, out);
             }
-            HeartbeatInput::Standing(bank) => {
-                if self.should_move(bank) {
-                    self.lose(bank, Cause::Standing);
-                    self.tell(bank, out);
-                }
+            HeartbeatInput::Standing(bank) if self.should_move(bank) => {
+                self.lose(bank, Cause::Standing);
+                self.tell(bank, out);
             }
+            HeartbeatInput::Standing(_) => {}
             HeartbeatInput::Tick => self.look(out),
         }
     }
@@ -151,11 +152,13 @@ impl Heartbeat {
     }
 
     /// Whether it is a peer's own fault that its clock stands still. One that takes part in no view has none to move: the
-    /// view knows that it is elsewhere, and must hear it to agree with it on the next. One that is watched already would
-    /// be watched for ever if its watch began again each time.
+    /// view knows that it is elsewhere, and must hear it to agree with it on the next. One that was away stood still as a
+    /// matter of course until the view has changed; were it blamed for that, it could never return.
     fn should_move(&self, peer: BankId) -> bool {
-        let takes_part = self.peers[peer.index()].report.is_some_and(|report| report.active.is_some());
-        takes_part && self.state(peer) == PeerState::Up
+        let seen = &self.peers[peer.index()];
+        let takes_part = seen.report.is_some_and(|report| report.active.is_some());
+        let up_since = seen.up_since.filter(|_| takes_part && self.state(peer) == PeerState::Up);
+        up_since.is_some_and(|since| self.awake - since >= self.patience.failure_after)
     }
 
     /// How long the return of a peer is watched.
@@ -176,12 +179,14 @@ impl Heartbeat {
         }
         if silence.is_some() || seen.steady_since.is_none() {
             seen.steady_since = Some(awake);
+            seen.up_since = None;
         }
         seen.last_heard = Some(awake);
         seen.report = Some(report);
         if self.state(peer) == PeerState::Up {
             let seen = &mut self.peers[peer.index()];
             seen.lost = None;
+            seen.up_since.get_or_insert(awake);
             if seen.steady_since.is_some_and(|since| awake - since >= FLAPS_FORGOTTEN_AFTER_MS) {
                 seen.flaps = 0;
             }
@@ -197,6 +202,7 @@ impl Heartbeat {
             seen.flaps += u32::from(was_up);
             seen.lost = Some(seen.lost.filter(|_| !was_up).unwrap_or(cause));
             seen.steady_since = None;
+            seen.up_since = None;
         }
     }
 
@@ -218,6 +224,7 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ids::Ballot;
 
     const PEER: BankId = BankId(1);
 
@@ -239,7 +246,8 @@ mod tests {
         }
 
         fn hear(&mut self) -> PeerState {
-            self.give(HeartbeatInput::Heard(PEER, PeerReport::default()))
+            let active = Some(Ballot { round: 1, coordinator: PEER });
+            self.give(HeartbeatInput::Heard(PEER, PeerReport { active, ..PeerReport::default() }))
         }
 
         fn lose(&mut self) -> PeerState {
@@ -329,36 +337,37 @@ mod tests {
         assert_eq!(watched.give(HeartbeatInput::Tick), PeerState::Up);
     }
 
-    /// The peer answers and takes part in a view.
-    fn acting() -> HeartbeatInput {
-        let active = Some(crate::protocol::ids::Ballot { round: 1, coordinator: PEER });
-        HeartbeatInput::Heard(PEER, PeerReport { active, ..PeerReport::default() })
-    }
-
     #[test]
     fn a_standing_clock_is_a_failure_although_the_bank_answers() {
         let mut watched = Watched::new();
-        watched.give(acting());
+        watched.hear();
+        watched.pass(5_000, true);
         assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
-        assert_eq!(watched.give(acting()), PeerState::Returning);
-    }
-
-    #[test]
-    fn a_clock_that_goes_on_standing_does_not_begin_the_watch_again() {
-        let mut watched = Watched::new();
-        watched.give(acting());
-        watched.give(HeartbeatInput::Standing(PEER));
-        watched.give(acting());
-        watched.pass(4_900, true);
-        watched.give(acting());
-        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Returning);
-        assert_eq!(watched.pass(100, true), PeerState::Up);
+        assert_eq!(watched.hear(), PeerState::Returning);
     }
 
     #[test]
     fn who_takes_part_in_no_view_has_no_clock_that_could_stand_still() {
         let mut watched = Watched::new();
         watched.hear();
+        watched.pass(5_000, true);
+        watched.give(HeartbeatInput::Heard(PEER, PeerReport::default()));
         assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Up);
+    }
+
+    #[test]
+    fn a_bank_that_returns_is_not_blamed_for_having_stood_still_while_it_was_away() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.pass(5_000, true);
+        watched.lose();
+        watched.hear();
+        assert_eq!(watched.pass(4_500, true), PeerState::Returning);
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Returning);
+        assert_eq!(watched.pass(500, true), PeerState::Up);
+        watched.pass(4_500, true);
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Up, "it was away for a part of that");
+        watched.pass(500, true);
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
     }
 }

@@ -6,6 +6,8 @@ mod atomicity;
 mod availability;
 mod cluster;
 mod customer;
+#[path = "../customers/mod.rs"]
+mod customers;
 mod durability;
 mod load;
 mod played_bank;

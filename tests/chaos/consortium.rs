@@ -1,0 +1,380 @@
+//! The processes of one consortium, each behind the proxies of `links.rs`, and what a test does to them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use netbanking::wire;
+use serde_json::{Value, json};
+
+use crate::disk::SmallDisk;
+use crate::links::{Front, Links, Passage, Port};
+
+/// What the banks prove themselves with.
+const SECRET: &str = "the secret of the chaos consortium";
+/// Below the range from which the system draws ports for outgoing connections, and beside that of `tests/consortium`.
+const PORTS: std::ops::Range<u16> = 30_500..32_700;
+/// How long a bank may take to say where it stands.
+const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// How patient the banks are with one another, as `nodes.json` has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) interval_ms: u64,
+    pub(crate) failure_after_ms: u64,
+    pub(crate) rejoin_after_ms: u64,
+}
+
+/// What `nodes.json` has where it says nothing.
+pub(crate) const DEFAULT_TIMES: Times = Times { interval_ms: 1_000, failure_after_ms: 5_000, rejoin_after_ms: 5_000 };
+/// More faults fit into a minute.
+pub(crate) const SHORT_TIMES: Times = Times { interval_ms: 200, failure_after_ms: 2_000, rejoin_after_ms: 500 };
+
+struct Bank {
+    port: u16,
+    data: PathBuf,
+    log: PathBuf,
+    disk: Option<SmallDisk>,
+    process: Option<Child>,
+    paused: bool,
+    disk_is_full: bool,
+    /// Its disk is empty, and it has not been a voter since.
+    wiped: bool,
+}
+
+pub(crate) struct Consortium {
+    folder: PathBuf,
+    program: PathBuf,
+    banks: RefCell<Vec<Bank>>,
+    pub(crate) links: Links,
+    client: awc::Client,
+    began: Instant,
+    /// What has been seen that must not be.
+    findings: RefCell<Vec<String>>,
+    /// Positions that were reported with their hashes, and by whom.
+    hashes: RefCell<BTreeMap<u64, (Value, usize)>>,
+}
+
+/// Where bank `bank` itself listens; its proxies have 127.0.0.1.
+fn own_address(bank: usize) -> String {
+    format!("127.0.1.{}", bank + 1)
+}
+
+impl Consortium {
+    /// Writes `nodes.json`, opens the proxies and gives bank `small_disk` a disk that can be filled, if that may be.
+    pub(crate) fn prepare(
+        (folder, program): (&Path, &Path),
+        banks: usize,
+        times: Times,
+        small_disk: Option<usize>,
+    ) -> Consortium {
+        let mut ports = PORTS.filter(|port| is_free(*port, banks));
+        let ports: Vec<_> = (0..banks).map(|_| (ports.next().unwrap(), ports.next().unwrap())).collect();
+        let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
+        let nodes = json!({
+            "nodes": ports.iter().enumerate().map(node).collect::<Vec<_>>(),
+            "heartbeat": {
+                "interval_ms": times.interval_ms,
+                "failure_after_ms": times.failure_after_ms,
+                "rejoin_after_ms": times.rejoin_after_ms,
+            },
+        });
+        std::fs::write(folder.join("nodes.json"), nodes.to_string()).unwrap();
+        let fronts = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| {
+            [(Port::Http, *port), (Port::Heartbeat, *heartbeat_port)].map(|(kind, port)| Front {
+                bank,
+                port: kind,
+                at: format!("127.0.0.1:{port}"),
+                leads_to: format!("{}:{port}", own_address(bank)),
+            })
+        };
+        let links = Links::start(banks, ports.iter().enumerate().flat_map(fronts).collect());
+        let bank = |(bank, (port, _)): (usize, &(u16, u16))| {
+            let data = folder.join(format!("banco-{bank}"));
+            let disk = if small_disk == Some(bank) { SmallDisk::mount(&data) } else { None };
+            let log = folder.join(format!("banco-{bank}.log"));
+            let (paused, disk_is_full, wiped) = (false, false, false);
+            Bank { port: *port, data, log, disk, process: None, paused, disk_is_full, wiped }
+        };
+        Consortium {
+            folder: folder.to_owned(),
+            program: program.to_owned(),
+            banks: RefCell::new(ports.iter().enumerate().map(bank).collect()),
+            links,
+            client: wire::client(64, STATUS_WITHIN),
+            began: Instant::now(),
+            findings: RefCell::default(),
+            hashes: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.banks.borrow().len()
+    }
+
+    /// One line on standard output and in `chaos.log`, with the time since the consortium began.
+    pub(crate) fn note(&self, text: &str) {
+        let line = format!("{:7.2} s  {text}", self.began.elapsed().as_secs_f64());
+        println!("{line}");
+        use std::io::Write;
+        let mut log = File::options().create(true).append(true).open(self.folder.join("chaos.log")).unwrap();
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        writeln!(log, "{}.{:03} {line}", clock.as_secs(), clock.subsec_millis()).unwrap();
+    }
+
+    pub(crate) fn find(&self, text: String) {
+        self.note(&format!("VIOLATION {text}"));
+        self.findings.borrow_mut().push(text);
+    }
+
+    pub(crate) fn take_findings(&self) -> Vec<String> {
+        std::mem::take(&mut self.findings.borrow_mut())
+    }
+
+    /// Where customers reach a bank: past the proxies, which are between banks.
+    pub(crate) fn url(&self, bank: usize, path: &str) -> String {
+        format!("http://{}:{}{path}", own_address(bank), self.banks.borrow()[bank].port)
+    }
+
+    pub(crate) fn start(&self, bank: usize) {
+        let place = &mut self.banks.borrow_mut()[bank];
+        if place.process.is_some() {
+            return;
+        }
+        let log = File::options().create(true).append(true).open(&place.log).unwrap();
+        let child = Command::new(&self.program)
+            .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--listen", &own_address(bank), "--nodes"])
+            .arg(self.folder.join("nodes.json"))
+            .arg("--data")
+            .arg(&place.data)
+            .env("NETBANKING_PEER_SECRET", SECRET)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        place.process = Some(child);
+        place.paused = false;
+    }
+
+    /// SIGKILL, which a stopped process obeys too.
+    pub(crate) fn kill(&self, bank: usize) {
+        let process = self.banks.borrow_mut()[bank].process.take();
+        if let Some(mut process) = process {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Lets all banks end by themselves; answers those that did not do it cleanly.
+    pub(crate) async fn stop_all(&self) -> Vec<usize> {
+        let processes: Vec<_> = self.banks.borrow_mut().iter_mut().map(|bank| bank.process.take()).collect();
+        let mut unclean = Vec::new();
+        let mut ending = Vec::new();
+        for (bank, mut process) in processes.into_iter().enumerate().filter_map(|(bank, p)| Some((bank, p?))) {
+            drop(process.stdin.take());
+            ending.push((bank, process));
+        }
+        for (bank, mut process) in ending {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            let status = loop {
+                match process.try_wait().unwrap() {
+                    None if Instant::now() < deadline => actix_rt::time::sleep(Duration::from_millis(20)).await,
+                    status => break status,
+                }
+            };
+            if !status.is_some_and(|status| status.success()) {
+                unclean.push(bank);
+                // It may have ended, only not well.
+                let _ = process.kill();
+                let _ = process.wait();
+            }
+        }
+        unclean
+    }
+
+    fn signal(&self, bank: usize, signal: &str) -> bool {
+        let id = self.banks.borrow()[bank].process.as_ref().map(Child::id);
+        id.is_some_and(|id| Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success())
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn pause(&self, bank: usize) {
+        let paused = self.signal(bank, "-STOP");
+        self.banks.borrow_mut()[bank].paused = paused;
+    }
+
+    /// SIGCONT.
+    pub(crate) fn go_on(&self, bank: usize) {
+        self.signal(bank, "-CONT");
+        self.banks.borrow_mut()[bank].paused = false;
+    }
+
+    pub(crate) fn runs(&self, bank: usize) -> bool {
+        self.banks.borrow()[bank].process.is_some()
+    }
+
+    /// The end of a process that nobody asked for. One whose disk is full may, and is not started again before it is
+    /// freed.
+    pub(crate) fn notice_ends(&self) {
+        for bank in 0..self.len() {
+            let ended = {
+                let place = &mut self.banks.borrow_mut()[bank];
+                let ended = place.process.as_mut().and_then(|process| process.try_wait().unwrap());
+                if ended.is_some() {
+                    place.process = None;
+                }
+                ended.map(|status| (status, place.disk_is_full))
+            };
+            match ended {
+                Some((status, true)) => self.note(&format!("bank {bank}, whose disk is full, has ended: {status}")),
+                Some((status, false)) => self.find(format!("bank {bank} has ended by itself: {status}")),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn small_disk(&self) -> Option<usize> {
+        self.banks.borrow().iter().position(|bank| bank.disk.is_some())
+    }
+
+    pub(crate) async fn fill_disk(&self, bank: usize) {
+        let filling = {
+            let place = &mut self.banks.borrow_mut()[bank];
+            place.disk_is_full = true;
+            place.disk.as_ref().expect("a bank with a small disk").filling()
+        };
+        actix_rt::task::spawn_blocking(filling).await.unwrap();
+    }
+
+    pub(crate) fn free_disk(&self, bank: usize) {
+        if let Some(disk) = &self.banks.borrow()[bank].disk {
+            disk.free();
+        }
+    }
+
+    pub(crate) fn disk_is_full(&self, bank: usize) -> bool {
+        self.banks.borrow()[bank].disk_is_full
+    }
+
+    /// From now on its end would be a surprise.
+    pub(crate) fn disk_is_well(&self, bank: usize) {
+        self.banks.borrow_mut()[bank].disk_is_full = false;
+    }
+
+    /// Kills a bank and empties its data folder.
+    pub(crate) fn wipe(&self, bank: usize) {
+        self.kill(bank);
+        let place = &mut self.banks.borrow_mut()[bank];
+        place.wiped = true;
+        for entry in std::fs::read_dir(&place.data).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        }
+    }
+
+    pub(crate) fn set_all(&self, bank: usize, there: Passage, back: Passage) {
+        for peer in (0..self.len()).filter(|peer| *peer != bank) {
+            self.links.set(bank, peer, there);
+            self.links.set(peer, bank, back);
+        }
+    }
+
+    /// Whether a majority of banks are as they should be, and the way is free between any two of them.
+    pub(crate) fn majority_is_healthy(&self) -> bool {
+        let banks = self.banks.borrow();
+        let fit = |bank: &Bank| bank.process.is_some() && !bank.paused && !bank.disk_is_full && !bank.wiped;
+        let fit: Vec<_> = (0..banks.len()).filter(|bank| fit(&banks[*bank])).collect();
+        let all_linked = |set: usize| {
+            let of_set: Vec<_> = fit.iter().filter(|bank| set >> **bank & 1 == 1).collect();
+            of_set.len() > banks.len() / 2
+                && of_set
+                    .iter()
+                    .all(|one| of_set.iter().all(|other| one == other || self.links.both_open(**one, **other)))
+        };
+        // All members wait for the slowest.
+        !self.links.any_slow() && (0..1usize << banks.len()).any(all_linked)
+    }
+
+    /// What a bank says of itself; nothing where it does not answer.
+    pub(crate) async fn status(&self, bank: usize) -> Option<Value> {
+        let mut answer = self.client.get(self.url(bank, "/status")).send().await.ok()?;
+        let status: Value = answer.json().await.ok()?;
+        let (position, hash) = (status["position"].as_u64()?, status["hash"].clone());
+        let known = self.hashes.borrow_mut().entry(position).or_insert((hash.clone(), bank)).clone();
+        if known.0 != hash {
+            self.find(format!("banks differ at position {position}: {} has {}, {bank} has {hash}", known.1, known.0));
+        }
+        if status["voter"] == json!(true) {
+            self.banks.borrow_mut()[bank].wiped = false;
+        }
+        Some(status)
+    }
+
+    /// What all banks say of themselves, if all do.
+    pub(crate) async fn statuses(&self) -> Option<Vec<Value>> {
+        let asked = (0..self.len()).map(|bank| self.status(bank));
+        futures_util::future::join_all(asked).await.into_iter().collect()
+    }
+
+    /// Whether all banks are members of one view and take writes.
+    pub(crate) async fn all_are_members(&self) -> bool {
+        self.statuses().await.is_some_and(|statuses| {
+            let members = |status: &Value| status["view"]["members"].as_array().map_or(0, Vec::len);
+            let here = |status: &Value| status["ready"] == json!(true) && status["voter"] == json!(true);
+            let all = |status: &Value| here(status) && members(status) == self.len();
+            statuses.iter().all(all) && statuses.iter().all(|status| status["view"] == statuses[0]["view"])
+        })
+    }
+
+    /// Waits until all are; answers whether they were in time.
+    pub(crate) async fn wait_members(&self, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
+        while !self.all_are_members().await {
+            if Instant::now() > deadline {
+                return false;
+            }
+            actix_rt::time::sleep(Duration::from_millis(100)).await;
+        }
+        true
+    }
+
+    /// Waits until all have executed the same; answers the position, or nothing if it does not come to that.
+    pub(crate) async fn wait_same(&self, at_most: Duration) -> Option<u64> {
+        let deadline = Instant::now() + at_most;
+        loop {
+            if let Some(statuses) = self.statuses().await {
+                let same = |what: &str| statuses.iter().all(|status| status[what] == statuses[0][what]);
+                if same("position") && same("hash") {
+                    return statuses[0]["position"].as_u64();
+                }
+            }
+            if Instant::now() > deadline {
+                return None;
+            }
+            actix_rt::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// Whether nobody listens at this port, neither where the proxies are nor where the banks are.
+fn is_free(port: u16, banks: usize) -> bool {
+    let free = |address: String| TcpListener::bind((address, port)).is_ok();
+    free("127.0.0.1".into()) && (0..banks).all(|bank| free(own_address(bank)))
+}
+
+impl Drop for Consortium {
+    fn drop(&mut self) {
+        for bank in 0..self.len() {
+            self.kill(bank);
+        }
+    }
+}

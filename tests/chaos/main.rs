@@ -1,0 +1,172 @@
+//! Chaos on real processes: consortia under load whose banks are killed, paused, cut off, filled up and wiped, then
+//! healed and judged. Without arguments one short run, so that `cargo test` has it; for more:
+//!
+//! ```text
+//! cargo test --test chaos -- --banks 3 --runs 20 --seconds 60 --seed 1
+//! cargo test --release --test chaos -- --measure-stops
+//! ```
+
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
+mod consortium;
+#[path = "../customers/mod.rs"]
+mod customers;
+mod disk;
+mod faults;
+mod links;
+mod load;
+mod run;
+mod stops;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::run::Report;
+
+/// Consortia that are ill-treated, and what comes of it.
+#[derive(Parser)]
+struct Options {
+    /// Banks of the consortium
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=9))]
+    banks: u8,
+    /// Runs, each with the next seed
+    #[arg(long, default_value_t = 1)]
+    runs: u64,
+    /// How long faults happen in a run
+    #[arg(long, default_value_t = 15)]
+    seconds: u64,
+    /// What the faults of the first run are drawn from; that of the default has many kinds of them in 15 seconds
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Measure how long customers wait when a bank fails, and how soon one is back; best with --release
+    #[arg(long)]
+    measure_stops: bool,
+    /// The program that the banks run, in place of that of this build
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_netbanking"), hide_default_value = true)]
+    program: PathBuf,
+    /// Of `cargo test`: names of tests; unless one of them is part of "chaos", nothing runs
+    #[arg(hide = true)]
+    filters: Vec<String>,
+    /// Of `cargo test`
+    #[arg(long, hide = true)]
+    nocapture: bool,
+    /// Of `cargo test`
+    #[arg(long, hide = true)]
+    test_threads: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if !options.filters.is_empty() && !options.filters.iter().any(|filter| "chaos".contains(filter.as_str())) {
+        return ExitCode::SUCCESS;
+    }
+    verdict::check_rules();
+    if options.measure_stops {
+        return in_folder("stops", |folder| until_told_to_stop(stops::measure(folder, &options.program)));
+    }
+    let (banks, lasts) = (usize::from(options.banks), Duration::from_secs(options.seconds));
+    let mut all = BTreeMap::new();
+    let mut failed = Vec::new();
+    for seed in options.seed..options.seed + options.runs {
+        let code = in_folder(&format!("seed-{seed}"), |folder| {
+            let report = until_told_to_stop(run::run((folder, &options.program), banks, lasts, seed));
+            report.faults.iter().for_each(|kind| *all.entry(*kind).or_insert(0) += 1);
+            print(&report, banks);
+            report.verdict.violations().is_empty()
+        });
+        if code != ExitCode::SUCCESS {
+            failed.push(seed);
+        }
+    }
+    let faults: i32 = all.values().sum();
+    println!("{} runs with {banks} banks, {faults} faults: {all:?}", options.runs);
+    if failed.is_empty() {
+        println!("test result: ok. {} passed; 0 failed", options.runs);
+        return ExitCode::SUCCESS;
+    }
+    println!(
+        "test result: FAILED. {} passed; {} failed: seeds {failed:?}",
+        options.runs - failed.len() as u64,
+        failed.len()
+    );
+    ExitCode::FAILURE
+}
+
+/// Does something to its end. A signal ends it as a panic does, so that no process stays paused and no disk mounted.
+fn until_told_to_stop<T>(work: impl Future<Output = T>) -> T {
+    use tokio::signal::unix::{SignalKind, signal};
+    actix_rt::System::new().block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).unwrap();
+        tokio::select! {
+            done = work => done,
+            _ = terminate.recv() => panic!("told to stop"),
+            _ = tokio::signal::ctrl_c() => panic!("told to stop"),
+        }
+    })
+}
+
+/// Does something in a folder of its own, which stays if that fails or panics.
+fn in_folder(name: &str, work: impl FnOnce(&Path) -> bool) -> ExitCode {
+    let mut folder = tempfile::Builder::new().prefix(&format!("netbanking-chaos-{name}-")).tempdir().unwrap();
+    folder.disable_cleanup(true);
+    println!("logs: {}", folder.path().display());
+    if work(folder.path()) {
+        folder.disable_cleanup(false);
+        ExitCode::SUCCESS
+    } else {
+        println!("FAILED; the logs are in {}", folder.path().display());
+        ExitCode::FAILURE
+    }
+}
+
+fn print(report: &Report, banks: usize) {
+    let mut kinds = BTreeMap::new();
+    report.faults.iter().for_each(|kind| *kinds.entry(*kind).or_insert(0) += 1);
+    let told: Vec<_> = report.told.iter().map(|(what, count)| format!("{what}: {count}")).collect();
+    let (verdict, findings) = (&report.verdict, &report.verdict.findings);
+    let stop = |(from, to): (f64, f64)| format!("{:.1} s (from {from:.1} s on)", to - from);
+    let rows = [
+        ("run", format!("seed {}, {banks} banks", report.seed)),
+        ("faults", format!("{} {kinds:?}", report.faults.len())),
+        (
+            "packages",
+            format!(
+                "{} sent, {} answered ({} only when asked again), {} refused as never taken",
+                report.sent, verdict.answered, verdict.asked_again, verdict.refused
+            ),
+        ),
+        ("answers", told.join(", ")),
+        (
+            "packages/s",
+            format!(
+                "{:.0}; {:.0} in the {:.0} s with a healthy majority",
+                report.packages_per_second, report.healthy.1, report.healthy.0
+            ),
+        ),
+        (
+            "longest stop",
+            format!("{}; with a healthy majority {}", stop(report.longest_stops[0]), stop(report.longest_stops[1])),
+        ),
+        ("healed after", format!("{:.1} s", report.healed_after)),
+        (
+            "verdict",
+            format!(
+                "lost {}, doubled {}, overdrafts {}, wrong {}, others {}",
+                findings.lost.len(),
+                findings.doubled.len(),
+                findings.overdrafts.len(),
+                findings.wrong.len(),
+                verdict.others.len()
+            ),
+        ),
+    ];
+    println!("{}", "-".repeat(100));
+    rows.iter().for_each(|(what, text)| println!("{what:<13} {text}"));
+    verdict.violations().iter().take(40).for_each(|violation| println!("VIOLATION {violation}"));
+    println!("{}", "-".repeat(100));
+}
