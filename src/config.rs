@@ -29,6 +29,8 @@ pub const REJOIN_AFTER_DEFAULT_MS: u64 = 5_000;
 pub const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
 /// Longest of the heartbeat's times, in milliseconds: one hour.
 pub const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
+/// Fewest positions to which a journal may be limited: each time it is full, the whole ledger is written down.
+pub const JOURNAL_POSITIONS_MIN: u64 = 1_000;
 /// Longest name of a bank, in characters.
 pub const BANK_NAME_CHARS_MAX: usize = 100;
 /// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
@@ -45,6 +47,8 @@ pub struct Config {
     pub customer_auth: CustomerAuth,
     /// Whether the check digits of CPF and CNPJ must fit.
     pub check_digits: bool,
+    /// How much journal is kept.
+    pub journal: JournalLimits,
 }
 
 /// One bank: its name and where it is reached.
@@ -90,6 +94,15 @@ impl Default for HeartbeatTimes {
     }
 }
 
+/// How much journal each bank keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalLimits {
+    /// Most positions before the bank makes a snapshot and drops older ones, down to half of this;
+    /// [`JOURNAL_POSITIONS_MIN`] or more, or 0: it keeps everything.
+    pub positions_max: u64,
+}
+
 /// What customers must show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -112,6 +125,8 @@ struct Written {
     customer_auth: CustomerAuth,
     #[serde(default)]
     check_digits: bool,
+    #[serde(default)]
+    journal: JournalLimits,
 }
 
 /// An entry of `nodes` as it is written.
@@ -188,13 +203,14 @@ impl Config {
     /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values out of bounds.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let Written { nodes, heartbeat, customer_auth, check_digits } =
+        let Written { nodes, heartbeat, customer_auth, check_digits, journal } =
             serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
         deserializer.end().map_err(ConfigError::Malformed)?;
         let nodes = nodes.into_iter().enumerate().map(|(index, node)| node.completed(index)).collect();
-        let config = Config { nodes, heartbeat, customer_auth, check_digits };
+        let config = Config { nodes, heartbeat, customer_auth, check_digits, journal };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;
+        check_journal(config.journal)?;
         Ok(config)
     }
 
@@ -287,6 +303,14 @@ fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
     Ok(())
 }
 
+fn check_journal(JournalLimits { positions_max }: JournalLimits) -> Result<(), ConfigError> {
+    if positions_max > 0 && positions_max < JOURNAL_POSITIONS_MIN {
+        let why = format!("must be 0 (no limit) or at least {JOURNAL_POSITIONS_MIN}, not {positions_max}");
+        return Err(refused("journal.positions_max", why));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,17 +337,20 @@ mod tests {
         let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms } = config.heartbeat;
         assert_eq!((interval_ms, failure_after_ms, rejoin_after_ms), (1_000, 5_000, 5_000));
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
+        assert_eq!(config.journal.positions_max, 0);
     }
 
     #[test]
     fn every_field_is_read() {
         let text = r#"{"nodes": [{"name": "Norte", "host": "[::1]", "port": 1, "heartbeat_port": 2}], "check_digits": true,
-            "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0}, "customer_auth": "open"}"#;
+            "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0}, "customer_auth": "open",
+            "journal": {"positions_max": 1000}}"#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.nodes[0].name, "Norte");
         assert_eq!(config.nodes[0].url(), "http://[::1]:1");
         assert_eq!(config.heartbeat, HeartbeatTimes { interval_ms: 10, failure_after_ms: 11, rejoin_after_ms: 0 });
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Open, true));
+        assert_eq!(config.journal.positions_max, 1_000);
     }
 
     #[test]
@@ -345,6 +372,7 @@ mod tests {
             (r#"{"nodes": [], "customer_auth": "none"}"#.into(), "customer_auth: unknown variant `none`"),
             (r#"{"nodes": [], "nodes": []}"#.into(), "duplicate field `nodes` at line 1"),
             (r#"{"nodes": [], "heartbeat": {"interval_ms": -1}}"#.into(), "heartbeat.interval_ms: invalid value"),
+            (r#"{"nodes": [], "journal": {"max": 1}}"#.into(), "journal.max: unknown field `max`"),
             (r#"{"nodes": []} x"#.into(), "trailing characters at line 1"),
             (r#"{"node": []}"#.into(), "node: unknown field `node`"),
             ("{}".into(), "missing field `nodes`"),
@@ -382,6 +410,10 @@ mod tests {
                 "heartbeat.interval_ms: must be smaller than failure_after_ms (1000 >= 500)",
             ),
             (times(r#""interval_ms": 9"#), "heartbeat.interval_ms: must be at least 10, not 9"),
+            (
+                r#"{"nodes": [{"host": "a"}], "journal": {"positions_max": 999}}"#.into(),
+                "journal.positions_max: must be 0 (no limit) or at least 1000, not 999",
+            ),
             (times(r#""rejoin_after_ms": 3600001"#), "heartbeat.rejoin_after_ms: must be at most 3600000, not 3600001"),
         ] {
             assert_eq!(refusal(&text), expected, "{text}");
@@ -411,7 +443,7 @@ mod tests {
         let fingerprint = |text: &str| Config::parse(text).unwrap().fingerprint();
         let plain = fingerprint(r#"{"nodes":[{"host":"a"},{"host":"b"}]}"#);
         assert_eq!(plain.len(), 64);
-        let same = r#"{ "check_digits": true, "customer_auth": "open", "heartbeat": {"interval_ms": 20},
+        let same = r#"{ "check_digits": true, "customer_auth": "open", "heartbeat": {"interval_ms": 20}, "journal": {"positions_max": 5000},
             "nodes": [ {"port": 3050, "name": "Banco 0", "host": "a"}, {"host": "b"} ] }"#;
         assert_eq!(fingerprint(same), plain);
         for other in [

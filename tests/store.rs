@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netbanking::protocol::effect::{ExecutedMark, JournalEntry};
+use netbanking::protocol::effect::{ExecutedMark, Executions, JournalEntry};
 use netbanking::protocol::event::{Event, Held, RawRequest, raw};
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use netbanking::protocol::order_key::OrderKey;
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::protocol::view::PreparePlan;
-use netbanking::store::{Change, Found, Owner, PIECE_EVENTS_MAX, SqliteStore, Store, StoreError};
+use netbanking::store::{
+    Change, DROP_EVENTS_MAX, Found, Owner, PIECE_EVENTS_MAX, Remembered, SqliteStore, Store, StoreError,
+};
+use sha2::{Digest, Sha256};
 
 const OWNER: Owner = Owner { bank: BankId(1), banks: 3 };
 const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
@@ -31,12 +35,48 @@ fn open(folder: &Path) -> SqliteStore {
     SqliteStore::open(folder, OWNER).unwrap()
 }
 
+fn plan(position: u64) -> PreparePlan {
+    let members = BankSet::all(3);
+    PreparePlan { ballot: VIEW, members, position: Position(position), clock: vec![0; 3].into(), ..Default::default() }
+}
+
+fn entry(counter: u64) -> JournalEntry {
+    JournalEntry { held: held(counter), position: Position(counter), hash: mark(counter).hash }
+}
+
+/// A snapshot of three pieces after `position`.
+fn snapshot(position: u64) -> (SnapshotHead, Vec<Change>) {
+    let texts = ["one\n", "two\n", "three\n"];
+    let executed =
+        Executions { last: held(position).event.order_key(), members: BankSet::all(3), clock: vec![0; 3].into() };
+    let digest = texts.iter().fold(ChainHash::default(), |digest, text| digest_with(digest, text));
+    let head = SnapshotHead { position: Position(position), hash: mark(position).hash, executed, pieces: 3, digest };
+    let piece = |(index, text): (u32, &&str)| SnapshotPiece { head: head.clone(), index, text: (*text).to_owned() };
+    let pieces = (0..).zip(texts.iter()).map(piece).map(Change::SnapshotPiece).collect();
+    (head, pieces)
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("journal.sqlite")
+}
+
+/// Changes a closed journal behind the store's back.
+fn meddle(folder: &Path, sql: &str) {
+    let changed = rusqlite::Connection::open(file(folder)).unwrap().execute(sql, []).unwrap();
+    assert!(changed > 0, "{sql}");
+}
+
+fn is_damaged(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged { .. })
+}
+
 /// What a store holds: executed positions, then keys of what is held beyond.
 fn contents(store: &mut SqliteStore) -> Result<(Vec<u64>, Vec<OrderKey>), StoreError> {
     let (mut executed, mut beyond) = (Vec::new(), Vec::new());
     store.load(&mut |found| {
         match found {
             Found::Executed(entry) => executed.push(entry.position.0),
+            Found::Snapshot { head, .. } => executed.push(head.position.0),
             Found::Held(held) => beyond.push(held.event.order_key()),
         }
         Ok(())
@@ -64,8 +104,8 @@ fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store.write(&[Change::Append(held(1)), Change::Append(held(2))]).unwrap();
-    let plan =
-        PreparePlan { ballot: VIEW, members: BankSet::all(3), clock: vec![3, 0, 0].into(), ..Default::default() };
+    let events = [1, 3].map(|counter| (held(counter).event.order_key(), BankId(0))).to_vec();
+    let plan = PreparePlan { clock: vec![3, 0, 0].into(), events, ..plan(0) };
     let dropped = vec![held(2).event.order_key()];
     store.write(&[Change::Prepared { plan: plan.clone(), fetched: vec![held(3)], dropped }]).unwrap();
     drop(store);
@@ -81,7 +121,6 @@ fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     let count = PIECE_EVENTS_MAX as u64 + 10;
-    let entry = |counter| JournalEntry { held: held(counter), position: Position(counter), hash: mark(counter).hash };
     // Held before it was fetched as executed: no harm.
     store.write(&[Change::Append(held(3))]).unwrap();
     store.write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>()).unwrap();
@@ -142,6 +181,11 @@ fn foreign_files_are_refused_and_left_alone() {
     assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
 
+    std::fs::write(&file, "milk, bread").unwrap();
+    let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "milk, bread");
+
     std::fs::remove_file(&file).unwrap();
     rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE shopping (item TEXT)").unwrap();
     let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
@@ -150,16 +194,263 @@ fn foreign_files_are_refused_and_left_alone() {
 }
 
 #[test]
-fn a_changed_event_is_noticed() {
+fn changed_vanished_and_added_rows_are_noticed() {
+    for (sql, found) in [
+        ("UPDATE events SET body = replace(body, '\"msg\":3', '\"msg\":4')", "event 1.0.3"),
+        ("UPDATE events SET members = '[0]' WHERE sum = 3", "event 1.0.3"),
+        ("UPDATE events SET sum = 9 WHERE sum = 3", "event 1.0.9"),
+        ("DELETE FROM events WHERE sum = 3", "rows are missing"),
+        ("DELETE FROM events WHERE sum = 1", "rows are missing"),
+        ("DELETE FROM executed WHERE position = 2", "rows are missing"),
+        ("UPDATE executed SET position = 7 WHERE position = 2", "rows are missing"),
+        ("UPDATE executed SET hash = zeroblob(32) WHERE position = 2", "rows are missing"),
+        ("INSERT INTO executed SELECT 3, round, coordinator, 3, sender, hash FROM executed WHERE position = 2", "rows"),
+        (
+            "UPDATE head SET content = replace(content, '\"promised\":{\"round\":1', '\"promised\":{\"round\":2')",
+            "head",
+        ),
+        ("DELETE FROM head", "the head is missing"),
+        ("UPDATE plan SET content = replace(content, '\"round\":1', '\"round\":2')", "the prepared view"),
+        ("DELETE FROM plan", "the prepared view"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        store.write(&(1..=3).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>()).unwrap();
+        store.write(&[Change::Promise(VIEW), Change::Executed(mark(1)), Change::Executed(mark(2))]).unwrap();
+        let fetched = Vec::new();
+        let events = vec![(held(3).event.order_key(), BankId(0))];
+        let plan = PreparePlan { events, ..plan(2) };
+        store.write(&[Change::Prepared { plan, fetched, dropped: Vec::new() }]).unwrap();
+        assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![held(3).event.order_key()]));
+        drop(store);
+        meddle(folder.path(), sql);
+        let error = SqliteStore::open(folder.path(), OWNER)
+            .and_then(|mut store| store.remembered().and_then(|_| contents(&mut store)))
+            .unwrap_err();
+        assert!(is_damaged(&error) && error.to_string().contains(found), "{sql}: {error}");
+        assert!(error.to_string().contains("the other banks hold the same journal"));
+    }
+}
+
+#[test]
+fn a_journal_that_has_lost_its_last_commits_or_itself_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).write(&[Change::Append(held(1)), Change::Append(held(2))]).unwrap();
-    let file = folder.path().join("journal.sqlite");
-    let changed = rusqlite::Connection::open(&file)
+    let write = |counter| {
+        let mut store = open(folder.path());
+        contents(&mut store).unwrap();
+        store.write(&[Change::Append(held(counter))]).unwrap();
+    };
+    write(1);
+    let older = std::fs::read(file(folder.path())).unwrap();
+    write(2);
+    let newer = std::fs::read(file(folder.path())).unwrap();
+    let refusal = || SqliteStore::open(folder.path(), OWNER).err().map(|error| error.to_string()).unwrap_or_default();
+
+    std::fs::write(file(folder.path()), older).unwrap();
+    assert!(refusal().contains("commits are gone"), "{}", refusal());
+    for gone in [Vec::new(), newer[..100].to_vec()] {
+        std::fs::write(file(folder.path()), gone).unwrap();
+        assert!(refusal().contains("damaged"), "{}", refusal());
+    }
+    let other = tempfile::tempdir().unwrap();
+    contents(&mut open(other.path())).unwrap();
+    std::fs::copy(file(other.path()), file(folder.path())).unwrap();
+    assert!(refusal().contains("not the journal that was here"), "{}", refusal());
+    // Without the tip there is no proof; and the journal itself is whole.
+    std::fs::write(file(folder.path()), newer).unwrap();
+    std::fs::remove_file(folder.path().join("journal.tip")).unwrap();
+    assert_eq!(contents(&mut open(folder.path())).unwrap().1.len(), 2);
+}
+
+#[test]
+fn what_a_view_does_not_know_of_is_dropped_when_it_is_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    store.write(&(1..=5).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>()).unwrap();
+    store.write(&[Change::Executed(mark(1)), Change::Executed(mark(2)), Change::Forgotten]).unwrap();
+    assert!(store.remembered().unwrap().learner);
+    let key = |counter| held(counter).event.order_key();
+    let prepared = |position| Change::Prepared {
+        plan: PreparePlan { events: vec![(key(4), BankId(0))], ..plan(position) },
+        fetched: Vec::new(),
+        dropped: vec![key(3)],
+    };
+    // The mark of position 3 is still on its way: nothing is dropped that the view did not name.
+    store.write(&[prepared(3)]).unwrap();
+    assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![key(4), key(5)]));
+    store.write(&[prepared(2)]).unwrap();
+    assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![key(4)]));
+    let Remembered { learner, rescue, prepared, .. } = store.remembered().unwrap();
+    assert_eq!((learner, rescue, prepared.ballot), (false, false, VIEW));
+}
+
+#[test]
+fn a_person_may_declare_rescue_on_a_disk_that_knows_its_view_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    assert!(!store.declare_rescue().unwrap(), "it never belonged to a view");
+    let prepared = || Change::Prepared { plan: plan(0), fetched: Vec::new(), dropped: Vec::new() };
+    store.write(&[prepared(), Change::Forgotten]).unwrap();
+    assert!(!store.declare_rescue().unwrap(), "it is a learner");
+    store.write(&[prepared()]).unwrap();
+    assert!(store.declare_rescue().unwrap());
+    drop(store);
+    let mut store = open(folder.path());
+    assert!(store.remembered().unwrap().rescue);
+    store.write(&[prepared()]).unwrap();
+    assert!(!store.remembered().unwrap().rescue, "it counts for one view");
+}
+
+#[test]
+fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    store.write(&(1..=2).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>()).unwrap();
+    // Held, and neither executed here nor in the snapshot: it never existed.
+    store.write(&[Change::Append(held(4)), Change::Append(held(9))]).unwrap();
+    let (head, pieces) = snapshot(5);
+    store.write(&pieces[..2]).unwrap();
+    drop(store);
+
+    let mut store = open(folder.path());
+    assert_eq!(store.remembered().unwrap().arriving, Some((head.clone(), 2)));
+    assert_eq!(store.arriving_piece(1).unwrap().unwrap().text, "two\n");
+    assert_eq!(store.arriving_piece(2).unwrap(), None);
+    // Twice, and one too early: neither does harm.
+    store.write(&[pieces[0].clone(), pieces[2].clone(), Change::SnapshotComplete(head.clone())]).unwrap();
+    store.write(&[Change::Replayed(entry(6))]).unwrap();
+    drop(store);
+
+    let mut store = open(folder.path());
+    let Remembered { arriving, snapshot, .. } = store.remembered().unwrap();
+    assert_eq!((arriving, snapshot), (None, Some(head.clone())));
+    assert_eq!(store.snapshot_piece(2).unwrap(), Some(SnapshotPiece { head, index: 2, text: "three\n".into() }));
+    assert_eq!(store.snapshot_piece(3).unwrap(), None);
+    assert_eq!(contents(&mut store).unwrap(), (vec![5, 6], vec![held(9).event.order_key()]));
+    assert_eq!(store.journal_starts_after().unwrap(), Position(5));
+    assert_eq!(store.hash_at(Position(5)).unwrap(), Some(mark(5).hash));
+    assert_eq!(store.hash_at(Position(2)).unwrap(), None);
+    assert_eq!(store.executed_after(Position(5)).unwrap().len(), 1);
+}
+
+#[test]
+fn the_pieces_of_another_snapshot_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let ((first, old), (second, new)) = (snapshot(5), snapshot(6));
+    store.write(&old).unwrap();
+    store.write(&new[..1]).unwrap();
+    assert_eq!(store.remembered().unwrap().arriving, Some((second.clone(), 1)));
+    let error = store.write(&[Change::SnapshotComplete(first)]).unwrap_err();
+    assert!(matches!(error, StoreError::Failed { .. }), "nobody may announce what is not here: {error}");
+    drop(store);
+    let mut store = open(folder.path());
+    store.write(&new[1..]).unwrap();
+    store.write(&[Change::SnapshotComplete(second.clone())]).unwrap();
+    assert_eq!(store.remembered().unwrap().snapshot, Some(second));
+}
+
+#[test]
+fn a_snapshot_of_its_own_leaves_the_journal_which_is_dropped_bit_by_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let count = 2 * DROP_EVENTS_MAX as u64;
+    store.write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>()).unwrap();
+    store.write(&[Change::Append(held(count + 1))]).unwrap();
+    let (head, mut changes) = snapshot(count);
+    changes.push(Change::SnapshotMade(head));
+    store.write(&changes).unwrap();
+    assert_eq!(store.journal_starts_after().unwrap(), Position(0));
+    let through = Position(count - 10);
+    store.write(&[Change::DropJournal { through }]).unwrap();
+    assert_eq!(store.journal_starts_after().unwrap(), Position(DROP_EVENTS_MAX as u64));
+    store.write(&[Change::DropJournal { through }, Change::DropJournal { through }]).unwrap();
+    drop(store);
+
+    let mut store = open(folder.path());
+    assert_eq!(store.journal_starts_after().unwrap(), through);
+    assert_eq!(store.hash_at(through).unwrap(), Some(mark(through.0).hash));
+    assert_eq!(store.executed_after(through).unwrap().len(), 10, "for banks that were away for a moment");
+    assert_eq!(contents(&mut store).unwrap(), (vec![count], vec![held(count + 1).event.order_key()]));
+}
+
+#[test]
+fn a_damaged_piece_is_noticed() {
+    for installed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let (head, pieces) = snapshot(5);
+        store.write(&pieces).unwrap();
+        if installed {
+            store.write(&[Change::SnapshotComplete(head)]).unwrap();
+        }
+        drop(store);
+        meddle(folder.path(), "UPDATE pieces SET text = 'four' WHERE place = 1");
+        let error = contents(&mut open(folder.path())).unwrap_err();
+        assert!(error.to_string().contains("piece 1 of the snapshot of 5"), "{error}");
+    }
+}
+
+/// The tables of the first release, with two events of which the first is executed.
+fn first_release(folder: &Path, user_version: i32) {
+    let db = rusqlite::Connection::open(file(folder)).unwrap();
+    let tables = "
+        PRAGMA journal_mode = WAL;
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
+        CREATE TABLE events (
+            round INTEGER NOT NULL, coordinator INTEGER NOT NULL, sum INTEGER NOT NULL, sender INTEGER NOT NULL,
+            members TEXT NOT NULL, body TEXT NOT NULL, digest BLOB NOT NULL,
+            PRIMARY KEY (round, coordinator, sum, sender)
+        ) WITHOUT ROWID, STRICT;
+        CREATE TABLE executed (
+            position INTEGER PRIMARY KEY,
+            round INTEGER NOT NULL, coordinator INTEGER NOT NULL, sum INTEGER NOT NULL, sender INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            UNIQUE (round, coordinator, sum, sender)
+        ) STRICT;
+        INSERT INTO meta VALUES ('bank', '1'), ('banks', '3'), ('promised', '{\"round\":7,\"coordinator\":2}');
+        PRAGMA application_id = 1316242027;";
+    db.execute_batch(tables).unwrap();
+    db.pragma_update(None, "user_version", user_version).unwrap();
+    let prepared = serde_json::to_string(&plan(1)).unwrap();
+    db.execute("INSERT INTO meta VALUES ('prepared', ?1)", [prepared]).unwrap();
+    for counter in [1, 2_i64] {
+        let event = held(counter.unsigned_abs()).event;
+        let (members, body) = ("[0,1,2]", event.wire().get());
+        let digest = &Sha256::digest([members, body].join("\0"))[..16];
+        let row = rusqlite::params![counter, members, body, digest];
+        db.execute("INSERT INTO events VALUES (1, 0, ?1, 0, ?2, ?3, ?4)", row).unwrap();
+    }
+    db.execute("INSERT INTO executed VALUES (1, 1, 0, 1, 0, ?1)", [&mark(1).hash.0[..]]).unwrap();
+}
+
+#[test]
+fn a_journal_of_the_first_release_becomes_one_of_this() {
+    let folder = tempfile::tempdir().unwrap();
+    first_release(folder.path(), 1);
+    for _ in 0..2 {
+        let mut store = open(folder.path());
+        let Remembered { promised, prepared, learner, .. } = store.remembered().unwrap();
+        assert_eq!((promised.round, prepared, learner), (7, plan(1), false));
+        assert_eq!(contents(&mut store).unwrap(), (vec![1], vec![held(2).event.order_key()]));
+    }
+    meddle(folder.path(), "DELETE FROM executed");
+    assert!(is_damaged(&contents(&mut open(folder.path())).unwrap_err()));
+}
+
+#[test]
+fn a_journal_of_a_later_release_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    first_release(folder.path(), 3);
+    let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
+    assert!(error.to_string().contains("version 3, this program knows 1 and 2"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    first_release(folder.path(), 1);
+    rusqlite::Connection::open(file(folder.path()))
         .unwrap()
-        .execute("UPDATE events SET body = replace(body, '\"msg\":2', '\"msg\":3')", [])
+        .execute("DELETE FROM meta WHERE key = 'bank'", [])
         .unwrap();
-    assert!(changed > 0);
-    let error = contents(&mut open(folder.path())).unwrap_err();
-    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-    assert!(error.to_string().contains("the other banks hold the same journal"));
+    let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
+    assert!(is_damaged(&error), "{error}");
 }

@@ -6,7 +6,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message};
 
 use super::routes::{Post, Wire};
 use crate::protocol::effect::JournalInput;
-use crate::store::GroupCommit;
+use crate::store::{GroupCommit, StoreError};
 
 /// How long marks of execution may wait for a commit that others need, in milliseconds.
 const LAZY_COMMIT_MS: u64 = 500;
@@ -30,12 +30,23 @@ impl JournalActor {
     }
 
     fn flush(&mut self) {
-        if let Err(error) = self.writer.flush(&mut self.post.out) {
+        let flushed = self.writer.flush(&mut self.post.out);
+        self.end_unless(flushed);
+        self.post.deliver();
+    }
+
+    fn tick(&mut self) {
+        let ticked = self.writer.tick(&mut self.post.out);
+        self.end_unless(ticked);
+        self.flush();
+    }
+
+    fn end_unless(&self, done: Result<(), StoreError>) {
+        if let Err(error) = done {
             // What is on disk is unknown now; the restart finds out.
             log::error!("{error}");
             std::process::exit(1);
         }
-        self.post.deliver();
     }
 }
 
@@ -43,7 +54,7 @@ impl Actor for JournalActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(Duration::from_millis(LAZY_COMMIT_MS), |actor, _| actor.flush());
+        context.run_interval(Duration::from_millis(LAZY_COMMIT_MS), |actor, _| actor.tick());
     }
 }
 

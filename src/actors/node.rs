@@ -21,16 +21,15 @@ use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
 use crate::config::Config;
-use crate::ledger::Book;
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
-use crate::protocol::effect::{ClockInput, Executions, Frozen};
-use crate::protocol::executor::{self, Executor};
+use crate::protocol::effect::ClockInput;
+use crate::protocol::executor::Executor;
 use crate::protocol::ids::BankId;
 use crate::protocol::ordered_buffer::OrderedBuffer;
-use crate::protocol::vector_clock::VectorClock;
-use crate::protocol::view::{OnDisk, View};
-use crate::store::{Found, GroupCommit, Owner, Remembered, SqliteStore, Store, StoreError};
+use crate::protocol::view::View;
+use crate::store::recovery::{Recovered, recover};
+use crate::store::{GroupCommit, Owner, StoreError};
 
 /// How long a stopping node waits for what is under way, at most.
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
@@ -50,27 +49,28 @@ pub struct Actors {
     arbiters: Arc<[Arbiter]>,
 }
 
-/// What a node's disk held when it started.
-struct Recovered {
-    book: Book,
-    disk: OnDisk,
-}
-
 /// Starts the actors of bank `me` on the journal in `data`.
 ///
 /// # Errors
 /// [`StoreError`] when the journal cannot be used.
 pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpListener) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
-    let mut store = SqliteStore::open(data, Owner { bank: me, banks })?;
-    let recovered = recover(&mut store, banks)?;
-    log::info!("banco {me}: diário em {} até a posição {}", data.display(), recovered.book.position());
+    let Recovered { store, book, disk: on_disk, set_aside } = recover(data, Owner { bank: me, banks })?;
+    if let Some((aside, damage)) = set_aside {
+        log::error!("banco {me}: DIÁRIO DANIFICADO: {damage}");
+        log::error!(
+            "banco {me}: os arquivos danificados foram guardados em {}; este banco reaprende o diário com os outros \
+             e até lá não conta para nenhuma maioria",
+            aside.display()
+        );
+    }
+    log::info!("banco {me}: diário em {} até a posição {}", data.display(), book.position());
 
     let time = Monotonic::start();
     // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
     let [core, ledger, disk, links, pulse] = std::array::from_fn(|_| Arbiter::new());
-    let Recovered { book, disk: on_disk } = recovered;
     let executed = on_disk.state.executed.clone();
+    let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, book.position());
     let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
     let standing_after = times.failure_after_ms;
@@ -82,7 +82,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
         ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed))),
-        journal: on(&disk, move || JournalActor::new(GroupCommit::new(Box::new(store)))),
+        journal: on(&disk, move || JournalActor::new(journal)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time)),
         links: BankId::all(banks).map(|peer| link(&links, me, peer, config, secret, time)).collect(),
     };
@@ -137,42 +137,6 @@ fn wire(routes: &Routes) {
     routes.ledger.do_send(Wire(routes.clone()));
     routes.journal.do_send(Wire(routes.clone()));
     routes.heartbeat.do_send(Wire(routes.clone()));
-}
-
-/// Rebuilds the ledger from the journal and proves by the hashes that it came out the same.
-fn recover(store: &mut dyn Store, banks: usize) -> Result<Recovered, StoreError> {
-    let Remembered { promised, prepared } = store.remembered()?;
-    let mut book = Book::new(banks);
-    // The clock of the last view: where it began, and every event of it that is here.
-    let mut clock = prepared.clock.clone();
-    clock.merge(&VectorClock::zero(banks));
-    let mut state = Frozen { clock, ..Frozen::default() };
-    store.load(&mut |found| {
-        let event = match &found {
-            Found::Executed(entry) => Arc::clone(&entry.held.event),
-            Found::Held(held) => Arc::clone(&held.event),
-        };
-        if event.view == prepared.ballot {
-            state.clock.merge(&event.timestamp);
-        }
-        match found {
-            Found::Executed(entry) => {
-                let executed = executor::apply(&mut book, &entry.held);
-                if (executed.position, executed.hash) != (entry.position, entry.hash) {
-                    return Err(StoreError::Differs { position: entry.position });
-                }
-                Executions::count(&mut state.executed, &entry.held);
-            }
-            Found::Held(held) => state.held.push(held),
-        }
-        Ok(())
-    })?;
-    (state.position, state.hash) = (book.position(), book.hash());
-    // What lies below and was not executed never existed: a later view left it behind.
-    let last = state.executed.as_ref().map(|done| done.last);
-    state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
-    let disk = OnDisk { promised, prepared, learner: false, rescue: false, arriving: None, state };
-    Ok(Recovered { book, disk })
 }
 
 impl Actors {

@@ -6,8 +6,11 @@
 mod base_url;
 mod bench;
 mod check;
+mod compact;
 mod consortium;
+mod disk;
 mod node;
+mod rescue;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,6 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::node::NodeError;
+use crate::store::StoreError;
 
 /// Something failed while the command ran.
 const EXIT_FAILED: u8 = 1;
@@ -44,6 +48,10 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Ask a bank whether it takes writes: exit code 0 if so, 1 if not
     Check(check::CheckArgs),
+    /// Replace the journal of a stopped bank by a snapshot of the ledger
+    Compact(compact::CompactArgs),
+    /// Let a stopped bank's disk decide alone, when more than half of all disks are lost
+    Rescue(rescue::RescueArgs),
 }
 
 /// Why a command ends without success.
@@ -61,15 +69,22 @@ enum CommandError {
     Bench(#[from] bench::BenchError),
     #[error(transparent)]
     Check(#[from] check::NotReady),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Rescue(#[from] rescue::UnfitForRescue),
 }
 
 impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Usage(_) | CommandError::Config(_) => EXIT_USAGE,
-            CommandError::Node(_) | CommandError::Consortium(_) | CommandError::Bench(_) | CommandError::Check(_) => {
-                EXIT_FAILED
-            }
+            CommandError::Node(_)
+            | CommandError::Consortium(_)
+            | CommandError::Bench(_)
+            | CommandError::Check(_)
+            | CommandError::Store(_)
+            | CommandError::Rescue(_) => EXIT_FAILED,
         }
     }
 }
@@ -101,6 +116,8 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         Some(Command::Node(arguments)) => node::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Compact(arguments)) => compact::run(&arguments),
+        Some(Command::Rescue(arguments)) => rescue::run(&arguments),
     }
 }
 
@@ -154,6 +171,12 @@ mod tests {
         assert_eq!(exit_code(&["--nodes", "/nowhere/nodes.json"]), 2);
         assert_eq!(exit_code(&["bench", "--nodes", "/nowhere/nodes.json"]), 2);
         assert_eq!(exit_code(&["fly"]), 2);
+        for command in ["compact", "rescue"] {
+            let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
+            let exit_code =
+                |bank: &str| exit_code(&[command, "--bank", bank, "--nodes", nodes, "--data", "/nowhere/at/all"]);
+            assert_eq!((exit_code("0"), exit_code("3")), (2, 2), "no folder, no bank");
+        }
         assert_eq!(exit_code(&["check", "--url", "http://127.0.0.1:1"]), 1);
     }
 }

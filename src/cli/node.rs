@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
     Ok(node::run(options)?)
 }
 
-fn bank_of(number: u16, config: &Config, nodes: &Path) -> Result<BankId, CommandError> {
+pub(super) fn bank_of(number: u16, config: &Config, nodes: &Path) -> Result<BankId, CommandError> {
     let banks = config.nodes.len();
     if usize::from(number) >= banks {
         let why = format!("--bank {number}: {} has {banks} banks, numbered from 0 to {}", nodes.display(), banks - 1);

@@ -13,8 +13,9 @@ const DECIMALS: usize = 2;
 /// Centavos in one real.
 const CENTAVOS_PER_REAL: u64 = 100;
 
-/// A sum of money in centavos; negative where money leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A sum of money in centavos; negative where money leaves. Between banks it is written as it is, a whole number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Centavos(i64);
 
 impl Centavos {

@@ -3,6 +3,8 @@
 //! A refusal is no error: it is decided by the ledger, the same at every bank, and has its place in the common order.
 //! Its text is part of the hash chain, so banks of one consortium must agree on every letter here.
 
+use serde::{Deserialize, Serialize};
+
 use super::account::{AccountNumber, TypeAccount};
 use super::customer::{TypePerson, UserName};
 use super::money::Centavos;
@@ -10,7 +12,7 @@ use super::pix::{PixKey, PixType};
 use crate::protocol::ids::{BankId, EventId, Position};
 
 /// Something was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Done {
     /// There is a new customer.
     CustomerCreated {
@@ -41,7 +43,7 @@ impl Done {
 }
 
 /// Why a request was not executed. Nothing of it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// A peer sent what is no request.
     #[error("Falha na operação: Pedido malformado")]
@@ -153,7 +155,7 @@ impl Refusal {
 }
 
 /// What a request came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It was executed.
     Done(Done),
@@ -180,7 +182,7 @@ impl Outcome {
 
 /// What a request came to, and where. When an idempotency key was repeated, `id` and `position` are those of the first
 /// execution.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     /// The request that was executed.
     pub id: EventId,

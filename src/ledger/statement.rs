@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::calendar::{Date, TimeOfDay};
 use super::customer::UserName;
@@ -14,7 +14,7 @@ use super::pix::PixKey;
 use crate::protocol::ids::{BankId, EventId, Position};
 
 /// What an entry is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EntryKind {
     /// The first money, paid in when the account was opened.

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, Held, RawRequest};
 use super::heartbeat::PeerState;
 use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
-pub use super::notice::{Notice, Weight};
 use super::order_key::OrderKey;
 use super::snapshot::{SnapshotHead, SnapshotPiece};
 use super::vector_clock::VectorClock;
 use super::view::{PreparePlan, ViewMessage};
-use crate::ledger::Executed;
+use crate::ledger::{Book, Executed};
+
+pub use super::notice::{Notice, Weight};
 
 /// Milliseconds of a clock that only goes forward; its zero means nothing.
 pub type Millis = u64;
@@ -166,6 +167,13 @@ pub enum JournalInput {
         /// Events that never existed.
         dropped: Vec<OrderKey>,
     },
+    /// The ledger as it stands, to be kept as a snapshot so that the journal below can go.
+    Snapshot {
+        /// The ledger.
+        book: Arc<Book>,
+        /// The last executed event.
+        executed: Executions,
+    },
     /// This bank's disk has lost something: it counts for no majority until it has prepared a view.
     Forgotten,
     /// Read executed events for a bank that lacks them; answered by [`ViewInput::JournalRead`].
@@ -212,7 +220,7 @@ pub struct Frozen {
 pub struct Executions {
     /// Key of the last executed event.
     pub last: OrderKey,
-    /// Members of its view.
+    /// Members of its view; nobody when it was told by others, for then it proves nothing of anybody's disk.
     pub members: BankSet,
     /// Covers everything executed of its view.
     pub clock: VectorClock,
@@ -227,6 +235,13 @@ impl Executions {
             next.clock.merge(&before.clock);
         }
         *executions = Some(next);
+    }
+
+    /// The same as a bank has it that was told by others: a later flush may have executed what had never reached all
+    /// members of the event's own view.
+    #[must_use]
+    pub fn as_hearsay(self) -> Self {
+        Executions { members: BankSet::default(), ..self }
     }
 }
 
@@ -273,6 +288,8 @@ pub enum LedgerInput {
     },
     /// Execute what a member has executed before us, and check that it comes out the same.
     Replay(Vec<JournalEntry>),
+    /// Hand the journal a copy of the ledger; answered by [`JournalInput::Snapshot`].
+    Snapshot,
     /// Begin anew from a snapshot, and check that it is what its head says.
     Restore {
         /// What it claims.

@@ -75,10 +75,29 @@ impl Event {
     /// # Errors
     /// [`MalformedEvent`] says what does not fit.
     pub fn from_wire(wire: WireEvent, view_when_absent: Ballot) -> Result<Self, MalformedEvent> {
+        let (view, requests) = Event::content(&wire, view_when_absent)?;
+        Ok(Event::with_wire(view, wire.sender, wire.timestamp, wire.id, requests))
+    }
+
+    /// Reads an event from the text that [`Event::wire`] gave, which is kept to the letter: what a journal holds is read
+    /// by the million.
+    ///
+    /// # Errors
+    /// [`MalformedEvent`] says what does not fit.
+    pub fn from_own_text(text: String) -> Result<Self, MalformedEvent> {
+        let wire: WireEvent = serde_json::from_str(&text).map_err(|_| MalformedEvent::Batch)?;
+        let (view, requests) = Event::content(&wire, Ballot::default())?;
+        let WireEvent { sender, timestamp, id, .. } = wire;
+        let text = RawValue::from_string(text).map_err(|_| MalformedEvent::Batch)?;
+        Ok(Event { view, sender, timestamp, id, requests, wire: text.into() })
+    }
+
+    /// What a wire form says, checked.
+    fn content(wire: &WireEvent, view_when_absent: Ballot) -> Result<(Ballot, Vec<RawRequest>), MalformedEvent> {
         let requests = if wire.type_msg == BATCH {
             serde_json::from_str::<Vec<RawRequest>>(wire.msg.get()).map_err(|_| MalformedEvent::Batch)?
         } else {
-            vec![RawRequest { id: wire.id.clone(), type_msg: wire.type_msg, msg: wire.msg }]
+            vec![RawRequest { id: wire.id.clone(), type_msg: wire.type_msg.clone(), msg: Arc::clone(&wire.msg) }]
         };
         if requests.is_empty() || requests.len() > REQUESTS_PER_EVENT_MAX {
             return Err(MalformedEvent::Batch);
@@ -87,8 +106,7 @@ impl Event {
         if !counted || wire.timestamp.sum() > SUM_MAX {
             return Err(MalformedEvent::Timestamp);
         }
-        let view = wire.view.unwrap_or(view_when_absent);
-        Ok(Event::with_wire(view, wire.sender, wire.timestamp, wire.id, requests))
+        Ok((wire.view.unwrap_or(view_when_absent), requests))
     }
 
     /// The event's number among those of its sender, without gaps.
@@ -220,6 +238,9 @@ mod tests {
         assert_eq!(back.requests.len(), 2);
         assert_eq!(back.requests[1].msg.get(), r#"{"mensagem":"mensagem"}"#);
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        let back = Event::from_own_text(text.clone()).unwrap();
+        assert_eq!((back.requests.len(), back.wire().get()), (2, text.as_str()));
+        assert_eq!(back, event);
     }
 
     #[test]

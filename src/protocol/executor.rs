@@ -50,6 +50,12 @@ impl Executor {
                 out.push(Effect::Checks(ChecksInput::Install { view, members, position, hash }));
             }
             LedgerInput::Replay(entries) => self.replay(entries, out),
+            LedgerInput::Snapshot => {
+                if let Some(executed) = self.executed.clone() {
+                    let book = Arc::new(self.book.clone());
+                    out.push(Effect::Journal(JournalInput::Snapshot { book, executed }));
+                }
+            }
             LedgerInput::Restore { head, pieces } => self.restore(head, pieces, out),
         }
         Vec::new()
@@ -67,6 +73,7 @@ impl Executor {
                 return out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));
             }
         }
+        self.executed = self.executed.take().map(Executions::as_hearsay);
         if let Some(executed) = self.executed.clone() {
             out.push(Effect::Journal(JournalInput::Replayed { entries, executed }));
         }
@@ -74,13 +81,13 @@ impl Executor {
 
     /// A snapshot that is not what its head says is left alone; the copy here stays as it was.
     fn restore(&mut self, head: SnapshotHead, pieces: Vec<String>, out: &mut Vec<Effect>) {
-        match Book::from_snapshot(self.banks, pieces.iter().map(String::as_str)) {
-            Ok(book) if (book.position(), book.hash()) == (head.position, head.hash) => {
+        match restored(self.banks, &head, &pieces) {
+            Some(book) => {
                 self.book = book;
-                self.executed = Some(head.executed.clone());
+                self.executed = Some(head.executed.clone().as_hearsay());
                 out.push(Effect::Journal(JournalInput::SnapshotOpened(head)));
             }
-            _ => out.push(Effect::View(ViewInput::SnapshotRefused)),
+            None => out.push(Effect::View(ViewInput::SnapshotRefused)),
         }
     }
 
@@ -115,6 +122,13 @@ impl Executor {
         Executions::count(&mut self.executed, held);
         apply(&mut self.book, held)
     }
+}
+
+/// The ledger of a snapshot, if the pieces are what the head says.
+#[must_use]
+pub fn restored(banks: usize, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
+    let book = head.covers(pieces).then(|| Book::from_snapshot(banks, pieces.iter().map(String::as_str)))?.ok()?;
+    ((book.position(), book.hash()) == (head.position, head.hash)).then_some(book)
 }
 
 /// Executes one event. The same event on the same book gives the same result at every bank.

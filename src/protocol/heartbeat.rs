@@ -128,7 +128,7 @@ impl Heartbeat {
                 self.lose(bank, Cause::Lost);
                 self.tell(bank, out);
             }
-            HeartbeatInput::Standing(bank) if self.was_up_all_the_while(bank) => {
+            HeartbeatInput::Standing(bank) if self.should_move(bank) => {
                 self.lose(bank, Cause::Standing);
                 self.tell(bank, out);
             }
@@ -151,10 +151,13 @@ impl Heartbeat {
         }
     }
 
-    /// Whether a peer has been up for as long as it takes to call its clock standing. One that is away stands still as
-    /// a matter of course, until the view has changed; were it blamed for that, it could never return.
-    fn was_up_all_the_while(&self, peer: BankId) -> bool {
-        let up_since = self.peers[peer.index()].up_since.filter(|_| self.state(peer) == PeerState::Up);
+    /// Whether it is a peer's own fault that its clock stands still. One that takes part in no view has none to move: the
+    /// view knows that it is elsewhere, and must hear it to agree with it on the next. One that was away stood still as a
+    /// matter of course until the view has changed; were it blamed for that, it could never return.
+    fn should_move(&self, peer: BankId) -> bool {
+        let seen = &self.peers[peer.index()];
+        let takes_part = seen.report.is_some_and(|report| report.active.is_some());
+        let up_since = seen.up_since.filter(|_| takes_part && self.state(peer) == PeerState::Up);
         up_since.is_some_and(|since| self.awake - since >= self.patience.failure_after)
     }
 
@@ -221,6 +224,7 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ids::Ballot;
 
     const PEER: BankId = BankId(1);
 
@@ -242,7 +246,8 @@ mod tests {
         }
 
         fn hear(&mut self) -> PeerState {
-            self.give(HeartbeatInput::Heard(PEER, PeerReport::default()))
+            let active = Some(Ballot { round: 1, coordinator: PEER });
+            self.give(HeartbeatInput::Heard(PEER, PeerReport { active, ..PeerReport::default() }))
         }
 
         fn lose(&mut self) -> PeerState {
@@ -339,6 +344,15 @@ mod tests {
         watched.pass(5_000, true);
         assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
         assert_eq!(watched.hear(), PeerState::Returning);
+    }
+
+    #[test]
+    fn who_takes_part_in_no_view_has_no_clock_that_could_stand_still() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.pass(5_000, true);
+        watched.give(HeartbeatInput::Heard(PEER, PeerReport::default()));
+        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Up);
     }
 
     #[test]

@@ -17,8 +17,7 @@
 //!   agreement, [`outbox`] sends until it is acknowledged.
 //! - [`heartbeat`] knows who answers, [`view`] who acts together.
 //! - [`snapshot`]: the ledger as a whole on its way to a bank that lacks too much of the journal.
-//! - [`notice`]: what the people who watch are told.
-//! - [`effect`]: everything these parts can tell each other, in one place.
+//! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they tell people.
 //!
 //! Each part is a plain struct with a `handle(input, …, out)`; it never sends anything itself.
 

@@ -1,4 +1,4 @@
-//! What people who watch a node are told, in the words of its log.
+//! What people who watch a node's log are told, in the language of the banks.
 
 use std::fmt;
 

@@ -1,6 +1,7 @@
 //! A snapshot of the ledger as it travels: a head that says what it is, and pieces of text.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::effect::Executions;
 use super::ids::{ChainHash, Position};
@@ -16,6 +17,23 @@ pub struct SnapshotHead {
     pub executed: Executions,
     /// How many pieces it has.
     pub pieces: u32,
+    /// What the pieces hash to, chained by [`digest_with`]: the ledger's own hash covers what happened, not the text.
+    pub digest: ChainHash,
+}
+
+impl SnapshotHead {
+    /// Whether these are the pieces that the head speaks of.
+    #[must_use]
+    pub fn covers(&self, pieces: &[String]) -> bool {
+        let digest = pieces.iter().fold(ChainHash::default(), |digest, piece| digest_with(digest, piece));
+        pieces.len() == self.pieces as usize && digest == self.digest
+    }
+}
+
+/// The digest of some pieces and one more (SHA-256); that of none is zero.
+#[must_use]
+pub fn digest_with(before: ChainHash, piece: &str) -> ChainHash {
+    ChainHash(Sha256::new().chain_update(before.0).chain_update(piece).finalize().into())
 }
 
 /// One piece of a snapshot.

@@ -1,6 +1,7 @@
 //! Group commit: everything that queued up since the last commit goes to disk in one transaction, and only then does
 //! anybody hear of it.
 
+use super::compaction::Compaction;
 use super::{Change, Store, StoreError};
 use crate::protocol::effect::{BufferInput, Effect, Executions, JournalEntry, JournalInput, LedgerInput, ViewInput};
 use crate::protocol::ids::{BankId, Position};
@@ -21,7 +22,9 @@ pub struct GroupCommit {
     afterwards: Vec<Effect>,
     /// What to read after the commit.
     reads: Vec<Read>,
-
+    compaction: Compaction,
+    /// The last position that is known to have been executed.
+    executed: Position,
     /// Whether something gathered that somebody waits for. Marks of execution alone can wait: they are found again.
     urgent: bool,
 }
@@ -30,7 +33,21 @@ impl GroupCommit {
     /// A writer on a store that has been loaded.
     #[must_use]
     pub fn new(store: Box<dyn Store>) -> Self {
-        GroupCommit { store, changes: Vec::new(), afterwards: Vec::new(), reads: Vec::new(), urgent: false }
+        GroupCommit {
+            store,
+            changes: Vec::new(),
+            afterwards: Vec::new(),
+            reads: Vec::new(),
+            compaction: Compaction::default(),
+            executed: Position::default(),
+            urgent: false,
+        }
+    }
+
+    /// The same writer, which keeps the journal to so many positions (0: to any number) and goes on from `executed`.
+    #[must_use]
+    pub fn with_limit(self, positions_max: u64, executed: Position) -> Self {
+        GroupCommit { compaction: Compaction::new(positions_max), executed, ..self }
     }
 
     /// Whether somebody waits for the next commit.
@@ -41,7 +58,7 @@ impl GroupCommit {
 
     /// Gathers one input; see [`JournalInput`].
     pub fn handle(&mut self, input: JournalInput) {
-        self.urgent |= !matches!(input, JournalInput::Executed(_));
+        self.urgent |= !matches!(input, JournalInput::Executed(_) | JournalInput::Snapshot { .. });
         match input {
             JournalInput::Append { view, events, clock } => {
                 self.changes.extend(events.into_iter().map(Change::Append));
@@ -55,7 +72,11 @@ impl GroupCommit {
                     self.afterwards.push(Effect::Buffer(BufferInput::Persisted { view, clock }));
                 }
             }
-            JournalInput::Executed(marks) => self.changes.extend(marks.into_iter().map(Change::Executed)),
+            JournalInput::Executed(marks) => {
+                self.executed = marks.last().map_or(self.executed, |mark| mark.position);
+                self.changes.extend(marks.into_iter().map(Change::Executed));
+            }
+            JournalInput::Snapshot { book, executed } => self.compaction.begin(book, executed),
             JournalInput::Promise(frozen) => {
                 self.changes.push(Change::Promise(frozen.ballot));
                 self.afterwards.push(Effect::View(ViewInput::Frozen(frozen)));
@@ -69,14 +90,19 @@ impl GroupCommit {
             JournalInput::Read { to, after } => self.reads.push(Read::Journal { to, after }),
             JournalInput::ReadSnapshot { to, index } => self.reads.push(Read::SnapshotPiece { to, index }),
             JournalInput::StorePiece(piece) => {
+                self.compaction.abandon();
                 let (head, next) = (piece.head.clone(), piece.index + 1);
                 self.afterwards.push(Effect::View(ViewInput::PieceStored { head, next }));
                 self.changes.push(Change::SnapshotPiece(piece));
             }
-            JournalInput::OpenSnapshot(head) => self.reads.push(Read::ArrivedSnapshot(head)),
+            JournalInput::OpenSnapshot(head) => {
+                self.compaction.abandon();
+                self.reads.push(Read::ArrivedSnapshot(head));
+            }
             JournalInput::SnapshotOpened(head) => {
                 let (position, hash, executed) = (head.position, head.hash, head.executed.clone());
                 self.afterwards.push(Effect::View(ViewInput::Replayed { position, hash, executed }));
+                self.executed = position;
                 self.changes.push(Change::SnapshotComplete(head));
             }
         }
@@ -85,8 +111,20 @@ impl GroupCommit {
     fn replayed(&mut self, entries: Vec<JournalEntry>, executed: Executions) {
         let last = entries.last().expect("a piece of journal is not empty");
         let (position, hash) = (last.position, last.hash);
+        self.executed = position;
         self.afterwards.push(Effect::View(ViewInput::Replayed { position, hash, executed }));
         self.changes.extend(entries.into_iter().map(Change::Replayed));
+    }
+
+    /// Time has passed: keeps the journal to its limit, a little at a time. What is to be written goes with the next
+    /// commit.
+    ///
+    /// # Errors
+    /// As for [`GroupCommit::flush`].
+    pub fn tick(&mut self, out: &mut Vec<Effect>) -> Result<(), StoreError> {
+        let from = self.store.journal_starts_after()?;
+        self.compaction.step(from, self.executed, &mut self.changes, out);
+        Ok(())
     }
 
     /// Commits what has gathered, then says so.

@@ -1,10 +1,13 @@
 //! What outlives a crash: the journal of events, which of them were executed, promises and prepared views.
 //!
-//! The ledger is not stored: it is rebuilt from the journal, and the chained hash proves that it came out the same.
+//! The ledger is not stored: [`recovery`] rebuilds it from the journal, or from a snapshot and the journal after it, and
+//! the chained hash proves that it came out the same.
 //! [`Store`] is the only door to the disk; [`GroupCommit`] turns what the protocol wants written into one transaction
 //! with one fsync for all that queued up.
 
+mod compaction;
 mod group_commit;
+pub mod recovery;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -21,6 +24,8 @@ use crate::protocol::view::PreparePlan;
 
 /// Most events in one answer to a bank that catches up.
 pub const PIECE_EVENTS_MAX: usize = 500;
+/// Most events that are dropped from the journal at a time, so that nobody waits long for a commit.
+pub const DROP_EVENTS_MAX: i64 = 5_000;
 /// Bytes of events after which an answer to a bank that catches up ends.
 pub const PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
@@ -50,21 +55,46 @@ pub enum Change {
     SnapshotPiece(SnapshotPiece),
     /// The arrived pieces become the snapshot, and the journal below goes.
     SnapshotComplete(SnapshotHead),
+    /// The pieces, which this bank has made itself, become the snapshot; the journal stays as it is.
+    SnapshotMade(SnapshotHead),
+    /// Executed events through here are needed no more, since a snapshot has what they came to. The oldest go, at most
+    /// [`DROP_EVENTS_MAX`] at a time.
+    DropJournal {
+        /// The last position to go.
+        through: Position,
+    },
 }
 
 /// What a store remembers besides the events.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
     /// The highest promise.
     pub promised: Ballot,
     /// The last prepared view.
     pub prepared: PreparePlan,
+    /// Whether the disk has lost something since.
+    pub learner: bool,
+    /// Whether a person has declared that this disk decides alone.
+    pub rescue: bool,
+    /// Whether others have told what was executed last, since that view was prepared: it proves nothing of anybody.
+    pub hearsay: bool,
+    /// A snapshot of which so many pieces have arrived.
+    pub arriving: Option<(SnapshotHead, u32)>,
+    /// The snapshot that the journal goes on from.
+    pub snapshot: Option<SnapshotHead>,
 }
 
-/// An event found on disk.
+/// Something found on disk.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// Executed, in order.
+    /// The ledger as it was before all that follows; comes first, if there is one.
+    Snapshot {
+        /// What it is.
+        head: SnapshotHead,
+        /// Its pieces, in order.
+        pieces: Vec<String>,
+    },
+    /// Executed, in order, after the snapshot.
     Executed(JournalEntry),
     /// Held, not known to be executed; in key order, after all executed ones.
     Held(Held),
@@ -78,7 +108,8 @@ pub trait Store: Send {
     /// [`StoreError`] when the disk fails or what it holds is damaged.
     fn remembered(&mut self) -> Result<Remembered, StoreError>;
 
-    /// Hands over every event that is stored: executed ones in order, then held ones.
+    /// Hands over everything that is stored, once it is proved whole: the snapshot, executed events in order, held ones.
+    /// Executed ones are handed over on the way; only when this returns without an error was all of it whole.
     ///
     /// # Errors
     /// As for [`Store::remembered`], and what `found` answers.
@@ -162,7 +193,7 @@ pub enum StoreError {
     },
     /// Damaged.
     #[error(
-        "{path}: damaged ({why}). Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it"
+        "{path}: damaged ({why}). The files are kept as they are: the other banks hold the same journal, and a node that starts without it gets it from them"
     )]
     Damaged {
         /// The file.
@@ -172,7 +203,7 @@ pub enum StoreError {
     },
     /// The journal, executed again, gives another result than it did.
     #[error(
-        "the journal executes differently at position {position}: it is damaged, or was written by another version of this program. Nothing was changed. Keep a copy of it, then start with an empty data folder: the other banks hold the same journal and send it"
+        "the journal executes differently at position {position}: every record of it is whole, so another version of this program wrote it. Nothing was changed: start the version that wrote it"
     )]
     Differs {
         /// The first request that does.

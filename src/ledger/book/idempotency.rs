@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use super::fields::Fields;
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
+use crate::protocol::ids::ChainHash;
 
 /// How long a key is remembered, in milliseconds of ledger time: 24 hours.
 pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -100,6 +103,10 @@ struct First {
     executed: Executed,
 }
 
+/// A key as a snapshot has it: when it came, the key, what it stands for, and what came of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RememberedKey(i64, ChainHash, ChainHash, Executed);
+
 /// The keys of the last [`IDEMPOTENCY_WINDOW_MS`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remembered {
@@ -120,9 +127,22 @@ impl Remembered {
     }
 
     /// How many keys are remembered.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.firsts.len()
+    }
+
+    /// The key at a place, oldest first.
+    pub(super) fn nth(&self, index: usize) -> Option<RememberedKey> {
+        let (at_ms, key) = self.queue.get(index)?;
+        let First { digest, executed } = self.firsts.get(key).expect("every key in the queue is known");
+        Some(RememberedKey(*at_ms, ChainHash(*key), ChainHash(*digest), executed.clone()))
+    }
+
+    /// Remembers a key of a snapshot; keys come oldest first. Answers whether it was new and in order.
+    pub(super) fn restore(&mut self, RememberedKey(at_ms, key, digest, executed): RememberedKey) -> bool {
+        let in_order = self.queue.back().is_none_or(|(last_ms, _)| *last_ms <= at_ms);
+        self.queue.push_back((at_ms, key.0));
+        self.firsts.insert(key.0, First { digest: digest.0, executed }).is_none() && in_order
     }
 
     /// What came of the claim before.

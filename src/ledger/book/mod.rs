@@ -5,7 +5,7 @@
 //! account or its bank's cash loses, so all of it together is always zero.
 //!
 //! The rules are beside this page: `registration`, `opening`, `operations`; `idempotency` remembers what was asked
-//! before, `chain` hashes, `audit` counts everything again.
+//! before, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it back.
 
 mod audit;
 mod chain;
@@ -15,6 +15,7 @@ mod idempotency;
 mod opening;
 mod operations;
 mod registration;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use crate::protocol::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
 pub use self::opening::{JOINT_OTHERS_MAX, OPENING_MIN};
+pub use self::snapshot::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///
@@ -41,6 +43,8 @@ pub use self::opening::{JOINT_OTHERS_MAX, OPENING_MIN};
 #[derive(Clone, Debug)]
 pub struct Book {
     customers: HashMap<UserName, Record>,
+    /// All customers in the order in which they came.
+    registered: Vec<UserName>,
     documents: HashSet<Document>,
     /// In opening order; an account never leaves.
     accounts: Vec<Account>,
@@ -97,6 +101,7 @@ impl Book {
     pub fn new(banks: usize) -> Self {
         Book {
             customers: HashMap::new(),
+            registered: Vec::new(),
             documents: HashSet::new(),
             accounts: Vec::new(),
             numbers: HashMap::new(),
@@ -107,12 +112,6 @@ impl Book {
             position: Position::default(),
             hash: ChainHash::default(),
         }
-    }
-
-    /// PLACEHOLDER until the snapshot branch is merged.
-    #[allow(clippy::result_unit_err)]
-    pub fn from_snapshot<'a>(_: usize, _: impl Iterator<Item = &'a str>) -> Result<Book, ()> {
-        Err(())
     }
 
     /// Executes or refuses the next request of the common order: `sender` was asked, `members` are the banks of the
@@ -170,6 +169,7 @@ impl Book {
 
     fn enter(&mut self, customer: Customer) {
         self.documents.insert(customer.num_cadastro.clone());
+        self.registered.push(customer.user_name.clone());
         self.customers.insert(customer.user_name.clone(), Record { customer, accounts: Vec::new() });
     }
 

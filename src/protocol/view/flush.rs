@@ -133,6 +133,11 @@ impl View {
         if self.state.position < self.plan.position {
             return self.ask_journal(self.plan.source, out);
         }
+        if self.state.position > self.plan.position {
+            // The source has gone on in a later view and has sent what was executed there: this plan begins nothing.
+            self.phase = Phase::Outside;
+            return;
+        }
         if (self.state.position, self.state.hash) != (self.plan.position, self.plan.hash) {
             return self.diverged(self.plan.source, self.plan.position, out);
         }

@@ -170,7 +170,8 @@ impl View {
             banks,
             promised: disk.promised,
             prepared: disk.prepared.ballot,
-            counted: disk.prepared.clock.len(),
+            // A learner that has lost even its view knows that there was one.
+            counted: if disk.learner { banks } else { disk.prepared.clock.len() },
             learner: disk.learner,
             rescue: disk.rescue,
             phase: Phase::Outside,

@@ -42,7 +42,10 @@ pub(super) fn suffice(answers: &Answers, banks: usize) -> bool {
     let everybody = answers.len() == banks;
     let voters = || answers.values().filter(|answer| answer.voter);
     let counted = voters().map(|answer| answer.counted).max().unwrap_or_default();
-    let nothing_was_ever_held = answers.values().all(|answer| answer.position.0 == 0 && answer.held.is_empty());
+    // A disk that has lost what it knew counts banks and is no voter: it does not testify that nothing was held.
+    let has_lost = |answer: &Stopped| !answer.voter && answer.counted > 0;
+    let nothing_was_ever_held =
+        answers.values().all(|answer| answer.position.0 == 0 && answer.held.is_empty() && !has_lost(answer));
     let rescue = answers.values().any(|answer| answer.voter && answer.rescue);
     if everybody && (nothing_was_ever_held || rescue) {
         true
@@ -147,6 +150,13 @@ mod tests {
         assert!(!suffice(&answers([(0, blank()), (1, blank())]), 3));
         let one_knows = answer(1, 5, [5, 0, 0], Vec::new());
         assert!(!suffice(&answers([(0, one_knows), (1, blank()), (2, blank())]), 3), "two of three disks are lost");
+    }
+
+    #[test]
+    fn disks_that_were_damaged_and_begin_anew_are_no_first_start() {
+        let damaged = || Stopped { counted: 3, ..blank() };
+        assert!(!suffice(&answers([(0, damaged()), (1, damaged()), (2, damaged())]), 3));
+        assert!(!suffice(&answers([(0, damaged()), (1, blank()), (2, blank())]), 3));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Views of several banks in one process, with messages carried by hand.
 
+mod overtaken;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ mod opening;
 mod operations;
 mod properties;
 mod registration;
+mod snapshot;
 
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::book::Book;

@@ -1,0 +1,32 @@
+//! `netbanking compact`: makes a stopped bank's journal short.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::CommandError;
+use super::disk::DiskArgs;
+use crate::store::recovery::{compact, whole};
+
+/// What `netbanking compact` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "A bank that was away for longer than this journal reaches back is given the snapshot. \
+    To have running banks do this by themselves, set journal.positions_max in nodes.json.")]
+pub(super) struct CompactArgs {
+    #[command(flatten)]
+    disk: DiskArgs,
+}
+
+/// Executes the journal once more, writes the ledger down, and drops what came to it.
+pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
+    let owner = arguments.disk.owner()?;
+    let (mut store, book, disk) = whole(&arguments.disk.data, owner)?;
+    let position = book.position();
+    let said = match compact(&mut store, book, disk)? {
+        true => format!("the ledger of position {position} is the snapshot now; the journal below it is gone"),
+        false => "nothing was executed yet: there is no journal to make short".to_owned(),
+    };
+    // With standard output closed, the exit code says it.
+    let _ = writeln!(io::stdout(), "bank {}: {said}", owner.bank);
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! What the commands that work on a stopped bank's data folder have in common.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::CommandError;
+use super::node::bank_of;
+use crate::config::Config;
+use crate::store::Owner;
+
+/// Whose disk, and where.
+#[derive(Debug, Args)]
+pub(super) struct DiskArgs {
+    /// Number of the bank: its index in nodes.json, counted from 0
+    #[arg(long, env = "NETBANKING_BANK", value_name = "N")]
+    bank: u16,
+    /// The banks of the consortium
+    #[arg(long, env = "NETBANKING_NODES", value_name = "FILE", default_value = "nodes.json")]
+    nodes: PathBuf,
+    /// Folder of this bank's own data
+    #[arg(long, env = "NETBANKING_DATA", value_name = "DIR")]
+    pub(super) data: PathBuf,
+}
+
+impl DiskArgs {
+    /// Whose the disk must be; refuses a folder that is not there, which opening would make.
+    pub(super) fn owner(&self) -> Result<Owner, CommandError> {
+        let config = Config::load(&self.nodes)?;
+        let bank = bank_of(self.bank, &config, &self.nodes)?;
+        if !self.data.is_dir() {
+            return Err(CommandError::Usage(format!("--data {}: there is no such folder", self.data.display())));
+        }
+        Ok(Owner { bank, banks: config.nodes.len() })
+    }
+}

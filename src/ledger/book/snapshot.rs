@@ -1,0 +1,296 @@
+//! A book as text, to be kept and sent instead of the journal that made it.
+//!
+//! One JSON record a line, cut into pieces of bounded size between two lines. The same book gives the same pieces at
+//! every bank, so a bank may fetch one piece here and the next one there. What can be derived (the tables by number,
+//! key and document) is not written; whoever reads derives it again and audits the whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Book;
+use super::idempotency::RememberedKey;
+use crate::ledger::account::{Account, AccountNumber, TypeAccount};
+use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, UserName};
+use crate::ledger::money::Centavos;
+use crate::ledger::pix::PixKey;
+use crate::ledger::statement::{Entry, EntryKind};
+use crate::protocol::ids::{BankId, ChainHash, EventId, Position};
+
+/// Bytes after which a piece ends; a record more may come on top.
+pub const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
+/// What the lines mean. A change of it is a change of what banks say to each other.
+const FORMAT: u32 = 1;
+
+/// A line.
+#[derive(Serialize, Deserialize)]
+enum Record {
+    /// The first one.
+    Book(Heading),
+    Customer(UserName, PersonName, Document, PasswordHash),
+    /// In opening order; its entries follow.
+    Account(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey),
+    /// Of the account above: kind, value, balance after it, time, who, bank that was asked, request, position, key.
+    Entry(EntryKind, Centavos, Centavos, i64, UserName, BankId, EventId, Position, Option<PixKey>),
+    Key(RememberedKey),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Heading {
+    format: u32,
+    position: Position,
+    hash: ChainHash,
+    time_ms: i64,
+    /// Without the zeros at the end: a bank that has joined later is not written until it matters.
+    cash: Vec<i128>,
+    counts: Counts,
+}
+
+/// How many records of each kind there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counts {
+    customers: usize,
+    accounts: usize,
+    entries: usize,
+    keys: usize,
+}
+
+/// Writes a book piece by piece: each call does a bounded amount of work.
+#[derive(Clone, Debug)]
+pub struct Pieces {
+    book: Arc<Book>,
+    next: Place,
+}
+
+/// Which record comes next.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Heading,
+    Customer(usize),
+    Account(usize),
+    Entry { account: usize, entry: usize },
+    Key(usize),
+}
+
+impl Pieces {
+    /// The pieces of a book, from the first.
+    #[must_use]
+    pub fn of(book: Arc<Book>) -> Self {
+        Pieces { book, next: Place::Heading }
+    }
+
+    fn next_record(&mut self) -> Option<Record> {
+        let book = &self.book;
+        loop {
+            let (record, next) = match self.next {
+                Place::Heading => (Some(Record::Book(heading(book))), Place::Customer(0)),
+                Place::Customer(index) => match book.registered.get(index) {
+                    Some(user_name) => (Some(customer_record(book, user_name)), Place::Customer(index + 1)),
+                    None => (None, Place::Account(0)),
+                },
+                Place::Account(index) => match book.accounts.get(index) {
+                    Some(account) => (Some(account_record(account)), Place::Entry { account: index, entry: 0 }),
+                    None => (None, Place::Key(0)),
+                },
+                Place::Entry { account, entry } => match book.accounts[account].statement.get(entry) {
+                    Some(found) => (Some(entry_record(found)), Place::Entry { account, entry: entry + 1 }),
+                    None => (None, Place::Account(account + 1)),
+                },
+                Place::Key(index) => {
+                    let key = book.remembered.nth(index)?;
+                    (Some(Record::Key(key)), Place::Key(index + 1))
+                }
+            };
+            self.next = next;
+            if record.is_some() {
+                return record;
+            }
+        }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut piece = Vec::new();
+        while piece.len() < SNAPSHOT_PIECE_BYTES
+            && let Some(record) = self.next_record()
+        {
+            serde_json::to_writer(&mut piece, &record).expect("records are JSON, and memory takes it");
+            piece.push(b'\n');
+        }
+        (!piece.is_empty()).then(|| String::from_utf8(piece).expect("serde_json writes UTF-8"))
+    }
+}
+
+fn heading(book: &Book) -> Heading {
+    let last = book.cash.iter().rposition(|cash| *cash != 0).map_or(0, |index| index + 1);
+    let counts = Counts {
+        customers: book.registered.len(),
+        accounts: book.accounts.len(),
+        entries: book.accounts.iter().map(|account| account.statement.len()).sum(),
+        keys: book.remembered.count(),
+    };
+    Heading {
+        format: FORMAT,
+        position: book.position,
+        hash: book.hash,
+        time_ms: book.time_ms,
+        cash: book.cash[..last].to_vec(),
+        counts,
+    }
+}
+
+fn customer_record(book: &Book, user_name: &UserName) -> Record {
+    let Customer { user_name, name, num_cadastro, password_hash } =
+        book.customer(user_name).expect("who was registered is a customer").clone();
+    Record::Customer(user_name, name, num_cadastro, password_hash)
+}
+
+fn account_record(account: &Account) -> Record {
+    let Account { bank, number, type_account, holders, key, .. } = account;
+    Record::Account(*bank, *number, *type_account, holders.clone(), key.clone())
+}
+
+fn entry_record(entry: &Entry) -> Record {
+    let Entry { kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix } = entry.clone();
+    Record::Entry(kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix)
+}
+
+/// Why a text is no snapshot of a book.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSnapshot {
+    /// A line that does not belong there.
+    #[error("line {line} of the snapshot: {why}")]
+    Line {
+        /// Counted from 1 over all pieces.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Fewer or more records than the first line announces.
+    #[error("the snapshot has other records than its first line announces")]
+    Incomplete,
+    /// The records do not add up to a book.
+    #[error("the snapshot does not add up: {0}")]
+    Audit(String),
+}
+
+impl Book {
+    /// Reads back what [`Pieces`] wrote, for a consortium that may have more banks by now; whatever is asked of the
+    /// book afterwards gets the answer that the written one would have given.
+    ///
+    /// # Errors
+    /// [`BadSnapshot`] for anything that no book would have written.
+    pub fn from_snapshot<'a>(banks: usize, pieces: impl Iterator<Item = &'a str>) -> Result<Book, BadSnapshot> {
+        let mut reader =
+            Reader { book: Book::new(banks), announced: None, seen: Counts::default(), ids: BTreeMap::new() };
+        for (index, line) in pieces.flat_map(str::lines).enumerate() {
+            let bad = |why: String| BadSnapshot::Line { line: index + 1, why };
+            let record = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+            reader.take(record).map_err(|why| bad(why.to_owned()))?;
+        }
+        if reader.announced != Some(reader.seen) {
+            return Err(BadSnapshot::Incomplete);
+        }
+        reader.book.verify().map_err(BadSnapshot::Audit)?;
+        Ok(reader.book)
+    }
+}
+
+/// A book under way.
+struct Reader {
+    book: Book,
+    announced: Option<Counts>,
+    seen: Counts,
+    /// The entries of one request share its id.
+    ids: BTreeMap<Position, EventId>,
+}
+
+impl Reader {
+    fn take(&mut self, record: Record) -> Result<(), &'static str> {
+        if self.announced.is_some() == matches!(record, Record::Book(_)) {
+            return Err("the heading stands first, and once");
+        }
+        let Counts { accounts, entries, keys, .. } = self.seen;
+        match record {
+            Record::Book(heading) => self.take_heading(heading),
+            Record::Customer(user_name, name, num_cadastro, password_hash) if accounts == 0 && keys == 0 => {
+                self.take_customer(Customer { user_name, name, num_cadastro, password_hash })
+            }
+            Record::Account(bank, number, type_account, holders, key) if keys == 0 => {
+                let (balance, statement) = (Centavos::ZERO, Vec::new());
+                self.take_account(Account { bank, number, type_account, holders, key, balance, statement })
+            }
+            Record::Entry(kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix) if keys == 0 => {
+                self.seen.entries = entries + 1;
+                self.take_entry(Entry { kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix })
+            }
+            Record::Key(key) => {
+                self.seen.keys = keys + 1;
+                if self.book.remembered.restore(key) { Ok(()) } else { Err("a key stands twice or too late") }
+            }
+            _ => Err("it stands in the wrong order"),
+        }
+    }
+
+    fn take_heading(&mut self, heading: Heading) -> Result<(), &'static str> {
+        let Heading { format, position, hash, time_ms, cash, counts } = heading;
+        if format != FORMAT {
+            return Err("another version of this program wrote it");
+        }
+        let book = &mut self.book;
+        book.cash.get_mut(..cash.len()).ok_or("it speaks of more banks than there are")?.copy_from_slice(&cash);
+        (book.position, book.hash, book.time_ms) = (position, hash, time_ms);
+        self.announced = Some(counts);
+        Ok(())
+    }
+
+    fn take_customer(&mut self, customer: Customer) -> Result<(), &'static str> {
+        let book = &mut self.book;
+        if book.customers.contains_key(&customer.user_name) || book.documents.contains(&customer.num_cadastro) {
+            return Err("the customer stands twice");
+        }
+        self.seen.customers += 1;
+        book.enter(customer);
+        Ok(())
+    }
+
+    fn take_account(&mut self, mut account: Account) -> Result<(), &'static str> {
+        let book = &mut self.book;
+        if account.holders.is_empty() || account.bank.index() >= book.cash.len() {
+            return Err("the account has no holder or no bank");
+        }
+        if book.numbers.contains_key(&(account.bank, account.number)) || book.keys.contains_key(&account.key) {
+            return Err("the account stands twice");
+        }
+        for holder in &mut account.holders {
+            *holder = book.customer(holder).ok_or("a holder is no customer")?.user_name.clone();
+        }
+        self.seen.accounts += 1;
+        book.open(account);
+        Ok(())
+    }
+
+    /// Entries share names, keys and ids as they did before: there may be millions.
+    fn take_entry(&mut self, mut entry: Entry) -> Result<(), &'static str> {
+        let book = &mut self.book;
+        entry.made_by = book.customer(&entry.made_by).ok_or("who made the entry is no customer")?.user_name.clone();
+        let id = self.ids.entry(entry.position).or_insert_with(|| entry.id.clone());
+        if entry.id != *id {
+            return Err("one position has two requests");
+        }
+        entry.id = id.clone();
+        let account = book.accounts.last_mut().ok_or("the entry has no account")?;
+        if account.balance.checked_add(entry.value) != Some(entry.balance_after) {
+            return Err("the entry does not follow from the one before");
+        }
+        account.balance = entry.balance_after;
+        account.statement.push(entry);
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::ledger::book::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
+use crate::protocol::executor::restored;
+use crate::protocol::ids::{BankId, ChainHash};
+use crate::protocol::snapshot::{SnapshotHead, digest_with};
+
+/// The book as pieces.
+pub(super) fn pieces(book: &Book) -> Vec<String> {
+    Pieces::of(Arc::new(book.clone())).collect()
+}
+
+/// The book read back from pieces.
+pub(super) fn read(pieces: &[String]) -> Result<Book, BadSnapshot> {
+    Book::from_snapshot(BANKS, pieces.iter().map(String::as_str))
+}
+
+/// What reading says of a book with a joint account when one text in it is replaced by another.
+fn refusal_of(from: &str, to: &str) -> String {
+    let mut trial = Trial::with_customers();
+    let joint = Opening { type_account: TypeAccount::Conjunta, users: vec![user("ana")], ..opening("cia", 303) };
+    done(trial.ask(2, Action::CreateAccount(joint)));
+    done(trial.ask_with_key(0, Some("ana"), "k", package(vec![transfer(0, 101, 1_000, "1:bia")])));
+    let text = pieces(&trial.book).concat();
+    assert!(text.contains(from), "{from} stands in\n{text}");
+    read(&[text.replacen(from, to, 1)]).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_book_has_a_snapshot_too() {
+    let pieces = pieces(&Book::new(BANKS));
+    assert_eq!(pieces.len(), 1);
+    assert_eq!(read(&pieces).unwrap().position(), Book::new(BANKS).position());
+    assert_eq!(read(&[]).unwrap_err(), BadSnapshot::Incomplete);
+}
+
+#[test]
+fn a_large_book_comes_in_pieces_of_bounded_size_that_end_between_lines() {
+    let mut trial = Trial::with_customers();
+    let request = trial.request(None, None, package(vec![deposit(0, 101, 1); 1_000]));
+    for _ in 0..15 {
+        trial.book.apply(BankId(0), trial.members, &request.to_raw());
+    }
+    let pieces = pieces(&trial.book);
+    assert!(pieces.len() > 1, "{}", pieces.len());
+    assert!(pieces.iter().all(|piece| piece.ends_with('\n') && piece.len() < SNAPSHOT_PIECE_BYTES + 1_000));
+    assert_eq!(read(&pieces).unwrap().accounts(), trial.book.accounts());
+}
+
+#[test]
+fn a_snapshot_fits_a_consortium_that_has_grown_and_none_that_has_shrunk() {
+    let pieces = pieces(&Trial::with_customers().book);
+    let read = |banks| Book::from_snapshot(banks, pieces.iter().map(String::as_str));
+    let grown = read(BANKS + 1).unwrap();
+    assert_eq!(grown.banks(), BANKS + 1);
+    assert_eq!(Pieces::of(Arc::new(grown)).collect::<Vec<_>>(), pieces, "it is the same snapshot still");
+    // Bank 2 holds nothing yet, bank 1 does.
+    assert!(read(2).is_ok());
+    assert!(read(1).unwrap_err().to_string().contains("more banks than there are"));
+}
+
+#[test]
+fn cash_beyond_64_bits_survives() {
+    let mut trial = Trial::with_customers();
+    for (bank, account) in [(0, 101), (1, 202)] {
+        done(trial.operate("ana", vec![deposit(bank, account, i64::MAX - 10_000)]));
+    }
+    let joint = Opening { type_account: TypeAccount::Conjunta, users: vec![user("bia")], ..opening("ana", 103) };
+    done(trial.ask(0, Action::CreateAccount(Opening { pix_type: PixType::NumConta, ..joint })));
+    assert!(trial.book.cash[0] < i128::from(i64::MIN));
+    assert_eq!(read(&pieces(&trial.book)).unwrap().cash, trial.book.cash);
+}
+
+#[test]
+fn records_that_do_not_add_up_are_refused_with_the_reason() {
+    for (from, to, reason) in [
+        ("{\"Book\":{\"format\":1", "{\"Book\":{\"format\":2", "another version"),
+        ("{\"Book\"", "{\"Buch\"", "unknown variant"),
+        ("\"customers\":3", "\"customers\":4", "other records than"),
+        ("\"keys\":1", "\"keys\":0", "other records than"),
+        ("{\"Customer\":[\"bia\"", "{\"Customer\":[\"ana\"", "the customer stands twice"),
+        ("000.000.000-02", "000.000.000-01", "the customer stands twice"),
+        ("{\"Customer\":[\"bia\"", "{\"Customer\":[\"bob\"", "a holder is no customer"),
+        ("{\"Account\":[1,202", "{\"Account\":[0,101", "the account stands twice"),
+        ("{\"Account\":[1,202", "{\"Account\":[7,202", "no holder or no bank"),
+        ("{\"Account\":[1,202", "{\"Account\":[2,202", "o caixa do banco 1"),
+        ("[\"TRANSFER\",-1000,9000", "[\"TRANSFER\",-1001,9000", "does not follow"),
+        ("[\"RECEIVE\",1000,11000", "[\"RECEIVE\",1001,11001", "a soma de todos"),
+        ("[-10000", "[-10001", "o caixa do banco 0"),
+    ] {
+        let refusal = refusal_of(from, to);
+        assert!(refusal.contains(reason), "{from} → {to}: {refusal}");
+    }
+}
+
+#[test]
+fn lines_in_another_order_are_refused() {
+    let text = pieces(&Trial::with_customers().book).concat();
+    let mut lines: Vec<_> = text.split_inclusive('\n').map(str::to_owned).collect();
+    let (first, last) = (1, lines.len() - 1);
+    lines.swap(first, last);
+    assert!(read(&lines).is_err());
+    assert!(read(&[text.clone(), text]).unwrap_err().to_string().contains("the heading stands first"));
+}
+
+#[test]
+fn any_changed_byte_of_a_piece_is_refused_by_the_head() {
+    let book = Trial::with_customers().book;
+    let pieces = pieces(&book);
+    let head = SnapshotHead {
+        position: book.position(),
+        hash: book.hash(),
+        executed: crate::protocol::effect::Executions {
+            last: crate::protocol::order_key::OrderKey {
+                view: crate::protocol::ids::Ballot::default(),
+                sum: 1,
+                sender: BankId(0),
+            },
+            members: BankSet::all(BANKS),
+            clock: vec![1, 0, 0].into(),
+        },
+        pieces: 1,
+        digest: digest_with(ChainHash::default(), &pieces[0]),
+    };
+    assert!(restored(BANKS, &head, &pieces).is_some());
+    assert!(restored(BANKS, &head, &[]).is_none());
+    for place in 0..pieces[0].len() {
+        let mut bytes = pieces[0].clone().into_bytes();
+        bytes[place] ^= 1;
+        let changed = [String::from_utf8_lossy(&bytes).into_owned()];
+        assert!(restored(BANKS, &head, &changed).is_none(), "byte {place}");
+    }
+    let elsewhere = SnapshotHead { position: book.position().next(), ..head };
+    assert!(restored(BANKS, &elsewhere, &pieces).is_none());
+}

@@ -1,0 +1,39 @@
+//! Attempts that a later one overtakes while something of them is still on its way. All of these were found by the
+//! simulator.
+
+use super::*;
+
+/// A bank that others have asked to stop and to prepare a plan that begins after the first of three executed events.
+fn preparing() -> (Consortium, Vec<JournalEntry>) {
+    let events = (1..=3).map(|counter| event(FIRST, 0, [counter, 0, 0]));
+    let journal: Vec<_> = events.zip(1..).map(|(held, position)| entry(held, position)).collect();
+    let mut consortium = Consortium::start(vec![blank(3), disk(FIRST, &journal, Vec::new()), blank(3)]);
+    let ballot = Ballot { round: 2, coordinator: BankId(1) };
+    let plan = PreparePlan {
+        ballot,
+        members: BankSet::all(3),
+        position: Position(1),
+        hash: journal[0].hash,
+        source: BankId(1),
+        clock: vec![1, 0, 0].into(),
+        events: Vec::new(),
+    };
+    for message in [ViewMessage::Stop(ballot), ViewMessage::Prepare(plan)] {
+        consortium.give(BankId(0), ViewInput::Message(BankId(1), message));
+    }
+    assert_eq!(consortium.views[0].phase, Phase::Fetching);
+    (consortium, journal)
+}
+
+#[test]
+fn a_plan_whose_source_has_executed_more_meanwhile_is_given_up_and_is_no_divergence() {
+    let (mut consortium, journal) = preparing();
+    let piece = ViewMessage::JournalPiece {
+        entries: journal.into_iter().map(WireEntry::from).collect(),
+        hash_before: Some(ChainHash::default()),
+        starts_after: Position(0),
+    };
+    consortium.give(BankId(0), ViewInput::Message(BankId(1), piece));
+    assert_eq!(consortium.views[0].phase, Phase::Outside);
+    assert_eq!(consortium.views[0].state.position, Position(3), "what was executed elsewhere is kept");
+}

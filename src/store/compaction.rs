@@ -1,0 +1,101 @@
+//! Keeps the journal below a limit while the node runs: asks the ledger for a copy of itself, writes it down as a
+//! snapshot a few pieces at a time, and then drops the journal's old end bit by bit.
+//!
+//! All of it goes through ordinary changes, in the commits that there are anyway, so nobody waits for it. A crash at any
+//! moment leaves the old snapshot or the new one, and a journal that reaches back to it.
+
+use std::sync::Arc;
+
+use super::Change;
+use crate::ledger::Book;
+use crate::ledger::book::Pieces;
+use crate::protocol::effect::{Effect, Executions, LedgerInput};
+use crate::protocol::ids::{ChainHash, Position};
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+
+/// Most pieces that are written down at a time.
+const PIECES_AT_ONCE: usize = 4;
+
+/// What keeps one node's journal short.
+#[derive(Debug, Default)]
+pub(super) struct Compaction {
+    /// Most positions that the journal may reach back; 0 is without limit.
+    positions_max: u64,
+    stage: Stage,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Idle,
+    /// The ledger was asked for a copy of itself.
+    Asked,
+    /// Once over the pieces, to know what the head must say,
+    Hashing { book: Arc<Book>, left: Pieces, head: SnapshotHead },
+    /// once more to store them.
+    Storing { left: Pieces, head: SnapshotHead, next: u32 },
+    /// The snapshot is on disk.
+    Dropping { through: Position, before: Option<Position> },
+}
+
+impl Compaction {
+    pub(super) fn new(positions_max: u64) -> Self {
+        Compaction { positions_max, stage: Stage::Idle }
+    }
+
+    /// The ledger's copy of itself has come.
+    pub(super) fn begin(&mut self, book: Arc<Book>, executed: Executions) {
+        if matches!(self.stage, Stage::Asked) {
+            let (position, hash) = (book.position(), book.hash());
+            let head = SnapshotHead { position, hash, executed, pieces: 0, digest: ChainHash::default() };
+            self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&book)), book, head };
+        }
+    }
+
+    /// A snapshot is arriving from another bank: there is no room for one of its own.
+    pub(super) fn abandon(&mut self) {
+        self.stage = Stage::Idle;
+    }
+
+    /// Goes a bounded way further; the journal reaches from one position to another.
+    pub(super) fn step(&mut self, from: Position, to: Position, changes: &mut Vec<Change>, out: &mut Vec<Effect>) {
+        self.stage = match std::mem::take(&mut self.stage) {
+            Stage::Idle if self.positions_max > 0 && to.0.saturating_sub(from.0) > self.positions_max => {
+                out.push(Effect::Ledger(LedgerInput::Snapshot));
+                Stage::Asked
+            }
+            Stage::Hashing { book, mut left, mut head } => {
+                let before = head.pieces;
+                for piece in left.by_ref().take(PIECES_AT_ONCE) {
+                    head.pieces += 1;
+                    head.digest = digest_with(head.digest, &piece);
+                }
+                if head.pieces > before {
+                    Stage::Hashing { book, left, head }
+                } else {
+                    Stage::Storing { left: Pieces::of(book), head, next: 0 }
+                }
+            }
+            Stage::Storing { mut left, head, mut next } => {
+                for text in left.by_ref().take(PIECES_AT_ONCE) {
+                    changes.push(Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index: next, text }));
+                    next += 1;
+                }
+                if next < head.pieces {
+                    Stage::Storing { left, head, next }
+                } else {
+                    // Banks that were away for a moment still find what they lack in the journal.
+                    let through = Position(head.position.0.saturating_sub(self.positions_max / 2));
+                    changes.push(Change::SnapshotMade(head));
+                    Stage::Dropping { through, before: None }
+                }
+            }
+            Stage::Dropping { through, before } if from < through && before != Some(from) => {
+                changes.push(Change::DropJournal { through });
+                Stage::Dropping { through, before: Some(from) }
+            }
+            Stage::Dropping { .. } => Stage::Idle,
+            stage => stage,
+        };
+    }
+}

@@ -1,0 +1,159 @@
+//! What a node does with its disk when it starts: rebuild the ledger and prove that it came out as it was; and if the
+//! disk is damaged, put the files aside and begin anew as a learner.
+//!
+//! A learner counts for no majority until it has prepared a view, so what its disk has forgotten cannot be decided
+//! again by it. Nothing is ever deleted here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::sqlite::{FILE_NAMES, lock};
+use super::{Change, Found, Owner, Remembered, SqliteStore, Store, StoreError};
+use crate::ledger::Book;
+use crate::ledger::book::Pieces;
+use crate::protocol::effect::{Executions, Frozen};
+use crate::protocol::executor;
+use crate::protocol::ids::ChainHash;
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use crate::protocol::vector_clock::VectorClock;
+use crate::protocol::view::OnDisk;
+
+/// What a node's disk held.
+pub struct Recovered {
+    /// The disk.
+    pub store: SqliteStore,
+    /// The ledger.
+    pub book: Book,
+    /// What the view must know.
+    pub disk: OnDisk,
+    /// Where damaged files were put, and what was wrong with them.
+    pub set_aside: Option<(PathBuf, StoreError)>,
+}
+
+/// Opens a data folder and rebuilds the ledger. A damaged journal is put aside, into a folder `damaged-…` beside it,
+/// and the node begins as a learner; a bank that is alone has nobody to learn from, and is refused instead.
+///
+/// # Errors
+/// [`StoreError`] when the folder cannot be used, or its journal is another's.
+pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
+    let damage = match whole(folder, owner) {
+        Ok((store, book, disk)) => return Ok(Recovered { store, book, disk, set_aside: None }),
+        Err(damage @ StoreError::Damaged { .. }) if owner.banks > 1 => damage,
+        Err(error) => return Err(error),
+    };
+    let aside = set_aside(folder)?;
+    let mut store = SqliteStore::open(folder, owner)?;
+    store.write(&[Change::Forgotten])?;
+    let (book, disk) = rebuild(&mut store, owner.banks)?;
+    Ok(Recovered { store, book, disk, set_aside: Some((aside, damage)) })
+}
+
+/// Opens a data folder and rebuilds the ledger, or says why that cannot be; changes nothing.
+///
+/// # Errors
+/// As for [`recover`], and [`StoreError::Damaged`].
+pub fn whole(folder: &Path, owner: Owner) -> Result<(SqliteStore, Book, OnDisk), StoreError> {
+    let mut store = SqliteStore::open(folder, owner)?;
+    let (book, disk) = rebuild(&mut store, owner.banks)?;
+    Ok((store, book, disk))
+}
+
+/// Rebuilds the ledger from the snapshot and the journal and proves by the hashes that it came out the same.
+///
+/// # Errors
+/// [`StoreError::Damaged`]; [`StoreError::Differs`] when nothing is damaged and yet it did not come out the same.
+pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
+    match replay(store, banks) {
+        // Damage, if that is what it is, shows in the digests.
+        Err(differs @ StoreError::Differs { .. }) => Err(store.load(&mut |_| Ok(())).err().unwrap_or(differs)),
+        other => other,
+    }
+}
+
+fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
+    let Remembered { promised, prepared, learner, rescue, hearsay, arriving, snapshot: _ } = store.remembered()?;
+    let mut book = Book::new(banks);
+    // The clock of the last view: where it began, and every event of it that is here.
+    let mut clock = prepared.clock.clone();
+    clock.merge(&VectorClock::zero(banks));
+    let mut state = Frozen { clock, ..Frozen::default() };
+    store.load(&mut |found| {
+        match found {
+            Found::Snapshot { head, pieces } => {
+                let position = head.position;
+                book = executor::restored(banks, &head, &pieces).ok_or(StoreError::Differs { position })?;
+                if head.executed.last.view == prepared.ballot {
+                    state.clock.merge(&head.executed.clock);
+                }
+                state.executed = Some(head.executed);
+            }
+            Found::Executed(entry) => {
+                if entry.held.event.view == prepared.ballot {
+                    state.clock.merge(&entry.held.event.timestamp);
+                }
+                let executed = executor::apply(&mut book, &entry.held);
+                if (executed.position, executed.hash) != (entry.position, entry.hash) {
+                    return Err(StoreError::Differs { position: entry.position });
+                }
+                Executions::count(&mut state.executed, &entry.held);
+            }
+            Found::Held(held) => {
+                if held.event.view == prepared.ballot {
+                    state.clock.merge(&held.event.timestamp);
+                }
+                state.held.push(held);
+            }
+        }
+        Ok(())
+    })?;
+    if hearsay {
+        state.executed = state.executed.map(Executions::as_hearsay);
+    }
+    (state.position, state.hash) = (book.position(), book.hash());
+    // What lies below and was not executed never existed: a later view left it behind.
+    let last = state.executed.as_ref().map(|done| done.last);
+    state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
+    Ok((book, OnDisk { promised, prepared, learner, rescue, arriving, state }))
+}
+
+/// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that came to it, and gives the space
+/// back. What is held and not executed stays. Answers whether anything had been executed.
+///
+/// # Errors
+/// [`StoreError::Failed`] when the disk does.
+pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool, StoreError> {
+    let Some(executed) = disk.state.executed else { return Ok(false) };
+    let book = Arc::new(book);
+    let (mut pieces, mut digest) = (0, ChainHash::default());
+    for piece in Pieces::of(Arc::clone(&book)) {
+        digest = digest_with(digest, &piece);
+        pieces += 1;
+    }
+    let head = SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
+    for (index, text) in (0..).zip(Pieces::of(book)) {
+        store.write(&[Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index, text })])?;
+    }
+    store.write(&[Change::SnapshotComplete(head)])?;
+    store.shrink()?;
+    Ok(true)
+}
+
+/// Moves the files of a journal into a folder of their own.
+fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
+    let _lock = lock(folder)?;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let aside = folder.join(format!("damaged-{now_ms}"));
+    let cannot = |error: std::io::Error| StoreError::Open { path: aside.clone(), why: error.to_string() };
+    std::fs::create_dir(&aside).map_err(cannot)?;
+    for name in FILE_NAMES {
+        let file = folder.join(name);
+        // The tip goes last: as long as it is here, a half-moved journal is known to be damaged.
+        if file.exists() {
+            std::fs::rename(&file, aside.join(name)).map_err(cannot)?;
+        }
+    }
+    // The names have to be on disk before anything new is promised under them.
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)?;
+    Ok(aside)
+}

@@ -1,0 +1,154 @@
+//! The store's head: one small record with a digest of its own that everything else on the disk answers to.
+//!
+//! It says whose disk this is, what was promised and prepared, and how many rows there must be: each commit rewrites
+//! it, so a row that vanishes, appears or changes without a commit shows when the rows are read.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
+use crate::protocol::snapshot::SnapshotHead;
+
+/// First half of a SHA-256: enough against damage, which does not aim.
+pub(super) type RowDigest = [u8; 16];
+
+/// What the disk knows of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    pub(super) bank: BankId,
+    pub(super) banks: usize,
+    /// Drawn at the first start: this disk and no other.
+    pub(super) disk: String,
+    /// Version of what the banks said to each other when it was last used.
+    pub(super) protocol: u32,
+    /// Of the definitions of the tables: SQLite reads columns by what these say.
+    pub(super) tables: ChainHash,
+    /// How many commits there were.
+    pub(super) commits: u64,
+    pub(super) promised: Ballot,
+    /// Of the prepared plan, which has a row of its own because it may be long.
+    pub(super) plan: ChainHash,
+    pub(super) learner: bool,
+    pub(super) rescue: bool,
+    /// Whether others have told what was executed last, since that view was prepared.
+    #[serde(default)]
+    pub(super) hearsay: bool,
+    /// The ledger as it was, from which the journal goes on.
+    pub(super) snapshot: Option<Stored>,
+    /// A snapshot that is on its way.
+    pub(super) arriving: Option<Stored>,
+    /// The last position that is no longer in the journal, and the chain hash there.
+    pub(super) starts_after: (Position, ChainHash),
+    pub(super) events: Seal,
+    pub(super) executed: Seal,
+}
+
+/// A snapshot whose pieces are on this disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stored {
+    /// Under which number its pieces are found.
+    pub(super) number: i64,
+    pub(super) head: SnapshotHead,
+    /// How many of the pieces are here, from the first without a gap.
+    pub(super) here: u32,
+}
+
+/// How many rows a table has, and the sum of their digests: the same in whatever order they came and went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seal {
+    rows: u64,
+    #[serde(with = "hexadecimal")]
+    sum: u128,
+}
+
+impl Seal {
+    pub(super) fn add(&mut self, row: RowDigest) {
+        self.rows += 1;
+        self.sum = self.sum.wrapping_add(u128::from_be_bytes(row));
+    }
+
+    pub(super) fn take(&mut self, row: RowDigest) {
+        self.rows = self.rows.wrapping_sub(1);
+        self.sum = self.sum.wrapping_sub(u128::from_be_bytes(row));
+    }
+}
+
+/// JSON numbers of 128 bits are not read by everybody.
+mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{sum:032x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Head {
+    /// Reads the head; the inner error says what is wrong with one that is there or should be.
+    pub(super) fn read(db: &Connection) -> rusqlite::Result<Result<Head, String>> {
+        let columns = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
+        let row = db.query_row("SELECT content, digest FROM head WHERE one = 1", [], columns).optional()?;
+        let Some((content, digest)) = row else { return Ok(Err("the head is missing".into())) };
+        if sha256(&content).0[..] != digest[..] {
+            return Ok(Err("the head's digest".into()));
+        }
+        Ok(serde_json::from_str(&content).map_err(|error| format!("the head: {error}")))
+    }
+
+    /// Writes the head.
+    pub(super) fn write(&self, db: &Connection) -> rusqlite::Result<()> {
+        let content = serde_json::to_string(self).expect("the head is JSON");
+        let digest = sha256(&content);
+        let mut statement = db.prepare_cached("INSERT OR REPLACE INTO head VALUES (1, ?1, ?2)")?;
+        statement.execute(params![content, &digest.0[..]]).map(|_| ())
+    }
+}
+
+pub(super) fn sha256(text: &str) -> ChainHash {
+    ChainHash(Sha256::digest(text).into())
+}
+
+/// The digest of the fields of a row. None of them has a zero byte, or all have a fixed length.
+pub(super) fn row_digest(fields: &[&[u8]]) -> RowDigest {
+    let mut whole = Sha256::new();
+    for (index, field) in fields.iter().enumerate() {
+        if index > 0 {
+            whole.update([0]);
+        }
+        whole.update(field);
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&whole.finalize()[..16]);
+    half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_counts_rows_and_does_not_care_for_their_order() {
+        let [one, two] = [[1; 16], [0xff; 16]];
+        let mut left = Seal::default();
+        left.add(one);
+        left.add(two);
+        let mut right = Seal::default();
+        right.add(two);
+        assert_ne!(left, right);
+        right.add(one);
+        assert_eq!(left, right);
+        left.take(one);
+        left.add([2; 16]);
+        assert_ne!(left, right);
+        let text = serde_json::to_string(&left).unwrap();
+        assert_eq!(serde_json::from_str::<Seal>(&text).unwrap(), left, "{text}");
+    }
+}

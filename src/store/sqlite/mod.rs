@@ -1,0 +1,499 @@
+//! The embedded store: one SQLite file per node, in WAL mode, with an fsync for every commit.
+//!
+//! An event's key is its place in the file, so the journal is written and read in execution order. Nothing that is
+//! read is believed without proof: events, pieces and the plan have digests, the `head` has one too and says how many
+//! rows there must be, and the `tip` beside the file says how many commits. What remains is a disk that loses the tip
+//! and the end of the write-ahead log together: that looks like a crash that came earlier, and shows only when another
+//! bank proves that events were executed with this one (see `forgetful` on the page on the view's plan).
+//!
+//! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `rows` writes and reads them.
+
+mod head;
+mod rows;
+mod schema;
+mod tip;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
+
+use self::head::{Head, Seal, Stored};
+use self::rows::{EventRow, Writer, mark_digest, mark_of, to_sql};
+use self::schema::{APPLICATION_ID, SCHEMA_VERSION, SCHEMA_VERSION_1};
+use self::tip::Tip;
+use super::{Change, Found, Owner, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, Remembered, Store, StoreError};
+use crate::protocol::effect::{ExecutedMark, JournalEntry};
+use crate::protocol::ids::{ChainHash, Position};
+use crate::protocol::snapshot::SnapshotPiece;
+use crate::protocol::view::PreparePlan;
+use crate::wire::PROTOCOL_VERSION;
+
+/// SQLite up to 3.51.2 can lose a WAL reset (see its release notes for 3.51.3).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// The smallest page, with which every database begins.
+const SQLITE_HEADER_BYTES: u64 = 512;
+/// Pages that gather in the WAL before they are moved into the file.
+const CHECKPOINT_PAGES: i32 = 4_000;
+/// Name of the file in the data folder.
+const FILE_NAME: &str = "journal.sqlite";
+/// Name of the file that is locked while a process uses the folder.
+const LOCK_NAME: &str = "journal.lock";
+/// The files that belong to a journal.
+pub(super) const FILE_NAMES: [&str; 4] = ["journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
+
+const SELECT_EXECUTED: &str = "
+SELECT e.round, e.coordinator, e.sum, e.sender, e.members, e.body, e.digest, x.position, x.hash
+FROM executed x JOIN events e USING (round, coordinator, sum, sender)
+WHERE x.position > ?1 ORDER BY x.position";
+
+const SELECT_EVENTS: &str = "
+SELECT round, coordinator, sum, sender, members, body, digest FROM events
+ORDER BY round, coordinator, sum, sender";
+
+const SELECT_MARKS: &str = "SELECT round, coordinator, sum, sender, position, hash FROM executed ORDER BY position";
+
+/// The SQLite store.
+pub struct SqliteStore {
+    path: PathBuf,
+    connection: Connection,
+    tip: Tip,
+    head: Head,
+    /// Held while the store is open.
+    _lock: File,
+}
+
+/// A file on its way to be a store.
+struct Opening {
+    path: PathBuf,
+    connection: Connection,
+    tip: Tip,
+}
+
+impl SqliteStore {
+    /// Opens the journal in a data folder, making both at the first start.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder cannot be used, or the file is foreign, damaged, in use or another bank's.
+    pub fn open(folder: &Path, owner: Owner) -> Result<Self, StoreError> {
+        let path = folder.join(FILE_NAME);
+        let cannot = |why: String| StoreError::Open { path: path.clone(), why };
+        let lock = lock(folder)?;
+        let length = make_private(&path).map_err(|error| cannot(error.to_string()))?;
+        let tip = Tip::in_folder(folder);
+        // SQLite would begin anew in a file that is too short for its header.
+        match tip.read() {
+            Some(_) if length < SQLITE_HEADER_BYTES => {
+                return Err(StoreError::Damaged { path, why: format!("it has {length} bytes") });
+            }
+            None if (1..SQLITE_HEADER_BYTES).contains(&length) => {
+                return Err(StoreError::Foreign { path, why: format!("it has {length} bytes") });
+            }
+            _ => {}
+        }
+        let connection = Connection::open(&path).map_err(|error| cannot(error.to_string()))?;
+        let mut opening = Opening { path, connection, tip };
+        opening.settle().map_err(|error| opening.failed(&error))?;
+        let head = opening.recognise(owner)?;
+        let Opening { path, connection, tip } = opening;
+        let mut store = SqliteStore { path, connection, tip, head, _lock: lock };
+        store.belong_to(owner)?;
+        Ok(store)
+    }
+
+    /// Declares, in a person's name, that this disk decides how the next view begins although too few others are left.
+    /// Answers whether it may: a disk that lacks something, or never belonged to a view, knows too little.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    pub fn declare_rescue(&mut self) -> Result<bool, StoreError> {
+        if self.head.learner || self.remembered()?.prepared == PreparePlan::default() {
+            return Ok(false);
+        }
+        self.commit(|writer| {
+            writer.head.rescue = true;
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
+    /// Gives the space of what was dropped back to the disk.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    pub fn shrink(&mut self) -> Result<(), StoreError> {
+        self.connection
+            .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
+            .map_err(|error| StoreError::Failed { path: self.path.clone(), why: error.to_string() })
+    }
+
+    /// Banks may join at the end of nodes.json; from then on the disk belongs to all of them.
+    fn belong_to(&mut self, owner: Owner) -> Result<(), StoreError> {
+        if (self.head.banks, self.head.protocol) == (owner.banks, PROTOCOL_VERSION) {
+            return self.remember_tip();
+        }
+        self.commit(|writer| {
+            (writer.head.banks, writer.head.protocol) = (owner.banks, PROTOCOL_VERSION);
+            Ok(())
+        })
+    }
+
+    /// One transaction, on disk when this returns.
+    fn commit(&mut self, write: impl FnOnce(&mut Writer<'_>) -> rusqlite::Result<()>) -> Result<(), StoreError> {
+        let mut head = self.head.clone();
+        head.commits += 1;
+        let written = (|| {
+            let transaction = self.connection.transaction()?;
+            write(&mut Writer { transaction: &transaction, head: &mut head })?;
+            head.write(&transaction)?;
+            transaction.commit()
+        })();
+        written.map_err(|error: rusqlite::Error| self.failed(error.to_string()))?;
+        self.head = head;
+        self.remember_tip()
+    }
+
+    /// Whole and understood: from here on it is closed as SQLite closes its files. A file whose header is damaged may
+    /// still refuse to be written.
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        let mut head = self.head.clone();
+        head.commits += 1;
+        let written = (|| {
+            let transaction = self.connection.transaction()?;
+            head.write(&transaction)?;
+            transaction.commit()?;
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(|_| ())
+        })();
+        match written {
+            Ok(()) => self.head = head,
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+                return Err(self.damaged(error.to_string()));
+            }
+            Err(error) => return Err(self.failed(error.to_string())),
+        }
+        self.remember_tip()
+    }
+
+    fn remember_tip(&mut self) -> Result<(), StoreError> {
+        let Head { disk, commits, .. } = &self.head;
+        self.tip.write(disk, *commits).map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// Walks events and marks of execution side by side; both must be complete.
+    fn walk(&self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| self.reading_failed(&error);
+        let snapshot_ends = self.head.snapshot.as_ref().map_or(Position::default(), |stored| stored.head.position);
+        let (mut events_seen, mut executed_seen) = (Seal::default(), Seal::default());
+        let mut held = Vec::new();
+        let mut select_events = self.connection.prepare(SELECT_EVENTS).map_err(failed)?;
+        let mut events = select_events.query([]).map_err(failed)?;
+        let mut select_marks = self.connection.prepare(SELECT_MARKS).map_err(failed)?;
+        let mut marks = select_marks.query([]).map_err(failed)?;
+        let mut next_mark = || -> Result<Option<ExecutedMark>, StoreError> {
+            let mark = marks.next().map_err(failed)?.map(mark_of).transpose().map_err(failed)?;
+            mark.iter().for_each(|mark| executed_seen.add(mark_digest(mark)));
+            Ok(mark)
+        };
+        let mut mark = next_mark()?;
+        while let Some(row) = events.next().map_err(failed)? {
+            let mut row = EventRow::read(row).map_err(failed)?;
+            let event = row.held().ok_or_else(|| self.damaged_event(&row))?;
+            events_seen.add(row.digest);
+            match mark.take_if(|mark| mark.key == row.key) {
+                Some(ExecutedMark { position, hash, .. }) => {
+                    mark = next_mark()?;
+                    if position > snapshot_ends {
+                        found(Found::Executed(JournalEntry { held: event, position, hash }))?;
+                    }
+                }
+                None => held.push(event),
+            }
+        }
+        // A mark whose event is gone ends the walk early, so that the seal of the marks does not fit.
+        if (events_seen, executed_seen) != (self.head.events, self.head.executed) {
+            return Err(self.damaged("rows are missing or are too many".into()));
+        }
+        held.into_iter().try_for_each(|held| found(Found::Held(held)))
+    }
+
+    fn damaged_event(&self, row: &EventRow) -> StoreError {
+        let key = row.key;
+        self.damaged(format!("event {}.{} of bank {}", key.view, key.sum, key.sender))
+    }
+
+    /// All pieces that the disk must have of a snapshot.
+    fn pieces(&self, stored: &Stored) -> Result<Vec<String>, StoreError> {
+        (0..stored.here).map(|index| self.piece(stored, index)).collect()
+    }
+
+    fn piece(&self, stored: &Stored, index: u32) -> Result<String, StoreError> {
+        let piece = rows::read_piece(&self.connection, stored, index).map_err(|error| self.reading_failed(&error))?;
+        piece.ok_or_else(|| self.damaged(format!("piece {index} of the snapshot of {}", stored.head.position)))
+    }
+
+    /// Reads executed events in order until `each` has enough.
+    fn each_executed(
+        &self,
+        after: Position,
+        each: &mut dyn FnMut(JournalEntry) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| self.reading_failed(&error);
+        let mut statement = self.connection.prepare_cached(SELECT_EXECUTED).map_err(failed)?;
+        let mut rows = statement.query([to_sql(after.0)]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let mut event = EventRow::read(row).map_err(failed)?;
+            let held = event.held().ok_or_else(|| self.damaged_event(&event))?;
+            let position = Position(row.get::<_, i64>(7).map_err(failed)?.unsigned_abs());
+            let hash = ChainHash(row.get(8).map_err(failed)?);
+            if !each(JournalEntry { held, position, hash })? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn reading_failed(&self, error: &rusqlite::Error) -> StoreError {
+        reading_failed(&self.path, error)
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), why }
+    }
+
+    fn failed(&self, why: String) -> StoreError {
+        StoreError::Failed { path: self.path.clone(), why }
+    }
+}
+
+impl Opening {
+    /// Sets what durability rests on, and reads it back.
+    fn settle(&self) -> rusqlite::Result<()> {
+        assert!(
+            rusqlite::version_number() >= SQLITE_VERSION_MIN,
+            "SQLite {} has a WAL bug; build with the bundled one",
+            rusqlite::version()
+        );
+        let db = &self.connection;
+        // A damaged file must be left as it is; see `load` for the end of this.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        let synchronous: i32 = db.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+        assert!(mode == "wal" && synchronous == 2, "SQLite keeps its commits: {mode}, {synchronous}");
+        // Takes the lock now rather than at the first write.
+        db.execute_batch("BEGIN IMMEDIATE; COMMIT")
+    }
+
+    /// Whose file it is; a blank one becomes the owner's.
+    fn recognise(&mut self, owner: Owner) -> Result<Head, StoreError> {
+        let pragma = |name: &str| self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+        let marks = || {
+            let tables = "SELECT count(*) FROM sqlite_schema";
+            let tables: i64 = self.connection.query_row(tables, [], |row| row.get(0))?;
+            // Even a file without tables has a first page once it was opened.
+            let blank = tables == 0 && pragma("page_count")? <= 1;
+            Ok((pragma("application_id")?, pragma("user_version")?, blank))
+        };
+        let (application, version, blank) = marks().map_err(|error| self.failed(&error))?;
+        let head = match (application == i64::from(APPLICATION_ID), version) {
+            (false, 0) if blank => return self.found(owner),
+            (true, version) if version == i64::from(SCHEMA_VERSION) => self.read_head()?,
+            (true, version) if version == i64::from(SCHEMA_VERSION_1) => {
+                schema::migrate(&mut self.connection).map_err(|error| self.reading_failed(&error))?
+            }
+            // A whole head of ours in a file whose marks are not: the marks are what is wrong.
+            _ if self.read_head().is_ok() => return Err(self.damaged("the marks of the file".into())),
+            (true, version) => {
+                let known = format!("{SCHEMA_VERSION_1} and {SCHEMA_VERSION}");
+                return Err(self.foreign(format!("version {version}, this program knows {known}")));
+            }
+            _ => return Err(self.foreign("another program's database".into())),
+        };
+        self.check_owner(&head, owner)?;
+        self.check_tip(&head)?;
+        Ok(head)
+    }
+
+    fn found(&mut self, owner: Owner) -> Result<Head, StoreError> {
+        if let Some(said) = self.tip.read() {
+            return Err(self.damaged(format!("the journal is gone; it had {} commits", said.commits)));
+        }
+        schema::found(&mut self.connection, owner).map_err(|error| self.failed(&error))
+    }
+
+    fn read_head(&self) -> Result<Head, StoreError> {
+        let read = || Ok((Head::read(&self.connection)?, schema::digest_of_tables(&self.connection)?));
+        let (head, tables) = read().map_err(|error| self.reading_failed(&error))?;
+        let head = head.map_err(|why| self.damaged(why))?;
+        if head.tables == tables { Ok(head) } else { Err(self.damaged("the definitions of the tables".into())) }
+    }
+
+    fn check_owner(&self, head: &Head, owner: Owner) -> Result<(), StoreError> {
+        if head.protocol > PROTOCOL_VERSION {
+            let why = format!("protocol {}, this program speaks {PROTOCOL_VERSION}", head.protocol);
+            return Err(self.foreign(why));
+        }
+        if head.bank == owner.bank && head.banks <= owner.banks {
+            return Ok(());
+        }
+        let found = format!("bank {} of {}", head.bank, head.banks);
+        let wanted = format!("bank {} of {}", owner.bank, owner.banks);
+        Err(StoreError::OtherBank { path: self.path.clone(), found, wanted })
+    }
+
+    fn check_tip(&self, head: &Head) -> Result<(), StoreError> {
+        match self.tip.read() {
+            Some(said) if said.disk != head.disk => Err(self.damaged("it is not the journal that was here".into())),
+            Some(said) if said.commits > head.commits => {
+                let why = format!("its last {} commits are gone", said.commits - head.commits);
+                Err(self.damaged(why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path: self.path.clone() },
+            Some(ErrorCode::NotADatabase) if self.tip.read().is_none() => self.foreign(error.to_string()),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => self.damaged(error.to_string()),
+            _ if is_cut_short(error) => self.damaged(error.to_string()),
+            // A header that SQLite cannot make sense of, where a tip says that it once could.
+            Some(ErrorCode::Unknown) if self.tip.read().is_some() => self.damaged(error.to_string()),
+            _ => StoreError::Open { path: self.path.clone(), why: error.to_string() },
+        }
+    }
+
+    fn reading_failed(&self, error: &rusqlite::Error) -> StoreError {
+        reading_failed(&self.path, error)
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), why }
+    }
+
+    fn foreign(&self, why: String) -> StoreError {
+        StoreError::Foreign { path: self.path.clone(), why }
+    }
+}
+
+impl Store for SqliteStore {
+    fn remembered(&mut self) -> Result<Remembered, StoreError> {
+        let prepared = rows::read_plan(&self.connection, &self.head).map_err(|error| self.reading_failed(&error))?;
+        let prepared = prepared.ok_or_else(|| self.damaged("the prepared view".into()))?;
+        Ok(Remembered {
+            promised: self.head.promised,
+            prepared,
+            learner: self.head.learner,
+            rescue: self.head.rescue,
+            hearsay: self.head.hearsay,
+            arriving: self.head.arriving.as_ref().map(|stored| (stored.head.clone(), stored.here)),
+            snapshot: self.head.snapshot.as_ref().map(|stored| stored.head.clone()),
+        })
+    }
+
+    fn load(&mut self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let sound = "PRAGMA quick_check(1)";
+        let sound: String =
+            self.connection.query_row(sound, [], |row| row.get(0)).map_err(|error| self.reading_failed(&error))?;
+        if sound != "ok" {
+            return Err(self.damaged(sound));
+        }
+        if let Some(stored) = &self.head.arriving {
+            self.pieces(stored)?;
+        }
+        if let Some(stored) = &self.head.snapshot {
+            found(Found::Snapshot { head: stored.head.clone(), pieces: self.pieces(stored)? })?;
+        }
+        self.walk(found)?;
+        self.prove_writable()
+    }
+
+    fn write(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.commit(|writer| changes.iter().try_for_each(|change| writer.write(change)))
+    }
+
+    fn executed_after(&mut self, after: Position) -> Result<Vec<JournalEntry>, StoreError> {
+        let mut bytes = 0;
+        let mut entries = Vec::new();
+        self.each_executed(after, &mut |entry| {
+            bytes += entry.held.event.wire().get().len();
+            entries.push(entry);
+            Ok(entries.len() < PIECE_EVENTS_MAX && bytes < PIECE_BYTES_MAX)
+        })?;
+        Ok(entries)
+    }
+
+    fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
+        if position == self.head.starts_after.0 {
+            return Ok(Some(self.head.starts_after.1));
+        }
+        if let Some(stored) = self.head.snapshot.as_ref().filter(|stored| stored.head.position == position) {
+            return Ok(Some(stored.head.hash));
+        }
+        let failed = |error: rusqlite::Error| self.reading_failed(&error);
+        let mut statement =
+            self.connection.prepare_cached("SELECT hash FROM executed WHERE position = ?1").map_err(failed)?;
+        let hash = statement.query_row([to_sql(position.0)], |row| row.get(0)).optional();
+        Ok(hash.map_err(failed)?.map(ChainHash))
+    }
+
+    fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
+        Ok(self.head.starts_after.0)
+    }
+
+    fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        self.piece_of(self.head.snapshot.as_ref(), index)
+    }
+
+    fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        self.piece_of(self.head.arriving.as_ref(), index)
+    }
+}
+
+impl SqliteStore {
+    fn piece_of(&self, stored: Option<&Stored>, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        let Some(stored) = stored.filter(|stored| index < stored.here) else { return Ok(None) };
+        let text = self.piece(stored, index)?;
+        Ok(Some(SnapshotPiece { head: stored.head.clone(), index, text }))
+    }
+}
+
+/// Takes a data folder for this process, making it if it is not there. The journal holds documents and password
+/// hashes: the folder is for the node's own user alone.
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join(LOCK_NAME);
+    let cannot = |error: std::io::Error| StoreError::Open { path: path.clone(), why: error.to_string() };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
+    }
+}
+
+/// Makes the file if it is not there and answers its length. SQLite gives the files beside it the same mode.
+fn make_private(file: &Path) -> std::io::Result<u64> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(file)?.metadata().map(|found| found.len())
+}
+
+fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let (path, why) = (path.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        _ if is_cut_short(error) => StoreError::Damaged { path, why },
+        // The system refuses; what is in the file is another matter.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+        | Some(ErrorCode::OutOfMemory | ErrorCode::DiskFull) => StoreError::Open { path, why },
+        _ => StoreError::Damaged { path, why },
+    }
+}
+
+/// Whether the file ends before something that should be in it: SQLite counts that among the failures of the system.
+fn is_cut_short(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
+}

@@ -1,0 +1,296 @@
+//! Rows in and out: what a change writes, and what a row must be to be believed.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::head::{Head, RowDigest, Seal, Stored, row_digest, sha256};
+use crate::protocol::effect::ExecutedMark;
+use crate::protocol::event::{Event, Held};
+use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use crate::protocol::order_key::OrderKey;
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
+use crate::protocol::view::PreparePlan;
+use crate::store::{Change, DROP_EVENTS_MAX};
+
+/// Above every key there is.
+const ABOVE_ALL: OrderKey = OrderKey {
+    view: Ballot { round: i64::MAX as u64, coordinator: BankId(u16::MAX) },
+    sum: i64::MAX as u64,
+    sender: BankId(u16::MAX),
+};
+
+/// One transaction's worth of changes, and the head as it will be.
+pub(super) struct Writer<'a> {
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) head: &'a mut Head,
+}
+
+impl Writer<'_> {
+    pub(super) fn write(&mut self, change: &Change) -> rusqlite::Result<()> {
+        match change {
+            Change::Append(held) => self.insert_event(held),
+            Change::Executed(mark) => self.insert_executed(mark),
+            Change::Replayed(entry) => {
+                let key = entry.held.event.order_key();
+                self.head.hearsay = true;
+                self.insert_event(&entry.held)?;
+                self.insert_executed(&ExecutedMark { key, position: entry.position, hash: entry.hash })
+            }
+            Change::Promise(ballot) => {
+                self.head.promised = *ballot;
+                Ok(())
+            }
+            Change::Prepared { plan, fetched, dropped } => self.prepare(plan, fetched, dropped),
+            Change::Forgotten => {
+                self.head.learner = true;
+                Ok(())
+            }
+            Change::SnapshotPiece(piece) => self.insert_piece(piece),
+            Change::SnapshotComplete(head) => {
+                self.install(head)?;
+                self.drop_through(head.position, i64::MAX)?;
+                self.delete_events(None, Some(head.executed.last))?;
+                self.head.starts_after = (head.position, head.hash);
+                self.head.hearsay = true;
+                Ok(())
+            }
+            Change::SnapshotMade(head) => self.install(head),
+            Change::DropJournal { through } => self.drop_through(*through, DROP_EVENTS_MAX),
+        }
+    }
+
+    /// An event may be there already: held before it was fetched as executed.
+    fn insert_event(&mut self, held: &Held) -> rusqlite::Result<()> {
+        let key = held.event.order_key();
+        let (members, body) = (as_json(&held.members), held.event.wire().get());
+        let digest = digest_of(&members, body);
+        let sql = "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let (round, coordinator, sum, sender) = key_columns(key);
+        if statement.execute(params![round, coordinator, sum, sender, members, body, &digest[..]])? > 0 {
+            self.head.events.add(digest);
+        }
+        Ok(())
+    }
+
+    fn insert_executed(&mut self, mark: &ExecutedMark) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO executed VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let (round, coordinator, sum, sender) = key_columns(mark.key);
+        statement.execute(params![to_sql(mark.position.0), round, coordinator, sum, sender, &mark.hash.0[..]])?;
+        self.head.executed.add(mark_digest(mark));
+        Ok(())
+    }
+
+    /// What is not part of the plan never existed, whether the view knew of it or not.
+    fn prepare(&mut self, plan: &PreparePlan, fetched: &[Held], dropped: &[OrderKey]) -> rusqlite::Result<()> {
+        for key in dropped {
+            self.delete_events(Some(*key), Some(*key))?;
+        }
+        // Marks of execution that are still under way would be taken for events that never existed.
+        let last = self.last_executed()?;
+        if last.as_ref().map_or(Position::default(), |(position, _)| *position) == plan.position {
+            let planned: std::collections::BTreeSet<_> = plan.events.iter().map(|(key, _)| *key).collect();
+            for key in self.keys_above(last.map(|(_, key)| key))? {
+                if !planned.contains(&key) {
+                    self.delete_events(Some(key), Some(key))?;
+                }
+            }
+        }
+        fetched.iter().try_for_each(|held| self.insert_event(held))?;
+        (self.head.learner, self.head.rescue, self.head.hearsay) = (false, false, false);
+        write_plan(self.transaction, self.head, plan)
+    }
+
+    /// The last event that is known to have been executed, in the journal or before it.
+    fn last_executed(&self) -> rusqlite::Result<Option<(Position, OrderKey)>> {
+        let sql = "SELECT round, coordinator, sum, sender, position FROM executed ORDER BY position DESC LIMIT 1";
+        let read = |row: &Row<'_>| Ok((Position(row.get::<_, i64>(4)?.unsigned_abs()), key_of(row)?));
+        let in_journal = self.transaction.prepare_cached(sql)?.query_row([], read).optional()?;
+        let in_snapshot = self.head.snapshot.as_ref().map(|stored| (stored.head.position, stored.head.executed.last));
+        Ok(in_journal.max(in_snapshot))
+    }
+
+    fn keys_above(&self, key: Option<OrderKey>) -> rusqlite::Result<Vec<OrderKey>> {
+        let all = "SELECT round, coordinator, sum, sender FROM events";
+        match key {
+            None => self.transaction.prepare_cached(all)?.query_map([], key_of)?.collect(),
+            Some(key) => {
+                let sql = format!("{all} WHERE (round, coordinator, sum, sender) > (?1, ?2, ?3, ?4)");
+                self.transaction.prepare_cached(&sql)?.query_map(key_columns(key), key_of)?.collect()
+            }
+        }
+    }
+
+    /// Deletes the events from one key to another, both included.
+    fn delete_events(&mut self, from: Option<OrderKey>, through: Option<OrderKey>) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM events WHERE (round, coordinator, sum, sender) >= (?1, ?2, ?3, ?4)
+            AND (round, coordinator, sum, sender) <= (?5, ?6, ?7, ?8) RETURNING digest";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let from = from.map_or((0, 0, 0, 0), key_columns);
+        let through = key_columns(through.unwrap_or(ABOVE_ALL));
+        let bounds = params![from.0, from.1, from.2, from.3, through.0, through.1, through.2, through.3];
+        let mut rows = statement.query(bounds)?;
+        while let Some(row) = rows.next()? {
+            self.head.events.take(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    /// Drops executed events through a position from the journal, the oldest first and not more than so many.
+    fn drop_through(&mut self, through: Position, events_max: i64) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM executed WHERE position IN
+            (SELECT position FROM executed WHERE position <= ?1 ORDER BY position LIMIT ?2)
+            RETURNING round, coordinator, sum, sender, position, hash";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let marks: Vec<_> = statement.query_map([to_sql(through.0), events_max], mark_of)?.collect::<Result<_, _>>()?;
+        marks.iter().for_each(|mark| self.head.executed.take(mark_digest(mark)));
+        if let Some(last) = marks.iter().max_by_key(|mark| mark.position) {
+            self.head.starts_after = (last.position, last.hash);
+            self.delete_events(None, Some(last.key))?;
+        }
+        Ok(())
+    }
+
+    fn insert_piece(&mut self, piece: &SnapshotPiece) -> rusqlite::Result<()> {
+        let numbers = [&self.head.snapshot, &self.head.arriving].map(|stored| stored.as_ref().map_or(0, |s| s.number));
+        let begun = self.head.arriving.take().filter(|stored| stored.head == piece.head);
+        let fresh = || Stored { number: numbers[0].max(numbers[1]) + 1, head: piece.head.clone(), here: 0 };
+        let stored = begun.unwrap_or_else(fresh);
+        if stored.here == 0 {
+            self.delete_pieces_but(&stored)?;
+        }
+        let next = piece.index == stored.here;
+        if next {
+            let digest = piece_digest(stored.number, piece.index, &piece.text);
+            let sql = "INSERT OR REPLACE INTO pieces VALUES (?1, ?2, ?3, ?4)";
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            statement.execute(params![stored.number, piece.index, piece.text, &digest[..]])?;
+        }
+        self.head.arriving = Some(Stored { here: stored.here + u32::from(next), ..stored });
+        Ok(())
+    }
+
+    /// The pieces that have arrived become the snapshot.
+    fn install(&mut self, head: &SnapshotHead) -> rusqlite::Result<()> {
+        let Some(stored) = self.head.arriving.take_if(|stored| stored.head == *head && stored.here == head.pieces)
+        else {
+            // Nobody announces what is not here; if so, the disk is no place for it.
+            return Err(rusqlite::Error::QueryReturnedNoRows);
+        };
+        self.head.snapshot = Some(stored.clone());
+        self.delete_pieces_but(&stored)
+    }
+
+    /// Deletes what belongs neither to this snapshot nor to the installed one.
+    fn delete_pieces_but(&self, stored: &Stored) -> rusqlite::Result<()> {
+        let installed = self.head.snapshot.as_ref().map_or(stored.number, |stored| stored.number);
+        let mut statement = self.transaction.prepare_cached("DELETE FROM pieces WHERE snapshot NOT IN (?1, ?2)")?;
+        statement.execute([stored.number, installed]).map(|_| ())
+    }
+}
+
+pub(super) fn write_plan(db: &Connection, head: &mut Head, plan: &PreparePlan) -> rusqlite::Result<()> {
+    let content = as_json(plan);
+    head.plan = sha256(&content);
+    db.prepare_cached("INSERT OR REPLACE INTO plan VALUES (1, ?1)")?.execute([content]).map(|_| ())
+}
+
+/// The prepared plan, if its row is what the head says.
+pub(super) fn read_plan(db: &Connection, head: &Head) -> rusqlite::Result<Option<PreparePlan>> {
+    let text: Option<String> =
+        db.query_row("SELECT content FROM plan WHERE one = 1", [], |row| row.get(0)).optional()?;
+    Ok(text.filter(|text| sha256(text) == head.plan).and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// A piece of a snapshot, if it is here and as it was written.
+pub(super) fn read_piece(db: &Connection, stored: &Stored, index: u32) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT text, digest FROM pieces WHERE snapshot = ?1 AND place = ?2";
+    let columns = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let row = db.prepare_cached(sql)?.query_row(params![stored.number, index], columns).optional()?;
+    Ok(row.filter(|(text, digest)| piece_digest(stored.number, index, text)[..] == digest[..]).map(|(text, _)| text))
+}
+
+pub(super) fn seal_of_events(db: &Connection) -> rusqlite::Result<Seal> {
+    let mut seal = Seal::default();
+    let mut statement = db.prepare("SELECT digest FROM events")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        seal.add(row.get(0)?);
+    }
+    Ok(seal)
+}
+
+pub(super) fn seal_of_executed(db: &Connection) -> rusqlite::Result<Seal> {
+    let mut seal = Seal::default();
+    let mut statement = db.prepare("SELECT round, coordinator, sum, sender, position, hash FROM executed")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        seal.add(mark_digest(&mark_of(row)?));
+    }
+    Ok(seal)
+}
+
+/// An event's row as it stands there: key, members, body, digest.
+pub(super) struct EventRow {
+    pub(super) key: OrderKey,
+    members: String,
+    body: String,
+    pub(super) digest: RowDigest,
+}
+
+impl EventRow {
+    /// From the first seven columns.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(EventRow { key: key_of(row)?, members: row.get(4)?, body: row.get(5)?, digest: row.get(6)? })
+    }
+
+    /// The event, if the row is what was written.
+    pub(super) fn held(&mut self) -> Option<Held> {
+        if digest_of(&self.members, &self.body) != self.digest {
+            return None;
+        }
+        let event = Event::from_own_text(std::mem::take(&mut self.body)).ok()?;
+        let members: BankSet = serde_json::from_str(&self.members).ok()?;
+        (event.order_key() == self.key).then(|| Held { event: Arc::new(event), members })
+    }
+}
+
+/// A mark of execution, from the columns of the key, position and hash.
+pub(super) fn mark_of(row: &Row<'_>) -> rusqlite::Result<ExecutedMark> {
+    let position = Position(row.get::<_, i64>(4)?.unsigned_abs());
+    Ok(ExecutedMark { key: key_of(row)?, position, hash: ChainHash(row.get(5)?) })
+}
+
+/// A key, from the first four columns.
+fn key_of(row: &Row<'_>) -> rusqlite::Result<OrderKey> {
+    let view = Ballot { round: row.get::<_, i64>(0)?.unsigned_abs(), coordinator: BankId(row.get(1)?) };
+    Ok(OrderKey { view, sum: row.get::<_, i64>(2)?.unsigned_abs(), sender: BankId(row.get(3)?) })
+}
+
+pub(super) fn key_columns(key: OrderKey) -> (i64, i64, i64, i64) {
+    (to_sql(key.view.round), key.view.coordinator.0.into(), to_sql(key.sum), key.sender.0.into())
+}
+
+fn digest_of(members: &str, body: &str) -> RowDigest {
+    row_digest(&[members.as_bytes(), body.as_bytes()])
+}
+
+pub(super) fn mark_digest(mark: &ExecutedMark) -> RowDigest {
+    let OrderKey { view, sum, sender } = mark.key;
+    let numbers = [mark.position.0, view.round, view.coordinator.0.into(), sum, sender.0.into()];
+    row_digest(&[numbers.map(u64::to_be_bytes).as_flattened(), &mark.hash.0])
+}
+
+fn piece_digest(number: i64, index: u32, text: &str) -> RowDigest {
+    row_digest(&[&number.to_be_bytes(), &index.to_be_bytes(), text.as_bytes()])
+}
+
+fn as_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("the protocol's types are JSON")
+}
+
+pub(super) fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).expect("counters stay far below 2^63")
+}

@@ -1,0 +1,127 @@
+//! The tables, and how files of earlier versions become files of this one.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Transaction};
+use serde::de::DeserializeOwned;
+
+use super::head::{Head, Seal, sha256};
+use super::rows;
+use crate::protocol::ids::{Ballot, ChainHash, Position};
+use crate::protocol::view::PreparePlan;
+use crate::store::Owner;
+use crate::wire::PROTOCOL_VERSION;
+
+/// Marks a file as ours ("NtBk").
+pub(super) const APPLICATION_ID: i32 = 0x4e74_426b;
+/// Layout of the tables below.
+pub(super) const SCHEMA_VERSION: i32 = 2;
+/// The layout of the first release.
+pub(super) const SCHEMA_VERSION_1: i32 = 1;
+
+const EVENTS: &str = "
+CREATE TABLE events (
+    round INTEGER NOT NULL, coordinator INTEGER NOT NULL, sum INTEGER NOT NULL, sender INTEGER NOT NULL,
+    members TEXT NOT NULL, body TEXT NOT NULL, digest BLOB NOT NULL,
+    PRIMARY KEY (round, coordinator, sum, sender)
+) WITHOUT ROWID, STRICT;
+";
+
+/// Keys only grow with positions, so what is executed is found by walking both tables side by side.
+const OTHERS: &str = "
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL, digest BLOB NOT NULL) STRICT;
+CREATE TABLE plan (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL) STRICT;
+CREATE TABLE executed (
+    position INTEGER PRIMARY KEY,
+    round INTEGER NOT NULL, coordinator INTEGER NOT NULL, sum INTEGER NOT NULL, sender INTEGER NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE pieces (
+    snapshot INTEGER NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL, digest BLOB NOT NULL,
+    PRIMARY KEY (snapshot, place)
+) STRICT;
+";
+
+/// What a new head is made of.
+struct Known {
+    owner: Owner,
+    promised: Ballot,
+    plan: PreparePlan,
+    events: Seal,
+    executed: Seal,
+}
+
+/// Makes the tables in a blank file.
+pub(super) fn found(db: &mut Connection, owner: Owner) -> rusqlite::Result<Head> {
+    let transaction = db.transaction()?;
+    transaction.execute_batch(EVENTS)?;
+    transaction.execute_batch(OTHERS)?;
+    let known = Known {
+        owner,
+        promised: Ballot::default(),
+        plan: PreparePlan::default(),
+        events: Seal::default(),
+        executed: Seal::default(),
+    };
+    finish(transaction, known)
+}
+
+/// Turns a file of the first release into one of this in a single step. It had no seals: what its rows hold is
+/// believed, and every event still has to match its own digest when it is loaded.
+pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
+    let transaction = db.transaction()?;
+    let missing = || rusqlite::Error::QueryReturnedNoRows;
+    let (bank, banks) = (meta(&transaction, "bank")?, meta(&transaction, "banks")?);
+    let owner = Owner { bank: bank.ok_or_else(missing)?, banks: banks.ok_or_else(missing)? };
+    let promised = meta(&transaction, "promised")?.unwrap_or_default();
+    let plan = meta(&transaction, "prepared")?.unwrap_or_default();
+    transaction.execute_batch("ALTER TABLE executed RENAME TO executed_1;")?;
+    transaction.execute_batch(OTHERS)?;
+    let sql = "INSERT INTO executed SELECT position, round, coordinator, sum, sender, hash FROM executed_1";
+    transaction.execute(sql, [])?;
+    transaction.execute_batch("DROP TABLE executed_1; DROP TABLE meta;")?;
+    let (events, executed) = (rows::seal_of_events(&transaction)?, rows::seal_of_executed(&transaction)?);
+    finish(transaction, Known { owner, promised, plan, events, executed })
+}
+
+fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> {
+    let Known { owner, promised, plan, events, executed } = known;
+    let mut head = Head {
+        bank: owner.bank,
+        banks: owner.banks,
+        disk: uuid::Uuid::new_v4().to_string(),
+        protocol: PROTOCOL_VERSION,
+        tables: digest_of_tables(&transaction)?,
+        commits: 0,
+        promised,
+        plan: ChainHash::default(),
+        learner: false,
+        hearsay: false,
+        rescue: false,
+        snapshot: None,
+        arriving: None,
+        starts_after: (Position::default(), ChainHash::default()),
+        events,
+        executed,
+    };
+    rows::write_plan(&transaction, &mut head, &plan)?;
+    head.write(&transaction)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(head)
+}
+
+/// What the definitions of the tables hash to.
+pub(super) fn digest_of_tables(db: &Connection) -> rusqlite::Result<ChainHash> {
+    let sql = "SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, ''), ';')
+        FROM (SELECT * FROM sqlite_schema ORDER BY name)";
+    db.query_row(sql, [], |row| row.get::<_, String>(0)).map(|tables| sha256(&tables))
+}
+
+/// What the first release kept under a key.
+fn meta<T: DeserializeOwned>(transaction: &Transaction<'_>, key: &str) -> rusqlite::Result<Option<T>> {
+    let sql = "SELECT value FROM meta WHERE key = ?1";
+    let text: Option<String> = transaction.query_row(sql, [key], |row| row.get(0)).optional()?;
+    let conversion = |error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error));
+    text.map(|text| serde_json::from_str(&text).map_err(conversion)).transpose()
+}

@@ -1,0 +1,89 @@
+//! How many commits the disk has made, kept in a few bytes beside the journal.
+//!
+//! SQLite takes whatever part of its write-ahead log is intact: a log that was cut or damaged looks like a crash that
+//! came earlier. The tip is written after each commit that is on disk, so a tip ahead of the journal proves that the
+//! journal has lost something. It is not synced: it may lag behind, which proves nothing, and costs nothing.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::head::row_digest;
+
+/// Name of the file in the data folder.
+pub(in crate::store) const FILE_NAME: &str = "journal.tip";
+/// Bytes of a disk's name, which is a UUID in its usual form.
+const DISK_BYTES: usize = 36;
+const BYTES: usize = DISK_BYTES + 8 + 16;
+
+/// What the file says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) disk: String,
+    pub(super) commits: u64,
+}
+
+/// The file.
+pub(super) struct Tip {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Tip {
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Tip { path: folder.join(FILE_NAME), file: None }
+    }
+
+    /// What the file says; nothing, if it is missing or torn.
+    pub(super) fn read(&self) -> Option<Said> {
+        let mut bytes = Vec::new();
+        File::open(&self.path).ok()?.take(BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
+        let (disk, rest) = bytes.split_at_checked(DISK_BYTES)?;
+        let (commits, digest) = rest.split_at_checked(8)?;
+        if digest != row_digest(&[disk, commits]) {
+            return None;
+        }
+        let commits = u64::from_be_bytes(commits.try_into().expect("it was split after 8 bytes"));
+        Some(Said { disk: String::from_utf8(disk.to_vec()).ok()?, commits })
+    }
+
+    pub(super) fn write(&mut self, disk: &str, commits: u64) -> io::Result<()> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => {
+                let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.path)?;
+                self.file.insert(file)
+            }
+        };
+        let commits = commits.to_be_bytes();
+        let digest = row_digest(&[disk.as_bytes(), &commits]);
+        file.write_all_at(&[disk.as_bytes(), &commits, &digest].concat(), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tip_is_read_back_and_a_torn_one_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tip = Tip::in_folder(folder.path());
+        assert_eq!(tip.read(), None);
+        let disk = uuid::Uuid::new_v4().to_string();
+        tip.write(&disk, 6).unwrap();
+        tip.write(&disk, 7).unwrap();
+        assert_eq!(tip.read(), Some(Said { disk, commits: 7 }));
+        let path = folder.path().join(FILE_NAME);
+        let whole = std::fs::read(&path).unwrap();
+        for place in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(tip.read(), None, "byte {place}");
+            std::fs::write(&path, &whole[..place]).unwrap();
+            assert_eq!(tip.read(), None, "cut at {place}");
+        }
+    }
+}

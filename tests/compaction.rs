@@ -1,0 +1,253 @@
+//! A journal that is kept short: by the running node, and what banks that lack its beginning are given instead.
+
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
+mod played;
+
+use std::path::Path;
+
+use netbanking::protocol::effect::{Effect, JournalInput, LedgerInput, ViewInput};
+use netbanking::protocol::event::Held;
+use netbanking::protocol::executor::Executor;
+use netbanking::protocol::ids::{BankId, BankSet, Position};
+use netbanking::protocol::snapshot::SnapshotPiece;
+use netbanking::protocol::view::{PreparePlan, View};
+use netbanking::store::recovery::{Recovered, rebuild, recover, whole};
+use netbanking::store::{Change, GroupCommit, Owner, SqliteStore, Store};
+
+use played::{BANKS, Played, VIEW, mark};
+
+const OWNER: Owner = Owner { bank: BankId(1), banks: BANKS };
+const LIMIT: u64 = 1_000;
+
+/// A journal of so many positions, ten to an event, and one event that is only held.
+fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
+    let mut store = SqliteStore::open(folder, OWNER).unwrap();
+    let mut played = Played::new();
+    let entries: Vec<_> = (0..positions / 10).map(|_| played.entry(10)).collect();
+    store.write(&entries.into_iter().map(Change::Replayed).collect::<Vec<_>>()).unwrap();
+    let held = played.held(1);
+    store.write(&[Change::Append(held.clone())]).unwrap();
+    (store, played, held)
+}
+
+/// Lets time pass until nothing is asked of the ledger any more and every change is written; answers how often the
+/// ledger was asked for itself.
+fn settle(writer: &mut GroupCommit, executor: &mut Executor) -> usize {
+    let mut asked = 0;
+    for _ in 0..20 {
+        let mut out = Vec::new();
+        writer.tick(&mut out).unwrap();
+        writer.flush(&mut out).unwrap();
+        for effect in std::mem::take(&mut out) {
+            if let Effect::Ledger(input @ LedgerInput::Snapshot) = effect {
+                asked += 1;
+                executor.handle(input, &mut out);
+            }
+        }
+        for effect in out {
+            if let Effect::Journal(input) = effect {
+                writer.handle(input);
+            }
+        }
+    }
+    asked
+}
+
+/// What the writer answers to one question.
+fn answer(writer: &mut GroupCommit, question: JournalInput) -> ViewInput {
+    let mut out = Vec::new();
+    writer.handle(question);
+    writer.flush(&mut out).unwrap();
+    match out.pop() {
+        Some(Effect::View(input)) => input,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn read(writer: &mut GroupCommit, after: u64) -> (usize, bool, Position) {
+    match answer(writer, JournalInput::Read { to: BankId(2), after: Position(after) }) {
+        ViewInput::JournalRead { entries, hash_before, starts_after, .. } => {
+            (entries.len(), hash_before.is_some(), starts_after)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn piece(writer: &mut GroupCommit, index: u32) -> Option<SnapshotPiece> {
+    match answer(writer, JournalInput::ReadSnapshot { to: BankId(2), index }) {
+        ViewInput::SnapshotRead { piece, .. } => piece,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut played, held) = journal(folder.path(), LIMIT);
+    let position = played.book.position();
+    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, position);
+    assert_eq!(settle(&mut writer, &mut executor), 0, "it is full, and not beyond");
+    assert_eq!(read(&mut writer, 0), (100, true, Position(0)));
+    assert_eq!(piece(&mut writer, 0), None);
+
+    let entry = played.execute(held);
+    writer.handle(JournalInput::Executed(vec![mark(&entry)]));
+    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    assert_eq!(settle(&mut writer, &mut executor), 1);
+    let (head, pieces) = played.snapshot();
+    let through = Position(500);
+    assert_eq!(read(&mut writer, 0), (0, false, through), "it must fetch the snapshot");
+    assert_eq!(read(&mut writer, 490), (0, false, through));
+    assert_eq!(read(&mut writer, 500), (51, true, through));
+    assert_eq!(read(&mut writer, 1_001), (0, true, through));
+    assert_eq!(piece(&mut writer, 0).unwrap(), pieces[0]);
+    assert_eq!(piece(&mut writer, head.pieces), None);
+    assert_eq!(settle(&mut writer, &mut executor), 0, "it is short enough now");
+    drop(writer);
+
+    let (_, book, disk) = whole(folder.path(), OWNER).unwrap();
+    assert_eq!((book.position(), book.hash()), (played.book.position(), played.book.hash()));
+    assert_eq!(disk.state.executed, played.executed);
+    assert_eq!(played.snapshot().0, head);
+}
+
+#[test]
+fn without_a_limit_the_journal_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, played, _) = journal(folder.path(), 100 * LIMIT / 10);
+    let position = played.book.position();
+    let mut executor = Executor::new(BankId(1), BANKS, played.book, played.executed);
+    let mut writer = GroupCommit::new(Box::new(store)).with_limit(0, position);
+    assert_eq!(settle(&mut writer, &mut executor), 0);
+}
+
+#[test]
+fn a_snapshot_that_arrives_has_precedence_over_one_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
+    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, played.book.position());
+    let mut out = Vec::new();
+    writer.tick(&mut out).unwrap();
+    executor.handle(LedgerInput::Snapshot, &mut out);
+    for effect in out {
+        if let Effect::Journal(input) = effect {
+            writer.handle(input);
+        }
+    }
+    let mut out = Vec::new();
+    writer.tick(&mut out).unwrap();
+    (0..50).for_each(|_| _ = played.entry(10));
+    let (head, pieces) = played.snapshot();
+    pieces.into_iter().for_each(|piece| writer.handle(JournalInput::StorePiece(piece)));
+    (0..3).for_each(|_| writer.tick(&mut out).unwrap());
+    writer.handle(JournalInput::SnapshotOpened(head.clone()));
+    writer.flush(&mut out).unwrap();
+    drop(writer);
+    let (mut store, book, _) = whole(folder.path(), OWNER).unwrap();
+    assert_eq!(store.remembered().unwrap().snapshot, Some(head));
+    assert_eq!(book.hash(), played.book.hash());
+}
+
+#[test]
+fn a_restart_from_a_snapshot_is_a_restart_from_the_whole_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, played, _) = journal(folder.path(), 100);
+    let (book, disk) = rebuild(&mut store, BANKS).unwrap();
+    let (head, pieces) = played.snapshot();
+    store.write(&pieces.into_iter().map(Change::SnapshotPiece).collect::<Vec<_>>()).unwrap();
+    store.write(&[Change::SnapshotComplete(head.clone())]).unwrap();
+    let (book_after, disk_after) = rebuild(&mut store, BANKS).unwrap();
+    assert_eq!((book_after.position(), book_after.hash()), (book.position(), book.hash()));
+    assert_eq!(disk_after.state, disk.state, "the clock and what is held, too");
+    assert_eq!(book_after.accounts(), book.accounts());
+    // A store whose snapshot is another ledger's is whole, and yet not to be trusted.
+    let (other, pieces) = Played::new_with(30).snapshot();
+    let false_head = netbanking::protocol::snapshot::SnapshotHead { position: Position(500), ..other };
+    let piece = |piece: SnapshotPiece| Change::SnapshotPiece(SnapshotPiece { head: false_head.clone(), ..piece });
+    store.write(&pieces.into_iter().map(piece).collect::<Vec<_>>()).unwrap();
+    store.write(&[Change::SnapshotComplete(false_head.clone())]).unwrap();
+    let error = rebuild(&mut store, BANKS).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("executes differently at position 500"), "{error}");
+}
+
+#[test]
+fn a_damaged_disk_makes_a_learner_where_there_are_others_and_is_refused_where_there_are_none() {
+    for banks in [1, BANKS] {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner { bank: BankId(0), banks };
+        whole(folder.path(), owner).unwrap().0.write(&[Change::Promise(VIEW)]).unwrap();
+        std::fs::write(folder.path().join("journal.sqlite"), "").unwrap();
+        match recover(folder.path(), owner) {
+            Err(error) => assert!(banks == 1 && error.to_string().contains("damaged"), "{error}"),
+            Ok(Recovered { disk, set_aside, store, .. }) => {
+                drop(store);
+                assert!(banks == BANKS && disk.learner && set_aside.is_some());
+                assert_eq!(View::new(BankId(0), banks, disk).report().promised.round, 0);
+                // It stays one, until it has prepared a view.
+                assert!(recover(folder.path(), owner).unwrap().disk.learner);
+            }
+        }
+    }
+}
+
+/// Runs the program on a folder of bank 1.
+fn netbanking(data: &Path, arguments: &[&str]) -> (bool, String) {
+    let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_netbanking"))
+        .args(arguments)
+        .args(["--bank", "1", "--nodes", nodes, "--data"])
+        .arg(data)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn compact_makes_a_stopped_banks_journal_short_and_keeps_what_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, played, held) = journal(folder.path(), 10_000);
+    let (running, said) = netbanking(folder.path(), &["compact"]);
+    assert!(!running && said.contains("another process uses it"), "{said}");
+    drop(store);
+    let size = || std::fs::metadata(folder.path().join("journal.sqlite")).unwrap().len();
+    drop(whole(folder.path(), OWNER).unwrap());
+    let before = size();
+    for _ in 0..2 {
+        let (success, said) = netbanking(folder.path(), &["compact"]);
+        assert!(success && said.contains("position 10000"), "{said}");
+    }
+    assert!(size() < before, "{} < {before}", size());
+    let (mut store, book, disk) = whole(folder.path(), OWNER).unwrap();
+    assert_eq!((book.position(), book.hash()), (played.book.position(), played.book.hash()));
+    assert_eq!(disk.state.held, [held]);
+    assert_eq!(store.journal_starts_after().unwrap(), book.position());
+}
+
+#[test]
+fn rescue_explains_before_it_marks_and_refuses_a_disk_that_knows_no_view() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(journal(folder.path(), 10));
+    let (success, said) = netbanking(folder.path(), &["rescue", "--yes"]);
+    assert!(!success && said.contains("knows of no view"), "{said}");
+    let prepared = PreparePlan {
+        ballot: VIEW,
+        members: BankSet::all(BANKS),
+        position: Position(10),
+        clock: vec![0; 3].into(),
+        ..Default::default()
+    };
+    let prepared = Change::Prepared { plan: prepared, fetched: Vec::new(), dropped: Vec::new() };
+    SqliteStore::open(folder.path(), OWNER).unwrap().write(&[prepared]).unwrap();
+    for (arguments, expected, marked) in
+        [(&["rescue"][..], "O que se pode perder", false), (&["rescue", "--yes"], "resgate declarado", true)]
+    {
+        let (success, said) = netbanking(folder.path(), arguments);
+        assert!(success && said.contains(expected), "{said}");
+        let (_, _, disk) = whole(folder.path(), OWNER).unwrap();
+        assert_eq!(disk.rescue, marked);
+    }
+}

@@ -1,0 +1,99 @@
+//! What is going to happen, by virtual time; at one moment in the order in which it was put down.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use netbanking::protocol::ids::BankId;
+
+use super::customers::Wish;
+use super::faults::Healing;
+use super::network::Message;
+
+/// A process of a bank; its number tells it from those before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) bank: BankId,
+    pub(crate) number: u64,
+}
+
+/// One thing to come.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A process does one step.
+    Work(Life),
+    /// A process's timer.
+    Timer(Life, Timer),
+    /// A message has crossed the network.
+    Arrival { from: BankId, to: BankId, message: Message },
+    /// A customer's request reaches a bank.
+    Submit { bank: BankId, customer: usize, attempt: u64, wish: Box<Wish> },
+    /// A customer acts; void if something else has happened to them since.
+    Customer { customer: usize, turn: u64 },
+    /// Something breaks.
+    Fault,
+    /// Something that broke is whole again.
+    Heal(Healing),
+    /// A dead bank starts.
+    Restart(Life),
+    /// Everything is mended: the second phase begins.
+    Mend,
+    /// Whether the second phase has reached its end.
+    Look,
+}
+
+/// The timers of a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timer {
+    Tick,
+    LazyFlush,
+    Wake(BankId),
+    Ping(BankId),
+    /// The ping of this number was not answered.
+    PingOverdue(BankId, u64),
+    /// The envelope of this number was not answered.
+    EnvelopeOverdue(u64),
+}
+
+#[derive(Debug)]
+struct Entry {
+    at_us: u64,
+    number: u64,
+    item: Item,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at_us, self.number).cmp(&(other.at_us, other.number))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    entries: BinaryHeap<Reverse<Entry>>,
+    number: u64,
+}
+
+impl Agenda {
+    pub(crate) fn put(&mut self, at_us: u64, item: Item) {
+        self.number += 1;
+        self.entries.push(Reverse(Entry { at_us, number: self.number, item }));
+    }
+
+    pub(crate) fn next(&mut self) -> Option<(u64, Item)> {
+        self.entries.pop().map(|Reverse(entry)| (entry.at_us, entry.item))
+    }
+}

@@ -1,0 +1,260 @@
+//! Customers: they register, open accounts and move money, one request after the other, each under a key of its own.
+//! Whoever is refused, or hears nothing, asks again with the same key, often at another bank.
+
+use netbanking::ledger::{
+    AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Opening, Operation,
+    OperationKind, Outcome, Package, PasswordHash, PersonName, PixKey, PixType, Registration, Request, TypeAccount,
+    TypePerson, UserName,
+};
+use netbanking::protocol::effect::Reply;
+use netbanking::protocol::ids::{BankId, EventId};
+
+use super::agenda::Item;
+use super::network::REFUSAL_US;
+use super::world::World;
+
+const MS: u64 = 1_000;
+const SECOND: u64 = 1_000_000;
+/// Longest wait of a customer for an answer.
+const PATIENCE_MAX_US: u64 = 10 * SECOND;
+/// 23 November 2026, in Unix milliseconds.
+const EPOCH_MS: i64 = 1_795_392_000_000;
+
+/// What a customer wants at the moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    key: IdempotencyKey,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Register,
+    Open { value: Amount },
+    Package(Package),
+}
+
+#[derive(Debug)]
+pub(crate) struct Customer {
+    user_name: UserName,
+    document: Document,
+    is_registered: bool,
+    accounts: Vec<(BankId, AccountNumber)>,
+    wish: Option<Wish>,
+    wishes: u64,
+    attempts: u64,
+    /// Counts what has happened to them, so that an alarm set before is void.
+    turn: u64,
+    /// In the second phase: whether they have asked for one thing more, and whether it was done.
+    asks_once_more: bool,
+    pub(crate) is_served: bool,
+}
+
+/// A request that a bank has taken.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    customer: usize,
+    key: IdempotencyKey,
+    /// The process that took it; a later one has nobody to answer.
+    life: u64,
+    is_answered: bool,
+}
+
+impl Customer {
+    pub(crate) fn new(number: usize) -> Self {
+        let user_name = UserName::parse(&format!("customer{number}")).expect("a user name");
+        let document = Document::parse(TypePerson::Pf, &format!("{number:03}.000.000-00"), false).expect("a CPF");
+        Customer {
+            user_name,
+            document,
+            is_registered: false,
+            accounts: Vec::new(),
+            wish: None,
+            wishes: 0,
+            attempts: 0,
+            turn: 0,
+            asks_once_more: false,
+            is_served: false,
+        }
+    }
+}
+
+fn amount(centavos: u64) -> Amount {
+    Amount::parse(Centavos::new(i64::try_from(centavos).expect("a small sum"))).expect("a positive sum")
+}
+
+impl World {
+    pub(crate) fn customer_acts(&mut self, number: usize, turn: u64) {
+        if self.customers[number].turn != turn {
+            return;
+        }
+        if self.customers[number].wish.is_none() {
+            let customer = &self.customers[number];
+            if self.is_mended() && (!customer.asks_once_more || customer.is_served) {
+                return;
+            }
+            let what = self.what_next(number);
+            let customer = &mut self.customers[number];
+            customer.wishes += 1;
+            let key = IdempotencyKey::parse(&format!("{number}/{}", customer.wishes)).expect("a key");
+            customer.wish = Some(Wish { key, what });
+        }
+        self.ask_bank(number);
+    }
+
+    /// Once everything is mended, every customer asks for one more thing.
+    pub(crate) fn ask_once_more(&mut self) {
+        for number in 0..self.customers.len() {
+            self.customers[number].asks_once_more = true;
+            if self.customers[number].wish.is_none() {
+                self.customer_soon(number, 50 * MS);
+            }
+        }
+    }
+
+    fn what_next(&mut self, number: usize) -> What {
+        let random = &mut self.random;
+        let customer = &self.customers[number];
+        if !customer.is_registered {
+            return What::Register;
+        }
+        if customer.accounts.is_empty() || (customer.accounts.len() < 3 && random.per_mille(80)) {
+            return What::Open { value: amount(random.between(5_000, 50_000)) };
+        }
+        let count = random.skewed(1, 4);
+        let operations = (0..count).map(|_| {
+            let (bank, account) = random.pick(&customer.accounts);
+            let value = amount(random.skewed(1, 20_000));
+            let kind = match random.below(4) {
+                0 => OperationKind::Deposit { value },
+                1 => OperationKind::Withdraw { value },
+                _ => OperationKind::Transfer { value, pix: self.directory[random.index(self.directory.len())].clone() },
+            };
+            Operation { bank, account, kind }
+        });
+        What::Package(Package::parse(operations.collect()).expect("one to four operations"))
+    }
+
+    fn ask_bank(&mut self, number: usize) {
+        let bank = self.random.pick(&self.open_banks);
+        let patience_us = self.random.skewed(300 * MS, PATIENCE_MAX_US);
+        let customer = &mut self.customers[number];
+        customer.attempts += 1;
+        customer.turn += 1;
+        let (attempt, turn) = (customer.attempts, customer.turn);
+        let wish = Box::new(customer.wish.clone().expect("a customer asks for something"));
+        if let Some(delay_us) = self.network.customer_delay(&mut self.random) {
+            self.put_in(delay_us, Item::Submit { bank, customer: number, attempt, wish });
+        }
+        self.put_in(patience_us, Item::Customer { customer: number, turn });
+    }
+
+    /// The request reaches the bank, perhaps so late that the customer has been served elsewhere meanwhile.
+    pub(crate) fn submit(&mut self, bank: BankId, number: usize, attempt: u64, wish: Wish) {
+        if self.machines[bank.index()].process.is_none() {
+            return if self.customers[number].attempts == attempt {
+                self.customer_soon(number, REFUSAL_US + 100 * MS);
+            };
+        }
+        let Wish { key, what } = wish;
+        let action = self.action(number, what);
+        let id = EventId::new(bank, &format!("{number}-{attempt}"));
+        let by = matches!(action, Action::Operations(_)).then(|| self.customers[number].user_name.clone());
+        let at_ms = EPOCH_MS + self.machines[bank.index()].calendar_offset_ms + (self.now_us / MS) as i64;
+        let request = Request { id: id.clone(), at_ms, key: Some(key.clone()), by, action };
+        self.trace.line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
+        let life = self.machines[bank.index()].life;
+        self.attempts.insert(id, Attempt { customer: number, key, life, is_answered: false });
+        let process = self.machines[bank.index()].process.as_mut().expect("just seen");
+        process.submit(request.to_raw());
+        self.plan_work(bank);
+    }
+
+    fn action(&mut self, number: usize, what: What) -> Action {
+        let customer = &self.customers[number];
+        match what {
+            What::Register => Action::Register(Registration {
+                name: PersonName::parse("Maria Silva").expect("a name"),
+                num_cadastro: customer.document.clone(),
+                user_name: customer.user_name.clone(),
+                password_hash: PasswordHash::parse("$argon2id$x").expect("a hash"),
+            }),
+            What::Open { value } => Action::CreateAccount(Opening {
+                user_name: customer.user_name.clone(),
+                type_account: TypeAccount::Pf,
+                pix_type: PixType::Random,
+                users: Vec::new(),
+                value_init: value,
+                numbers: AccountNumber::candidates(&mut || self.random.bits()),
+                random_key: format!("{:x}", self.random.bits()),
+            }),
+            What::Package(package) => Action::Operations(package),
+        }
+    }
+
+    /// A bank has answered: what it says counts, whether or not it reaches the customer.
+    pub(crate) fn reply(&mut self, bank: BankId, id: &EventId, reply: &Reply) {
+        let life = self.machines[bank.index()].life;
+        let Some(attempt) = self.attempts.get_mut(id) else { panic!("bank {bank} answers {id}, which nobody asked") };
+        if attempt.life != life {
+            return;
+        }
+        assert!(!std::mem::replace(&mut attempt.is_answered, true), "bank {bank} answers {id} twice");
+        let (number, key) = (attempt.customer, attempt.key.clone());
+        self.trace.mix(number as u64);
+        match reply {
+            Reply::Executed(executed) => {
+                self.judge.answered(bank, &key, executed);
+                self.tally.answered += 1;
+                self.tally.done += u64::from(executed.outcome.code());
+            }
+            Reply::NotTaken(_) => {
+                self.judge.not_taken(id);
+                self.tally.refused += 1;
+            }
+        }
+        let waits = self.customers[number].wish.as_ref().is_some_and(|wish| wish.key == key);
+        if !waits || self.network.customer_delay(&mut self.random).is_none() {
+            return;
+        }
+        match reply {
+            Reply::Executed(executed) => {
+                self.served(number, executed);
+                let think_us = self.random.skewed(MS, self.scenario.think_max_us);
+                self.customer_soon(number, think_us);
+            }
+            // Retry-After is a second; not everybody reads it.
+            Reply::NotTaken(_) => {
+                let after_us = self.random.skewed(20 * MS, SECOND);
+                self.customer_soon(number, after_us);
+            }
+        }
+    }
+
+    fn served(&mut self, number: usize, executed: &Executed) {
+        let directory = &mut self.directory;
+        let customer = &mut self.customers[number];
+        customer.wish = None;
+        customer.is_served |= customer.asks_once_more;
+        match &executed.outcome {
+            Outcome::Done(Done::CustomerCreated { .. }) => customer.is_registered = true,
+            Outcome::Done(Done::AccountCreated { number, key }) => {
+                customer.accounts.push((key.bank(), *number));
+                directory.push(key.clone());
+            }
+            Outcome::Done(Done::PackageExecuted) | Outcome::Refused(_) => {}
+        }
+    }
+
+    pub(crate) fn customer_soon(&mut self, number: usize, after_us: u64) {
+        let customer = &mut self.customers[number];
+        customer.turn += 1;
+        let turn = customer.turn;
+        self.put_in(after_us, Item::Customer { customer: number, turn });
+    }
+}
+
+/// A key that nobody has, for the first customers' transfers.
+pub(crate) fn nobody() -> PixKey {
+    PixKey::parse("0:nobody").expect("a key")
+}

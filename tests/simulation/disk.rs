@@ -1,0 +1,317 @@
+//! A bank's disk in memory. What a process has not committed dies with it; a commit that a crash interrupts is wholly
+//! there or not at all, which is what SQLite's WAL makes of torn writes and lost tails (`tests/store.rs` tries that on
+//! the bytes of a real file). A flipped bit is noticed when the file is opened or read.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use netbanking::protocol::effect::JournalEntry;
+use netbanking::protocol::event::Held;
+use netbanking::protocol::ids::{ChainHash, Position};
+use netbanking::protocol::order_key::OrderKey;
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
+use netbanking::protocol::view::PreparePlan;
+use netbanking::store::{Change, Found, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, Remembered, Store, StoreError};
+
+/// What becomes of the next commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextWrite {
+    Succeeds,
+    /// The process dies in the middle of it.
+    Torn {
+        /// Whether the commit record had reached the disk.
+        is_there: bool,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    remembered: Remembered,
+    events: BTreeMap<OrderKey, Held>,
+    executed: BTreeMap<Position, (OrderKey, ChainHash)>,
+    /// The last position that is no longer in the journal, and the chain hash there.
+    starts_after: (Position, ChainHash),
+    snapshot: Vec<String>,
+    arriving: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Stored {
+    content: Content,
+    is_damaged: bool,
+    is_full: bool,
+    next_write: NextWrite,
+    /// Whether it has lost what it once held and no view was prepared on it since.
+    is_lost: bool,
+}
+
+/// A handle on a disk, held by the machine and by the process that runs on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk(Arc<Mutex<Stored>>);
+
+impl Disk {
+    pub(crate) fn empty() -> Self {
+        Disk(Arc::new(Mutex::new(Stored {
+            content: Content::default(),
+            is_damaged: false,
+            is_full: false,
+            next_write: NextWrite::Succeeds,
+            is_lost: false,
+        })))
+    }
+
+    /// The lock is there because a store may move to another thread; a seed has only one.
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.0.lock().expect("a panic ends the run")
+    }
+
+    /// Whether an event is on it, executed or not, or in what a snapshot came to.
+    pub(crate) fn holds(&self, key: OrderKey) -> bool {
+        let stored = self.stored();
+        let content = &stored.content;
+        let in_snapshot = content.remembered.snapshot.as_ref().is_some_and(|head| key <= head.executed.last);
+        in_snapshot || content.events.contains_key(&key)
+    }
+
+    /// Whether the disk says of itself that it has lost something.
+    pub(crate) fn is_learner(&self) -> bool {
+        self.stored().content.remembered.learner
+    }
+
+    /// Whether it counts as lost: what it once held it cannot be asked for any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.stored().is_lost
+    }
+
+    /// A bit flips.
+    pub(crate) fn damage(&self) {
+        let mut stored = self.stored();
+        stored.is_damaged = true;
+        stored.is_lost = true;
+    }
+
+    /// Everything is gone: a new disk, or a damaged file that was moved aside.
+    pub(crate) fn wipe(&self) {
+        let mut stored = self.stored();
+        stored.content = Content::default();
+        stored.is_damaged = false;
+        stored.is_lost = true;
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.stored().is_full
+    }
+
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.stored().is_full = is_full;
+    }
+
+    pub(crate) fn set_next_write(&self, next_write: NextWrite) {
+        self.stored().next_write = next_write;
+    }
+}
+
+fn path() -> PathBuf {
+    PathBuf::from("simulated")
+}
+
+fn failed(why: &str) -> StoreError {
+    StoreError::Failed { path: path(), why: why.to_owned() }
+}
+
+impl Stored {
+    fn readable(&self) -> Result<&Content, StoreError> {
+        if self.is_damaged {
+            return Err(StoreError::Damaged { path: path(), why: "a flipped bit".to_owned() });
+        }
+        Ok(&self.content)
+    }
+}
+
+impl Content {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Append(held) => self.insert_event(held),
+            Change::Executed(mark) => self.insert_executed(mark.position, mark.key, mark.hash),
+            Change::Replayed(entry) => {
+                self.remembered.hearsay = true;
+                self.insert_event(&entry.held);
+                self.insert_executed(entry.position, entry.held.event.order_key(), entry.hash);
+            }
+            Change::Promise(ballot) => {
+                assert!(*ballot >= self.remembered.promised, "a promise is never taken back");
+                self.remembered.promised = *ballot;
+            }
+            Change::Forgotten => self.remembered.learner = true,
+            Change::Prepared { plan, fetched, dropped } => {
+                for key in dropped {
+                    assert!(self.executed.values().all(|(executed, _)| executed != key), "executed events stay");
+                    self.events.remove(key);
+                }
+                self.drop_unplanned(plan);
+                fetched.iter().for_each(|held| self.insert_event(held));
+                let remembered = &mut self.remembered;
+                remembered.prepared = plan.clone();
+                (remembered.learner, remembered.rescue, remembered.hearsay) = (false, false, false);
+            }
+            Change::SnapshotPiece(piece) => self.insert_piece(piece),
+            Change::SnapshotMade(head) => self.install(head),
+            Change::SnapshotComplete(head) => {
+                self.install(head);
+                self.remembered.hearsay = true;
+                self.drop_through(head.position);
+                self.events.retain(|key, _| *key > head.executed.last);
+                self.starts_after = (head.position, head.hash);
+            }
+            Change::DropJournal { through } => self.drop_through(*through),
+        }
+    }
+
+    /// What is not part of the plan never existed, unless marks of execution are still under way.
+    fn drop_unplanned(&mut self, plan: &PreparePlan) {
+        let in_journal = self.executed.last_key_value().map(|(position, (key, _))| (*position, *key));
+        let in_snapshot = self.remembered.snapshot.as_ref().map(|head| (head.position, head.executed.last));
+        let last = in_journal.max(in_snapshot);
+        if last.map(|(position, _)| position).unwrap_or_default() == plan.position {
+            let planned = |key: &OrderKey| plan.events.iter().any(|(planned, _)| planned == key);
+            self.events.retain(|key, _| last.is_some_and(|(_, last)| *key <= last) || planned(key));
+        }
+    }
+
+    fn insert_piece(&mut self, piece: &SnapshotPiece) {
+        if piece.index == 0 {
+            self.arriving.clear();
+        }
+        assert_eq!(piece.index as usize, self.arriving.len(), "pieces come in order");
+        self.arriving.push(piece.text.clone());
+        self.remembered.arriving = Some((piece.head.clone(), piece.index + 1));
+    }
+
+    fn install(&mut self, head: &SnapshotHead) {
+        assert!(head.covers(&self.arriving), "all pieces of a snapshot are here");
+        self.snapshot = std::mem::take(&mut self.arriving);
+        self.remembered.arriving = None;
+        self.remembered.snapshot = Some(head.clone());
+    }
+
+    /// Drops the oldest end of the journal, of which a snapshot has what it came to.
+    fn drop_through(&mut self, through: Position) {
+        let snapshot = self.remembered.snapshot.as_ref().expect("journal is dropped below a snapshot only");
+        assert!(through <= snapshot.position, "the snapshot goes on where the journal ends");
+        let later = self.executed.split_off(&through.next());
+        for (position, (key, hash)) in std::mem::replace(&mut self.executed, later) {
+            self.events.remove(&key);
+            self.starts_after = (position, hash);
+        }
+    }
+
+    fn piece(head: Option<&SnapshotHead>, pieces: &[String], index: u32) -> Option<SnapshotPiece> {
+        let text = pieces.get(index as usize)?.clone();
+        Some(SnapshotPiece { head: head?.clone(), index, text })
+    }
+
+    /// As in SQLite an event may be there already: held before it was fetched as executed.
+    fn insert_event(&mut self, held: &Held) {
+        self.events.entry(held.event.order_key()).or_insert_with(|| held.clone());
+    }
+
+    /// As in SQLite a position and a key stand there once.
+    fn insert_executed(&mut self, position: Position, key: OrderKey, hash: ChainHash) {
+        assert!(self.events.contains_key(&key), "what is executed is held");
+        assert!(position > self.starts_after.0, "the journal goes on where it ends");
+        if let Some((last, (last_key, _))) = self.executed.last_key_value() {
+            assert!(*last < position && *last_key < key, "marks of execution only grow on disk");
+        }
+        self.executed.insert(position, (key, hash));
+    }
+
+    fn entry(&self, position: Position, key: OrderKey, hash: ChainHash) -> JournalEntry {
+        JournalEntry { held: self.events[&key].clone(), position, hash }
+    }
+}
+
+impl Store for Disk {
+    fn remembered(&mut self) -> Result<Remembered, StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        Ok(content.remembered.clone())
+    }
+
+    fn load(&mut self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        let mut beyond = content.events.clone();
+        let snapshot = content.remembered.snapshot.clone();
+        let from = snapshot.as_ref().map(|head| head.position).unwrap_or_default();
+        if let Some(head) = snapshot {
+            found(Found::Snapshot { head, pieces: content.snapshot.clone() })?;
+        }
+        for (position, (key, hash)) in &content.executed {
+            beyond.remove(key);
+            if *position <= from {
+                continue;
+            }
+            found(Found::Executed(content.entry(*position, *key, *hash)))?;
+        }
+        beyond.into_values().try_for_each(|held| found(Found::Held(held)))
+    }
+
+    fn write(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut stored = self.stored();
+        if stored.is_full {
+            return Err(failed("no space left"));
+        }
+        let fate = std::mem::replace(&mut stored.next_write, NextWrite::Succeeds);
+        if fate != (NextWrite::Torn { is_there: false }) {
+            changes.iter().for_each(|change| stored.content.apply(change));
+            let prepares = changes.iter().any(|change| matches!(change, Change::Prepared { .. }));
+            stored.is_lost &= stored.is_damaged || !prepares;
+        }
+        if fate == NextWrite::Succeeds { Ok(()) } else { Err(failed("the process died meanwhile")) }
+    }
+
+    fn executed_after(&mut self, after: Position) -> Result<Vec<JournalEntry>, StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        let mut bytes = 0;
+        let mut entries = Vec::new();
+        for (position, (key, hash)) in content.executed.range(after.next()..) {
+            let entry = content.entry(*position, *key, *hash);
+            bytes += entry.held.event.wire().get().len();
+            entries.push(entry);
+            if entries.len() >= PIECE_EVENTS_MAX || bytes >= PIECE_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        let snapshot = content.remembered.snapshot.as_ref().map(|head| (head.position, head.hash));
+        let ends = [Some(content.starts_after), snapshot];
+        let at_end = ends.into_iter().flatten().find(|(end, _)| *end == position);
+        Ok(at_end
+            .or_else(|| content.executed.get(&position).copied().map(|(_, hash)| (position, hash)))
+            .map(|(_, hash)| hash))
+    }
+
+    fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
+        Ok(self.stored().readable()?.starts_after.0)
+    }
+
+    fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        Ok(Content::piece(content.remembered.snapshot.as_ref(), &content.snapshot, index))
+    }
+
+    fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        let stored = self.stored();
+        let content = stored.readable()?;
+        let head = content.remembered.arriving.as_ref().map(|(head, _)| head);
+        Ok(Content::piece(head, &content.arriving, index))
+    }
+}

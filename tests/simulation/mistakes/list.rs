@@ -1,0 +1,199 @@
+//! The mistakes, as somebody could make them in the source. Each is a replacement of text that stands there once.
+
+/// One replacement.
+pub(super) struct Edit {
+    pub(super) file: &'static str,
+    pub(super) before: &'static str,
+    pub(super) after: &'static str,
+}
+
+/// One mistake.
+pub(super) struct Mistake {
+    pub(super) name: &'static str,
+    pub(super) edits: &'static [Edit],
+    /// The first seed that finds it, and what it finds.
+    pub(super) found_by: (u64, &'static str),
+}
+
+pub(super) const MISTAKES: [Mistake; 10] = [
+    Mistake {
+        name: "acknowledging before fsync",
+        edits: &[Edit {
+            file: "src/store/group_commit.rs",
+            before: "        self.urgent = false;
+        if !self.changes.is_empty() {
+            self.store.write(&self.changes)?;
+            self.changes.clear();
+        }
+        out.append(&mut self.afterwards);
+",
+            after: "        let nobody_waits = !std::mem::replace(&mut self.urgent, false);
+        out.append(&mut self.afterwards);
+        if nobody_waits && !self.changes.is_empty() {
+            self.store.write(&self.changes)?;
+            self.changes.clear();
+        }
+",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "merging a clock without holding the events",
+        edits: &[Edit {
+            file: "src/protocol/ordered_buffer.rs",
+            before: "            self.claims[from.index()].merge(&clock);
+        }
+",
+            after: "            self.claims[from.index()].merge(&clock);
+            out.extend(self.view.map(|view| Effect::Clock(ClockInput::Held { view, clock })));
+        }
+",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "believing an ACK that overtook an event",
+        edits: &[Edit {
+            file: "src/protocol/ordered_buffer.rs",
+            before: "            if own_events_here && plausible {",
+            after: "            if own_events_here | true && plausible {",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "a view numbered without its coordinator",
+        edits: &[
+            Edit {
+                file: "src/protocol/ids.rs",
+                before: "#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ballot {",
+                after: "impl PartialEq for Ballot {
+    fn eq(&self, other: &Self) -> bool {
+        self.round == other.round
+    }
+}
+
+impl PartialOrd for Ballot {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ballot {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.round.cmp(&other.round)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Serialize, Deserialize)]
+pub struct Ballot {",
+            },
+            // Who asks under the promised number is answered.
+            Edit {
+                file: "src/protocol/view/flush.rs",
+                before: "            self.phase = Phase::Promised;
+            self.answer_stop(out);
+        }
+",
+                after: "            self.phase = Phase::Promised;
+            self.promised = ballot;
+            self.answer_stop(out);
+        }
+",
+            },
+        ],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "dropping events before PREPARE",
+        edits: &[Edit {
+            file: "src/protocol/ordered_buffer.rs",
+            before: "        let held = self.ordered.values().cloned().collect();
+        let frozen",
+            after: "        let held = Vec::new();
+        let frozen",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "going on with old counters after a restart",
+        edits: &[Edit {
+            file: "src/protocol/view/mod.rs",
+            before: "            phase: Phase::Outside,
+            state: disk.state,
+            plan: PreparePlan::default(),
+",
+            after: "            phase: if disk.promised == disk.prepared.ballot && disk.promised != Ballot::default() {
+                Phase::Ready
+            } else {
+                Phase::Outside
+            },
+            state: disk.state,
+            plan: disk.prepared,
+",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "letting an empty disk vote",
+        edits: &[Edit {
+            file: "src/protocol/view/mod.rs",
+            before: "        !self.learner && self.prepared != Ballot::default()
+",
+            after: "        true
+",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "executing after a promise",
+        edits: &[
+            Edit {
+                file: "src/protocol/ordered_buffer.rs",
+                before: "        if self.view.take().is_some() {",
+                after: "        if self.view.is_some() {",
+            },
+            Edit {
+                file: "src/protocol/ordered_buffer.rs",
+                before: "        assert!(self.view.is_none(), \"a view is installed on a frozen node\");
+",
+                after: "",
+            },
+        ],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "stamping queued work before the flush",
+        edits: &[Edit {
+            file: "src/protocol/clock.rs",
+            before: "        self.clock = installed.plan.clock.clone();
+        self.agreed = self.clock.get(self.me);
+        self.view = Some(installed.plan.ballot);
+        out.push(Effect::Buffer(BufferInput::Install(installed)));
+",
+            after: "        let flushed = installed.plan.clock.clone();
+        self.agreed = self.clock.get(self.me);
+        self.view = Some(installed.plan.ballot);
+        out.push(Effect::Buffer(BufferInput::Install(installed)));
+        self.reach = Reach::Members;
+        self.stamp(out);
+        self.clock.merge(&flushed);
+",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "idempotency decided outside the ledger",
+        edits: &[Edit {
+            file: "src/ledger/book/idempotency.rs",
+            // Each bank remembers only what it was asked itself.
+            before: "    fields.text(key.as_str());
+    fields.finish()
+",
+            after: "    fields.text(key.as_str()).text(request.id.as_str().split('-').next().unwrap_or_default());
+    fields.finish()
+",
+        }],
+        found_by: (0, ""),
+    },
+];

@@ -1,0 +1,198 @@
+//! What lies between the banks: messages are late, lost, repeated and overtake each other; links are cut in one
+//! direction or in both, wholly or only for heartbeats or only for everything else.
+
+use netbanking::protocol::effect::PeerReport;
+use netbanking::protocol::ids::BankId;
+use netbanking::protocol::outbox::{Delivery, Parcel};
+use netbanking::protocol::view::ViewMessage;
+
+use super::random::Random;
+
+/// How long a machine needs to say that no process listens there.
+pub(crate) const REFUSAL_US: u64 = 300;
+
+/// What travels between banks. Whose question it is, or is the answer to, is said by the asker's life and a number.
+#[derive(Clone, Debug)]
+pub(crate) enum Message {
+    Envelope {
+        parcel: Parcel,
+        life: u64,
+        number: u64,
+    },
+    EnvelopeAnswer {
+        delivery: Delivery,
+        life: u64,
+        number: u64,
+    },
+    View(Box<ViewMessage>),
+    Ping {
+        life: u64,
+        number: u64,
+    },
+    Pong {
+        report: PeerReport,
+        life: u64,
+        number: u64,
+    },
+    /// The answer to a ping that no process has heard.
+    Refused {
+        life: u64,
+        number: u64,
+    },
+    /// The process at the other end has ended, and its machine closes its connections.
+    Closed,
+}
+
+impl Message {
+    fn wire(&self) -> Wire {
+        match self {
+            Message::Envelope { .. } | Message::EnvelopeAnswer { .. } | Message::View(_) => Wire::Requests,
+            _ => Wire::Heartbeat,
+        }
+    }
+
+    /// A number for the trace's hash.
+    pub(crate) fn code(&self) -> u64 {
+        match self {
+            Message::Envelope { .. } => 1,
+            Message::EnvelopeAnswer { .. } => 2,
+            Message::View(_) => 3,
+            Message::Ping { .. } => 4,
+            Message::Pong { .. } => 5,
+            Message::Refused { .. } => 6,
+            Message::Closed => 7,
+        }
+    }
+}
+
+/// Banks reach each other at two ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    Requests = 0,
+    Heartbeat = 1,
+}
+
+/// How bad the network is; drawn once a seed.
+#[derive(Clone, Copy, Debug)]
+struct Weather {
+    delay_min_us: u64,
+    delay_max_us: u64,
+    lost_per_mille: u64,
+    repeated_per_mille: u64,
+    late_per_mille: u64,
+    late_max_us: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    banks: usize,
+    weather: Weather,
+    /// Per direction and wire, how many cuts let nothing through.
+    cuts: Vec<u32>,
+    /// Per direction, what every message takes longer.
+    slow_us: Vec<u64>,
+    /// How many messages were lost, repeated and late.
+    pub(crate) troubles: [u64; 3],
+}
+
+/// A network that does what networks mostly do.
+const FAIR: Weather = Weather {
+    delay_min_us: 100,
+    delay_max_us: 2_000,
+    lost_per_mille: 0,
+    repeated_per_mille: 0,
+    late_per_mille: 0,
+    late_max_us: 1,
+};
+
+impl Network {
+    pub(crate) fn new(banks: usize, random: &mut Random) -> Self {
+        let weather = if random.per_mille(150) {
+            FAIR
+        } else {
+            let often = |random: &mut Random, most| if random.coin() { 0 } else { random.skewed(1, most) };
+            Weather {
+                delay_min_us: random.skewed(50, 5_000),
+                delay_max_us: 5_000 + random.skewed(500, 60_000),
+                lost_per_mille: often(random, 100),
+                repeated_per_mille: often(random, 100),
+                late_per_mille: often(random, 100),
+                late_max_us: random.skewed(50_000, 5_000_000),
+            }
+        };
+        let directions = banks * banks;
+        Network { banks, weather, cuts: vec![0; directions * 2], slow_us: vec![0; directions], troubles: [0; 3] }
+    }
+
+    fn direction(&self, from: BankId, to: BankId) -> usize {
+        from.index() * self.banks + to.index()
+    }
+
+    pub(crate) fn cut(&mut self, from: BankId, to: BankId, wire: Wire) {
+        let direction = self.direction(from, to);
+        self.cuts[direction * 2 + wire as usize] += 1;
+    }
+
+    pub(crate) fn uncut(&mut self, from: BankId, to: BankId, wire: Wire) {
+        let direction = self.direction(from, to);
+        let cuts = &mut self.cuts[direction * 2 + wire as usize];
+        *cuts = cuts.saturating_sub(1);
+    }
+
+    pub(crate) fn set_slow(&mut self, from: BankId, to: BankId, slow_us: u64) {
+        let direction = self.direction(from, to);
+        self.slow_us[direction] = slow_us;
+    }
+
+    /// Everything whole, and fair weather from now on.
+    pub(crate) fn heal(&mut self) {
+        self.weather = FAIR;
+        self.cuts.fill(0);
+        self.slow_us.fill(0);
+    }
+
+    /// How long each copy of a message takes; none when it is lost.
+    pub(crate) fn delays(
+        &mut self,
+        from: BankId,
+        to: BankId,
+        message: &Message,
+        random: &mut Random,
+    ) -> [Option<u64>; 2] {
+        let weather = self.weather;
+        let wire = message.wire();
+        if self.cuts[self.direction(from, to) * 2 + wire as usize] > 0 {
+            return [None, None];
+        }
+        let is_lost = random.per_mille(weather.lost_per_mille);
+        self.troubles[0] += u64::from(is_lost);
+        let first = self.delay(from, to, random);
+        match wire {
+            // As for TCP: what is lost is sent again after a while.
+            Wire::Heartbeat if is_lost => [Some(first + random.between(200_000, 2_000_000)), None],
+            Wire::Heartbeat => [Some(first), None],
+            Wire::Requests if is_lost => [None, None],
+            Wire::Requests if random.per_mille(weather.repeated_per_mille) => {
+                self.troubles[1] += 1;
+                [Some(first), Some(self.delay(from, to, random))]
+            }
+            Wire::Requests => [Some(first), None],
+        }
+    }
+
+    fn delay(&mut self, from: BankId, to: BankId, random: &mut Random) -> u64 {
+        let weather = &self.weather;
+        let is_late = random.per_mille(weather.late_per_mille);
+        self.troubles[2] += u64::from(is_late);
+        let late = if is_late { random.below(weather.late_max_us) } else { 0 };
+        random.between(weather.delay_min_us, weather.delay_max_us) + late + self.slow_us[self.direction(from, to)]
+    }
+
+    /// How long a request or an answer is under way between a customer and a bank; `None` when it is lost.
+    pub(crate) fn customer_delay(&self, random: &mut Random) -> Option<u64> {
+        let weather = &self.weather;
+        let is_lost = random.per_mille(weather.lost_per_mille);
+        let delay = random.between(weather.delay_min_us, weather.delay_max_us);
+        (!is_lost).then_some(delay)
+    }
+}

@@ -1,0 +1,461 @@
+//! One bank's process: the node's own parts, and between them queues instead of mailboxes.
+//!
+//! What one part tells another arrives in order; between different pairs of parts chance decides, and a part may be
+//! slow or stand still for a while. All that leaves the process, and all that a judge wants to know, is [`Said`].
+
+use std::collections::VecDeque;
+
+use netbanking::ledger::Book;
+use netbanking::protocol::checks::Checks;
+use netbanking::protocol::clock::Clock;
+use netbanking::protocol::effect::{
+    BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, Installed, JournalInput, LedgerInput, Millis, Notice,
+    PeerInput, PeerReport, Reply, ViewInput,
+};
+use netbanking::protocol::event::RawRequest;
+use netbanking::protocol::executor::Executor;
+use netbanking::protocol::heartbeat::{Heartbeat, Patience};
+use netbanking::protocol::ids::{BankId, ChainHash, EventId, Position};
+use netbanking::protocol::order_key::OrderKey;
+use netbanking::protocol::ordered_buffer::OrderedBuffer;
+use netbanking::protocol::outbox::{Delivery, Outbox, Parcel, Transmission};
+use netbanking::protocol::view::{View, ViewMessage};
+use netbanking::store::recovery::rebuild;
+use netbanking::store::{GroupCommit, StoreError};
+
+use super::disk::Disk;
+use super::random::Random;
+use super::trace::{Trace, brief};
+
+/// The parts of a node, as ends of queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Timers,
+    /// The handlers of what peers and customers say.
+    Http,
+    Clock,
+    Buffer,
+    Journal,
+    Ledger,
+    Checks,
+    View,
+    Heartbeat,
+    Link(BankId),
+}
+
+/// How many kinds of parts there are.
+pub(crate) const PARTS: usize = 10;
+/// The kinds that may stand still for a while: each lives on a thread of its own.
+pub(crate) const STALLING: [Part; 3] = [Part::Journal, Part::Ledger, Part::Clock];
+
+impl Part {
+    pub(crate) fn kind(self) -> usize {
+        match self {
+            Part::Timers => 0,
+            Part::Http => 1,
+            Part::Clock => 2,
+            Part::Buffer => 3,
+            Part::Journal => 4,
+            Part::Ledger => 5,
+            Part::Checks => 6,
+            Part::View => 7,
+            Part::Heartbeat => 8,
+            Part::Link(_) => 9,
+        }
+    }
+
+    fn code(self) -> u64 {
+        match self {
+            Part::Link(bank) => 16 + u64::from(bank.0),
+            other => other.kind() as u64,
+        }
+    }
+}
+
+/// Who asked, and what the answer is to be found by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question {
+    pub(crate) from: BankId,
+    pub(crate) life: u64,
+    pub(crate) number: u64,
+}
+
+/// What waits in a queue.
+#[derive(Debug)]
+enum Post {
+    Effect(Effect),
+    /// The journal commits what has gathered.
+    Flush,
+    /// The same, after it has seen to its length.
+    LazyFlush,
+    /// The commit has come back from the disk.
+    OnDisk(Vec<Effect>),
+    /// A link sends what has gathered.
+    Pump,
+    Envelope(Question, Parcel),
+}
+
+/// What leaves the process, and what a judge is told.
+#[derive(Debug)]
+pub(crate) enum Said {
+    View(BankId, ViewMessage),
+    Envelope {
+        to: BankId,
+        era: u64,
+        parcel: Parcel,
+    },
+    EnvelopeAnswer(Question, Delivery),
+    /// A link wants to be asked again, in milliseconds of the process.
+    Wake(BankId, Millis),
+    Reply(EventId, Reply),
+    Notice(Notice),
+    /// A view begins here.
+    Installed(Installed),
+    /// The clock has stamped an event.
+    Stamped(OrderKey),
+    /// The ledger was told something and has executed these events of a view in force, or caught up so far.
+    Executed(netbanking::protocol::ids::Ballot, Vec<netbanking::protocol::effect::ExecutedEvent>),
+    CaughtUp(Position, ChainHash),
+    DiskFailed(StoreError),
+}
+
+/// What a step needs of the world.
+pub(crate) struct Scene<'a> {
+    pub(crate) now_us: u64,
+    pub(crate) random: &'a mut Random,
+    pub(crate) trace: &'a mut Trace,
+    pub(crate) said: &'a mut Vec<Said>,
+}
+
+/// What a process is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) me: BankId,
+    pub(crate) banks: usize,
+    pub(crate) patience: Patience,
+    pub(crate) started_us: u64,
+    /// How many of its microseconds pass in a million of the world's.
+    pub(crate) rate_ppm: u64,
+    /// Longest that its disk usually needs for a commit.
+    pub(crate) fsync_max_us: u64,
+    /// Most positions that its journal reaches back; 0 is without limit.
+    pub(crate) journal_positions_max: u64,
+}
+
+pub(crate) struct Process {
+    settings: Settings,
+    clock: Clock,
+    buffer: OrderedBuffer,
+    journal: GroupCommit,
+    executor: Executor,
+    checks: Checks,
+    view: View,
+    heartbeat: Heartbeat,
+    outboxes: Vec<Option<Outbox>>,
+    /// Queues that are not empty.
+    queues: Vec<(Part, Part, VecDeque<Post>)>,
+    /// How often a kind of part gets its turn, compared with others.
+    weights: [u64; PARTS],
+    stalled_until_us: [u64; PARTS],
+    flush_is_queued: bool,
+    pump_is_queued: Vec<bool>,
+    out: Vec<Effect>,
+}
+
+impl Process {
+    /// Starts on what the disk holds.
+    pub(crate) fn start(settings: Settings, mut disk: Disk, random: &mut Random) -> Result<Self, StoreError> {
+        let Settings { me, banks, patience, .. } = settings;
+        let (book, on_disk) = rebuild(&mut disk, banks)?;
+        let journal = GroupCommit::new(Box::new(disk)).with_limit(settings.journal_positions_max, book.position());
+        let executed = on_disk.state.executed.clone();
+        let mut weights = [8; PARTS];
+        weights.iter_mut().for_each(|weight| *weight = random.pick(&[1, 8, 8, 64]));
+        Ok(Process {
+            settings,
+            clock: Clock::new(me, banks),
+            buffer: OrderedBuffer::new(me, banks, patience.failure_after),
+            journal,
+            executor: Executor::new(me, banks, book, executed),
+            checks: Checks::new(me),
+            view: View::new(me, banks, on_disk),
+            heartbeat: Heartbeat::new(banks, patience),
+            outboxes: BankId::all(banks).map(|peer| (peer != me).then(|| Outbox::new(me))).collect(),
+            queues: Vec::new(),
+            weights,
+            stalled_until_us: [0; PARTS],
+            flush_is_queued: false,
+            pump_is_queued: vec![false; banks],
+            out: Vec::new(),
+        })
+    }
+
+    /// Milliseconds since the start, as the process counts them.
+    pub(crate) fn now_ms(&self, now_us: u64) -> Millis {
+        (now_us - self.settings.started_us) * self.settings.rate_ppm / 1_000_000 / 1_000
+    }
+
+    /// When, for the world, the process counts this.
+    pub(crate) fn world_us(&self, at_ms: Millis) -> u64 {
+        self.settings.started_us + (at_ms * 1_000 * 1_000_000).div_ceil(self.settings.rate_ppm)
+    }
+
+    pub(crate) fn book(&self) -> &Book {
+        self.executor.book()
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    pub(crate) fn stall(&mut self, part: Part, until_us: u64) {
+        self.stalled_until_us[part.kind()] = until_us;
+    }
+
+    pub(crate) fn stop_stalling(&mut self) {
+        self.stalled_until_us = [0; PARTS];
+    }
+
+    /// Until when a part stands still, if it does.
+    fn stalled(&self, part: Part, now_us: u64) -> Option<u64> {
+        Some(self.stalled_until_us[part.kind()]).filter(|until_us| *until_us > now_us)
+    }
+
+    /// When the process can do its next step, if it has any to do.
+    pub(crate) fn next_work_us(&self, now_us: u64) -> Option<u64> {
+        self.queues.iter().map(|(_, to, _)| self.stalled(*to, now_us).unwrap_or(now_us)).min()
+    }
+
+    fn put(&mut self, from: Part, to: Part, post: Post) {
+        match self.queues.iter_mut().find(|(known_from, known_to, _)| (*known_from, *known_to) == (from, to)) {
+            Some((_, _, queue)) => queue.push_back(post),
+            None => self.queues.push((from, to, VecDeque::from([post]))),
+        }
+    }
+
+    fn post(&mut self, from: Part, effect: Effect, said: &mut Vec<Said>) {
+        let to = match &effect {
+            Effect::Clock(input) => {
+                if let ClockInput::Install(installed) = input {
+                    said.push(Said::Installed(installed.clone()));
+                }
+                Part::Clock
+            }
+            Effect::Buffer(input) => {
+                if let BufferInput::Own(event) = input {
+                    said.push(Said::Stamped(event.order_key()));
+                }
+                Part::Buffer
+            }
+            Effect::Journal(_) => Part::Journal,
+            Effect::Ledger(_) => Part::Ledger,
+            Effect::Checks(_) => Part::Checks,
+            Effect::View(_) => Part::View,
+            Effect::Heartbeat(_) => Part::Heartbeat,
+            Effect::Peer(bank, _) => Part::Link(*bank),
+            Effect::Reply(id, reply) => return said.push(Said::Reply(id.clone(), reply.clone())),
+            Effect::Notice(notice) => return said.push(Said::Notice(notice.clone())),
+        };
+        self.put(from, to, Post::Effect(effect));
+    }
+
+    fn post_all(&mut self, from: Part, said: &mut Vec<Said>) {
+        let mut out = std::mem::take(&mut self.out);
+        for effect in out.drain(..) {
+            self.post(from, effect, said);
+        }
+        self.out = out;
+    }
+
+    /// One step of one part, chosen by chance.
+    pub(crate) fn work(&mut self, scene: &mut Scene<'_>) {
+        let now_us = scene.now_us;
+        let weight = |to: Part| if self.stalled(to, now_us).is_some() { 0 } else { self.weights[to.kind()] };
+        let all = self.queues.iter().map(|(_, to, _)| weight(*to)).sum();
+        if all == 0 {
+            return;
+        }
+        let mut ticket = scene.random.below(all);
+        let chosen = self.queues.iter().position(|(_, to, _)| match ticket.checked_sub(weight(*to)) {
+            Some(rest) => {
+                ticket = rest;
+                false
+            }
+            None => true,
+        });
+        let chosen = chosen.expect("a ticket is below the sum of all weights");
+        let (from, to, queue) = &mut self.queues[chosen];
+        let (from, to) = (*from, *to);
+        let post = queue.pop_front().expect("only queues that hold something are kept");
+        if queue.is_empty() {
+            self.queues.swap_remove(chosen);
+        }
+        scene.trace.mix(from.code() << 8 | to.code());
+        match post {
+            Post::Effect(effect) => {
+                scene.trace.line(now_us, Some(self.settings.me), || format!("{to:?} ◀ {from:?}: {}", brief(&effect)));
+                self.handle(effect, scene);
+            }
+            Post::Flush => {
+                self.flush_is_queued = false;
+                self.flush(scene);
+            }
+            Post::LazyFlush => match self.journal.tick(&mut self.out) {
+                Ok(()) => self.flush(scene),
+                Err(error) => scene.said.push(Said::DiskFailed(error)),
+            },
+            Post::OnDisk(effects) => self.out.extend(effects),
+            Post::Pump => self.pump(to, scene),
+            Post::Envelope(question, parcel) => self.envelope(question, parcel, scene),
+        }
+        self.post_all(to, scene.said);
+    }
+
+    fn handle(&mut self, effect: Effect, scene: &mut Scene<'_>) {
+        let now = self.now_ms(scene.now_us);
+        match effect {
+            Effect::Clock(input) => self.clock.handle(input, now, &mut self.out),
+            Effect::Buffer(input) => self.buffer.handle(input, &mut self.out),
+            Effect::Journal(input) => self.gather(input),
+            Effect::Ledger(input) => self.execute(input, scene.said),
+            Effect::Checks(input) => self.checks.handle(input, &mut self.out),
+            Effect::View(input) => self.view.handle(input, &mut self.out),
+            Effect::Heartbeat(input) => self.heartbeat.handle(input, now, &mut self.out),
+            Effect::Peer(bank, PeerInput::View(message)) => scene.said.push(Said::View(bank, message)),
+            Effect::Peer(bank, input) => {
+                self.outbox(bank).handle(input);
+                self.queue_pump(bank);
+            }
+            Effect::Reply(..) | Effect::Notice(_) => unreachable!("these leave the process at once"),
+        }
+    }
+
+    fn execute(&mut self, input: LedgerInput, said: &mut Vec<Said>) {
+        let of_view = match &input {
+            LedgerInput::Execute { view, .. } => Some(*view),
+            _ => None,
+        };
+        let changes_book =
+            !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Install { .. } | LedgerInput::Snapshot);
+        let executed = self.executor.handle(input, &mut self.out);
+        if !changes_book {
+            return;
+        }
+        said.push(match of_view {
+            Some(view) => Said::Executed(view, executed),
+            None => Said::CaughtUp(self.book().position(), self.book().hash()),
+        });
+    }
+
+    fn gather(&mut self, input: JournalInput) {
+        self.journal.handle(input);
+        if self.journal.is_urgent() && !std::mem::replace(&mut self.flush_is_queued, true) {
+            self.put(Part::Journal, Part::Journal, Post::Flush);
+        }
+    }
+
+    /// The disk takes its time; until it has answered, the journal's thread stands still and nobody hears of anything.
+    fn flush(&mut self, scene: &mut Scene<'_>) {
+        let mut effects = Vec::new();
+        if let Err(error) = self.journal.flush(&mut effects) {
+            return scene.said.push(Said::DiskFailed(error));
+        }
+        if !effects.is_empty() {
+            let until_us = scene.now_us + scene.random.below(self.settings.fsync_max_us);
+            self.stall(Part::Journal, until_us.max(self.stalled_until_us[Part::Journal.kind()]));
+            self.put(Part::Journal, Part::Journal, Post::OnDisk(effects));
+        }
+    }
+
+    fn outbox(&mut self, peer: BankId) -> &mut Outbox {
+        self.outboxes[peer.index()].as_mut().expect("effects name peers")
+    }
+
+    fn queue_pump(&mut self, peer: BankId) {
+        if !std::mem::replace(&mut self.pump_is_queued[peer.index()], true) {
+            self.put(Part::Link(peer), Part::Link(peer), Post::Pump);
+        }
+    }
+
+    fn pump(&mut self, link: Part, scene: &mut Scene<'_>) {
+        let Part::Link(to) = link else { unreachable!("only links pump") };
+        self.pump_is_queued[to.index()] = false;
+        let now = self.now_ms(scene.now_us);
+        let outbox = self.outbox(to);
+        while let Some((era, transmission)) = outbox.next(now) {
+            let Transmission::Envelope(parcel) = transmission else { panic!("all banks know envelopes") };
+            scene.said.push(Said::Envelope { to, era, parcel });
+        }
+        if let Some(at) = outbox.wake_at().filter(|at| *at > now) {
+            scene.said.push(Said::Wake(to, at));
+        }
+    }
+
+    /// Takes an envelope as the handler of `/peer/envelope` does, and answers it.
+    fn envelope(&mut self, question: Question, parcel: Parcel, scene: &mut Scene<'_>) {
+        let from = question.from;
+        let view = parcel.envelope.view.expect("links speak in a view");
+        let executed = parcel.executed;
+        scene.trace.line(scene.now_us, Some(self.settings.me), || {
+            let events: Vec<_> = parcel.envelope.events.iter().map(|event| event.timestamp.to_string()).collect();
+            let clock = parcel.envelope.clock.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("Buffer ◀ bank {from}: envelope in {view}, events {}, durable {clock}", events.join(" "))
+        });
+        let answer = self.buffer.receive(from, parcel.envelope, &mut self.out);
+        if answer.taken
+            && let Some((position, hash)) = executed
+        {
+            let input = ChecksInput::PeerExecuted { from, view, position, hash };
+            self.put(Part::Http, Part::Checks, Post::Effect(Effect::Checks(input)));
+        }
+        let delivery = if answer.taken { Delivery::Answered(answer) } else { Delivery::WrongView };
+        scene.said.push(Said::EnvelopeAnswer(question, delivery));
+    }
+}
+
+/// What comes from outside.
+impl Process {
+    pub(crate) fn submit(&mut self, request: RawRequest) {
+        self.put(Part::Http, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Submit(request))));
+    }
+
+    pub(crate) fn tick(&mut self) {
+        self.put(Part::Timers, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Tick)));
+        self.put(Part::Timers, Part::Buffer, Post::Effect(Effect::Buffer(BufferInput::Tick)));
+        self.put(Part::Timers, Part::View, Post::Effect(Effect::View(ViewInput::Tick)));
+        self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(HeartbeatInput::Tick)));
+    }
+
+    pub(crate) fn lazy_flush(&mut self) {
+        self.put(Part::Timers, Part::Journal, Post::LazyFlush);
+    }
+
+    pub(crate) fn wake(&mut self, peer: BankId) {
+        self.queue_pump(peer);
+    }
+
+    /// A ping is answered by the view itself.
+    pub(crate) fn report(&self) -> PeerReport {
+        self.view.report()
+    }
+
+    pub(crate) fn pulse(&mut self, input: HeartbeatInput) {
+        self.put(Part::Http, Part::Heartbeat, Post::Effect(Effect::Heartbeat(input)));
+    }
+
+    pub(crate) fn view_message(&mut self, from: BankId, message: ViewMessage) {
+        // Each message is a request of its own, and requests overtake each other on the way already.
+        self.put(Part::Http, Part::View, Post::Effect(Effect::View(ViewInput::Message(from, message))));
+    }
+
+    pub(crate) fn hear_envelope(&mut self, question: Question, parcel: Parcel) {
+        self.put(Part::Http, Part::Buffer, Post::Envelope(question, parcel));
+    }
+
+    /// An envelope of this process was answered, or was not.
+    pub(crate) fn delivered(&mut self, peer: BankId, era: u64, delivery: Delivery, now_us: u64) {
+        let now = self.now_ms(now_us);
+        self.outbox(peer).delivered(era, delivery, now);
+        self.queue_pump(peer);
+    }
+}

@@ -1,0 +1,86 @@
+//! Heartbeats as `actors/heartbeat.rs` exchanges them: over a connection that is kept open, one ping after the other;
+//! when it is refused, closed or silent for too long the peer is lost, and a new connection is tried.
+
+use netbanking::protocol::effect::{HeartbeatInput, PeerReport};
+use netbanking::protocol::ids::BankId;
+
+use super::agenda::Timer;
+use super::network::Message;
+use super::world::World;
+
+/// Pause before a new connection; as in the actor.
+const RETRY_MS: u64 = 200;
+
+/// What one process has with one peer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conversation {
+    /// Of the last ping.
+    number: u64,
+    /// Whether it waits for the answer.
+    is_waiting: bool,
+    /// Whether the peer has answered on this connection.
+    is_open: bool,
+}
+
+impl World {
+    fn conversation(&mut self, bank: BankId, peer: BankId) -> &mut Conversation {
+        &mut self.machines[bank.index()].conversations[peer.index()]
+    }
+
+    pub(crate) fn ping(&mut self, bank: BankId, peer: BankId) {
+        let life = self.life_of(bank).number;
+        let conversation = self.conversation(bank, peer);
+        if conversation.is_waiting {
+            return;
+        }
+        conversation.number += 1;
+        conversation.is_waiting = true;
+        let number = conversation.number;
+        self.send(bank, peer, Message::Ping { life, number });
+        let patience_ms = self.scenario.patience.failure_after;
+        self.timer_in(bank, patience_ms, Timer::PingOverdue(peer, number));
+    }
+
+    pub(crate) fn pong(&mut self, bank: BankId, peer: BankId, number: u64, report: PeerReport) {
+        let conversation = self.conversation(bank, peer);
+        if !conversation.is_waiting || conversation.number != number {
+            return;
+        }
+        conversation.is_waiting = false;
+        conversation.is_open = true;
+        self.pulse(bank, HeartbeatInput::Heard(peer, report));
+        let interval_ms = self.scenario.ping_every_ms;
+        // While the peer is in no view things change fast.
+        let pause_ms = if report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };
+        self.timer_in(bank, pause_ms, Timer::Ping(peer));
+    }
+
+    /// The ping of this number was refused, or not answered in time.
+    pub(crate) fn lost_touch(&mut self, bank: BankId, peer: BankId, number: u64) {
+        let conversation = self.conversation(bank, peer);
+        if conversation.is_waiting && conversation.number == number {
+            self.begin_anew(bank, peer);
+        }
+    }
+
+    /// The peer's end of the connection was closed.
+    pub(crate) fn closed(&mut self, bank: BankId, peer: BankId) {
+        if self.conversation(bank, peer).is_open {
+            self.begin_anew(bank, peer);
+        }
+    }
+
+    fn begin_anew(&mut self, bank: BankId, peer: BankId) {
+        let conversation = self.conversation(bank, peer);
+        let number = conversation.number + 1;
+        *conversation = Conversation { number, ..Conversation::default() };
+        self.pulse(bank, HeartbeatInput::Lost(peer));
+        let pause_ms = self.scenario.ping_every_ms.min(RETRY_MS);
+        self.timer_in(bank, pause_ms, Timer::Ping(peer));
+    }
+
+    fn pulse(&mut self, bank: BankId, input: HeartbeatInput) {
+        self.machines[bank.index()].process.as_mut().expect("only a process hears").pulse(input);
+        self.plan_work(bank);
+    }
+}

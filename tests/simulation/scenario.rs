@@ -1,0 +1,76 @@
+//! What a seed is about: how many banks, how patient, how much breaks and how often. Every seed leaves some kinds of
+//! faults out, so that the others get their turn (A. Groce et al., 'Swarm Testing', 2012).
+
+use netbanking::protocol::heartbeat::Patience;
+
+use super::faults::{KINDS, Kind};
+use super::random::Random;
+
+const MS: u64 = 1_000;
+const SECOND: u64 = 1_000_000;
+
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) banks: usize,
+    pub(crate) patience: Patience,
+    pub(crate) ping_every_ms: u64,
+    pub(crate) customers: usize,
+    /// Longest pause of a customer between two requests.
+    pub(crate) think_max_us: u64,
+    /// How long the first phase lasts.
+    pub(crate) chaos_us: u64,
+    /// How much one kind of fault is likelier than another; 0 for those left out.
+    pub(crate) weights: [u64; KINDS],
+    /// Longest time between two faults.
+    pub(crate) fault_gap_max_us: u64,
+    /// How often a bank dies right after it has said something about views.
+    pub(crate) dies_in_view_change_per_mille: u64,
+    /// Longest that a dead bank stays dead.
+    pub(crate) dead_max_us: u64,
+    /// Longest that one step of a process takes.
+    pub(crate) step_max_us: u64,
+    /// Longest that a disk usually needs.
+    pub(crate) fsync_max_us: u64,
+    /// Most positions that a journal reaches back; 0 is without limit.
+    pub(crate) journal_positions_max: u64,
+    /// Whether only as many banks as needed are healed in the end.
+    pub(crate) heals_only_some: bool,
+}
+
+impl Scenario {
+    pub(crate) fn draw(banks: Option<usize>, random: &mut Random) -> Self {
+        let drawn = if random.per_mille(15) { 14 } else { random.pick(&[1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]) };
+        let banks = banks.unwrap_or(drawn);
+        let failure_after = random.pick(&[300, 600, 1_000, 1_000, 5_000]);
+        let patience = Patience { failure_after, rejoin_after: random.pick(&[0, 100, 300, failure_after]) };
+        let mut weights = [0; KINDS];
+        weights.iter_mut().for_each(|weight| *weight = if random.per_mille(350) { 0 } else { random.between(1, 4) });
+        if random.coin() {
+            weights[Kind::PowerCut as usize] = 0;
+        }
+        // Many banks are many messages: their seeds are shorter.
+        let chaos_max = if banks > 7 { 4 * SECOND } else { 12 * SECOND };
+        Scenario {
+            banks,
+            patience,
+            ping_every_ms: random.pick(&[50, 100, 200]).min(failure_after / 3),
+            customers: random.between(1, 5) as usize,
+            think_max_us: random.skewed(20 * MS, 2 * SECOND),
+            chaos_us: random.between(2 * SECOND, chaos_max),
+            weights,
+            fault_gap_max_us: random.skewed(100 * MS, 6 * SECOND),
+            dies_in_view_change_per_mille: if random.coin() { 0 } else { random.skewed(2, 60) },
+            dead_max_us: random.skewed(200 * MS, 8 * SECOND),
+            step_max_us: random.skewed(20, 2 * MS),
+            fsync_max_us: random.skewed(100, 60 * MS),
+            journal_positions_max: if random.coin() { 0 } else { random.skewed(2, 100) },
+            heals_only_some: random.per_mille(300),
+        }
+    }
+
+    /// How long, once everything is mended, it may take until all are members again and every customer is served: a
+    /// bank that was lost often is watched for longer.
+    pub(crate) fn settles_within_us(&self) -> u64 {
+        60 * SECOND + (self.patience.rejoin_after << 4) * MS
+    }
+}

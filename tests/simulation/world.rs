@@ -1,0 +1,600 @@
+//! One run: banks on machines with disks, a network between them, customers, faults, a judge, and virtual time.
+//!
+//! In the first phase everything may break. In the second everything is mended, for all banks or for as many as are
+//! needed, and within a bounded time they must be members of one view, serve every customer once more, and agree.
+
+use std::collections::BTreeMap;
+
+use netbanking::ledger::PixKey;
+use netbanking::protocol::effect::{Notice, Reply};
+use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, majority};
+use netbanking::protocol::outbox::Delivery;
+use netbanking::protocol::view::ViewMessage;
+use netbanking::store::{Change, Store, StoreError};
+
+use super::agenda::{Agenda, Item, Life, Timer};
+use super::customers::{Attempt, Customer, nobody};
+use super::disk::{Disk, NextWrite};
+use super::faults::Kind;
+use super::invariants::Judge;
+use super::network::{Message, Network};
+use super::node::{Process, Question, Said, Scene, Settings};
+use super::pulse::Conversation;
+use super::random::Random;
+use super::scenario::Scenario;
+use super::tally::Tally;
+use super::trace::{Reader, Trace, brief_message};
+
+const MS: u64 = 1_000;
+/// How long a peer may take to answer one envelope; as in `actors/peer_link.rs`.
+const ANSWER_WITHIN_MS: u64 = 3_000;
+/// How often a process looks at the time; as in the actors.
+const TICK_MS: u64 = 100;
+/// How often marks of execution are written though nobody waits; as in `actors/journal.rs`.
+const LAZY_COMMIT_MS: u64 = 500;
+/// When a bank is started again that could not start.
+const RETRY_US: u64 = 500 * MS;
+/// How often the second phase is looked at.
+const LOOK_US: u64 = 100 * MS;
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// Its machine closes its connections.
+    Killed,
+    /// Nobody is told.
+    PowerLost,
+}
+
+/// Where a bank runs.
+pub(crate) struct Machine {
+    pub(crate) disk: Disk,
+    pub(crate) process: Option<Process>,
+    /// Number of the process that runs, or ran last.
+    pub(crate) life: u64,
+    pub(crate) paused_until_us: u64,
+    /// When the process does its next step.
+    work_at_us: Option<u64>,
+    rate_ppm: u64,
+    pub(crate) calendar_offset_ms: i64,
+    /// Envelopes that wait for an answer: to whom, and in which era of the link.
+    open: BTreeMap<u64, (BankId, u64)>,
+    questions: u64,
+    pub(crate) conversations: Vec<Conversation>,
+}
+
+/// The second phase.
+#[derive(Debug)]
+enum Mending {
+    NotYet,
+    /// Until all healed banks are members of one view.
+    Gathering {
+        until_us: u64,
+    },
+    /// Until every customer was served once more.
+    Serving {
+        until_us: u64,
+    },
+    /// Until all books are equal.
+    Levelling {
+        until_us: u64,
+    },
+    Done,
+}
+
+pub(crate) struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) random: Random,
+    agenda: Agenda,
+    pub(crate) now_us: u64,
+    pub(crate) network: Network,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) customers: Vec<Customer>,
+    /// Requests that banks have taken.
+    pub(crate) attempts: BTreeMap<EventId, Attempt>,
+    /// Keys that customers know of.
+    pub(crate) directory: Vec<PixKey>,
+    /// Banks that customers ask.
+    pub(crate) open_banks: Vec<BankId>,
+    pub(crate) judge: Judge,
+    pub(crate) trace: Trace,
+    pub(crate) tally: Tally,
+    mending: Mending,
+    said: Vec<Said>,
+}
+
+/// What came of a run.
+pub(crate) struct Finished {
+    pub(crate) tally: Tally,
+    pub(crate) hash: u64,
+}
+
+/// Runs a seed. A violation is a panic.
+pub(crate) fn run(world: &mut World) -> Finished {
+    world.begin();
+    while !matches!(world.mending, Mending::Done) {
+        let (at_us, item) = world.agenda.next().expect("the end is on the agenda");
+        world.now_us = at_us;
+        world.happen(item);
+    }
+    world.tally.finish(world.now_us, &world.network, &world.judge);
+    Finished { tally: world.tally.clone(), hash: world.trace.hash() }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, banks: Option<usize>, reader: Reader) -> Self {
+        let mut random = Random::new(seed);
+        let scenario = Scenario::draw(banks, &mut random);
+        let banks = scenario.banks;
+        let network = Network::new(banks, &mut random);
+        let machine = |random: &mut Random| Machine {
+            disk: Disk::empty(),
+            process: None,
+            life: 0,
+            paused_until_us: 0,
+            work_at_us: None,
+            rate_ppm: random.between(950_000, 1_050_000),
+            calendar_offset_ms: random.below(7_200_000) as i64 - 3_600_000,
+            open: BTreeMap::new(),
+            questions: 0,
+            conversations: vec![Conversation::default(); banks],
+        };
+        let mut trace = Trace::new(reader);
+        trace.line(0, None, || format!("{scenario:?}, {network:?}"));
+        World {
+            network,
+            machines: (0..banks).map(|_| machine(&mut random)).collect(),
+            customers: (0..scenario.customers).map(Customer::new).collect(),
+            attempts: BTreeMap::new(),
+            directory: vec![nobody()],
+            open_banks: BankId::all(banks).collect(),
+            judge: Judge::new(banks),
+            trace,
+            tally: Tally::default(),
+            mending: Mending::NotYet,
+            said: Vec::new(),
+            agenda: Agenda::default(),
+            now_us: 0,
+            scenario,
+            random,
+        }
+    }
+
+    fn begin(&mut self) {
+        for bank in BankId::all(self.scenario.banks) {
+            let after_us = self.random.skewed(MS, 1_000 * MS);
+            self.put_in(after_us, Item::Restart(Life { bank, number: 0 }));
+        }
+        for customer in 0..self.customers.len() {
+            self.customer_soon(customer, 200 * MS);
+        }
+        // Some seeds break already while the first view forms.
+        let first_us = self.random.skewed(50 * MS, 4_000 * MS);
+        self.put_in(first_us, Item::Fault);
+        self.put_in(self.scenario.chaos_us, Item::Mend);
+    }
+
+    pub(crate) fn put_in(&mut self, after_us: u64, item: Item) {
+        self.agenda.put(self.now_us + after_us, item);
+    }
+
+    fn happen(&mut self, item: Item) {
+        if let Some(bank) = self.sleeper(&item) {
+            let until_us = self.machines[bank.index()].paused_until_us;
+            return self.agenda.put(until_us, item);
+        }
+        self.trace.mix(self.now_us);
+        match item {
+            Item::Work(life) => self.work(life),
+            Item::Timer(life, timer) => self.timer(life, timer),
+            Item::Arrival { from, to, message } => self.arrive(from, to, message),
+            Item::Submit { bank, customer, attempt, wish } => self.submit(bank, customer, attempt, *wish),
+            Item::Customer { customer, turn } => self.customer_acts(customer, turn),
+            Item::Fault => self.fault(),
+            Item::Heal(healing) => self.heal(healing),
+            Item::Restart(life) => self.restart(life),
+            Item::Mend => self.mend(),
+            Item::Look => self.look(),
+        }
+    }
+
+    /// A paused process does nothing; what comes for it waits.
+    fn sleeper(&self, item: &Item) -> Option<BankId> {
+        let bank = match item {
+            Item::Work(life) | Item::Timer(life, _) => life.bank,
+            Item::Arrival { to, .. } => *to,
+            Item::Submit { bank, .. } => *bank,
+            _ => return None,
+        };
+        (self.machines[bank.index()].paused_until_us > self.now_us).then_some(bank)
+    }
+
+    pub(crate) fn is_mended(&self) -> bool {
+        !matches!(self.mending, Mending::NotYet)
+    }
+
+    pub(crate) fn is_running(&self, life: Life) -> bool {
+        let machine = &self.machines[life.bank.index()];
+        machine.life == life.number && machine.process.is_some()
+    }
+
+    pub(crate) fn life_of(&self, bank: BankId) -> Life {
+        Life { bank, number: self.machines[bank.index()].life }
+    }
+
+    /// Sees to it that a process that has something to do does it.
+    pub(crate) fn plan_work(&mut self, bank: BankId) {
+        let now_us = self.now_us;
+        let step_us = self.random.between(1, self.scenario.step_max_us);
+        let life = self.life_of(bank);
+        let machine = &mut self.machines[bank.index()];
+        let Some(next_us) = machine.process.as_ref().and_then(|process| process.next_work_us(now_us)) else { return };
+        let at_us = next_us.max(now_us) + step_us;
+        if machine.work_at_us.is_none_or(|planned_us| planned_us > at_us) {
+            machine.work_at_us = Some(at_us);
+            self.agenda.put(at_us, Item::Work(life));
+        }
+    }
+
+    fn work(&mut self, life: Life) {
+        // What was planned for earlier happened earlier, or was put off by a pause.
+        let planned = self.machines[life.bank.index()].work_at_us;
+        if !self.is_running(life) || planned.is_none_or(|planned_us| planned_us > self.now_us) {
+            return;
+        }
+        let mut said = std::mem::take(&mut self.said);
+        let machine = &mut self.machines[life.bank.index()];
+        machine.work_at_us = None;
+        let process = machine.process.as_mut().expect("just seen");
+        let mut scene =
+            Scene { now_us: self.now_us, random: &mut self.random, trace: &mut self.trace, said: &mut said };
+        process.work(&mut scene);
+        for said in said.drain(..) {
+            // A process that ends says nothing more.
+            if self.is_running(life) {
+                self.hear(life.bank, said);
+            }
+        }
+        self.said = said;
+        self.plan_work(life.bank);
+    }
+
+    fn hear(&mut self, bank: BankId, said: Said) {
+        match said {
+            Said::View(to, message) => self.hear_view(bank, to, message),
+            Said::Envelope { to, era, parcel } => {
+                let machine = &mut self.machines[bank.index()];
+                machine.questions += 1;
+                let (life, number) = (machine.life, machine.questions);
+                machine.open.insert(number, (to, era));
+                self.timer_in(bank, ANSWER_WITHIN_MS, Timer::EnvelopeOverdue(number));
+                self.send(bank, to, Message::Envelope { parcel, life, number });
+            }
+            Said::EnvelopeAnswer(Question { from, life, number }, delivery) => {
+                self.send(bank, from, Message::EnvelopeAnswer { delivery, life, number });
+            }
+            Said::Wake(peer, at_ms) => {
+                let process = self.machines[bank.index()].process.as_ref().expect("it speaks");
+                let at_us = process.world_us(at_ms).max(self.now_us);
+                let life = self.life_of(bank);
+                self.agenda.put(at_us, Item::Timer(life, Timer::Wake(peer)));
+            }
+            Said::Reply(id, reply) => self.hear_reply(bank, &id, &reply),
+            Said::Notice(notice) => self.hear_notice(bank, &notice),
+            Said::Installed(installed) => {
+                self.tally.installed += 1;
+                self.judge.installed(bank, &installed);
+            }
+            Said::Stamped(key) => self.judge.stamped(key),
+            Said::Executed(view, executed) => {
+                let disks: Vec<_> = self.machines.iter().map(|machine| machine.disk.clone()).collect();
+                let book = self.machines[bank.index()].process.as_ref().expect("it speaks").book();
+                self.judge.executed(bank, view, &executed, book, &disks);
+            }
+            Said::CaughtUp(position, hash) => self.judge.caught_up(bank, position, hash),
+            Said::DiskFailed(error) => {
+                self.trace.line(self.now_us, Some(bank), || format!("ends: {error}"));
+                self.die(bank, Death::Killed);
+            }
+        }
+    }
+
+    fn hear_reply(&mut self, bank: BankId, id: &EventId, reply: &Reply) {
+        self.trace.line(self.now_us, Some(bank), || format!("answers {id}: {reply:?}"));
+        self.reply(bank, id, reply);
+    }
+
+    fn hear_notice(&mut self, bank: BankId, notice: &Notice) {
+        self.trace.line(self.now_us, Some(bank), || format!("! {notice}"));
+        // Every bank here is honest, and no disk forgets unnoticed.
+        let blames = matches!(
+            notice,
+            Notice::Diverged(..) | Notice::PeerDiverged(..) | Notice::BrokenOrder(_) | Notice::Forgotten(_)
+        );
+        assert!(!blames, "bank {bank} raises the alarm: {notice}");
+    }
+
+    fn hear_view(&mut self, bank: BankId, to: BankId, message: ViewMessage) {
+        self.judge.said_of_views(bank, &message);
+        self.send(bank, to, Message::View(Box::new(message)));
+        let chance = self.scenario.dies_in_view_change_per_mille;
+        if !self.is_mended() && self.random.per_mille(chance) {
+            self.struck(Kind::DeathInViewChange, bank);
+            let how = if self.random.coin() { Death::Killed } else { Death::PowerLost };
+            self.die(bank, how);
+        }
+    }
+
+    pub(crate) fn send(&mut self, from: BankId, to: BankId, message: Message) {
+        let delays = self.network.delays(from, to, &message, &mut self.random);
+        for delay_us in delays.into_iter().flatten() {
+            self.put_in(delay_us, Item::Arrival { from, to, message: message.clone() });
+        }
+    }
+
+    pub(crate) fn timer_in(&mut self, bank: BankId, after_ms: u64, timer: Timer) {
+        let machine = &self.machines[bank.index()];
+        let after_us = after_ms * 1_000 * 1_000_000 / machine.rate_ppm;
+        let life = self.life_of(bank);
+        self.put_in(after_us, Item::Timer(life, timer));
+    }
+
+    fn timer(&mut self, life: Life, timer: Timer) {
+        if !self.is_running(life) {
+            return;
+        }
+        let bank = life.bank;
+        let process = self.machines[bank.index()].process.as_mut().expect("just seen");
+        match timer {
+            Timer::Tick => {
+                process.tick();
+                self.timer_in(bank, TICK_MS, Timer::Tick);
+            }
+            Timer::LazyFlush => {
+                process.lazy_flush();
+                self.timer_in(bank, LAZY_COMMIT_MS, Timer::LazyFlush);
+            }
+            Timer::Wake(peer) => process.wake(peer),
+            Timer::Ping(peer) => self.ping(bank, peer),
+            Timer::PingOverdue(peer, number) => self.lost_touch(bank, peer, number),
+            Timer::EnvelopeOverdue(number) => self.answered(bank, number, Delivery::Failed),
+        }
+        self.plan_work(bank);
+    }
+
+    fn answered(&mut self, bank: BankId, number: u64, delivery: Delivery) {
+        let now_us = self.now_us;
+        let machine = &mut self.machines[bank.index()];
+        let Some((peer, era)) = machine.open.remove(&number) else { return };
+        let process = machine.process.as_mut().expect("the caller has seen it");
+        process.delivered(peer, era, delivery, now_us);
+    }
+
+    fn arrive(&mut self, from: BankId, to: BankId, message: Message) {
+        self.trace.mix(message.code() << 32 | u64::from(from.0) << 16 | u64::from(to.0));
+        let machine = &mut self.machines[to.index()];
+        let Some(process) = &mut machine.process else { return self.refuse(from, to, message) };
+        let is_asker = |life: u64| life == machine.life;
+        match message {
+            Message::Envelope { parcel, life, number } => {
+                process.hear_envelope(Question { from, life, number }, parcel);
+            }
+            Message::EnvelopeAnswer { delivery, life, number } if is_asker(life) => {
+                self.answered(to, number, delivery);
+            }
+            Message::View(message) => {
+                self.trace.line(self.now_us, Some(to), || format!("hears bank {from}: {}", brief_message(&message)));
+                process.view_message(from, *message);
+            }
+            Message::Ping { life, number } => {
+                let report = process.report();
+                self.send(to, from, Message::Pong { report, life, number });
+            }
+            Message::Pong { report, life, number } if is_asker(life) => self.pong(to, from, number, report),
+            Message::Refused { life, number } if is_asker(life) => self.lost_touch(to, from, number),
+            Message::Closed => self.closed(to, from),
+            _ => {}
+        }
+        self.plan_work(to);
+    }
+
+    /// No process listens: the machine says so, if the way back is open.
+    fn refuse(&mut self, from: BankId, to: BankId, message: Message) {
+        let refusal = match message {
+            Message::Envelope { life, number, .. } => {
+                Message::EnvelopeAnswer { delivery: Delivery::Failed, life, number }
+            }
+            Message::Ping { life, number } => Message::Refused { life, number },
+            _ => return,
+        };
+        self.send(to, from, refusal);
+    }
+
+    /// Ends the process of a bank, if it runs, and answers whether it did.
+    pub(crate) fn die(&mut self, bank: BankId, how: Death) -> bool {
+        let machine = &mut self.machines[bank.index()];
+        if machine.process.take().is_none() {
+            return false;
+        }
+        machine.work_at_us = None;
+        machine.paused_until_us = 0;
+        machine.open.clear();
+        // A commit that nobody makes any more is not torn.
+        machine.disk.set_next_write(NextWrite::Succeeds);
+        machine.life += 1;
+        self.judge.died(bank);
+        self.trace.line(self.now_us, Some(bank), || format!("DIES: {how:?}"));
+        if how == Death::Killed {
+            for peer in BankId::all(self.scenario.banks).filter(|peer| *peer != bank) {
+                self.send(bank, peer, Message::Closed);
+            }
+        }
+        let dead_us = if self.is_mended() { 200 * MS } else { self.random.skewed(10 * MS, self.scenario.dead_max_us) };
+        let life = self.life_of(bank);
+        self.put_in(dead_us, Item::Restart(life));
+        true
+    }
+
+    fn restart(&mut self, life: Life) {
+        let bank = life.bank;
+        let machine = &mut self.machines[bank.index()];
+        if machine.life != life.number || machine.process.is_some() || !self.open_banks.contains(&bank) {
+            return;
+        }
+        let settings = Settings {
+            me: bank,
+            banks: self.scenario.banks,
+            patience: self.scenario.patience,
+            started_us: self.now_us,
+            rate_ppm: machine.rate_ppm,
+            fsync_max_us: self.scenario.fsync_max_us,
+            journal_positions_max: self.scenario.journal_positions_max,
+        };
+        let started = Process::start(settings, machine.disk.clone(), &mut self.random);
+        let process = match started {
+            Ok(process) => process,
+            Err(StoreError::Damaged { .. }) => {
+                // As the store does it: the file is moved aside, and the bank starts anew with an empty one.
+                if machine.disk.is_full() {
+                    return self.put_in(RETRY_US, Item::Restart(life));
+                }
+                self.trace.line(self.now_us, Some(bank), || "moves its damaged journal aside".to_owned());
+                machine.disk.wipe();
+                machine.disk.set_next_write(NextWrite::Succeeds);
+                machine.disk.clone().write(&[Change::Forgotten]).expect("an empty disk is writable");
+                self.judge.forgets(bank);
+                Process::start(settings, machine.disk.clone(), &mut self.random).expect("an empty disk is readable")
+            }
+            Err(error) => panic!("bank {bank} cannot start on an intact disk: {error}"),
+        };
+        let remembered = machine.disk.remembered().expect("just read");
+        self.judge.restarted(bank, remembered.promised, remembered.prepared.ballot, process.book());
+        machine.process = Some(process);
+        machine.conversations.fill(Conversation::default());
+        self.tally.starts += 1;
+        self.trace.line(self.now_us, Some(bank), || format!("STARTS, promised {}", remembered.promised));
+        self.timer_in(bank, 1, Timer::Tick);
+        self.timer_in(bank, LAZY_COMMIT_MS, Timer::LazyFlush);
+        for peer in BankId::all(self.scenario.banks).filter(|peer| *peer != bank) {
+            self.timer_in(bank, 1, Timer::Ping(peer));
+        }
+    }
+}
+
+/// The second phase.
+impl World {
+    fn mend(&mut self) {
+        let until_us = self.now_us + self.scenario.settles_within_us();
+        let healed = self.choose_healed();
+        self.trace.line(self.now_us, None, || format!("MENDED for {healed}"));
+        self.mending = Mending::Gathering { until_us };
+        self.network.heal();
+        self.open_banks = healed.iter().collect();
+        for bank in BankId::all(self.scenario.banks) {
+            let now_us = self.now_us;
+            let machine = &mut self.machines[bank.index()];
+            machine.paused_until_us = now_us;
+            machine.disk.set_full(false);
+            machine.disk.set_next_write(NextWrite::Succeeds);
+            if let Some(process) = &mut machine.process {
+                process.stop_stalling();
+            }
+            if !healed.contains(bank) {
+                self.die(bank, Death::PowerLost);
+            } else if self.machines[bank.index()].process.is_none() {
+                let life = self.life_of(bank);
+                let after_us = self.random.between(10 * MS, 500 * MS);
+                self.put_in(after_us, Item::Restart(life));
+            } else {
+                self.plan_work(bank);
+            }
+        }
+        self.put_in(LOOK_US, Item::Look);
+    }
+
+    /// Everybody; or, once there was a view, as few as are promised to suffice.
+    fn choose_healed(&mut self) -> BankSet {
+        let banks = self.scenario.banks;
+        let mut healed = BankSet::all(banks);
+        if !self.scenario.heals_only_some || self.judge.latest_view() == Ballot::default() {
+            return healed;
+        }
+        for _ in 0..banks {
+            let bank = BankId(self.random.below(banks as u64) as u16);
+            let mut fewer = healed;
+            fewer.remove(bank);
+            let intact = fewer.iter().filter(|bank| self.is_intact(*bank)).count();
+            if fewer.len() >= majority(banks) && intact > banks - majority(banks) {
+                healed = fewer;
+            }
+        }
+        healed
+    }
+
+    /// Whether a bank's disk has all it ever had and knows of a view.
+    pub(crate) fn is_intact(&mut self, bank: BankId) -> bool {
+        let disk = &mut self.machines[bank.index()].disk;
+        let prepared = disk.remembered().map(|remembered| remembered.prepared.ballot).unwrap_or_default();
+        !disk.is_lost() && !disk.is_learner() && prepared != Ballot::default()
+    }
+
+    fn look(&mut self) {
+        match self.mending {
+            Mending::NotYet | Mending::Done => {}
+            Mending::Gathering { until_us } => {
+                if self.all_are_members() {
+                    self.tally.gathered(self.now_us + self.scenario.settles_within_us() - until_us);
+                    self.trace.line(self.now_us, None, || "all healed banks are members".to_owned());
+                    self.mending = Mending::Serving { until_us };
+                    self.ask_once_more();
+                } else {
+                    assert!(self.now_us < until_us, "no view of all healed banks came to stand: {}", self.standing());
+                }
+            }
+            Mending::Serving { until_us } => {
+                if self.customers.iter().all(|customer| customer.is_served) {
+                    self.mending = Mending::Levelling { until_us };
+                } else {
+                    assert!(self.now_us < until_us, "a customer is not served although all is well");
+                }
+            }
+            Mending::Levelling { until_us } => {
+                let books = self.open_banks.iter().map(|bank| self.machines[bank.index()].process.as_ref());
+                let books: Vec<_> = books.map(|process| process.map(Process::book)).collect();
+                if self.judge.all_are_level(&books) {
+                    self.mending = Mending::Done;
+                } else {
+                    assert!(self.now_us < until_us, "the books do not come to agree: {}", self.standing());
+                }
+            }
+        }
+        self.put_in(LOOK_US, Item::Look);
+    }
+
+    fn all_are_members(&self) -> bool {
+        let healed: BankSet = self.open_banks.iter().copied().collect();
+        let active = |bank: &BankId| {
+            let view = self.machines[bank.index()].process.as_ref()?.view();
+            view.active().filter(|_| view.is_ready())
+        };
+        let first = active(&self.open_banks[0]);
+        first.is_some_and(|(_, members)| members == healed) && self.open_banks.iter().all(|bank| active(bank) == first)
+    }
+
+    fn standing(&self) -> String {
+        let of = |machine: &Machine| match &machine.process {
+            None => "dead".to_owned(),
+            Some(process) => {
+                let view = process.view();
+                let (phase, report) = (view.phase(), view.report());
+                format!(
+                    "{phase:?} at {} hears {} promised {}",
+                    process.book().position(),
+                    report.hears,
+                    report.promised
+                )
+            }
+        };
+        self.machines.iter().map(of).collect::<Vec<_>>().join("; ")
+    }
+}
