@@ -117,6 +117,22 @@ fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
 }
 
 #[test]
+fn what_others_have_told_is_known_as_hearsay_until_a_view_is_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    store.write(&[Change::Append(held(1)), Change::Executed(mark(1))]).unwrap();
+    assert!(!store.remembered().unwrap().hearsay);
+    let told = JournalEntry { held: held(2), position: Position(2), hash: mark(2).hash };
+    store.write(&[Change::Replayed(told)]).unwrap();
+    drop(store);
+    let mut store = open(folder.path());
+    assert!(store.remembered().unwrap().hearsay);
+    let plan = PreparePlan { ballot: VIEW, position: Position(2), clock: vec![2, 0, 0].into(), ..Default::default() };
+    store.write(&[Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new() }]).unwrap();
+    assert!(!store.remembered().unwrap().hearsay);
+}
+
+#[test]
 fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());

@@ -143,3 +143,37 @@ pub fn apply(book: &mut Book, held: &Held) -> ExecutedEvent {
     };
     ExecutedEvent { event: Arc::clone(event), position: book.position(), hash: book.hash(), check, outcomes }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::{Event, RawRequest, raw};
+    use crate::protocol::ids::EventId;
+
+    fn held() -> Held {
+        let view = Ballot { round: 1, coordinator: BankId(0) };
+        let request = RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
+        let event = Event::stamp(view, BankId(0), vec![1, 0, 0].into(), vec![request]);
+        Held { event: Arc::new(event), members: BankSet::all(3) }
+    }
+
+    fn frozen_after(input: LedgerInput) -> Executions {
+        let mut executor = Executor::new(BankId(1), 3, Book::new(3), None);
+        let mut out = Vec::new();
+        executor.handle(input, &mut out);
+        out.clear();
+        executor.handle(LedgerInput::Freeze(super::super::effect::Frozen::default()), &mut out);
+        let Some(Effect::Buffer(BufferInput::LedgerFrozen(frozen))) = out.pop() else { panic!("{out:?}") };
+        frozen.executed.expect("something was executed")
+    }
+
+    #[test]
+    fn what_this_bank_has_executed_proves_that_all_members_had_it_and_what_it_was_told_proves_nothing() {
+        let view = held().event.view;
+        let own = frozen_after(LedgerInput::Execute { view, events: vec![held()] });
+        assert_eq!(own.members, BankSet::all(3));
+        let ExecutedEvent { position, hash, .. } = apply(&mut Book::new(3), &held());
+        let told = frozen_after(LedgerInput::Replay(vec![JournalEntry { held: held(), position, hash }]));
+        assert_eq!((told.last, told.members), (own.last, BankSet::default()));
+    }
+}

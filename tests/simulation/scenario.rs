@@ -49,16 +49,16 @@ impl Scenario {
             weights[Kind::PowerCut as usize] = 0;
         }
         // Many banks are many messages: their seeds are shorter.
-        let chaos_max = if banks > 7 { 4 * SECOND } else { 12 * SECOND };
+        let chaos_max = if banks > 7 { 6 * SECOND } else { 20 * SECOND };
         Scenario {
             banks,
             patience,
             ping_every_ms: random.pick(&[50, 100, 200]).min(failure_after / 3),
             customers: random.between(1, 5) as usize,
             think_max_us: random.skewed(20 * MS, 2 * SECOND),
-            chaos_us: random.between(2 * SECOND, chaos_max),
+            chaos_us: random.between(3 * SECOND, chaos_max),
             weights,
-            fault_gap_max_us: random.skewed(100 * MS, 6 * SECOND),
+            fault_gap_max_us: random.skewed(400 * MS, 8 * SECOND),
             dies_in_view_change_per_mille: if random.coin() { 0 } else { random.skewed(2, 60) },
             dead_max_us: random.skewed(200 * MS, 8 * SECOND),
             step_max_us: random.skewed(20, 2 * MS),
