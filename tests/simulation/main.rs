@@ -20,6 +20,7 @@ mod customers;
 mod disk;
 mod faults;
 mod invariants;
+mod mending;
 mod mistakes;
 mod network;
 mod node;

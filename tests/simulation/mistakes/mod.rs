@@ -76,7 +76,7 @@ fn try_one(mistake: &Mistake, seeds: u64) -> Outcome<Option<(u64, String)>> {
     }
 }
 
-/// The repository as it stands, beside the build folder, so that what others need is built once.
+/// The repository as it stands, in the build folder.
 fn copy_of(root: &Path) -> Outcome<PathBuf> {
     let copy = target_folder()?.join("mistakes");
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
@@ -106,12 +106,17 @@ fn target_folder() -> Outcome<PathBuf> {
     program.ancestors().nth(3).map(Path::to_owned).ok_or_else(|| "this program lies in no target folder".to_owned())
 }
 
+/// The copies' own: cargo takes two copies of a package in one build folder for the same.
+fn build_folder() -> Outcome<PathBuf> {
+    Ok(target_folder()?.join("mistakes-build"))
+}
+
 /// Runs seeds of the copy; answers the first that finds something, and what.
 fn run(copy: &Path, arguments: &[&str]) -> Outcome<Option<(u64, String)>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command.args(["test", "--quiet", "--offline", "--profile", "sim", "--test", "simulation", "--"]);
-    command.args(arguments).arg("--brief").current_dir(copy).env("CARGO_TARGET_DIR", target_folder()?);
+    command.args(arguments).arg("--brief").current_dir(copy).env("CARGO_TARGET_DIR", build_folder()?);
     let output = command.stderr(Stdio::piped()).output().map_err(|error| format!("cargo: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let found = text.lines().find_map(|line| line.strip_prefix("VIOLATION seed ")?.split_once(": "));

@@ -1,0 +1,154 @@
+//! The second phase: everything is mended, for all banks or for as many as are needed, and within a bounded time they
+//! must be members of one view, serve every customer once more, and agree.
+
+use netbanking::protocol::ids::{Ballot, BankId, BankSet, majority};
+use netbanking::store::Store;
+
+use super::agenda::Item;
+use super::disk::NextWrite;
+use super::node::Process;
+use super::world::{Death, Machine, World};
+
+const MS: u64 = 1_000;
+/// How often it is looked at.
+const LOOK_US: u64 = 100 * MS;
+
+/// How far the second phase has come.
+#[derive(Debug)]
+pub(crate) enum Mending {
+    NotYet,
+    /// Until all healed banks are members of one view.
+    Gathering {
+        until_us: u64,
+    },
+    /// Until every customer was served once more.
+    Serving {
+        until_us: u64,
+    },
+    /// Until all books are equal.
+    Levelling {
+        until_us: u64,
+    },
+    Done,
+}
+
+impl World {
+    pub(crate) fn is_mended(&self) -> bool {
+        !matches!(self.mending, Mending::NotYet)
+    }
+
+    pub(crate) fn mend(&mut self) {
+        let until_us = self.now_us + self.scenario.settles_within_us();
+        let healed = self.choose_healed();
+        self.trace.line(self.now_us, None, || format!("MENDED for {healed}"));
+        self.mending = Mending::Gathering { until_us };
+        self.network.heal();
+        self.open_banks = healed.iter().collect();
+        for bank in BankId::all(self.scenario.banks) {
+            let now_us = self.now_us;
+            let machine = &mut self.machines[bank.index()];
+            machine.paused_until_us = now_us;
+            machine.disk.set_full(false);
+            machine.disk.set_next_write(NextWrite::Succeeds);
+            if let Some(process) = &mut machine.process {
+                process.stop_stalling();
+            }
+            if !healed.contains(bank) {
+                self.die(bank, Death::PowerLost);
+            } else if self.machines[bank.index()].process.is_none() {
+                let life = self.life_of(bank);
+                let after_us = self.random.between(10 * MS, 500 * MS);
+                self.put_in(after_us, Item::Restart(life));
+            } else {
+                self.plan_work(bank);
+            }
+        }
+        self.put_in(LOOK_US, Item::Look);
+    }
+
+    /// Everybody; or, once there was a view, as few as are promised to suffice.
+    fn choose_healed(&mut self) -> BankSet {
+        let banks = self.scenario.banks;
+        let mut healed = BankSet::all(banks);
+        if !self.scenario.heals_only_some || self.judge.latest_view() == Ballot::default() {
+            return healed;
+        }
+        for _ in 0..banks {
+            let bank = BankId(self.random.below(banks as u64) as u16);
+            let mut fewer = healed;
+            fewer.remove(bank);
+            let intact = fewer.iter().filter(|bank| self.is_intact(*bank)).count();
+            if fewer.len() >= majority(banks) && intact > banks - majority(banks) {
+                healed = fewer;
+            }
+        }
+        healed
+    }
+
+    /// Whether a bank's disk has all it ever had and knows of a view.
+    pub(crate) fn is_intact(&mut self, bank: BankId) -> bool {
+        let disk = &mut self.machines[bank.index()].disk;
+        let prepared = disk.remembered().map(|remembered| remembered.prepared.ballot).unwrap_or_default();
+        !disk.is_lost() && !disk.is_learner() && prepared != Ballot::default()
+    }
+
+    pub(crate) fn look(&mut self) {
+        match self.mending {
+            Mending::NotYet | Mending::Done => {}
+            Mending::Gathering { until_us } => {
+                if self.all_are_members() {
+                    self.tally.gathered(self.now_us + self.scenario.settles_within_us() - until_us);
+                    self.trace.line(self.now_us, None, || "all healed banks are members".to_owned());
+                    self.mending = Mending::Serving { until_us };
+                    self.ask_once_more();
+                } else {
+                    assert!(self.now_us < until_us, "no view of all healed banks came to stand: {}", self.standing());
+                }
+            }
+            Mending::Serving { until_us } => {
+                if self.customers.iter().all(|customer| customer.is_served) {
+                    self.mending = Mending::Levelling { until_us };
+                } else {
+                    assert!(self.now_us < until_us, "a customer is not served although all is well");
+                }
+            }
+            Mending::Levelling { until_us } => {
+                let books = self.open_banks.iter().map(|bank| self.machines[bank.index()].process.as_ref());
+                let books: Vec<_> = books.map(|process| process.map(Process::book)).collect();
+                if self.judge.all_are_level(&books) {
+                    self.mending = Mending::Done;
+                } else {
+                    assert!(self.now_us < until_us, "the books do not come to agree: {}", self.standing());
+                }
+            }
+        }
+        self.put_in(LOOK_US, Item::Look);
+    }
+
+    fn all_are_members(&self) -> bool {
+        let healed: BankSet = self.open_banks.iter().copied().collect();
+        let active = |bank: &BankId| {
+            let view = self.machines[bank.index()].process.as_ref()?.view();
+            view.active().filter(|_| view.is_ready())
+        };
+        let first = active(&self.open_banks[0]);
+        first.is_some_and(|(_, members)| members == healed) && self.open_banks.iter().all(|bank| active(bank) == first)
+    }
+
+    fn standing(&self) -> String {
+        let of = |machine: &Machine| match &machine.process {
+            None => "dead".to_owned(),
+            Some(process) => {
+                let view = process.view();
+                let (phase, report) = (view.phase(), view.report());
+                format!(
+                    "{phase:?} at {} hears {} promised {}",
+                    process.book().position(),
+                    report.hears,
+                    report.promised
+                )
+            }
+        };
+        self.machines.iter().map(of).collect::<Vec<_>>().join("; ")
+    }
+}
