@@ -429,6 +429,8 @@ pub enum ViewInput {
     JournalRead {
         /// Who asked.
         to: BankId,
+        /// For everything executed after this.
+        after: Position,
         /// The events, in order.
         entries: Vec<JournalEntry>,
         /// The chain hash where the events begin; `None` while that is not known here.

@@ -151,7 +151,7 @@ impl GroupCommit {
                 let starts_after = self.store.journal_starts_after()?;
                 let entries = if after < starts_after { Vec::new() } else { self.store.executed_after(after)? };
                 let hash_before = self.store.hash_at(after)?;
-                Effect::View(ViewInput::JournalRead { to, entries, hash_before, starts_after })
+                Effect::View(ViewInput::JournalRead { to, after, entries, hash_before, starts_after })
             }
             Read::SnapshotPiece { to, index } => {
                 let piece = self.store.snapshot_piece(index)?;

@@ -120,11 +120,13 @@ impl View {
     pub(super) fn journal_piece(
         &mut self,
         from: BankId,
+        after: Position,
         (entries, hash_before): (Vec<WireEntry>, Option<ChainHash>),
         starts_after: Position,
         out: &mut Vec<Effect>,
     ) {
-        if !self.takes_from(from) {
+        // An answer to an earlier question says nothing about this copy as it is now.
+        if !self.takes_from(from) || after != self.state.position {
             return;
         }
         self.catch_up.waiting = false;

@@ -296,7 +296,10 @@ impl View {
     pub(super) fn coordinate_refused(&mut self, promised: Ballot) {
         // The next attempt goes above it.
         self.round_seen = self.round_seen.max(promised.round.min(super::ROUND_MAX));
-        if self.coordination.as_ref().is_some_and(|attempt| promised > attempt.ballot) {
+        let Some(attempt) = &self.coordination else { return };
+        // A member that refuses its own promise has been restarted meanwhile: it cannot take part in this view any more.
+        let refuses_plan = promised == attempt.ballot && matches!(attempt.step, Step::Preparing { .. });
+        if promised > attempt.ballot || refuses_plan {
             self.give_up(true);
         }
     }

@@ -105,6 +105,11 @@ impl View {
             return self.send(from, ViewMessage::Refused(promised), out);
         }
         match self.phase {
+            // This bank may have acted in the view before it was restarted, and would begin it again with old counters
+            // and without the events that it acknowledged since. It comes in by a later view.
+            Phase::Promised | Phase::Outside if plan.ballot == self.prepared => {
+                self.send(from, ViewMessage::Refused(self.promised), out);
+            }
             // What was executed here after the answer is not in the plan: the coordinator must ask again.
             Phase::Promised | Phase::Outside if plan.position < self.state.position => {}
             Phase::Promised | Phase::Outside => {

@@ -50,6 +50,8 @@ pub enum ViewMessage {
     },
     /// Executed events in order.
     JournalPiece {
+        /// What was asked for: everything after this.
+        after: Position,
         /// The events; none when there is nothing later.
         entries: Vec<WireEntry>,
         /// The chain hash where they begin; `None` while that is not known there.

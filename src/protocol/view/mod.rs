@@ -271,9 +271,9 @@ impl View {
             ViewInput::Frozen(frozen) => self.frozen(frozen, out),
             ViewInput::Replayed { position, hash, executed } => self.replayed(position, hash, executed, out),
             ViewInput::Prepared(ballot) => self.prepared_on_disk(ballot, out),
-            ViewInput::JournalRead { to, entries, hash_before, starts_after } => {
+            ViewInput::JournalRead { to, after, entries, hash_before, starts_after } => {
                 let entries = entries.into_iter().map(WireEntry::from).collect();
-                self.send(to, ViewMessage::JournalPiece { entries, hash_before, starts_after }, out);
+                self.send(to, ViewMessage::JournalPiece { after, entries, hash_before, starts_after }, out);
             }
             ViewInput::SnapshotRead { to, piece } => {
                 if let Some(piece) = piece {
@@ -319,8 +319,8 @@ impl View {
             ViewMessage::FetchJournal { after } => {
                 out.push(Effect::Journal(JournalInput::Read { to: from, after }));
             }
-            ViewMessage::JournalPiece { entries, hash_before, starts_after } => {
-                self.journal_piece(from, (entries, hash_before), starts_after, out);
+            ViewMessage::JournalPiece { after, entries, hash_before, starts_after } => {
+                self.journal_piece(from, after, (entries, hash_before), starts_after, out);
             }
             ViewMessage::FetchSnapshot { index } => {
                 out.push(Effect::Journal(JournalInput::ReadSnapshot { to: from, index }));

@@ -1,6 +1,7 @@
 //! Views of several banks in one process, with messages carried by hand.
 
 mod overtaken;
+mod restarted;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -120,7 +121,7 @@ impl Consortium {
                 let entries = self.journals[index].iter().filter(later).take(2).cloned().collect();
                 let before = self.journals[index].iter().find(|entry| entry.position == after).map(|entry| entry.hash);
                 let hash_before = if after == Position(0) { Some(ChainHash::default()) } else { before };
-                Some(ViewInput::JournalRead { to, entries, hash_before, starts_after: Position(0) })
+                Some(ViewInput::JournalRead { to, after, entries, hash_before, starts_after: Position(0) })
             }
             Effect::Ledger(LedgerInput::Replay(entries)) => {
                 self.journals[index].extend(entries);

@@ -29,6 +29,7 @@ fn preparing() -> (Consortium, Vec<JournalEntry>) {
 fn a_plan_whose_source_has_executed_more_meanwhile_is_given_up_and_is_no_divergence() {
     let (mut consortium, journal) = preparing();
     let piece = ViewMessage::JournalPiece {
+        after: Position(0),
         entries: journal.into_iter().map(WireEntry::from).collect(),
         hash_before: Some(ChainHash::default()),
         starts_after: Position(0),

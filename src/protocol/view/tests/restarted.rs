@@ -1,0 +1,59 @@
+//! What comes late, or again, to a bank that has been restarted meanwhile. Found by the model.
+
+use super::*;
+
+#[test]
+fn a_repeated_plan_does_not_bring_a_restarted_bank_into_its_old_view_again() {
+    let mut consortium = Consortium::in_force();
+    let plan = consortium.assert_in_force(&[0, 1, 2]).plan;
+    let held = event(plan.ballot, 2, [0, 0, 1]);
+    consortium.held[2] = vec![held.clone()];
+    consortium.kill(2);
+    consortium.restart(2);
+    let from = plan.ballot.coordinator;
+    for message in [ViewMessage::Stop(plan.ballot), ViewMessage::Prepare(plan.clone()), ViewMessage::Start(plan.ballot)]
+    {
+        consortium.give(BankId(2), ViewInput::Message(from, message));
+    }
+    consortium.give(BankId(2), ViewInput::Traffic(plan.ballot));
+    assert_eq!(consortium.views[2].active(), None, "it would stamp with the counters it has used");
+    assert_eq!(keys(&consortium.views[2].state.held), keys(&[held]), "it may have acknowledged this");
+}
+
+#[test]
+fn an_attempt_whose_member_was_restarted_after_it_was_ready_is_given_up_for_a_higher_one() {
+    let mut consortium = Consortium::empty(3);
+    let mut first = None;
+    consortium.run_losing(10, |_, message| {
+        if let ViewMessage::Prepare(plan) = message {
+            first.get_or_insert(plan.ballot);
+        }
+        matches!(message, ViewMessage::Ready(_))
+    });
+    let first = first.expect("a plan was made");
+    consortium.restart(2);
+    consortium.run(20);
+    assert!(consortium.assert_in_force(&[0, 1, 2]).plan.ballot > first);
+}
+
+#[test]
+fn a_late_answer_to_an_earlier_question_for_the_journal_is_no_divergence() {
+    let mut consortium = Consortium::in_force();
+    let view = consortium.assert_in_force(&[0, 1, 2]).plan.ballot;
+    consortium.kill(2);
+    consortium.run(5);
+    consortium.restart(2);
+    consortium.run_losing(3, |_, message| matches!(message, ViewMessage::Join));
+    let first = entry(event(view, 0, [1, 0, 0]), 1);
+    let piece = |entries: &[JournalEntry]| ViewMessage::JournalPiece {
+        after: Position(0),
+        entries: entries.iter().cloned().map(WireEntry::from).collect(),
+        hash_before: Some(ChainHash::default()),
+        starts_after: Position(0),
+    };
+    for message in [piece(&[first]), piece(&[])] {
+        consortium.give(BankId(2), ViewInput::Message(BankId(1), message));
+    }
+    assert_eq!(consortium.views[2].phase, Phase::Outside);
+    assert_eq!(consortium.views[2].state.position, Position(1));
+}
