@@ -236,7 +236,8 @@ impl View {
             Step::Asking { .. } => (too_few || wish.is_none(), still >= ASK_WITHIN),
             Step::Stopping { .. } => (too_few, still >= PATIENCE),
             Step::Preparing { plan, .. } => (!plan.members.without(circle).is_empty(), still >= PATIENCE),
-            Step::Starting { .. } => (self.phase != Phase::Active, still >= PATIENCE),
+            // A member may be gone before it has heard: the next view change does not wait for it.
+            Step::Starting { .. } => (self.phase != Phase::Active || wish.is_some(), still >= PATIENCE),
         };
         let overtaken = self.promised > ballot;
         if hopeless || over || overtaken {
@@ -293,13 +294,16 @@ impl View {
         }
     }
 
-    pub(super) fn coordinate_refused(&mut self, promised: Ballot) {
+    pub(super) fn coordinate_refused(&mut self, from: BankId, promised: Ballot) {
         // The next attempt goes above it.
         self.round_seen = self.round_seen.max(promised.round.min(super::ROUND_MAX));
         let Some(attempt) = &self.coordination else { return };
-        // A member that refuses its own promise has been restarted meanwhile: it cannot take part in this view any more.
-        let refuses_plan = promised == attempt.ballot && matches!(attempt.step, Step::Preparing { .. });
-        if promised > attempt.ballot || refuses_plan {
+        // Whoever had promised this and refuses the plan has been restarted, or has lost its disk, meanwhile.
+        let cannot_take_part = match &attempt.step {
+            Step::Preparing { plan, .. } => plan.members.contains(from),
+            _ => false,
+        };
+        if promised > attempt.ballot || cannot_take_part {
             self.give_up(true);
         }
     }

@@ -310,7 +310,7 @@ impl View {
             ViewMessage::Granted(ballot) => self.coordinate_granted(from, ballot),
             ViewMessage::Stop(ballot) => self.stop(from, ballot, out),
             ViewMessage::Stopped(stopped) => self.coordinate_stopped(from, stopped, out),
-            ViewMessage::Refused(promised) => self.coordinate_refused(promised),
+            ViewMessage::Refused(promised) => self.coordinate_refused(from, promised),
             ViewMessage::Forgotten(ballot) => self.forgotten(from, ballot, out),
             ViewMessage::Prepare(plan) => self.prepare(from, plan, out),
             ViewMessage::Working(ballot) => self.coordinate_working(ballot),

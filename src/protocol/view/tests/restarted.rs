@@ -37,6 +37,36 @@ fn an_attempt_whose_member_was_restarted_after_it_was_ready_is_given_up_for_a_hi
 }
 
 #[test]
+fn an_attempt_whose_member_lost_its_disk_after_it_was_ready_is_given_up_for_a_higher_one() {
+    let mut consortium = Consortium::in_force();
+    consortium.kill(2);
+    consortium.run(5);
+    consortium.restart(2);
+    let mut seen = false;
+    while !seen {
+        consortium.run_losing(1, |_, message| {
+            seen |= matches!(message, ViewMessage::Ready(_));
+            seen
+        });
+    }
+    consortium.views[2] = View::new(BankId(2), 3, blank(3));
+    consortium.heartbeat(); // So quickly that nobody notices that it was away.
+    consortium.run(60);
+    consortium.assert_in_force(&[0, 1, 2]);
+}
+
+#[test]
+fn a_member_that_dies_before_it_hears_of_the_start_keeps_nobody_waiting() {
+    let mut consortium = Consortium::empty(3);
+    while consortium.views[0].active().is_none() {
+        consortium.run_losing(1, |to, message| to == BankId(2) && matches!(message, ViewMessage::Start(_)));
+    }
+    consortium.kill(2);
+    consortium.run(5);
+    consortium.assert_in_force(&[0, 1]);
+}
+
+#[test]
 fn a_late_answer_to_an_earlier_question_for_the_journal_is_no_divergence() {
     let mut consortium = Consortium::in_force();
     let view = consortium.assert_in_force(&[0, 1, 2]).plan.ballot;
