@@ -98,6 +98,8 @@ enum Post {
 /// What leaves the process, and what a judge is told.
 #[derive(Debug)]
 pub(crate) enum Said {
+    /// Said by the view, and still on its way through the process.
+    OfViews(ViewMessage),
     View(BankId, ViewMessage),
     Envelope {
         to: BankId,
@@ -252,7 +254,12 @@ impl Process {
             Effect::Checks(_) => Part::Checks,
             Effect::View(_) => Part::View,
             Effect::Heartbeat(_) => Part::Heartbeat,
-            Effect::Peer(bank, _) => Part::Link(*bank),
+            Effect::Peer(bank, input) => {
+                if let PeerInput::View(message) = input {
+                    said.push(Said::OfViews(message.clone()));
+                }
+                Part::Link(*bank)
+            }
             Effect::Reply(id, reply) => return said.push(Said::Reply(id.clone(), reply.clone())),
             Effect::Notice(notice) => return said.push(Said::Notice(notice.clone())),
         };

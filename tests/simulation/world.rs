@@ -236,6 +236,7 @@ impl World {
 
     fn hear(&mut self, bank: BankId, said: Said) {
         match said {
+            Said::OfViews(message) => self.judge.said_of_views(bank, &message),
             Said::View(to, message) => self.hear_view(bank, to, message),
             Said::Envelope { to, era, parcel } => {
                 let machine = &mut self.machines[bank.index()];
@@ -290,7 +291,6 @@ impl World {
     }
 
     fn hear_view(&mut self, bank: BankId, to: BankId, message: ViewMessage) {
-        self.judge.said_of_views(bank, &message);
         self.send(bank, to, Message::View(Box::new(message)));
         let chance = self.scenario.dies_in_view_change_per_mille;
         if !self.is_mended() && self.random.per_mille(chance) {
