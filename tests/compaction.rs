@@ -244,7 +244,7 @@ fn rescue_explains_before_it_marks_and_refuses_a_disk_that_knows_no_view() {
         clock: vec![0; 3].into(),
         ..Default::default()
     };
-    let prepared = Change::Prepared { plan: prepared, fetched: Vec::new(), dropped: Vec::new() };
+    let prepared = Change::Prepared { plan: prepared, fetched: Vec::new(), dropped: Vec::new(), learner: false };
     SqliteStore::open(folder.path(), OWNER).unwrap().write(&[prepared]).unwrap();
     for (arguments, expected, marked) in
         [(&["rescue"][..], "O que se pode perder", false), (&["rescue", "--yes"], "resgate declarado", true)]

@@ -242,13 +242,19 @@ fn plan(position: u64, events: &[Held]) -> PreparePlan {
         source: BankId(0),
         clock: vec![position, 0, 0].into(),
         events: events.iter().map(|held| (held.event.order_key(), BankId(2))).collect(),
+        founding: false,
     }
 }
 
 /// What a bank writes in its first minutes, commit by commit.
 fn commits(played: &mut Played) -> Vec<Vec<Change>> {
     let first: Vec<_> = (0..3).map(|_| played.held(1)).collect();
-    let prepared = Change::Prepared { plan: plan(0, &first[..2]), fetched: first[..2].to_vec(), dropped: Vec::new() };
+    let prepared = Change::Prepared {
+        plan: plan(0, &first[..2]),
+        fetched: first[..2].to_vec(),
+        dropped: Vec::new(),
+        learner: false,
+    };
     let mut commits = vec![vec![Change::Promise(VIEW)], vec![prepared], vec![Change::Append(first[2].clone())]];
     let entries: Vec<_> = first.into_iter().map(|held| played.execute(held)).collect();
     commits.push(entries.iter().map(mark).map(Change::Executed).collect());

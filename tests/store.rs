@@ -107,7 +107,7 @@ fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
     let events = [1, 3].map(|counter| (held(counter).event.order_key(), BankId(0))).to_vec();
     let plan = PreparePlan { clock: vec![3, 0, 0].into(), events, ..plan(0) };
     let dropped = vec![held(2).event.order_key()];
-    store.write(&[Change::Prepared { plan: plan.clone(), fetched: vec![held(3)], dropped }]).unwrap();
+    store.write(&[Change::Prepared { plan: plan.clone(), fetched: vec![held(3)], dropped, learner: false }]).unwrap();
     drop(store);
 
     let mut store = open(folder.path());
@@ -128,7 +128,7 @@ fn what_others_have_told_is_known_as_hearsay_until_a_view_is_prepared() {
     let mut store = open(folder.path());
     assert!(store.remembered().unwrap().hearsay);
     let plan = PreparePlan { ballot: VIEW, position: Position(2), clock: vec![2, 0, 0].into(), ..Default::default() };
-    store.write(&[Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new() }]).unwrap();
+    store.write(&[Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new(), learner: false }]).unwrap();
     assert!(!store.remembered().unwrap().hearsay);
 }
 
@@ -236,7 +236,7 @@ fn changed_vanished_and_added_rows_are_noticed() {
         let fetched = Vec::new();
         let events = vec![(held(3).event.order_key(), BankId(0))];
         let plan = PreparePlan { events, ..plan(2) };
-        store.write(&[Change::Prepared { plan, fetched, dropped: Vec::new() }]).unwrap();
+        store.write(&[Change::Prepared { plan, fetched, dropped: Vec::new(), learner: false }]).unwrap();
         assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![held(3).event.order_key()]));
         drop(store);
         meddle(folder.path(), sql);
@@ -290,6 +290,7 @@ fn what_a_view_does_not_know_of_is_dropped_when_it_is_prepared() {
         plan: PreparePlan { events: vec![(key(4), BankId(0))], ..plan(position) },
         fetched: Vec::new(),
         dropped: vec![key(3)],
+        learner: false,
     };
     // The mark of position 3 is still on its way: nothing is dropped that the view did not name.
     store.write(&[prepared(3)]).unwrap();
@@ -305,7 +306,7 @@ fn a_person_may_declare_rescue_on_a_disk_that_knows_its_view_only() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     assert!(!store.declare_rescue().unwrap(), "it never belonged to a view");
-    let prepared = || Change::Prepared { plan: plan(0), fetched: Vec::new(), dropped: Vec::new() };
+    let prepared = || Change::Prepared { plan: plan(0), fetched: Vec::new(), dropped: Vec::new(), learner: false };
     store.write(&[prepared(), Change::Forgotten]).unwrap();
     assert!(!store.declare_rescue().unwrap(), "it is a learner");
     store.write(&[prepared()]).unwrap();

@@ -166,7 +166,11 @@ pub enum JournalInput {
         fetched: Vec<Held>,
         /// Events that never existed.
         dropped: Vec<OrderKey>,
+        /// Whether the disk still lacks what it once promised: then it counts only once the view has begun.
+        learner: bool,
     },
+    /// The view has begun: this bank's disk counts again.
+    Counts,
     /// The ledger as it stands, to be kept as a snapshot so that the journal below can go.
     Snapshot {
         /// The ledger.
@@ -174,7 +178,7 @@ pub enum JournalInput {
         /// The last executed event.
         executed: Executions,
     },
-    /// This bank's disk has lost something: it counts for no majority until it has prepared a view.
+    /// This bank's disk has lost something: it counts for no majority until a view has begun with it.
     Forgotten,
     /// Read executed events for a bank that lacks them; answered by [`ViewInput::JournalRead`].
     Read {

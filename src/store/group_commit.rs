@@ -82,10 +82,11 @@ impl GroupCommit {
                 self.afterwards.push(Effect::View(ViewInput::Frozen(frozen)));
             }
             JournalInput::Forgotten => self.changes.push(Change::Forgotten),
+            JournalInput::Counts => self.changes.push(Change::Counts),
             JournalInput::Replayed { entries, executed } => self.replayed(entries, executed),
-            JournalInput::Prepare { prepared, fetched, dropped } => {
+            JournalInput::Prepare { prepared, fetched, dropped, learner } => {
                 self.afterwards.push(Effect::View(ViewInput::Prepared(prepared.ballot)));
-                self.changes.push(Change::Prepared { plan: prepared, fetched, dropped });
+                self.changes.push(Change::Prepared { plan: prepared, fetched, dropped, learner });
             }
             JournalInput::Read { to, after } => self.reads.push(Read::Journal { to, after }),
             JournalInput::ReadSnapshot { to, index } => self.reads.push(Read::SnapshotPiece { to, index }),

@@ -48,9 +48,13 @@ pub enum Change {
         fetched: Vec<Held>,
         /// Events that never existed.
         dropped: Vec<OrderKey>,
+        /// Whether this bank is a learner until the view begins.
+        learner: bool,
     },
-    /// This bank has lost something it had promised to keep: it is a learner until the next prepared view.
+    /// This bank has lost something it had promised to keep: it is a learner until a view has begun with it.
     Forgotten,
+    /// A view has begun with this bank: it is no learner any more.
+    Counts,
     /// A piece of an arriving snapshot.
     SnapshotPiece(SnapshotPiece),
     /// The arrived pieces become the snapshot, and the journal below goes.

@@ -144,7 +144,8 @@ impl Content {
                 self.remembered.promised = *ballot;
             }
             Change::Forgotten => self.remembered.learner = true,
-            Change::Prepared { plan, fetched, dropped } => {
+            Change::Counts => self.remembered.learner = false,
+            Change::Prepared { plan, fetched, dropped, learner } => {
                 for key in dropped {
                     assert!(self.executed.values().all(|(executed, _)| executed != key), "executed events stay");
                     self.events.remove(key);
@@ -153,7 +154,7 @@ impl Content {
                 fetched.iter().for_each(|held| self.insert_event(held));
                 let remembered = &mut self.remembered;
                 remembered.prepared = plan.clone();
-                (remembered.learner, remembered.rescue, remembered.hearsay) = (false, false, false);
+                (remembered.learner, remembered.rescue, remembered.hearsay) = (*learner, false, false);
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),
             Change::SnapshotMade(head) => self.install(head),

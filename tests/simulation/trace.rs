@@ -114,7 +114,7 @@ fn brief_journal(input: &JournalInput) -> String {
         JournalInput::Executed(marks) => format!("mark {} events executed", marks.len()),
         JournalInput::Promise(frozen) => format!("promise {} at {}", frozen.ballot, frozen.position),
         JournalInput::Replayed { entries, .. } => format!("{} replayed events", entries.len()),
-        JournalInput::Prepare { prepared, fetched, dropped } => {
+        JournalInput::Prepare { prepared, fetched, dropped, .. } => {
             format!("prepare {}: {} fetched, {} dropped", prepared.ballot, fetched.len(), dropped.len())
         }
         JournalInput::Snapshot { book, .. } => format!("snapshot at {}", book.position()),

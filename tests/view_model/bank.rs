@@ -69,7 +69,8 @@ enum Write {
     Executed(OrderKey),
     Replayed(Vec<Held>),
     Promise(Frozen),
-    Prepare { prepared: PreparePlan, fetched: Vec<Held>, dropped: Vec<OrderKey> },
+    Prepare { prepared: PreparePlan, fetched: Vec<Held>, dropped: Vec<OrderKey>, learner: bool },
+    Counts,
     Forgotten,
     Read { to: BankId, after: Position },
 }
@@ -252,7 +253,10 @@ impl Bank {
             }
             Effect::Journal(input) => self.journal.push(match input {
                 JournalInput::Promise(frozen) => Write::Promise(frozen),
-                JournalInput::Prepare { prepared, fetched, dropped } => Write::Prepare { prepared, fetched, dropped },
+                JournalInput::Prepare { prepared, fetched, dropped, learner } => {
+                    Write::Prepare { prepared, fetched, dropped, learner }
+                }
+                JournalInput::Counts => Write::Counts,
                 JournalInput::Read { to, after } => Write::Read { to, after },
                 JournalInput::Forgotten => {
                     if !self.disk.damaged {
@@ -314,8 +318,13 @@ impl Bank {
                     self.disk.promised = frozen.ballot;
                     Some(ViewInput::Frozen(frozen))
                 }
-                Write::Prepare { prepared, fetched, dropped } => {
+                Write::Prepare { prepared, fetched, dropped, learner } => {
+                    self.disk.learner = learner;
                     Some(self.write_prepared(prepared, fetched, &dropped, seen))
+                }
+                Write::Counts => {
+                    self.disk.learner = false;
+                    None
                 }
                 Write::Forgotten => {
                     self.disk.learner = true;
@@ -350,7 +359,7 @@ impl Bank {
             disk.events.remove(key);
         });
         disk.events.extend(fetched.into_iter().map(|held| (held.event.order_key(), held)));
-        (disk.prepared, disk.learner) = (prepared, false);
+        disk.prepared = prepared;
         ViewInput::Prepared(ballot)
     }
 

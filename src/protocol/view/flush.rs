@@ -235,13 +235,16 @@ impl View {
         assert_eq!(flush.len(), planned.len(), "nothing of the plan is missing");
         self.state.held = flush;
         self.state.clock = self.plan.clock.clone();
+        // A plan may be made of answers that are out of date, and never begin: then it says nothing of the promises
+        // that were lost with a disk.
+        let learner = !self.is_voter() && !self.plan.founding;
         self.prepared = self.plan.ballot;
         self.counted = self.banks;
-        self.learner = false;
+        self.learner = learner;
         self.rescue = false;
         self.phase = Phase::Writing;
         let dropped = dropped.iter().map(|held| held.event.order_key()).collect();
-        out.push(Effect::Journal(JournalInput::Prepare { prepared: self.plan.clone(), fetched, dropped }));
+        out.push(Effect::Journal(JournalInput::Prepare { prepared: self.plan.clone(), fetched, dropped, learner }));
     }
 
     pub(super) fn prepared_on_disk(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
@@ -258,6 +261,9 @@ impl View {
         }
         self.phase = Phase::Active;
         self.still = 0;
+        if std::mem::take(&mut self.learner) {
+            out.push(Effect::Journal(JournalInput::Counts));
+        }
         let members = self.plan.members;
         self.tell_who_came_and_went(members, out);
         for bank in BankId::all(self.banks) {

@@ -124,6 +124,9 @@ pub struct PreparePlan {
     pub clock: VectorClock,
     /// `U`: the events to execute first, in key order, each with a bank that holds it.
     pub events: Vec<(OrderKey, BankId)>,
+    /// Nobody had ever belonged to a view: all disks count from the moment they have this plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub founding: bool,
 }
 
 impl PreparePlan {

@@ -78,7 +78,8 @@ pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize) -> Option<Pr
     let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
     let members = members(answers, longest.0, banks, fits)?;
     let events = events.into_iter().collect();
-    Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events })
+    let founding = voters().next().is_none();
+    Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
 }
 
 /// The bank with the longest journal, and its hash. Where the longest ones differ, most decide.

@@ -41,9 +41,16 @@ impl Writer<'_> {
                 self.head.promised = *ballot;
                 Ok(())
             }
-            Change::Prepared { plan, fetched, dropped } => self.prepare(plan, fetched, dropped),
+            Change::Prepared { plan, fetched, dropped, learner } => {
+                self.head.learner = *learner;
+                self.prepare(plan, fetched, dropped)
+            }
             Change::Forgotten => {
                 self.head.learner = true;
+                Ok(())
+            }
+            Change::Counts => {
+                self.head.learner = false;
                 Ok(())
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),
@@ -99,7 +106,7 @@ impl Writer<'_> {
             }
         }
         fetched.iter().try_for_each(|held| self.insert_event(held))?;
-        (self.head.learner, self.head.rescue, self.head.hearsay) = (false, false, false);
+        (self.head.rescue, self.head.hearsay) = (false, false);
         write_plan(self.transaction, self.head, plan)
     }
 

@@ -17,6 +17,7 @@ fn preparing() -> (Consortium, Vec<JournalEntry>) {
         source: BankId(1),
         clock: vec![1, 0, 0].into(),
         events: Vec::new(),
+        founding: false,
     };
     for message in [ViewMessage::Stop(ballot), ViewMessage::Prepare(plan)] {
         consortium.give(BankId(0), ViewInput::Message(BankId(1), message));

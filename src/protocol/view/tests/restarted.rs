@@ -87,3 +87,29 @@ fn a_late_answer_to_an_earlier_question_for_the_journal_is_no_divergence() {
     assert_eq!(consortium.views[2].phase, Phase::Outside);
     assert_eq!(consortium.views[2].state.position, Position(1));
 }
+
+#[test]
+fn a_bank_that_lost_its_disk_counts_once_a_view_has_begun_with_it_and_not_before() {
+    let mut consortium = Consortium::in_force();
+    let old = Ballot { round: 0, coordinator: BankId(1) };
+    consortium.kill(2);
+    consortium.run(5);
+    consortium.views[2] = View::new(BankId(2), 3, blank(3));
+    // An attempt from before, made of answers from before, still goes on.
+    let plan = PreparePlan {
+        ballot: old,
+        members: BankSet::all(3),
+        clock: VectorClock::zero(3),
+        source: BankId(1),
+        ..PreparePlan::default()
+    };
+    for message in [ViewMessage::Stop(old), ViewMessage::Prepare(plan)] {
+        consortium.give(BankId(2), ViewInput::Message(BankId(1), message));
+    }
+    assert_eq!(consortium.views[2].prepared, old);
+    assert!(!consortium.views[2].is_voter(), "it does not know what it promised after that");
+    consortium.alive[2] = true;
+    consortium.run(30);
+    consortium.assert_in_force(&[0, 1, 2]);
+    assert!(consortium.views[2].is_voter());
+}
