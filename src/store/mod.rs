@@ -76,8 +76,10 @@ pub struct Remembered {
     pub promised: Ballot,
     /// The last prepared view.
     pub prepared: PreparePlan,
-    /// Whether the disk has lost something since.
+    /// Whether the disk counts for nothing until a view has begun with it.
     pub learner: bool,
+    /// Whether it is a learner because it is new, not because it has lost something.
+    pub fresh: bool,
     /// Whether a person has declared that this disk decides alone.
     pub rescue: bool,
     /// Whether others have told what was executed last, since that view was prepared: it proves nothing of anybody.

@@ -72,7 +72,8 @@ pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), St
 }
 
 fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
-    let Remembered { promised, prepared, learner, rescue, hearsay, arriving, snapshot: _ } = store.remembered()?;
+    let Remembered { promised, prepared, learner, fresh, rescue, hearsay, arriving, snapshot: _ } =
+        store.remembered()?;
     let mut book = Book::new(banks);
     // The clock of the last view: where it began, and every event of it that is here.
     let mut clock = prepared.clock.clone();
@@ -114,7 +115,7 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
     // What lies below and was not executed never existed: a later view left it behind.
     let last = state.executed.as_ref().map(|done| done.last);
     state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
-    Ok((book, OnDisk { promised, prepared, learner, rescue, arriving, state }))
+    Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, state }))
 }
 
 /// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that came to it, and gives the space

@@ -143,8 +143,8 @@ impl Content {
                 assert!(*ballot >= self.remembered.promised, "a promise is never taken back");
                 self.remembered.promised = *ballot;
             }
-            Change::Forgotten => self.remembered.learner = true,
-            Change::Counts => self.remembered.learner = false,
+            Change::Forgotten => (self.remembered.learner, self.remembered.fresh) = (true, false),
+            Change::Counts => (self.remembered.learner, self.remembered.fresh) = (false, false),
             Change::Prepared { plan, fetched, dropped, learner } => {
                 for key in dropped {
                     assert!(self.executed.values().all(|(executed, _)| executed != key), "executed events stay");
@@ -154,6 +154,7 @@ impl Content {
                 fetched.iter().for_each(|held| self.insert_event(held));
                 let remembered = &mut self.remembered;
                 remembered.prepared = plan.clone();
+                remembered.fresh = *learner && (remembered.fresh || !remembered.learner);
                 (remembered.learner, remembered.rescue, remembered.hearsay) = (*learner, false, false);
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),

@@ -24,6 +24,7 @@ pub(crate) struct Disk {
     pub(crate) promised: Ballot,
     pub(crate) prepared: PreparePlan,
     pub(crate) learner: bool,
+    pub(crate) fresh: bool,
     /// Whether it has lost something that it once had.
     pub(crate) damaged: bool,
     /// Every event, executed or not.
@@ -36,7 +37,7 @@ impl Disk {
     pub(crate) fn blank() -> Self {
         let prepared = PreparePlan::default();
         let (promised, events, executed) = (Ballot::default(), BTreeMap::new(), Vec::new());
-        Disk { promised, prepared, learner: false, damaged: false, events, executed }
+        Disk { promised, prepared, learner: false, fresh: false, damaged: false, events, executed }
     }
 
     fn log(&self) -> Vec<Held> {
@@ -56,6 +57,7 @@ impl Disk {
             promised: self.promised,
             prepared: self.prepared.clone(),
             learner: self.learner,
+            fresh: self.fresh,
             rescue: false,
             arriving: None,
             state: Frozen { clock, ..frozen(self.promised, &log, held.cloned().collect()) },
@@ -319,15 +321,16 @@ impl Bank {
                     Some(ViewInput::Frozen(frozen))
                 }
                 Write::Prepare { prepared, fetched, dropped, learner } => {
+                    self.disk.fresh = learner && (self.disk.fresh || !self.disk.learner);
                     self.disk.learner = learner;
                     Some(self.write_prepared(prepared, fetched, &dropped, seen))
                 }
                 Write::Counts => {
-                    self.disk.learner = false;
+                    (self.disk.learner, self.disk.fresh) = (false, false);
                     None
                 }
                 Write::Forgotten => {
-                    self.disk.learner = true;
+                    (self.disk.learner, self.disk.fresh) = (true, false);
                     None
                 }
                 Write::Read { to, after } => {

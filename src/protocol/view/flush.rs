@@ -239,7 +239,7 @@ impl View {
         // that were lost with a disk.
         let learner = !self.is_voter() && !self.plan.founding;
         self.prepared = self.plan.ballot;
-        self.counted = self.banks;
+        self.counted = if learner { self.counted } else { self.banks };
         self.learner = learner;
         self.rescue = false;
         self.phase = Phase::Writing;
@@ -261,6 +261,7 @@ impl View {
         }
         self.phase = Phase::Active;
         self.still = 0;
+        self.counted = self.banks;
         if std::mem::take(&mut self.learner) {
             out.push(Effect::Journal(JournalInput::Counts));
         }

@@ -124,7 +124,8 @@ pub struct PreparePlan {
     pub clock: VectorClock,
     /// `U`: the events to execute first, in key order, each with a bank that holds it.
     pub events: Vec<(OrderKey, BankId)>,
-    /// Nobody had ever belonged to a view: all disks count from the moment they have this plan.
+    /// Too few disks had ever counted for any other view to begin, now or before, without one of those asked: all count
+    /// from the moment they have this plan.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub founding: bool,
 }

@@ -106,8 +106,10 @@ pub struct OnDisk {
     pub promised: Ballot,
     /// The last prepared view.
     pub prepared: PreparePlan,
-    /// Whether the disk lacks something that it once had.
+    /// Whether the disk counts for nothing until a view has begun with it,
     pub learner: bool,
+    /// and this because it is new, not because it lacks something that it once had.
+    pub fresh: bool,
     /// Whether a person has declared that this bank decides alone how the next view begins.
     pub rescue: bool,
     /// A snapshot of which so many pieces have arrived.
@@ -124,7 +126,7 @@ pub struct View {
     promised: Ballot,
     /// The last prepared view.
     prepared: Ballot,
-    /// How many banks it counted.
+    /// How many banks it counted; none where the disk has never counted.
     counted: usize,
     learner: bool,
     rescue: bool,
@@ -170,8 +172,12 @@ impl View {
             banks,
             promised: disk.promised,
             prepared: disk.prepared.ballot,
-            // A learner that has lost even its view knows that there was one.
-            counted: if disk.learner { banks } else { disk.prepared.clock.len() },
+            counted: match (disk.learner, disk.fresh) {
+                (false, _) => disk.prepared.clock.len(),
+                (true, true) => 0,
+                // Although it may have lost even its view, it knows that there was one.
+                (true, false) => banks,
+            },
             learner: disk.learner,
             rescue: disk.rescue,
             phase: Phase::Outside,

@@ -40,16 +40,18 @@ pub(super) fn forgetful(answers: &Answers) -> Vec<BankId> {
 /// 'Flexible Paxos', 2016). New banks at the end of `nodes.json` count once all the old ones have let them in.
 pub(super) fn suffice(answers: &Answers, banks: usize) -> bool {
     let everybody = answers.len() == banks;
-    let voters = || answers.values().filter(|answer| answer.voter);
-    let counted = voters().map(|answer| answer.counted).max().unwrap_or_default();
     // A disk that has lost what it knew counts banks and is no voter: it does not testify that nothing was held.
     let has_lost = |answer: &Stopped| !answer.voter && answer.counted > 0;
     let nothing_was_ever_held =
         answers.values().all(|answer| answer.position.0 == 0 && answer.held.is_empty() && !has_lost(answer));
     let rescue = answers.values().any(|answer| answer.voter && answer.rescue);
-    if everybody && (nothing_was_ever_held || rescue) {
-        true
-    } else if counted < banks {
+    (everybody && (nothing_was_ever_held || rescue)) || voters_suffice(answers, banks)
+}
+
+fn voters_suffice(answers: &Answers, banks: usize) -> bool {
+    let voters = || answers.values().filter(|answer| answer.voter);
+    let counted = voters().map(|answer| answer.counted).max().unwrap_or_default();
+    if counted < banks {
         counted > 0 && voters().count() >= counted && answers.len() >= majority(banks)
     } else {
         voters().count() > banks - majority(banks) && answers.len() >= majority(banks)
@@ -78,7 +80,7 @@ pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize) -> Option<Pr
     let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
     let members = members(answers, longest.0, banks, fits)?;
     let events = events.into_iter().collect();
-    let founding = voters().next().is_none();
+    let founding = !voters_suffice(answers, banks);
     Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
 }
 

@@ -31,6 +31,9 @@ pub(super) struct Head {
     /// Of the prepared plan, which has a row of its own because it may be long.
     pub(super) plan: ChainHash,
     pub(super) learner: bool,
+    /// Whether it is one because it is new, not because it has lost something.
+    #[serde(default)]
+    pub(super) fresh: bool,
     pub(super) rescue: bool,
     /// Whether others have told what was executed last, since that view was prepared.
     #[serde(default)]

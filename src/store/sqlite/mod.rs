@@ -389,6 +389,7 @@ impl Store for SqliteStore {
             promised: self.head.promised,
             prepared,
             learner: self.head.learner,
+            fresh: self.head.fresh,
             rescue: self.head.rescue,
             hearsay: self.head.hearsay,
             arriving: self.head.arriving.as_ref().map(|stored| (stored.head.clone(), stored.here)),

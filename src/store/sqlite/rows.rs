@@ -42,15 +42,16 @@ impl Writer<'_> {
                 Ok(())
             }
             Change::Prepared { plan, fetched, dropped, learner } => {
+                self.head.fresh = *learner && (self.head.fresh || !self.head.learner);
                 self.head.learner = *learner;
                 self.prepare(plan, fetched, dropped)
             }
             Change::Forgotten => {
-                self.head.learner = true;
+                (self.head.learner, self.head.fresh) = (true, false);
                 Ok(())
             }
             Change::Counts => {
-                self.head.learner = false;
+                (self.head.learner, self.head.fresh) = (false, false);
                 Ok(())
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),

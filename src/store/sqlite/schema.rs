@@ -95,6 +95,7 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
         promised,
         plan: ChainHash::default(),
         learner: false,
+        fresh: false,
         hearsay: false,
         rescue: false,
         snapshot: None,
