@@ -7,6 +7,7 @@ use super::session::customer;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::http::Bank;
 use crate::ledger::UserName;
+use crate::protocol::ids::BankId;
 
 /// What `templates/layout.html` needs to know.
 pub(crate) struct Frame {
@@ -18,8 +19,10 @@ pub(crate) struct Frame {
     pub(crate) ready: bool,
     /// Whether the bank is about to stop.
     pub(crate) stopping: bool,
-    /// Names of the banks that take no part now; asked for only while this one does.
-    pub(crate) absent: Vec<String>,
+    /// The banks that take no part now; empty while this one takes none itself.
+    pub(crate) absent: Vec<BankId>,
+    /// Their names, for people.
+    pub(crate) absent_names: Vec<String>,
     /// The path of the page, for the menu.
     pub(crate) here: String,
 }
@@ -35,7 +38,9 @@ impl Frame {
     pub(crate) async fn for_customer(bank: &Bank, here: &str, customer: Option<UserName>) -> Frame {
         let view = bank.actors.routes.view.send(ViewStatus).await.ok();
         let absent = view.as_ref().map(|view| absent(bank, view)).unwrap_or_default();
+        let name = |of: &BankId| bank.config.nodes[of.index()].name.clone();
         Frame {
+            absent_names: absent.iter().map(name).collect(),
             bank_name: bank.config.nodes[bank.me.index()].name.clone(),
             customer,
             ready: view.as_ref().is_some_and(|view| view.ready),
@@ -56,8 +61,7 @@ impl Frame {
     }
 }
 
-fn absent(bank: &Bank, view: &ViewState) -> Vec<String> {
+fn absent(bank: &Bank, view: &ViewState) -> Vec<BankId> {
     let Some((_, members)) = view.active.filter(|_| view.ready) else { return Vec::new() };
-    let banks = crate::protocol::ids::BankId::all(bank.config.nodes.len());
-    banks.filter(|other| !members.contains(*other)).map(|other| bank.config.nodes[other.index()].name.clone()).collect()
+    BankId::all(bank.config.nodes.len()).filter(|other| !members.contains(*other)).collect()
 }

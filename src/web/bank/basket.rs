@@ -93,8 +93,21 @@ mod tests {
 
     #[test]
     fn a_field_that_this_bank_did_not_write_is_no_operation() {
-        for text in ["", "D", "D.0.740358", "D.0.740358.0", "D.0.740358.-5", "D.0.0.5", "X.0.1.5", "D.0.1.5.0:x", "T.0.1.5",
-            "T.0.1.5.x", "D.99999.1.5", "D.0.1.99999999999999999999", "D.-1.1.5"] {
+        for text in [
+            "",
+            "D",
+            "D.0.740358",
+            "D.0.740358.0",
+            "D.0.740358.-5",
+            "D.0.0.5",
+            "X.0.1.5",
+            "D.0.1.5.0:x",
+            "T.0.1.5",
+            "T.0.1.5.x",
+            "D.99999.1.5",
+            "D.0.1.99999999999999999999",
+            "D.-1.1.5",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }
@@ -102,9 +115,15 @@ mod tests {
     #[test]
     fn a_draft_says_what_to_correct() {
         let draft = |kind: &str, account: &str, value: &str, pix: &str| Draft {
-            kind: kind.into(), account: account.into(), value: value.into(), pix: pix.into(),
+            kind: kind.into(),
+            account: account.into(),
+            value: value.into(),
+            pix: pix.into(),
         };
-        assert_eq!(draft("T", "0-7", "1,00", "1:x").read().map(|operation| written(&operation)), Ok("T.0.7.100.1:x".into()));
+        assert_eq!(
+            draft("T", "0-7", "1,00", "1:x").read().map(|operation| written(&operation)),
+            Ok("T.0.7.100.1:x".into())
+        );
         for (draft, part) in [
             (draft("D", "", "1", ""), "conta"),
             (draft("D", "0-7", "um", ""), "1.234,56"),

@@ -73,7 +73,10 @@ pub(super) enum BadBrCode {
 /// CRC-16 with polynomial 0x1021 and initial value 0xFFFF, neither reflected nor inverted.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
+        (0..8).fold(
+            crc ^ (u16::from(*byte) << 8),
+            |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 },
+        )
     })
 }
 
@@ -115,7 +118,11 @@ impl Charge {
             account += &field("02", description.get(..VALUE_CHARS_MAX).unwrap_or(description));
         }
         if account.len() > VALUE_CHARS_MAX {
-            return Err(BadBrCode::TooLong(if self.description.is_some() { "encurte a descrição" } else { "a chave Pix é longa demais" }));
+            return Err(BadBrCode::TooLong(if self.description.is_some() {
+                "encurte a descrição"
+            } else {
+                "a chave Pix é longa demais"
+            }));
         }
         let mut text = field("00", "01") + &field("26", &account) + &field("52", "0000") + &field("53", "986");
         if let Some(value) = self.value {
@@ -134,7 +141,10 @@ impl Charge {
     /// Reads what somebody copied.
     pub(super) fn read(text: &str) -> Result<Charge, BadBrCode> {
         let text = text.trim();
-        if text.len() > TEXT_BYTES_MAX || !text.starts_with("000201") || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        if text.len() > TEXT_BYTES_MAX
+            || !text.starts_with("000201")
+            || !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        {
             return Err(BadBrCode::NotOne);
         }
         let fields = Fields::split(text)?;
@@ -177,7 +187,11 @@ fn account(fields: &Fields<'_>) -> Result<(PixKey, Option<String>), BadBrCode> {
         }
         debug_assert_eq!(id.len(), 2);
         let Some(key) = parts.find("01") else {
-            return Err(if parts.find("25").is_some() { BadBrCode::Dynamic } else { BadBrCode::Field("falta a chave Pix") });
+            return Err(if parts.find("25").is_some() {
+                BadBrCode::Dynamic
+            } else {
+                BadBrCode::Field("falta a chave Pix")
+            });
         };
         let key = PixKey::parse(key).map_err(|_| BadBrCode::ForeignKey)?;
         return Ok((key, parts.find("02").map(str::to_owned)));

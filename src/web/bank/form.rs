@@ -44,10 +44,26 @@ impl Form {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, text)| text.as_str())
     }
 
+    /// Some of the fields as they were sent, to be kept in a field of another form.
+    pub(super) fn written(&self, names: &[&str]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        kept.map(|(name, text)| format!("{name}={}", escaped(text))).collect::<Vec<_>>().join("&")
+    }
+
     /// The key that was drawn when the form was rendered, so that sending it twice does it once.
     pub(super) fn key(&self) -> Result<IdempotencyKey, Refused> {
-        IdempotencyKey::parse(self.text("chave")).map_err(|_| Refused::bad("Formulário incompleto: abra a página de novo"))
+        IdempotencyKey::parse(self.text("chave"))
+            .map_err(|_| Refused::bad("Formulário incompleto: abra a página de novo"))
     }
+}
+
+/// A text inside an address or a form.
+pub(super) fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
 }
 
 /// A key for a form that is about to be rendered.
