@@ -504,17 +504,16 @@ async fn a_charge_is_made_and_read_into_a_package() {
     let page = bia
         .get(&format!("/cobranca?conta={place}&valor=12,34&descricao=caf%C3%A9&identificador=P1&cidade=Manaus"))
         .await;
-    page.is(200).has("<svg class=\"qr\"").has("R$\u{a0}12,34 </strong>".replace(' ', "").as_str());
+    page.is(200).has("<svg class=\"qr\"").has("<strong>R$\u{a0}12,34</strong>");
     let code = page.html.split_once("spellcheck=\"false\">").unwrap().1.split_once("</textarea>").unwrap().0.to_owned();
     assert!(code.contains("5913Bia Conceicao6006Manaus") && code.contains("540512.34"), "{code}");
 
     // A reader that is not ours comes to the same.
-    let read = brcode::from_str(&code);
-    let read = serde_json::to_value(&read).unwrap().to_string();
+    let read = format!("{:?}", brcode::from_str(&code));
     for part in ["0:bia", "12.34", "Bia Conceicao", "cafe"] {
         assert!(read.contains(part), "{part} is not in {read}");
     }
-    assert_eq!(brcode::crc16_ccitt(&code[..code.len() - 4]), code[code.len() - 4..]);
+    assert_eq!(brcode::crc16_ccitt(&code[..code.len() - 4]).to_uppercase(), code[code.len() - 4..]);
 
     let mut ana = Browser::new(&service);
     ana.register("Ana Souza", "ana", "111.111.111-11").await;
