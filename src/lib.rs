@@ -3,7 +3,7 @@
 //! The rooms, from the door inward; each depends only on those below it:
 //!
 //! - [`cli`]: one file a command; [`node`]: a node as a whole.
-//! - [`http`]: handlers that forward requests to actors as messages.
+//! - [`web`]: pages for people; [`http`]: handlers that forward requests to actors as messages.
 //! - [`actors`]: one per owner (clock, buffer, ledger, journal, peer links, heartbeat, …), thin shells around
 //! - [`protocol`]: the total order, pure; start reading there, at its picture,
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
@@ -23,4 +23,5 @@ pub mod node;
 pub mod protocol;
 pub mod session;
 pub mod store;
+pub mod web;
 pub mod wire;

@@ -11,6 +11,7 @@ use crate::config::{Config, CustomerAuth};
 use crate::http::{self, Bank, DrawNumbers};
 use crate::protocol::ids::BankId;
 use crate::store::StoreError;
+use crate::web;
 
 /// What a node is started with.
 #[derive(Clone)]
@@ -83,7 +84,7 @@ impl Node {
             );
         }
         let bank = Bank { me, config: Arc::new(config), secret: peer_secret.into(), actors: actors.clone(), draw };
-        let server = http::serve(bank, listener).map_err(NodeError::Server)?;
+        let server = http::serve(bank, listener, web::configure).map_err(NodeError::Server)?;
         let handle = server.handle();
         Ok(Node { actors, server: handle, running: actix_rt::spawn(server) })
     }

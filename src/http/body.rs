@@ -19,7 +19,7 @@ pub(super) const CUSTOMER_BODY_BYTES_MAX: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A customer's body.
-pub(super) async fn receive(payload: Payload) -> Result<Bytes, Refused> {
+pub(crate) async fn receive(payload: Payload) -> Result<Bytes, Refused> {
     receive_up_to(payload, CUSTOMER_BODY_BYTES_MAX).await
 }
 

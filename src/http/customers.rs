@@ -30,25 +30,45 @@ pub(super) async fn register(
 ) -> Result<HttpResponse, Refused> {
     let body = receive(body).await?;
     let fields = Fields::of_body(&body)?;
-    let type_person = fields.word::<TypePerson>("type_person", "PF ou PJ")?;
-    let name = PersonName::parse(&fields.text("name")?).map_err(|error| Refused::bad(error.to_string()))?;
-    let num_cadastro = Document::parse(type_person, &fields.text("num_cadastro")?, bank.config.check_digits)
-        .map_err(|error| Refused::bad(error.to_string()))?;
-    let user_name = user_name(&fields.text("user_name")?)?;
-    let password = new_password(&fields)?;
+    let newcomer = Newcomer {
+        type_person: fields.word::<TypePerson>("type_person", "PF ou PJ")?,
+        name: fields.text("name")?,
+        num_cadastro: fields.text("num_cadastro")?,
+        user_name: fields.text("user_name")?,
+        password: fields.text("password")?,
+    };
     let key = idempotency_key(&request)?;
-    let password_hash = bank.actors.passwords.send(Hash(password)).await?;
-    let action = Action::Register(Registration { name, num_cadastro, user_name, password_hash });
-    order(&bank, None, key, action).await
+    order(&bank, None, key, newcomer.registration(&bank).await?).await
+}
+
+/// What somebody says of themselves to become a customer; nothing of it is checked yet.
+pub(crate) struct Newcomer {
+    pub(crate) type_person: TypePerson,
+    pub(crate) name: String,
+    pub(crate) num_cadastro: String,
+    pub(crate) user_name: String,
+    pub(crate) password: String,
+}
+
+impl Newcomer {
+    /// Checks everything that needs no ledger, and hashes the password.
+    pub(crate) async fn registration(self, bank: &Bank) -> Result<Action, Refused> {
+        let name = PersonName::parse(&self.name).map_err(|error| Refused::bad(error.to_string()))?;
+        let num_cadastro = Document::parse(self.type_person, &self.num_cadastro, bank.config.check_digits)
+            .map_err(|error| Refused::bad(error.to_string()))?;
+        let user_name = user_name(&self.user_name)?;
+        let password = new_password(self.password)?;
+        let password_hash = bank.actors.passwords.send(Hash(password)).await?;
+        Ok(Action::Register(Registration { name, num_cadastro, user_name, password_hash }))
+    }
 }
 
 /// A user name from outside.
-pub(super) fn user_name(text: &str) -> Result<UserName, Refused> {
+pub(crate) fn user_name(text: &str) -> Result<UserName, Refused> {
     UserName::parse(text).map_err(|error| Refused::bad(error.to_string()))
 }
 
-fn new_password(fields: &Fields<'_>) -> Result<String, Refused> {
-    let password = fields.text("password")?;
+fn new_password(password: String) -> Result<String, Refused> {
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(Refused::bad(format!("A senha deve ter pelo menos {PASSWORD_CHARS_MIN} caracteres")));
     }
@@ -60,12 +80,16 @@ fn new_password(fields: &Fields<'_>) -> Result<String, Refused> {
 
 /// Proves a customer by name and password.
 pub(super) async fn authenticate(bank: &Bank, fields: &Fields<'_>) -> Result<UserName, Refused> {
+    prove(bank, &fields.text("user_name")?, fields.text("password")?).await
+}
+
+/// Proves a customer by name and password.
+pub(crate) async fn prove(bank: &Bank, name: &str, password: String) -> Result<UserName, Refused> {
     let wrong = || Refused::bad("Nome de usuário ou senha incorretos");
-    let (name, password) = (fields.text("user_name")?, fields.text("password")?);
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(wrong());
     }
-    let user = user_name(&name)?;
+    let user = user_name(name)?;
     let asked = user.clone();
     let hash = bank
         .actors

@@ -14,12 +14,18 @@ mod refusal;
 pub mod routes;
 mod status;
 
+pub(crate) use body::receive;
+pub(crate) use customers::{Newcomer, prove, user_name};
+pub(crate) use order::{IDEMPOTENCY_HEADER, place};
+pub(crate) use refusal::Refused;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, web};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpServer};
 
 use crate::actors::node::Actors;
 use crate::config::Config;
@@ -59,15 +65,19 @@ pub fn draw_at_random() -> DrawNumbers {
     Arc::new(|| AccountNumber::candidates(&mut || getrandom::u64().expect("the system gives random numbers")))
 }
 
-/// Starts the server of a bank on a bound port.
+/// Starts the server of a bank on a bound port, with the routes that `configure` names.
 ///
 /// # Errors
 /// When the system refuses the port or its threads.
-pub fn serve(bank: Bank, listener: TcpListener) -> std::io::Result<Server> {
+pub fn serve<C: FnOnce(&mut ServiceConfig)>(
+    bank: Bank,
+    listener: TcpListener,
+    configure: impl Fn(Data<Bank>) -> C + Clone + Send + 'static,
+) -> std::io::Result<Server> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = (cores / 2).clamp(1, WORKERS_MAX);
-    let bank = web::Data::new(bank);
-    let server = HttpServer::new(move || App::new().configure(routes::configure(bank.clone())))
+    let bank = Data::new(bank);
+    let server = HttpServer::new(move || App::new().configure(configure(bank.clone())))
         .workers(workers)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)

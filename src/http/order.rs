@@ -17,7 +17,7 @@ use crate::protocol::ids::{EventId, Position};
 /// How long a customer waits for the answer of all members; then the outcome is unknown to them.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Header with which a customer makes a request repeatable.
-const IDEMPOTENCY_HEADER: &str = "idempotency-key";
+pub(crate) const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -37,13 +37,23 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<Idempotenc
     parsed.map(Some).ok_or_else(|| Refused::bad("Idempotency-Key deve ter de 1 a 255 caracteres ASCII visíveis"))
 }
 
-/// Orders an action, waits until all members have executed it, and answers.
+/// Orders an action, waits until all members have executed it, and answers in JSON.
 pub(super) async fn order(
     bank: &Bank,
     by: Option<UserName>,
     key: Option<IdempotencyKey>,
     action: Action,
 ) -> Result<HttpResponse, Refused> {
+    place(bank, by, key, action).await.map(|executed| answer(&executed))
+}
+
+/// Places an action in the common order and waits until all members have executed it.
+pub(crate) async fn place(
+    bank: &Bank,
+    by: Option<UserName>,
+    key: Option<IdempotencyKey>,
+    action: Action,
+) -> Result<Executed, Refused> {
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     let request = Request { id, at_ms: unix_ms(), key, by, action };
     let waiting = bank.actors.routes.replies.send(Submit(request.to_raw())).await?;
@@ -53,7 +63,7 @@ pub(super) async fn order(
         Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::cut_off()),
         Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::stopping()),
         Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::overloaded()),
-        Ok(Ok(Reply::Executed(executed))) => Ok(answer(&executed)),
+        Ok(Ok(Reply::Executed(executed))) => Ok(executed),
     }
 }
 

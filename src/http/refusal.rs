@@ -12,10 +12,10 @@ const RETRY_AFTER_S: u32 = 1;
 
 /// A request that is not done, with the reason in the customer's language.
 #[derive(Clone, Debug)]
-pub(super) struct Refused {
-    status: StatusCode,
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
     /// The reason.
-    pub(super) descript: String,
+    pub(crate) descript: String,
 }
 
 #[derive(Serialize)]
@@ -29,22 +29,22 @@ impl Refused {
     }
 
     /// The request itself is wrong; nothing was ordered.
-    pub(super) fn bad(descript: impl Into<String>) -> Self {
+    pub(crate) fn bad(descript: impl Into<String>) -> Self {
         Refused::new(StatusCode::BAD_REQUEST, descript)
     }
 
     /// No session.
-    pub(super) fn no_session() -> Self {
+    pub(crate) fn no_session() -> Self {
         Refused::new(StatusCode::UNAUTHORIZED, "Sessão inexistente ou expirada: faça login")
     }
 
     /// Not the customer's own.
-    pub(super) fn not_yours(descript: impl Into<String>) -> Self {
+    pub(crate) fn not_yours(descript: impl Into<String>) -> Self {
         Refused::new(StatusCode::FORBIDDEN, descript)
     }
 
     /// No such route or bank.
-    pub(super) fn not_found(descript: impl Into<String>) -> Self {
+    pub(crate) fn not_found(descript: impl Into<String>) -> Self {
         Refused::new(StatusCode::NOT_FOUND, descript)
     }
 
@@ -54,7 +54,7 @@ impl Refused {
     }
 
     /// A body above the limit.
-    pub(super) fn too_large(bytes_max: usize) -> Self {
+    pub(crate) fn too_large(bytes_max: usize) -> Self {
         Refused::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Corpo maior que {bytes_max} bytes"))
     }
 
@@ -106,7 +106,7 @@ impl Refused {
     }
 
     /// A part of the node has ended.
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "Erro interno do banco")
     }
 }

@@ -10,7 +10,7 @@ use actix_web::test::{self, TestRequest};
 use actix_web::{App, Error, web};
 use netbanking::actors;
 use netbanking::config::Config;
-use netbanking::http::{Bank, draw_at_random, routes};
+use netbanking::http::{Bank, draw_at_random};
 use netbanking::protocol::ids::BankId;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -48,7 +48,7 @@ pub(crate) async fn bank(me: u16, banks: usize, customer_auth: &str) -> (Bank, T
 pub(crate) async fn service(
     bank: &Bank,
 ) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
-    test::init_service(App::new().configure(routes::configure(web::Data::new(bank.clone())))).await
+    test::init_service(App::new().configure(netbanking::web::configure(web::Data::new(bank.clone())))).await
 }
 
 /// Sends a request; every answer must be JSON.

@@ -4,5 +4,6 @@
 
 mod bad_input;
 mod harness;
+mod pages;
 mod peer_messages;
 mod seed_examples;

@@ -1,0 +1,144 @@
+//! The basket of the package builder: operations on their way from page to page in hidden fields.
+//!
+//! The bank keeps nothing of a basket, so that it survives the end of a session and of the bank itself. What a browser
+//! sends back is read like any other input; the ledger decides.
+
+use super::brazilian::parse_amount;
+use crate::ledger::package::OPERATIONS_MAX;
+use crate::ledger::{AccountNumber, Amount, Centavos, Operation, OperationKind, PixKey};
+use crate::protocol::ids::BankId;
+
+/// `D.0.740358.1050`: kind, bank, account, centavos; a transfer has its key behind them.
+pub(super) fn written(operation: &Operation) -> String {
+    let Operation { bank, account, kind } = operation;
+    match kind {
+        OperationKind::Deposit { value } => format!("D.{bank}.{account}.{}", value.get().get()),
+        OperationKind::Withdraw { value } => format!("S.{bank}.{account}.{}", value.get().get()),
+        OperationKind::Transfer { value, pix } => format!("T.{bank}.{account}.{}.{pix}", value.get().get()),
+    }
+}
+
+/// Reads a hidden field.
+pub(super) fn read(text: &str) -> Option<Operation> {
+    let mut parts = text.splitn(5, '.');
+    let (kind, place, centavos, pix) = (parts.next()?, (parts.next()?, parts.next()?), parts.next()?, parts.next());
+    let (bank, account) = read_place(place.0, place.1)?;
+    let value = Amount::parse(Centavos::new(centavos.parse().ok()?)).ok()?;
+    let kind = match (kind, pix) {
+        ("D", None) => OperationKind::Deposit { value },
+        ("S", None) => OperationKind::Withdraw { value },
+        ("T", Some(pix)) => OperationKind::Transfer { value, pix: PixKey::parse(pix).ok()? },
+        _ => return None,
+    };
+    Some(Operation { bank, account, kind })
+}
+
+fn read_place(bank: &str, account: &str) -> Option<(BankId, AccountNumber)> {
+    Some((bank.parse().ok().map(BankId)?, AccountNumber::parse(account).ok()?))
+}
+
+/// An account as forms and addresses name it: `0-740358`.
+pub(super) fn read_account(text: &str) -> Option<(BankId, AccountNumber)> {
+    let (bank, account) = text.split_once('-')?;
+    read_place(bank, account)
+}
+
+/// What stands in the fields for one more operation, as it was typed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    /// `D`, `S` or `T`.
+    pub(super) kind: String,
+    /// `0-740358`
+    pub(super) account: String,
+    /// As it was typed.
+    pub(super) value: String,
+    /// As it was typed.
+    pub(super) pix: String,
+}
+
+impl Draft {
+    /// The operation, or what to correct.
+    pub(super) fn read(&self) -> Result<Operation, String> {
+        let (bank, account) = read_account(&self.account).ok_or("Escolha uma conta")?;
+        let value = parse_amount(&self.value)?;
+        let kind = match self.kind.as_str() {
+            "D" => OperationKind::Deposit { value },
+            "S" => OperationKind::Withdraw { value },
+            "T" => OperationKind::Transfer { value, pix: PixKey::parse(&self.pix).map_err(|error| error.to_string())? },
+            _ => return Err("Escolha depósito, saque ou Pix".into()),
+        };
+        Ok(Operation { bank, account, kind })
+    }
+}
+
+/// Adds one more, if there is room.
+pub(super) fn add(operations: &mut Vec<Operation>, operation: Operation) -> Result<(), String> {
+    if operations.len() >= OPERATIONS_MAX {
+        return Err(format!("Um pacote tem no máximo {OPERATIONS_MAX} operações"));
+    }
+    operations.push(operation);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_field_is_read_back_as_it_was_written() {
+        for text in ["D.0.740358.1050", "S.12.1.1", "T.1.740358.9.2:a.b-c@d", "T.0.1.1.0:x"] {
+            assert_eq!(written(&read(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn a_field_that_this_bank_did_not_write_is_no_operation() {
+        for text in [
+            "",
+            "D",
+            "D.0.740358",
+            "D.0.740358.0",
+            "D.0.740358.-5",
+            "D.0.0.5",
+            "X.0.1.5",
+            "D.0.1.5.0:x",
+            "T.0.1.5",
+            "T.0.1.5.x",
+            "D.99999.1.5",
+            "D.0.1.99999999999999999999",
+            "D.-1.1.5",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_draft_says_what_to_correct() {
+        let draft = |kind: &str, account: &str, value: &str, pix: &str| Draft {
+            kind: kind.into(),
+            account: account.into(),
+            value: value.into(),
+            pix: pix.into(),
+        };
+        assert_eq!(
+            draft("T", "0-7", "1,00", "1:x").read().map(|operation| written(&operation)),
+            Ok("T.0.7.100.1:x".into())
+        );
+        for (draft, part) in [
+            (draft("D", "", "1", ""), "conta"),
+            (draft("D", "0-7", "um", ""), "1.234,56"),
+            (draft("T", "0-7", "1", "x"), "banco:valor"),
+            (draft("", "0-7", "1", ""), "Escolha"),
+        ] {
+            assert!(draft.read().unwrap_err().contains(part), "{draft:?}");
+        }
+    }
+
+    #[test]
+    fn a_basket_has_an_end() {
+        let operation = read("D.0.1.1").unwrap();
+        let mut operations = vec![operation.clone(); OPERATIONS_MAX - 1];
+        assert!(add(&mut operations, operation.clone()).is_ok());
+        assert!(add(&mut operations, operation).is_err());
+    }
+}

@@ -1,0 +1,359 @@
+//! Pix *copia e cola*: the BR Code of a charge, written and read.
+//!
+//! A BR Code is EMV's merchant-presented QR text: fields `id length value`, the account inside field 26, a CRC at the
+//! end ('Manual de Padrões para Iniciação do Pix', Banco Central do Brasil). Only static codes are known here: a dynamic
+//! one names an address to be asked, and pages of a bank ask no other host. Reading trusts nothing: every length must
+//! come out, no field may stand twice, and the CRC must fit.
+
+use crate::ledger::{Amount, PixKey};
+
+/// How the account field says that it is Pix's; letter case does not count.
+const PIX: &str = "br.gov.bcb.pix";
+/// Most characters of a field's value, because its length has two digits.
+const VALUE_CHARS_MAX: usize = 99;
+/// Most characters of the name of who is paid.
+pub(super) const NAME_CHARS_MAX: usize = 25;
+/// Most characters of the city of who is paid.
+pub(super) const CITY_CHARS_MAX: usize = 15;
+/// Most characters of the charge's own name.
+pub(super) const TXID_CHARS_MAX: usize = 25;
+/// Most characters of an amount.
+const AMOUNT_CHARS_MAX: usize = 13;
+/// Stands where a charge has no name of its own.
+const NO_TXID: &str = "***";
+/// Longest text that is looked at, in bytes; the longest BR Code has 512.
+const TEXT_BYTES_MAX: usize = 2_048;
+
+/// A charge: who is to be paid, how much, what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Charge {
+    /// The key that is paid to.
+    pub(super) key: PixKey,
+    /// How much; left to the payer where absent.
+    pub(super) value: Option<Amount>,
+    /// What for.
+    pub(super) description: Option<String>,
+    /// Who is paid, in plain letters.
+    pub(super) name: String,
+    /// Where they are.
+    pub(super) city: String,
+    /// The charge's own name: letters and digits.
+    pub(super) txid: Option<String>,
+}
+
+/// Why a text is no charge that can be paid here, or a charge no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadBrCode {
+    /// Not even the beginning fits.
+    #[error("Isto não é um código Pix copia e cola")]
+    NotOne,
+    /// A length that does not come out.
+    #[error("Código incompleto ou alterado: um comprimento não confere")]
+    Length,
+    /// The CRC does not fit.
+    #[error("Código incompleto ou alterado: o dígito verificador (CRC) não confere")]
+    Crc,
+    /// A field stands twice.
+    #[error("Código inválido: um campo aparece duas vezes")]
+    Twice,
+    /// A field is missing or is none.
+    #[error("Código inválido: {0}")]
+    Field(&'static str),
+    /// The charge must be asked for at an address.
+    #[error("Cobrança dinâmica: o código aponta para um endereço na internet, e este banco só lê cobranças estáticas")]
+    Dynamic,
+    /// The key is of another world.
+    #[error("A chave Pix do código não é deste consórcio (aqui uma chave tem a forma banco:valor)")]
+    ForeignKey,
+    /// The charge does not fit into a code.
+    #[error("Não cabe no código Pix: {0}")]
+    TooLong(&'static str),
+}
+
+/// CRC-16 with polynomial 0x1021 and initial value 0xFFFF, neither reflected nor inverted.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0xFFFF, |crc, byte| {
+        (0..8).fold(
+            crc ^ (u16::from(*byte) << 8),
+            |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 },
+        )
+    })
+}
+
+fn field(id: &str, value: &str) -> String {
+    debug_assert!(value.len() <= VALUE_CHARS_MAX && value.is_ascii());
+    format!("{id}{:02}{value}", value.len())
+}
+
+/// Letters without their accents, what else is not plain as a blank; at most so many characters.
+pub(super) fn plain(text: &str, chars_max: usize) -> String {
+    let plain = |char: char| match char {
+        'á' | 'à' | 'â' | 'ã' | 'ä' => 'a',
+        'é' | 'è' | 'ê' | 'ë' => 'e',
+        'í' | 'ì' | 'î' | 'ï' => 'i',
+        'ó' | 'ò' | 'ô' | 'õ' | 'ö' => 'o',
+        'ú' | 'ù' | 'û' | 'ü' => 'u',
+        'ç' => 'c',
+        'ñ' => 'n',
+        'Á' | 'À' | 'Â' | 'Ã' | 'Ä' => 'A',
+        'É' | 'È' | 'Ê' | 'Ë' => 'E',
+        'Í' | 'Ì' | 'Î' | 'Ï' => 'I',
+        'Ó' | 'Ò' | 'Ô' | 'Õ' | 'Ö' => 'O',
+        'Ú' | 'Ù' | 'Û' | 'Ü' => 'U',
+        'Ç' => 'C',
+        'Ñ' => 'N',
+        char if char.is_ascii_graphic() => char,
+        _ => ' ',
+    };
+    let plain: String = text.chars().map(plain).collect();
+    let words: Vec<_> = plain.split_whitespace().collect();
+    words.join(" ").chars().take(chars_max).collect::<String>().trim_end().to_owned()
+}
+
+impl Charge {
+    /// The charge as a text to copy.
+    pub(super) fn write(&self) -> Result<String, BadBrCode> {
+        let mut account = field("00", PIX) + &field("01", self.key.as_str());
+        if let Some(description) = &self.description {
+            account += &field("02", description.get(..VALUE_CHARS_MAX).unwrap_or(description));
+        }
+        if account.len() > VALUE_CHARS_MAX {
+            return Err(BadBrCode::TooLong(if self.description.is_some() {
+                "encurte a descrição"
+            } else {
+                "a chave Pix é longa demais"
+            }));
+        }
+        let mut text = field("00", "01") + &field("26", &account) + &field("52", "0000") + &field("53", "986");
+        if let Some(value) = self.value {
+            let value = value.to_string();
+            if value.len() > AMOUNT_CHARS_MAX {
+                return Err(BadBrCode::TooLong("o valor é grande demais"));
+            }
+            text += &field("54", &value);
+        }
+        text += &(field("58", "BR") + &field("59", &self.name) + &field("60", &self.city));
+        text += &(field("62", &field("05", self.txid.as_deref().unwrap_or(NO_TXID))) + "6304");
+        let crc = crc16(text.as_bytes());
+        Ok(format!("{text}{crc:04X}"))
+    }
+
+    /// Reads what somebody copied.
+    pub(super) fn read(text: &str) -> Result<Charge, BadBrCode> {
+        let text = text.trim();
+        if text.len() > TEXT_BYTES_MAX
+            || !text.starts_with("000201")
+            || !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        {
+            return Err(BadBrCode::NotOne);
+        }
+        let fields = Fields::split(text)?;
+        check_crc(text, &fields)?;
+        fields.expect("53", |value| value == "986", "a moeda não é o real")?;
+        fields.expect("58", |value| value == "BR", "o país não é o Brasil")?;
+        let value = fields.find("54").map(amount).transpose()?;
+        let (key, description) = account(&fields)?;
+        let txid = match fields.find("62") {
+            Some(more) => Fields::split(more)?.find("05").filter(|txid| *txid != NO_TXID).map(str::to_owned),
+            None => None,
+        };
+        let name = fields.find("59").ok_or(BadBrCode::Field("falta o nome de quem recebe"))?.to_owned();
+        let city = fields.find("60").ok_or(BadBrCode::Field("falta a cidade de quem recebe"))?.to_owned();
+        Ok(Charge { key, value, description, name, city, txid })
+    }
+}
+
+/// The CRC stands in the last field and is of everything before its value.
+fn check_crc(text: &str, fields: &Fields<'_>) -> Result<(), BadBrCode> {
+    let Some((id, value)) = fields.0.last() else { return Err(BadBrCode::NotOne) };
+    let expected = format!("{:04X}", crc16(&text.as_bytes()[..text.len() - value.len()]));
+    if *id == "63" && value.eq_ignore_ascii_case(&expected) { Ok(()) } else { Err(BadBrCode::Crc) }
+}
+
+/// Reais as the code writes them: digits, and perhaps a point and one or two decimals.
+fn amount(value: &str) -> Result<Amount, BadBrCode> {
+    if value.len() > AMOUNT_CHARS_MAX {
+        return Err(BadBrCode::Field("o valor"));
+    }
+    Amount::parse_json(value).map_err(|_| BadBrCode::Field("o valor"))
+}
+
+fn account(fields: &Fields<'_>) -> Result<(PixKey, Option<String>), BadBrCode> {
+    // Accounts of other schemes may stand in 26 to 51 too.
+    for (id, value) in fields.0.iter().filter(|(id, _)| ("26"..="51").contains(id)) {
+        let parts = Fields::split(value)?;
+        if !parts.find("00").is_some_and(|scheme| scheme.eq_ignore_ascii_case(PIX)) {
+            continue;
+        }
+        debug_assert_eq!(id.len(), 2);
+        let Some(key) = parts.find("01") else {
+            return Err(if parts.find("25").is_some() {
+                BadBrCode::Dynamic
+            } else {
+                BadBrCode::Field("falta a chave Pix")
+            });
+        };
+        let key = PixKey::parse(key).map_err(|_| BadBrCode::ForeignKey)?;
+        return Ok((key, parts.find("02").map(str::to_owned)));
+    }
+    Err(BadBrCode::Field("não é uma cobrança Pix"))
+}
+
+/// Fields of plain ASCII in the order in which they stand, no id twice.
+struct Fields<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Fields<'a> {
+    fn split(mut text: &'a str) -> Result<Self, BadBrCode> {
+        let mut fields: Vec<(&str, &str)> = Vec::new();
+        while !text.is_empty() {
+            let (id, length) = (text.get(..2).ok_or(BadBrCode::Length)?, text.get(2..4).ok_or(BadBrCode::Length)?);
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if !digits(id) || !digits(length) {
+                return Err(BadBrCode::Length);
+            }
+            let end = 4 + length.parse::<usize>().map_err(|_| BadBrCode::Length)?;
+            let value = text.get(4..end).filter(|value| !value.is_empty()).ok_or(BadBrCode::Length)?;
+            if fields.iter().any(|(other, _)| *other == id) {
+                return Err(BadBrCode::Twice);
+            }
+            fields.push((id, value));
+            text = &text[end..];
+        }
+        Ok(Fields(fields))
+    }
+
+    fn find(&self, id: &str) -> Option<&'a str> {
+        self.0.iter().find(|(other, _)| *other == id).map(|(_, value)| *value)
+    }
+
+    fn expect(&self, id: &str, fits: impl Fn(&str) -> bool, why: &'static str) -> Result<(), BadBrCode> {
+        if self.find(id).is_some_and(fits) { Ok(()) } else { Err(BadBrCode::Field(why)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ledger::Centavos;
+
+    /// Every byte before the CRC's value, `6304` included.
+    const ISSUE: &str = "00020126330014BR.GOV.BCB.PIX01115794666323452040000530398654041.005802BR5925CLENILTON CRUZ DE ALENCAR6006MANAUS62070503***6304";
+
+    fn charge() -> Charge {
+        Charge {
+            key: PixKey::parse("1:thiago003").unwrap(),
+            value: Some(Amount::parse(Centavos::new(123_456)).unwrap()),
+            description: Some("almoco".into()),
+            name: "THIAGO NERI".into(),
+            city: "FEIRA DE SANT".into(),
+            txid: Some("PEDIDO7".into()),
+        }
+    }
+
+    /// The text with one part replaced and the CRC made to fit again.
+    fn altered(from: &str, to: &str) -> String {
+        let text = charge().write().unwrap();
+        assert!(text.contains(from), "{from} stands in {text}");
+        let open = text[..text.len() - 4].replace(from, to);
+        format!("{open}{:04X}", crc16(open.as_bytes()))
+    }
+
+    #[test]
+    fn the_crc_is_the_one_of_the_manuals_example() {
+        assert_eq!(format!("{:04X}", crc16(ISSUE.as_bytes())), "FA88");
+        assert_eq!(crc16(b"123456789"), 0x29B1);
+        assert_eq!(Charge::read(&format!("{ISSUE}FA88")), Err(BadBrCode::ForeignKey));
+    }
+
+    #[test]
+    fn a_charge_is_read_back_as_it_was_written() {
+        let bare = Charge { value: None, description: None, txid: None, ..charge() };
+        for charge in [charge(), bare] {
+            assert_eq!(Charge::read(&format!(" {}\n", charge.write().unwrap())), Ok(charge));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_code_is_refused() {
+        let long_description = Charge { description: Some("x".repeat(80)), ..charge() };
+        assert_eq!(long_description.write(), Err(BadBrCode::TooLong("encurte a descrição")));
+        let long_key = PixKey::parse(&format!("1:{}", "x".repeat(77))).unwrap();
+        assert!(matches!(Charge { key: long_key, description: None, ..charge() }.write(), Err(BadBrCode::TooLong(_))));
+        let huge = Some(Amount::parse(Centavos::new(i64::MAX)).unwrap());
+        assert_eq!(Charge { value: huge, ..charge() }.write(), Err(BadBrCode::TooLong("o valor é grande demais")));
+    }
+
+    #[test]
+    fn every_single_changed_character_is_noticed() {
+        let text = charge().write().unwrap();
+        for at in 0..text.len() {
+            for new in ["0", "9", "A", " "] {
+                let mut changed = text.clone();
+                changed.replace_range(at..=at, new);
+                // The CRC may be written in small letters too.
+                assert!(changed == text || Charge::read(&changed).is_err(), "{changed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_was_cut_is_noticed_wherever_it_was() {
+        let text = charge().write().unwrap();
+        for end in 0..text.len() {
+            assert!(Charge::read(&text[..end]).is_err(), "{}", &text[..end]);
+        }
+        assert!(Charge::read(&format!("{text}0")).is_err());
+    }
+
+    #[test]
+    fn fields_that_cannot_be_paid_here_are_refused_by_name() {
+        let refused = [
+            (altered("5303986", "5303840"), BadBrCode::Field("a moeda não é o real")),
+            (altered("5802BR", "5802US"), BadBrCode::Field("o país não é o Brasil")),
+            (altered("54071234.56", "54071234,56"), BadBrCode::Field("o valor")),
+            (altered("54071234.56", "54041e10"), BadBrCode::Field("o valor")),
+            (altered("54071234.56", "54040.00"), BadBrCode::Field("o valor")),
+            (altered("br.gov.bcb.pix", "br.gov.bcb.cob"), BadBrCode::Field("não é uma cobrança Pix")),
+            (altered("01111:thiago003", "01111-thiago003"), BadBrCode::ForeignKey),
+            (altered("01111:thiago003", "25111:thiago003"), BadBrCode::Dynamic),
+            (altered("5802BR", "5802BR5802BR"), BadBrCode::Twice),
+            (altered("6013FEIRA DE SANT", ""), BadBrCode::Field("falta a cidade de quem recebe")),
+            (altered("5911THIAGO", "5999THIAGO"), BadBrCode::Length),
+            (altered("5911THIAGO", "59+1THIAGO"), BadBrCode::Length),
+            (altered("000201", "000202"), BadBrCode::NotOne),
+            ("http://example.test".into(), BadBrCode::NotOne),
+            ("000201é".into(), BadBrCode::NotOne),
+        ];
+        for (text, why) in refused {
+            assert_eq!(Charge::read(&text), Err(why), "{text}");
+        }
+        assert!(Charge::read(&altered("br.gov.bcb.pix", "BR.GOV.BCB.PIX")).is_ok());
+    }
+
+    #[test]
+    fn names_lose_their_accents_and_what_does_not_fit() {
+        assert_eq!(plain("  João da Silva  Çelik ", 25), "Joao da Silva Celik");
+        assert_eq!(plain("Ünïcödé <script>", 25), "Unicode <script>".replace('Ü', "U"));
+        assert_eq!(plain("漢字 abc def", 5), "abc d");
+        assert_eq!(plain("abcd efgh", 5), "abcd");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "0002[0-9]{2}.{0,80}") {
+            let _ = Charge::read(&text);
+        }
+
+        #[test]
+        fn any_charge_that_is_written_is_read_back(
+            value in proptest::option::of(1_i64..99_999_999_999), key in "[0-9]:[!-~]{1,40}", txid in "[A-Za-z0-9]{1,25}",
+            description in proptest::option::of("[a-z]{1,10}"), name in "[A-Z]{1,25}", city in "[A-Z]{1,15}",
+        ) {
+            let value = value.map(|value| Amount::parse(Centavos::new(value)).unwrap());
+            let charge = Charge { key: PixKey::parse(&key).unwrap(), value, description, name, city, txid: Some(txid) };
+            prop_assert_eq!(Charge::read(&charge.write().unwrap()), Ok(charge));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A line of the balance over time, as SVG paths: steps, because a balance stands still until something happens.
+
+use super::brazilian::{date, reais};
+use crate::ledger::{Centavos, Entry};
+
+/// Most points; of more entries, evenly spaced ones are drawn, first and last among them.
+const POINTS_MAX: usize = 240;
+/// Size of the drawing area in SVG units.
+pub(super) const WIDTH: i64 = 600;
+pub(super) const HEIGHT: i64 = 140;
+
+/// What the page draws and says of it.
+pub(super) struct Chart {
+    /// The line.
+    pub(super) line: String,
+    /// The same with the area below it.
+    pub(super) area: String,
+    pub(super) lowest: String,
+    pub(super) highest: String,
+    pub(super) first_day: String,
+    pub(super) last_day: String,
+    pub(super) last: String,
+}
+
+/// The line of these entries, if there is more than one.
+pub(super) fn chart(entries: &[Entry]) -> Option<Chart> {
+    let (first, last) = (entries.first()?, entries.last()?);
+    if entries.len() < 2 {
+        return None;
+    }
+    let points = points(entries);
+    let balances = || points.iter().map(|(_, balance)| *balance);
+    let (lowest, highest) = (balances().min()?, balances().max()?);
+    let span_ms = i128::from(last.at_ms - first.at_ms).max(1);
+    let span = i128::from(highest.get()) - i128::from(lowest.get());
+    let x = |at_ms: i64| i128::from(at_ms - first.at_ms) * i128::from(WIDTH) / span_ms;
+    let y = |balance: Centavos| match span {
+        // A balance that never moves is drawn in the middle.
+        0 => i128::from(HEIGHT / 2),
+        span => i128::from(HEIGHT) - (i128::from(balance.get()) - i128::from(lowest.get())) * i128::from(HEIGHT) / span,
+    };
+    let mut line = format!("M0 {}", y(points[0].1));
+    for (at_ms, balance) in &points[1..] {
+        line += &format!("H{}V{}", x(*at_ms), y(*balance));
+    }
+    line += &format!("H{WIDTH}");
+    Some(Chart {
+        area: format!("{line}V{HEIGHT}H0Z"),
+        line,
+        lowest: reais(lowest),
+        highest: reais(highest),
+        first_day: date(first.date()),
+        last_day: date(last.date()),
+        last: reais(last.balance_after),
+    })
+}
+
+fn points(entries: &[Entry]) -> Vec<(i64, Centavos)> {
+    let count = entries.len().min(POINTS_MAX);
+    let point = |index: usize| &entries[index * (entries.len() - 1) / (count - 1)];
+    (0..count).map(point).map(|entry| (entry.at_ms, entry.balance_after)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{EntryKind, UserName};
+    use crate::protocol::ids::{BankId, EventId, Position};
+
+    fn entry(at_ms: i64, balance: i64) -> Entry {
+        Entry {
+            kind: EntryKind::Deposit,
+            value: Centavos::new(1),
+            balance_after: Centavos::new(balance),
+            at_ms,
+            made_by: UserName::parse("ana").unwrap(),
+            bank_sender: BankId(0),
+            id: EventId::new(BankId(0), "x"),
+            position: Position(1),
+            pix: None,
+        }
+    }
+
+    #[test]
+    fn a_balance_goes_in_steps_from_left_to_right() {
+        let chart = chart(&[entry(0, 100), entry(500, 300), entry(1_000, 200)]).unwrap();
+        assert_eq!(chart.line, "M0 140H300V0H600V70H600");
+        assert_eq!((chart.lowest.as_str(), chart.highest.as_str()), ("R$\u{a0}1,00", "R$\u{a0}3,00"));
+    }
+
+    #[test]
+    fn extremes_are_drawn_without_overflow() {
+        assert!(chart(&[]).is_none() && chart(&[entry(0, 1)]).is_none());
+        assert_eq!(chart(&[entry(7, 5), entry(7, 5)]).unwrap().line, "M0 70H0V70H600");
+        let extreme = chart(&[entry(0, 0), entry(i64::MAX, i64::MAX)]).unwrap();
+        assert_eq!(extreme.line, "M0 140H600V0H600");
+    }
+
+    #[test]
+    fn a_long_statement_is_thinned_out_but_keeps_its_ends() {
+        let entries: Vec<_> = (0..100_000).map(|index| entry(index, index)).collect();
+        let points = points(&entries);
+        assert_eq!((points.len(), points[0].0, points[POINTS_MAX - 1].0), (POINTS_MAX, 0, 99_999));
+    }
+}

@@ -1,0 +1,208 @@
+//! Register, log in, log out.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::form::{Form, escaped, new_key};
+use super::{Answer, package, see_other, sent, shown, texts};
+use crate::actors::sessions::{Begin, End};
+use crate::http::{Bank, Newcomer, Refused, place, prove};
+use crate::ledger::{Outcome, TypePerson, UserName};
+use crate::web::frame::Frame;
+use crate::web::{page, session};
+
+#[derive(Template)]
+#[template(path = "bank/register.html")]
+struct RegisterPage {
+    frame: Frame,
+    problem: Option<String>,
+    key: String,
+    values: RegisterValues,
+}
+
+/// What stands in the fields; passwords are typed anew.
+#[derive(Default)]
+struct RegisterValues {
+    type_person: String,
+    name: String,
+    num_cadastro: String,
+    user_name: String,
+}
+
+/// `GET /cadastro`
+pub(super) async fn register_form(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    let frame = Frame::of(&bank, &request).await;
+    page(StatusCode::OK, &RegisterPage { frame, problem: None, key: new_key(), values: RegisterValues::default() })
+}
+
+/// `POST /cadastro`
+pub(super) async fn register(bank: Data<Bank>, request: HttpRequest, body: Payload) -> HttpResponse {
+    let form = match sent(&request, body).await {
+        Ok(form) => form,
+        Err(refused) => return shown(&bank, &request, Err(refused)).await,
+    };
+    let refused = match registered(&bank, &form).await {
+        Ok(user) => return logged_in(&bank, user, "/").await,
+        Err(refused) => refused,
+    };
+    // An unknown outcome is found out by sending the very same form again.
+    let key = if refused.status == StatusCode::GATEWAY_TIMEOUT { form.text("chave").to_owned() } else { new_key() };
+    let text = |name| form.text(name).to_owned();
+    let values = RegisterValues {
+        type_person: text("tipo"),
+        name: text("nome"),
+        num_cadastro: text("documento"),
+        user_name: text("usuario"),
+    };
+    let frame = Frame::of(&bank, &request).await;
+    page(refused.status, &RegisterPage { frame, problem: Some(refused.descript), key, values })
+}
+
+async fn registered(bank: &Bank, form: &Form) -> Result<UserName, Refused> {
+    let key = form.key()?;
+    let type_person = match form.text("tipo") {
+        "PF" => TypePerson::Pf,
+        "PJ" => TypePerson::Pj,
+        _ => return Err(Refused::bad(texts::CHOOSE_PERSON)),
+    };
+    if form.raw("senha") != form.raw("senha2") {
+        return Err(Refused::bad(texts::PASSWORDS_DIFFER));
+    }
+    let newcomer = Newcomer {
+        type_person,
+        name: form.text("nome").to_owned(),
+        num_cadastro: form.text("documento").to_owned(),
+        user_name: form.text("usuario").to_owned(),
+        password: form.raw("senha").to_owned(),
+    };
+    let executed = place(bank, None, Some(key), newcomer.registration(bank).await?).await?;
+    if let Outcome::Refused(refusal) = executed.outcome {
+        return Err(Refused::bad(refusal.to_string()));
+    }
+    // A repeated form is answered like the first; only the password says that it is the same person.
+    prove(bank, form.text("usuario"), form.raw("senha").to_owned()).await
+}
+
+/// A new session, and the way to a page.
+async fn logged_in(bank: &Bank, user: UserName, target: &str) -> HttpResponse {
+    match bank.actors.sessions.send(Begin(user)).await {
+        Ok(token) => {
+            HttpResponse::SeeOther().insert_header((LOCATION, target)).cookie(session::cookie(bank.me, token)).finish()
+        }
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "bank/login.html")]
+pub(super) struct LoginPage {
+    pub(super) frame: Frame,
+    pub(super) problem: Option<String>,
+    pub(super) user_name: String,
+    /// Where to go then.
+    pub(super) target: String,
+    /// A package that was being built when the session ended, as its form was sent.
+    pub(super) basket: Option<String>,
+}
+
+/// The address of the login that leads to a page of this bank.
+pub(super) fn login_address(target: &str) -> String {
+    if target == "/" {
+        return "/entrar".into();
+    }
+    format!("/entrar?destino={}", escaped(target))
+}
+
+/// A path of this bank, and nothing that a browser would take for another host.
+fn own_path(target: &str) -> &str {
+    let own = target.starts_with('/') && !target.starts_with("//") && !target.contains(['\\', '\r', '\n', '\t']);
+    if own && target.is_ascii() { target } else { "/" }
+}
+
+/// `GET /entrar`
+pub(super) async fn login_form(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    let answer = async {
+        let target = own_path(Form::of_query(&request)?.text("destino")).to_owned();
+        let frame = Frame::of(&bank, &request).await;
+        let login = LoginPage { frame, problem: None, user_name: String::new(), target, basket: None };
+        Ok(page(StatusCode::OK, &login))
+    };
+    shown(&bank, &request, answer.await).await
+}
+
+/// `POST /entrar`
+pub(super) async fn login(bank: Data<Bank>, request: HttpRequest, body: Payload) -> HttpResponse {
+    shown(&bank, &request, try_login(&bank, &request, body).await).await
+}
+
+async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
+    let form = sent(request, body).await?;
+    let target = own_path(form.text("destino"));
+    let basket = Some(form.raw("pacote")).filter(|basket| !basket.is_empty());
+    match prove(bank, form.text("usuario"), form.raw("senha").to_owned()).await {
+        Ok(user) => match basket {
+            None => Ok(logged_in(bank, user, target).await),
+            Some(basket) => {
+                let token = bank.actors.sessions.send(Begin(user.clone())).await?;
+                let mut response = package::restored(bank, user, basket).await?;
+                // A cookie of this form can be written.
+                let _ = response.add_cookie(&session::cookie(bank.me, token));
+                Ok(response)
+            }
+        },
+        Err(refused) => {
+            let frame = Frame::of(bank, request).await;
+            let login = LoginPage {
+                frame,
+                problem: Some(refused.descript),
+                user_name: form.text("usuario").to_owned(),
+                target: target.to_owned(),
+                basket: basket.map(str::to_owned),
+            };
+            Ok(page(refused.status, &login))
+        }
+    }
+}
+
+/// `POST /sair`
+pub(super) async fn logout(bank: Data<Bank>, request: HttpRequest, body: Payload) -> HttpResponse {
+    if let Err(refused) = sent(&request, body).await {
+        return shown(&bank, &request, Err(refused)).await;
+    }
+    if let Some(token) = session::token(bank.me, &request) {
+        // Whether there still was such a session makes no difference to who leaves.
+        let _ = bank.actors.sessions.send(End(token)).await;
+    }
+    let mut response = see_other("/entrar");
+    // A cookie of this form can be written.
+    let _ = response.add_cookie(&session::no_cookie(bank.me));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_to_this_bank_only() {
+        for path in ["/", "/pacote", "/contas/0-7?de=2026-11-23&tipo=DEPOSIT"] {
+            assert_eq!(own_path(path), path);
+        }
+        for path in ["", "pacote", "//evil.test", "/\\evil.test", "https://evil.test", "/a\r\nb", "/\t/evil.test", "/é"]
+        {
+            assert_eq!(own_path(path), "/", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_found_again_behind_the_login() {
+        let target = "/contas/0-7?de=2026-11-23&tipo=a b";
+        let address = login_address(target);
+        let (_, query) = address.split_once('?').unwrap();
+        assert_eq!(Form::parse(query).unwrap().text("destino"), target);
+        assert_eq!(login_address("/"), "/entrar");
+    }
+}

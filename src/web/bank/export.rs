@@ -1,0 +1,177 @@
+//! Statements to take away: CSV for spreadsheets, OFX 2.1.1 for finance programs.
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::brazilian::{date, plain_reais};
+use super::form::Form;
+use super::overview::bank_name;
+use super::statement::{Filter, own, place};
+use super::{Answer, customer, shown, texts};
+use crate::actors::ledger::Ask;
+use crate::http::{Bank, Refused};
+use crate::ledger::{Account, Book, Entry, EntryKind};
+
+/// Most entries in one file: the ledger writes it while others wait.
+const ENTRIES_MAX: usize = 20_000;
+
+/// `GET /contas/{account}/extrato.csv`
+pub(super) async fn csv(bank: Data<Bank>, request: HttpRequest, account: Path<String>) -> HttpResponse {
+    shown(&bank, &request, file(&bank, &request, &account, "text/csv; charset=utf-8", "csv", write_csv).await).await
+}
+
+/// `GET /contas/{account}/extrato.ofx`
+pub(super) async fn ofx(bank: Data<Bank>, request: HttpRequest, account: Path<String>) -> HttpResponse {
+    shown(&bank, &request, file(&bank, &request, &account, "application/x-ofx", "ofx", write_ofx).await).await
+}
+
+/// What a file is made of.
+struct Extract<'a> {
+    bank_name: &'a str,
+    account: &'a Account,
+    /// With their index in the statement, oldest first.
+    entries: Vec<(usize, &'a Entry)>,
+    /// Ledger time.
+    now_ms: i64,
+}
+
+async fn file(
+    bank: &Bank,
+    request: &HttpRequest,
+    account: &str,
+    content_type: &'static str,
+    extension: &str,
+    write: fn(&Extract<'_>) -> String,
+) -> Answer {
+    let user = customer(bank, request).await?;
+    let (of, number) = place(account)?;
+    let filter = Filter::read(&Form::of_query(request)?)?;
+    let bank_name = bank_name(bank, of);
+    let asked = Ask(move |book: &Book| {
+        let account = own(book, &user, (of, number))?;
+        let (start, period) = filter.period(&account.statement);
+        let wanted = period.iter().enumerate().filter(|(_, entry)| filter.wants(entry));
+        let entries: Vec<_> = wanted.map(|(index, entry)| (start + index, entry)).take(ENTRIES_MAX + 1).collect();
+        if entries.len() > ENTRIES_MAX {
+            return Err(Refused::bad(texts::too_many_entries(ENTRIES_MAX)));
+        }
+        Ok(write(&Extract { bank_name: &bank_name, account, entries, now_ms: book.time_ms() }))
+    });
+    let text = bank.actors.routes.ledger.send(asked).await??;
+    Ok(HttpResponse::Ok()
+        .content_type(content_type)
+        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"extrato-{of}-{number}.{extension}\"")))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(text))
+}
+
+/// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the mark that says UTF-8.
+fn write_csv(extract: &Extract<'_>) -> String {
+    let mut text = String::from(
+        "\u{feff}Data;Hora (UTC);Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",
+    );
+    for (_, entry) in &extract.entries {
+        let cells = [
+            date(entry.date()),
+            entry.time().to_string(),
+            texts::entry_kind(entry.kind).to_owned(),
+            plain_reais(entry.value),
+            plain_reais(entry.previous_balance()),
+            plain_reais(entry.balance_after),
+            words(entry.pix.as_ref().map_or("", |pix| pix.as_str())),
+            words(entry.made_by.as_str()),
+            entry.bank_sender.to_string(),
+            entry.position.to_string(),
+            words(entry.id.as_str()),
+        ];
+        text += &cells.join(";");
+        text += "\r\n";
+    }
+    text
+}
+
+/// A cell of customers' text: quoted where it must be, and never the beginning of a formula.
+fn words(text: &str) -> String {
+    let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+fn write_ofx(extract: &Extract<'_>) -> String {
+    let Extract { account, entries, .. } = extract;
+    let now = moment(extract.now_ms);
+    let first = entries.first().map_or_else(|| now.clone(), |(_, entry)| moment(entry.at_ms));
+    let last = entries.last().map_or_else(|| now.clone(), |(_, entry)| moment(entry.at_ms));
+    let mut text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n\
+         <?OFX OFXHEADER=\"200\" VERSION=\"211\" SECURITY=\"NONE\" OLDFILEUID=\"NONE\" NEWFILEUID=\"NONE\"?>\n\
+         <OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>0</CODE><SEVERITY>INFO</SEVERITY></STATUS><DTSERVER>{now}</DTSERVER>\
+         <LANGUAGE>POR</LANGUAGE><FI><ORG>{}</ORG><FID>{}</FID></FI></SONRS></SIGNONMSGSRSV1>\n\
+         <BANKMSGSRSV1><STMTTRNRS><TRNUID>0</TRNUID><STATUS><CODE>0</CODE><SEVERITY>INFO</SEVERITY></STATUS>\
+         <STMTRS><CURDEF>BRL</CURDEF><BANKACCTFROM><BANKID>{}</BANKID><ACCTID>{}</ACCTID><ACCTTYPE>CHECKING</ACCTTYPE>\
+         </BANKACCTFROM><BANKTRANLIST><DTSTART>{first}</DTSTART><DTEND>{last}</DTEND>\n",
+        xml(extract.bank_name),
+        account.bank,
+        account.bank,
+        account.number,
+    );
+    for (index, entry) in entries {
+        let kind = match entry.kind {
+            EntryKind::Opening | EntryKind::Deposit => "DEP",
+            EntryKind::Withdraw => "CASH",
+            EntryKind::Transfer | EntryKind::Receive => "XFER",
+        };
+        let memo = match &entry.pix {
+            Some(pix) => format!("{} {pix}", texts::entry_kind(entry.kind)),
+            None => texts::entry_kind(entry.kind).to_owned(),
+        };
+        text += &format!(
+            "<STMTTRN><TRNTYPE>{kind}</TRNTYPE><DTPOSTED>{}</DTPOSTED><TRNAMT>{}</TRNAMT>\
+             <FITID>{}-{}-{index}</FITID><NAME>{}</NAME><MEMO>{}</MEMO></STMTTRN>\n",
+            moment(entry.at_ms),
+            entry.value,
+            account.bank,
+            account.number,
+            // The format allows 32 characters.
+            xml(&entry.made_by.as_str().chars().take(32).collect::<String>()),
+            xml(&memo),
+        );
+    }
+    text + &format!(
+        "</BANKTRANLIST><LEDGERBAL><BALAMT>{}</BALAMT><DTASOF>{now}</DTASOF></LEDGERBAL></STMTRS></STMTTRNRS>\
+         </BANKMSGSRSV1></OFX>\n",
+        account.balance,
+    )
+}
+
+/// `20261123140322[0:GMT]`
+fn moment(at_ms: i64) -> String {
+    use crate::ledger::calendar::{Date, TimeOfDay};
+    let digits: String = format!("{}{}", Date::at(at_ms), TimeOfDay::at(at_ms)).replace(['-', ':'], "");
+    format!("{digits}[0:GMT]")
+}
+
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn customers_words_start_no_formula_and_break_no_cell() {
+        for (text, cell) in
+            [("ana", "ana"), ("-2+3", "'-2+3"), ("=x", "'=x"), ("0:a;b", "\"0:a;b\""), ("a\"b;", "\"a\"\"b;\"")]
+        {
+            assert_eq!(words(text), cell);
+        }
+    }
+
+    #[test]
+    fn markup_in_names_stays_text() {
+        assert_eq!(xml("<a & \"b\">"), "&lt;a &amp; &quot;b&quot;&gt;");
+        assert_eq!(moment(1_795_442_602_999), "20261123140322[0:GMT]");
+    }
+}

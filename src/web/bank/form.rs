@@ -1,0 +1,72 @@
+//! What a form or a query brought: names and texts, in the order in which they stood on the page.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Payload, Query};
+
+use crate::http::{Refused, receive};
+use crate::ledger::IdempotencyKey;
+
+/// The fields of a form.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads the body of a request.
+    pub(super) async fn receive(body: Payload) -> Result<Form, Refused> {
+        let body = receive(body).await?;
+        let text = std::str::from_utf8(&body).map_err(|_| Refused::bad("O formulário não é UTF-8"))?;
+        Form::parse(text)
+    }
+
+    /// Reads the part of an address behind its question mark.
+    pub(super) fn of_query(request: &HttpRequest) -> Result<Form, Refused> {
+        Form::parse(request.query_string())
+    }
+
+    /// Reads `name=text&…`.
+    pub(super) fn parse(text: &str) -> Result<Form, Refused> {
+        let read = Query::<Vec<(String, String)>>::from_query(text);
+        read.map(|fields| Form(fields.into_inner())).map_err(|_| Refused::bad("Formulário inválido"))
+    }
+
+    /// A field's text without blanks around it; empty where the field is missing.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.raw(name).trim()
+    }
+
+    /// A field's text to the letter, for passwords; empty where the field is missing.
+    pub(super) fn raw(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, text)| text)
+    }
+
+    /// All texts of a field that stands several times.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, text)| text.as_str())
+    }
+
+    /// Some of the fields as they were sent, to be kept in a field of another form.
+    pub(super) fn written(&self, names: &[&str]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        kept.map(|(name, text)| format!("{name}={}", escaped(text))).collect::<Vec<_>>().join("&")
+    }
+
+    /// The key that was drawn when the form was rendered, so that sending it twice does it once.
+    pub(super) fn key(&self) -> Result<IdempotencyKey, Refused> {
+        IdempotencyKey::parse(self.text("chave"))
+            .map_err(|_| Refused::bad("Formulário incompleto: abra a página de novo"))
+    }
+}
+
+/// A text inside an address or a form.
+pub(super) fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+/// A key for a form that is about to be rendered.
+pub(super) fn new_key() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

@@ -1,0 +1,228 @@
+//! Open an account at any bank.
+//!
+//! An account opens at the bank that is asked, so that the order for another bank goes to that bank's own route, with
+//! the customer's password and the form's key: this bank does nothing there that the customer could not.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use awc::error::SendRequestError;
+use serde::{Deserialize, Serialize};
+
+use super::brazilian::parse_amount;
+use super::form::{Form, new_key};
+use super::overview::bank_name;
+use super::{Answer, customer, see_other, sent, shown, texts};
+use crate::actors::ledger::Ask;
+use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, place, prove, user_name};
+use crate::ledger::book::JOINT_OTHERS_MAX;
+use crate::ledger::{
+    AccountNumber, Action, Amount, Book, Done, Opening, Outcome, PixType, Reais, TypeAccount, TypePerson, UserName,
+};
+use crate::protocol::ids::BankId;
+use crate::web::frame::Frame;
+use crate::web::page;
+use crate::wire;
+
+/// How long another bank may take; above the time after which it answers in any case.
+const OTHER_BANK_WAIT: Duration = Duration::from_secs(15);
+/// Largest answer of another bank, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+struct Choice {
+    value: String,
+    label: String,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "bank/opening.html")]
+struct OpeningPage {
+    frame: Frame,
+    problem: Option<String>,
+    key: String,
+    banks: Vec<Choice>,
+    types: Vec<Choice>,
+    keys: Vec<Choice>,
+    users: String,
+    value: String,
+}
+
+/// What the form asks for.
+struct Wanted {
+    bank: BankId,
+    type_account: TypeAccount,
+    pix_type: PixType,
+    users: Vec<UserName>,
+    value_init: Amount,
+}
+
+/// What became of it: an account, or what to tell the customer.
+struct NotOpened {
+    refused: Refused,
+    /// Whether it may have happened all the same.
+    unknown: bool,
+}
+
+impl From<Refused> for NotOpened {
+    fn from(refused: Refused) -> Self {
+        NotOpened { unknown: refused.status == StatusCode::GATEWAY_TIMEOUT, refused }
+    }
+}
+
+/// `GET /contas/nova`
+pub(super) async fn form(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    let answer = async {
+        let user = customer(&bank, &request).await?;
+        rendered(&bank, &request, &user, StatusCode::OK, None, new_key(), &Form::default()).await
+    };
+    shown(&bank, &request, answer.await).await
+}
+
+/// `POST /contas/nova`
+pub(super) async fn open(bank: Data<Bank>, request: HttpRequest, body: Payload) -> HttpResponse {
+    shown(&bank, &request, try_open(&bank, &request, body).await).await
+}
+
+async fn try_open(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
+    let form = sent(request, body).await?;
+    let user = customer(bank, request).await?;
+    match opened(bank, &user, &form).await {
+        Ok((at, number)) => Ok(see_other(&format!("/?aberta={at}-{number}"))),
+        Err(NotOpened { refused, unknown }) => {
+            let key = if unknown { form.text("chave").to_owned() } else { new_key() };
+            rendered(bank, request, &user, refused.status, Some(refused.descript), key, &form).await
+        }
+    }
+}
+
+async fn opened(bank: &Bank, user: &UserName, form: &Form) -> Result<(BankId, AccountNumber), NotOpened> {
+    let key = form.key()?;
+    let wanted = read(form, bank.config.nodes.len())?;
+    prove(bank, user.as_str(), form.raw("senha").to_owned()).await?;
+    if wanted.bank != bank.me {
+        return Ok((wanted.bank, ask_other(bank, user, form, &wanted).await?));
+    }
+    let action = Action::CreateAccount(Opening {
+        user_name: user.clone(),
+        type_account: wanted.type_account,
+        pix_type: wanted.pix_type,
+        users: wanted.users,
+        value_init: wanted.value_init,
+        numbers: (bank.draw)(),
+        random_key: new_key(),
+    });
+    match place(bank, None, Some(key), action).await?.outcome {
+        Outcome::Done(Done::AccountCreated { number, .. }) => Ok((bank.me, number)),
+        outcome => Err(Refused::bad(outcome.descript()).into()),
+    }
+}
+
+fn read(form: &Form, banks: usize) -> Result<Wanted, Refused> {
+    let of_word = |text: &str| serde_json::Value::from(text);
+    let bank = form.text("banco").parse().ok().map(BankId).filter(|bank| bank.index() < banks);
+    let bank = bank.ok_or_else(|| Refused::bad(texts::CHOOSE_BANK))?;
+    let type_account =
+        serde_json::from_value(of_word(form.text("tipo"))).map_err(|_| Refused::bad(texts::CHOOSE_TYPE))?;
+    let pix_type = serde_json::from_value(of_word(form.text("pix"))).map_err(|_| Refused::bad(texts::CHOOSE_KEY))?;
+    let users = form.text("titulares").split([',', ';', ' ', '\n', '\r']).filter(|name| !name.is_empty());
+    // One more than there may be is enough to be refused.
+    let users = users.take(JOINT_OTHERS_MAX + 1).map(user_name).collect::<Result<_, _>>()?;
+    let value_init = parse_amount(form.text("valor")).map_err(Refused::bad)?;
+    Ok(Wanted { bank, type_account, pix_type, users, value_init })
+}
+
+#[derive(Serialize)]
+struct Order<'a> {
+    user_name: &'a UserName,
+    password: &'a str,
+    type_account: TypeAccount,
+    pix_type: PixType,
+    users: &'a [UserName],
+    value_init: Reais,
+}
+
+#[derive(Deserialize)]
+struct OtherAnswer {
+    descript: String,
+    num_account: Option<AccountNumber>,
+}
+
+/// Sends the order to the bank where the account is to be.
+async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -> Result<AccountNumber, NotOpened> {
+    let name = bank_name(bank, wanted.bank);
+    let order = Order {
+        user_name: user,
+        password: form.raw("senha"),
+        type_account: wanted.type_account,
+        pix_type: wanted.pix_type,
+        users: &wanted.users,
+        value_init: Reais(wanted.value_init.get()),
+    };
+    let body = serde_json::to_string(&order).expect("names and numbers can be written as JSON");
+    let url = format!("{}/create_account", bank.config.nodes[wanted.bank.index()].url());
+    let request = wire::client(1, OTHER_BANK_WAIT).post(url).insert_header((IDEMPOTENCY_HEADER, form.text("chave")));
+    let lost = || NotOpened {
+        refused: Refused { status: StatusCode::GATEWAY_TIMEOUT, descript: texts::bank_lost(&name) },
+        unknown: true,
+    };
+    let mut response = match request.content_type("application/json").send_body(body).await {
+        Ok(response) => response,
+        Err(SendRequestError::Connect(_)) => {
+            let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, descript: texts::bank_away(&name) };
+            return Err(NotOpened { refused, unknown: false });
+        }
+        Err(_) => return Err(lost()),
+    };
+    let answer = response.body().limit(ANSWER_BYTES_MAX).await.map_err(|_| lost())?;
+    let answer: OtherAnswer = serde_json::from_slice(&answer).map_err(|_| lost())?;
+    match answer.num_account {
+        Some(number) => Ok(number),
+        None => Err(Refused { status: response.status(), descript: format!("{name}: {}", answer.descript) }.into()),
+    }
+}
+
+async fn rendered(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: &UserName,
+    status: StatusCode,
+    problem: Option<String>,
+    key: String,
+    form: &Form,
+) -> Answer {
+    let asked = user.clone();
+    let person = Ask(move |book: &Book| book.customer(&asked).map(|customer| customer.type_person()));
+    let person = bank.actors.routes.ledger.send(person).await?.ok_or_else(Refused::internal)?;
+    let wanted_bank = form.text("banco").parse().unwrap_or(bank.me.0);
+    let banks = BankId::all(bank.config.nodes.len()).map(|other| Choice {
+        value: other.to_string(),
+        label: bank_name(bank, other),
+        chosen: other.0 == wanted_bank,
+    });
+    let choice = |value: &str, label: &str, field: &str| Choice {
+        value: value.to_owned(),
+        label: label.to_owned(),
+        chosen: form.text(field) == value,
+    };
+    let (own_type, own_key) = match person {
+        TypePerson::Pf => (TypeAccount::Pf, PixType::Cpf),
+        TypePerson::Pj => (TypeAccount::Pj, PixType::Cnpj),
+    };
+    let types = [own_type, TypeAccount::Conjunta].map(|kind| choice(kind.as_str(), texts::type_account(kind), "tipo"));
+    let keys = [own_key, PixType::UserName, PixType::NumConta, PixType::Random];
+    let page_data = OpeningPage {
+        frame: Frame::of(bank, request).await,
+        problem,
+        key,
+        banks: banks.collect(),
+        types: types.into(),
+        keys: keys.map(|kind| choice(kind.as_str(), texts::pix_type(kind), "pix")).into(),
+        users: form.text("titulares").to_owned(),
+        value: form.text("valor").to_owned(),
+    };
+    Ok(page(status, &page_data))
+}

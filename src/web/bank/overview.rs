@@ -1,0 +1,122 @@
+//! All accounts of a customer at all banks, with their total.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::brazilian::{reais, reais_wide};
+use super::form::Form;
+use super::{Answer, basket, customer, shown, texts};
+use crate::actors::ledger::Ask;
+use crate::http::{Bank, Refused};
+use crate::ledger::{Account, AccountNumber, Book, Centavos, UserName, money};
+use crate::protocol::ids::BankId;
+use crate::web::frame::Frame;
+use crate::web::{page, session};
+
+/// An account as lists and choices show it.
+#[derive(Clone, Debug)]
+pub(super) struct AccountLine {
+    pub(super) bank: BankId,
+    pub(super) number: AccountNumber,
+    pub(super) key: String,
+    pub(super) kind: &'static str,
+    pub(super) others: Vec<UserName>,
+    pub(super) balance: Centavos,
+}
+
+impl AccountLine {
+    fn of(account: &Account, reader: &UserName) -> Self {
+        let others = account.holders.iter().filter(|holder| *holder != reader).cloned();
+        AccountLine {
+            bank: account.bank,
+            number: account.number,
+            key: account.key.to_string(),
+            kind: texts::type_account(account.type_account),
+            others: others.collect(),
+            balance: account.balance,
+        }
+    }
+
+    /// `0-740358`, as forms and addresses name it.
+    pub(super) fn place(&self) -> String {
+        format!("{}-{}", self.bank, self.number)
+    }
+
+    pub(super) fn shown_balance(&self) -> String {
+        reais(self.balance)
+    }
+}
+
+/// The customer's accounts, by bank.
+pub(super) async fn accounts_of(bank: &Bank, user: &UserName) -> Result<Vec<AccountLine>, Refused> {
+    let user = user.clone();
+    let lines = Ask(move |book: &Book| {
+        book.accounts_of(&user).map(|account| AccountLine::of(account, &user)).collect::<Vec<_>>()
+    });
+    Ok(bank.actors.routes.ledger.send(lines).await?)
+}
+
+/// A bank's name in `nodes.json`.
+pub(super) fn bank_name(bank: &Bank, of: BankId) -> String {
+    bank.config.nodes.get(of.index()).map_or_else(|| format!("Banco {of}"), |node| node.name.clone())
+}
+
+#[derive(Template)]
+#[template(path = "bank/welcome.html")]
+struct WelcomePage {
+    frame: Frame,
+}
+
+struct BankAccounts {
+    name: String,
+    absent: bool,
+    accounts: Vec<AccountLine>,
+}
+
+#[derive(Template)]
+#[template(path = "bank/overview.html")]
+struct OverviewPage {
+    frame: Frame,
+    name: String,
+    banks: Vec<BankAccounts>,
+    total: String,
+    news: Option<String>,
+}
+
+/// `GET /`
+pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    let answer = if session::customer(&bank, &request).await.is_some() {
+        overview(&bank, &request).await
+    } else {
+        Ok(page(StatusCode::OK, &WelcomePage { frame: Frame::of(&bank, &request).await }))
+    };
+    shown(&bank, &request, answer).await
+}
+
+async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
+    let user = customer(bank, request).await?;
+    let accounts = accounts_of(bank, &user).await?;
+    let name = Ask(move |book: &Book| book.customer(&user).map(|customer| customer.name.to_string()));
+    let name = bank.actors.routes.ledger.send(name).await?.ok_or_else(Refused::internal)?;
+    let frame = Frame::of(bank, request).await;
+    let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
+    let opened = basket::read_account(Form::of_query(request)?.text("aberta"));
+    // Only what is really there is news, whatever the address says.
+    let opened = accounts.iter().find(|account| opened == Some((account.bank, account.number)));
+    let news = opened.map(|account| texts::account_opened(account.number, &bank_name(bank, account.bank)));
+    let mut by_bank: BTreeMap<BankId, Vec<AccountLine>> = BTreeMap::new();
+    for account in accounts {
+        by_bank.entry(account.bank).or_default().push(account);
+    }
+    let banks = by_bank.into_iter().map(|(of, accounts)| BankAccounts {
+        name: bank_name(bank, of),
+        absent: frame.absent.contains(&of),
+        accounts,
+    });
+    let banks = banks.collect();
+    Ok(page(StatusCode::OK, &OverviewPage { frame, name, banks, total, news }))
+}

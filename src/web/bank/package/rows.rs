@@ -1,0 +1,118 @@
+//! A basket as a table: each operation with its payee and what it leaves, and every own balance before and after.
+
+use std::collections::BTreeSet;
+
+use super::State;
+use crate::actors::ledger::Ask;
+use crate::http::{Bank, Refused};
+use crate::ledger::{AccountNumber, Book, Operation, OperationKind, UserName};
+use crate::protocol::ids::BankId;
+use crate::web::bank::brazilian::reais;
+use crate::web::bank::overview::bank_name;
+use crate::web::bank::recipient::{self, Recipient};
+use crate::web::bank::{basket, trial};
+
+/// One operation.
+pub(super) struct Row {
+    pub(super) kind: &'static str,
+    pub(super) bank: BankId,
+    pub(super) bank_name: String,
+    pub(super) account: AccountNumber,
+    pub(super) value: String,
+    pub(super) recipient: Option<Recipient>,
+    /// The balance of the operation's account, if it is the customer's and the package gets so far.
+    pub(super) after: Option<String>,
+    /// Why the package would fail here as things stand.
+    pub(super) warning: Option<String>,
+    /// Whether the ledger refused the package because of this.
+    pub(super) refused: bool,
+    /// For the hidden field.
+    pub(super) written: String,
+}
+
+/// An own account that the package touches.
+pub(super) struct BalanceRow {
+    pub(super) bank: BankId,
+    pub(super) bank_name: String,
+    pub(super) account: AccountNumber,
+    pub(super) now: String,
+    /// Absent where the package would not get through.
+    pub(super) after: Option<String>,
+}
+
+/// Everything about the basket.
+pub(super) struct Picture {
+    pub(super) rows: Vec<Row>,
+    pub(super) balances: Vec<BalanceRow>,
+}
+
+/// Tries the basket out; once it has been executed, balances are simply what they are.
+pub(super) async fn picture(
+    bank: &Bank,
+    user: &UserName,
+    offline: &[BankId],
+    state: &State,
+) -> Result<Picture, Refused> {
+    let (by, operations, offline) = (user.clone(), state.operations.clone(), offline.to_vec());
+    let executed = state.position.is_some();
+    let drawn = Ask(move |book: &Book| draw(book, &by, &operations, &offline, executed));
+    let mut picture = bank.actors.routes.ledger.send(drawn).await?;
+    for row in &mut picture.rows {
+        row.bank_name = bank_name(bank, row.bank);
+        if let Some(recipient) = &mut row.recipient {
+            recipient.bank_name = bank_name(bank, recipient.bank);
+        }
+    }
+    if let Some(row) = state.refused.and_then(|index| picture.rows.get_mut(index)) {
+        row.refused = true;
+    }
+    for row in &mut picture.balances {
+        row.bank_name = bank_name(bank, row.bank);
+    }
+    Ok(picture)
+}
+
+fn draw(book: &Book, by: &UserName, operations: &[Operation], offline: &[BankId], executed: bool) -> Picture {
+    let trial = trial::Runner { book, by, offline, before: None }.run(operations);
+    let is_own = |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
+    let rows = operations.iter().enumerate().map(|(index, operation)| {
+        let (kind, value, recipient) = match &operation.kind {
+            OperationKind::Deposit { value } => ("Depósito", value, None),
+            OperationKind::Withdraw { value } => ("Saque", value, None),
+            OperationKind::Transfer { value, pix } => ("Pix", value, recipient::in_book(book, pix)),
+        };
+        let after = trial.after.get(index).filter(|_| !executed && is_own(operation.bank, operation.account));
+        let failed = trial.failed.as_ref().filter(|_| !executed && index == trial.after.len());
+        Row {
+            kind,
+            bank: operation.bank,
+            bank_name: String::new(),
+            account: operation.account,
+            value: reais(value.get()),
+            recipient,
+            after: after.map(|after| reais(after.own)),
+            warning: failed.map(ToString::to_string),
+            refused: false,
+            written: basket::written(operation),
+        }
+    });
+    let rows = rows.collect();
+    let touched: BTreeSet<_> = operations.iter().flat_map(|operation| touched(book, operation)).collect();
+    let own = touched.into_iter().filter(|(bank, account)| is_own(*bank, *account));
+    let balances = own.filter_map(|(bank, number)| {
+        let account = book.account(bank, number)?;
+        let after = trial.balances.get(&(bank, number)).filter(|_| !executed && trial.failed.is_none());
+        let after = after.map(|after| reais(*after));
+        Some(BalanceRow { bank, bank_name: String::new(), account: number, now: reais(account.balance), after })
+    });
+    Picture { rows, balances: balances.collect() }
+}
+
+/// The operation's account and the one that it pays to.
+fn touched(book: &Book, operation: &Operation) -> Vec<(BankId, AccountNumber)> {
+    let mut touched = vec![(operation.bank, operation.account)];
+    if let OperationKind::Transfer { pix, .. } = &operation.kind {
+        touched.extend(book.pix(pix).map(|(account, _)| (account.bank, account.number)));
+    }
+    touched
+}

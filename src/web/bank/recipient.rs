@@ -1,0 +1,74 @@
+//! Who will receive a Pix: what a payer sees before it goes into a package.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::form::Form;
+use super::overview::bank_name;
+use super::{Answer, customer, shown, texts};
+use crate::actors::ledger::Ask;
+use crate::http::{Bank, Refused};
+use crate::ledger::{Book, PixKey};
+use crate::protocol::ids::BankId;
+use crate::web::page;
+
+/// A payee, as far as a payer may know them.
+#[derive(Clone, Debug)]
+pub(super) struct Recipient {
+    pub(super) key: PixKey,
+    pub(super) name: String,
+    /// Only the middle digits.
+    pub(super) document: String,
+    pub(super) bank: BankId,
+    pub(super) bank_name: String,
+}
+
+/// The payee of a key, in the book.
+pub(super) fn in_book(book: &Book, key: &PixKey) -> Option<Recipient> {
+    let (account, owner) = book.pix(key)?;
+    Some(Recipient {
+        key: key.clone(),
+        name: owner.name.to_string(),
+        document: owner.num_cadastro.masked(),
+        bank: account.bank,
+        bank_name: String::new(),
+    })
+}
+
+/// The payee of a key.
+pub(super) async fn of(bank: &Bank, key: PixKey) -> Result<Recipient, Refused> {
+    let found = bank.actors.routes.ledger.send(Ask(move |book: &Book| in_book(book, &key))).await?;
+    let recipient = found.ok_or_else(|| Refused::bad(texts::UNKNOWN_KEY))?;
+    Ok(Recipient { bank_name: bank_name(bank, recipient.bank), ..recipient })
+}
+
+/// The part of the package page that shows the payee; what was checked goes along when the operation is added.
+#[derive(Template)]
+#[template(path = "bank/recipient.html")]
+struct RecipientPart {
+    recipient: Option<Recipient>,
+    problem: Option<String>,
+}
+
+/// `GET /pacote/destinatario`: while a key is being typed.
+pub(super) async fn find(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    shown(&bank, &request, part(&bank, &request).await).await
+}
+
+async fn part(bank: &Bank, request: &HttpRequest) -> Answer {
+    customer(bank, request).await?;
+    let form = Form::of_query(request)?;
+    let found = match PixKey::parse(form.text("pix")) {
+        Ok(key) => of(bank, key).await.map_err(|refused| refused.descript),
+        Err(error) => Err(error.to_string()),
+    };
+    let part = match found {
+        Ok(recipient) => RecipientPart { recipient: Some(recipient), problem: None },
+        // Nothing typed yet is no mistake.
+        Err(_) if form.text("pix").is_empty() => RecipientPart { recipient: None, problem: None },
+        Err(problem) => RecipientPart { recipient: None, problem: Some(problem) },
+    };
+    Ok(page(StatusCode::OK, &part))
+}

@@ -1,0 +1,188 @@
+//! The statement of an account: filtered by date and kind, page by page, with a line of its balance.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::brazilian::{date, parse_date, reais};
+use super::chart::{Chart, chart};
+use super::form::{Form, escaped};
+use super::overview::bank_name;
+use super::{Answer, basket, customer, shown, texts};
+use crate::actors::ledger::Ask;
+use crate::http::{Bank, Refused};
+use crate::ledger::calendar::Date;
+use crate::ledger::{Account, AccountNumber, Book, Entry, EntryKind, UserName};
+use crate::protocol::ids::BankId;
+use crate::web::frame::Frame;
+use crate::web::page;
+
+/// Entries on one page.
+const PAGE: usize = 50;
+const KINDS: [EntryKind; 5] =
+    [EntryKind::Opening, EntryKind::Deposit, EntryKind::Withdraw, EntryKind::Transfer, EntryKind::Receive];
+
+/// Which entries are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Filter {
+    from: Option<Date>,
+    to: Option<Date>,
+    kind: Option<EntryKind>,
+}
+
+impl Filter {
+    /// Reads the fields of the filter's form; empty ones filter nothing.
+    pub(super) fn read(form: &Form) -> Result<Filter, Refused> {
+        let date = |name| match form.text(name) {
+            "" => Ok(None),
+            text => parse_date(text).map(Some).map_err(Refused::bad),
+        };
+        let kind = KINDS.into_iter().find(|kind| kind.as_str() == form.text("tipo"));
+        let filter = Filter { from: date("de")?, to: date("ate")?, kind };
+        match (filter.from, filter.to) {
+            (Some(from), Some(to)) if from > to => Err(Refused::bad(texts::WHICH_WAY)),
+            _ => Ok(filter),
+        }
+    }
+
+    /// The entries of the period, with the index of the first; ledger time never goes back, so they stand together.
+    pub(super) fn period<'a>(&self, entries: &'a [Entry]) -> (usize, &'a [Entry]) {
+        let start = self.from.map_or(0, |from| entries.partition_point(|entry| entry.date() < from));
+        let end = self.to.map_or(entries.len(), |to| entries.partition_point(|entry| entry.date() <= to));
+        (start, entries.get(start..end).unwrap_or_default())
+    }
+
+    /// Whether an entry of the period is wanted.
+    pub(super) fn wants(&self, entry: &Entry) -> bool {
+        self.kind.is_none_or(|kind| kind == entry.kind)
+    }
+}
+
+/// An account that the customer may read.
+pub(super) fn own<'a>(
+    book: &'a Book,
+    user: &UserName,
+    (bank, number): (BankId, AccountNumber),
+) -> Result<&'a Account, Refused> {
+    let account = book.account(bank, number).filter(|account| account.is_held_by(user));
+    // Whether a stranger's account exists is nobody's business.
+    account.ok_or_else(|| Refused::not_found(texts::NO_SUCH_ACCOUNT))
+}
+
+/// The account that an address names.
+pub(super) fn place(text: &str) -> Result<(BankId, AccountNumber), Refused> {
+    basket::read_account(text).ok_or_else(|| Refused::not_found(texts::NO_SUCH_PAGE))
+}
+
+struct Line {
+    date: String,
+    time: String,
+    kind: &'static str,
+    pix: Option<String>,
+    made_by: String,
+    value: String,
+    negative: bool,
+    balance: String,
+}
+
+impl Line {
+    fn of(entry: &Entry) -> Line {
+        Line {
+            date: date(entry.date()),
+            time: entry.time().to_string(),
+            kind: texts::entry_kind(entry.kind),
+            pix: entry.pix.as_ref().map(ToString::to_string),
+            made_by: entry.made_by.to_string(),
+            value: reais(entry.value),
+            negative: entry.value.get() < 0,
+            balance: reais(entry.balance_after),
+        }
+    }
+}
+
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "bank/statement.html")]
+struct StatementPage {
+    frame: Frame,
+    place: String,
+    bank_name: String,
+    number: AccountNumber,
+    read: Read,
+    kinds: Vec<Choice>,
+    from: String,
+    to: String,
+    /// The filter as the part of an address behind its question mark.
+    query: String,
+}
+
+/// What the ledger knows of it.
+struct Read {
+    key: String,
+    kind: &'static str,
+    holders: Vec<String>,
+    balance: String,
+    /// Newest first.
+    lines: Vec<Line>,
+    /// Where the page with older entries begins.
+    older: Option<usize>,
+    chart: Option<Chart>,
+}
+
+fn read(account: &Account, filter: Filter, before: Option<usize>) -> Read {
+    let (start, period) = filter.period(&account.statement);
+    let end = before.map_or(period.len(), |before| before.saturating_sub(start).min(period.len()));
+    let wanted = period[..end].iter().enumerate().rev().filter(|(_, entry)| filter.wants(entry));
+    let mut found: Vec<(usize, &Entry)> = wanted.take(PAGE + 1).collect();
+    let older = (found.len() > PAGE).then(|| start + found[PAGE - 1].0);
+    found.truncate(PAGE);
+    Read {
+        key: account.key.to_string(),
+        kind: texts::type_account(account.type_account),
+        holders: account.holders.iter().map(ToString::to_string).collect(),
+        balance: reais(account.balance),
+        lines: found.into_iter().map(|(_, entry)| Line::of(entry)).collect(),
+        older,
+        chart: chart(period),
+    }
+}
+
+/// `GET /contas/{account}`
+pub(super) async fn show(bank: Data<Bank>, request: HttpRequest, account: Path<String>) -> HttpResponse {
+    shown(&bank, &request, statement(&bank, &request, &account).await).await
+}
+
+async fn statement(bank: &Bank, request: &HttpRequest, account: &str) -> Answer {
+    let user = customer(bank, request).await?;
+    let (of, number) = place(account)?;
+    let form = Form::of_query(request)?;
+    let filter = Filter::read(&form)?;
+    let before = form.text("antes").parse().ok();
+    let asked = Ask(move |book: &Book| own(book, &user, (of, number)).map(|account| read(account, filter, before)));
+    let read = bank.actors.routes.ledger.send(asked).await??;
+    let field = |name| format!("{name}={}", escaped(form.text(name)));
+    let statement = StatementPage {
+        frame: Frame::of(bank, request).await,
+        place: format!("{of}-{number}"),
+        bank_name: bank_name(bank, of),
+        number,
+        read,
+        kinds: KINDS
+            .map(|kind| Choice {
+                value: kind.as_str(),
+                label: texts::entry_kind(kind),
+                chosen: filter.kind == Some(kind),
+            })
+            .into(),
+        from: filter.from.map(|date| date.to_string()).unwrap_or_default(),
+        to: filter.to.map(|date| date.to_string()).unwrap_or_default(),
+        query: ["de", "ate", "tipo"].map(field).join("&"),
+    };
+    Ok(page(StatusCode::OK, &statement))
+}

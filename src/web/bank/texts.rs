@@ -1,0 +1,72 @@
+//! What the internet bank's code says to customers; the rest of its words stand in `templates/bank/`.
+
+use crate::ledger::{EntryKind, PixType, TypeAccount};
+
+pub(super) const FOREIGN_FORM: &str = "O formulário não veio de uma página deste banco. Abra a página de novo";
+pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
+pub(super) const NO_SUCH_ACCOUNT: &str = "Não há tal conta entre as suas";
+pub(super) const PASSWORDS_DIFFER: &str = "As duas senhas não são iguais";
+pub(super) const CHOOSE_PERSON: &str = "Escolha pessoa física ou pessoa jurídica";
+pub(super) const CHOOSE_BANK: &str = "Escolha um banco";
+pub(super) const CHOOSE_TYPE: &str = "Escolha o tipo da conta";
+pub(super) const CHOOSE_KEY: &str = "Escolha o tipo da chave Pix";
+pub(super) const CHOOSE_ACCOUNT: &str = "Escolha uma conta";
+pub(super) const LOG_IN_TO_GO_ON: &str =
+    "A sua sessão terminou. Entre de novo para continuar; o que você montou não se perdeu";
+pub(super) const ASK_AGAIN: &str =
+    "Confirme de novo para saber o que aconteceu. Se o pacote já foi executado, não será executado outra vez";
+pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";
+pub(super) const BASKET_DAMAGED: &str = "O pacote chegou incompleto. Abra a página de novo";
+pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente de novo";
+pub(super) const UNKNOWN_KEY: &str = "Chave Pix não encontrada";
+pub(super) const WHICH_WAY: &str = "A data inicial vem depois da final";
+pub(super) const TXID_FORM: &str = "O identificador tem de 1 a 25 letras e algarismos";
+
+/// A download that would not end.
+pub(super) fn too_many_entries(most: usize) -> String {
+    format!("O período tem mais de {most} lançamentos: escolha um menor")
+}
+
+/// The bank that was to open an account cannot be reached.
+pub(super) fn bank_away(name: &str) -> String {
+    format!("{name} não responde agora. Nada foi feito; tente mais tarde ou escolha outro banco")
+}
+
+/// The bank that was to open an account was asked and did not answer.
+pub(super) fn bank_lost(name: &str) -> String {
+    format!(
+        "{name} não respondeu a tempo. A conta pode ter sido aberta: envie de novo para saber, sem medo de abrir duas"
+    )
+}
+
+pub(super) fn account_opened(number: impl std::fmt::Display, bank: &str) -> String {
+    format!("Conta {number} aberta no {bank}")
+}
+
+pub(super) fn entry_kind(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Opening => "Abertura",
+        EntryKind::Deposit => "Depósito",
+        EntryKind::Withdraw => "Saque",
+        EntryKind::Transfer => "Pix enviado",
+        EntryKind::Receive => "Pix recebido",
+    }
+}
+
+pub(super) fn type_account(kind: TypeAccount) -> &'static str {
+    match kind {
+        TypeAccount::Pf => "Pessoa física",
+        TypeAccount::Pj => "Pessoa jurídica",
+        TypeAccount::Conjunta => "Conjunta",
+    }
+}
+
+pub(super) fn pix_type(kind: PixType) -> &'static str {
+    match kind {
+        PixType::Cpf => "CPF",
+        PixType::Cnpj => "CNPJ",
+        PixType::UserName => "Nome de usuário",
+        PixType::NumConta => "Número da conta",
+        PixType::Random => "Aleatória",
+    }
+}

@@ -1,0 +1,51 @@
+//! Pages for people, rendered at the bank: forms, links and tables that work without a script.
+//!
+//! - [`bank`]: the internet bank at `/`.
+//! - [`assets`]: style sheet and scripts, out of the program itself; [`frame`]: what surrounds every page.
+//!
+//! Pages never decide: they send the same actions into the same order as the JSON routes of [`crate::http`] do, and
+//! read the same ledger. Nothing on them comes from another host, and no script stands inside a page.
+
+pub mod assets;
+mod bank;
+pub mod frame;
+mod session;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{Data, ServiceConfig, get};
+use askama::Template;
+
+use crate::http::{Bank, routes};
+
+/// Scripts, styles and pictures only from the bank itself, none of them inside a page; no frames around it.
+const POLICY: &str =
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// All routes of a bank: pages first, then the JSON routes.
+pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        app.route("/assets/{name}", get().to(assets::serve));
+        bank::configure(app);
+        routes::configure(bank)(app);
+    }
+}
+
+/// A rendered page. Pages are of one customer and one moment, so nobody keeps them.
+pub(crate) fn page(status: StatusCode, template: &impl Template) -> HttpResponse {
+    match template.render() {
+        Ok(html) => HttpResponse::build(status)
+            .content_type("text/html; charset=utf-8")
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            // 'no-referrer' would make browsers hide the Origin of a form, which is checked.
+            .insert_header((REFERRER_POLICY, "same-origin"))
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .body(html),
+        Err(error) => {
+            log::error!("página: {error}");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A browser, and what a person does with it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::elements::Element;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long a page may take to say what is waited for, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at a page.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+const MISSING: &str = "THE BROWSER TESTS NEED chromium AND chromedriver: run .ci/run, which installs them, or \
+                       apt-get install chromium chromium-driver";
+const AXE: &str = include_str!("vendor/axe.min.js");
+
+/// What the browser is not to do by itself, and how it runs without a screen.
+const FLAGS: [&str; 11] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--lang=pt-BR",
+    "--window-size=1100,1400",
+];
+
+/// chromedriver on a port of its own; with it end the browsers that it started.
+pub(crate) struct Driver {
+    process: Child,
+    url: String,
+}
+
+impl Driver {
+    pub(crate) fn start() -> Driver {
+        let found = Command::new("chromium").arg("--version").stderr(Stdio::null()).output();
+        assert!(found.is_ok_and(|version| version.status.success()), "{MISSING}");
+        let command = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut process = command.unwrap_or_else(|error| panic!("{MISSING} ({error})"));
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            let line = line.unwrap();
+            let (_, port) = line.split_once("started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let port = port.expect("chromedriver says on which port it listens");
+        // Its pipe must stay open for what else it says.
+        std::thread::spawn(move || lines.for_each(drop));
+        Driver { process, url: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// A new browser, without anything from another one.
+    pub(crate) async fn browser(&self) -> Browser {
+        self.browser_with(json!({})).await
+    }
+
+    /// A browser in which pages run no scripts.
+    pub(crate) async fn browser_without_scripts(&self) -> Browser {
+        self.browser_with(json!({"profile.managed_default_content_settings.javascript": 2})).await
+    }
+
+    async fn browser_with(&self, preferences: Value) -> Browser {
+        let profile = tempfile::tempdir().unwrap();
+        let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
+        let mut capabilities = Capabilities::new();
+        capabilities.insert("goog:chromeOptions".into(), json!({"args": flags, "prefs": preferences}));
+        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        let client = builder.capabilities(capabilities).connect(&self.url).await.unwrap();
+        Browser { client, _profile: profile }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) struct Browser {
+    client: Client,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub(crate) async fn open(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    pub(crate) async fn close(self) {
+        self.client.close().await.unwrap();
+    }
+
+    pub(crate) async fn path(&self) -> String {
+        self.client.current_url().await.unwrap().path().to_owned()
+    }
+
+    /// All that can be read on the page.
+    pub(crate) async fn text(&self) -> String {
+        // Between two pages there is no body.
+        let body = self.client.find(Locator::Css("body")).await;
+        match body {
+            Ok(body) => body.text().await.unwrap_or_default().replace('\u{a0}', " "),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Waits until the page says this.
+    pub(crate) async fn sees(&self, text: &str) {
+        self.sees_one_of(&[text]).await;
+    }
+
+    /// Waits until the page says one of these; answers which.
+    pub(crate) async fn sees_one_of(&self, texts: &[&str]) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = self.text().await;
+            if let Some(found) = texts.iter().position(|text| page.contains(text)) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "the page does not say {texts:?}:\n{page}");
+            actix_rt::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    pub(crate) async fn does_not_see(&self, text: &str) {
+        let page = self.text().await;
+        assert!(!page.contains(text), "the page says {text:?}:\n{page}");
+    }
+
+    /// Waits for an element of the page.
+    pub(crate) async fn find(&self, css: &str) -> Element {
+        let found = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY).for_element(Locator::Css(css)).await;
+        match found {
+            Ok(element) => element,
+            Err(error) => panic!("no {css}: {error}\n{}", self.text().await),
+        }
+    }
+
+    /// The text of an element.
+    pub(crate) async fn text_of(&self, css: &str) -> String {
+        self.find(css).await.text().await.unwrap().replace('\u{a0}', " ")
+    }
+
+    /// The value of a field.
+    pub(crate) async fn value_of(&self, css: &str) -> String {
+        self.find(css).await.prop("value").await.unwrap().unwrap()
+    }
+
+    /// Types into a field, by its name, what is to stand there.
+    pub(crate) async fn fill(&self, name: &str, text: &str) {
+        let field = self.find(&format!("main [name='{name}']")).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses in a list, by the beginning of the choice's value.
+    pub(crate) async fn choose(&self, name: &str, value: &str) {
+        self.find(&format!("main select[name='{name}'] option[value^='{value}']")).await.click().await.unwrap();
+    }
+
+    /// Chooses a radio button.
+    pub(crate) async fn tick(&self, name: &str, value: &str) {
+        self.find(&format!("main input[name='{name}'][value='{value}']")).await.click().await.unwrap();
+    }
+
+    /// Presses a button or follows a link by what stands on it.
+    pub(crate) async fn press(&self, label: &str) {
+        let path = format!("//*[self::button or self::a][starts-with(normalize-space(.), '{label}')]");
+        let wait = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY);
+        match wait.for_element(Locator::XPath(&path)).await {
+            Ok(button) => button.click().await.unwrap(),
+            Err(error) => panic!("no {label}: {error}\n{}", self.text().await),
+        }
+    }
+
+    /// Runs a script as the browser's own tools do, whatever the page may run itself.
+    pub(crate) async fn evaluate(&self, script: &str) -> Value {
+        self.client.execute(script, vec![]).await.unwrap()
+    }
+
+    /// What a file of this address holds, with the page's session.
+    pub(crate) async fn fetch(&self, path: &str) -> String {
+        let script = "const done = arguments[1]; fetch(arguments[0]).then((answer) => answer.text()).then(done, (error) => done('' + error));";
+        self.client.execute_async(script, vec![json!(path)]).await.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// A picture of an element: its width and each pixel's brightness.
+    pub(crate) async fn picture(&self, css: &str) -> (usize, Vec<u8>) {
+        let png = self.find(css).await.screenshot().await.unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        let samples = info.color_type.samples();
+        (info.width as usize, pixels.chunks(samples).map(|pixel| pixel[0]).collect())
+    }
+
+    /// The width of the window in pixels, as on a telephone or a desk.
+    pub(crate) async fn resize(&self, width: u32) {
+        self.client.set_window_size(width, 900).await.unwrap();
+    }
+
+    /// Whether the page wants light or dark.
+    pub(crate) async fn prefer(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.tools("Emulation.setEmulatedMedia", json!({"features": features})).await;
+    }
+
+    async fn tools(&self, method: &str, parameters: Value) -> Value {
+        self.client.issue_cmd(Tools(json!({"cmd": method, "params": parameters}))).await.unwrap()
+    }
+
+    /// axe-core finds no serious fault on the page, light and dark.
+    pub(crate) async fn is_accessible(&self) {
+        for scheme in ["light", "dark"] {
+            self.prefer(scheme).await;
+            self.evaluate(&format!("if (!window.axe) {{ {AXE} }}")).await;
+            let script = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then((result) => \
+                done(result.violations.map((fault) => [fault.impact, fault.id, fault.nodes.map((node) => node.html + ' ' + node.failureSummary)])), \
+                (error) => done([['critical', '' + error, []]]));";
+            let faults = self.client.execute_async(script, vec![]).await.unwrap();
+            let faults = faults.as_array().unwrap();
+            let grave: Vec<_> = faults.iter().filter(|fault| fault[0] == "serious" || fault[0] == "critical").collect();
+            let path = self.path().await;
+            assert!(grave.is_empty(), "axe-core on {path}, {scheme}:\n{grave:#?}");
+            for fault in faults {
+                eprintln!("axe-core on {path}, {scheme}: {} {} {}", fault[0], fault[1], fault[2]);
+            }
+        }
+        let (wide, view) = (
+            self.evaluate("return document.documentElement.scrollWidth").await,
+            self.evaluate("return window.innerWidth").await,
+        );
+        assert!(wide.as_u64() <= view.as_u64(), "{} is {wide} wide in a window of {view}", self.path().await);
+    }
+}
+
+/// A command of Chromium's own tools.
+#[derive(Debug)]
+struct Tools(Value);
+
+impl WebDriverCompatibleCommand for Tools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.0.to_string()))
+    }
+}

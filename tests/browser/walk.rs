@@ -1,0 +1,205 @@
+//! A customer's way through the internet bank.
+
+use netbanking::ledger::calendar::Date;
+
+use crate::browser::{Browser, Driver};
+use crate::cluster::Cluster;
+
+/// Most bytes of a first view.
+const FIRST_VIEW_BYTES_MAX: u64 = 150_000;
+/// How soon a first view from a node on the same machine is there, in milliseconds; a debug build gets more.
+const FIRST_VIEW_MS_MAX: f64 = if cfg!(debug_assertions) { 2_000.0 } else { 100.0 };
+
+#[actix_rt::test]
+async fn a_customer_walks_through_the_whole_bank() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let driver = Driver::start();
+    let (ana, shop) = (driver.browser().await, driver.browser().await);
+
+    ana.open(&cluster.url(0, "/")).await;
+    ana.sees("em todos os bancos do consórcio").await;
+    ana.is_accessible().await;
+    first_view(&ana).await;
+    ana.open(&cluster.url(0, "/cadastro")).await;
+    ana.is_accessible().await;
+    ana.register(&cluster, 0, "Ana Souza", "ana", "111.111.111-11").await;
+    ana.open_account(0, "1.000,00").await;
+    // An account of another bank, opened from this bank's page.
+    ana.open_account(2, "250,50").await;
+    ana.sees("R$ 1.250,50").await;
+    ana.is_accessible().await;
+    ana.open(&cluster.url(0, "/contas/nova")).await;
+    ana.is_accessible().await;
+
+    shop.register(&cluster, 1, "Padaria & Filhos <Ltda>", "padaria", "11.222.333/0001-44").await;
+    shop.open_account(1, "50").await;
+    let code = charge(&shop).await;
+
+    ana.press("Pacote").await;
+    ana.sees("O pacote está vazio").await;
+    ana.is_accessible().await;
+    ana.add_cash("D", 2, "100,00", 1).await;
+    ana.add_pix(2, "340,50", "0:ana", "Ana Souza", 2).await;
+    ana.press("Pix copia e cola").await;
+    ana.fill("codigo", &code).await;
+    ana.press("Ler código").await;
+    ana.sees("Quem recebe: Padaria & Filhos <Ltda>").await;
+    assert_eq!(ana.value_of("[name='valor']").await, "12,34");
+    ana.choose("conta", "0-").await;
+    ana.press("Acrescentar").await;
+    ana.sees("Confirmar 3 operações").await;
+    // What each own balance will be.
+    for balance in ["R$ 1.328,16", "R$ 10,00"] {
+        ana.sees(balance).await;
+    }
+    ana.is_accessible().await;
+    ana.press("Confirmar 3").await;
+    ana.sees("Pacote executado").await;
+    ana.sees("R$ 1.328,16").await;
+    ana.is_accessible().await;
+
+    statement(&ana, &cluster).await;
+    shop.open(&cluster.url(1, "/")).await;
+    shop.sees("R$ 62,34").await;
+    ana.press("Sair (ana)").await;
+    ana.find("main [name='senha']").await;
+    ana.is_accessible().await;
+    ana.open(&cluster.url(0, "/pacote")).await;
+    assert_eq!(ana.path().await, "/entrar");
+    cluster.assert_same_everywhere().await;
+    ana.close().await;
+    shop.close().await;
+}
+
+/// Weight and time of the page that is shown, as the browser measured them.
+async fn first_view(browser: &Browser) {
+    let script = "const all = performance.getEntriesByType('resource'); const page = performance.getEntriesByType('navigation')[0]; \
+        return [page.transferSize + all.reduce((sum, one) => sum + one.transferSize, 0), page.loadEventEnd, all.length]";
+    let seen = browser.evaluate(script).await;
+    let (bytes, ms) = (seen[0].as_f64().unwrap() as u64, seen[1].as_f64().unwrap());
+    eprintln!("first view: {bytes} bytes, there after {ms:.0} ms, {} files besides the page", seen[2]);
+    assert!(bytes > 1_000 && bytes < FIRST_VIEW_BYTES_MAX, "the first view weighs {bytes} bytes");
+    assert!(ms < FIRST_VIEW_MS_MAX, "the first view takes {ms} ms");
+}
+
+/// Makes a charge; its picture and its text say the same to readers that are not ours.
+async fn charge(shop: &Browser) -> String {
+    shop.press("Cobrar").await;
+    shop.find("main [name='descricao']").await;
+    shop.is_accessible().await;
+    shop.fill("valor", "12,34").await;
+    shop.fill("descricao", "Pão").await;
+    shop.fill("identificador", "PEDIDO7").await;
+    shop.press("Criar cobrança").await;
+    let code = shop.value_of("#codigo").await;
+    shop.is_accessible().await;
+    let (width, pixels) = shop.picture("svg.qr").await;
+    let mut image =
+        rqrr::PreparedImage::prepare_from_greyscale(width, pixels.len() / width, |x, y| pixels[y * width + x]);
+    let (_, scanned) = image.detect_grids()[0].decode().unwrap();
+    assert_eq!(scanned, code);
+    let read = format!("{:?}", brcode::from_str(&code));
+    for part in ["1:padaria", "12.34", "Padaria & Filhos <Ltda>", "PEDIDO7", "Pao", "BR.GOV.BCB.PIX"] {
+        assert!(read.to_lowercase().contains(&part.to_lowercase()), "{part} is not in {read}");
+    }
+    code
+}
+
+async fn statement(ana: &Browser, cluster: &Cluster) {
+    ana.open(&cluster.url(0, "/")).await;
+    ana.find("main a[href^='/contas/0-']").await.click().await.unwrap();
+    ana.sees("Lançamentos").await;
+    ana.sees("Pix recebido").await;
+    ana.find("svg.chart path.line").await;
+    ana.is_accessible().await;
+    ana.choose("tipo", "TRANSFER").await;
+    ana.press("Filtrar").await;
+    ana.find("option[value='TRANSFER'][selected]").await;
+    let table = ana.text_of("table").await;
+    assert!(table.contains("Pix enviado") && table.contains("1:padaria") && !table.contains("Pix recebido"), "{table}");
+    let place = ana.path().await;
+    let csv = ana.fetch(&format!("{place}/extrato.csv?tipo=TRANSFER")).await;
+    assert!(csv.contains("Pix enviado;-12,34;1340,50;1328,16;1:padaria;ana;0;"), "{csv}");
+    let ofx = ana.fetch(&format!("{place}/extrato.ofx")).await;
+    assert!(ofx.contains("<TRNAMT>-12.34</TRNAMT>") && ofx.contains("<BALAMT>1328.16</BALAMT>"), "{ofx}");
+    let today = Date::at(netbanking::actors::time::unix_ms());
+    ana.open(&cluster.url(0, &format!("{place}?ate=2020-01-01"))).await;
+    ana.sees("Nenhum lançamento").await;
+    ana.open(&cluster.url(0, &format!("{place}?de=2020-01-01&ate={today}"))).await;
+    ana.sees("Abertura").await;
+    ana.sees(&format!("{:02}/{:02}/{:04}", today.day, today.month, today.year)).await;
+    // On a telephone too.
+    ana.resize(390).await;
+    ana.is_accessible().await;
+    ana.resize(1_100).await;
+}
+
+#[actix_rt::test]
+async fn without_scripts_everything_works_too() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let driver = Driver::start();
+    let ana = driver.browser_without_scripts().await;
+    ana.open("data:text/html,<p>none</p><script>document.body.textContent = 'ran'</script>").await;
+    ana.sees("none").await;
+    ana.register(&cluster, 0, "Ana Souza", "ana", "111.111.111-11").await;
+    ana.open_account(0, "100").await;
+    ana.open_account(1, "50").await;
+    ana.press("Pacote").await;
+    ana.tick("tipo", "T").await;
+    ana.choose("conta", "0-").await;
+    ana.fill("valor", "30").await;
+    ana.fill("pix", "1:ana").await;
+    ana.press("Acrescentar").await;
+    ana.sees("Quem recebe: Ana Souza").await;
+    ana.sees("O pacote está vazio").await;
+    ana.press("Acrescentar").await;
+    ana.sees("Confirmar 1 operação").await;
+    ana.press("Confirmar").await;
+    ana.sees("Pacote executado").await;
+    ana.press("Banco 1").await;
+    ana.sees("Pix recebido").await;
+    ana.press("Sair").await;
+    ana.find("main [name='senha']").await;
+    ana.type_login("ana").await;
+    ana.sees("R$ 150,00").await;
+    ana.close().await;
+}
+
+#[actix_rt::test]
+async fn two_browsers_at_two_banks_cannot_spend_the_same_money() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let driver = Driver::start();
+    let (first, second) = (driver.browser().await, driver.browser().await);
+    first.register(&cluster, 0, "Ana Souza", "ana", "111.111.111-11").await;
+    first.open_account(0, "100").await;
+    second.register(&cluster, 1, "Bia Lima", "bia", "222.222.222-22").await;
+    second.open_account(1, "50").await;
+    // Ana at another bank, in another browser.
+    second.press("Sair").await;
+    second.find("main [name='senha']").await;
+    second.type_login("ana").await;
+    second.sees("Olá, Ana Souza").await;
+    for browser in [&first, &second] {
+        browser.press("Pacote").await;
+        browser.add_pix(0, "80", "1:bia", "Bia Lima", 1).await;
+    }
+    futures_util::future::join(first.press("Confirmar"), second.press("Confirmar")).await;
+    let mut outcomes = Vec::new();
+    for browser in [&first, &second] {
+        outcomes.push(browser.sees_one_of(&["Pacote executado", "O pacote não foi executado"]).await);
+    }
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [0, 1], "one is executed, one refused");
+    for browser in [&first, &second] {
+        if browser.text().await.contains("não foi executado") {
+            browser.sees("Saldo da conta").await;
+            assert!(browser.text_of("#recusada").await.contains("Esta operação foi recusada"));
+            browser.is_accessible().await;
+        }
+    }
+    first.open(&cluster.url(0, "/")).await;
+    first.sees("R$ 20,00").await;
+    cluster.assert_same_everywhere().await;
+    first.close().await;
+    second.close().await;
+}
