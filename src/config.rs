@@ -45,6 +45,8 @@ pub struct Config {
     pub customer_auth: CustomerAuth,
     /// Whether the check digits of CPF and CNPJ must fit.
     pub check_digits: bool,
+    /// Whether anybody may slow down, stop and cut the links between the banks and send trial events.
+    pub laboratory: bool,
 }
 
 /// One bank: its name and where it is reached.
@@ -112,6 +114,8 @@ struct Written {
     customer_auth: CustomerAuth,
     #[serde(default)]
     check_digits: bool,
+    #[serde(default)]
+    laboratory: bool,
 }
 
 /// An entry of `nodes` as it is written.
@@ -188,11 +192,11 @@ impl Config {
     /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values out of bounds.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let Written { nodes, heartbeat, customer_auth, check_digits } =
+        let Written { nodes, heartbeat, customer_auth, check_digits, laboratory } =
             serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
         deserializer.end().map_err(ConfigError::Malformed)?;
         let nodes = nodes.into_iter().enumerate().map(|(index, node)| node.completed(index)).collect();
-        let config = Config { nodes, heartbeat, customer_auth, check_digits };
+        let config = Config { nodes, heartbeat, customer_auth, check_digits, laboratory };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;
         Ok(config)
@@ -313,17 +317,19 @@ mod tests {
         let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms } = config.heartbeat;
         assert_eq!((interval_ms, failure_after_ms, rejoin_after_ms), (1_000, 5_000, 5_000));
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
+        assert!(!config.laboratory, "a laboratory only where somebody asks for one");
     }
 
     #[test]
     fn every_field_is_read() {
-        let text = r#"{"nodes": [{"name": "Norte", "host": "[::1]", "port": 1, "heartbeat_port": 2}], "check_digits": true,
+        let text = r#"{"nodes": [{"name": "Norte", "host": "[::1]", "port": 1, "heartbeat_port": 2}], "check_digits": true, "laboratory": true,
             "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0}, "customer_auth": "open"}"#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.nodes[0].name, "Norte");
         assert_eq!(config.nodes[0].url(), "http://[::1]:1");
         assert_eq!(config.heartbeat, HeartbeatTimes { interval_ms: 10, failure_after_ms: 11, rejoin_after_ms: 0 });
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Open, true));
+        assert!(config.laboratory);
     }
 
     #[test]
