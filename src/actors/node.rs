@@ -21,7 +21,7 @@ use super::routes::{Routes, Wire};
 use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
-use super::watch::WatchActor;
+use super::watch::{EndStreams, WatchActor};
 use crate::config::Config;
 use crate::ledger::Book;
 use crate::protocol::checks::Checks;
@@ -80,7 +80,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
     let history = History::new(me, banks, book.position());
     let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
-    let weather = laboratory.clone();
+    let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let standing_after = times.failure_after_ms;
     let routes = Routes {
         me,
@@ -92,7 +92,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed), time)),
         journal: on(&disk, move || JournalActor::new(GroupCommit::new(Box::new(store)))),
         heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time, weather)),
-        watch: on(&watch, move || WatchActor::new(history, time)),
+        watch: on(&watch, move || WatchActor::new(history, time, shown_weather)),
         links: BankId::all(banks).map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory)).collect(),
     };
     wire(&routes);
@@ -192,6 +192,7 @@ impl Actors {
     pub async fn drain(&self) {
         self.routes.view.do_send(Draining);
         self.routes.clock.do_send(ClockInput::Drain);
+        self.routes.watch.do_send(EndStreams);
         let idle = async {
             while !self.is_idle().await {
                 actix_rt::time::sleep(DRAIN_LOOK).await;

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
 use actix_web::web::Bytes;
+use serde::Serialize;
 use tokio::sync::watch;
 
+use super::laboratory::{Laboratory, Weather};
 use super::routes::{Routes, Wire};
 use super::time::Monotonic;
 use super::view::{ViewState, ViewStatus};
@@ -133,22 +135,43 @@ impl Recorder {
 #[rtype(result = "Vec<Timed>")]
 pub struct TakeFacts;
 
+/// What those who watch are told.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    /// How everything stands.
+    pub now: Snapshot,
+    /// What is done to the links, where there is a laboratory.
+    pub weather: Option<Weather>,
+}
+
 /// The actor around [`History`].
 pub struct WatchActor {
     history: History,
+    laboratory: Option<Laboratory>,
     time: Monotonic,
     routes: Option<Routes>,
     taking: bool,
     latest: watch::Sender<Bytes>,
-    /// What `latest` shows: the history's revision, and when it was written.
-    said: (u64, Micros),
+    /// What `latest` shows: the history's revision and the weather,
+    said: (u64, Option<Weather>),
+    /// and when it was written.
+    said_at: Micros,
 }
 
 impl WatchActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(history: History, time: Monotonic) -> Self {
-        WatchActor { history, time, routes: None, taking: false, latest: watch::Sender::default(), said: (0, 0) }
+    pub fn new(history: History, time: Monotonic, laboratory: Option<Laboratory>) -> Self {
+        WatchActor {
+            history,
+            laboratory,
+            time,
+            routes: None,
+            taking: false,
+            latest: watch::Sender::default(),
+            said: (0, None),
+            said_at: 0,
+        }
     }
 
     /// Takes the notes of all parts away. What comes later in the flow of facts is asked first, so that nothing
@@ -180,21 +203,26 @@ impl WatchActor {
 
     fn tell(&mut self) {
         let now = self.time.micros();
-        let (revision, at) = self.said;
-        if self.latest.receiver_count() > 0 && (revision != self.history.revision() || at + SAY_AGAIN_US <= now) {
+        let is_news = self.said != (self.history.revision(), self.weather());
+        if self.latest.receiver_count() > 0 && (is_news || self.said_at + SAY_AGAIN_US <= now) {
             self.write(now);
         }
     }
 
-    fn write(&mut self, now: Micros) {
-        let text = format!("data: {}\n\n", json(&self.history.snapshot(now)));
-        self.latest.send_replace(text.into());
-        self.said = (self.history.revision(), now);
+    fn weather(&self) -> Option<Weather> {
+        self.laboratory.as_ref().map(Laboratory::weather)
     }
-}
 
-fn json(snapshot: &Snapshot) -> String {
-    serde_json::to_string(snapshot).expect("snapshots are JSON")
+    fn told(&self, moment: Micros) -> Told {
+        Told { now: self.history.snapshot(moment), weather: self.weather() }
+    }
+
+    fn write(&mut self, now: Micros) {
+        let json = serde_json::to_string(&self.told(now)).expect("snapshots are JSON");
+        self.latest.send_replace(format!("data: {json}\n\n").into());
+        self.said = (self.history.revision(), self.weather());
+        self.said_at = now;
+    }
 }
 
 fn state((state, report): (PeerState, Option<crate::protocol::effect::PeerReport>)) -> BankState {
@@ -254,9 +282,22 @@ impl Handler<Subscribe> for WatchActor {
     }
 }
 
+/// The node is about to stop: nobody who watches must hold it up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct EndStreams;
+
+impl Handler<EndStreams> for WatchActor {
+    type Result = ();
+
+    fn handle(&mut self, _: EndStreams, _: &mut Self::Context) {
+        self.latest = watch::Sender::default();
+    }
+}
+
 /// Asks how everything stood at a moment, or stands now.
 #[derive(Message)]
-#[rtype(result = "Snapshot")]
+#[rtype(result = "Told")]
 pub struct SnapshotAt(pub Option<Micros>);
 
 impl Handler<SnapshotAt> for WatchActor {
@@ -264,7 +305,7 @@ impl Handler<SnapshotAt> for WatchActor {
 
     fn handle(&mut self, SnapshotAt(moment): SnapshotAt, _: &mut Self::Context) -> Self::Result {
         let now = self.time.micros();
-        MessageResult(self.history.snapshot(moment.map_or(now, |moment| moment.min(now))))
+        MessageResult(self.told(moment.map_or(now, |moment| moment.min(now))))
     }
 }
 

@@ -108,7 +108,7 @@ fn an_event_that_all_have_waits_behind_the_earlier_one_that_some_lack() {
         durable(2, [0, 1, 1]),          // 17
         executed(first, 1),             // 18
     ]);
-    let behind = Wait::Behind { id: EventId::new(BankId(1), "1"), sender: BankId(1) };
+    let behind = Wait::Behind { id: EventId::new(BankId(1), "1"), sender: BankId(1), counter: 1 };
     assert_eq!(waits(&history, 16, "EV2-1"), [behind]);
     assert_eq!(waits(&history, 16, "EV1-1"), [Wait::Acknowledgements { banks: vec![BankId(2)] }]);
     assert_eq!(waits(&history, 18, "EV2-1"), [Wait::Execution]);

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Micros;
 use super::history::{History, Tracked};
+use super::{Micros, Seen};
 use crate::protocol::ids::{BankId, EventId};
 
 /// One reason why an event is not executed yet.
@@ -34,6 +34,8 @@ pub enum Wait {
         id: EventId,
         /// Its sender.
         sender: BankId,
+        /// Its number among those of its sender.
+        counter: u64,
     },
     /// Nothing is missing any more.
     Execution,
@@ -64,7 +66,8 @@ impl History {
             by_then(earlier.taken) && !gone
         });
         if let Some(earlier) = first {
-            waits.push(Wait::Behind { id: earlier.seen.id.clone(), sender: earlier.seen.key.sender });
+            let Seen { id, key, .. } = &earlier.seen;
+            waits.push(Wait::Behind { id: id.clone(), sender: key.sender, counter: earlier.seen.counter() });
         }
         if waits.is_empty() { vec![Wait::Execution] } else { waits }
     }
