@@ -46,7 +46,7 @@
   }
 
   function focusOn(place, id) {
-    const same = [...place.querySelectorAll('button[data-id], .event')].find((one) => one.dataset.id === id);
+    const same = [...place.querySelectorAll('button[data-id], .dot')].find((one) => one.dataset.id === id);
     if (same) same.focus({ preventScroll: true });
   }
 
@@ -54,7 +54,7 @@
 
   const short = (event) => `${event.sender}·${event.counter}`;
   const stamp = (clock) => `[${clock.join(',')}]`;
-  const list = (parts) => parts.join(text('and'));
+  const list = (parts) => [parts.slice(0, -1).join(', '), ...parts.slice(-1)].filter(Boolean).join(text('and'));
 
   function duration(micros) {
     const number = (value, digits) => value.toLocaleString('pt-BR', { maximumFractionDigits: digits });
@@ -150,38 +150,47 @@
     const related = chosen && relation(event, chosen);
     if (related) classes.push(related);
     if (event.id === selected) classes.push('selected');
-    const drawn = element('g', {
-      class: classes.join(' '), role: 'button', tabindex: event.id === current ? 0 : -1,
-      'data-id': event.id, 'aria-label': label(event), 'aria-pressed': String(event.id === selected),
-    });
-    if (event.concurrent) drawn.append(element('rect', { x: x - 7, y: y - 7, width: 14, height: 14, transform: `rotate(45 ${x} ${y})` }));
-    else drawn.append(element('circle', { cx: x, cy: y, r: 8 }));
-    drawn.append(element('text', { x, y: y - 16, class: 'stamp' }, stamp(event.timestamp)));
+    const shape = event.concurrent
+      ? element('rect', { x: x - 7, y: y - 7, width: 14, height: 14, transform: `rotate(45 ${x} ${y})` })
+      : element('circle', { cx: x, cy: y, r: 8 });
     const below = event.executed ? `#${event.executed.position}` : isWaiting(event) ? '…' : '✕';
-    drawn.append(element('text', { x, y: y + 26, class: 'place' }, below));
-    return drawn;
+    return element('g', { class: classes.join(' '), 'data-id': event.id },
+      element('g', {
+        class: 'dot', role: 'button', tabindex: event.id === current ? 0 : -1,
+        'data-id': event.id, 'aria-label': label(event), 'aria-pressed': String(event.id === selected),
+      }, shape),
+      element('text', { x, y: y - 16, class: 'stamp', 'aria-hidden': 'true' }, stamp(event.timestamp)),
+      element('text', { x, y: y + 26, class: 'place', 'aria-hidden': 'true' }, below));
   }
 
   function drawDiagram(now) {
     const place = layout(now);
     const svg = by('diagrama');
+    const scroll = by('rolagem');
+    const follows = !paused && scroll.scrollLeft + scroll.clientWidth > scroll.scrollWidth - 60;
     if (!now.events.some((event) => event.id === current)) {
       current = now.events.length ? now.events[now.events.length - 1].id : null;
     }
     svg.setAttribute('viewBox', `0 0 ${place.width} ${place.height}`);
     svg.setAttribute('width', place.width);
     svg.setAttribute('height', place.height);
-    const lines = names.map((name, bank) => {
-      const there = now.banks[bank];
-      const state = there.member ? 'bank' : 'bank outside';
-      return element('g', { class: state },
-        element('line', { x1: LEFT, y1: place.y(bank), x2: place.width, y2: place.y(bank) }),
-        element('text', { x: 8, y: place.y(bank) + 5 }, name.length > 14 ? `${name.slice(0, 13)}…` : name));
-    });
+    const state = (bank) => (now.banks[bank].member ? 'bank' : 'bank outside');
+    const lines = names.map((_, bank) => element('g', { class: state(bank) },
+      element('line', { x1: LEFT, y1: place.y(bank), x2: place.width, y2: place.y(bank) })));
+    const labels = names.map((name, bank) => element('g', { class: state(bank) },
+      element('text', { x: 8, y: place.y(bank) + 5 }, name.length > 14 ? `${name.slice(0, 13)}…` : name)));
     const chosen = now.events.find((event) => event.id === selected);
     put('diagrama', ...lines, ...now.events.flatMap((event) => arrows(event, now, place)),
-      ...now.events.map((event) => dot(event, chosen, place)));
-    if (!paused) by('rolagem').scrollLeft = by('rolagem').scrollWidth;
+      ...now.events.map((event) => dot(event, chosen, place)),
+      element('g', { class: 'names' }, element('rect', { x: 0, y: 0, width: LEFT, height: place.height }), ...labels));
+    if (follows) scroll.scrollLeft = scroll.scrollWidth;
+    keepNames();
+  }
+
+  // The names of the banks stay where they are while the diagram moves below them.
+  function keepNames() {
+    const kept = by('diagrama').querySelector('.names');
+    if (kept) kept.setAttribute('transform', `translate(${by('rolagem').scrollLeft} 0)`);
   }
 
   // Everything else --------------------------------------------------------------------------------------------
@@ -347,6 +356,7 @@
   by('pausar').addEventListener('click', () => pause(!paused));
   by('atras').addEventListener('click', () => step('previous'));
   by('adiante').addEventListener('click', () => step('next'));
+  by('rolagem').addEventListener('scroll', keepNames);
   by('tabela').addEventListener('toggle', () => shown && drawTable(shown.now));
   root.addEventListener('click', (click) => {
     const target = click.target.closest('[data-id]');
@@ -361,7 +371,7 @@
     key.preventDefault();
   });
   by('diagrama').addEventListener('focusin', (focus) => {
-    const target = focus.target.closest('.event');
+    const target = focus.target.closest('.dot');
     if (target) current = target.dataset.id;
   });
   for (const form of document.querySelectorAll('#laboratorio form')) {

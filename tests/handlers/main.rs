@@ -6,3 +6,4 @@ mod bad_input;
 mod harness;
 mod peer_messages;
 mod seed_examples;
+mod watch;

@@ -71,6 +71,17 @@ fn fill(name: &str, gaps: &[(&str, &str)]) -> String {
     gaps.iter().fold((*text).to_owned(), |text, (gap, filling)| text.replace(&format!("{{{gap}}}"), filling))
 }
 
+/// `a, b e c`.
+fn list(parts: &[String]) -> String {
+    match parts {
+        [rest @ .., before, last] => {
+            let before = rest.iter().chain([before]).map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("{before}{}{last}", fill("and", &[]))
+        }
+        few => few.concat(),
+    }
+}
+
 /// Why an event waits, for readers without a script.
 pub(super) fn waits(waits: &[Wait], names: &[String]) -> String {
     let name = |bank: &BankId| names.get(bank.index()).map_or_else(String::new, Clone::clone);
@@ -85,8 +96,8 @@ pub(super) fn waits(waits: &[Wait], names: &[String]) -> String {
         }
         Wait::Disk => fill("wait_disk", &[]),
         Wait::Acknowledgements { banks } => {
-            let banks: Vec<_> = banks.iter().map(name).collect();
-            fill("wait_acknowledgements", &[("bancos", &banks.join(&fill("and", &[])))])
+            let names: Vec<_> = banks.iter().map(name).collect();
+            fill("wait_acknowledgements", &[("bancos", &list(&names))])
         }
         Wait::Behind { sender, counter, .. } => fill("wait_behind", &[("evento", &format!("{sender}·{counter}"))]),
         Wait::Execution => fill("wait_execution", &[]),
@@ -118,8 +129,9 @@ mod tests {
     #[test]
     fn a_reason_names_the_banks_by_their_names() {
         let names = ["Norte", "Sul", "Leste"].map(str::to_owned);
-        let both = Wait::Acknowledgements { banks: vec![BankId(1), BankId(2)] };
-        assert_eq!(waits(&[both], &names), "falta a confirmação de Sul e Leste");
+        let of = |banks: &[u16]| Wait::Acknowledgements { banks: banks.iter().copied().map(BankId).collect() };
+        assert_eq!(waits(&[of(&[1])], &names), "falta a confirmação de Sul");
+        assert_eq!(waits(&[of(&[0, 1, 2])], &names), "falta a confirmação de Norte, Sul e Leste");
         let missing = Wait::Before { bank: BankId(1), from: 3, to: 5 };
         assert_eq!(waits(&[missing], &names), "chegou antes dos eventos 1·3 a 1·5 de Sul, que ainda faltam aqui");
     }
