@@ -49,6 +49,8 @@ pub struct Config {
     pub check_digits: bool,
     /// How much journal is kept.
     pub journal: JournalLimits,
+    /// Whether anybody may slow down, stop and cut the links between the banks and send trial events.
+    pub laboratory: bool,
 }
 
 /// One bank: its name and where it is reached.
@@ -127,6 +129,7 @@ struct Written {
     check_digits: bool,
     #[serde(default)]
     journal: JournalLimits,
+    laboratory: bool,
 }
 
 /// An entry of `nodes` as it is written.
@@ -203,11 +206,11 @@ impl Config {
     /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values out of bounds.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let Written { nodes, heartbeat, customer_auth, check_digits, journal } =
+        let Written { nodes, heartbeat, customer_auth, check_digits, journal, laboratory } =
             serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
         deserializer.end().map_err(ConfigError::Malformed)?;
         let nodes = nodes.into_iter().enumerate().map(|(index, node)| node.completed(index)).collect();
-        let config = Config { nodes, heartbeat, customer_auth, check_digits, journal };
+        let config = Config { nodes, heartbeat, customer_auth, check_digits, journal, laboratory };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;
         check_journal(config.journal)?;
@@ -338,11 +341,13 @@ mod tests {
         assert_eq!((interval_ms, failure_after_ms, rejoin_after_ms), (1_000, 5_000, 5_000));
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
         assert_eq!(config.journal.positions_max, 0);
+        assert!(!config.laboratory, "a laboratory only where somebody asks for one");
     }
 
     #[test]
     fn every_field_is_read() {
         let text = r#"{"nodes": [{"name": "Norte", "host": "[::1]", "port": 1, "heartbeat_port": 2}], "check_digits": true,
+            "laboratory": true,
             "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0}, "customer_auth": "open",
             "journal": {"positions_max": 1000}}"#;
         let config = Config::parse(text).unwrap();
@@ -351,6 +356,7 @@ mod tests {
         assert_eq!(config.heartbeat, HeartbeatTimes { interval_ms: 10, failure_after_ms: 11, rejoin_after_ms: 0 });
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Open, true));
         assert_eq!(config.journal.positions_max, 1_000);
+        assert!(config.laboratory);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! - [`actors`]: one per owner (clock, buffer, ledger, journal, peer links, heartbeat, …), thin shells around
 //! - [`protocol`]: the total order, pure; start reading there, at its picture,
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
-//! - [`store`]: what outlives a crash.
+//! - [`store`]: what outlives a crash; [`watch`]: what people who watch are shown, pure.
 //! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON between banks.
 //!
 //! Invariants that everything rests on: a bank's events are taken in without gaps and after what they depend on;
@@ -23,5 +23,6 @@ pub mod node;
 pub mod protocol;
 pub mod session;
 pub mod store;
+pub mod watch;
 pub mod web;
 pub mod wire;

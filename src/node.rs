@@ -83,6 +83,11 @@ impl Node {
                 "banco {me}: customer_auth é \"open\": qualquer um movimenta qualquer conta. Só para laboratórios"
             );
         }
+        if config.laboratory {
+            log::warn!(
+                "banco {me}: laboratory está ligado: qualquer um atrasa, para e corta as ligações entre os bancos em /consorcio"
+            );
+        }
         let bank = Bank { me, config: Arc::new(config), secret: peer_secret.into(), actors: actors.clone(), draw };
         let server = http::serve(bank, listener, web::configure).map_err(NodeError::Server)?;
         let handle = server.handle();

@@ -5,6 +5,8 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
+use super::time::Monotonic;
+use super::watch::{Recorder, TakeFacts};
 use crate::protocol::effect::{BufferInput, Envelope, EnvelopeAnswer};
 use crate::protocol::event::Event;
 use crate::protocol::ids::{Ballot, BankId};
@@ -18,14 +20,15 @@ impl Message for BufferInput {
 /// The actor around [`OrderedBuffer`].
 pub struct BufferActor {
     buffer: OrderedBuffer,
+    recorder: Recorder,
     post: Post,
 }
 
 impl BufferActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(buffer: OrderedBuffer) -> Self {
-        BufferActor { buffer, post: Post::default() }
+    pub fn new(buffer: OrderedBuffer, time: Monotonic) -> Self {
+        BufferActor { buffer, recorder: Recorder::new(time), post: Post::default() }
     }
 }
 
@@ -50,7 +53,9 @@ impl Handler<BufferInput> for BufferActor {
     type Result = ();
 
     fn handle(&mut self, input: BufferInput, _: &mut Self::Context) {
+        self.recorder.told_buffer(&input);
         self.buffer.handle(input, &mut self.post.out);
+        self.recorder.buffer_decided(&self.buffer, &self.post.out);
         self.post.deliver();
     }
 }
@@ -69,9 +74,22 @@ impl Handler<FromPeer> for BufferActor {
     type Result = MessageResult<FromPeer>;
 
     fn handle(&mut self, message: FromPeer, _: &mut Self::Context) -> Self::Result {
+        let events = message.envelope.events.clone();
         let answer = self.buffer.receive(message.from, message.envelope, &mut self.post.out);
+        if answer.taken {
+            self.recorder.received(&events);
+        }
+        self.recorder.buffer_decided(&self.buffer, &self.post.out);
         self.post.deliver();
         MessageResult(answer)
+    }
+}
+
+impl Handler<TakeFacts> for BufferActor {
+    type Result = MessageResult<TakeFacts>;
+
+    fn handle(&mut self, _: TakeFacts, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.recorder.take())
     }
 }
 

@@ -1,8 +1,10 @@
 //! Owns the checks: which member has executed what, and who waits for that.
 
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
+use super::time::Monotonic;
+use super::watch::{Recorder, TakeFacts};
 use crate::protocol::checks::Checks;
 use crate::protocol::effect::ChecksInput;
 
@@ -13,14 +15,15 @@ impl Message for ChecksInput {
 /// The actor around [`Checks`].
 pub struct ChecksActor {
     checks: Checks,
+    recorder: Recorder,
     post: Post,
 }
 
 impl ChecksActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(checks: Checks) -> Self {
-        ChecksActor { checks, post: Post::default() }
+    pub fn new(checks: Checks, time: Monotonic) -> Self {
+        ChecksActor { checks, recorder: Recorder::new(time), post: Post::default() }
     }
 }
 
@@ -40,8 +43,18 @@ impl Handler<ChecksInput> for ChecksActor {
     type Result = ();
 
     fn handle(&mut self, input: ChecksInput, _: &mut Self::Context) {
+        self.recorder.told_checks(&input);
         self.checks.handle(input, &mut self.post.out);
+        self.recorder.checks_decided(&self.post.out);
         self.post.deliver();
+    }
+}
+
+impl Handler<TakeFacts> for ChecksActor {
+    type Result = MessageResult<TakeFacts>;
+
+    fn handle(&mut self, _: TakeFacts, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.recorder.take())
     }
 }
 

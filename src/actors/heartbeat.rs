@@ -18,6 +18,7 @@ use subtle::ConstantTimeEq;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::laboratory::{self, Laboratory};
 use super::routes::{Post, Wire};
 use super::time::{Monotonic, TICK_MS};
 use super::view::{Report, ViewActor};
@@ -59,16 +60,23 @@ pub struct HeartbeatActor {
     peers: Vec<PeerAddress>,
     heartbeat: Heartbeat,
     time: Monotonic,
+    laboratory: Option<Laboratory>,
     post: Post,
 }
 
 impl HeartbeatActor {
     /// A monitor that begins once it is wired.
     #[must_use]
-    pub fn new(introduction: Introduction, times: HeartbeatTimes, peers: Vec<PeerAddress>, time: Monotonic) -> Self {
+    pub fn new(
+        introduction: Introduction,
+        times: HeartbeatTimes,
+        peers: Vec<PeerAddress>,
+        time: Monotonic,
+        laboratory: Option<Laboratory>,
+    ) -> Self {
         let patience = Patience { failure_after: times.failure_after_ms, rejoin_after: times.rejoin_after_ms };
         let heartbeat = Heartbeat::new(peers.len() + 1, patience);
-        HeartbeatActor { introduction, times, peers, heartbeat, time, post: Post::default() }
+        HeartbeatActor { introduction, times, peers, heartbeat, time, laboratory, post: Post::default() }
     }
 }
 
@@ -91,7 +99,8 @@ impl Handler<Wire> for HeartbeatActor {
     fn handle(&mut self, Wire(routes): Wire, context: &mut Self::Context) {
         self.post.wire(routes);
         for peer in self.peers.clone() {
-            actix_rt::spawn(watch(peer, self.introduction.clone(), self.times, context.address()));
+            let laboratory = self.laboratory.clone();
+            actix_rt::spawn(watch(peer, self.introduction.clone(), self.times, context.address(), laboratory));
         }
     }
 }
@@ -151,13 +160,21 @@ async fn hear<T: serde::de::DeserializeOwned>(lines: &mut Lines) -> std::io::Res
 }
 
 /// Keeps asking one peer for a sign of life.
-async fn watch(peer: PeerAddress, introduction: Introduction, times: HeartbeatTimes, monitor: Addr<HeartbeatActor>) {
+async fn watch(
+    peer: PeerAddress,
+    introduction: Introduction,
+    times: HeartbeatTimes,
+    monitor: Addr<HeartbeatActor>,
+    laboratory: Option<Laboratory>,
+) {
     let mut said = String::new();
     loop {
-        let why = match converse(&peer, &introduction, times, &monitor).await {
-            Ok(refused) => refused,
-            Err(error) => error.to_string(),
+        let ended = tokio::select! {
+            biased;
+            () = laboratory::cut(&laboratory, peer.bank) => Ok(laboratory::CUT.to_owned()),
+            ended = converse(&peer, &introduction, times, &monitor) => ended,
         };
+        let why = ended.unwrap_or_else(|error| error.to_string());
         monitor.do_send(HeartbeatInput::Lost(peer.bank));
         if why != said {
             log::info!("banco {}: sem batimento do banco {} em {}: {why}", introduction.me, peer.bank, peer.address);
@@ -203,14 +220,20 @@ async fn converse(
 }
 
 /// Answers the pings of all peers, for as long as the node lives.
-pub async fn answer_pings(listener: TcpListener, introduction: Introduction, banks: usize, view: Addr<ViewActor>) {
+pub async fn answer_pings(
+    listener: TcpListener,
+    introduction: Introduction,
+    banks: usize,
+    view: Addr<ViewActor>,
+    laboratory: Option<Laboratory>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (introduction, view) = (introduction.clone(), view.clone());
+                let (introduction, view, laboratory) = (introduction.clone(), view.clone(), laboratory.clone());
                 actix_rt::spawn(async move {
                     // However a connection ends, the peer makes a new one.
-                    let _ = answer_peer(stream, &introduction, banks, &view).await;
+                    let _ = answer_peer(stream, &introduction, banks, &view, &laboratory).await;
                 });
             }
             Err(error) => {
@@ -226,6 +249,7 @@ async fn answer_peer(
     introduction: &Introduction,
     banks: usize,
     view: &Addr<ViewActor>,
+    laboratory: &Option<Laboratory>,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut lines = BufReader::new(stream);
@@ -235,10 +259,18 @@ async fn answer_peer(
         return say(&mut lines, &Welcome::Refused(why)).await;
     }
     say(&mut lines, &Welcome::Welcome(true)).await?;
+    tokio::select! {
+        biased;
+        () = laboratory::cut(laboratory, hello.bank) => Ok(()),
+        ended = answer_each(&mut lines, view) => ended,
+    }
+}
+
+async fn answer_each(lines: &mut Lines, view: &Addr<ViewActor>) -> std::io::Result<()> {
     loop {
-        let Ping { ping } = hear(&mut lines).await?;
+        let Ping { ping } = hear(lines).await?;
         let report = view.send(Report).await.map_err(std::io::Error::other)?;
-        say(&mut lines, &Pong { pong: ping, report }).await?;
+        say(lines, &Pong { pong: ping, report }).await?;
     }
 }
 

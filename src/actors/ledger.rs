@@ -3,6 +3,8 @@
 use actix::{Actor, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
+use super::time::Monotonic;
+use super::watch::{Recorder, TakeFacts};
 use crate::ledger::Book;
 use crate::protocol::effect::{ExecutedEvent, LedgerInput};
 use crate::protocol::executor::Executor;
@@ -16,14 +18,15 @@ impl Message for LedgerInput {
 pub struct LedgerActor {
     me: BankId,
     executor: Executor,
+    recorder: Recorder,
     post: Post,
 }
 
 impl LedgerActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(me: BankId, executor: Executor) -> Self {
-        LedgerActor { me, executor, post: Post::default() }
+    pub fn new(me: BankId, executor: Executor, time: Monotonic) -> Self {
+        LedgerActor { me, executor, recorder: Recorder::new(time), post: Post::default() }
     }
 
     /// One line per event, the same at every bank but for the first word: the order can be followed in the logs.
@@ -63,7 +66,18 @@ impl Handler<LedgerInput> for LedgerActor {
     fn handle(&mut self, input: LedgerInput, _: &mut Self::Context) {
         let executed = self.executor.handle(input, &mut self.post.out);
         self.post.deliver();
-        executed.iter().for_each(|event| self.log(event));
+        for event in &executed {
+            self.recorder.executed(event);
+            self.log(event);
+        }
+    }
+}
+
+impl Handler<TakeFacts> for LedgerActor {
+    type Result = MessageResult<TakeFacts>;
+
+    fn handle(&mut self, _: TakeFacts, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.recorder.take())
     }
 }
 

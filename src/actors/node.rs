@@ -12,6 +12,7 @@ use super::checks::{ChecksActor, Unconfirmed};
 use super::clock::ClockActor;
 use super::heartbeat::{HeartbeatActor, Introduction, PeerAddress, answer_pings};
 use super::journal::{Flush, JournalActor};
+use super::laboratory::Laboratory;
 use super::ledger::LedgerActor;
 use super::passwords::{self, PasswordsActor};
 use super::peer_link::{IsEmpty, Line, PeerLinkActor};
@@ -20,6 +21,7 @@ use super::routes::{Routes, Wire};
 use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
+use super::watch::{EndStreams, WatchActor};
 use crate::config::Config;
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
@@ -30,6 +32,7 @@ use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::view::View;
 use crate::store::recovery::{Recovered, recover};
 use crate::store::{GroupCommit, Owner, StoreError};
+use crate::watch::History;
 
 /// How long a stopping node waits for what is under way, at most.
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
@@ -45,6 +48,8 @@ pub struct Actors {
     pub sessions: Addr<SessionsActor>,
     /// Hashes passwords.
     pub passwords: Addr<PasswordsActor>,
+    /// What people may do to the links, where `nodes.json` allows it.
+    pub laboratory: Option<Laboratory>,
     /// The threads that the actors live on.
     arbiters: Arc<[Arbiter]>,
 }
@@ -68,32 +73,37 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
 
     let time = Monotonic::start();
     // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
-    let [core, ledger, disk, links, pulse] = std::array::from_fn(|_| Arbiter::new());
+    let [core, ledger, disk, links, pulse, watch] = std::array::from_fn(|_| Arbiter::new());
+    let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
+    let history = History::new(me, banks, book.position());
     let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, book.position());
     let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
+    let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let standing_after = times.failure_after_ms;
     let routes = Routes {
         me,
         clock: on(&core, move || ClockActor::new(Clock::new(me, banks), time)),
-        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks, standing_after))),
-        checks: on(&core, move || ChecksActor::new(Checks::new(me))),
+        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks, standing_after), time)),
+        checks: on(&core, move || ChecksActor::new(Checks::new(me), time)),
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
-        ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed))),
+        ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed), time)),
         journal: on(&disk, move || JournalActor::new(journal)),
-        heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time)),
-        links: BankId::all(banks).map(|peer| link(&links, me, peer, config, secret, time)).collect(),
+        heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time, weather)),
+        watch: on(&watch, move || WatchActor::new(history, time, shown_weather)),
+        links: BankId::all(banks).map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory)).collect(),
     };
     wire(&routes);
-    pulse.spawn(answer_pings(pings, introduction, banks, routes.view.clone()));
+    pulse.spawn(answer_pings(pings, introduction, banks, routes.view.clone(), laboratory.clone()));
 
     Ok(Actors {
         routes,
         sessions: on(&core, move || SessionsActor::new(time)),
         passwords: SyncArbiter::start(passwords::THREADS, || PasswordsActor),
-        arbiters: [core, ledger, disk, links, pulse].into(),
+        laboratory,
+        arbiters: [core, ledger, disk, links, pulse, watch].into(),
     })
 }
 
@@ -105,19 +115,19 @@ where
     A::start_in_arbiter(&arbiter.handle(), |_| make())
 }
 
+fn line(me: BankId, peer: BankId, config: &Config, secret: &str) -> Option<Line> {
+    let url = config.nodes[peer.index()].url();
+    (peer != me).then(|| Line { me, peer, url, secret: secret.to_owned() })
+}
+
 fn link(
     arbiter: &Arbiter,
-    me: BankId,
-    peer: BankId,
-    config: &Config,
-    secret: &str,
+    line: Option<Line>,
     time: Monotonic,
+    laboratory: &Option<Laboratory>,
 ) -> Option<Addr<PeerLinkActor>> {
-    if peer == me {
-        return None;
-    }
-    let line = Line { me, peer, url: config.nodes[peer.index()].url(), secret: secret.to_owned() };
-    Some(on(arbiter, move || PeerLinkActor::new(line, time)))
+    let (line, laboratory) = (line?, laboratory.clone());
+    Some(on(arbiter, move || PeerLinkActor::new(line, time, laboratory)))
 }
 
 fn peers(me: BankId, config: &Config) -> Vec<PeerAddress> {
@@ -137,6 +147,7 @@ fn wire(routes: &Routes) {
     routes.ledger.do_send(Wire(routes.clone()));
     routes.journal.do_send(Wire(routes.clone()));
     routes.heartbeat.do_send(Wire(routes.clone()));
+    routes.watch.do_send(Wire(routes.clone()));
 }
 
 impl Actors {
@@ -145,6 +156,7 @@ impl Actors {
     pub async fn drain(&self) {
         self.routes.view.do_send(Draining);
         self.routes.clock.do_send(ClockInput::Drain);
+        self.routes.watch.do_send(EndStreams);
         let idle = async {
             while !self.is_idle().await {
                 actix_rt::time::sleep(DRAIN_LOOK).await;

@@ -6,6 +6,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message};
 use awc::http::StatusCode;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
 
+use super::laboratory::{Laboratory, Passage};
 use super::time::Monotonic;
 use crate::protocol::effect::PeerInput;
 use crate::protocol::ids::BankId;
@@ -41,16 +42,17 @@ pub struct PeerLinkActor {
     client: awc::Client,
     outbox: Outbox,
     time: Monotonic,
+    laboratory: Option<Laboratory>,
     pump_is_queued: bool,
 }
 
 impl PeerLinkActor {
     /// A link that is silent until a view begins. Call it on the arbiter that will run it.
     #[must_use]
-    pub fn new(line: Line, time: Monotonic) -> Self {
+    pub fn new(line: Line, time: Monotonic, laboratory: Option<Laboratory>) -> Self {
         let client = wire::client(CONNECTIONS, Duration::from_millis(ANSWER_WITHIN_MS));
         let outbox = Outbox::new(line.me);
-        PeerLinkActor { line, client, outbox, time, pump_is_queued: false }
+        PeerLinkActor { line, client, outbox, time, laboratory, pump_is_queued: false }
     }
 
     /// Sends once everything that waits in the mailbox has been taken in, so that it travels together.
@@ -87,7 +89,13 @@ impl PeerLinkActor {
         let sending = self.request(&path).send_body(body);
         let is_envelope = matches!(transmission, Transmission::Envelope(_));
         let link = context.address();
+        let passage = self.laboratory.as_ref().map_or(Passage::Free, |laboratory| laboratory.passage(self.line.peer));
         actix_rt::spawn(async move {
+            match passage {
+                Passage::Free => {}
+                Passage::Slow(delay) => actix_rt::time::sleep(delay).await,
+                Passage::Closed => return link.do_send(Delivered { era, delivery: Delivery::Failed }),
+            }
             let delivery = match sending.await {
                 Ok(mut response) => {
                     // Every body is read, else the connection is lost for the next request.
@@ -101,6 +109,9 @@ impl PeerLinkActor {
     }
 
     fn send_view(&self, message: &ViewMessage) {
+        if self.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(self.line.peer)) {
+            return;
+        }
         let sending = self.request("/peer/view").send_body(json(message));
         // The view says again what is not answered, so a failure here needs no care.
         actix_rt::spawn(async move {

@@ -13,6 +13,7 @@ use super::ledger::LedgerActor;
 use super::peer_link::PeerLinkActor;
 use super::replies::{Answer, RepliesActor};
 use super::view::ViewActor;
+use super::watch::{Noticed, WatchActor};
 use crate::protocol::effect::{Effect, Notice, Weight};
 use crate::protocol::ids::BankId;
 
@@ -37,6 +38,8 @@ pub struct Routes {
     pub heartbeat: Addr<HeartbeatActor>,
     /// The waiting customers.
     pub replies: Addr<RepliesActor>,
+    /// The history for people who watch.
+    pub watch: Addr<WatchActor>,
     /// Per bank, the link to it; none to itself.
     pub links: Arc<[Option<Addr<PeerLinkActor>>]>,
 }
@@ -74,6 +77,7 @@ impl Routes {
             Weight::Warning => log::warn!("banco {}: {notice}", self.me),
             Weight::News => log::info!("banco {}: {notice}", self.me),
         }
+        self.watch.do_send(Noticed(notice.to_string()));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::protocol::effect::Millis;
+use crate::watch::Micros;
 
 /// How often the parts that wait for something look at the time, in milliseconds.
 pub const TICK_MS: u64 = 100;
@@ -24,6 +25,12 @@ impl Monotonic {
     #[must_use]
     pub fn now(self) -> Millis {
         u64::try_from(self.start.elapsed().as_millis()).expect("a node does not run for 500 million years")
+    }
+
+    /// Microseconds since the start.
+    #[must_use]
+    pub fn micros(self) -> Micros {
+        u64::try_from(self.start.elapsed().as_micros()).expect("a node does not run for 500 thousand years")
     }
 }
 

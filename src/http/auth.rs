@@ -33,7 +33,7 @@ pub(super) async fn customer(bank: &Bank, request: &HttpRequest) -> Result<Optio
 }
 
 /// The peer that calls: it knows the secret and names its bank.
-pub(super) fn peer(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
+pub(crate) fn peer(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
     let secret = bearer(request).ok_or_else(Refused::not_a_peer)?;
     if !bool::from(secret.as_bytes().ct_eq(bank.secret.as_bytes())) {
         return Err(Refused::not_a_peer());

@@ -14,6 +14,7 @@ mod refusal;
 pub mod routes;
 mod status;
 
+pub(crate) use auth::peer;
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};
 pub(crate) use order::{IDEMPOTENCY_HEADER, place};

@@ -11,6 +11,7 @@ use super::auth::peer;
 use super::body::receive_up_to;
 use super::refusal::Refused;
 use crate::actors::buffer::FromPeer;
+use crate::actors::laboratory::Passage;
 use crate::protocol::effect::{BufferInput, Check, ChecksInput, Envelope, ViewInput};
 use crate::protocol::event::{Event, WireEvent};
 use crate::protocol::ids::{BankId, EventId};
@@ -25,6 +26,20 @@ fn event_id(path: &str) -> Result<EventId, Refused> {
     EventId::parse(path).map_err(|error| Refused::bad(error.to_string()))
 }
 
+/// The peer that calls, unless the laboratory has cut the link to it.
+fn speaker(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
+    let from = peer(bank, request)?;
+    let is_cut = bank.actors.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(from));
+    if is_cut { Err(Refused::cut_in_laboratory()) } else { Ok(from) }
+}
+
+/// The peer that calls with events or what became of them, unless the laboratory has closed the link to it.
+fn correspondent(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
+    let from = speaker(bank, request)?;
+    let passage = bank.actors.laboratory.as_ref().map(|laboratory| laboratory.passage(from));
+    if passage == Some(Passage::Closed) { Err(Refused::cut_in_laboratory()) } else { Ok(from) }
+}
+
 fn speaks_for_itself(caller: BankId, named: BankId) -> Result<(), Refused> {
     if caller == named { Ok(()) } else { Err(Refused::bad(format!("O banco {caller} fala em nome do banco {named}"))) }
 }
@@ -35,7 +50,7 @@ pub(super) async fn envelope(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = peer(&bank, &request)?;
+    let from = correspondent(&bank, &request)?;
     let said: EnvelopeIn = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     speaks_for_itself(from, said.from)?;
     let executed = said.view.zip(said.position.zip(said.hash));
@@ -56,7 +71,7 @@ pub(super) async fn view(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = peer(&bank, &request)?;
+    let from = speaker(&bank, &request)?;
     let message: ViewMessage = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     bank.actors.routes.view.do_send(ViewInput::Message(from, message));
     Ok(taken())
@@ -72,7 +87,7 @@ pub(super) async fn receive_message(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = peer(&bank, &request)?;
+    let from = correspondent(&bank, &request)?;
     let wire: WireEvent = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     speaks_for_itself(from, wire.sender)?;
     if wire.timestamp.len() != bank.config.nodes.len() {
@@ -96,7 +111,7 @@ pub(super) async fn acknowledge(
     request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Refused> {
-    let from = peer(&bank, &request)?;
+    let from = correspondent(&bank, &request)?;
     bank.actors.routes.buffer.do_send(BufferInput::Acknowledged { from, id: event_id(&path)? });
     Ok(taken())
 }
@@ -115,7 +130,7 @@ pub(super) async fn check(
     path: web::Path<String>,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = peer(&bank, &request)?;
+    let from = correspondent(&bank, &request)?;
     let id = event_id(&path)?;
     let CheckBody { code, descript, msg } = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     match msg.as_deref() {

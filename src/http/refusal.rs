@@ -81,6 +81,11 @@ impl Refused {
         )
     }
 
+    /// A peer's message that the laboratory does not let through.
+    pub(super) fn cut_in_laboratory() -> Self {
+        Refused::new(StatusCode::SERVICE_UNAVAILABLE, crate::actors::laboratory::CUT)
+    }
+
     /// Never stamped: the node is going down.
     pub(super) fn stopping() -> Self {
         Refused::new(

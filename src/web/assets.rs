@@ -31,6 +31,8 @@ const JS: &str = "text/javascript; charset=utf-8";
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
         asset("style.css", CSS, include_bytes!("../../assets/style.css")),
+        asset("watch.css", CSS, include_bytes!("../../assets/watch.css")),
+        asset("watch.js", JS, include_bytes!("../../assets/watch.js")),
         asset("bank.js", JS, include_bytes!("../../assets/bank.js")),
         asset("htmx.min.js", JS, include_bytes!("../../assets/vendor/htmx.min.js")),
         asset("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),

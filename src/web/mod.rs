@@ -1,6 +1,6 @@
 //! Pages for people, rendered at the bank: forms, links and tables that work without a script.
 //!
-//! - [`bank`]: the internet bank at `/`.
+//! - [`bank`]: the internet bank at `/`; [`watch`]: the consortium page at `/consorcio`.
 //! - [`assets`]: style sheet and scripts, out of the program itself; [`frame`]: what surrounds every page.
 //!
 //! Pages never decide: they send the same actions into the same order as the JSON routes of [`crate::http`] do, and
@@ -10,6 +10,7 @@ pub mod assets;
 mod bank;
 pub mod frame;
 mod session;
+mod watch;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -28,6 +29,7 @@ pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.route("/assets/{name}", get().to(assets::serve));
         bank::configure(app);
+        watch::configure(app);
         routes::configure(bank)(app);
     }
 }

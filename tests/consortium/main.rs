@@ -9,8 +9,10 @@ mod customer;
 #[path = "../customers/mod.rs"]
 mod customers;
 mod durability;
+mod laboratory;
 mod load;
 mod played_bank;
 mod retries;
 mod survival;
 mod uniqueness;
+mod watching;

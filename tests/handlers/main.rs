@@ -7,3 +7,4 @@ mod harness;
 mod pages;
 mod peer_messages;
 mod seed_examples;
+mod watch;

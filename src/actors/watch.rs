@@ -1,0 +1,323 @@
+//! Owns the history for people who watch, and tells all of them from one text.
+//!
+//! The parts of the node note what happens in a [`Recorder`] of their own, which costs them no message and no thread
+//! switch; a few times a second this actor takes the notes away. Only while somebody watches does it write a
+//! snapshot, once for all: whoever reads slowly gets the latest one next, so that nobody is waited for.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
+use actix_web::web::Bytes;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::laboratory::{Laboratory, Weather};
+use super::routes::{Routes, Wire};
+use super::time::Monotonic;
+use super::view::{ViewState, ViewStatus};
+use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent};
+use crate::protocol::event::Event;
+use crate::protocol::heartbeat::PeerState;
+use crate::protocol::ordered_buffer::OrderedBuffer;
+use crate::protocol::vector_clock::VectorClock;
+use crate::watch::{BankState, Fact, History, Micros, Seen, Snapshot, Timed};
+
+/// How often the notes are taken away and those who watch are told.
+const TICK: Duration = Duration::from_millis(200);
+/// How long nothing new may be said, in microseconds: rates fall although nothing happens.
+const SAY_AGAIN_US: Micros = 1_000_000;
+/// Most facts that a part keeps until they are taken; the oldest are dropped.
+pub const FACTS_MAX: usize = 16_384;
+/// Most people who watch at once.
+pub const STREAMS_MAX: usize = 512;
+
+/// A part's own notes of what happened.
+pub struct Recorder {
+    time: Monotonic,
+    facts: VecDeque<Timed>,
+    lost: u64,
+    /// Durable clocks as they were noted last.
+    rows: Vec<VectorClock>,
+}
+
+impl Recorder {
+    /// An empty notebook.
+    #[must_use]
+    pub fn new(time: Monotonic) -> Self {
+        Recorder { time, facts: VecDeque::new(), lost: 0, rows: Vec::new() }
+    }
+
+    fn note(&mut self, fact: Fact) {
+        if self.facts.len() == FACTS_MAX {
+            self.facts.pop_front();
+            self.lost += 1;
+        }
+        self.facts.push_back(Timed { at: self.time.micros(), fact });
+    }
+
+    /// Hands over what was noted.
+    pub fn take(&mut self) -> Vec<Timed> {
+        let lost = std::mem::take(&mut self.lost);
+        let first = self.facts.front().filter(|_| lost > 0).map(|timed| timed.at);
+        let lost = first.map(|at| Timed { at, fact: Fact::Lost(lost) });
+        lost.into_iter().chain(self.facts.drain(..)).collect()
+    }
+
+    /// Notes what the buffer is told.
+    pub fn told_buffer(&mut self, input: &BufferInput) {
+        match input {
+            BufferInput::Own(event) => self.note(Fact::Stamped(Seen::from(&**event))),
+            BufferInput::Freeze(_) => self.note(Fact::Frozen),
+            BufferInput::Install(installed) => self.note(Fact::Installed {
+                view: installed.plan.ballot,
+                members: installed.plan.members,
+                clock: installed.plan.clock.clone(),
+                position: installed.plan.position,
+                flush: installed.flush.iter().map(|held| Seen::from(&*held.event)).collect(),
+            }),
+            _ => {}
+        }
+    }
+
+    /// Notes events that the buffer has been given by their sender.
+    pub fn received(&mut self, events: &[Arc<Event>]) {
+        events.iter().for_each(|event| self.note(Fact::Received(Seen::from(&**event))));
+    }
+
+    /// Notes what the buffer has taken in and whom it believes now.
+    pub fn buffer_decided(&mut self, buffer: &OrderedBuffer, out: &[Effect]) {
+        for effect in out {
+            if let Effect::Clock(ClockInput::Held { clock, .. }) = effect {
+                self.note(Fact::Taken(clock.clone()));
+            }
+        }
+        let matrix = buffer.matrix();
+        self.rows.resize_with(matrix.len(), VectorClock::default);
+        for (bank, row) in crate::protocol::ids::BankId::all(matrix.len()).zip(matrix) {
+            if self.rows[bank.index()] != *row {
+                self.rows[bank.index()].clone_from(row);
+                self.note(Fact::Durable(bank, row.clone()));
+            }
+        }
+    }
+
+    /// Notes what the checks are told.
+    pub fn told_checks(&mut self, input: &ChecksInput) {
+        if let ChecksInput::PeerExecuted { from, position, .. } = input {
+            self.note(Fact::PeerExecuted(*from, *position));
+        }
+    }
+
+    /// Notes what all agree on.
+    pub fn checks_decided(&mut self, out: &[Effect]) {
+        for effect in out {
+            if let Effect::Clock(ClockInput::Agreed(counter)) = effect {
+                self.note(Fact::Agreed(*counter));
+            }
+        }
+    }
+
+    /// Notes an execution: how many requests were done, not what they were.
+    pub fn executed(&mut self, executed: &ExecutedEvent) {
+        let done = executed.outcomes.iter().filter(|executed| executed.outcome.code()).count();
+        self.note(Fact::Executed {
+            seen: Seen::from(&*executed.event),
+            position: executed.position,
+            done: u32::try_from(done).unwrap_or(u32::MAX),
+        });
+    }
+}
+
+/// Asks a part for its notes.
+#[derive(Message)]
+#[rtype(result = "Vec<Timed>")]
+pub struct TakeFacts;
+
+/// What those who watch are told.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    /// How everything stands.
+    pub now: Snapshot,
+    /// What is done to the links, where there is a laboratory.
+    pub weather: Option<Weather>,
+}
+
+/// The actor around [`History`].
+pub struct WatchActor {
+    history: History,
+    laboratory: Option<Laboratory>,
+    time: Monotonic,
+    routes: Option<Routes>,
+    taking: bool,
+    latest: watch::Sender<Bytes>,
+    /// What `latest` shows: the history's revision and the weather,
+    said: (u64, Option<Weather>),
+    /// and when it was written.
+    said_at: Micros,
+}
+
+impl WatchActor {
+    /// An actor that waits to be wired.
+    #[must_use]
+    pub fn new(history: History, time: Monotonic, laboratory: Option<Laboratory>) -> Self {
+        WatchActor {
+            history,
+            laboratory,
+            time,
+            routes: None,
+            taking: false,
+            latest: watch::Sender::default(),
+            said: (0, None),
+            said_at: 0,
+        }
+    }
+
+    /// Takes the notes of all parts away. What comes later in the flow of facts is asked first, so that nothing
+    /// arrives before its cause.
+    fn take_notes(&mut self, context: &mut Context<Self>) {
+        let Some(routes) = self.routes.clone().filter(|_| !self.taking) else { return };
+        self.taking = true;
+        let taken = async move {
+            let view = routes.view.send(ViewStatus).await.ok();
+            let mut facts = routes.checks.send(TakeFacts).await.unwrap_or_default();
+            facts.extend(routes.ledger.send(TakeFacts).await.unwrap_or_default());
+            facts.extend(routes.buffer.send(TakeFacts).await.unwrap_or_default());
+            (view, facts)
+        };
+        context.spawn(taken.into_actor(self).map(|(view, facts), actor, _| {
+            actor.taking = false;
+            actor.absorb(view, facts);
+            actor.tell();
+        }));
+    }
+
+    fn absorb(&mut self, view: Option<ViewState>, mut facts: Vec<Timed>) {
+        let states = view.map(|view| view.peers.into_iter().map(state).collect::<Vec<_>>());
+        if let Some(states) = states.filter(|states| self.history.states() != Some(states)) {
+            facts.push(Timed { at: self.time.micros(), fact: Fact::Banks(states) });
+        }
+        self.history.absorb(facts);
+    }
+
+    fn tell(&mut self) {
+        let now = self.time.micros();
+        let is_news = self.said != (self.history.revision(), self.weather());
+        if self.latest.receiver_count() > 0 && (is_news || self.said_at + SAY_AGAIN_US <= now) {
+            self.write(now);
+        }
+    }
+
+    fn weather(&self) -> Option<Weather> {
+        self.laboratory.as_ref().map(Laboratory::weather)
+    }
+
+    fn told(&self, moment: Micros) -> Told {
+        Told { now: self.history.snapshot(moment), weather: self.weather() }
+    }
+
+    fn write(&mut self, now: Micros) {
+        let json = serde_json::to_string(&self.told(now)).expect("snapshots are JSON");
+        self.latest.send_replace(format!("data: {json}\n\n").into());
+        self.said = (self.history.revision(), self.weather());
+        self.said_at = now;
+    }
+}
+
+fn state((state, report): (PeerState, Option<crate::protocol::effect::PeerReport>)) -> BankState {
+    // For how long a bank has been silent changes all the time and is no news.
+    BankState {
+        up: state == PeerState::Up,
+        state: state.to_string(),
+        hears: report.map(|report| report.hears).unwrap_or_default(),
+        active: report.and_then(|report| report.active),
+    }
+}
+
+impl Actor for WatchActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(TICK, Self::take_notes);
+    }
+}
+
+impl Handler<Wire> for WatchActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.routes = Some(routes);
+    }
+}
+
+/// What the log was told.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Noticed(pub String);
+
+impl Handler<Noticed> for WatchActor {
+    type Result = ();
+
+    fn handle(&mut self, Noticed(text): Noticed, _: &mut Self::Context) {
+        self.history.absorb(vec![Timed { at: self.time.micros(), fact: Fact::Notice(text) }]);
+    }
+}
+
+/// Somebody wants to watch: answers where the latest snapshot is, as a server-sent event; nothing when too many do.
+#[derive(Message)]
+#[rtype(result = "Option<watch::Receiver<Bytes>>")]
+pub struct Subscribe;
+
+impl Handler<Subscribe> for WatchActor {
+    type Result = MessageResult<Subscribe>;
+
+    fn handle(&mut self, _: Subscribe, _: &mut Self::Context) -> Self::Result {
+        let watching = self.latest.receiver_count();
+        if watching == 0 {
+            // Nothing was written while nobody watched.
+            self.write(self.time.micros());
+        }
+        MessageResult((watching < STREAMS_MAX).then(|| self.latest.subscribe()))
+    }
+}
+
+/// The node is about to stop: nobody who watches must hold it up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct EndStreams;
+
+impl Handler<EndStreams> for WatchActor {
+    type Result = ();
+
+    fn handle(&mut self, _: EndStreams, _: &mut Self::Context) {
+        self.latest = watch::Sender::default();
+    }
+}
+
+/// Asks how everything stood at a moment, or stands now.
+#[derive(Message)]
+#[rtype(result = "Told")]
+pub struct SnapshotAt(pub Option<Micros>);
+
+impl Handler<SnapshotAt> for WatchActor {
+    type Result = MessageResult<SnapshotAt>;
+
+    fn handle(&mut self, SnapshotAt(moment): SnapshotAt, _: &mut Self::Context) -> Self::Result {
+        let now = self.time.micros();
+        MessageResult(self.told(moment.map_or(now, |moment| moment.min(now))))
+    }
+}
+
+/// Asks for the history as ShiViz reads it.
+#[derive(Message)]
+#[rtype(result = "String")]
+pub struct ShiViz;
+
+impl Handler<ShiViz> for WatchActor {
+    type Result = String;
+
+    fn handle(&mut self, _: ShiViz, _: &mut Self::Context) -> String {
+        self.history.shiviz()
+    }
+}

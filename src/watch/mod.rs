@@ -1,0 +1,143 @@
+//! What this node has seen of the consortium at work, for people who watch: facts go in, a bounded history is kept,
+//! snapshots of any moment of it come out.
+//!
+//! It decides nothing and the protocol does not know of it. What an event asks for never comes in here, so that no
+//! customer's data can come out: an event is its name, sender, stamp and number of requests. Like the other pure
+//! rooms it has no clock of its own; times are microseconds since the node started.
+
+mod history;
+mod pace;
+mod shiviz;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod waits;
+
+pub use history::{EVENTS_MAX, History};
+pub use shiviz::PARSER as SHIVIZ_PARSER;
+pub use snapshot::{After, BankNow, By, EVENTS_SHOWN_MAX, EventNow, Execution, Snapshot, ViewNow};
+pub use waits::Wait;
+
+use serde::Serialize;
+
+use crate::protocol::event::Event;
+use crate::protocol::ids::{Ballot, BankId, BankSet, EventId, Position};
+use crate::protocol::order_key::OrderKey;
+use crate::protocol::vector_clock::VectorClock;
+
+/// Microseconds since the node started.
+pub type Micros = u64;
+
+/// An event without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its place in the common order, and its identity.
+    pub key: OrderKey,
+    /// Its name.
+    pub id: EventId,
+    /// The sender's clock.
+    pub timestamp: VectorClock,
+    /// How many requests it carries.
+    pub requests: u32,
+}
+
+impl Seen {
+    /// Its number among those of its sender.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.timestamp.get(self.key.sender)
+    }
+
+    /// Whether its sender knew of `other` when it stamped this one.
+    #[must_use]
+    pub fn knows(&self, other: &Seen) -> bool {
+        self.key != other.key && self.timestamp.get(other.key.sender) >= other.counter()
+    }
+
+    /// Whether neither knew of the other.
+    #[must_use]
+    pub fn is_concurrent_with(&self, other: &Seen) -> bool {
+        self.key != other.key && !self.knows(other) && !other.knows(self)
+    }
+}
+
+impl From<&Event> for Seen {
+    fn from(event: &Event) -> Self {
+        Seen {
+            key: event.order_key(),
+            id: event.id.clone(),
+            timestamp: event.timestamp.clone(),
+            requests: u32::try_from(event.requests.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// What is known of a bank.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BankState {
+    /// Whether it answers.
+    pub up: bool,
+    /// The same in words.
+    pub state: String,
+    /// Whom it said that it hears.
+    pub hears: BankSet,
+    /// The view in which it said that it takes part.
+    pub active: Option<Ballot>,
+}
+
+/// Something that happened at this node.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// This bank has stamped an event.
+    Stamped(Seen),
+    /// An event has come from the bank that sent it.
+    Received(Seen),
+    /// Everything up to this clock has been taken in without a gap.
+    Taken(VectorClock),
+    /// A bank has everything up to this clock on disk, and is believed.
+    Durable(BankId, VectorClock),
+    /// The view in force has ended.
+    Frozen,
+    /// A view begins.
+    Installed {
+        /// Its name.
+        view: Ballot,
+        /// Its members.
+        members: BankSet,
+        /// Where it begins.
+        clock: VectorClock,
+        /// What every member has executed through.
+        position: Position,
+        /// What is executed first; whatever else is older never existed.
+        flush: Vec<Seen>,
+    },
+    /// This bank has executed an event.
+    Executed {
+        /// The event.
+        seen: Seen,
+        /// Position of its last request.
+        position: Position,
+        /// How many of its requests were done; the others were refused.
+        done: u32,
+    },
+    /// A peer says that it has executed through a position.
+    PeerExecuted(BankId, Position),
+    /// All members agree on this bank's own events up to this counter.
+    Agreed(u64),
+    /// What is known of every bank, by number.
+    Banks(Vec<BankState>),
+    /// What the log was told of views and banks.
+    Notice(String),
+    /// So many facts before this one were dropped.
+    Lost(u64),
+}
+
+/// A fact and when it happened.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    /// When.
+    pub at: Micros,
+    /// What.
+    pub fact: Fact,
+}

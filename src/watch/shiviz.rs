@@ -1,0 +1,52 @@
+//! The history as a log that ShiViz reads (I. Beschastnikh et al., 'Debugging Distributed Systems', 2016).
+//!
+//! ShiViz asks that each host's own counter begins at 1 and goes up by 1, and that a clock names only events of the
+//! log. Here events are forgotten and some never existed, so that each is counted by its rank among those of its bank
+//! that are in the log; who knew of whom stays the same.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::history::{History, Tracked};
+use crate::protocol::ids::BankId;
+
+/// The regular expression by which ShiViz parses the log; its first line.
+pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
+
+impl History {
+    /// All events that are remembered: the parser, an empty line (there is one execution), two lines an event.
+    #[must_use]
+    pub fn shiviz(&self) -> String {
+        let mut log = format!("{PARSER}\n\n");
+        let mut counters: BTreeMap<BankId, Vec<u64>> = BTreeMap::new();
+        for tracked in self.events.values().filter(|tracked| tracked.void.is_none()) {
+            counters.entry(tracked.seen.key.sender).or_default().push(tracked.seen.counter());
+        }
+        for tracked in self.events.values().filter(|tracked| tracked.void.is_none()) {
+            let clock: Vec<_> = tracked
+                .seen
+                .timestamp
+                .iter()
+                .map(|(bank, counter)| {
+                    let logged = counters.get(&bank).map_or(&[][..], Vec::as_slice);
+                    (bank, logged.partition_point(|other| *other <= counter))
+                })
+                .filter(|(_, rank)| *rank > 0)
+                .map(|(bank, rank)| format!("\"banco-{bank}\":{rank}"))
+                .collect();
+            let sender = tracked.seen.key.sender;
+            // Writing into a text cannot fail.
+            let _ = writeln!(log, "banco-{sender} {{{}}}\n{}", clock.join(","), described(tracked));
+        }
+        log
+    }
+}
+
+fn described(tracked: &Tracked) -> String {
+    let seen = &tracked.seen;
+    let came_of_it = match tracked.executed {
+        Some((_, position, done)) => format!("posição={position} resultado={done}/{}", seen.requests),
+        None => format!("na espera pedidos={}", seen.requests),
+    };
+    format!("{} carimbo={} soma={} visão={} {came_of_it}", seen.id, seen.timestamp, seen.key.sum, seen.key.view)
+}

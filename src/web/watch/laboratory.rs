@@ -1,0 +1,163 @@
+//! The laboratory's switches. They are there only where `nodes.json` has `"laboratory": true`, take only forms of
+//! this bank's own pages, and pass on to the other banks what concerns all.
+
+use std::time::Duration;
+
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, ORIGIN};
+use actix_web::web::{Data, Form};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::actors::laboratory::{Laboratory, Link};
+use crate::actors::replies::Submit;
+use crate::actors::time::unix_ms;
+use crate::http::{Bank, peer};
+use crate::ledger::{AccountNumber, Action, Amount, Centavos, Opening, PixType, Request, TypeAccount, UserName};
+use crate::protocol::ids::{BankId, EventId};
+use crate::web::session::is_own_form;
+use crate::wire::{self, BANK_HEADER};
+
+/// How long another bank may take to hear of a switch.
+const PASS_ON_WITHIN: Duration = Duration::from_secs(2);
+/// How much of the time that counts as silence a delay may be, as a divisor: event, acknowledgement and check follow
+/// one another.
+const DELAYS_IN_PATIENCE: u64 = 4;
+
+/// Who turns a switch.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// Somebody before a page of this bank.
+    Person,
+    /// Another bank, where somebody did.
+    Bank,
+}
+
+/// The laboratory, if there is one and the request may use it.
+fn allowed<'a>(bank: &'a Bank, request: &HttpRequest) -> Result<(&'a Laboratory, By), HttpResponse> {
+    let laboratory = bank.actors.laboratory.as_ref().ok_or_else(|| HttpResponse::NotFound().finish())?;
+    if peer(bank, request).is_ok() {
+        return Ok((laboratory, By::Bank));
+    }
+    // Every browser names the origin of a form that it posts.
+    if request.headers().contains_key(ORIGIN) && is_own_form(request) {
+        return Ok((laboratory, By::Person));
+    }
+    Err(HttpResponse::Forbidden().finish())
+}
+
+/// The state of the switches for a script, the page again for everybody else.
+fn done(laboratory: &Laboratory, request: &HttpRequest) -> HttpResponse {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("application/json") {
+        HttpResponse::Ok().json(laboratory.weather())
+    } else {
+        HttpResponse::SeeOther().insert_header((LOCATION, "/consorcio")).finish()
+    }
+}
+
+/// Turns the same switch at all other banks; one that does not answer stays as it is.
+fn pass_on(bank: &Bank, request: &HttpRequest, form: String) {
+    for other in BankId::all(bank.config.nodes.len()).filter(|other| *other != bank.me) {
+        let url = format!("{}{}", bank.config.nodes[other.index()].url(), request.path());
+        let sending = wire::client(1, PASS_ON_WITHIN)
+            .post(url)
+            .insert_header((AUTHORIZATION, format!("Bearer {}", bank.secret)))
+            .insert_header((BANK_HEADER, bank.me.to_string()))
+            .insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"))
+            .send_body(form.clone());
+        let me = bank.me;
+        actix_web::rt::spawn(async move {
+            if let Err(error) = sending.await {
+                log::info!("banco {me}: o laboratório não alcança o banco {other}: {error}");
+            }
+        });
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Delay {
+    atraso_ms: u64,
+}
+
+/// `POST /consorcio/laboratorio/atraso`: holds back all messages between all banks.
+pub(super) async fn slow_down(bank: Data<Bank>, request: HttpRequest, form: Form<Delay>) -> HttpResponse {
+    let (laboratory, by) = match allowed(&bank, &request) {
+        Ok(allowed) => allowed,
+        Err(refused) => return refused,
+    };
+    let delay_ms = form.atraso_ms.min(bank.config.heartbeat.failure_after_ms / DELAYS_IN_PATIENCE);
+    laboratory.slow_down(delay_ms);
+    if by == By::Person {
+        pass_on(&bank, &request, format!("atraso_ms={delay_ms}"));
+    }
+    done(laboratory, &request)
+}
+
+#[derive(Deserialize)]
+pub(super) struct LinkForm {
+    banco: BankId,
+    estado: Link,
+}
+
+/// `POST /consorcio/laboratorio/ligacao`: stops, cuts or heals the link between this bank and another.
+pub(super) async fn set_link(bank: Data<Bank>, request: HttpRequest, form: Form<LinkForm>) -> HttpResponse {
+    let (laboratory, by) = match allowed(&bank, &request) {
+        Ok(allowed) => allowed,
+        Err(refused) => return refused,
+    };
+    let LinkForm { banco, estado } = *form;
+    if by == By::Bank || banco == bank.me || banco.index() >= bank.config.nodes.len() {
+        return HttpResponse::BadRequest().finish();
+    }
+    log::warn!("banco {}: laboratório: ligação com o banco {banco}: {estado:?}", bank.me);
+    laboratory.set(banco, estado);
+    done(laboratory, &request)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Trial {
+    onde: Where,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Where {
+    Aqui,
+    Todos,
+}
+
+/// `POST /consorcio/laboratorio/evento`: sends a trial event here, or at all banks at once.
+pub(super) async fn send_trial(bank: Data<Bank>, request: HttpRequest, form: Form<Trial>) -> HttpResponse {
+    let (laboratory, by) = match allowed(&bank, &request) {
+        Ok(allowed) => allowed,
+        Err(refused) => return refused,
+    };
+    if by == By::Person && matches!(form.onde, Where::Todos) {
+        pass_on(&bank, &request, "onde=aqui".into());
+    }
+    // Nobody waits for the outcome: the page shows it.
+    match bank.actors.routes.replies.send(Submit(trial(&bank).to_raw())).await {
+        Ok(_) => done(laboratory, &request),
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+/// A request that every ledger refuses and nothing remembers: an account opened with less than the least.
+fn trial(bank: &Bank) -> Request {
+    Request {
+        id: EventId::new(bank.me, &Uuid::new_v4().to_string()),
+        at_ms: unix_ms(),
+        key: None,
+        by: None,
+        action: Action::CreateAccount(Opening {
+            user_name: UserName::parse("laboratorio").expect("a user name of letters"),
+            type_account: TypeAccount::Pf,
+            pix_type: PixType::NumConta,
+            users: Vec::new(),
+            value_init: Amount::parse(Centavos::new(1)).expect("one centavo is an amount"),
+            numbers: vec![AccountNumber::parse("100000").expect("six digits")],
+            random_key: "laboratorio".into(),
+        }),
+    }
+}

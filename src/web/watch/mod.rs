@@ -1,0 +1,136 @@
+//! The consortium page: every event, stamp, acknowledgement and view as they happen at this bank, and the laboratory.
+//!
+//! The page is drawn by `assets/watch.js` from snapshots that one stream carries to all who watch; stepping back asks
+//! for the snapshot of a moment. What an event asks for is never in them.
+
+mod laboratory;
+mod texts;
+
+use std::convert::Infallible;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, HeaderName};
+use actix_web::web::{Data, Query, ServiceConfig, get, post};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use futures_util::stream;
+use serde::Deserialize;
+
+use self::texts::TEXTS;
+use super::frame::Frame;
+use super::page;
+use crate::actors::laboratory::{DELAY_MAX_MS, Weather};
+use crate::actors::watch::{ShiViz, SnapshotAt, Subscribe};
+use crate::http::Bank;
+use crate::protocol::ids::BankId;
+use crate::watch::{EventNow, Micros, Snapshot};
+
+/// Tells proxies not to gather a stream before they pass it on.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The page's routes.
+pub(super) fn configure(app: &mut ServiceConfig) {
+    app.route("/consorcio", get().to(show))
+        .route("/consorcio/eventos", get().to(stream_events))
+        .route("/consorcio/estado", get().to(state))
+        .route("/consorcio/shiviz.log", get().to(shiviz))
+        .route("/consorcio/laboratorio/atraso", post().to(laboratory::slow_down))
+        .route("/consorcio/laboratorio/ligacao", post().to(laboratory::set_link))
+        .route("/consorcio/laboratorio/evento", post().to(laboratory::send_trial));
+}
+
+#[derive(Template)]
+#[template(path = "watch/page.html")]
+struct Page {
+    frame: Frame,
+    /// Names of the banks by number.
+    names: Vec<String>,
+    names_json: String,
+    texts_json: String,
+    me: BankId,
+    now: Snapshot,
+    laboratory: Option<Weather>,
+    delays_ms: Vec<u64>,
+}
+
+impl Page {
+    fn name(&self, bank: &BankId) -> &str {
+        self.names.get(bank.index()).map_or("", String::as_str)
+    }
+
+    fn others(&self) -> impl Iterator<Item = (BankId, &String)> {
+        BankId::all(self.names.len()).zip(&self.names).filter(|(bank, _)| *bank != self.me)
+    }
+
+    fn waits(&self, event: &EventNow) -> String {
+        texts::waits(&event.waits, &self.names)
+    }
+}
+
+fn gone() -> HttpResponse {
+    HttpResponse::InternalServerError().finish()
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("texts and names are JSON")
+}
+
+/// `GET /consorcio`
+async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    let Ok(told) = bank.actors.routes.watch.send(SnapshotAt(None)).await else { return gone() };
+    let names: Vec<_> = bank.config.nodes.iter().map(|node| node.name.clone()).collect();
+    let template = Page {
+        frame: Frame::of(&bank, &request).await,
+        names_json: json(&names),
+        names,
+        texts_json: json(&TEXTS.iter().copied().collect::<std::collections::BTreeMap<_, _>>()),
+        me: bank.me,
+        now: told.now,
+        laboratory: bank.actors.laboratory.as_ref().map(|laboratory| laboratory.weather()),
+        delays_ms: [0, 200, 500, 1_000, DELAY_MAX_MS].into(),
+    };
+    page(StatusCode::OK, &template)
+}
+
+/// `GET /consorcio/eventos`: a snapshot after every change, a few times a second. A slow reader misses some.
+async fn stream_events(bank: Data<Bank>) -> HttpResponse {
+    let Ok(subscribed) = bank.actors.routes.watch.send(Subscribe).await else { return gone() };
+    let Some(latest) = subscribed else { return HttpResponse::ServiceUnavailable().finish() };
+    let events = stream::unfold((latest, true), async |(mut latest, is_first)| {
+        if !is_first {
+            latest.changed().await.ok()?;
+        }
+        let text = latest.borrow_and_update().clone();
+        Some((Ok::<_, Infallible>(text), (latest, false)))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((ACCEL_BUFFERING, "no"))
+        .streaming(events)
+}
+
+/// Which moment is asked for.
+#[derive(Deserialize)]
+struct Moment {
+    /// Microseconds since the node started; now if absent.
+    ate: Option<Micros>,
+}
+
+/// `GET /consorcio/estado?ate=`: how everything stood at a moment, as one message of the stream.
+async fn state(bank: Data<Bank>, moment: Query<Moment>) -> HttpResponse {
+    match bank.actors.routes.watch.send(SnapshotAt(moment.ate)).await {
+        Ok(told) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(told),
+        Err(_) => gone(),
+    }
+}
+
+/// `GET /consorcio/shiviz.log`
+async fn shiviz(bank: Data<Bank>) -> HttpResponse {
+    let Ok(log) = bank.actors.routes.watch.send(ShiViz).await else { return gone() };
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"shiviz.log\""))
+        .body(log)
+}

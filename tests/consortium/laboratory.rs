@@ -1,0 +1,104 @@
+//! The laboratory's switches between real banks: what they do is what a bad network would do, and can be seen.
+
+use std::time::{Duration, Instant};
+
+use netbanking::wire;
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Three banks with a laboratory, all ready.
+async fn laboratory() -> Cluster {
+    let cluster = Cluster::prepare(3, "sessions");
+    let text = std::fs::read_to_string(cluster.nodes_json()).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["laboratory"] = json!(true);
+    std::fs::write(cluster.nodes_json(), config.to_string()).unwrap();
+    cluster.start_all().await;
+    cluster
+}
+
+/// Turns a switch on the page of a bank.
+async fn turn(cluster: &Cluster, bank: usize, switch: &str, form: &str) {
+    let origin = cluster.url(bank, "");
+    let answer = wire::client(1, Duration::from_secs(5))
+        .post(cluster.url(bank, &format!("/consorcio/laboratorio/{switch}")))
+        .insert_header(("origin", origin))
+        .insert_header(("content-type", "application/x-www-form-urlencoded"))
+        .send_body(form.to_owned())
+        .await
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 303, "{switch} {form}");
+}
+
+async fn told(cluster: &Cluster, bank: usize) -> Value {
+    let client = wire::client(1, Duration::from_secs(5));
+    let mut answer = client.get(cluster.url(bank, "/consorcio/estado")).send().await.unwrap();
+    serde_json::from_slice(&answer.body().limit(1 << 20).await.unwrap()).unwrap()
+}
+
+/// Waits until something can be seen on the page of a bank.
+async fn until(cluster: &Cluster, bank: usize, what: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let told = told(cluster, bank).await;
+        if what(&told) {
+            return told;
+        }
+        assert!(Instant::now() < deadline, "bank {bank} shows {told}");
+        actix_rt::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The ids of the executed events that a page shows, in order.
+fn order(told: &Value) -> Vec<String> {
+    let events = told["now"]["events"].as_array().unwrap().iter();
+    events.filter(|event| !event["executed"].is_null()).map(|event| event["id"].to_string()).collect()
+}
+
+#[actix_rt::test]
+async fn an_event_waits_for_the_bank_behind_a_stopped_link_and_says_so_until_it_comes_through() {
+    let cluster = laboratory().await;
+    turn(&cluster, 0, "ligacao", "banco=2&estado=stopped").await;
+    turn(&cluster, 0, "evento", "onde=aqui").await;
+    let waits = json!([{"kind": "acknowledgements", "banks": [2]}]);
+    until(&cluster, 0, |told| told["now"]["events"][0]["waits"] == waits).await;
+    turn(&cluster, 0, "ligacao", "banco=2&estado=healed").await;
+    for bank in 0..3 {
+        until(&cluster, bank, |told| order(told).len() == 1).await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_cut_link_is_noticed_on_both_sides_as_a_broken_one_and_heals() {
+    let cluster = laboratory().await;
+    turn(&cluster, 0, "ligacao", "banco=1&estado=cut").await;
+    let up = |told: &Value, bank: usize| told["now"]["banks"][bank]["up"] == true;
+    until(&cluster, 0, |told| !up(told, 1) && up(told, 2)).await;
+    until(&cluster, 1, |told| !up(told, 0) && up(told, 2)).await;
+    turn(&cluster, 0, "ligacao", "banco=1&estado=healed").await;
+    cluster.wait_members(&[0, 1, 2]).await;
+}
+
+#[actix_rt::test]
+async fn in_slow_motion_concurrent_events_of_all_banks_take_their_time_and_come_in_one_order_everywhere() {
+    let cluster = laboratory().await;
+    turn(&cluster, 1, "atraso", "atraso_ms=400").await;
+    for bank in 0..3 {
+        until(&cluster, bank, |told| told["weather"]["delay_ms"] == 400).await;
+    }
+    turn(&cluster, 0, "evento", "onde=todos").await;
+    let mut orders = Vec::new();
+    for bank in 0..3 {
+        let told = until(&cluster, bank, |told| order(told).len() == 3).await;
+        let events = told["now"]["events"].as_array().unwrap();
+        let own = events.iter().find(|event| event["sender"] == bank).unwrap();
+        let took = own["executed"]["at"].as_u64().unwrap() - own["first"].as_u64().unwrap();
+        assert!(took >= 800_000, "there and back again are two messages, not {took} µs");
+        assert!(events.iter().all(|event| event["concurrent"] == true), "{told}");
+        orders.push(order(&told));
+    }
+    assert!(orders.iter().all(|order| order == &orders[0]), "{orders:?}");
+}
