@@ -200,7 +200,7 @@
   function drawBanks(now) {
     put('bancos', ...now.banks.map((bank) => element('tr', { class: bank.up ? null : 'down' },
       element('th', { scope: 'row' }, names[bank.bank]),
-      cell(bank.state), cell(text(bank.member ? 'member' : 'outside')),
+      cell(bank.state), cell(bank.member ? text('member') : text('outside')),
       cell(bank.hears.map((other) => names[other]).join(', ')),
       cell(stamp(bank.bank === me ? now.clock : bank.durable ?? []), { class: 'number' }),
       cell(bank.durable ? stamp(bank.durable) : '–', { class: 'number' }),

@@ -129,6 +129,7 @@ struct Written {
     check_digits: bool,
     #[serde(default)]
     journal: JournalLimits,
+    #[serde(default)]
     laboratory: bool,
 }
 

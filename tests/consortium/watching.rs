@@ -89,7 +89,9 @@ async fn a_hundred_open_pages_cost_less_than_a_tenth_of_the_throughput() {
         let watched = packages_per_second(&cluster, seconds);
         let bytes = pages.close();
         assert!(bytes > PAGES as u64 * 10_000, "nobody was told anything: {bytes} bytes");
-        println!("round {round}: {alone:.0} packages/s alone, {watched:.0} with {PAGES} pages open, {bytes} bytes sent");
+        println!(
+            "round {round}: {alone:.0} packages/s alone, {watched:.0} with {PAGES} pages open, {bytes} bytes sent"
+        );
         shares.push(watched / alone);
     }
     let share = median(shares);

@@ -33,11 +33,20 @@ impl Answer {
 
 /// A consortium of `banks` of which only bank `me` exists.
 pub(crate) async fn bank(me: u16, banks: usize, customer_auth: &str) -> (Bank, TempDir) {
+    start(me, banks, serde_json::json!({"customer_auth": customer_auth})).await
+}
+
+/// The same with a laboratory.
+pub(crate) async fn laboratory(me: u16, banks: usize) -> (Bank, TempDir) {
+    start(me, banks, serde_json::json!({"laboratory": true})).await
+}
+
+async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, TempDir) {
     let nodes: Vec<_> = (0..banks)
         .map(|index| serde_json::json!({"name": format!("Banco {index}"), "host": "127.0.0.1", "port": 1 + 2 * index, "heartbeat_port": 2 + 2 * index}))
         .collect();
-    let text = serde_json::json!({"nodes": nodes, "customer_auth": customer_auth}).to_string();
-    let config = Config::parse(&text).unwrap();
+    written["nodes"] = nodes.into();
+    let config = Config::parse(&written.to_string()).unwrap();
     let data = tempfile::tempdir().unwrap();
     let pings = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let actors = actors::node::start(BankId(me), &config, data.path(), SECRET, pings).unwrap();

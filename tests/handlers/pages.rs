@@ -376,7 +376,7 @@ async fn a_package_is_built_tried_out_and_sent_without_a_script() {
     assert_eq!(page.values("op"), [ops[0].clone()]);
     let key = page.value("chave");
     let page = ana.post("/pacote", &[("chave", &key), ("op", &ops[0]), ("acao", "confirmar")]).await;
-    page.is(200).has("Pacote executado").has("Posição 6").has("R$\u{a0}70,00");
+    page.is(200).has("Pacote executado").has("Posição 7").has("R$\u{a0}70,00");
     ana.post("/pacote", &[("chave", "k2"), ("acao", "confirmar")]).await.is(400).has("está vazio");
     bia.get("/").await.has("R$\u{a0}80,00");
 }

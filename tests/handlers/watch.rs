@@ -9,18 +9,15 @@ use actix_web::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATIO
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, Error, web};
 use futures_util::future::poll_fn;
-use netbanking::actors::laboratory::Laboratory;
 use netbanking::actors::watch::{EndStreams, STREAMS_MAX, Subscribe};
 use netbanking::http::Bank;
 use netbanking::protocol::ids::{BankId, BankSet};
 use netbanking::wire::BANK_HEADER;
 use serde_json::{Value, json};
 
-use super::harness::{SECRET, bank, call, post, ready};
+use super::harness::{SECRET, bank, call, laboratory, post, ready};
 
-async fn pages(
-    bank: &Bank,
-) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
+async fn pages(bank: &Bank) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
     test::init_service(App::new().configure(netbanking::web::configure(web::Data::new(bank.clone())))).await
 }
 
@@ -79,8 +76,7 @@ where
 
 #[actix_web::test]
 async fn a_trial_event_is_ordered_and_refused_and_its_story_told() {
-    let (mut bank, _data) = bank(0, 1, "sessions").await;
-    bank.actors.laboratory = Some(Laboratory::default());
+    let (bank, _data) = laboratory(0, 1).await;
     let service = pages(&bank).await;
     ready(&service).await;
     assert_eq!(status_of(&service, turn("evento", "onde=aqui")).await, 200);
@@ -130,8 +126,7 @@ async fn nothing_of_a_customer_is_shown_anywhere() {
 
 #[actix_web::test]
 async fn the_stream_begins_at_once_tells_of_what_happens_and_ends_when_the_bank_stops() {
-    let (mut bank, _data) = bank(0, 1, "sessions").await;
-    bank.actors.laboratory = Some(Laboratory::default());
+    let (bank, _data) = laboratory(0, 1).await;
     let service = pages(&bank).await;
     ready(&service).await;
     let response = test::call_service(&service, TestRequest::get().uri("/consorcio/eventos").to_request()).await;
@@ -180,8 +175,7 @@ async fn without_a_laboratory_there_are_no_switches() {
 
 #[actix_web::test]
 async fn only_a_page_of_the_bank_itself_turns_a_switch() {
-    let (mut bank, _data) = bank(0, 3, "sessions").await;
-    bank.actors.laboratory = Some(Laboratory::default());
+    let (bank, _data) = laboratory(0, 3).await;
     let service = pages(&bank).await;
     let cut = || turn("ligacao", "banco=1&estado=cut");
     let mut without_origin = TestRequest::post().uri("/consorcio/laboratorio/ligacao");
@@ -211,8 +205,7 @@ async fn only_a_page_of_the_bank_itself_turns_a_switch() {
 
 #[actix_web::test]
 async fn another_bank_passes_on_a_delay_and_may_not_cut_a_link_here() {
-    let (mut bank, _data) = bank(0, 3, "sessions").await;
-    bank.actors.laboratory = Some(Laboratory::default());
+    let (bank, _data) = laboratory(0, 3).await;
     let service = pages(&bank).await;
     let passed_on = |switch: &str, form: &'static str, secret: &str| {
         TestRequest::post()
@@ -231,8 +224,7 @@ async fn another_bank_passes_on_a_delay_and_may_not_cut_a_link_here() {
 
 #[actix_web::test]
 async fn what_comes_over_a_closed_link_is_refused_and_messages_about_views_pass_a_stopped_one() {
-    let (mut bank, _data) = bank(0, 3, "sessions").await;
-    bank.actors.laboratory = Some(Laboratory::default());
+    let (bank, _data) = laboratory(0, 3).await;
     let service = pages(&bank).await;
     let from_peer = |path: &str, body: &str| {
         post(path, body.to_owned())
@@ -241,19 +233,18 @@ async fn what_comes_over_a_closed_link_is_refused_and_messages_about_views_pass_
     };
     let envelope = || from_peer("/peer/envelope", r#"{"from": 1}"#);
     let view = || from_peer("/peer/view", r#"{"Stop": {"round": 1, "coordinator": 1}}"#);
-    let laboratory = bank.actors.laboratory.clone().unwrap();
-    laboratory.set(BankId(1), netbanking::actors::laboratory::Link::Stopped);
+    let links = bank.actors.laboratory.clone().unwrap();
+    links.set(BankId(1), netbanking::actors::laboratory::Link::Stopped);
     assert_eq!((status_of(&service, envelope()).await, status_of(&service, view()).await), (503, 200));
-    laboratory.set(BankId(1), netbanking::actors::laboratory::Link::Cut);
+    links.set(BankId(1), netbanking::actors::laboratory::Link::Cut);
     assert_eq!((status_of(&service, envelope()).await, status_of(&service, view()).await), (503, 503));
-    laboratory.set(BankId(1), netbanking::actors::laboratory::Link::Healed);
+    links.set(BankId(1), netbanking::actors::laboratory::Link::Healed);
     assert_eq!(status_of(&service, envelope()).await, 409, "no view is in force here");
 }
 
 #[actix_web::test]
 async fn a_first_view_weighs_little() {
-    let (mut bank, _data) = bank(0, 3, "sessions").await;
-    bank.actors.laboratory = Some(Laboratory::default());
+    let (bank, _data) = laboratory(0, 3).await;
     let service = pages(&bank).await;
     let (_, page) = text(&service, "/consorcio").await;
     let mut bytes = page.len();

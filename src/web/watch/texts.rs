@@ -56,12 +56,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("after_first", "É o primeiro dos eventos mostrados."),
     ("after_concurrent", "Os dois são concorrentes: nenhum dos remetentes sabia do evento do outro."),
     ("after_caused", "O remetente já sabia de {antes} quando carimbou este."),
-    ("time_column", "Depois de"),
     ("link_healed", "aberta"),
     ("link_stopped", "parada: só batimentos passam"),
     ("link_cut", "cortada"),
     ("delay", "Atraso agora: {atraso} ms"),
-    ("position", "posição {posicao}"),
     ("lost", "{fatos} fatos não couberam na memória de observação."),
 ];
 
