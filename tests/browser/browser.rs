@@ -133,11 +133,6 @@ impl Browser {
         }
     }
 
-    pub(crate) async fn does_not_see(&self, text: &str) {
-        let page = self.text().await;
-        assert!(!page.contains(text), "the page says {text:?}:\n{page}");
-    }
-
     /// Waits for an element of the page.
     pub(crate) async fn find(&self, css: &str) -> Element {
         let found = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY).for_element(Locator::Css(css)).await;
@@ -176,12 +171,33 @@ impl Browser {
 
     /// Presses a button or follows a link by what stands on it.
     pub(crate) async fn press(&self, label: &str) {
-        let path = format!("//*[self::button or self::a][starts-with(normalize-space(.), '{label}')]");
+        let path = format!(
+            "//*[self::button or self::a or self::summary][starts-with(concat(normalize-space(.), ' '), '{label} ')]"
+        );
         let wait = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY);
         match wait.for_element(Locator::XPath(&path)).await {
             Ok(button) => button.click().await.unwrap(),
             Err(error) => panic!("no {label}: {error}\n{}", self.text().await),
         }
+    }
+
+    /// Clicks on what a selector names, wherever on the page it is.
+    pub(crate) async fn click(&self, css: &str) {
+        let element = self.find(css).await;
+        // Smooth scrolling and what lies above must not decide whether a click arrives.
+        let script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})";
+        self.client.execute(script, vec![serde_json::to_value(&element).unwrap()]).await.unwrap();
+        element.click().await.unwrap();
+    }
+
+    /// Presses a key where the keyboard stands.
+    pub(crate) async fn key(&self, key: &str) {
+        self.client.active_element().await.unwrap().send_keys(key).await.unwrap();
+    }
+
+    /// The same for a script that answers later, through its last argument.
+    pub(crate) async fn evaluate_later(&self, script: &str) -> Value {
+        self.client.execute_async(script, vec![]).await.unwrap()
     }
 
     /// Runs a script as the browser's own tools do, whatever the page may run itself.

@@ -12,3 +12,4 @@ mod cluster;
 mod faults;
 mod people;
 mod walk;
+mod watch;

@@ -18,12 +18,6 @@ impl Browser {
         self.sees(&format!("Olá, {name}")).await;
     }
 
-    pub(crate) async fn log_in(&self, cluster: &Cluster, bank: usize, user: &str) {
-        self.open(&cluster.url(bank, "/entrar")).await;
-        self.type_login(user).await;
-        self.sees("Olá, ").await;
-    }
-
     pub(crate) async fn type_login(&self, user: &str) {
         self.fill("usuario", user).await;
         self.fill("senha", PASSWORD).await;

@@ -72,6 +72,17 @@ impl Cluster {
         cluster
     }
 
+    /// Starts a consortium with a laboratory and waits until all its banks take writes.
+    pub(crate) async fn start_laboratory(banks: usize) -> Cluster {
+        let cluster = Cluster::prepare(banks, "sessions");
+        let text = std::fs::read_to_string(cluster.nodes_json()).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["laboratory"] = true.into();
+        std::fs::write(cluster.nodes_json(), config.to_string()).unwrap();
+        cluster.start_all().await;
+        cluster
+    }
+
     pub(crate) async fn start_all(&self) {
         for bank in 0..self.banks() {
             self.start_bank(bank);

@@ -9,17 +9,6 @@ use crate::cluster::Cluster;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Three banks with a laboratory, all ready.
-async fn laboratory() -> Cluster {
-    let cluster = Cluster::prepare(3, "sessions");
-    let text = std::fs::read_to_string(cluster.nodes_json()).unwrap();
-    let mut config: Value = serde_json::from_str(&text).unwrap();
-    config["laboratory"] = json!(true);
-    std::fs::write(cluster.nodes_json(), config.to_string()).unwrap();
-    cluster.start_all().await;
-    cluster
-}
-
 /// Turns a switch on the page of a bank.
 async fn turn(cluster: &Cluster, bank: usize, switch: &str, form: &str) {
     let origin = cluster.url(bank, "");
@@ -60,7 +49,7 @@ fn order(told: &Value) -> Vec<String> {
 
 #[actix_rt::test]
 async fn an_event_waits_for_the_bank_behind_a_stopped_link_and_says_so_until_it_comes_through() {
-    let cluster = laboratory().await;
+    let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 0, "ligacao", "banco=2&estado=stopped").await;
     turn(&cluster, 0, "evento", "onde=aqui").await;
     let waits = json!([{"kind": "acknowledgements", "banks": [2]}]);
@@ -73,7 +62,7 @@ async fn an_event_waits_for_the_bank_behind_a_stopped_link_and_says_so_until_it_
 
 #[actix_rt::test]
 async fn a_cut_link_is_noticed_on_both_sides_as_a_broken_one_and_heals() {
-    let cluster = laboratory().await;
+    let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 0, "ligacao", "banco=1&estado=cut").await;
     let up = |told: &Value, bank: usize| told["now"]["banks"][bank]["up"] == true;
     until(&cluster, 0, |told| !up(told, 1) && up(told, 2)).await;
@@ -84,7 +73,7 @@ async fn a_cut_link_is_noticed_on_both_sides_as_a_broken_one_and_heals() {
 
 #[actix_rt::test]
 async fn in_slow_motion_concurrent_events_of_all_banks_take_their_time_and_come_in_one_order_everywhere() {
-    let cluster = laboratory().await;
+    let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 1, "atraso", "atraso_ms=400").await;
     for bank in 0..3 {
         until(&cluster, bank, |told| told["weather"]["delay_ms"] == 400).await;

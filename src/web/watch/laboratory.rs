@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, ORIGIN};
 use actix_web::web::{Data, Form};
 use actix_web::{HttpRequest, HttpResponse};
@@ -34,8 +35,8 @@ enum By {
 }
 
 /// The laboratory, if there is one and the request may use it.
-fn allowed<'a>(bank: &'a Bank, request: &HttpRequest) -> Result<(&'a Laboratory, By), HttpResponse> {
-    let laboratory = bank.actors.laboratory.as_ref().ok_or_else(|| HttpResponse::NotFound().finish())?;
+fn allowed<'a>(bank: &'a Bank, request: &HttpRequest) -> Result<(&'a Laboratory, By), StatusCode> {
+    let laboratory = bank.actors.laboratory.as_ref().ok_or(StatusCode::NOT_FOUND)?;
     if peer(bank, request).is_ok() {
         return Ok((laboratory, By::Bank));
     }
@@ -43,7 +44,7 @@ fn allowed<'a>(bank: &'a Bank, request: &HttpRequest) -> Result<(&'a Laboratory,
     if request.headers().contains_key(ORIGIN) && is_own_form(request) {
         return Ok((laboratory, By::Person));
     }
-    Err(HttpResponse::Forbidden().finish())
+    Err(StatusCode::FORBIDDEN)
 }
 
 /// The state of the switches for a script, the page again for everybody else.
@@ -84,7 +85,7 @@ pub(super) struct Delay {
 pub(super) async fn slow_down(bank: Data<Bank>, request: HttpRequest, form: Form<Delay>) -> HttpResponse {
     let (laboratory, by) = match allowed(&bank, &request) {
         Ok(allowed) => allowed,
-        Err(refused) => return refused,
+        Err(status) => return HttpResponse::new(status),
     };
     let delay_ms = form.atraso_ms.min(bank.config.heartbeat.failure_after_ms / DELAYS_IN_PATIENCE);
     laboratory.slow_down(delay_ms);
@@ -104,7 +105,7 @@ pub(super) struct LinkForm {
 pub(super) async fn set_link(bank: Data<Bank>, request: HttpRequest, form: Form<LinkForm>) -> HttpResponse {
     let (laboratory, by) = match allowed(&bank, &request) {
         Ok(allowed) => allowed,
-        Err(refused) => return refused,
+        Err(status) => return HttpResponse::new(status),
     };
     let LinkForm { banco, estado } = *form;
     if by == By::Bank || banco == bank.me || banco.index() >= bank.config.nodes.len() {
@@ -131,7 +132,7 @@ enum Where {
 pub(super) async fn send_trial(bank: Data<Bank>, request: HttpRequest, form: Form<Trial>) -> HttpResponse {
     let (laboratory, by) = match allowed(&bank, &request) {
         Ok(allowed) => allowed,
-        Err(refused) => return refused,
+        Err(status) => return HttpResponse::new(status),
     };
     if by == By::Person && matches!(form.onde, Where::Todos) {
         pass_on(&bank, &request, "onde=aqui".into());

@@ -1,0 +1,160 @@
+//! The consortium page before real eyes: three banks with a laboratory, and a browser at each.
+
+use std::time::{Duration, Instant};
+
+use crate::browser::{Browser, Driver};
+use crate::cluster::Cluster;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn page(cluster: &Cluster, driver: &Driver, bank: usize) -> Browser {
+    let page = driver.browser().await;
+    page.open(&cluster.url(bank, "/consorcio")).await;
+    until(&page, "return document.getElementById('situacao').textContent === 'Ao vivo'").await;
+    page
+}
+
+/// Waits until a script says so.
+async fn until(page: &Browser, script: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while page.evaluate(script).await != true {
+        assert!(Instant::now() < deadline, "this does not become true: {script}\n{}", page.text().await);
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until so many events are executed on the page; answers their ids in the order that it shows.
+async fn order(page: &Browser, count: usize) -> Vec<String> {
+    until(page, &format!("return document.querySelectorAll('#ordem li').length >= {count}")).await;
+    let ids = page.evaluate("return [...document.querySelectorAll('#ordem li')].map(li => li.dataset.id)").await;
+    serde_json::from_value(ids).unwrap()
+}
+
+async fn text(page: &Browser, id: &str) -> String {
+    page.text_of(&format!("#{id}")).await
+}
+
+#[actix_rt::test]
+async fn events_just_sent_at_several_banks_are_drawn_on_all_pages_in_the_same_order() {
+    let cluster = Cluster::start_laboratory(3).await;
+    let driver = Driver::start();
+    let mut pages = Vec::new();
+    for bank in 0..3 {
+        pages.push(page(&cluster, &driver, bank).await);
+    }
+    pages[2].click("#evento-aqui").await;
+    order(&pages[0], 1).await;
+    pages[1].click("#evento-todos").await;
+    pages[0].click("#evento-aqui").await;
+    let mut orders = Vec::new();
+    for page in &pages {
+        let order = order(page, 5).await;
+        for id in &order {
+            let drawn = format!("return !!document.querySelector('#diagrama .event.executed[data-id=\"{id}\"]')");
+            until(page, &drawn).await;
+        }
+        orders.push(order);
+    }
+    assert!(orders.iter().all(|order| order == &orders[0]), "{orders:?}");
+    let concurrent = "return document.querySelectorAll('#diagrama .event.concurrent').length >= 3";
+    until(&pages[0], concurrent).await;
+    for page in pages {
+        page.close().await;
+    }
+}
+
+#[actix_rt::test]
+async fn the_picture_can_be_held_and_gone_through_step_by_step() {
+    let cluster = Cluster::start_laboratory(3).await;
+    let driver = Driver::start();
+    let page = page(&cluster, &driver, 0).await;
+    page.click("#evento-aqui").await;
+    order(&page, 1).await;
+    until(&page, "return document.querySelectorAll('#espera li').length === 0").await;
+
+    page.click("#pausar").await;
+    let held = page.evaluate("return document.getElementById('consorcio').dataset.at").await;
+    page.click("#evento-aqui").await;
+    let other = cluster.url(0, "/consorcio/estado");
+    let both = format!(
+        "const done = arguments[arguments.length - 1]; fetch('{other}').then(answer => answer.json())
+         .then(told => done(told.now.events.filter(event => event.executed).length >= 2))"
+    );
+    while page.evaluate_later(&both).await != true {}
+    assert_eq!(page.evaluate("return document.getElementById('consorcio').dataset.at").await, held);
+    assert_eq!(page.evaluate("return document.querySelectorAll('#ordem li').length").await, 1);
+
+    // Back until the event is not executed yet: it waits, and the page says for whom.
+    let at = "return document.getElementById('consorcio').dataset.at";
+    while page.evaluate("return document.querySelectorAll('#ordem li').length").await == 1 {
+        let before = page.evaluate(at).await;
+        page.click("#atras").await;
+        until(&page, &format!("return document.getElementById('consorcio').dataset.at !== {before}")).await;
+    }
+    assert!(text(&page, "espera").await.contains("Espera:"), "{}", text(&page, "espera").await);
+    page.click("#adiante").await;
+    order(&page, 1).await;
+    page.click("#pausar").await;
+    order(&page, 2).await;
+    assert_eq!(text(&page, "situacao").await, "Ao vivo");
+    page.close().await;
+}
+
+#[actix_rt::test]
+async fn an_event_tells_its_story_to_a_click_and_to_the_keyboard() {
+    let cluster = Cluster::start_laboratory(3).await;
+    let driver = Driver::start();
+    let page = page(&cluster, &driver, 0).await;
+    page.click("#evento-aqui").await;
+    order(&page, 1).await;
+    page.click("#evento-aqui").await;
+    let ids = order(&page, 2).await;
+    until(&page, "return document.querySelectorAll('#espera li').length === 0").await;
+
+    page.click(&format!("#diagrama .dot[data-id=\"{}\"]", ids[1])).await;
+    until(&page, "return document.getElementById('historia-titulo').textContent.startsWith('Evento 0·2')").await;
+    let story = text(&page, "historia").await;
+    for told in ["Carimbado neste banco", "Banco 1 tem o evento em disco", "Banco 2 tem o evento em disco", "posição 2"]
+    {
+        assert!(story.contains(told), "{told}: {story}");
+    }
+    assert!(story.contains("Vem depois de 0·1 porque a soma do seu carimbo é maior"), "{story}");
+
+    // From where the keyboard stands, one to the left, and Enter.
+    page.key("\u{E012}").await;
+    until(&page, &format!("return document.activeElement.dataset.id === '{}'", ids[0])).await;
+    page.key("\u{E007}").await;
+    until(&page, "return document.getElementById('historia-titulo').textContent.startsWith('Evento 0·1')").await;
+    page.close().await;
+}
+
+#[actix_rt::test]
+async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_link_is_healed() {
+    let cluster = Cluster::start_laboratory(3).await;
+    let driver = Driver::start();
+    let page = page(&cluster, &driver, 0).await;
+    page.click("#parar-2").await;
+    until(&page, "return document.querySelector('[data-ligacao=\"2\"]').textContent.startsWith('parada')").await;
+    page.click("#evento-aqui").await;
+    let waits = "return document.getElementById('espera').textContent.includes('falta a confirmação de Banco 2')";
+    until(&page, waits).await;
+    page.click("#religar-2").await;
+    order(&page, 1).await;
+    page.close().await;
+}
+
+#[actix_rt::test]
+async fn the_page_has_no_serious_fault_of_accessibility() {
+    let cluster = Cluster::start_laboratory(3).await;
+    let driver = Driver::start();
+    let page = page(&cluster, &driver, 0).await;
+    page.click("#evento-todos").await;
+    let ids = order(&page, 3).await;
+    page.click(&format!("#diagrama .dot[data-id=\"{}\"]", ids[0])).await;
+    page.click("#tabela summary").await;
+    until(&page, "return document.querySelectorAll('#eventos tr').length >= 3").await;
+    page.is_accessible().await;
+    page.resize(390).await;
+    page.is_accessible().await;
+    page.close().await;
+}
