@@ -350,7 +350,8 @@
     if (!next) return;
     current = next.id;
     drawDiagram(shown.now);
-    focusOn(by('diagrama'), current);
+    // Drawing has given the keyboard its old place back.
+    focusOn(by('diagrama'), next.id);
   }
 
   by('pausar').addEventListener('click', () => pause(!paused));

@@ -44,7 +44,14 @@ async fn events_just_sent_at_several_banks_are_drawn_on_all_pages_in_the_same_or
     }
     pages[2].click("#evento-aqui").await;
     order(&pages[0], 1).await;
+    // In slow motion nobody hears of another's event before it has stamped its own.
+    pages[0].click("#atraso option[value='500']").await;
+    pages[0].click("#atrasar").await;
+    for page in &pages {
+        until(page, "return document.getElementById('atraso-agora').textContent === 'Atraso agora: 500 ms'").await;
+    }
     pages[1].click("#evento-todos").await;
+    until(&pages[2], "return document.querySelector('#espera li') !== null").await;
     pages[0].click("#evento-aqui").await;
     let mut orders = Vec::new();
     for page in &pages {

@@ -25,6 +25,9 @@ const PASS_ON_WITHIN: Duration = Duration::from_secs(2);
 /// one another.
 const DELAYS_IN_PATIENCE: u64 = 4;
 
+/// How soon all banks send a trial event together, in milliseconds: every one must have heard of it by then.
+const TOGETHER_IN_MS: i64 = 300;
+
 /// Who turns a switch.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
@@ -119,6 +122,8 @@ pub(super) async fn set_link(bank: Data<Bank>, request: HttpRequest, form: Form<
 #[derive(Deserialize)]
 pub(super) struct Trial {
     onde: Where,
+    /// When to send it, in milliseconds since 1970: so that all banks do at once.
+    quando: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -134,9 +139,13 @@ pub(super) async fn send_trial(bank: Data<Bank>, request: HttpRequest, form: For
         Ok(allowed) => allowed,
         Err(status) => return HttpResponse::new(status),
     };
+    let mut wait_ms = form.quando.unwrap_or_default().saturating_sub(unix_ms()).clamp(0, TOGETHER_IN_MS);
     if by == By::Person && matches!(form.onde, Where::Todos) {
-        pass_on(&bank, &request, "onde=aqui".into());
+        let at_ms = unix_ms() + TOGETHER_IN_MS;
+        wait_ms = TOGETHER_IN_MS;
+        pass_on(&bank, &request, format!("onde=aqui&quando={at_ms}"));
     }
+    actix_web::rt::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
     // Nobody waits for the outcome: the page shows it.
     match bank.actors.routes.replies.send(Submit(trial(&bank).to_raw())).await {
         Ok(_) => done(laboratory, &request),
