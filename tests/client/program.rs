@@ -108,7 +108,8 @@ impl Machine {
     /// Opens an account with R$ 100,00; answers number and Pix key.
     pub(crate) fn open(&self, bank: usize) -> (u64, String) {
         let bank = bank.to_string();
-        let opened = self.run(&["open", "--at", &bank, "--type", "PF", "--pix", "NUM_CONTA", "--value", "100,00", "--json"]);
+        let opened =
+            self.run(&["open", "--at", &bank, "--type", "PF", "--pix", "NUM_CONTA", "--value", "100,00", "--json"]);
         let answer = &opened.expect(0).json()["answer"];
         (answer["num_account"].as_u64().unwrap(), answer["kay_pix"].as_str().unwrap().to_owned())
     }
@@ -123,5 +124,7 @@ impl Machine {
 
 /// A package of one deposit.
 pub(crate) fn deposit(bank: usize, account: u64, value: &str) -> String {
-    format!(r#"{{"{bank}": {{"{account}": {{"package": [{{"type": "DEPOSIT", "value": {value}, "sender": {account}}}]}}}}}}"#)
+    format!(
+        r#"{{"{bank}": {{"{account}": {{"package": [{{"type": "DEPOSIT", "value": {value}, "sender": {account}}}]}}}}}}"#
+    )
 }

@@ -60,7 +60,8 @@ fn attend(mut customer: TcpStream, bank: &str, fault: Fault, packages: &AtomicUs
         }
         Fault::Status(status) => {
             let body = r#"{"descript": "O banco de mentira não quer"}"#;
-            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
             let _ = customer.write_all(answer.as_bytes());
         }
     }

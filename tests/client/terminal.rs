@@ -17,7 +17,7 @@ use pty_process::blocking::{Command, Pty, open};
 use crate::program::Machine;
 
 const ROWS: u16 = 1_000;
-const COLUMNS: u16 = 150;
+const COLUMNS: u16 = 300;
 /// How long the program may take to show what is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 

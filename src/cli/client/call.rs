@@ -132,6 +132,8 @@ fn judge(answer: Answer) -> Heard {
 fn silence(error: &SendRequestError) -> Silence {
     let (why, reached) = match error {
         SendRequestError::Connect(ConnectError::Timeout) => (texts::CONNECT_TIMEOUT, false),
+        // Its name for a connection that ended after the request had gone out.
+        SendRequestError::Connect(ConnectError::Disconnected) => (texts::CONNECTION_LOST, true),
         SendRequestError::Connect(_) => (texts::NO_CONNECTION, false),
         SendRequestError::Timeout => (texts::ANSWER_TIMEOUT, true),
         _ => (texts::CONNECTION_LOST, true),
