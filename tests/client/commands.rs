@@ -35,6 +35,9 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
 
     let (at_0, _) = machine.open(0);
     let (at_2, key_2) = machine.open(2);
+    let joint =
+        ["open", "--at", "1", "--type", "CONJUNTA", "--pix", "RANDOM", "--value", "1.050,10", "--holder", "padaria"];
+    assert_eq!(json(&joint)["answer"]["descript"], "Conta criada com sucesso");
     let recipient = json(&["pix", &key_2]);
     assert_eq!(recipient["answer"]["data"]["name"], "Ana Souza");
 
@@ -54,7 +57,7 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
     let accounts = json(&["accounts"]);
     assert_eq!(
         (accounts["total"].to_string(), accounts["accounts"].as_array().unwrap().len()),
-        ("69.85".to_owned(), 2)
+        ("1119.95".to_owned(), 3)
     );
     let statement = sent(&["statement", &at_2.to_string(), "--at", "2", "--json"], "");
     let kinds: Vec<_> =
@@ -71,7 +74,7 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
 /// The same answers without `--json`.
 fn persons_read_portuguese(machine: &Machine, account: u64) {
     let accounts = machine.run(&["accounts"]).expect(0);
-    assert!(accounts.out.contains("R$ 69,75") && accounts.out.contains("Total"), "{accounts:?}");
+    assert!(accounts.out.contains("R$ 1.119,95") && accounts.out.contains("Total"), "{accounts:?}");
     assert!(!accounts.out.contains('\x1b'), "no colours where nobody looks: {accounts:?}");
     let statement = machine.run(&["statement", &account.to_string(), "--at", "2"]).expect(0).out;
     let withdrawal = statement.lines().find(|line| line.contains("Saque")).unwrap();
@@ -117,7 +120,7 @@ fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
     };
     let examples: [(&[&str], &str); 15] = [
         (&["operate"], "falta <ARQUIVO>"),
-        (&["operate", "nowhere.json"], "nowhere.json: não é possível ler o arquivo"),
+        (&["operate", "nowhere.json"], "nowhere.json: não é possível ler o arquivo: não existe"),
         (&["operate", "broken.json"], "broken.json: não é JSON válido (linha 1, coluna 7)"),
         (&open("12.50"), "escreva o valor como 1.234,56"),
         (&open("0"), "o valor deve ser maior que zero"),

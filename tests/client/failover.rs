@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::program::{Ended, Machine, deposit};
+use crate::program::{Ended, Machine, PASSWORD, deposit};
 use crate::stand_in::{Fault, StandIn};
+use crate::terminal::Terminal;
 
 /// Long enough for a view without the silent bank.
 const PERSISTENT: [&str; 4] = ["--answer-wait", "3", "--outcome-wait", "60"];
@@ -108,4 +109,33 @@ async fn a_killed_bank_and_a_hanging_one_are_replaced_by_themselves_and_the_pack
     // An account of the dead bank cannot be opened elsewhere instead.
     let open = ["open", "--at", "0", "--type", "PF", "--pix", "CPF", "--value", "50"];
     assert!(machine.run(&open).expect(3).err.contains("O banco 0 não está entre os que respondem agora"));
+}
+
+#[actix_rt::test]
+async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_script_is_told_what_is_unknown() {
+    let cluster = Cluster::start(2, "sessions").await;
+    let mut machine = Machine::of(&cluster);
+    machine.register("ana", "123.456.789-01");
+    let (account, _) = machine.open(1);
+    machine.file("package.json", &deposit(1, account, "3.00"));
+    let first = StandIn::before(&cluster.url(0, ""), Fault::AnswerLost);
+    machine.set_banks(vec![first.url.clone()]);
+    machine.run(&["login"]).expect(0);
+    machine.set_banks(vec![first.url.clone(), cluster.url(1, "")]);
+
+    // The second bank's session is forgotten, the first one's is not.
+    let kept = std::fs::read_to_string(machine.session_file()).unwrap();
+    machine.file("session.json", &kept.replace(&cluster.url(1, ""), "http://127.0.0.1:1"));
+    let operate = ["operate", "package.json", "--session", "session.json", "--key", "k3", "--outcome-wait", "2"];
+    let alone = machine.run_with(&operate, &[], "").expect(3);
+    assert!(alone.err.contains("não há sessão nele nem senha à mão"), "{alone:?}");
+    assert!(alone.err.contains("Resultado desconhecido"), "{alone:?}");
+
+    let mut terminal = Terminal::start(&machine, &operate, &[]);
+    terminal.expect("com a mesma chave de idempotência (k3)");
+    terminal.answer(&format!("Senha de ana para entrar em {}", cluster.url(1, "")), PASSWORD);
+    terminal.expect("Pacote de operações executado com sucesso");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+    machine.set_banks(vec![cluster.url(1, "")]);
+    assert_eq!(machine.balance(account), "103.0", "sent again and again, done once");
 }

@@ -10,5 +10,6 @@ mod commands;
 mod failover;
 mod menu;
 mod program;
+mod readme;
 mod stand_in;
 mod terminal;

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::program::{Machine, PASSWORD};
+use crate::stand_in::{Fault, StandIn};
 use crate::terminal::{ENTER, ESCAPE, Terminal};
 
 const MENU: &str = "O que deseja fazer?";
@@ -160,4 +161,35 @@ async fn when_the_bank_in_use_dies_the_package_goes_to_another_and_the_person_is
     let coloured = (30..38).any(|colour| terminal.raw().contains(&format!("\x1b[{colour}m")));
     assert!(!coloured && !terminal.raw().contains("\x1b[38"), "NO_COLOR is honoured:\n{:?}", terminal.raw());
     assert_eq!(machine.balance(account), "125.0");
+}
+
+#[actix_rt::test]
+async fn who_does_not_want_to_wait_is_told_that_the_outcome_is_unknown_and_can_ask_again_with_the_same_key() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let mut machine = Machine::of(&cluster);
+    machine.register("ana", "123.456.789-01");
+    machine.open(0);
+    let hanging = StandIn::before(&cluster.url(0, ""), Fault::Hangs);
+    machine.set_banks(vec![hanging.url.clone()]);
+    let mut terminal = Terminal::start(&machine, &["--answer-wait", "60"], &[("NETBANKING_PASSWORD", PASSWORD)]);
+    terminal.answer(MENU, "Entrar");
+    terminal.answer("Nome de usuário:", "ana");
+    terminal.answer(MENU, "pacote");
+    add_deposit(&mut terminal, "Banco 0", "25");
+    terminal.answer(BASKET, "Enviar");
+    terminal.answer("Enviar o pacote com 1 operação?", "s");
+    let told = ["--key ", "--key "].map(|mark| {
+        hanging.wait_for_a_package();
+        terminal.press("\x03");
+        let unknown = terminal.expect("Resultado desconhecido");
+        terminal.answer(BASKET, "Perguntar");
+        unknown.split_once(mark).unwrap().1.trim_end().to_owned()
+    });
+    assert_eq!(told[0], told[1], "it is asked for with the same key");
+    hanging.wait_for_a_package();
+    terminal.press("\x03");
+    terminal.expect("Resultado desconhecido");
+    terminal.answer(BASKET, "Desistir");
+    terminal.answer(MENU, "Sair");
+    assert_eq!(terminal.end(), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -58,6 +58,11 @@ impl Machine {
 
     pub(crate) fn session_file(&self) -> PathBuf {
         self.home.path().join("state/netbanking/session.json")
+    }
+
+    /// Where the program is started.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// A file in the customer's folder.

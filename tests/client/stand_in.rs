@@ -5,7 +5,12 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
+
+/// How long a package may take to come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What becomes of a package.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +19,8 @@ pub(crate) enum Fault {
     AnswerLost,
     /// The bank executes it, and half of the answer comes.
     AnswerCut,
+    /// It never reaches the bank, and no answer comes.
+    Hangs,
     /// It never reaches the bank; this status comes back.
     Status(u16),
 }
@@ -21,6 +28,7 @@ pub(crate) enum Fault {
 pub(crate) struct StandIn {
     pub(crate) url: String,
     packages: Arc<AtomicUsize>,
+    arrivals: Receiver<()>,
 }
 
 impl StandIn {
@@ -29,14 +37,20 @@ impl StandIn {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let packages = Arc::new(AtomicUsize::new(0));
+        let (arrive, arrivals) = channel();
         let (bank, seen) = (bank.trim_start_matches("http://").to_owned(), Arc::clone(&packages));
         thread::spawn(move || {
             for customer in listener.incoming() {
-                let (bank, seen) = (bank.clone(), Arc::clone(&seen));
-                thread::spawn(move || attend(customer.unwrap(), &bank, fault, &seen));
+                let (bank, seen, arrive) = (bank.clone(), Arc::clone(&seen), arrive.clone());
+                thread::spawn(move || attend(customer.unwrap(), &bank, fault, &seen, &arrive));
             }
         });
-        StandIn { url, packages }
+        StandIn { url, packages, arrivals }
+    }
+
+    /// Waits for the next one.
+    pub(crate) fn wait_for_a_package(&self) {
+        self.arrivals.recv_timeout(PATIENCE).expect("a package comes");
     }
 
     /// How many packages came.
@@ -45,18 +59,24 @@ impl StandIn {
     }
 }
 
-fn attend(mut customer: TcpStream, bank: &str, fault: Fault, packages: &AtomicUsize) {
+fn attend(mut customer: TcpStream, bank: &str, fault: Fault, packages: &AtomicUsize, arrive: &Sender<()>) {
     let request = read_request(&mut customer);
     if !request.starts_with(b"POST /operations ") {
         let _ = customer.write_all(&ask(bank, &request));
         return;
     }
     packages.fetch_add(1, Ordering::SeqCst);
+    // Most tests only count.
+    let _ = arrive.send(());
     match fault {
         Fault::AnswerLost => drop(ask(bank, &request)),
         Fault::AnswerCut => {
             let answer = ask(bank, &request);
             let _ = customer.write_all(&answer[..answer.len() - 5]);
+        }
+        Fault::Hangs => {
+            // Until the customer has had enough.
+            let _ = customer.read(&mut [0; 1]);
         }
         Fault::Status(status) => {
             let body = r#"{"descript": "O banco de mentira não quer"}"#;

@@ -41,6 +41,7 @@ impl Terminal {
         pty.resize(Size::new(ROWS, COLUMNS)).unwrap();
         let program = Command::new(env!("CARGO_BIN_EXE_netbanking"))
             .args(machine.arguments(command))
+            .current_dir(machine.home())
             .env_clear()
             .envs(machine.environment())
             .envs(environment.iter().copied())

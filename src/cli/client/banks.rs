@@ -136,16 +136,31 @@ impl Banks {
         }
     }
 
-    /// Asks until a bank settles the request, or patience ends.
+    /// Asks until a bank settles the request, or patience ends: that of this program or, by Ctrl-C, of the person.
     pub(super) async fn ask(&mut self, session: &mut Session, request: &Request) -> Result<Answer, ClientError> {
-        let began = Instant::now();
         let mut search = Search::default();
+        tokio::select! {
+            settled = self.seek(session, request, &mut search) => settled,
+            _ = tokio::signal::ctrl_c() => {
+                search.may_have_effect |= request.key.is_some();
+                Err(if search.may_have_effect { search.given_up(request) } else { ClientError::Interrupted })
+            }
+        }
+    }
+
+    async fn seek(
+        &mut self,
+        session: &mut Session,
+        request: &Request,
+        search: &mut Search,
+    ) -> Result<Answer, ClientError> {
+        let began = Instant::now();
         loop {
             let places = self.places(request);
             for (index, place) in places.iter().enumerate() {
                 let step = self.ask_at(*place, session, request).await;
                 match step.map_err(|error| search.unless_unknown(error, request))? {
-                    Step::Heard(Ok(answer)) => return self.settle(*place, answer, &search, request),
+                    Step::Heard(Ok(answer)) => return self.settle(*place, answer, search, request),
                     Step::Heard(Err(silence)) => {
                         search.learn(&silence, request);
                         self.tell_silence(*place, places.get(index + 1).copied(), &silence.why, request);
@@ -324,7 +339,7 @@ impl Search {
     }
 
     fn given_up(&self, request: &Request) -> ClientError {
-        if !self.asked {
+        if !self.asked && !self.may_have_effect {
             return ClientError::Usage(texts::LOG_IN_FIRST.to_owned());
         }
         let descript = match (&request.key, self.may_have_effect) {

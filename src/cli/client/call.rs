@@ -178,4 +178,17 @@ mod tests {
         let silence = call(&client(Duration::from_secs(1)), &url, &Request::get("/ready"), None).await.unwrap_err();
         assert!(!silence.may_have_effect && !silence.reached, "{silence:?}");
     }
+
+    #[actix_rt::test]
+    async fn a_connection_that_ends_without_an_answer_leaves_the_outcome_open() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url: BaseUrl = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        std::thread::spawn(move || {
+            let (mut customer, _) = listener.accept().unwrap();
+            let read = std::io::Read::read(&mut customer, &mut [0; 4_096]);
+            assert!(read.unwrap() > 0);
+        });
+        let silence = call(&client(Duration::from_secs(5)), &url, &Request::get("/ready"), None).await.unwrap_err();
+        assert!(silence.may_have_effect && silence.reached, "{silence:?}");
+    }
 }

@@ -53,8 +53,10 @@ pub(super) async fn run(
     screen: Screen,
 ) -> Result<(), ClientError> {
     let mut work = Work { banks, session: Session::default(), options, screen };
+    let mut kept_user = None;
     if needs_session(command) {
         work.session = Session::load(&session_file(options)?)?;
+        kept_user.clone_from(&work.session.user);
     }
     if let Some(user) = &options.user {
         work.session.belong_to(user);
@@ -76,8 +78,10 @@ pub(super) async fn run(
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
     };
-    // Tokens that began or ended on the way are kept also when the bank said no.
-    if needs_session(command) {
+    // Tokens that began or ended on the way are kept also when the bank said no. Only a login replaces the session of
+    // another customer.
+    let same_user = kept_user.is_some() && (work.session.user.is_none() || work.session.user == kept_user);
+    if needs_session(command) && (same_user || matches!(command, Command::Login)) {
         work.session.keep(&session_file(options)?)?;
     }
     acted
@@ -267,7 +271,7 @@ fn read_package(file: &Path) -> Result<String, ClientError> {
     } else {
         std::fs::File::open(file).and_then(|opened| opened.take(PACKAGE_BYTES_MAX + 1).read_to_string(&mut text))
     };
-    let length = read.map_err(|why| unreadable(&why.to_string()))?;
+    let length = read.map_err(|why| unreadable(&texts::io_error(&why)))?;
     if length as u64 > PACKAGE_BYTES_MAX {
         return Err(unreadable(texts::TOO_LARGE));
     }

@@ -45,11 +45,11 @@ impl Password {
             };
         };
         let unreadable = |why: &str| ClientError::Usage(texts::file_unreadable(file, why));
-        let length = fs::metadata(file).map_err(|why| unreadable(&why.to_string()))?.len();
+        let length = fs::metadata(file).map_err(|why| unreadable(&texts::io_error(&why)))?.len();
         if length > PASSWORD_FILE_BYTES_MAX {
             return Err(unreadable(texts::TOO_LARGE));
         }
-        let text = fs::read_to_string(file).map_err(|why| unreadable(&why.to_string()))?;
+        let text = fs::read_to_string(file).map_err(|why| unreadable(&texts::io_error(&why)))?;
         let line = text.lines().next().unwrap_or_default();
         if line.is_empty() { Err(unreadable(texts::EMPTY)) } else { Ok(Some(Password(line.to_owned()))) }
     }
@@ -113,13 +113,13 @@ impl Session {
         let metadata = match fs::metadata(file) {
             Ok(metadata) => metadata,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Session::default()),
-            Err(why) => return Err(ClientError::Usage(texts::file_unreadable(file, &why.to_string()))),
+            Err(why) => return Err(ClientError::Usage(texts::file_unreadable(file, &texts::io_error(&why)))),
         };
         if metadata.mode() & 0o077 != 0 {
             return Err(ClientError::Usage(texts::session_file_open_to_others(file)));
         }
         let text = fs::read_to_string(file);
-        let text = text.map_err(|why| ClientError::Usage(texts::file_unreadable(file, &why.to_string())))?;
+        let text = text.map_err(|why| ClientError::Usage(texts::file_unreadable(file, &texts::io_error(&why))))?;
         let Kept { user_name, tokens } =
             serde_json::from_str(&text).map_err(|_| ClientError::Usage(texts::session_file_damaged(file)))?;
         Ok(Session { user: Some(user_name), password: None, tokens })
@@ -136,7 +136,7 @@ impl Session {
                 _ => Ok(()),
             },
         };
-        kept.map_err(|why| ClientError::Usage(texts::session_file_unwritable(file, &why.to_string())))
+        kept.map_err(|why| ClientError::Usage(texts::session_file_unwritable(file, &texts::io_error(&why))))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::ledger::Centavos;
 pub(super) struct Field {
     text: String,
     tone: Tone,
+    /// Its column stands to the right if the first row says so.
     right: bool,
 }
 
@@ -35,7 +36,6 @@ impl Field {
 
     fn cell(self, colours: bool) -> Cell {
         let cell = Cell::new(self.text);
-        let cell = if self.right { cell.set_alignment(CellAlignment::Right) } else { cell };
         match self.tone {
             _ if !colours => cell,
             Tone::Plain => cell,
@@ -56,8 +56,12 @@ pub(super) fn table(screen: Screen, header: &[&str], rows: Vec<Vec<Field>>) -> S
     }
     let title = |text: &&str| Field::text(text).toned(Tone::Title).cell(screen.colours_out);
     table.set_header(header.iter().map(title).collect::<Vec<_>>());
+    let right: Vec<_> = rows.iter().flatten().take(header.len()).map(|field| field.right).collect();
     for row in rows {
         table.add_row(row.into_iter().map(|field| field.cell(screen.colours_out)).collect::<Vec<_>>());
+    }
+    for (column, _) in table.column_iter_mut().zip(right).filter(|(_, right)| *right) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
     table.trim_fmt()
 }

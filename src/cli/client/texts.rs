@@ -2,6 +2,7 @@
 
 pub(super) mod help;
 
+use std::io;
 use std::path::Path;
 
 use super::money::BadAmount;
@@ -81,6 +82,19 @@ pub(super) const NO_SESSION_FILE: &str = "Não sei onde guardar a sessão: infor
 
 pub(super) fn password_not_text() -> String {
     "NETBANKING_PASSWORD não é um texto UTF-8".to_owned()
+}
+
+/// What the system says, as far as it is usual.
+pub(super) fn io_error(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "não existe".to_owned(),
+        io::ErrorKind::PermissionDenied => "falta permissão".to_owned(),
+        io::ErrorKind::IsADirectory => "é uma pasta".to_owned(),
+        io::ErrorKind::NotADirectory => "o caminho passa por algo que não é uma pasta".to_owned(),
+        io::ErrorKind::InvalidData => "não é um texto UTF-8".to_owned(),
+        io::ErrorKind::StorageFull => "o disco está cheio".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 pub(super) fn file_unreadable(file: &Path, why: &str) -> String {
