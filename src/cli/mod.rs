@@ -110,14 +110,14 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
     let arguments: Vec<_> = arguments.collect();
     let of_customer = arguments.get(1).is_some_and(|command| command == "client");
-    let command_line = match CommandLine::try_parse_from(arguments) {
+    let command_line = match CommandLine::try_parse_from(&arguments) {
         Ok(command_line) => command_line,
         Err(answer) if !answer.use_stderr() => {
             // --help and --version; a closed pipe at the other end is no failure of ours.
             let _ = answer.print();
             return Ok(());
         }
-        Err(refusal) if of_customer => return Err(CommandError::Usage(client::in_portuguese(&refusal))),
+        Err(refusal) if of_customer => return Err(client::refuse(&arguments, &refusal).into()),
         Err(refusal) => return Err(CommandError::Usage(in_one_line(&refusal.render().to_string()))),
     };
     match command_line.command {
@@ -125,7 +125,7 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         Some(Command::Node(arguments)) => node::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
-        Some(Command::Client(arguments)) => client::run(&arguments),
+        Some(Command::Client(arguments)) => Ok(client::run(&arguments)?),
         Some(Command::Compact(arguments)) => compact::run(&arguments),
         Some(Command::Rescue(arguments)) => rescue::run(&arguments),
     }

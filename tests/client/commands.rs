@@ -135,9 +135,13 @@ fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
         (&["banks", "--fly"], "argumento desconhecido: --fly"),
         (&[], "O menu precisa de um terminal"),
     ];
+    let nowhere = Machine::with_banks(Vec::new()).run(&["banks"]).expect(2);
+    assert!(nowhere.err.contains("Não sei onde estão os bancos: informe --bank URL"), "{nowhere:?}");
     for (command, said) in examples {
         let Ended { code, out, err } = machine.run(command);
         assert!(code == 2 && err.contains(said) && out.is_empty(), "{command:?}: {code} {err}");
+        let json = machine.run(&[command, &["--json"]].concat()).expect(2).json();
+        assert!(json["descript"].as_str().unwrap().contains(said), "{command:?}: {json}");
     }
 }
 

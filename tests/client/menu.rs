@@ -50,7 +50,7 @@ fn add_deposit(terminal: &mut Terminal, account: &str, value: &str) {
 async fn a_person_registers_opens_accounts_sends_a_package_and_reads_the_statement() {
     let cluster = Cluster::start(3, "sessions").await;
     let machine = Machine::of(&cluster);
-    let mut terminal = Terminal::start(&machine, &["--answer-wait", "20"], &[]);
+    let mut terminal = Terminal::start(&machine, &[], &[]);
     register(&mut terminal);
     open(&mut terminal, "Banco 0", "1.234,56");
     let key = open(&mut terminal, "Banco 2", "50");
@@ -139,7 +139,7 @@ async fn when_the_bank_in_use_dies_the_package_goes_to_another_and_the_person_is
     machine.register("ana", "123.456.789-01");
     let (account, _) = machine.open(1);
     let environment = [("NO_COLOR", "1"), ("NETBANKING_USER", "ana")];
-    let mut terminal = Terminal::start(&machine, &["--outcome-wait", "60", "--answer-wait", "20"], &environment);
+    let mut terminal = Terminal::start(&machine, &["--outcome-wait", "60"], &environment);
     terminal.answer("Qual banco?", "Banco 0");
     terminal.answer(MENU, "Entrar");
     terminal.answer("Senha:", PASSWORD);
@@ -171,7 +171,7 @@ async fn who_does_not_want_to_wait_is_told_that_the_outcome_is_unknown_and_can_a
     machine.open(0);
     let hanging = StandIn::before(&cluster.url(0, ""), Fault::Hangs);
     machine.set_banks(vec![hanging.url.clone()]);
-    let mut terminal = Terminal::start(&machine, &["--answer-wait", "60"], &[("NETBANKING_PASSWORD", PASSWORD)]);
+    let mut terminal = Terminal::start(&machine, &[], &[("NETBANKING_PASSWORD", PASSWORD)]);
     terminal.answer(MENU, "Entrar");
     terminal.answer("Nome de usuário:", "ana");
     terminal.answer(MENU, "pacote");

@@ -76,7 +76,10 @@ impl Machine {
     /// Arguments that name the banks, after the command.
     pub(crate) fn arguments(&self, command: &[&str]) -> Vec<String> {
         let banks = self.banks.iter().flat_map(|bank| ["--bank".to_owned(), bank.clone()]);
-        ["client"].into_iter().chain(command.iter().copied()).map(str::to_owned).chain(banks).collect()
+        // A machine under load may be slow; no test but those that say so waits for silence.
+        let patient = if command.contains(&"--answer-wait") { &[][..] } else { &["--answer-wait", "30"] };
+        let command = ["client"].iter().chain(command).chain(patient).map(|argument| (*argument).to_owned());
+        command.chain(banks).collect()
     }
 
     /// What the program finds in its environment, and nothing of the machine that runs the test.

@@ -60,23 +60,23 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    #[command(about = help::BANKS, help_template = help::TEMPLATE)]
+    #[command(about = help::BANKS, override_usage = help::BANKS_USAGE, help_template = help::TEMPLATE)]
     Banks,
-    #[command(about = help::REGISTER, help_template = help::TEMPLATE)]
+    #[command(about = help::REGISTER, override_usage = help::REGISTER_USAGE, help_template = help::TEMPLATE)]
     Register(Register),
-    #[command(about = help::LOGIN, help_template = help::TEMPLATE)]
+    #[command(about = help::LOGIN, override_usage = help::LOGIN_USAGE, help_template = help::TEMPLATE)]
     Login,
-    #[command(about = help::LOGOUT, help_template = help::TEMPLATE)]
+    #[command(about = help::LOGOUT, override_usage = help::LOGOUT_USAGE, help_template = help::TEMPLATE)]
     Logout,
-    #[command(about = help::ACCOUNTS, help_template = help::TEMPLATE)]
+    #[command(about = help::ACCOUNTS, override_usage = help::ACCOUNTS_USAGE, help_template = help::TEMPLATE)]
     Accounts,
-    #[command(about = help::OPEN, help_template = help::TEMPLATE)]
+    #[command(about = help::OPEN, override_usage = help::OPEN_USAGE, help_template = help::TEMPLATE)]
     Open(Open),
-    #[command(about = help::PIX, help_template = help::TEMPLATE)]
+    #[command(about = help::PIX, override_usage = help::PIX_USAGE, help_template = help::TEMPLATE)]
     Pix(Pix),
-    #[command(about = help::OPERATE, help_template = help::TEMPLATE)]
+    #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE, help_template = help::TEMPLATE)]
     Operate(Operate),
-    #[command(about = help::STATEMENT, help_template = help::TEMPLATE)]
+    #[command(about = help::STATEMENT, override_usage = help::STATEMENT_USAGE, help_template = help::TEMPLATE)]
     Statement(Statement),
 }
 
@@ -85,7 +85,7 @@ pub(super) enum Command {
 pub(super) struct Register {
     #[arg(long, value_name = "NOME", value_parser = person_name, help = help::NAME)]
     pub(super) name: PersonName,
-    #[arg(long, value_name = "PESSOA", ignore_case = true, help = help::PERSON)]
+    #[arg(long, value_name = "PESSOA", ignore_case = true, hide_possible_values = true, help = help::PERSON)]
     pub(super) person: Person,
     #[arg(long, value_name = "CPF|CNPJ", help = help::DOCUMENT)]
     pub(super) document: String,
@@ -98,9 +98,9 @@ pub(super) struct Register {
 pub(super) struct Open {
     #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
     pub(super) at: BankId,
-    #[arg(long = "type", value_name = "TIPO", ignore_case = true, help = help::TYPE_ACCOUNT)]
+    #[arg(long = "type", value_name = "TIPO", ignore_case = true, hide_possible_values = true, help = help::TYPE_ACCOUNT)]
     pub(super) type_account: AccountKind,
-    #[arg(long, value_name = "TIPO", ignore_case = true, help = help::PIX_TYPE)]
+    #[arg(long, value_name = "TIPO", ignore_case = true, hide_possible_values = true, help = help::PIX_TYPE)]
     pub(super) pix: KeyKind,
     #[arg(long, value_name = "VALOR", value_parser = amount, help = help::VALUE)]
     pub(super) value: Amount,

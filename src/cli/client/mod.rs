@@ -23,19 +23,18 @@ mod table;
 mod texts;
 mod usage;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
 pub(super) use self::arguments::ClientArgs;
-pub(super) use self::usage::in_portuguese;
 
 use self::arguments::Options;
 use self::banks::{Banks, Patience};
-use self::screen::{Screen, plain};
+use self::screen::{Screen, Tone, plain};
 use self::session::Password;
-use super::CommandError;
 use super::base_url::BaseUrl;
 use crate::config::Config;
 
@@ -85,33 +84,42 @@ struct Failed<'a> {
 }
 
 /// Runs the command, or the menu where there is none.
-pub(super) fn run(arguments: &ClientArgs) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &ClientArgs) -> Result<(), ClientError> {
     let screen = Screen::of_this_process();
-    let urls = urls(&arguments.options)?;
-    let ended = actix_rt::System::new().block_on(act(arguments, urls, screen));
+    let ended = actix_rt::System::new().block_on(act(arguments, screen));
     if let Err(error) = &ended
         && arguments.options.json
     {
-        let (may_have_effect, key) = match error {
-            ClientError::NoAnswer { may_have_effect, key, .. } => (*may_have_effect, key.as_deref()),
-            _ => (false, None),
-        };
-        let (exit_code, descript) = (error.exit_code(), plain(&error.to_string()));
-        screen.say(
-            screen::Tone::Plain,
-            &json(&Failed { ok: false, exit_code, descript, may_have_effect, idempotency_key: key }),
-        );
+        tell_failure(screen, error);
     }
-    Ok(ended?)
+    ended
 }
 
-async fn act(arguments: &ClientArgs, urls: Vec<BaseUrl>, screen: Screen) -> Result<(), ClientError> {
+/// What is wrong with the command line that clap refused, in Portuguese.
+pub(super) fn refuse(arguments: &[OsString], refusal: &clap::Error) -> ClientError {
+    let error = ClientError::Usage(usage::in_portuguese(refusal));
+    if arguments.iter().any(|argument| argument == "--json") {
+        tell_failure(Screen::of_this_process(), &error);
+    }
+    error
+}
+
+fn tell_failure(screen: Screen, error: &ClientError) {
+    let (may_have_effect, idempotency_key) = match error {
+        ClientError::NoAnswer { may_have_effect, key, .. } => (*may_have_effect, key.as_deref()),
+        _ => (false, None),
+    };
+    let (exit_code, descript) = (error.exit_code(), plain(&error.to_string()));
+    screen.say(Tone::Plain, &json(&Failed { ok: false, exit_code, descript, may_have_effect, idempotency_key }));
+}
+
+async fn act(arguments: &ClientArgs, screen: Screen) -> Result<(), ClientError> {
     let options = &arguments.options;
     let patience = Patience {
         answer: Duration::from_secs(options.answer_wait.into()),
         outcome: Duration::from_secs(options.outcome_wait.into()),
     };
-    let banks = Banks::new(urls, patience, screen);
+    let banks = Banks::new(urls(options)?, patience, screen);
     let password = Password::at_hand(options.password_file.as_deref())?;
     match &arguments.command {
         None => menu::run(banks, options, password, screen).await,
@@ -120,14 +128,17 @@ async fn act(arguments: &ClientArgs, urls: Vec<BaseUrl>, screen: Screen) -> Resu
 }
 
 /// The banks that were named, or those of `nodes.json`.
-fn urls(options: &Options) -> Result<Vec<BaseUrl>, CommandError> {
+fn urls(options: &Options) -> Result<Vec<BaseUrl>, ClientError> {
     if !options.bank.is_empty() {
         return Ok(options.bank.clone());
     }
-    let config = Config::load(&options.nodes)?;
+    if !options.nodes.exists() {
+        return Err(ClientError::Usage(texts::no_banks(&options.nodes)));
+    }
+    let config = Config::load(&options.nodes).map_err(|why| ClientError::Usage(texts::bad_nodes(&why.to_string())))?;
     let parse = |node: &crate::config::NodeAddress| {
         let url = node.url();
-        url.parse().map_err(|_| CommandError::Usage(format!("{url}: {}", texts::BAD_URL)))
+        url.parse().map_err(|_| ClientError::Usage(texts::bad_nodes(&format!("{url}: {}", texts::BAD_URL))))
     };
     config.nodes.iter().map(parse).collect()
 }

@@ -101,6 +101,14 @@ pub(super) fn file_unreadable(file: &Path, why: &str) -> String {
     format!("{}: não é possível ler o arquivo: {why}", file.display())
 }
 
+pub(super) fn no_banks(nodes: &Path) -> String {
+    format!("Não sei onde estão os bancos: informe --bank URL, uma vez para cada um ({} não existe)", nodes.display())
+}
+
+pub(super) fn bad_nodes(why: &str) -> String {
+    format!("A lista de bancos não serve: {why}")
+}
+
 pub(super) fn not_json(file: &Path, line: usize, column: usize) -> String {
     format!("{}: não é JSON válido (linha {line}, coluna {column})", file.display())
 }

@@ -36,22 +36,33 @@ pub(in super::super) const JSON: &str = "Um único objeto JSON na saída padrão
 pub(in super::super) const KEY: &str =
     "Chave de idempotência; a mesma chave nunca é executada duas vezes [padrão: uma nova]";
 
+pub(in super::super) const BANKS_USAGE: &str = "netbanking client banks [OPÇÕES]";
 pub(in super::super) const BANKS: &str = "Lista os bancos e o estado de cada um";
+pub(in super::super) const REGISTER_USAGE: &str =
+    "netbanking client register --user NOME --name NOME --person PF|PJ --document CPF|CNPJ [OPÇÕES]";
 pub(in super::super) const REGISTER: &str = "Cadastra um cliente";
+pub(in super::super) const LOGIN_USAGE: &str = "netbanking client login [OPÇÕES]";
 pub(in super::super) const LOGIN: &str = "Entra em todos os bancos que respondem e guarda a sessão";
+pub(in super::super) const LOGOUT_USAGE: &str = "netbanking client logout [OPÇÕES]";
 pub(in super::super) const LOGOUT: &str = "Encerra a sessão em todos os bancos";
+pub(in super::super) const ACCOUNTS_USAGE: &str = "netbanking client accounts [OPÇÕES]";
 pub(in super::super) const ACCOUNTS: &str = "Mostra as contas em todos os bancos e o total";
+pub(in super::super) const OPEN_USAGE: &str =
+    "netbanking client open --at BANCO --type TIPO --pix TIPO --value VALOR [--holder NOME]… [OPÇÕES]";
 pub(in super::super) const OPEN: &str = "Abre uma conta em um banco";
+pub(in super::super) const PIX_USAGE: &str = "netbanking client pix CHAVE [OPÇÕES]";
 pub(in super::super) const PIX: &str = "Mostra quem recebe por uma chave Pix";
+pub(in super::super) const OPERATE_USAGE: &str = "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const OPERATE: &str = "Envia um pacote de depósitos, saques e Pix: tudo ou nada";
+pub(in super::super) const STATEMENT_USAGE: &str = "netbanking client statement CONTA --at BANCO [OPÇÕES]";
 pub(in super::super) const STATEMENT: &str = "Mostra o extrato de uma conta";
 
 pub(in super::super) const NAME: &str = "Nome completo";
 pub(in super::super) const DOCUMENT: &str = "CPF ou CNPJ, com ou sem pontuação";
 pub(in super::super) const PERSON: &str = "Pessoa física (PF) ou jurídica (PJ)";
 pub(in super::super) const AT: &str = "Número do banco";
-pub(in super::super) const TYPE_ACCOUNT: &str = "Tipo da conta";
-pub(in super::super) const PIX_TYPE: &str = "De que é feita a chave Pix";
+pub(in super::super) const TYPE_ACCOUNT: &str = "Tipo da conta: PF, PJ ou CONJUNTA";
+pub(in super::super) const PIX_TYPE: &str = "De que é feita a chave Pix: CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM";
 pub(in super::super) const HOLDER: &str = "Outro titular da conta conjunta; uma vez para cada um";
 pub(in super::super) const VALUE: &str = "Valor inicial, como 1.234,56";
 pub(in super::super) const PIX_KEY: &str = "Chave, na forma banco:valor";
