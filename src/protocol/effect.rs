@@ -501,7 +501,12 @@ pub enum HeartbeatInput {
     /// A peer's connection was refused or has ended.
     Lost(BankId),
     /// Events wait for a peer whose durable clock stands still.
-    Standing(BankId),
+    Standing {
+        /// The bank.
+        bank: BankId,
+        /// The other members of the view, this bank not counted.
+        others: BankSet,
+    },
     /// Time has passed.
     Tick,
 }

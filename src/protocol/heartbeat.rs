@@ -10,7 +10,7 @@
 use std::fmt;
 
 use super::effect::{Effect, HeartbeatInput, Millis, PeerReport, ViewInput};
-use super::ids::BankId;
+use super::ids::{BankId, BankSet};
 
 /// Longest time between two looks at the clock that counts; what is longer, this bank slept through.
 pub const AWAKE_GAP_MAX_MS: Millis = 500;
@@ -128,11 +128,11 @@ impl Heartbeat {
                 self.lose(bank, Cause::Lost);
                 self.tell(bank, out);
             }
-            HeartbeatInput::Standing(bank) if self.should_move(bank) => {
+            HeartbeatInput::Standing { bank, others } if self.should_move(bank, others) => {
                 self.lose(bank, Cause::Standing);
                 self.tell(bank, out);
             }
-            HeartbeatInput::Standing(_) => {}
+            HeartbeatInput::Standing { .. } => {}
             HeartbeatInput::Tick => self.look(out),
         }
     }
@@ -153,12 +153,16 @@ impl Heartbeat {
 
     /// Whether it is a peer's own fault that its clock stands still. One that takes part in no view has none to move: the
     /// view knows that it is elsewhere, and must hear it to agree with it on the next. One that was away stood still as a
-    /// matter of course until the view has changed; were it blamed for that, it could never return.
-    fn should_move(&self, peer: BankId) -> bool {
+    /// matter of course until the view has changed; were it blamed for that, it could never return. And while any other member is
+    /// away or elsewhere, it may lack an event that only that one could have sent it: the view has to change anyway.
+    fn should_move(&self, peer: BankId, others: BankSet) -> bool {
+        let view = |bank: BankId| self.peers[bank.index()].report.and_then(|report| report.active);
+        let is_here = |bank: BankId| self.state(bank) == PeerState::Up && view(bank) == view(peer);
+        let all_here = others.iter().all(is_here);
         let seen = &self.peers[peer.index()];
         let takes_part = seen.report.is_some_and(|report| report.active.is_some());
         let up_since = seen.up_since.filter(|_| takes_part && self.state(peer) == PeerState::Up);
-        up_since.is_some_and(|since| self.awake - since >= self.patience.failure_after)
+        all_here && up_since.is_some_and(|since| self.awake - since >= self.patience.failure_after)
     }
 
     /// How long the return of a peer is watched.
@@ -267,6 +271,10 @@ mod tests {
         }
     }
 
+    fn standing() -> HeartbeatInput {
+        HeartbeatInput::Standing { bank: PEER, others: BankSet::default() }
+    }
+
     #[test]
     fn a_first_answer_counts_at_once() {
         let mut watched = Watched::new();
@@ -342,8 +350,22 @@ mod tests {
         let mut watched = Watched::new();
         watched.hear();
         watched.pass(5_000, true);
-        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
+        assert_eq!(watched.give(standing()), PeerState::Down(Cause::Standing));
         assert_eq!(watched.hear(), PeerState::Returning);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_while_another_member_is_away_or_elsewhere_is_nobodys_fault() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.pass(5_000, true);
+        let others = BankSet::default().with(BankId(2));
+        assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up);
+        watched.give(HeartbeatInput::Heard(BankId(2), PeerReport::default()));
+        assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up, "it is elsewhere");
+        let active = Some(Ballot { round: 1, coordinator: PEER });
+        watched.give(HeartbeatInput::Heard(BankId(2), PeerReport { active, ..PeerReport::default() }));
+        assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Down(Cause::Standing));
     }
 
     #[test]
@@ -352,7 +374,7 @@ mod tests {
         watched.hear();
         watched.pass(5_000, true);
         watched.give(HeartbeatInput::Heard(PEER, PeerReport::default()));
-        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Up);
+        assert_eq!(watched.give(standing()), PeerState::Up);
     }
 
     #[test]
@@ -363,11 +385,11 @@ mod tests {
         watched.lose();
         watched.hear();
         assert_eq!(watched.pass(4_500, true), PeerState::Returning);
-        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Returning);
+        assert_eq!(watched.give(standing()), PeerState::Returning);
         assert_eq!(watched.pass(500, true), PeerState::Up);
         watched.pass(4_500, true);
-        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Up, "it was away for a part of that");
+        assert_eq!(watched.give(standing()), PeerState::Up, "it was away for a part of that");
         watched.pass(500, true);
-        assert_eq!(watched.give(HeartbeatInput::Standing(PEER)), PeerState::Down(Cause::Standing));
+        assert_eq!(watched.give(standing()), PeerState::Down(Cause::Standing));
     }
 }

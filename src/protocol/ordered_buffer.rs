@@ -325,7 +325,9 @@ impl OrderedBuffer {
             self.standing[index] = if moved || !waited_for.contains(bank) { 0 } else { self.standing[index] + TICK_MS };
             if self.standing[index] >= self.standing_after {
                 self.standing[index] = 0;
-                out.push(Effect::Heartbeat(HeartbeatInput::Standing(bank)));
+                let mut others = self.members.without(BankSet::default().with(bank));
+                others.remove(self.me);
+                out.push(Effect::Heartbeat(HeartbeatInput::Standing { bank, others }));
             }
         }
         self.rows_before.clone_from(&self.matrix);
@@ -530,7 +532,9 @@ mod tests {
         let tick = |buffer: &mut OrderedBuffer, times: usize| {
             let mut out = Vec::new();
             (0..times).for_each(|_| buffer.handle(BufferInput::Tick, &mut out));
-            out.iter().filter(|effect| matches!(effect, Effect::Heartbeat(HeartbeatInput::Standing(BankId(2))))).count()
+            out.iter()
+                .filter(|effect| matches!(effect, Effect::Heartbeat(HeartbeatInput::Standing { bank: BankId(2), .. })))
+                .count()
         };
         assert_eq!(tick(&mut buffer, 100), 0, "nothing waits");
         buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], Some([0, 1, 0])), &mut out);

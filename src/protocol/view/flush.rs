@@ -209,7 +209,9 @@ impl View {
         self.replaying = false;
         // What lies below and was not executed never existed: a later view left it behind.
         self.state.held.retain(|held| held.event.order_key() > executed.last);
-        (self.state.position, self.state.hash, self.state.executed) = (position, hash, Some(executed));
+        (self.state.position, self.state.hash) = (position, hash);
+        // Others have told this, also what a snapshot says of itself: it proves nothing.
+        self.state.executed = Some(executed.as_hearsay());
         if let Some(ballot) = self.stop_later.take() {
             return if ballot > self.promised {
                 self.promise(ballot, out)

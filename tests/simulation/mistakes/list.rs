@@ -35,7 +35,7 @@ pub(super) const MISTAKES: [Mistake; 10] = [
         }
 ",
         }],
-        found_by: (0, ""),
+        found_by: (0, "bank 1 has promised 3.0 and remembers 2.1"),
     },
     Mistake {
         name: "merging a clock without holding the events",
@@ -49,7 +49,7 @@ pub(super) const MISTAKES: [Mistake; 10] = [
         }
 ",
         }],
-        found_by: (0, ""),
+        found_by: (43, "bank 2 executes OrderKey { view: Ballot { round: 3, coordinator: BankId(1) }, sum: 35, sen"),
     },
     Mistake {
         name: "believing an ACK that overtook an event",
@@ -58,7 +58,7 @@ pub(super) const MISTAKES: [Mistake; 10] = [
             before: "            if own_events_here && plausible {",
             after: "            if own_events_here | true && plausible {",
         }],
-        found_by: (0, ""),
+        found_by: (3, "bank 4 raises the alarm: banco 0 carimbou um evento abaixo do que já confirmou; o evento n"),
     },
     Mistake {
         name: "a view numbered without its coordinator",
@@ -102,7 +102,7 @@ pub struct Ballot {",
 ",
             },
         ],
-        found_by: (0, ""),
+        found_by: (377, "bank 2 begins 5.2 otherwise than others"),
     },
     Mistake {
         name: "dropping events before PREPARE",
@@ -113,7 +113,7 @@ pub struct Ballot {",
             after: "        let held = Vec::new();
         let frozen",
         }],
-        found_by: (0, ""),
+        found_by: (1, "view 12.2 begins at [1,0,0,1,0], and [1,0,0,0,0] are executed or flushed"),
     },
     Mistake {
         name: "going on with old counters after a restart",
@@ -132,7 +132,7 @@ pub struct Ballot {",
             plan: disk.prepared,
 ",
         }],
-        found_by: (0, ""),
+        found_by: (3, "bank 2 begins 6.0 otherwise than others"),
     },
     Mistake {
         name: "letting an empty disk vote",
@@ -143,7 +143,7 @@ pub struct Ballot {",
             after: "        true
 ",
         }],
-        found_by: (0, ""),
+        found_by: (3, "bank 0 raises the alarm: DISCO INCOMPLETO: o banco 3 lembra mais do que está aqui; este ba"),
     },
     Mistake {
         name: "executing after a promise",
@@ -160,7 +160,7 @@ pub struct Ballot {",
                 after: "",
             },
         ],
-        found_by: (0, ""),
+        found_by: (1, "bank 2 raises the alarm: CÓPIA DIVERGENTE: a posição 1 difere da do banco 2; escritas susp"),
     },
     Mistake {
         name: "stamping queued work before the flush",
@@ -180,7 +180,7 @@ pub struct Ballot {",
         self.clock.merge(&flushed);
 ",
         }],
-        found_by: (0, ""),
+        found_by: (2, "bank 2 raises the alarm: banco 4 carimbou um evento abaixo do que já confirmou; o evento n"),
     },
     Mistake {
         name: "idempotency decided outside the ledger",
@@ -194,6 +194,6 @@ pub struct Ballot {",
     fields.finish()
 ",
         }],
-        found_by: (0, ""),
+        found_by: (1, "2/1 took effect at 1, and again at 2: Executed { id: EventId(\"EV3-2-10\"), position: Positi"),
     },
 ];

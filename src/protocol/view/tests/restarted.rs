@@ -113,3 +113,18 @@ fn a_bank_that_lost_its_disk_counts_once_a_view_has_begun_with_it_and_not_before
     consortium.assert_in_force(&[0, 1, 2]);
     assert!(consortium.views[2].is_voter());
 }
+
+#[test]
+fn what_a_snapshot_says_of_itself_proves_nothing() {
+    let mut consortium = Consortium::in_force();
+    let view = consortium.assert_in_force(&[0, 1, 2]).plan.ballot;
+    consortium.kill(2);
+    consortium.run(5);
+    consortium.restart(2);
+    // Its members are those of the view that the event comes from; a later flush may have executed it.
+    let last = entry(event(view, 0, [1, 0, 0]), 1);
+    let executed = state(3, std::slice::from_ref(&last), Vec::new()).executed.unwrap();
+    assert!(!executed.members.is_empty());
+    consortium.give(BankId(2), ViewInput::Replayed { position: last.position, hash: last.hash, executed });
+    assert!(consortium.views[2].state.executed.as_ref().unwrap().members.is_empty());
+}
