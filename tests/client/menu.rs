@@ -6,6 +6,7 @@ use crate::stand_in::{Fault, StandIn};
 use crate::terminal::{ENTER, ESCAPE, Terminal};
 
 const MENU: &str = "O que deseja fazer?";
+const UNKNOWN: &str = "O que fazer agora?";
 const BASKET: &str = "O que fazer com o pacote?";
 
 /// Registers at the first bank and is logged in by that.
@@ -178,18 +179,31 @@ async fn who_does_not_want_to_wait_is_told_that_the_outcome_is_unknown_and_can_a
     add_deposit(&mut terminal, "Banco 0", "25");
     terminal.answer(BASKET, "Enviar");
     terminal.answer("Enviar o pacote com 1 operação?", "s");
-    let told = ["--key ", "--key "].map(|mark| {
-        hanging.wait_for_a_package();
+    let told = [(); 3].map(|()| {
+        hanging.wait_for_one();
         terminal.press("\x03");
         let unknown = terminal.expect("Resultado desconhecido");
-        terminal.answer(BASKET, "Perguntar");
-        unknown.split_once(mark).unwrap().1.trim_end().to_owned()
+        terminal.expect(UNKNOWN);
+        terminal.press("Perguntar");
+        terminal.press(ENTER);
+        unknown.split_once("--key ").unwrap().1.trim_end().to_owned()
     });
-    assert_eq!(told[0], told[1], "it is asked for with the same key");
-    hanging.wait_for_a_package();
-    terminal.press("\x03");
-    terminal.expect("Resultado desconhecido");
-    terminal.answer(BASKET, "Desistir");
+    assert!(told.iter().all(|key| *key == told[0]), "it is asked for with the same key: {told:?}");
+    give_up(&mut terminal, &hanging);
+
+    terminal.answer(MENU, "Abrir");
+    terminal.answer("Qual banco?", "");
+    terminal.answer("Tipo de conta:", "");
+    terminal.answer("Chave Pix:", "Aleat");
+    terminal.answer("Valor inicial", "50");
+    give_up(&mut terminal, &hanging);
     terminal.answer(MENU, "Sair");
     assert_eq!(terminal.end(), 0);
+}
+
+fn give_up(terminal: &mut Terminal, hanging: &StandIn) {
+    hanging.wait_for_one();
+    terminal.press("\x03");
+    terminal.expect("Resultado desconhecido");
+    terminal.answer(UNKNOWN, "Desistir");
 }

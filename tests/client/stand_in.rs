@@ -1,5 +1,5 @@
-//! A bank that fails in one precise way: it passes everything on to a real bank except for packages, of which it makes
-//! what the test wants.
+//! A bank that fails in one precise way: it passes everything on to a real bank except for packages and new accounts,
+//! of which it makes what the test wants.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,10 @@ use std::time::Duration;
 /// How long a package may take to come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What becomes of a package.
+/// What it does not pass on as it is.
+const FAULTY: [&[u8]; 2] = [b"POST /operations ", b"POST /create_account "];
+
+/// What becomes of a package, or of a new account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// The bank executes it, and the connection ends before the answer.
@@ -49,8 +52,8 @@ impl StandIn {
     }
 
     /// Waits for the next one.
-    pub(crate) fn wait_for_a_package(&self) {
-        self.arrivals.recv_timeout(PATIENCE).expect("a package comes");
+    pub(crate) fn wait_for_one(&self) {
+        self.arrivals.recv_timeout(PATIENCE).expect("a package or a new account comes");
     }
 
     /// How many packages came.
@@ -61,7 +64,7 @@ impl StandIn {
 
 fn attend(mut customer: TcpStream, bank: &str, fault: Fault, packages: &AtomicUsize, arrive: &Sender<()>) {
     let request = read_request(&mut customer);
-    if !request.starts_with(b"POST /operations ") {
+    if !FAULTY.iter().any(|route| request.starts_with(route)) {
         let _ = customer.write_all(&ask(bank, &request));
         return;
     }

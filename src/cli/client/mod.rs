@@ -61,6 +61,11 @@ pub(super) enum ClientError {
 }
 
 impl ClientError {
+    /// Whether the request may have been done all the same.
+    fn leaves_unknown(&self) -> bool {
+        matches!(self, ClientError::NoAnswer { may_have_effect: true, .. })
+    }
+
     /// As the help text promises.
     pub(super) fn exit_code(&self) -> u8 {
         match self {

@@ -226,6 +226,7 @@ pub(super) const ADD_PIX: &str = "Adicionar Pix";
 pub(super) const REMOVE_LINE: &str = "Retirar uma operação";
 pub(super) const SEND: &str = "Enviar o pacote";
 pub(super) const DISCARD: &str = "Descartar e voltar";
+pub(super) const WHAT_NOW: &str = "O que fazer agora?";
 pub(super) const ASK_AGAIN: &str = "Perguntar de novo, com a mesma chave";
 pub(super) const GIVE_UP: &str = "Desistir de saber e voltar";
 pub(super) const BASKET: &str = "O que fazer com o pacote?";

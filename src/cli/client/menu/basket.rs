@@ -148,10 +148,8 @@ impl Menu {
                     let shown = self.overview().await;
                     return self.survive(shown).map(|_| Some(()));
                 }
-                Err(ClientError::NoAnswer { descript, may_have_effect: true, .. }) => {
-                    self.screen.say(Tone::Bad, &descript);
-                    let choices = vec![texts::ASK_AGAIN.to_owned(), texts::GIVE_UP.to_owned()];
-                    if self.prompts.choose(texts::BASKET, choices)? == Some(1) {
+                Err(error) if error.leaves_unknown() => {
+                    if !self.asks_again(&error)? {
                         return Ok(Some(()));
                     }
                 }

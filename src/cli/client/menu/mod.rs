@@ -139,6 +139,13 @@ impl Menu {
         }
     }
 
+    /// What may have been done can only be asked for again, under the same key; whether the person wants that.
+    fn asks_again(&self, unknown: &ClientError) -> Result<bool, ClientError> {
+        self.screen.say(Tone::Bad, &plain(&unknown.to_string()));
+        let choices = vec![texts::ASK_AGAIN.to_owned(), texts::GIVE_UP.to_owned()];
+        Ok(self.prompts.choose(texts::WHAT_NOW, choices)? != Some(1))
+    }
+
     async fn choose_bank(&mut self) -> Result<(), ClientError> {
         let statuses = self.banks.survey().await;
         let consortium = statuses.iter().flatten().next().map(|status| status.banks.as_slice()).unwrap_or_default();
@@ -209,7 +216,17 @@ impl Menu {
         let Some(user) = self.prompts.text(texts::USER_NAME, None, user_name)? else { return Ok(None) };
         let Some(password) = self.prompts.new_password()? else { return Ok(None) };
         let customer = NewCustomer { name, document, user: user.clone() };
-        let answer = self.banks.register(&customer, &password, &new_key()).await?;
+        let key = new_key();
+        let answer = loop {
+            match self.banks.register(&customer, &password, &key).await {
+                Err(error) if error.leaves_unknown() => {
+                    if !self.asks_again(&error)? {
+                        return Ok(None);
+                    }
+                }
+                settled => break settled?,
+            }
+        };
         let Said { descript, .. } = read(&answer)?;
         self.screen.say(Tone::Good, &plain(&descript));
         self.begin(&user, password).await.map(Some)
@@ -236,7 +253,17 @@ impl Menu {
         let names = (0..self.banks.list.len()).map(|place| self.banks.name(place)).collect();
         let Some(place) = self.prompts.choose(texts::WHICH_BANK, names)? else { return Ok(None) };
         let Some(account) = self.ask_account(person)? else { return Ok(None) };
-        let answer = self.banks.open(place, &user, &password, &account, &new_key()).await?;
+        let key = new_key();
+        let answer = loop {
+            match self.banks.open(place, &user, &password, &account, &key).await {
+                Err(error) if error.leaves_unknown() => {
+                    if !self.asks_again(&error)? {
+                        return Ok(None);
+                    }
+                }
+                settled => break settled?,
+            }
+        };
         let Opened { num_account, kay_pix } = read(&answer)?;
         self.screen.say(Tone::Good, &texts::opened(num_account.get(), kay_pix.as_str()));
         self.refresh().await.map(Some)
