@@ -1,11 +1,13 @@
 //! The command line, one file a command: reads the arguments, runs the command, turns its end into an exit code.
 //!
-//! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody has to correct.
+//! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody has to correct;
+//! `netbanking client` has some more.
 //! Whatever goes wrong is said in one line on standard error, `netbanking: what and where`.
 
 mod base_url;
 mod bench;
 mod check;
+mod client;
 mod compact;
 mod consortium;
 mod disk;
@@ -48,6 +50,7 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Ask a bank whether it takes writes: exit code 0 if so, 1 if not
     Check(check::CheckArgs),
+    Client(client::ClientArgs),
     /// Replace the journal of a stopped bank by a snapshot of the ledger
     Compact(compact::CompactArgs),
     /// Let a stopped bank's disk decide alone, when more than half of all disks are lost
@@ -70,6 +73,8 @@ enum CommandError {
     #[error(transparent)]
     Check(#[from] check::NotReady),
     #[error(transparent)]
+    Client(#[from] client::ClientError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Rescue(#[from] rescue::UnfitForRescue),
@@ -79,6 +84,7 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Usage(_) | CommandError::Config(_) => EXIT_USAGE,
+            CommandError::Client(error) => error.exit_code(),
             CommandError::Node(_)
             | CommandError::Consortium(_)
             | CommandError::Bench(_)
@@ -102,13 +108,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
-    let command_line = match CommandLine::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.collect();
+    let of_customer = arguments.get(1).is_some_and(|command| command == "client");
+    let command_line = match CommandLine::try_parse_from(&arguments) {
         Ok(command_line) => command_line,
         Err(answer) if !answer.use_stderr() => {
             // --help and --version; a closed pipe at the other end is no failure of ours.
             let _ = answer.print();
             return Ok(());
         }
+        Err(refusal) if of_customer => return Err(client::refuse(&arguments, &refusal).into()),
         Err(refusal) => return Err(CommandError::Usage(in_one_line(&refusal.render().to_string()))),
     };
     match command_line.command {
@@ -116,6 +125,7 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         Some(Command::Node(arguments)) => node::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Client(arguments)) => Ok(client::run(&arguments)?),
         Some(Command::Compact(arguments)) => compact::run(&arguments),
         Some(Command::Rescue(arguments)) => rescue::run(&arguments),
     }

@@ -154,9 +154,11 @@ impl Heartbeat {
     /// Whether it is a peer's own fault that its clock stands still. One that takes part in no view has none to move: the
     /// view knows that it is elsewhere, and must hear it to agree with it on the next. One that was away stood still as a
     /// matter of course until the view has changed; were it blamed for that, it could never return. And while any other member is
-    /// away, it may lack an event that only that one could have sent it: the view has to change anyway.
+    /// away or elsewhere, it may lack an event that only that one could have sent it: the view has to change anyway.
     fn should_move(&self, peer: BankId, others: BankSet) -> bool {
-        let all_here = others.iter().all(|bank| self.state(bank) == PeerState::Up);
+        let view = |bank: BankId| self.peers[bank.index()].report.and_then(|report| report.active);
+        let is_here = |bank: BankId| self.state(bank) == PeerState::Up && view(bank) == view(peer);
+        let all_here = others.iter().all(is_here);
         let seen = &self.peers[peer.index()];
         let takes_part = seen.report.is_some_and(|report| report.active.is_some());
         let up_since = seen.up_since.filter(|_| takes_part && self.state(peer) == PeerState::Up);
@@ -353,13 +355,16 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stands_still_while_another_member_is_away_is_nobodys_fault() {
+    fn a_clock_that_stands_still_while_another_member_is_away_or_elsewhere_is_nobodys_fault() {
         let mut watched = Watched::new();
         watched.hear();
         watched.pass(5_000, true);
         let others = BankSet::default().with(BankId(2));
         assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up);
         watched.give(HeartbeatInput::Heard(BankId(2), PeerReport::default()));
+        assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up, "it is elsewhere");
+        let active = Some(Ballot { round: 1, coordinator: PEER });
+        watched.give(HeartbeatInput::Heard(BankId(2), PeerReport { active, ..PeerReport::default() }));
         assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Down(Cause::Standing));
     }
 

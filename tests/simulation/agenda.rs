@@ -1,6 +1,6 @@
 //! What is going to happen, by virtual time; at one moment in the order in which it was put down.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use netbanking::protocol::ids::BankId;
@@ -54,46 +54,30 @@ pub(crate) enum Timer {
     EnvelopeOverdue(u64),
 }
 
-#[derive(Debug)]
-struct Entry {
-    at_us: u64,
-    number: u64,
-    item: Item,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at_us, self.number).cmp(&(other.at_us, other.number))
-    }
-}
-
+/// Sorted by time and number; what is to happen then lies elsewhere, so that sorting moves little.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    entries: BinaryHeap<Reverse<Entry>>,
+    entries: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    items: Vec<Option<Item>>,
+    free: Vec<usize>,
     number: u64,
 }
 
 impl Agenda {
     pub(crate) fn put(&mut self, at_us: u64, item: Item) {
         self.number += 1;
-        self.entries.push(Reverse(Entry { at_us, number: self.number, item }));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.items.push(None);
+            self.items.len() - 1
+        });
+        self.items[place] = Some(item);
+        self.entries.push(Reverse((at_us, self.number, place)));
     }
 
     pub(crate) fn next(&mut self) -> Option<(u64, Item)> {
-        self.entries.pop().map(|Reverse(entry)| (entry.at_us, entry.item))
+        let Reverse((at_us, _, place)) = self.entries.pop()?;
+        self.free.push(place);
+        let item = self.items[place].take();
+        Some((at_us, item.expect("an entry has its item")))
     }
 }

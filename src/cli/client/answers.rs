@@ -1,0 +1,106 @@
+//! What banks answer, as far as this client reads it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::money::Answered;
+use crate::ledger::{AccountNumber, EntryKind, PixKey, TypeAccount, TypePerson};
+use crate::protocol::ids::BankId;
+
+/// What every answer has.
+#[derive(Deserialize)]
+pub(super) struct Said {
+    pub(super) descript: String,
+    /// Its place in the common order; absent where the request was not ordered.
+    pub(super) position: Option<u64>,
+}
+
+/// `POST /create_account`
+#[derive(Deserialize)]
+pub(super) struct Opened {
+    pub(super) num_account: AccountNumber,
+    pub(super) kay_pix: PixKey,
+}
+
+/// `POST /login`
+#[derive(Deserialize)]
+pub(super) struct LoggedIn {
+    pub(super) data: CustomerRead,
+    pub(super) token: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CustomerRead {
+    pub(super) accounts: BTreeMap<BankId, Vec<AccountLine>>,
+    pub(super) name: String,
+    pub(super) type_person: TypePerson,
+}
+
+/// `[num, balance, key]`
+#[derive(Deserialize)]
+pub(super) struct AccountLine(pub(super) AccountNumber, pub(super) Answered, pub(super) PixKey);
+
+/// `GET /pix/{key}`
+#[derive(Deserialize)]
+pub(super) struct RecipientRead {
+    pub(super) data: Recipient,
+}
+
+#[derive(Clone, Deserialize)]
+pub(super) struct Recipient {
+    pub(super) name: String,
+    pub(super) num_cadastro: String,
+    pub(super) bank_name: String,
+    pub(super) type_person: TypePerson,
+}
+
+/// `GET /get_account/{num_account}`
+#[derive(Deserialize)]
+pub(super) struct StatementRead {
+    pub(super) data: Statement,
+    /// `before` of the next older page.
+    pub(super) next_before: Option<usize>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Statement {
+    pub(super) num_account: AccountNumber,
+    pub(super) balance: Answered,
+    pub(super) name: String,
+    pub(super) kay_pix: PixKey,
+    pub(super) type_account: TypeAccount,
+    pub(super) user_names: Vec<String>,
+    /// Newest last.
+    pub(super) transactions: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Entry {
+    #[serde(rename = "type")]
+    pub(super) kind: EntryKind,
+    pub(super) value: Answered,
+    pub(super) app_balance: Answered,
+    /// `2026-11-23`, UTC.
+    pub(super) date: String,
+    /// `14:03:22`, UTC.
+    pub(super) time: String,
+    pub(super) made_by: String,
+    pub(super) pix: Option<PixKey>,
+}
+
+/// `GET /status`
+#[derive(Deserialize)]
+pub(super) struct Status {
+    pub(super) bank: BankId,
+    pub(super) name: String,
+    pub(super) ready: bool,
+    pub(super) banks: Vec<StatusBank>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct StatusBank {
+    pub(super) bank: BankId,
+    pub(super) name: String,
+    pub(super) member: bool,
+}

@@ -1,0 +1,211 @@
+//! What a customer can ask of the banks, one method an action. Every answer here is a success; a refusal is an error.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::ClientError;
+use super::answers::{AccountLine, CustomerRead};
+use super::banks::Banks;
+use super::call::{Answer, Request};
+use super::session::{Password, Session};
+use super::texts;
+use crate::ledger::{
+    AccountNumber, Amount, Centavos, Document, PersonName, PixKey, PixType, Reais, TypeAccount, TypePerson, UserName,
+};
+use crate::protocol::ids::BankId;
+
+/// Who wants to become a customer.
+pub(super) struct NewCustomer {
+    pub(super) name: PersonName,
+    pub(super) document: Document,
+    pub(super) user: UserName,
+}
+
+/// Which account is wanted.
+pub(super) struct NewAccount {
+    pub(super) type_account: TypeAccount,
+    pub(super) pix_type: PixType,
+    pub(super) holders: Vec<UserName>,
+    pub(super) value: Amount,
+}
+
+/// An account as its holder sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnAccount {
+    pub(super) bank: BankId,
+    pub(super) number: AccountNumber,
+    pub(super) balance: Centavos,
+    pub(super) key: PixKey,
+}
+
+#[derive(Serialize)]
+struct RegistrationBody<'a> {
+    name: &'a PersonName,
+    num_cadastro: &'a Document,
+    user_name: &'a UserName,
+    password: &'a str,
+    type_person: TypePerson,
+}
+
+#[derive(Serialize)]
+struct OpeningBody<'a> {
+    user_name: &'a UserName,
+    password: &'a str,
+    type_account: TypeAccount,
+    pix_type: PixType,
+    users: &'a [UserName],
+    value_init: Reais,
+}
+
+/// A key that no other request has.
+pub(super) fn new_key() -> String {
+    Uuid::new_v4().to_string()
+}
+
+impl Banks {
+    pub(super) async fn register(
+        &mut self,
+        customer: &NewCustomer,
+        password: &Password,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let body = RegistrationBody {
+            name: &customer.name,
+            num_cadastro: &customer.document,
+            user_name: &customer.user,
+            password: password.reveal(),
+            type_person: customer.document.type_person(),
+        };
+        let request = Request::post("/register-customer", super::json(&body)).with_key(key);
+        done(self.ask(&mut Session::default(), &request).await?)
+    }
+
+    /// Opens an account at the bank in this place. No other bank can be asked instead: it would open the account at
+    /// itself.
+    pub(super) async fn open(
+        &mut self,
+        place: usize,
+        user: &UserName,
+        password: &Password,
+        account: &NewAccount,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let body = OpeningBody {
+            user_name: user,
+            password: password.reveal(),
+            type_account: account.type_account,
+            pix_type: account.pix_type,
+            users: &account.holders,
+            value_init: Reais(account.value.get()),
+        };
+        let request = Request::post("/create_account", super::json(&body)).with_key(key).only_at(place);
+        done(self.ask(&mut Session::default(), &request).await?)
+    }
+
+    /// Sends a package in the seed's form.
+    pub(super) async fn operate(
+        &mut self,
+        session: &mut Session,
+        package: String,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let request = Request::post("/operations", package).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// Who is behind a Pix key.
+    pub(super) async fn recipient(&mut self, key: &PixKey) -> Result<Answer, ClientError> {
+        let request = Request::get(format!("/pix/{}", in_path(key.as_str())));
+        done(self.ask(&mut Session::default(), &request).await?)
+    }
+
+    /// A page of the statement of an account of the bank in this place, which alone gives it.
+    pub(super) async fn statement(
+        &mut self,
+        session: &mut Session,
+        place: usize,
+        account: AccountNumber,
+        limit: usize,
+        before: Option<usize>,
+    ) -> Result<Answer, ClientError> {
+        let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+        let path = format!("/get_account/{}?limit={limit}{before}", account.get());
+        done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)
+    }
+
+    /// The accounts that the bank in this place has of a customer; for those who have a token and no password.
+    pub(super) async fn accounts_at(
+        &mut self,
+        session: &mut Session,
+        place: usize,
+        user: &UserName,
+    ) -> Result<Vec<OwnAccount>, ClientError> {
+        let path = format!("/accounts_user/{}", in_path(user.as_str()));
+        let answer = done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)?;
+        read(&answer).map(|accounts| own_accounts(&accounts))
+    }
+}
+
+impl CustomerRead {
+    /// The customer's accounts at all banks, by bank.
+    pub(super) fn own_accounts(&self) -> Vec<OwnAccount> {
+        own_accounts(&self.accounts)
+    }
+}
+
+fn own_accounts(by_bank: &std::collections::BTreeMap<BankId, Vec<AccountLine>>) -> Vec<OwnAccount> {
+    let of_bank = |(bank, lines): (&BankId, &Vec<AccountLine>)| {
+        let bank = *bank;
+        let own = |AccountLine(number, balance, key): &AccountLine| OwnAccount {
+            bank,
+            number: *number,
+            balance: balance.0,
+            key: key.clone(),
+        };
+        lines.iter().map(own).collect::<Vec<_>>()
+    };
+    by_bank.iter().flat_map(of_bank).collect()
+}
+
+fn done(answer: Answer) -> Result<Answer, ClientError> {
+    if answer.is_done() { Ok(answer) } else { Err(ClientError::Refused(super::screen::plain(&answer.descript()))) }
+}
+
+/// Reads what a success says.
+pub(super) fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, ClientError> {
+    answer.read().ok_or_else(|| ClientError::Refused(texts::unreadable(answer.status)))
+}
+
+/// A text as one part of a path.
+fn in_path(text: &str) -> String {
+    let byte = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stays_one_part_of_the_path() {
+        assert_eq!(in_path("0:a/b?c#d%e"), "0%3Aa%2Fb%3Fc%23d%25e");
+    }
+
+    #[test]
+    fn the_accounts_of_all_banks_are_read_to_the_centavo() {
+        let text = r#"{"accounts": {"0": [[906647, 450.55, "0:renata332"]], "1": [], "2": [[7, 0.0, "2:x"]]},
+            "name": "Renata", "type_person": "PF", "num_cadastro": "x", "user_name": "renata332"}"#;
+        let customer: CustomerRead = serde_json::from_str(text).unwrap();
+        let accounts = customer.own_accounts();
+        assert_eq!(
+            accounts.iter().map(|own| (own.bank.0, own.balance.get())).collect::<Vec<_>>(),
+            [(0, 45_055), (2, 0)]
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! What `netbanking client` is told. Values are parsed here, so that a mistake is said in Portuguese and nothing is sent.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Subcommand, ValueEnum};
+
+use super::super::base_url::BaseUrl;
+use super::money::parse_amount;
+use super::texts::{self, help};
+use crate::ledger::{
+    AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixKey, PixType, TypeAccount, TypePerson, UserName,
+};
+use crate::protocol::ids::BankId;
+
+/// Digits or letters of a CPF and of a CNPJ, and where the marks stand between them.
+const CPF: (usize, [(usize, char); 3]) = (11, [(3, '.'), (6, '.'), (9, '-')]);
+const CNPJ: (usize, [(usize, char); 4]) = (14, [(2, '.'), (5, '.'), (8, '/'), (12, '-')]);
+
+/// What `netbanking client` is told.
+#[derive(Debug, Args)]
+#[command(
+    about = help::CLIENT, long_about = help::CLIENT_LONG, override_usage = help::USAGE, after_help = help::AFTER, help_template = help::TEMPLATE,
+    subcommand_help_heading = help::COMMANDS, subcommand_value_name = "COMANDO", next_help_heading = help::OPTIONS,
+    disable_help_flag = true, disable_help_subcommand = true
+)]
+pub(in crate::cli) struct ClientArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) options: Options,
+}
+
+/// What counts for the menu and for every command.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[arg(long, value_name = "URL", global = true, env = "NETBANKING_CLIENT_BANKS", hide_env_values = true,
+        value_delimiter = ',', value_parser = bank_url, help = help::BANK)]
+    pub(super) bank: Vec<BaseUrl>,
+    #[arg(long, value_name = "ARQUIVO", global = true, env = "NETBANKING_NODES", default_value = "nodes.json",
+        hide_default_value = true, help = help::NODES)]
+    pub(super) nodes: PathBuf,
+    #[arg(long, value_name = "NOME", global = true, env = "NETBANKING_USER", value_parser = user_name, help = help::USER)]
+    pub(super) user: Option<UserName>,
+    #[arg(long, value_name = "ARQUIVO", global = true, help = help::PASSWORD_FILE)]
+    pub(super) password_file: Option<PathBuf>,
+    #[arg(long, value_name = "ARQUIVO", global = true, env = "NETBANKING_SESSION", help = help::SESSION)]
+    pub(super) session: Option<PathBuf>,
+    #[arg(long, value_name = "SEGUNDOS", global = true, default_value_t = 5, hide_default_value = true,
+        value_parser = |text: &str| whole(text, 1..=60), help = help::ANSWER_WAIT)]
+    pub(super) answer_wait: u32,
+    #[arg(long, value_name = "SEGUNDOS", global = true, default_value_t = 30, hide_default_value = true,
+        value_parser = |text: &str| whole(text, 1..=3_600), help = help::OUTCOME_WAIT)]
+    pub(super) outcome_wait: u32,
+    #[arg(long, global = true, help = help::JSON)]
+    pub(super) json: bool,
+    #[arg(short = 'h', long, global = true, action = ArgAction::Help, help = help::HELP)]
+    help: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    #[command(about = help::BANKS, override_usage = help::BANKS_USAGE, help_template = help::TEMPLATE)]
+    Banks,
+    #[command(about = help::REGISTER, override_usage = help::REGISTER_USAGE, help_template = help::TEMPLATE)]
+    Register(Register),
+    #[command(about = help::LOGIN, override_usage = help::LOGIN_USAGE, help_template = help::TEMPLATE)]
+    Login,
+    #[command(about = help::LOGOUT, override_usage = help::LOGOUT_USAGE, help_template = help::TEMPLATE)]
+    Logout,
+    #[command(about = help::ACCOUNTS, override_usage = help::ACCOUNTS_USAGE, help_template = help::TEMPLATE)]
+    Accounts,
+    #[command(about = help::OPEN, override_usage = help::OPEN_USAGE, help_template = help::TEMPLATE)]
+    Open(Open),
+    #[command(about = help::PIX, override_usage = help::PIX_USAGE, help_template = help::TEMPLATE)]
+    Pix(Pix),
+    #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE, help_template = help::TEMPLATE)]
+    Operate(Operate),
+    #[command(about = help::STATEMENT, override_usage = help::STATEMENT_USAGE, help_template = help::TEMPLATE)]
+    Statement(Statement),
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Register {
+    #[arg(long, value_name = "NOME", value_parser = person_name, help = help::NAME)]
+    pub(super) name: PersonName,
+    #[arg(long, value_name = "PESSOA", ignore_case = true, hide_possible_values = true, help = help::PERSON)]
+    pub(super) person: Person,
+    #[arg(long, value_name = "CPF|CNPJ", help = help::DOCUMENT)]
+    pub(super) document: String,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Open {
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long = "type", value_name = "TIPO", ignore_case = true, hide_possible_values = true, help = help::TYPE_ACCOUNT)]
+    pub(super) type_account: AccountKind,
+    #[arg(long, value_name = "TIPO", ignore_case = true, hide_possible_values = true, help = help::PIX_TYPE)]
+    pub(super) pix: KeyKind,
+    #[arg(long, value_name = "VALOR", value_parser = amount, help = help::VALUE)]
+    pub(super) value: Amount,
+    #[arg(long, value_name = "NOME", value_parser = user_name, help = help::HOLDER)]
+    pub(super) holder: Vec<UserName>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Pix {
+    #[arg(value_name = "CHAVE", value_parser = pix_key, help = help::PIX_KEY)]
+    pub(super) key: PixKey,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Operate {
+    #[arg(value_name = "ARQUIVO", help = help::PACKAGE)]
+    pub(super) package: PathBuf,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Statement {
+    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
+    pub(super) account: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, value_name = "N", default_value_t = 100, hide_default_value = true,
+        value_parser = |text: &str| whole(text, 1..=1_000), help = help::LIMIT)]
+    pub(super) limit: u32,
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0..=u32::MAX), help = help::BEFORE)]
+    pub(super) before: Option<u32>,
+}
+
+/// Of everything that changes something.
+#[derive(Debug, Args)]
+pub(super) struct Key {
+    #[arg(long = "key", value_name = "CHAVE", value_parser = idempotency_key, help = help::KEY)]
+    given: Option<IdempotencyKey>,
+}
+
+impl Key {
+    /// The one that was given, or a new one.
+    pub(super) fn or_new(&self) -> String {
+        self.given.as_ref().map_or_else(super::api::new_key, |key| key.as_str().to_owned())
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Person {
+    #[value(name = "PF")]
+    Pf,
+    #[value(name = "PJ")]
+    Pj,
+}
+
+impl From<Person> for TypePerson {
+    fn from(person: Person) -> TypePerson {
+        match person {
+            Person::Pf => TypePerson::Pf,
+            Person::Pj => TypePerson::Pj,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum AccountKind {
+    #[value(name = "PF")]
+    Pf,
+    #[value(name = "PJ")]
+    Pj,
+    #[value(name = "CONJUNTA")]
+    Conjunta,
+}
+
+impl From<AccountKind> for TypeAccount {
+    fn from(kind: AccountKind) -> TypeAccount {
+        match kind {
+            AccountKind::Pf => TypeAccount::Pf,
+            AccountKind::Pj => TypeAccount::Pj,
+            AccountKind::Conjunta => TypeAccount::Conjunta,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum KeyKind {
+    #[value(name = "CPF")]
+    Cpf,
+    #[value(name = "CNPJ")]
+    Cnpj,
+    #[value(name = "USER_NAME")]
+    UserName,
+    #[value(name = "NUM_CONTA")]
+    NumConta,
+    #[value(name = "RANDOM")]
+    Random,
+}
+
+impl From<KeyKind> for PixType {
+    fn from(kind: KeyKind) -> PixType {
+        match kind {
+            KeyKind::Cpf => PixType::Cpf,
+            KeyKind::Cnpj => PixType::Cnpj,
+            KeyKind::UserName => PixType::UserName,
+            KeyKind::NumConta => PixType::NumConta,
+            KeyKind::Random => PixType::Random,
+        }
+    }
+}
+
+// The readers of values, for the command line and for prompts: an error is a text for the person.
+
+fn bank_url(text: &str) -> Result<BaseUrl, String> {
+    text.parse().map_err(|_| texts::BAD_URL.to_owned())
+}
+
+fn whole(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| texts::not_within(*range.start(), *range.end()))
+}
+
+fn bank_number(text: &str) -> Result<BankId, String> {
+    text.parse().map(BankId).map_err(|_| texts::BAD_BANK.to_owned())
+}
+
+pub(super) fn user_name(text: &str) -> Result<UserName, String> {
+    UserName::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn person_name(text: &str) -> Result<PersonName, String> {
+    PersonName::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn amount(text: &str) -> Result<Amount, String> {
+    parse_amount(text).map_err(|bad| texts::bad_amount(bad).to_owned())
+}
+
+pub(super) fn pix_key(text: &str) -> Result<PixKey, String> {
+    PixKey::parse(text).map_err(|error| error.to_string())
+}
+
+fn account_number(text: &str) -> Result<AccountNumber, String> {
+    AccountNumber::parse(text).map_err(|error| error.to_string())
+}
+
+fn idempotency_key(text: &str) -> Result<IdempotencyKey, String> {
+    IdempotencyKey::parse(text).map_err(|error| error.to_string())
+}
+
+/// A CPF or CNPJ as people type it: with its marks or without.
+pub(super) fn document(person: TypePerson, text: &str) -> Result<Document, String> {
+    let marked = match person {
+        TypePerson::Pf => with_marks(text, CPF.0, &CPF.1),
+        TypePerson::Pj => with_marks(text, CNPJ.0, &CNPJ.1),
+    };
+    // Whether the check digits must fit is for the bank to say.
+    Document::parse(person, &marked, false).map_err(|error| error.to_string())
+}
+
+fn with_marks(text: &str, characters: usize, marks: &[(usize, char)]) -> String {
+    let bare = text.len() == characters && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !bare {
+        return text.to_owned();
+    }
+    let mut marked = String::new();
+    for (place, char) in text.to_ascii_uppercase().chars().enumerate() {
+        marked.extend(marks.iter().filter(|(before, _)| *before == place).map(|(_, mark)| mark));
+        marked.push(char);
+    }
+    marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_taken_with_its_marks_or_without() {
+        let examples = [
+            (TypePerson::Pf, "12345678901", "123.456.789-01"),
+            (TypePerson::Pf, "123.456.789-01", "123.456.789-01"),
+            (TypePerson::Pj, "12abc34501de35", "12.ABC.345/01DE-35"),
+        ];
+        for (person, text, expected) in examples {
+            assert_eq!(document(person, text).unwrap().as_str(), expected);
+        }
+        assert_eq!(document(TypePerson::Pf, "123").unwrap_err(), "CPF deve ter a forma 000.000.000-00");
+    }
+}

@@ -1,0 +1,194 @@
+//! One request to one bank, and what is known after it: an answer, or silence that may or may not have had an effect.
+
+use std::time::Duration;
+
+use awc::error::{ConnectError, SendRequestError};
+use awc::http::Method;
+use awc::http::header::{CONTENT_LENGTH, WARNING};
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::super::base_url::BaseUrl;
+use super::answers::Said;
+use super::texts;
+
+/// Largest answer that is read, in bytes: a page of a statement is far below.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What is asked of a bank.
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<String>,
+    /// Present on requests that change something: asking again with it, at any bank, does nothing twice.
+    pub(super) key: Option<String>,
+    /// Whether it needs a session.
+    pub(super) as_customer: bool,
+    /// The only bank that can answer it, as its place in the list.
+    pub(super) only_at: Option<usize>,
+}
+
+impl Request {
+    pub(super) fn get(path: impl Into<String>) -> Request {
+        let (path, body) = (path.into(), None);
+        Request { method: Method::GET, path, body, key: None, as_customer: false, only_at: None }
+    }
+
+    pub(super) fn post(path: impl Into<String>, body: String) -> Request {
+        Request { method: Method::POST, body: Some(body), ..Request::get(path) }
+    }
+
+    pub(super) fn with_key(self, key: &str) -> Request {
+        Request { key: Some(key.to_owned()), ..self }
+    }
+
+    pub(super) fn in_session(self) -> Request {
+        Request { as_customer: true, ..self }
+    }
+
+    pub(super) fn only_at(self, place: usize) -> Request {
+        Request { only_at: Some(place), ..self }
+    }
+}
+
+/// A whole answer that is not about the bank's own troubles.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// JSON.
+    pub(super) body: Vec<u8>,
+    /// The bank says that others may know more.
+    pub(super) stale: bool,
+}
+
+impl Answer {
+    pub(super) fn is_done(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(super) fn descript(&self) -> String {
+        serde_json::from_slice(&self.body).map_or_else(|_| texts::unreadable(self.status), |said: Said| said.descript)
+    }
+
+    /// Whether it was ordered.
+    pub(super) fn has_position(&self) -> bool {
+        serde_json::from_slice(&self.body).is_ok_and(|said: Said| said.position.is_some())
+    }
+
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// No answer that settles the request.
+#[derive(Debug)]
+pub(super) struct Silence {
+    pub(super) why: String,
+    /// Whether the bank may have taken the request nevertheless.
+    pub(super) may_have_effect: bool,
+    /// Whether the bank could be reached at all.
+    pub(super) reached: bool,
+}
+
+/// What came of a request to one bank.
+pub(super) type Heard = Result<Answer, Silence>;
+
+/// Asks once. Every request has a connection of its own: one kept open while a person thinks may have ended meanwhile,
+/// and to the client that looks like a bank that took the request and fell silent.
+pub(super) async fn call(client: &awc::Client, url: &BaseUrl, request: &Request, token: Option<&str>) -> Heard {
+    let mut ask = client.request(request.method.clone(), url.route(&request.path)).force_close();
+    if let Some(key) = &request.key {
+        ask = ask.insert_header(("idempotency-key", key.as_str()));
+    }
+    if let Some(token) = token {
+        ask = ask.insert_header(("authorization", format!("Bearer {token}")));
+    }
+    let sent = match &request.body {
+        Some(body) => ask.insert_header(("content-type", "application/json")).send_body(body.clone()).await,
+        None => ask.send().await,
+    };
+    let mut response = sent.map_err(|error| silence(&error))?;
+    let lost = || Silence { why: texts::CUT_ANSWER.to_owned(), may_have_effect: true, reached: true };
+    let body = response.body().limit(ANSWER_BYTES_MAX).await.map_err(|_| lost())?;
+    // The client takes the end of a connection for the end of a body.
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| body.len() < length) || serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+        return Err(lost());
+    }
+    let stale = response.headers().contains_key(WARNING);
+    judge(Answer { status: response.status().as_u16(), body: body.to_vec(), stale })
+}
+
+/// Tells answers about the request from answers about the bank's own troubles.
+fn judge(answer: Answer) -> Heard {
+    let may_have_effect = match answer.status {
+        // Never stamped, as the bank says itself.
+        429 | 503 => false,
+        500.. => true,
+        _ => return Ok(answer),
+    };
+    Err(Silence { why: answer.descript(), may_have_effect, reached: true })
+}
+
+fn silence(error: &SendRequestError) -> Silence {
+    let (why, reached) = match error {
+        SendRequestError::Connect(ConnectError::Timeout) => (texts::CONNECT_TIMEOUT, false),
+        // Its name for a connection that ended after the request had gone out.
+        SendRequestError::Connect(ConnectError::Disconnected) => (texts::CONNECTION_LOST, true),
+        SendRequestError::Connect(_) => (texts::NO_CONNECTION, false),
+        SendRequestError::Timeout => (texts::ANSWER_TIMEOUT, true),
+        _ => (texts::CONNECTION_LOST, true),
+    };
+    Silence { why: why.to_owned(), may_have_effect: reached, reached }
+}
+
+/// A client that waits so long for each answer.
+pub(super) fn client(answer_within: Duration) -> awc::Client {
+    crate::wire::client(1, answer_within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(status: u16, body: &str) -> Heard {
+        judge(Answer { status, body: body.into(), stale: false })
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_a_banks_trouble_is_silence() {
+        for status in [200, 400, 401, 403, 404, 413] {
+            assert!(heard(status, "{}").is_ok(), "{status}");
+        }
+        for (status, may_have_effect) in [(429, false), (503, false), (504, true), (500, true), (502, true)] {
+            let silence = heard(status, r#"{"descript": "Não agora"}"#).unwrap_err();
+            assert_eq!((silence.may_have_effect, silence.why.as_str()), (may_have_effect, "Não agora"), "{status}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_ordered_has_a_position() {
+        assert!(heard(400, r#"{"descript": "x", "position": 7}"#).unwrap().has_position());
+        assert!(!heard(400, r#"{"descript": "x"}"#).unwrap().has_position());
+        assert_eq!(heard(404, "[]").unwrap().descript(), texts::unreadable(404));
+    }
+
+    #[actix_rt::test]
+    async fn where_nobody_listens_nothing_can_have_happened() {
+        let url: BaseUrl = "http://127.0.0.1:1".parse().unwrap();
+        let silence = call(&client(Duration::from_secs(1)), &url, &Request::get("/ready"), None).await.unwrap_err();
+        assert!(!silence.may_have_effect && !silence.reached, "{silence:?}");
+    }
+
+    #[actix_rt::test]
+    async fn a_connection_that_ends_without_an_answer_leaves_the_outcome_open() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url: BaseUrl = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        std::thread::spawn(move || {
+            let (mut customer, _) = listener.accept().unwrap();
+            let read = std::io::Read::read(&mut customer, &mut [0; 4_096]);
+            assert!(read.unwrap() > 0);
+        });
+        let silence = call(&client(Duration::from_secs(5)), &url, &Request::get("/ready"), None).await.unwrap_err();
+        assert!(silence.may_have_effect && silence.reached, "{silence:?}");
+    }
+}

@@ -1,0 +1,94 @@
+//! Answers as a person reads them; shared with the menu.
+
+use super::super::answers::{Entry, Recipient, Statement, Status, StatusBank};
+use super::super::api::OwnAccount;
+use super::super::banks::Banks;
+use super::super::money::Brl;
+use super::super::screen::{Screen, Tone, plain};
+use super::super::table::{Field, table};
+use super::super::texts;
+use super::total;
+use crate::ledger::{AccountNumber, Centavos};
+
+/// The accounts at all banks with their total.
+pub(in super::super) fn accounts_table(screen: Screen, accounts: &[OwnAccount]) -> String {
+    let row = |own: &OwnAccount| {
+        let bank = Field::text(texts::bank_label(own.bank));
+        vec![bank, Field::number(own.number.get()), Field::text(&own.key), Field::money(own.balance)]
+    };
+    let mut rows: Vec<_> = accounts.iter().map(row).collect();
+    let sum = Field::money(total(accounts)).toned(Tone::Title);
+    rows.push(vec![Field::text(texts::TOTAL).toned(Tone::Title), Field::text(""), Field::text(""), sum]);
+    table(screen, &texts::ACCOUNTS_HEADER, rows)
+}
+
+/// The banks that were named, and those that only the consortium names.
+pub(in super::super) fn banks_table(
+    screen: Screen,
+    banks: &Banks,
+    statuses: &[Option<Status>],
+    consortium: &[StatusBank],
+) -> String {
+    let asked = banks.list.iter().zip(statuses).map(|(bank, status)| {
+        let state = match status {
+            Some(status) if status.ready => Field::text(texts::READY).toned(Tone::Good),
+            Some(_) => Field::text(texts::CUT_OFF).toned(Tone::Remark),
+            None => Field::text(texts::SILENT).toned(Tone::Bad),
+        };
+        let (number, name) = match &bank.known {
+            Some((number, name)) => (number.to_string(), name.as_str()),
+            None => (texts::UNKNOWN.to_owned(), texts::UNKNOWN),
+        };
+        vec![Field::number(number), Field::text(name), Field::text(&bank.url), state]
+    });
+    let named = |other: &&StatusBank| {
+        banks.list.iter().all(|bank| bank.known.as_ref().is_none_or(|(number, _)| *number != other.bank))
+    };
+    // Somebody who does not answer may be one of these.
+    let all_known = statuses.iter().all(Option::is_some);
+    let others = consortium.iter().filter(|_| all_known).filter(named).map(|other| {
+        let state =
+            if other.member { Field::text(texts::NOTHING) } else { Field::text(texts::OUTSIDE).toned(Tone::Bad) };
+        vec![Field::number(other.bank), Field::text(&other.name), Field::text(texts::NO_ADDRESS), state]
+    });
+    table(screen, &texts::BANKS_HEADER, asked.chain(others).collect())
+}
+
+/// Whom a payer would pay.
+pub(in super::super) fn recipient_line(recipient: &Recipient) -> String {
+    let Recipient { name, num_cadastro, bank_name, type_person } = recipient;
+    texts::recipient(&plain(name), *type_person, &plain(num_cadastro), &plain(bank_name))
+}
+
+/// The account's head and its entries, newest last.
+pub(in super::super) fn statement_tables(screen: Screen, statement: &Statement) -> String {
+    let Statement { num_account, balance, name, kay_pix, type_account, user_names, transactions } = statement;
+    let head = texts::statement_head(
+        num_account.get(),
+        &plain(name),
+        &plain(&user_names.join(", ")),
+        texts::type_account(*type_account),
+        kay_pix.as_str(),
+        &Brl(balance.0).to_string(),
+    );
+    let row = |entry: &Entry| {
+        let value = entry.value.0;
+        let tone = if value < Centavos::ZERO { Tone::Bad } else { Tone::Good };
+        vec![
+            Field::text(texts::date(&entry.date)),
+            Field::text(&entry.time),
+            Field::text(texts::entry_kind(entry.kind)),
+            Field::money(value).toned(tone),
+            Field::money(entry.app_balance.0),
+            Field::text(&entry.made_by),
+            Field::text(entry.pix.as_ref().map_or(texts::NOTHING, |pix| pix.as_str())),
+        ]
+    };
+    format!("{head}\n{}", table(screen, &texts::STATEMENT_HEADER, transactions.iter().map(row).collect()))
+}
+
+/// What an account is called where one of several is chosen.
+pub(in super::super) fn account_label(own: &OwnAccount) -> String {
+    let number: AccountNumber = own.number;
+    format!("{} · {}", texts::account(&texts::bank_label(own.bank), number.get()), Brl(own.balance))
+}

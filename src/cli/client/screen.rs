@@ -1,0 +1,102 @@
+//! What a person sees: answers on standard output, remarks on standard error, colours only where they mean something.
+
+use std::io::{self, IsTerminal, Write};
+
+use inquire::ui::{RenderConfig, Styled};
+
+use super::texts;
+
+/// What a piece of text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Title,
+    Good,
+    Bad,
+    Remark,
+}
+
+impl Tone {
+    /// The ANSI codes that begin it.
+    fn code(self) -> &'static str {
+        match self {
+            Tone::Plain => "",
+            Tone::Title => "\x1b[1m",
+            Tone::Good => "\x1b[32m",
+            Tone::Bad => "\x1b[31m",
+            Tone::Remark => "\x1b[33m",
+        }
+    }
+}
+
+const RESET: &str = "\x1b[0m";
+
+/// The two outputs, and which of them may have colours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Screen {
+    pub(super) colours_out: bool,
+    colours_err: bool,
+    /// Whether somebody can be asked.
+    pub(super) has_person: bool,
+}
+
+impl Screen {
+    /// What the environment allows; see <https://no-color.org>.
+    pub(super) fn of_this_process() -> Screen {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let allowed = !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Screen {
+            colours_out: allowed && io::stdout().is_terminal(),
+            colours_err: allowed && io::stderr().is_terminal(),
+            has_person: io::stdin().is_terminal() && io::stderr().is_terminal(),
+        }
+    }
+
+    /// An answer.
+    pub(super) fn say(self, tone: Tone, text: &str) {
+        write(&mut io::stdout().lock(), self.colours_out, tone, text);
+    }
+
+    /// A remark.
+    pub(super) fn remark(self, tone: Tone, text: &str) {
+        write(&mut io::stderr().lock(), self.colours_err, tone, text);
+    }
+
+    /// How prompts look; they are written to standard error.
+    pub(super) fn prompts(self) -> RenderConfig<'static> {
+        let looks = if self.colours_err { RenderConfig::default_colored() } else { RenderConfig::empty() };
+        looks.with_canceled_prompt_indicator(Styled::new(texts::CANCELED))
+    }
+}
+
+fn write(to: &mut impl Write, colours: bool, tone: Tone, text: &str) {
+    let text =
+        if colours && tone != Tone::Plain { format!("{}{text}{RESET}\n", tone.code()) } else { format!("{text}\n") };
+    // Whoever closed the pipe wants no more.
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+/// Text from outside, without what a terminal would take for a command.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_colours_nothing_but_the_text_is_written() {
+        let written = |colours| {
+            let mut to = Vec::new();
+            write(&mut to, colours, Tone::Bad, "não");
+            String::from_utf8(to).unwrap()
+        };
+        assert_eq!((written(false).as_str(), written(true).as_str()), ("não\n", "\x1b[31mnão\x1b[0m\n"));
+    }
+
+    #[test]
+    fn text_from_outside_cannot_command_the_terminal() {
+        assert_eq!(plain("Ana\x1b[2J\nSouza"), "Ana\u{fffd}[2J\u{fffd}Souza");
+    }
+}

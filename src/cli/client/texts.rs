@@ -1,0 +1,349 @@
+//! Everything that a customer reads, in Brazilian Portuguese; what the command line explains is in [`help`].
+
+pub(super) mod help;
+
+use std::io;
+use std::path::Path;
+
+use super::money::BadAmount;
+use crate::ledger::{EntryKind, PixType, TypeAccount, TypePerson, UserName};
+use crate::protocol::ids::BankId;
+
+// What becomes of a request.
+pub(super) const NO_CONNECTION: &str = "não aceita conexões";
+pub(super) const CONNECT_TIMEOUT: &str = "não foi alcançado a tempo";
+pub(super) const ANSWER_TIMEOUT: &str = "não respondeu a tempo";
+pub(super) const CONNECTION_LOST: &str = "a conexão caiu antes da resposta";
+pub(super) const CUT_ANSWER: &str = "a resposta chegou incompleta ou ilegível";
+pub(super) const NO_SESSION: &str = "não há sessão nele nem senha à mão";
+pub(super) const ASKING_AGAIN: &str =
+    "Nenhum banco disse ainda o que aconteceu; continuo perguntando, sempre com a mesma chave…";
+pub(super) const NO_BANK_ANSWERS: &str = "Nenhum banco responde";
+pub(super) const NOTHING_DONE: &str = "Nenhum banco aceitou o pedido; nada foi feito";
+pub(super) const LOG_IN_FIRST: &str = "É preciso entrar: use «netbanking client login», ou informe --user e a senha (--password-file ou NETBANKING_PASSWORD)";
+
+pub(super) fn unreadable(status: u16) -> String {
+    format!("O banco deu uma resposta que este programa não entende (HTTP {status})")
+}
+
+pub(super) fn bank_silent(bank: &str, why: &str) -> String {
+    format!("{bank} não atendeu: {why}.")
+}
+
+pub(super) fn trying_next(bank: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!(" Repito o pedido em {bank} com a mesma chave de idempotência ({key})."),
+        None => format!(" Pergunto a {bank}."),
+    }
+}
+
+pub(super) fn served_by(bank: &str) -> String {
+    format!("Agora quem atende é {bank}.")
+}
+
+pub(super) fn stale(bank: &str) -> String {
+    format!("{bank} não alcança os outros bancos agora: o que ele mostra pode estar desatualizado.")
+}
+
+pub(super) fn outcome_unknown(key: &str) -> String {
+    format!(
+        "Resultado desconhecido: o pedido pode ter sido executado. Para saber, repita-o com a mesma chave, em qualquer banco: --key {key}"
+    )
+}
+
+pub(super) fn still_unknown(bank: &str, said: &str) -> String {
+    format!("Resultado desconhecido: {bank} não sabe o que aconteceu com o pedido ({said})")
+}
+
+pub(super) fn unknown_because(error: &str) -> String {
+    format!("Resultado desconhecido, e não foi possível perguntar a outro banco: {error}")
+}
+
+pub(super) fn bank_not_found(bank: BankId) -> String {
+    format!("O banco {bank} não está entre os que respondem agora")
+}
+
+pub(super) fn bank_not_given(bank: BankId) -> String {
+    format!("O banco {bank} não está entre os bancos informados (--bank ou --nodes)")
+}
+
+// Files, passwords, the terminal.
+pub(super) const EMPTY: &str = "está vazio";
+pub(super) const TOO_LARGE: &str = "é grande demais";
+pub(super) const NO_TERMINAL: &str =
+    "O menu precisa de um terminal; para scripts há comandos, veja «netbanking client --help»";
+pub(super) const PASSWORD_NEEDED: &str =
+    "Falta a senha: use um terminal, --password-file ou a variável NETBANKING_PASSWORD";
+pub(super) const USER_NEEDED: &str =
+    "Falta o nome de usuário: use --user, ou entre antes com «netbanking client login»";
+pub(super) const INTERRUPTED: &str = "interrompido";
+pub(super) const CANCELED: &str = "(voltar)";
+pub(super) const NO_SESSION_FILE: &str = "Não sei onde guardar a sessão: informe --session ARQUIVO";
+
+pub(super) fn password_not_text() -> String {
+    "NETBANKING_PASSWORD não é um texto UTF-8".to_owned()
+}
+
+/// What the system says, as far as it is usual.
+pub(super) fn io_error(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "não existe".to_owned(),
+        io::ErrorKind::PermissionDenied => "falta permissão".to_owned(),
+        io::ErrorKind::IsADirectory => "é uma pasta".to_owned(),
+        io::ErrorKind::NotADirectory => "o caminho passa por algo que não é uma pasta".to_owned(),
+        io::ErrorKind::InvalidData => "não é um texto UTF-8".to_owned(),
+        io::ErrorKind::StorageFull => "o disco está cheio".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+pub(super) fn file_unreadable(file: &Path, why: &str) -> String {
+    format!("{}: não é possível ler o arquivo: {why}", file.display())
+}
+
+pub(super) fn no_banks(nodes: &Path) -> String {
+    format!("Não sei onde estão os bancos: informe --bank URL, uma vez para cada um ({} não existe)", nodes.display())
+}
+
+pub(super) fn bad_nodes(why: &str) -> String {
+    format!("A lista de bancos não serve: {why}")
+}
+
+pub(super) fn not_json(file: &Path, line: usize, column: usize) -> String {
+    format!("{}: não é JSON válido (linha {line}, coluna {column})", file.display())
+}
+
+pub(super) fn session_file_open_to_others(file: &Path) -> String {
+    format!("{}: outros usuários podem ler este arquivo de sessão; ele deve ter a permissão 0600", file.display())
+}
+
+pub(super) fn session_file_damaged(file: &Path) -> String {
+    format!("{}: não é um arquivo de sessão; apague-o e entre de novo", file.display())
+}
+
+pub(super) fn session_file_unwritable(file: &Path, why: &str) -> String {
+    format!("{}: não é possível guardar a sessão: {why}", file.display())
+}
+
+pub(super) fn terminal_failed(why: &str) -> String {
+    format!("O terminal não funciona como esperado: {why}")
+}
+
+// Input.
+pub(super) const BAD_URL: &str = "deve ter a forma http://HOST:PORTA";
+pub(super) const BAD_BANK: &str = "deve ser o número de um banco, como 0";
+pub(super) const BAD_AMOUNT: &str = "escreva o valor como 1.234,56";
+
+pub(super) fn not_within(least: u32, most: u32) -> String {
+    format!("deve ser um número inteiro de {least} a {most}")
+}
+
+pub(super) fn bad_amount(bad: BadAmount) -> &'static str {
+    match bad {
+        BadAmount::Form => BAD_AMOUNT,
+        BadAmount::NotPositive => "o valor deve ser maior que zero",
+        BadAmount::TooLarge => "o valor é grande demais",
+    }
+}
+
+pub(super) fn parse_yes_no(text: &str) -> Result<bool, ()> {
+    match text.trim().to_lowercase().as_str() {
+        "s" | "sim" => Ok(true),
+        "n" | "não" | "nao" => Ok(false),
+        _ => Err(()),
+    }
+}
+
+pub(super) fn yes_no(yes: bool) -> &'static str {
+    if yes { "Sim" } else { "Não" }
+}
+
+// Questions.
+pub(super) const CHOOSE_HELP: &str = "↑↓ escolhem, Enter confirma, letras filtram, Esc volta";
+pub(super) const NO_IS_DEFAULT: &str = "s/N";
+pub(super) const ANSWER_YES_OR_NO: &str = "Responda s (sim) ou n (não)";
+pub(super) const PASSWORD: &str = "Senha:";
+pub(super) const NEW_PASSWORD: &str = "Nova senha:";
+pub(super) const NEW_PASSWORD_AGAIN: &str = "Repita a senha:";
+pub(super) const PASSWORDS_DIFFER: &str = "As senhas são diferentes";
+pub(super) const PASSWORD_TOO_SHORT: &str = "A senha deve ter pelo menos 8 caracteres";
+pub(super) const USER_NAME: &str = "Nome de usuário:";
+pub(super) const WHICH_BANK: &str = "Qual banco?";
+pub(super) const PERSON: &str = "Pessoa:";
+pub(super) const FULL_NAME: &str = "Nome completo:";
+pub(super) const ACCOUNT_TYPE: &str = "Tipo de conta:";
+pub(super) const HOLDERS: &str = "Outros titulares (nomes de usuário, separados por vírgula):";
+pub(super) const PIX_TYPE: &str = "Chave Pix:";
+pub(super) const OPENING_VALUE: &str = "Valor inicial (no mínimo R$ 50,00):";
+pub(super) const AMOUNT: &str = "Valor:";
+pub(super) const AMOUNT_HELP: &str = "por exemplo 1.234,56";
+pub(super) const WHICH_ACCOUNT: &str = "De qual conta?";
+pub(super) const WHICH_PIX: &str = "Chave Pix de quem recebe:";
+pub(super) const PIX_HELP: &str = "banco:valor, por exemplo 0:123.456.789-01";
+pub(super) const WHICH_LINE: &str = "Qual operação sai do pacote?";
+pub(super) const OLDER: &str = "Mostrar operações mais antigas?";
+
+pub(super) fn password_for(user: &UserName, bank: &str) -> String {
+    format!("Senha de {user} para entrar em {bank}:")
+}
+
+pub(super) fn document(person: TypePerson) -> &'static str {
+    match person {
+        TypePerson::Pf => "CPF:",
+        TypePerson::Pj => "CNPJ:",
+    }
+}
+
+pub(super) fn pay_to(name: &str) -> String {
+    format!("Pagar a {name}?")
+}
+
+pub(super) fn send_package(operations: usize) -> String {
+    match operations {
+        1 => "Enviar o pacote com 1 operação?".to_owned(),
+        _ => format!("Enviar o pacote com {operations} operações?"),
+    }
+}
+
+// The menu.
+pub(super) const WELCOME: &str = "NetBanking";
+pub(super) const GOODBYE: &str = "Até logo!";
+pub(super) const WHAT_NEXT: &str = "O que deseja fazer?";
+pub(super) const LOG_IN: &str = "Entrar";
+pub(super) const REGISTER: &str = "Cadastrar-se";
+pub(super) const CHANGE_BANK: &str = "Trocar de banco";
+pub(super) const QUIT: &str = "Sair";
+pub(super) const OVERVIEW: &str = "Minhas contas";
+pub(super) const OPEN_ACCOUNT: &str = "Abrir conta";
+pub(super) const PACKAGE: &str = "Montar pacote de operações";
+pub(super) const STATEMENT: &str = "Extrato";
+pub(super) const LOG_OUT: &str = "Encerrar sessão";
+pub(super) const LOGGED_OUT: &str = "Sessão encerrada.";
+pub(super) const NO_ACCOUNTS: &str = "Ainda não há contas: abra uma.";
+pub(super) const ADD_DEPOSIT: &str = "Adicionar depósito";
+pub(super) const ADD_WITHDRAWAL: &str = "Adicionar saque";
+pub(super) const ADD_PIX: &str = "Adicionar Pix";
+pub(super) const REMOVE_LINE: &str = "Retirar uma operação";
+pub(super) const SEND: &str = "Enviar o pacote";
+pub(super) const DISCARD: &str = "Descartar e voltar";
+pub(super) const WHAT_NOW: &str = "O que fazer agora?";
+pub(super) const ASK_AGAIN: &str = "Perguntar de novo, com a mesma chave";
+pub(super) const GIVE_UP: &str = "Desistir de saber e voltar";
+pub(super) const BASKET: &str = "O que fazer com o pacote?";
+pub(super) const BASKET_EMPTY: &str = "O pacote está vazio.";
+pub(super) const BASKET_NOTE: &str = "As operações são executadas nesta ordem, todas ou nenhuma.";
+pub(super) const OVERDRAWN: &str = "Atenção: falta saldo em alguma conta; como está, o banco recusaria o pacote todo.";
+pub(super) const NOTHING_CHANGED: &str = "Nada do pacote foi executado.";
+
+pub(super) fn bank_in_use(bank: &str) -> String {
+    format!("Banco em uso: {bank}")
+}
+
+pub(super) fn greeting(name: &str, user: &UserName, person: TypePerson) -> String {
+    format!("Bem-vindo(a), {name} ({user}, {person}).")
+}
+
+pub(super) fn account(bank: &str, number: u64) -> String {
+    format!("conta {number} no {bank}")
+}
+
+pub(super) fn recipient(name: &str, person: TypePerson, document: &str, bank: &str) -> String {
+    format!("Quem recebe: {name}, {} {document}, {bank}", person.document_name())
+}
+
+pub(super) fn opened(number: u64, key: &str) -> String {
+    format!("Conta {number} aberta; a chave Pix dela é {key}.")
+}
+
+pub(super) fn done_at(descript: &str, position: u64) -> String {
+    format!("{descript} (posição {position} na ordem comum).")
+}
+
+pub(super) fn sessions_begun(banks: &[String]) -> String {
+    format!("Sessão aberta em: {}.", banks.join(", "))
+}
+
+pub(super) fn statement_head(number: u64, name: &str, users: &str, kind: &str, key: &str, balance: &str) -> String {
+    format!("Conta {number} · {kind}\nTitular: {name} · usuários: {users}\nChave Pix: {key}\nSaldo atual: {balance}")
+}
+
+pub(super) fn bank_label(bank: BankId) -> String {
+    format!("Banco {bank}")
+}
+
+// Tables.
+pub(super) const TOTAL: &str = "Total";
+pub(super) const ACCOUNTS_HEADER: [&str; 4] = ["Banco", "Conta", "Chave Pix", "Saldo"];
+pub(super) const BANKS_HEADER: [&str; 4] = ["Banco", "Nome", "Endereço", "Estado"];
+pub(super) const STATEMENT_HEADER: [&str; 7] =
+    ["Data", "Hora (UTC)", "Operação", "Valor", "Saldo", "Feita por", "Chave Pix"];
+pub(super) const BASKET_HEADER: [&str; 6] = ["Nº", "Conta", "Operação", "Quem recebe", "Valor", "Saldo depois"];
+pub(super) const UNKNOWN: &str = "?";
+pub(super) const NOTHING: &str = "–";
+pub(super) const READY: &str = "atende";
+pub(super) const CUT_OFF: &str = "só consulta: não alcança a maioria";
+pub(super) const SILENT: &str = "não responde";
+pub(super) const OUTSIDE: &str = "fora do consórcio";
+pub(super) const NO_ADDRESS: &str = "(endereço não informado)";
+
+pub(super) fn person(person: TypePerson) -> &'static str {
+    match person {
+        TypePerson::Pf => "Física (PF)",
+        TypePerson::Pj => "Jurídica (PJ)",
+    }
+}
+
+pub(super) fn type_account(type_account: TypeAccount) -> &'static str {
+    match type_account {
+        TypeAccount::Pf => "Pessoa física (PF)",
+        TypeAccount::Pj => "Pessoa jurídica (PJ)",
+        TypeAccount::Conjunta => "Conjunta",
+    }
+}
+
+pub(super) fn pix_type(pix_type: PixType) -> &'static str {
+    match pix_type {
+        PixType::Cpf => "CPF",
+        PixType::Cnpj => "CNPJ",
+        PixType::UserName => "Nome de usuário",
+        PixType::NumConta => "Número da conta",
+        PixType::Random => "Aleatória",
+    }
+}
+
+pub(super) fn entry_kind(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Opening => "Abertura",
+        EntryKind::Deposit => "Depósito",
+        EntryKind::Withdraw => "Saque",
+        EntryKind::Transfer => "Pix enviado",
+        EntryKind::Receive => "Pix recebido",
+    }
+}
+
+/// `2026-11-23` as `23/11/2026`; anything else as it is.
+pub(super) fn date(iso: &str) -> String {
+    match iso.split('-').collect::<Vec<_>>().as_slice() {
+        [year, month, day] => format!("{day}/{month}/{year}"),
+        _ => iso.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_written_day_first() {
+        assert_eq!((date("2026-11-23").as_str(), date("ontem").as_str()), ("23/11/2026", "ontem"));
+    }
+
+    #[test]
+    fn yes_and_no_are_understood_in_portuguese_only() {
+        for (text, meant) in
+            [("s", Ok(true)), (" SIM ", Ok(true)), ("não", Ok(false)), ("N", Ok(false)), ("y", Err(()))]
+        {
+            assert_eq!(parse_yes_no(text), meant, "{text:?}");
+        }
+    }
+}
