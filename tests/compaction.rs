@@ -128,6 +128,41 @@ fn without_a_limit_the_journal_is_kept() {
 }
 
 #[test]
+fn no_snapshot_of_its_own_is_begun_while_one_that_has_arrived_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
+    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, played.book.position());
+    (0..50).for_each(|_| _ = played.entry(10));
+    let (head, pieces) = played.snapshot();
+    pieces.into_iter().for_each(|piece| writer.handle(JournalInput::StorePiece(piece)));
+    writer.handle(JournalInput::OpenSnapshot(head.clone()));
+    let mut turn = |writer: &mut GroupCommit| {
+        let mut out = Vec::new();
+        writer.tick(&mut out).unwrap();
+        let mut told = Vec::new();
+        for effect in out {
+            if let Effect::Ledger(LedgerInput::Snapshot) = effect {
+                executor.handle(LedgerInput::Snapshot, &mut told);
+            }
+        }
+        for effect in told {
+            if let Effect::Journal(input) = effect {
+                writer.handle(input);
+            }
+        }
+    };
+    (0..2).for_each(|_| turn(&mut writer));
+    writer.handle(JournalInput::SnapshotOpened(head.clone()));
+    (0..20).for_each(|_| turn(&mut writer));
+    writer.flush(&mut Vec::new()).unwrap();
+    drop(writer);
+    let (mut store, book, _) = whole(folder.path(), OWNER).unwrap();
+    assert_eq!(store.remembered().unwrap().snapshot, Some(head));
+    assert_eq!(book.hash(), played.book.hash());
+}
+
+#[test]
 fn a_snapshot_that_arrives_has_precedence_over_one_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut played, _) = journal(folder.path(), LIMIT + 10);

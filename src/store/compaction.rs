@@ -22,6 +22,8 @@ pub(super) struct Compaction {
     /// Most positions that the journal may reach back; 0 is without limit.
     positions_max: u64,
     stage: Stage,
+    /// A snapshot is arriving from another bank.
+    arriving: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,11 +42,15 @@ enum Stage {
 
 impl Compaction {
     pub(super) fn new(positions_max: u64) -> Self {
-        Compaction { positions_max, stage: Stage::Idle }
+        Compaction { positions_max, ..Compaction::default() }
     }
 
-    /// The ledger's copy of itself has come.
-    pub(super) fn begin(&mut self, book: Arc<Book>, executed: Executions) {
+    /// The ledger's copy of itself has come. One from before what the journal has reached meanwhile is of no use: it
+    /// would end below a snapshot that was opened.
+    pub(super) fn begin(&mut self, book: Arc<Book>, executed: Executions, reached: Position) {
+        if book.position() < reached {
+            self.stage = Stage::Idle;
+        }
         if matches!(self.stage, Stage::Asked) {
             let (position, hash) = (book.position(), book.hash());
             let head = SnapshotHead { position, hash, executed, pieces: 0, digest: ChainHash::default() };
@@ -52,15 +58,23 @@ impl Compaction {
         }
     }
 
-    /// A snapshot is arriving from another bank: there is no room for one of its own.
+    /// A snapshot is arriving from another bank: there is no room for one of its own, which would be older besides.
     pub(super) fn abandon(&mut self) {
         self.stage = Stage::Idle;
+        self.arriving = true;
+    }
+
+    /// No snapshot is arriving any more.
+    pub(super) fn resume(&mut self) {
+        self.arriving = false;
     }
 
     /// Goes a bounded way further; the journal reaches from one position to another.
     pub(super) fn step(&mut self, from: Position, to: Position, changes: &mut Vec<Change>, out: &mut Vec<Effect>) {
         self.stage = match std::mem::take(&mut self.stage) {
-            Stage::Idle if self.positions_max > 0 && to.0.saturating_sub(from.0) > self.positions_max => {
+            Stage::Idle
+                if !self.arriving && self.positions_max > 0 && to.0.saturating_sub(from.0) > self.positions_max =>
+            {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
             }

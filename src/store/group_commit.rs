@@ -76,7 +76,7 @@ impl GroupCommit {
                 self.executed = marks.last().map_or(self.executed, |mark| mark.position);
                 self.changes.extend(marks.into_iter().map(Change::Executed));
             }
-            JournalInput::Snapshot { book, executed } => self.compaction.begin(book, executed),
+            JournalInput::Snapshot { book, executed } => self.compaction.begin(book, executed, self.executed),
             JournalInput::Promise(frozen) => {
                 self.changes.push(Change::Promise(frozen.ballot));
                 self.afterwards.push(Effect::View(ViewInput::Frozen(frozen)));
@@ -85,6 +85,8 @@ impl GroupCommit {
             JournalInput::Counts => self.changes.push(Change::Counts),
             JournalInput::Replayed { entries, executed } => self.replayed(entries, executed),
             JournalInput::Prepare { prepared, fetched, dropped, learner } => {
+                // Whoever takes part in a view fetches nothing more.
+                self.compaction.resume();
                 self.afterwards.push(Effect::View(ViewInput::Prepared(prepared.ballot)));
                 self.changes.push(Change::Prepared { plan: prepared, fetched, dropped, learner });
             }
@@ -101,6 +103,7 @@ impl GroupCommit {
                 self.reads.push(Read::ArrivedSnapshot(head));
             }
             JournalInput::SnapshotOpened(head) => {
+                self.compaction.resume();
                 let (position, hash, executed) = (head.position, head.hash, head.executed.clone());
                 self.afterwards.push(Effect::View(ViewInput::Replayed { position, hash, executed }));
                 self.executed = position;
