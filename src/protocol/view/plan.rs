@@ -19,7 +19,8 @@ pub(super) type Answers = BTreeMap<BankId, Stopped>;
 /// every member of that view.
 ///
 /// Only who has prepared no later view can tell that: what a flush executes need not have reached all members of the
-/// view that it comes from.
+/// view that it comes from. And whoever has been outside since and has fetched what was executed there has it again,
+/// though its clock, which is that of its own view, need not show it after a restart.
 pub(super) fn forgetful(answers: &Answers) -> Vec<BankId> {
     let proof = |answer: &'_ Stopped| answer.executed.clone().filter(|done| done.last.view == answer.prepared);
     let Some(proof) = answers.values().filter_map(proof).max_by_key(|done| done.last) else {
@@ -27,8 +28,10 @@ pub(super) fn forgetful(answers: &Answers) -> Vec<BankId> {
     };
     let lacks = |bank: &BankId, answer: &Stopped| {
         let view = proof.last.view;
-        let holds = answer.prepared > view || (answer.prepared == view && answer.clock.covers(&proof.clock));
-        answer.voter && proof.members.contains(*bank) && !holds
+        let executed = answer.executed.as_ref().is_some_and(|done| done.last >= proof.last);
+        let has =
+            answer.prepared > view || (answer.prepared == view && (executed || answer.clock.covers(&proof.clock)));
+        answer.voter && proof.members.contains(*bank) && !has
     };
     answers.iter().filter(|(bank, answer)| lacks(bank, answer)).map(|(bank, _)| *bank).collect()
 }
@@ -250,6 +253,19 @@ mod tests {
         assert_eq!(found(lacks), [BankId(1)]);
         assert_eq!(found(older), [BankId(1)], "it was a member and does not know the view");
         assert!(found(blank()).is_empty(), "it does not vote anyway");
+    }
+
+    #[test]
+    fn who_was_left_outside_and_has_fetched_past_what_it_forgot_the_clock_of_has_forgotten_nothing() {
+        let done = |last| Some(Executions { last, members: BankSet::all(3), clock: vec![1, 1, 1].into() });
+        let witness = Stopped { executed: done(key(2, 3, 0)), ..answer(2, 7, [1, 1, 1], Vec::new()) };
+        let restarted = |last| Stopped { executed: done(last), ..answer(2, 9, [1, 0, 0], Vec::new()) };
+        let found = |bank| forgetful(&answers([(0, witness.clone()), (1, bank)]));
+        assert!(found(restarted(key(3, 5, 0))).is_empty(), "the snapshot of a later view holds all of it");
+        assert!(found(restarted(key(2, 3, 0))).is_empty());
+        assert_eq!(found(restarted(key(2, 2, 0))), [BankId(1)]);
+        let does_not_know_the_view = Stopped { prepared: ballot(1), ..restarted(key(3, 5, 0)) };
+        assert_eq!(found(does_not_know_the_view), [BankId(1)], "a disk set back in time that has fetched since");
     }
 
     #[test]
