@@ -8,13 +8,15 @@
 //! - [`protocol`]: the total order, pure; start reading there, at its picture,
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
 //! - [`store`]: what outlives a crash; [`watch`]: what people who watch are shown, pure.
-//! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON between banks.
+//! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON between banks;
+//!   `brazilian`: money and dates as Brazilians write them.
 //!
 //! Invariants that everything rests on: a bank's events are taken in without gaps and after what they depend on;
 //! nothing is acknowledged before it is on disk; events are executed in key order, at every bank the same; all
 //! entries of the ledger add up to zero; a customer is told only what all members agree on.
 
 pub mod actors;
+pub(crate) mod brazilian;
 pub mod cli;
 pub mod config;
 pub mod http;

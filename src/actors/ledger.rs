@@ -65,11 +65,10 @@ impl Handler<LedgerInput> for LedgerActor {
 
     fn handle(&mut self, input: LedgerInput, _: &mut Self::Context) {
         let executed = self.executor.handle(input, &mut self.post.out);
+        // Noted before anybody can act on it, told at leisure.
+        executed.iter().for_each(|event| self.recorder.executed(event));
         self.post.deliver();
-        for event in &executed {
-            self.recorder.executed(event);
-            self.log(event);
-        }
+        executed.iter().for_each(|event| self.log(event));
     }
 }
 

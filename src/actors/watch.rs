@@ -181,10 +181,11 @@ impl WatchActor {
         self.taking = true;
         let taken = async move {
             let view = routes.view.send(ViewStatus).await.ok();
-            let mut facts = routes.checks.send(TakeFacts).await.unwrap_or_default();
-            facts.extend(routes.ledger.send(TakeFacts).await.unwrap_or_default());
-            facts.extend(routes.buffer.send(TakeFacts).await.unwrap_or_default());
-            (view, facts)
+            let agreed = routes.checks.send(TakeFacts).await.unwrap_or_default();
+            let executed = routes.ledger.send(TakeFacts).await.unwrap_or_default();
+            let held = routes.buffer.send(TakeFacts).await.unwrap_or_default();
+            // Of the same microsecond, what comes earlier in the flow goes first.
+            (view, [held, executed, agreed].concat())
         };
         context.spawn(taken.into_actor(self).map(|(view, facts), actor, _| {
             actor.taking = false;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
 use super::super::base_url::BaseUrl;
-use super::money::parse_amount;
 use super::texts::{self, help};
+use crate::brazilian::parse_amount;
 use crate::ledger::{
     AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixKey, PixType, TypeAccount, TypePerson, UserName,
 };

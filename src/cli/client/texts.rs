@@ -5,7 +5,7 @@ pub(super) mod help;
 use std::io;
 use std::path::Path;
 
-use super::money::BadAmount;
+use crate::brazilian::BadAmount;
 use crate::ledger::{EntryKind, PixType, TypeAccount, TypePerson, UserName};
 use crate::protocol::ids::BankId;
 

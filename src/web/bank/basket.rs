@@ -3,7 +3,8 @@
 //! The bank keeps nothing of a basket, so that it survives the end of a session and of the bank itself. What a browser
 //! sends back is read like any other input; the ledger decides.
 
-use super::brazilian::parse_amount;
+use super::texts;
+use crate::brazilian::parse_amount;
 use crate::ledger::package::OPERATIONS_MAX;
 use crate::ledger::{AccountNumber, Amount, Centavos, Operation, OperationKind, PixKey};
 use crate::protocol::ids::BankId;
@@ -60,7 +61,7 @@ impl Draft {
     /// The operation, or what to correct.
     pub(super) fn read(&self) -> Result<Operation, String> {
         let (bank, account) = read_account(&self.account).ok_or("Escolha uma conta")?;
-        let value = parse_amount(&self.value)?;
+        let value = parse_amount(&self.value).map_err(texts::bad_amount)?;
         let kind = match self.kind.as_str() {
             "D" => OperationKind::Deposit { value },
             "S" => OperationKind::Withdraw { value },

@@ -7,11 +7,12 @@ use askama::Template;
 use qrcode::{Color, EcLevel, QrCode};
 
 use super::br_code::{CITY_CHARS_MAX, Charge, NAME_CHARS_MAX, TXID_CHARS_MAX, plain};
-use super::brazilian::{parse_amount, reais};
 use super::form::Form;
+use super::money::reais;
 use super::overview::{AccountLine, accounts_of};
 use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::Ask;
+use crate::brazilian::parse_amount;
 use crate::http::{Bank, Refused};
 use crate::ledger::{Book, PixKey};
 use crate::web::frame::Frame;
@@ -99,7 +100,7 @@ async fn charge(bank: &Bank, request: &HttpRequest) -> Answer {
 fn make(form: &Form, key: PixKey, owner: &str) -> Result<Made, String> {
     let value = match form.text("valor") {
         "" => None,
-        text => Some(parse_amount(text)?),
+        text => Some(parse_amount(text).map_err(texts::bad_amount)?),
     };
     let txid = form.text("identificador");
     if txid.len() > TXID_CHARS_MAX || !txid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

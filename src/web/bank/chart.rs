@@ -1,6 +1,7 @@
 //! A line of the balance over time, as SVG paths: steps, because a balance stands still until something happens.
 
-use super::brazilian::{date, reais};
+use super::money::reais;
+use crate::brazilian::date;
 use crate::ledger::{Centavos, Entry};
 
 /// Most points; of more entries, evenly spaced ones are drawn, first and last among them.

@@ -4,12 +4,13 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::brazilian::{date, plain_reais};
 use super::form::Form;
+use super::money::plain_reais;
 use super::overview::bank_name;
 use super::statement::{Filter, own, place};
 use super::{Answer, customer, shown, texts};
 use crate::actors::ledger::Ask;
+use crate::brazilian::date;
 use crate::http::{Bank, Refused};
 use crate::ledger::{Account, Book, Entry, EntryKind};
 

@@ -6,12 +6,12 @@
 
 mod basket;
 mod br_code;
-mod brazilian;
 mod charge;
 mod chart;
 mod entry;
 mod export;
 mod form;
+mod money;
 mod opening;
 mod overview;
 mod package;

@@ -12,11 +12,11 @@ use askama::Template;
 use awc::error::SendRequestError;
 use serde::{Deserialize, Serialize};
 
-use super::brazilian::parse_amount;
 use super::form::{Form, new_key};
 use super::overview::bank_name;
 use super::{Answer, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
+use crate::brazilian::parse_amount;
 use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, place, prove, user_name};
 use crate::ledger::book::JOINT_OTHERS_MAX;
 use crate::ledger::{
@@ -131,7 +131,7 @@ fn read(form: &Form, banks: usize) -> Result<Wanted, Refused> {
     let users = form.text("titulares").split([',', ';', ' ', '\n', '\r']).filter(|name| !name.is_empty());
     // One more than there may be is enough to be refused.
     let users = users.take(JOINT_OTHERS_MAX + 1).map(user_name).collect::<Result<_, _>>()?;
-    let value_init = parse_amount(form.text("valor")).map_err(Refused::bad)?;
+    let value_init = parse_amount(form.text("valor")).map_err(|bad| Refused::bad(texts::bad_amount(bad)))?;
     Ok(Wanted { bank, type_account, pix_type, users, value_init })
 }
 

@@ -7,8 +7,8 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::brazilian::{reais, reais_wide};
 use super::form::Form;
+use super::money::{reais, reais_wide};
 use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};

@@ -14,7 +14,7 @@ use super::entry::LoginPage;
 use super::form::{Form, new_key};
 use super::overview::{AccountLine, accounts_of};
 use super::recipient::{self, Recipient};
-use super::{Answer, brazilian, customer, sent, shown, texts};
+use super::{Answer, customer, money, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused, place};
 use crate::ledger::{Action, Book, Operation, OperationKind, Outcome, Package, UserName};
@@ -151,7 +151,7 @@ async fn read_code(bank: &Bank, user: UserName, form: &Form, mut state: State) -
         Ok((charge, recipient)) => {
             state.draft.kind = "T".into();
             state.draft.pix = charge.key.to_string();
-            state.draft.value = charge.value.map(|value| brazilian::plain_reais(value.get())).unwrap_or_default();
+            state.draft.value = charge.value.map(|value| money::plain_reais(value.get())).unwrap_or_default();
             state.recipient = Some(recipient);
             rendered(bank, user, StatusCode::OK, state).await
         }

@@ -5,12 +5,13 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::brazilian::{date, parse_date, reais};
 use super::chart::{Chart, chart};
 use super::form::{Form, escaped};
+use super::money::reais;
 use super::overview::bank_name;
 use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::Ask;
+use crate::brazilian::{date, parse_date};
 use crate::http::{Bank, Refused};
 use crate::ledger::calendar::Date;
 use crate::ledger::{Account, AccountNumber, Book, Entry, EntryKind, UserName};
@@ -36,7 +37,7 @@ impl Filter {
     pub(super) fn read(form: &Form) -> Result<Filter, Refused> {
         let date = |name| match form.text(name) {
             "" => Ok(None),
-            text => parse_date(text).map(Some).map_err(Refused::bad),
+            text => parse_date(text).map(Some).ok_or_else(|| Refused::bad(texts::DATE_FORM)),
         };
         let kind = KINDS.into_iter().find(|kind| kind.as_str() == form.text("tipo"));
         let filter = Filter { from: date("de")?, to: date("ate")?, kind };

@@ -1,5 +1,6 @@
 //! What the internet bank's code says to customers; the rest of its words stand in `templates/bank/`.
 
+use crate::brazilian::BadAmount;
 use crate::ledger::{EntryKind, PixType, TypeAccount};
 
 pub(super) const FOREIGN_FORM: &str = "O formulário não veio de uma página deste banco. Abra a página de novo";
@@ -20,7 +21,16 @@ pub(super) const BASKET_DAMAGED: &str = "O pacote chegou incompleto. Abra a pág
 pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente de novo";
 pub(super) const UNKNOWN_KEY: &str = "Chave Pix não encontrada";
 pub(super) const WHICH_WAY: &str = "A data inicial vem depois da final";
+pub(super) const DATE_FORM: &str = "A data deve ter a forma 23/11/2026";
 pub(super) const TXID_FORM: &str = "O identificador tem de 1 a 25 letras e algarismos";
+
+pub(super) fn bad_amount(bad: BadAmount) -> &'static str {
+    match bad {
+        BadAmount::Form => "O valor deve ter a forma 1.234,56",
+        BadAmount::NotPositive => "O valor deve ser maior que zero",
+        BadAmount::TooLarge => "O valor é grande demais",
+    }
+}
 
 /// A download that would not end.
 pub(super) fn too_many_entries(most: usize) -> String {

@@ -7,7 +7,7 @@ use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
 use crate::ledger::{AccountNumber, Book, Operation, OperationKind, UserName};
 use crate::protocol::ids::BankId;
-use crate::web::bank::brazilian::reais;
+use crate::web::bank::money::reais;
 use crate::web::bank::overview::bank_name;
 use crate::web::bank::recipient::{self, Recipient};
 use crate::web::bank::{basket, trial};

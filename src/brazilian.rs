@@ -1,0 +1,162 @@
+//! Money and dates as Brazilians write them, `1.234,56` and `23/11/2026`; whole centavos all the way. For people only:
+//! between programs money is a JSON number ([`crate::ledger::Reais`]).
+
+use crate::ledger::Amount;
+use crate::ledger::calendar::Date;
+use crate::ledger::money::BadMoney;
+
+/// Digits between two points.
+const GROUP: usize = 3;
+
+/// What is no amount as Brazilians write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadAmount {
+    /// Not of the form `1.234,56`.
+    Form,
+    /// Zero.
+    NotPositive,
+    /// More than can be counted.
+    TooLarge,
+}
+
+/// `1.234,56` for so many centavos.
+pub(crate) fn grouped(centavos: u128) -> String {
+    let digits = (centavos / 100).to_string();
+    let mut whole = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(GROUP) {
+            whole.push('.');
+        }
+        whole.push(digit);
+    }
+    format!("{whole},{:02}", centavos % 100)
+}
+
+/// Reads an amount such as `100`, `1.234,5` or `R$ 1.234,56`. A point only ever separates thousands: `12.50` is
+/// refused instead of guessed at.
+///
+/// # Errors
+/// [`BadAmount`]
+pub(crate) fn parse_amount(text: &str) -> Result<Amount, BadAmount> {
+    let text = text.trim();
+    let text = text.strip_prefix("R$").unwrap_or(text).trim_start();
+    let (whole, decimals) = text.split_once(',').unwrap_or((text, "0"));
+    let number = format!("{}.{decimals}", without_points(whole).ok_or(BadAmount::Form)?);
+    Amount::parse_json(&number).map_err(|error| match error {
+        BadMoney::NotPositive => BadAmount::NotPositive,
+        BadMoney::TooLarge => BadAmount::TooLarge,
+        _ => BadAmount::Form,
+    })
+}
+
+/// The digits of whole reais, as JSON wants them; `None` unless the points stand where thousands end.
+fn without_points(whole: &str) -> Option<String> {
+    let groups: Vec<_> = whole.split('.').collect();
+    let digits = groups.iter().all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    let grouped = groups.len() == 1 || groups[0].len() <= GROUP && groups[1..].iter().all(|group| group.len() == GROUP);
+    if !digits || !grouped {
+        return None;
+    }
+    let number = groups.concat();
+    let significant = number.trim_start_matches('0');
+    Some(if significant.is_empty() { "0".to_owned() } else { significant.to_owned() })
+}
+
+/// `23/11/2026`
+pub(crate) fn date(date: Date) -> String {
+    format!("{:02}/{:02}/{:04}", date.day, date.month, date.year)
+}
+
+/// A date from a date field, `2026-11-23`, or as it is written, `23/11/2026`; `None` for anything else and for days
+/// that there are not.
+pub(crate) fn parse_date(text: &str) -> Option<Date> {
+    let iso: Vec<_> = text.trim().split('-').collect();
+    let written: Vec<_> = text.trim().split('/').collect();
+    let (year, month, day) = match (iso.as_slice(), written.as_slice()) {
+        ([year, month, day], _) | (_, [day, month, year]) => (*year, *month, *day),
+        _ => return None,
+    };
+    let number = |text: &str, digits: usize| {
+        let fits = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        if fits { text.parse::<u16>().ok() } else { None }
+    };
+    let (year, month, day) = (number(year, 4)?, number(month, 2)?, number(day, 2)?);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u16::from(leap),
+        _ => return None,
+    };
+    if !(1..=days).contains(&day) {
+        return None;
+    }
+    Some(Date { year: i64::from(year), month: u8::try_from(month).ok()?, day: u8::try_from(day).ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Result<i64, BadAmount> {
+        parse_amount(text).map(|amount| amount.get().get())
+    }
+
+    #[test]
+    fn money_is_grouped_and_has_a_comma() {
+        for (centavos, text) in [
+            (0, "0,00"),
+            (5, "0,05"),
+            (99_999, "999,99"),
+            (123_456, "1.234,56"),
+            (100_000_000_000, "1.000.000.000,00"),
+            (u128::from(i64::MIN.unsigned_abs()), "92.233.720.368.547.758,08"),
+        ] {
+            assert_eq!(grouped(centavos), text);
+        }
+    }
+
+    #[test]
+    fn amounts_are_read_as_people_write_them() {
+        let examples =
+            [("1", 100), ("1,5", 150), ("0,05", 5), ("1.234,56", 123_456), ("R$ 50,00", 5_000), (" R$1.000 ", 100_000)];
+        for (text, centavos) in examples {
+            assert_eq!(parsed(text), Ok(centavos), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_meant_in_two_ways_is_refused() {
+        for text in [
+            "12.50", "1.23", "1234.567", "1,234.56", "", ",5", "5,", "1,234", "-1", "+1", "1e2", "1.", ".5", "a", "١",
+            "1 2", "R$",
+        ] {
+            assert_eq!(parsed(text), Err(BadAmount::Form), "{text:?}");
+        }
+        assert_eq!(parsed("0,00"), Err(BadAmount::NotPositive));
+        assert_eq!(parsed(&"9".repeat(30)), Err(BadAmount::TooLarge));
+    }
+
+    #[test]
+    fn dates_are_read_in_both_forms_and_only_if_they_exist() {
+        let expected = Date { year: 2026, month: 11, day: 23 };
+        assert_eq!(parse_date("2026-11-23"), Some(expected));
+        assert_eq!(parse_date(" 23/11/2026 "), Some(expected));
+        assert_eq!(date(expected), "23/11/2026");
+        assert!(parse_date("2024-02-29").is_some());
+        for text in
+            ["", "2026-02-29", "2026-13-01", "2026-00-10", "2026-11-00", "31/04/2026", "1/1/2026", "2026-11", "a-b-c"]
+        {
+            assert!(parse_date(text).is_none(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(centavos in 1..=i64::MAX) {
+            prop_assert_eq!(parsed(&grouped(centavos.unsigned_abs().into())), Ok(centavos));
+        }
+    }
+}
