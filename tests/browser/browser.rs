@@ -19,10 +19,11 @@ const MISSING: &str = "THE BROWSER TESTS NEED chromium AND chromedriver: run .ci
 const AXE: &str = include_str!("vendor/axe.min.js");
 
 /// What the browser is not to do by itself, and how it runs without a screen.
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 12] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
@@ -221,6 +222,19 @@ impl Browser {
         let info = reader.next_frame(&mut pixels).unwrap();
         let samples = info.color_type.samples();
         (info.width as usize, pixels.chunks(samples).map(|pixel| pixel[0]).collect())
+    }
+
+    /// A picture, as PNG, of the page laid out for a window of this width, down to the end of an element.
+    pub(crate) async fn screenshot(&self, width: u32, last: &str) -> Vec<u8> {
+        let sized = |height: &Value| json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.tools("Emulation.setDeviceMetricsOverride", sized(&json!(1))).await;
+        let end =
+            format!("return Math.ceil(document.querySelector('{last}').getBoundingClientRect().bottom + scrollY)");
+        let height = self.evaluate(&end).await;
+        self.tools("Emulation.setDeviceMetricsOverride", sized(&height)).await;
+        let png = self.client.screenshot().await.unwrap();
+        self.tools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+        png
     }
 
     /// The width of the window in pixels, as on a telephone or a desk.

@@ -11,5 +11,6 @@ mod browser;
 mod cluster;
 mod faults;
 mod people;
+mod pictures;
 mod walk;
 mod watch;

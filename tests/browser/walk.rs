@@ -4,6 +4,7 @@ use netbanking::ledger::calendar::Date;
 
 use crate::browser::{Browser, Driver};
 use crate::cluster::Cluster;
+use crate::people::PASSWORD;
 
 /// Most bytes of a first view.
 const FIRST_VIEW_BYTES_MAX: u64 = 150_000;
@@ -154,15 +155,51 @@ async fn without_scripts_everything_works_too() {
     ana.sees("O pacote está vazio").await;
     ana.press("Acrescentar").await;
     ana.sees("Confirmar 1 operação").await;
-    ana.press("Confirmar").await;
+    // An impatient hand: the form is sent twice, and executed once.
+    ana.evaluate("const confirm = document.querySelector('[value=confirmar]'); confirm.click(); confirm.click()").await;
     ana.sees("Pacote executado").await;
     ana.press("Banco 1").await;
     ana.sees("Pix recebido").await;
+    ana.sees("R$ 80,00").await;
     ana.press("Sair").await;
     ana.find("main [name='senha']").await;
     ana.type_login("ana").await;
     ana.sees("R$ 150,00").await;
     ana.close().await;
+}
+
+#[actix_rt::test]
+async fn both_holders_of_a_joint_account_use_it_each_at_another_bank() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let driver = Driver::start();
+    let (ana, bia) = (driver.browser().await, driver.browser().await);
+    bia.register(&cluster, 1, "Bia Lima", "bia", "222.222.222-22").await;
+    ana.register(&cluster, 0, "Ana Souza", "ana", "111.111.111-11").await;
+    ana.press("Abrir conta").await;
+    ana.find("main [name='banco']").await;
+    ana.choose("banco", "2").await;
+    ana.choose("tipo", "CONJUNTA").await;
+    ana.fill("titulares", "bia").await;
+    ana.choose("pix", "RANDOM").await;
+    ana.fill("valor", "300").await;
+    ana.fill("senha", PASSWORD).await;
+    ana.find("main form button").await.click().await.unwrap();
+    ana.sees("aberta no Banco 2").await;
+
+    bia.open(&cluster.url(1, "/")).await;
+    bia.sees("R$ 300,00").await;
+    bia.press("Pacote").await;
+    bia.add_cash("S", 2, "120,00", 1).await;
+    bia.press("Confirmar").await;
+    bia.sees("Pacote executado").await;
+    ana.open(&cluster.url(0, "/")).await;
+    ana.sees("R$ 180,00").await;
+    ana.find("main a[href^='/contas/2-']").await.click().await.unwrap();
+    ana.sees("Saque").await;
+    let table = ana.text_of("table").await;
+    assert!(table.contains("bia"), "the statement says who did it: {table}");
+    ana.close().await;
+    bia.close().await;
 }
 
 #[actix_rt::test]
@@ -192,7 +229,7 @@ async fn two_browsers_at_two_banks_cannot_spend_the_same_money() {
     assert_eq!(outcomes, [0, 1], "one is executed, one refused");
     for browser in [&first, &second] {
         if browser.text().await.contains("não foi executado") {
-            browser.sees("Saldo da conta").await;
+            browser.sees("insuficiente (R$ 20,00) no banco 0").await;
             assert!(browser.text_of("#recusada").await.contains("Esta operação foi recusada"));
             browser.is_accessible().await;
         }

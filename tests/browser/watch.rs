@@ -7,7 +7,7 @@ use crate::cluster::Cluster;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn page(cluster: &Cluster, driver: &Driver, bank: usize) -> Browser {
+pub(crate) async fn page(cluster: &Cluster, driver: &Driver, bank: usize) -> Browser {
     let page = driver.browser().await;
     page.open(&cluster.url(bank, "/consorcio")).await;
     until(&page, "return document.getElementById('situacao').textContent === 'Ao vivo'").await;
@@ -15,7 +15,7 @@ async fn page(cluster: &Cluster, driver: &Driver, bank: usize) -> Browser {
 }
 
 /// Waits until a script says so.
-async fn until(page: &Browser, script: &str) {
+pub(crate) async fn until(page: &Browser, script: &str) {
     let deadline = Instant::now() + PATIENCE;
     while page.evaluate(script).await != true {
         assert!(Instant::now() < deadline, "this does not become true: {script}\n{}", page.text().await);
@@ -24,7 +24,7 @@ async fn until(page: &Browser, script: &str) {
 }
 
 /// Waits until so many events are executed on the page; answers their ids in the order that it shows.
-async fn order(page: &Browser, count: usize) -> Vec<String> {
+pub(crate) async fn order(page: &Browser, count: usize) -> Vec<String> {
     until(page, &format!("return document.querySelectorAll('#ordem li').length >= {count}")).await;
     let ids = page.evaluate("return [...document.querySelectorAll('#ordem li')].map(li => li.dataset.id)").await;
     serde_json::from_value(ids).unwrap()
@@ -147,6 +147,15 @@ async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_lin
     until(&page, waits).await;
     page.click("#religar-2").await;
     order(&page, 1).await;
+
+    // A cut one is as good as a bank that is gone, until it is healed.
+    page.click("#cortar-2").await;
+    let row = "document.querySelector('#bancos tr:nth-child(3)')";
+    until(&page, &format!("return {row}.classList.contains('down')")).await;
+    page.click("#religar-2").await;
+    until(&page, &format!("return !{row}.classList.contains('down')")).await;
+    let log = page.fetch("/consorcio/shiviz.log").await;
+    assert!(log.starts_with(r"(?<host>\S*) (?<clock>{.*})") && log.contains(r#"banco-0 {"banco-0":1"#), "{log}");
     page.close().await;
 }
 

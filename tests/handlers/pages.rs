@@ -274,7 +274,7 @@ async fn bad_fields_are_named_and_what_was_typed_stays() {
         ("pix", "", "Escolha o tipo da chave"),
         ("titulares", "bia", "não aceita outros titulares"),
         ("titulares", "b", "Nome de usuário deve ter"),
-        ("valor", "49,99", "pelo menos 50.00"),
+        ("valor", "49,99", "pelo menos R$\u{a0}50,00"),
         ("valor", "1,234", "1.234,56"),
         ("senha", "87654321", "incorretos"),
     ] {
@@ -360,12 +360,12 @@ async fn a_package_is_built_tried_out_and_sent_without_a_script() {
     let withdrawal =
         [("op", transfer.as_str()), ("acao", "adicionar"), ("tipo", "S"), ("conta", &place), ("valor", "80")];
     let page = ana.post("/pacote", &withdrawal).await;
-    page.is(200).has("Como estão as contas agora").has("insuficiente (70.00)");
+    page.is(200).has("Como estão as contas agora").has("insuficiente (R$\u{a0}70,00)");
     let (key, ops) = (page.value("chave"), page.values("op"));
     assert_eq!(ops.len(), 2);
     let confirm = [("chave", key.as_str()), ("op", &ops[0]), ("op", &ops[1]), ("acao", "confirmar")];
     let page = ana.post("/pacote", &confirm).await;
-    page.is(400).has("O pacote não foi executado").has("insuficiente (70.00)");
+    page.is(400).has("O pacote não foi executado").has("insuficiente (R$\u{a0}70,00)");
     let (row, _) = page.html.split_once("Esta operação foi recusada").unwrap();
     assert!(row.rsplit_once("<tr").unwrap().1.contains("id=\"recusada\"") && row.contains("Bia Lima"));
     assert_ne!(page.value("chave"), key, "what was refused for good needs a new key to be tried again");

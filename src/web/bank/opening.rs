@@ -18,7 +18,7 @@ use super::{Answer, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::parse_amount;
 use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, place, prove, user_name};
-use crate::ledger::book::JOINT_OTHERS_MAX;
+use crate::ledger::book::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::{
     AccountNumber, Action, Amount, Book, Done, Opening, Outcome, PixType, Reais, TypeAccount, TypePerson, UserName,
 };
@@ -132,6 +132,9 @@ fn read(form: &Form, banks: usize) -> Result<Wanted, Refused> {
     // One more than there may be is enough to be refused.
     let users = users.take(JOINT_OTHERS_MAX + 1).map(user_name).collect::<Result<_, _>>()?;
     let value_init = parse_amount(form.text("valor")).map_err(|bad| Refused::bad(texts::bad_amount(bad)))?;
+    if value_init.get() < OPENING_MIN {
+        return Err(Refused::bad(texts::opening_too_small()));
+    }
     Ok(Wanted { bank, type_account, pix_type, users, value_init })
 }
 

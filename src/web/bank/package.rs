@@ -185,7 +185,7 @@ async fn confirm(bank: &Bank, user: UserName, form: &Form, mut state: State) -> 
         }
         Outcome::Refused(refusal) => {
             let status = if refusal.is_forbidden() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
-            state.problem = Some(refusal.to_string());
+            state.problem = Some(texts::refusal(&refusal));
             let (by, operations, position) = (user.clone(), state.operations.clone(), executed.position);
             let refused =
                 Ask(move |book: &Book| super::trial::refused_operation(book, &by, &operations, position, &refusal));

@@ -1,7 +1,9 @@
 //! What the internet bank's code says to customers; the rest of its words stand in `templates/bank/`.
 
+use super::money::reais;
 use crate::brazilian::BadAmount;
-use crate::ledger::{EntryKind, PixType, TypeAccount};
+use crate::ledger::book::OPENING_MIN;
+use crate::ledger::{EntryKind, PixType, Refusal, TypeAccount};
 
 pub(super) const FOREIGN_FORM: &str = "O formulário não veio de uma página deste banco. Abra a página de novo";
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
@@ -30,6 +32,21 @@ pub(super) fn bad_amount(bad: BadAmount) -> &'static str {
         BadAmount::NotPositive => "O valor deve ser maior que zero",
         BadAmount::TooLarge => "O valor é grande demais",
     }
+}
+
+/// Why the ledger refused a request; it writes money as programs do.
+pub(super) fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::InsufficientBalance { bank, account, balance } => {
+            format!("Falha na operação: Saldo da conta {account} insuficiente ({}) no banco {bank}", reais(*balance))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Too little to open an account with.
+pub(super) fn opening_too_small() -> String {
+    format!("O valor inicial deve ser de pelo menos {}", reais(OPENING_MIN))
 }
 
 /// A download that would not end.

@@ -10,7 +10,7 @@ use crate::protocol::ids::BankId;
 use crate::web::bank::money::reais;
 use crate::web::bank::overview::bank_name;
 use crate::web::bank::recipient::{self, Recipient};
-use crate::web::bank::{basket, trial};
+use crate::web::bank::{basket, texts, trial};
 
 /// One operation.
 pub(super) struct Row {
@@ -91,7 +91,7 @@ fn draw(book: &Book, by: &UserName, operations: &[Operation], offline: &[BankId]
             value: reais(value.get()),
             recipient,
             after: after.map(|after| reais(after.own)),
-            warning: failed.map(ToString::to_string),
+            warning: failed.map(texts::refusal),
             refused: false,
             written: basket::written(operation),
         }
