@@ -248,6 +248,12 @@ impl Browser {
         self.tools("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
+    /// From now on every visit is a first one: nothing is kept of what was loaded.
+    pub(crate) async fn forget_what_it_loads(&self) {
+        self.tools("Network.enable", json!({})).await;
+        self.tools("Network.setCacheDisabled", json!({"cacheDisabled": true})).await;
+    }
+
     async fn tools(&self, method: &str, parameters: Value) -> Value {
         self.client.issue_cmd(Tools(json!({"cmd": method, "params": parameters}))).await.unwrap()
     }

@@ -8,6 +8,8 @@ use crate::people::PASSWORD;
 
 /// Most bytes of a first view.
 const FIRST_VIEW_BYTES_MAX: u64 = 150_000;
+/// How often it is looked at for the first time.
+const VIEWS: usize = 5;
 /// How soon a first view from a node on the same machine is there, in milliseconds; a debug build gets more.
 const FIRST_VIEW_MS_MAX: f64 = if cfg!(debug_assertions) { 2_000.0 } else { 100.0 };
 
@@ -17,10 +19,9 @@ async fn a_customer_walks_through_the_whole_bank() {
     let driver = Driver::start();
     let (ana, shop) = (driver.browser().await, driver.browser().await);
 
-    ana.open(&cluster.url(0, "/")).await;
+    first_view(&ana, &cluster.url(0, "/")).await;
     ana.sees("em todos os bancos do consórcio").await;
     ana.is_accessible().await;
-    first_view(&ana).await;
     ana.open(&cluster.url(0, "/cadastro")).await;
     ana.is_accessible().await;
     ana.register(&cluster, 0, "Ana Souza", "ana", "111.111.111-11").await;
@@ -72,13 +73,23 @@ async fn a_customer_walks_through_the_whole_bank() {
     shop.close().await;
 }
 
-/// Weight and time of the page that is shown, as the browser measured them.
-async fn first_view(browser: &Browser) {
+/// Weight and time of a page for who has never been there, as the browser measures them: the median of some visits, as
+/// the very first one is the browser's own first too.
+async fn first_view(browser: &Browser, url: &str) {
+    browser.forget_what_it_loads().await;
     let script = "const all = performance.getEntriesByType('resource'); const page = performance.getEntriesByType('navigation')[0]; \
         return [page.transferSize + all.reduce((sum, one) => sum + one.transferSize, 0), page.loadEventEnd, all.length]";
-    let seen = browser.evaluate(script).await;
-    let (bytes, ms) = (seen[0].as_f64().unwrap() as u64, seen[1].as_f64().unwrap());
-    eprintln!("first view: {bytes} bytes, there after {ms:.0} ms, {} files besides the page", seen[2]);
+    let mut views = Vec::new();
+    for _ in 0..VIEWS {
+        browser.open(url).await;
+        let seen = browser.evaluate(script).await;
+        let files = seen[2].as_u64().unwrap();
+        assert!(files > 0, "without its sheet it is not the page");
+        views.push((seen[1].as_f64().unwrap(), seen[0].as_f64().unwrap() as u64, files));
+    }
+    views.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let (ms, bytes, files) = views[VIEWS / 2];
+    eprintln!("first view: {bytes} bytes, there after {ms:.0} ms, {files} files besides the page");
     assert!(bytes > 1_000 && bytes < FIRST_VIEW_BYTES_MAX, "the first view weighs {bytes} bytes");
     assert!(ms < FIRST_VIEW_MS_MAX, "the first view takes {ms} ms");
 }
