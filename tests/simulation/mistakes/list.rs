@@ -58,7 +58,7 @@ pub(super) const MISTAKES: [Mistake; 10] = [
             before: "            if own_events_here && plausible {",
             after: "            if own_events_here | true && plausible {",
         }],
-        found_by: (3, "bank 4 raises the alarm: banco 0 carimbou um evento abaixo do que já confirmou; o evento n"),
+        found_by: (4, "bank 2 raises the alarm: banco 0 carimbou um evento abaixo do que já confirmou; o evento n"),
     },
     Mistake {
         name: "a view numbered without its coordinator",
