@@ -1,9 +1,10 @@
-//! Money and dates as Brazilians write them, `1.234,56` and `23/11/2026`; whole centavos all the way. For people only:
-//! between programs money is a JSON number ([`crate::ledger::Reais`]).
+//! What pages and terminal say alike: money and dates as Brazilians write them, `1.234,56` and `23/11/2026`, whole
+//! centavos all the way, and the names of things. For people only: between programs money is a JSON number
+//! ([`crate::ledger::Reais`]).
 
-use crate::ledger::Amount;
 use crate::ledger::calendar::Date;
 use crate::ledger::money::BadMoney;
+use crate::ledger::{Amount, EntryKind, PixType};
 
 /// Digits between two points.
 const GROUP: usize = 3;
@@ -92,6 +93,28 @@ pub(crate) fn parse_date(text: &str) -> Option<Date> {
         return None;
     }
     Some(Date { year: i64::from(year), month: u8::try_from(month).ok()?, day: u8::try_from(day).ok()? })
+}
+
+/// A line of a statement.
+pub(crate) fn entry_kind(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Opening => "Abertura",
+        EntryKind::Deposit => "Depósito",
+        EntryKind::Withdraw => "Saque",
+        EntryKind::Transfer => "Pix enviado",
+        EntryKind::Receive => "Pix recebido",
+    }
+}
+
+/// A kind of Pix key.
+pub(crate) fn pix_type(kind: PixType) -> &'static str {
+    match kind {
+        PixType::Cpf => "CPF",
+        PixType::Cnpj => "CNPJ",
+        PixType::UserName => "Nome de usuário",
+        PixType::NumConta => "Número da conta",
+        PixType::Random => "Aleatória",
+    }
 }
 
 #[cfg(test)]

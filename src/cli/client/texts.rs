@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 
 use crate::brazilian::BadAmount;
-use crate::ledger::{EntryKind, PixType, TypeAccount, TypePerson, UserName};
+pub(super) use crate::brazilian::{entry_kind, pix_type};
+use crate::ledger::{TypeAccount, TypePerson, UserName};
 use crate::protocol::ids::BankId;
 
 // What becomes of a request.
@@ -298,26 +299,6 @@ pub(super) fn type_account(type_account: TypeAccount) -> &'static str {
         TypeAccount::Pf => "Pessoa física (PF)",
         TypeAccount::Pj => "Pessoa jurídica (PJ)",
         TypeAccount::Conjunta => "Conjunta",
-    }
-}
-
-pub(super) fn pix_type(pix_type: PixType) -> &'static str {
-    match pix_type {
-        PixType::Cpf => "CPF",
-        PixType::Cnpj => "CNPJ",
-        PixType::UserName => "Nome de usuário",
-        PixType::NumConta => "Número da conta",
-        PixType::Random => "Aleatória",
-    }
-}
-
-pub(super) fn entry_kind(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Opening => "Abertura",
-        EntryKind::Deposit => "Depósito",
-        EntryKind::Withdraw => "Saque",
-        EntryKind::Transfer => "Pix enviado",
-        EntryKind::Receive => "Pix recebido",
     }
 }
 

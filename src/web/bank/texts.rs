@@ -2,8 +2,9 @@
 
 use super::money::reais;
 use crate::brazilian::BadAmount;
+pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ledger::book::OPENING_MIN;
-use crate::ledger::{EntryKind, PixType, Refusal, TypeAccount};
+use crate::ledger::{Refusal, TypeAccount};
 
 pub(super) const FOREIGN_FORM: &str = "O formulário não veio de uma página deste banco. Abra a página de novo";
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
@@ -70,30 +71,10 @@ pub(super) fn account_opened(number: impl std::fmt::Display, bank: &str) -> Stri
     format!("Conta {number} aberta no {bank}")
 }
 
-pub(super) fn entry_kind(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Opening => "Abertura",
-        EntryKind::Deposit => "Depósito",
-        EntryKind::Withdraw => "Saque",
-        EntryKind::Transfer => "Pix enviado",
-        EntryKind::Receive => "Pix recebido",
-    }
-}
-
 pub(super) fn type_account(kind: TypeAccount) -> &'static str {
     match kind {
         TypeAccount::Pf => "Pessoa física",
         TypeAccount::Pj => "Pessoa jurídica",
         TypeAccount::Conjunta => "Conjunta",
-    }
-}
-
-pub(super) fn pix_type(kind: PixType) -> &'static str {
-    match kind {
-        PixType::Cpf => "CPF",
-        PixType::Cnpj => "CNPJ",
-        PixType::UserName => "Nome de usuário",
-        PixType::NumConta => "Número da conta",
-        PixType::Random => "Aleatória",
     }
 }
