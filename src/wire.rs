@@ -19,7 +19,7 @@ use crate::protocol::vector_clock::VectorClock;
 /// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
 pub const BANK_HEADER: &str = "netbanking-bank";
 /// Version of what banks say to each other; banks of different versions refuse one another.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 /// Largest body between banks, in bytes; above the largest envelope and the largest piece of journal.
 pub const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 

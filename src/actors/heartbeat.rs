@@ -4,13 +4,13 @@
 //! actor, so that a node that hangs is noticed although its kernel still accepts connections. One JSON text a line:
 //!
 //! ```text
-//! ▶ {"bank":0,"secret":"…","protocol":1,"consortium":"<fingerprint of nodes.json>"}
+//! ▶ {"bank":0,"secret":"…","protocol":2,"consortium":"<fingerprint of nodes.json>"}
 //! ◀ {"welcome":true}                                   or {"refused":"…"} and the end
 //! ▶ {"ping":17}
-//! ◀ {"pong":17,"active":{"round":3,"coordinator":0},"promised":{…},…,"hears":[0,1,2]}
+//! ◀ {"pong":17,"wall_ms":1795651200000,"active":{"round":3,"coordinator":0},"promised":{…},…,"hears":[0,1,2]}
 //! ```
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::laboratory::{self, Laboratory};
 use super::routes::{Post, Wire};
-use super::time::{Monotonic, TICK_MS};
+use super::time::{Monotonic, TICK_MS, unix_ms};
 use super::view::{Report, ViewActor};
 use crate::config::HeartbeatTimes;
-use crate::protocol::effect::{HeartbeatInput, PeerReport};
+use crate::protocol::effect::{Answered, HeartbeatInput, PeerReport};
 use crate::protocol::heartbeat::{Heartbeat, Patience};
 use crate::protocol::ids::BankId;
 use crate::wire::PROTOCOL_VERSION;
@@ -137,6 +137,8 @@ struct Ping {
 #[derive(Serialize, Deserialize)]
 struct Pong {
     pong: u64,
+    /// What this bank's wall clock says, in Unix milliseconds.
+    wall_ms: i64,
     #[serde(flatten)]
     report: PeerReport,
 }
@@ -206,12 +208,15 @@ async fn converse(
         return Ok(why);
     }
     for ping in 0.. {
+        let asked = Instant::now();
         say(&mut lines, &Ping { ping }).await?;
         let pong: Pong = actix_rt::time::timeout(patience, hear(&mut lines)).await??;
         if pong.pong != ping {
             break;
         }
-        monitor.do_send(HeartbeatInput::Heard(peer.bank, pong.report));
+        let round_trip = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let answered = Answered { round_trip, wall_ms: pong.wall_ms };
+        monitor.do_send(HeartbeatInput::Heard(peer.bank, pong.report, answered));
         // While the peer is in no view things change fast.
         let pause_ms = if pong.report.active.is_some() { times.interval_ms } else { times.interval_ms.min(RETRY_MS) };
         actix_rt::time::sleep(Duration::from_millis(pause_ms)).await;
@@ -270,7 +275,7 @@ async fn answer_each(lines: &mut Lines, view: &Addr<ViewActor>) -> std::io::Resu
     loop {
         let Ping { ping } = hear(lines).await?;
         let report = view.send(Report).await.map_err(std::io::Error::other)?;
-        say(lines, &Pong { pong: ping, report }).await?;
+        say(lines, &Pong { pong: ping, wall_ms: unix_ms(), report }).await?;
     }
 }
 

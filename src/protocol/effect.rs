@@ -493,11 +493,20 @@ pub struct PeerReport {
     pub hears: BankSet,
 }
 
+/// What the answer to a ping tells beside the report: how far away the peer is, and what its wall clock says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// From the ping to its answer, in milliseconds.
+    pub round_trip: Millis,
+    /// The peer's wall clock when it answered, in Unix milliseconds: as it believes it, right or wrong.
+    pub wall_ms: i64,
+}
+
 /// What the heartbeat monitor is told.
 #[derive(Clone, Copy, Debug)]
 pub enum HeartbeatInput {
     /// A peer has answered a ping.
-    Heard(BankId, PeerReport),
+    Heard(BankId, PeerReport, Answered),
     /// A peer's connection was refused or has ended.
     Lost(BankId),
     /// Events wait for a peer whose durable clock stands still.

@@ -120,7 +120,7 @@ impl Heartbeat {
         self.awake += now.saturating_sub(self.last_look).min(AWAKE_GAP_MAX_MS);
         self.last_look = now;
         match input {
-            HeartbeatInput::Heard(bank, report) => {
+            HeartbeatInput::Heard(bank, report, _) => {
                 self.heard(bank, report);
                 self.tell(bank, out);
             }
@@ -228,6 +228,7 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::effect::Answered;
     use crate::protocol::ids::Ballot;
 
     const PEER: BankId = BankId(1);
@@ -251,7 +252,7 @@ mod tests {
 
         fn hear(&mut self) -> PeerState {
             let active = Some(Ballot { round: 1, coordinator: PEER });
-            self.give(HeartbeatInput::Heard(PEER, PeerReport { active, ..PeerReport::default() }))
+            self.give(heard(PEER, PeerReport { active, ..PeerReport::default() }))
         }
 
         fn lose(&mut self) -> PeerState {
@@ -269,6 +270,10 @@ mod tests {
             }
             self.heartbeat.state(PEER)
         }
+    }
+
+    fn heard(peer: BankId, report: PeerReport) -> HeartbeatInput {
+        HeartbeatInput::Heard(peer, report, Answered::default())
     }
 
     fn standing() -> HeartbeatInput {
@@ -361,10 +366,10 @@ mod tests {
         watched.pass(5_000, true);
         let others = BankSet::default().with(BankId(2));
         assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up);
-        watched.give(HeartbeatInput::Heard(BankId(2), PeerReport::default()));
+        watched.give(heard(BankId(2), PeerReport::default()));
         assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up, "it is elsewhere");
         let active = Some(Ballot { round: 1, coordinator: PEER });
-        watched.give(HeartbeatInput::Heard(BankId(2), PeerReport { active, ..PeerReport::default() }));
+        watched.give(heard(BankId(2), PeerReport { active, ..PeerReport::default() }));
         assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Down(Cause::Standing));
     }
 
@@ -373,7 +378,7 @@ mod tests {
         let mut watched = Watched::new();
         watched.hear();
         watched.pass(5_000, true);
-        watched.give(HeartbeatInput::Heard(PEER, PeerReport::default()));
+        watched.give(heard(PEER, PeerReport::default()));
         assert_eq!(watched.give(standing()), PeerState::Up);
     }
 

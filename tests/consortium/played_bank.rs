@@ -231,6 +231,7 @@ async fn answer_pings(listener: TcpListener, bank: Rc<RefCell<Played>>) {
                     Some(ping) => {
                         let mut pong = serde_json::to_value(bank.borrow().report()).unwrap();
                         pong["pong"] = ping.clone();
+                        pong["wall_ms"] = netbanking::actors::time::unix_ms().into();
                         pong
                     }
                 };

@@ -17,8 +17,6 @@ const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 /// Longest wait of a customer for an answer.
 const PATIENCE_MAX_US: u64 = 10 * SECOND;
-/// 23 November 2026, in Unix milliseconds.
-const EPOCH_MS: i64 = 1_795_392_000_000;
 
 /// What a customer wants at the moment.
 #[derive(Clone, Debug)]
@@ -160,7 +158,7 @@ impl World {
         let action = self.action(number, what);
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
         let by = matches!(action, Action::Operations(_)).then(|| self.customers[number].user_name.clone());
-        let at_ms = EPOCH_MS + self.machines[bank.index()].calendar_offset_ms + (self.now_us / MS) as i64;
+        let at_ms = self.wall_ms(bank);
         let request = Request { id: id.clone(), at_ms, key: Some(key.clone()), by, action };
         self.trace.line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
         let life = self.machines[bank.index()].life;

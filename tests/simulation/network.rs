@@ -31,6 +31,8 @@ pub(crate) enum Message {
     },
     Pong {
         report: PeerReport,
+        /// What the answerer's wall clock says, in Unix milliseconds.
+        wall_ms: i64,
         life: u64,
         number: u64,
     },

@@ -1,7 +1,7 @@
 //! Heartbeats as `actors/heartbeat.rs` exchanges them: over a connection that is kept open, one ping after the other;
 //! when it is refused, closed or silent for too long the peer is lost, and a new connection is tried.
 
-use netbanking::protocol::effect::{HeartbeatInput, PeerReport};
+use netbanking::protocol::effect::{Answered, HeartbeatInput, PeerReport};
 use netbanking::protocol::ids::BankId;
 
 use super::agenda::Timer;
@@ -16,6 +16,8 @@ const RETRY_MS: u64 = 200;
 pub(crate) struct Conversation {
     /// Of the last ping.
     number: u64,
+    /// When the last ping left.
+    asked_us: u64,
     /// Whether it waits for the answer.
     is_waiting: bool,
     /// Whether the peer has answered on this connection.
@@ -29,10 +31,12 @@ impl World {
 
     pub(crate) fn ping(&mut self, bank: BankId, peer: BankId) {
         let life = self.life_of(bank).number;
+        let now_us = self.now_us;
         let conversation = self.conversation(bank, peer);
         if conversation.is_waiting {
             return;
         }
+        conversation.asked_us = now_us;
         conversation.number += 1;
         conversation.is_waiting = true;
         let number = conversation.number;
@@ -41,14 +45,16 @@ impl World {
         self.timer_in(bank, patience_ms, Timer::PingOverdue(peer, number));
     }
 
-    pub(crate) fn pong(&mut self, bank: BankId, peer: BankId, number: u64, report: PeerReport) {
+    pub(crate) fn pong(&mut self, bank: BankId, peer: BankId, number: u64, (report, wall_ms): (PeerReport, i64)) {
+        let now_us = self.now_us;
         let conversation = self.conversation(bank, peer);
         if !conversation.is_waiting || conversation.number != number {
             return;
         }
         conversation.is_waiting = false;
         conversation.is_open = true;
-        self.pulse(bank, HeartbeatInput::Heard(peer, report));
+        let round_trip = (now_us - conversation.asked_us) / 1_000;
+        self.pulse(bank, HeartbeatInput::Heard(peer, report, Answered { round_trip, wall_ms }));
         let interval_ms = self.scenario.ping_every_ms;
         // While the peer is in no view things change fast.
         let pause_ms = if report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };

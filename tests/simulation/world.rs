@@ -32,6 +32,8 @@ const ANSWER_WITHIN_MS: u64 = 3_000;
 const TICK_MS: u64 = 100;
 /// How often marks of execution are written though nobody waits; as in `actors/journal.rs`.
 const LAZY_COMMIT_MS: u64 = 500;
+/// When every run begins, in Unix milliseconds.
+const EPOCH_MS: i64 = 1_795_392_000_000;
 /// When a bank is started again that could not start.
 const RETRY_US: u64 = 500 * MS;
 
@@ -186,6 +188,11 @@ impl World {
             _ => return None,
         };
         (self.machines[bank.index()].paused_until_us > self.now_us).then_some(bank)
+    }
+
+    /// What a bank's wall clock says, in Unix milliseconds.
+    pub(crate) fn wall_ms(&self, bank: BankId) -> i64 {
+        EPOCH_MS + self.machines[bank.index()].calendar_offset_ms + (self.now_us / MS) as i64
     }
 
     pub(crate) fn is_running(&self, life: Life) -> bool {
@@ -363,9 +370,12 @@ impl World {
             }
             Message::Ping { life, number } => {
                 let report = process.report();
-                self.send(to, from, Message::Pong { report, life, number });
+                let wall_ms = self.wall_ms(to);
+                self.send(to, from, Message::Pong { report, wall_ms, life, number });
             }
-            Message::Pong { report, life, number } if is_asker(life) => self.pong(to, from, number, report),
+            Message::Pong { report, wall_ms, life, number } if is_asker(life) => {
+                self.pong(to, from, number, (report, wall_ms));
+            }
             Message::Refused { life, number } if is_asker(life) => self.lost_touch(to, from, number),
             Message::Closed => self.closed(to, from),
             _ => {}
