@@ -242,6 +242,12 @@ impl Consortium {
         }
     }
 
+    /// How many views in which it took writes a bank has told of in its log.
+    pub(crate) fn views_seen(&self, bank: usize) -> usize {
+        let log = std::fs::read_to_string(&self.banks.borrow()[bank].log).unwrap();
+        log.lines().filter(|line| line.contains(": ready (visão ")).count()
+    }
+
     pub(crate) fn small_disk(&self) -> Option<usize> {
         self.banks.borrow().iter().position(|bank| bank.disk.is_some())
     }

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo test --test chaos -- --banks 3 --runs 20 --seconds 60 --seed 1
 //! cargo test --release --test chaos -- --measure-stops
+//! cargo test --release --test chaos -- --banks 5 --restarts 30
 //! ```
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
@@ -15,6 +16,7 @@ mod disk;
 mod faults;
 mod links;
 mod load;
+mod restarts;
 mod run;
 mod stops;
 mod verdict;
@@ -46,6 +48,9 @@ struct Options {
     /// Measure how long customers wait when a bank fails, and how soon one is back; best with --release
     #[arg(long)]
     measure_stops: bool,
+    /// Restart one bank so often under load, and measure what that costs the customers of the others
+    #[arg(long)]
+    restarts: Option<u64>,
     /// The program that the banks run, in place of that of this build
     #[arg(long, default_value = env!("CARGO_BIN_EXE_netbanking"), hide_default_value = true)]
     program: PathBuf,
@@ -68,6 +73,12 @@ fn main() -> ExitCode {
     verdict::check_rules();
     if options.measure_stops {
         return in_folder("stops", |folder| until_told_to_stop(stops::measure(folder, &options.program)));
+    }
+    if let Some(restarts) = options.restarts {
+        let measure = |folder: &Path| {
+            until_told_to_stop(restarts::measure(folder, &options.program, options.banks.into(), restarts))
+        };
+        return in_folder("restarts", measure);
     }
     let (banks, lasts) = (usize::from(options.banks), Duration::from_secs(options.seconds));
     let mut all = BTreeMap::new();
