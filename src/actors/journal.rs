@@ -45,6 +45,7 @@ impl JournalActor {
         if let Err(error) = done {
             // What is on disk is unknown now; the restart finds out.
             log::error!("{error}");
+            log::logger().flush();
             std::process::exit(1);
         }
     }

@@ -8,7 +8,7 @@ mod bank_log;
 mod bank_process;
 mod secret;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use self::bank_process::{BankProcess, Ended, Order};
 use super::CommandError;
+use super::outlet::{self, FLUSH_WITHIN};
 use crate::config::Config;
 use crate::protocol::ids::BankId;
 use crate::wire;
@@ -67,7 +68,9 @@ pub(super) fn run(arguments: &ConsortiumArgs) -> Result<(), CommandError> {
     };
     let processes = BankId::all(config.nodes.len()).map(process).collect();
     let urls = config.nodes.iter().map(crate::config::NodeAddress::url).collect();
-    Ok(actix_rt::System::new().block_on(supervise(processes, secret, urls))?)
+    let ended = actix_rt::System::new().block_on(supervise(processes, secret, urls));
+    outlet::stderr().flush(FLUSH_WITHIN);
+    Ok(ended?)
 }
 
 async fn supervise(processes: Vec<BankProcess>, secret: String, urls: Vec<String>) -> Result<(), ConsortiumError> {
@@ -115,8 +118,7 @@ fn say(line: &str) {
 }
 
 fn say_plainly(line: &str) {
-    // Nobody reads any more: no reason to stop the banks.
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    outlet::stderr().put(format!("{line}\n").into_bytes());
 }
 
 /// Ctrl-C and SIGTERM.

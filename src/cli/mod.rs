@@ -12,10 +12,10 @@ mod compact;
 mod consortium;
 mod disk;
 mod node;
+mod outlet;
 mod rescue;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -100,8 +100,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match obey(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // With standard error closed, the exit code is all that is left to say it.
-            let _ = writeln!(io::stderr(), "netbanking: {error}");
+            // With standard error closed or unread, the exit code is all that is left to say it.
+            outlet::stderr().put(format!("netbanking: {error}\n").into_bytes());
+            outlet::stderr().flush(outlet::FLUSH_WITHIN);
             ExitCode::from(error.exit_code())
         }
     }

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use log::Record;
+use log::{Log, Metadata, Record};
 
 use super::CommandError;
+use super::outlet::{self, FLUSH_WITHIN};
 use crate::config::Config;
 use crate::node::{self, NodeOptions};
 use crate::protocol::ids::BankId;
@@ -62,7 +63,9 @@ pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
         stop_with_stdin: arguments.stop_with_stdin,
     };
     start_log();
-    Ok(node::run(options)?)
+    let ended = node::run(options);
+    log::logger().flush();
+    Ok(ended?)
 }
 
 pub(super) fn bank_of(number: u16, config: &Config, nodes: &Path) -> Result<BankId, CommandError> {
@@ -126,14 +129,61 @@ fn bad_secret(source: &str) -> CommandError {
     ))
 }
 
-/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO banco 0: ready`.
+/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO banco 0: ready`. Never waits for whoever
+/// should read it. A panic is a record too: its own way to standard error could wait for ever, and so never end.
 fn start_log() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG_FILTER_DEFAULT))
+    let lines = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG_FILTER_DEFAULT))
         .format(|out, record| {
             let timestamp = out.timestamp_millis();
             writeln!(out, "{timestamp} {} {}", record.level(), line_of(record))
         })
-        .init();
+        .target(env_logger::Target::Pipe(Box::new(ToOutlet)))
+        .build();
+    let level = lines.filter();
+    if log::set_boxed_logger(Box::new(NodeLog { lines })).is_ok() {
+        log::set_max_level(level);
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!("{panic}");
+        let backtrace = std::backtrace::Backtrace::capture();
+        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            backtrace.to_string().lines().for_each(|line| log::error!("{line}"));
+        }
+        log::logger().flush();
+    }));
+}
+
+/// The log's lines, on their way to the [`outlet`].
+struct NodeLog {
+    lines: env_logger::Logger,
+}
+
+impl Log for NodeLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.lines.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.lines.log(record);
+    }
+
+    /// Waits for a bounded time: before the process ends.
+    fn flush(&self) {
+        outlet::stderr().flush(FLUSH_WITHIN);
+    }
+}
+
+struct ToOutlet;
+
+impl Write for ToOutlet {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        outlet::stderr().put(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A record in one line. Our own messages begin with the bank; those of other crates get the crate's name.

@@ -92,6 +92,10 @@ impl Cluster {
 
     pub(crate) fn start_bank(&self, bank: usize) {
         let log = File::options().create(true).append(true).open(self.log_path(bank)).unwrap();
+        self.start_bank_that_logs_to(bank, log);
+    }
+
+    pub(crate) fn start_bank_that_logs_to(&self, bank: usize, log: impl Into<Stdio>) {
         let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
             .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--nodes"])
             .arg(self.nodes_json())
@@ -187,9 +191,15 @@ impl Cluster {
     }
 
     pub(crate) async fn wait_ready(&self) {
+        let runs = |bank: &usize| self.processes.borrow()[*bank].is_some();
+        let banks: Vec<_> = (0..self.banks()).filter(runs).collect();
+        self.wait_banks_ready(&banks).await;
+    }
+
+    pub(crate) async fn wait_banks_ready(&self, banks: &[usize]) {
         let client = wire::client(8, Duration::from_secs(2));
         let deadline = Instant::now() + PATIENCE;
-        for bank in (0..self.banks()).filter(|bank| self.processes.borrow()[*bank].is_some()) {
+        for bank in banks.iter().copied() {
             loop {
                 let answer = client.get(self.url(bank, "/ready")).send().await;
                 if answer.is_ok_and(|answer| answer.status().is_success()) {

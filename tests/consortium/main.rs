@@ -9,6 +9,7 @@ mod customer;
 #[path = "../customers/mod.rs"]
 mod customers;
 mod durability;
+mod gray;
 mod laboratory;
 mod load;
 mod played_bank;

@@ -1,9 +1,8 @@
 //! Passes a bank's lines on with its number in front.
 
-use std::io::{self, Write};
-
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::super::outlet;
 use crate::protocol::ids::BankId;
 
 /// How much is read at once, in bytes: as much as a pipe holds, so that a busy bank costs few calls.
@@ -23,13 +22,14 @@ pub(super) fn label(bank: BankId, coloured: bool) -> String {
     }
 }
 
-/// Copies the lines of a pipe to standard error until the pipe ends.
+/// Copies the lines of a pipe to standard error until the pipe ends. The pipe is read also while nobody reads here: a
+/// bank must never wait for its supervisor's reader.
 pub(super) async fn forward<R: AsyncRead + Unpin>(pipe: Option<R>, prefix: &str) {
     let Some(mut pipe) = pipe else { return };
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut lines = PrefixedLines::new(prefix);
-    let mut out = Vec::new();
     loop {
+        let mut out = Vec::new();
         // A pipe that cannot be read has nothing more to say.
         let bytes = pipe.read(&mut chunk).await.unwrap_or(0);
         if bytes == 0 {
@@ -37,9 +37,9 @@ pub(super) async fn forward<R: AsyncRead + Unpin>(pipe: Option<R>, prefix: &str)
         } else {
             lines.take(&chunk[..bytes], &mut out);
         }
-        // Nobody reads any more: no reason to stop the bank.
-        let _ = io::stderr().lock().write_all(&out);
-        out.clear();
+        if !out.is_empty() {
+            outlet::stderr().put(out);
+        }
         if bytes == 0 {
             return;
         }

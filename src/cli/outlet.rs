@@ -1,0 +1,187 @@
+//! The way of lines to standard error, which never holds up whoever has something to say.
+//!
+//! Standard error may be a pipe that nobody reads: a stopped pager, a log collector that hangs. Whoever writes to it
+//! then waits, and a ledger or a core that waits for its log stops the whole consortium. So lines wait in a bounded
+//! queue for a thread of their own; what does not fit is dropped and counted, and the count is said when the lines
+//! flow again.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError, TrySendError};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Most texts that wait.
+const TEXTS_MAX: usize = 8_192;
+/// Most bytes that wait: some seconds of a busy bank's log.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How often a full queue is tried again while somebody waits for it to be empty.
+const RETRY: Duration = Duration::from_millis(5);
+/// How long the end of a process waits for what has been said and not been read yet.
+pub(super) const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+
+/// The queue before one writer.
+pub(super) struct Outlet {
+    queue: SyncSender<Post>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    bytes_waiting: AtomicUsize,
+    /// Lines dropped of which nobody has been told.
+    lines_lost: AtomicU64,
+}
+
+enum Post {
+    Text(Vec<u8>),
+    /// Everything before this is written.
+    Flush(Sender<()>),
+}
+
+/// The process's standard error.
+pub(super) fn stderr() -> &'static Outlet {
+    static STDERR: OnceLock<Outlet> = OnceLock::new();
+    STDERR.get_or_init(|| Outlet::to(io::stderr()))
+}
+
+impl Outlet {
+    fn to(writer: impl Write + Send + 'static) -> Outlet {
+        let (queue, posts) = mpsc::sync_channel(TEXTS_MAX);
+        let counts = Arc::new(Counts::default());
+        let seen = Arc::clone(&counts);
+        // Without a thread the queue fills, and what is said is lost; no reason to stop a bank.
+        let _ = thread::Builder::new().name("log".into()).spawn(move || write_all(writer, &posts, &seen));
+        Outlet { queue, counts }
+    }
+
+    /// Puts whole lines into the queue, or drops them.
+    pub(super) fn put(&self, mut lines: Vec<u8>) {
+        let new = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lost = self.counts.lines_lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            lines.splice(..0, said_of_lost(lost));
+        }
+        let bytes = lines.len();
+        let waiting = self.counts.bytes_waiting.fetch_add(bytes, Ordering::Relaxed);
+        if waiting + bytes > BYTES_MAX || self.queue.try_send(Post::Text(lines)).is_err() {
+            self.counts.bytes_waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.counts.lines_lost.fetch_add(lost + new, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything has been written, but no longer than this; answers whether it has.
+    pub(super) fn flush(&self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        let (tell, hear) = mpsc::channel();
+        let mut post = Post::Flush(tell);
+        while let Err(TrySendError::Full(back)) = self.queue.try_send(post) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            post = back;
+            thread::sleep(RETRY);
+        }
+        hear.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
+    }
+}
+
+fn said_of_lost(lines: u64) -> Vec<u8> {
+    format!("netbanking: {lines} linhas de log perdidas: a saída de erros não era lida\n").into_bytes()
+}
+
+/// The thread behind the queue.
+fn write_all(mut writer: impl Write, posts: &Receiver<Post>, counts: &Counts) {
+    loop {
+        let post = match posts.try_recv() {
+            Err(TryRecvError::Empty) => {
+                let lost = counts.lines_lost.swap(0, Ordering::Relaxed);
+                if lost > 0 {
+                    let _ = writer.write_all(&said_of_lost(lost));
+                }
+                posts.recv().ok()
+            }
+            post => post.ok(),
+        };
+        match post {
+            Some(Post::Text(text)) => {
+                // Nobody reads any more: no reason to stop a bank.
+                let _ = writer.write_all(&text);
+                counts.bytes_waiting.fetch_sub(text.len(), Ordering::Relaxed);
+            }
+            // Whoever asked may have stopped waiting.
+            Some(Post::Flush(tell)) => _ = tell.send(()),
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pipe of which every write waits until somebody reads.
+    struct Pipe(SyncSender<Vec<u8>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn unread() -> (Outlet, Receiver<Vec<u8>>) {
+        let (send, read) = mpsc::sync_channel(0);
+        (Outlet::to(Pipe(send)), read)
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_up_nobody_and_what_was_lost_is_counted_when_it_is_read() {
+        let (outlet, read) = unread();
+        for line in 0..3 * TEXTS_MAX {
+            outlet.put(format!("{line}\n").into_bytes());
+        }
+        assert!(!outlet.flush(Duration::from_millis(20)), "nobody reads");
+        let mut text = String::new();
+        while let Ok(bytes) = read.recv_timeout(Duration::from_millis(500)) {
+            text.push_str(&String::from_utf8(bytes).unwrap());
+        }
+        // What is kept is in order, and every gap says how long it is.
+        let mut next = 0;
+        for line in text.lines() {
+            match line.strip_prefix("netbanking: ").and_then(|line| line.split_once(" linhas de log perdidas: ")) {
+                Some((lost, _)) => next += lost.parse::<usize>().unwrap(),
+                None => {
+                    assert_eq!(line.parse(), Ok(next));
+                    next += 1;
+                }
+            }
+        }
+        assert_eq!(next, 3 * TEXTS_MAX);
+        assert!(text.lines().count() < 2 * TEXTS_MAX);
+    }
+
+    #[test]
+    fn a_few_huge_texts_do_not_fill_the_memory() {
+        let (outlet, _read) = unread();
+        for _ in 0..100 {
+            outlet.put(vec![b'\n'; 1024 * 1024]);
+        }
+        assert!(outlet.counts.bytes_waiting.load(Ordering::Relaxed) <= BYTES_MAX);
+        assert!(outlet.counts.lines_lost.load(Ordering::Relaxed) >= 95 * 1024 * 1024);
+    }
+
+    #[test]
+    fn a_flush_waits_until_all_is_written() {
+        let (outlet, read) = unread();
+        outlet.put(b"one\n".to_vec());
+        let reader = thread::spawn(move || read.recv().unwrap());
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(reader.join().unwrap(), b"one\n");
+    }
+}
