@@ -1,45 +1,63 @@
-//! The network between the banks: a TCP proxy before every port, which delivers, delays, holds back or closes.
+//! The network between the banks: a TCP proxy before every port, which delivers, delays, slows down, holds back or
+//! closes.
 //!
 //! All banks read the same `nodes.json`, so all call the same proxy; it knows the caller by how the call begins (the
 //! header of a peer request, the first line of a heartbeat). What is held back is delivered when the cut ends, as TCP
 //! does: banks hear late what was said before and during it. Lives on a thread of its own.
 
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use netbanking::wire::BANK_HEADER;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, tcp};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Longest beginning of a call in which the caller must be named, in bytes.
 const BEGINNING_BYTES_MAX: usize = 64 * 1024;
 /// What is carried at once, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// How many chunks may be on their way in one direction of one connection.
+const CHUNKS_UNDER_WAY: usize = 64;
+/// How many turns a second a narrow line gives: its connections share it in pieces of that size.
+const TURNS_PER_SECOND: u32 = 50;
 
 /// What becomes of bytes from one bank to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     Open,
-    /// Each chunk takes so long.
+    /// Each chunk takes so long, one after the other.
     Slow(Duration),
+    /// Everything arrives so much later: distance, which costs no throughput.
+    Far(Duration),
+    /// All connections from one to the other share so many bytes a second.
+    Narrow(u32),
     /// Nothing arrives until the cut ends.
     Held,
     /// Connections between the two, whoever made them, end at once.
     Closed,
 }
 
-/// Rows: from; columns: to.
-type Passages = Vec<Vec<Passage>>;
+/// Rows: from; columns: to; of what is said in a call to either port, and of what is answered there.
+type Passages = Vec<Vec<[Passage; WAYS]>>;
+
+/// What is said and what is answered at two ports.
+const WAYS: usize = 4;
+
+/// Per direction, until when a narrow line is taken.
+type Lines = Arc<Mutex<Vec<Vec<Instant>>>>;
 
 pub(crate) struct Links {
     passages: watch::Sender<Passages>,
 }
 
-#[derive(Clone, Copy)]
+/// The port that is called; its number is the place of what is said there in [`Passages`].
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Port {
-    Http,
-    Heartbeat,
+    Http = 0,
+    Heartbeat = 2,
 }
 
 /// A proxy: the address that `nodes.json` names, and where the bank listens.
@@ -53,7 +71,8 @@ pub(crate) struct Front {
 impl Links {
     /// All open.
     pub(crate) fn start(banks: usize, fronts: Vec<Front>) -> Links {
-        let (passages, seen) = watch::channel(vec![vec![Passage::Open; banks]; banks]);
+        let (passages, seen) = watch::channel(vec![vec![[Passage::Open; WAYS]; banks]; banks]);
+        let lines = Arc::new(Mutex::new(vec![vec![Instant::now(); banks]; banks]));
         let bind = |front: Front| (std::net::TcpListener::bind(&front.at).unwrap(), front);
         let listeners: Vec<_> = fronts.into_iter().map(bind).collect();
         std::thread::spawn(move || {
@@ -61,7 +80,8 @@ impl Links {
             runtime.block_on(async {
                 for (listener, front) in listeners {
                     listener.set_nonblocking(true).unwrap();
-                    tokio::spawn(receive(TcpListener::from_std(listener).unwrap(), front, seen.clone()));
+                    let listener = TcpListener::from_std(listener).unwrap();
+                    tokio::spawn(receive(listener, front, seen.clone(), lines.clone()));
                 }
                 // The proxies end with whoever sets the passages.
                 let mut seen = seen;
@@ -72,7 +92,15 @@ impl Links {
     }
 
     pub(crate) fn set(&self, from: usize, to: usize, passage: Passage) {
-        self.passages.send_modify(|passages| passages[from][to] = passage);
+        self.passages.send_modify(|passages| passages[from][to] = [passage; WAYS]);
+    }
+
+    /// Only for calls of one bank to one port of another: what is said in them, and what is answered.
+    pub(crate) fn set_calls(&self, caller: usize, called: usize, port: Port, passage: Passage) {
+        self.passages.send_modify(|passages| {
+            passages[caller][called][port as usize] = passage;
+            passages[called][caller][port as usize + 1] = passage;
+        });
     }
 
     pub(crate) fn set_both(&self, one: usize, other: usize, passage: Passage) {
@@ -81,33 +109,40 @@ impl Links {
     }
 
     pub(crate) fn open_all(&self) {
-        self.passages
-            .send_modify(|passages| passages.iter_mut().flatten().for_each(|passage| *passage = Passage::Open));
+        let open =
+            |passages: &mut Passages| passages.iter_mut().flatten().for_each(|ways| *ways = [Passage::Open; WAYS]);
+        self.passages.send_modify(open);
     }
 
     pub(crate) fn both_open(&self, one: usize, other: usize) -> bool {
         let passages = self.passages.borrow();
-        (passages[one][other], passages[other][one]) == (Passage::Open, Passage::Open)
+        (passages[one][other], passages[other][one]) == ([Passage::Open; WAYS], [Passage::Open; WAYS])
     }
 
     pub(crate) fn any_slow(&self) -> bool {
-        self.passages.borrow().iter().flatten().any(|passage| matches!(passage, Passage::Slow(_)))
+        let slow = |passage: &Passage| matches!(passage, Passage::Slow(_) | Passage::Far(_) | Passage::Narrow(_));
+        self.passages.borrow().iter().flatten().flatten().any(slow)
     }
 }
 
-async fn receive(listener: TcpListener, front: Front, passages: watch::Receiver<Passages>) {
-    let front = std::sync::Arc::new(front);
+async fn receive(listener: TcpListener, front: Front, passages: watch::Receiver<Passages>, lines: Lines) {
+    let front = Arc::new(front);
     loop {
         let Ok((caller, _)) = listener.accept().await else { continue };
-        let (front, passages) = (front.clone(), passages.clone());
+        let (front, passages, lines) = (front.clone(), passages.clone(), lines.clone());
         // However a connection ends, the banks make a new one.
         tokio::spawn(async move {
-            let _ = carry(caller, &front, passages).await;
+            let _ = carry(caller, &front, passages, lines).await;
         });
     }
 }
 
-async fn carry(mut caller: TcpStream, front: &Front, passages: watch::Receiver<Passages>) -> io::Result<()> {
+async fn carry(
+    mut caller: TcpStream,
+    front: &Front,
+    passages: watch::Receiver<Passages>,
+    lines: Lines,
+) -> io::Result<()> {
     let mut beginning = Vec::new();
     let from = loop {
         if caller.read_buf(&mut beginning).await? == 0 || beginning.len() > BEGINNING_BYTES_MAX {
@@ -117,9 +152,10 @@ async fn carry(mut caller: TcpStream, front: &Front, passages: watch::Receiver<P
             break from;
         }
     };
-    let there = Way { from, to: front.bank, passages: passages.clone() };
-    let back = Way { from: front.bank, to: from, passages };
-    there.clone().passable().await?;
+    let kind = front.port as usize;
+    let there = Way { from, to: front.bank, kind, passages: passages.clone(), lines: lines.clone() };
+    let back = Way { from: front.bank, to: from, kind: kind + 1, passages, lines };
+    there.clone().passable(Instant::now(), 0).await?;
     let callee = TcpStream::connect(&front.leads_to).await?;
     caller.set_nodelay(true)?;
     callee.set_nodelay(true)?;
@@ -158,27 +194,37 @@ impl Port {
 struct Way {
     from: usize,
     to: usize,
+    /// Which of the [`WAYS`].
+    kind: usize,
     passages: watch::Receiver<Passages>,
+    lines: Lines,
 }
 
 impl Way {
-    fn is(&self, passage: Passage) -> bool {
-        self.passages.borrow()[self.from][self.to] == passage
+    fn passage(&mut self) -> Passage {
+        self.passages.borrow_and_update()[self.from][self.to][self.kind]
     }
 
     async fn changed(&mut self) -> io::Result<()> {
         self.passages.changed().await.map_err(io::Error::other)
     }
 
-    /// Waits as long as what is said now would take; an error where the way is closed.
-    async fn passable(mut self) -> io::Result<()> {
+    /// Waits as long as what was said then takes, if it is this many bytes; an error where the way is closed.
+    async fn passable(mut self, said: Instant, bytes: usize) -> io::Result<()> {
         loop {
-            let passage = self.passages.borrow_and_update()[self.from][self.to];
-            match passage {
+            match self.passage() {
                 Passage::Open => return Ok(()),
                 Passage::Closed => return Err(io::ErrorKind::ConnectionReset.into()),
                 Passage::Slow(delay) => {
                     tokio::time::sleep(delay).await;
+                    return Ok(());
+                }
+                Passage::Far(delay) => {
+                    tokio::time::sleep_until(said + delay).await;
+                    return Ok(());
+                }
+                Passage::Narrow(rate) => {
+                    tokio::time::sleep_until(self.turn(bytes, rate)).await;
                     return Ok(());
                 }
                 Passage::Held => self.changed().await?,
@@ -186,10 +232,25 @@ impl Way {
         }
     }
 
+    /// When this many bytes, whose turn begins when the line is free, have passed.
+    fn turn(&self, bytes: usize, rate: u32) -> Instant {
+        let free_at = &mut self.lines.lock().unwrap()[self.from][self.to];
+        *free_at = Instant::now().max(*free_at) + Duration::from_secs_f64(bytes as f64 / f64::from(rate));
+        *free_at
+    }
+
+    /// Most bytes that may go on at once.
+    fn piece(&mut self) -> usize {
+        match self.passage() {
+            Passage::Narrow(rate) => (rate / TURNS_PER_SECOND).max(1) as usize,
+            _ => CHUNK_BYTES,
+        }
+    }
+
     async fn closed(mut self) {
         self.passages.mark_changed();
         while self.changed().await.is_ok() {
-            if self.is(Passage::Closed) {
+            if self.passage() == Passage::Closed {
                 return;
             }
         }
@@ -200,26 +261,54 @@ impl Way {
     async fn pump(
         self,
         beginning: Vec<u8>,
-        mut words: tcp::OwnedReadHalf,
+        words: tcp::OwnedReadHalf,
+        ear: tcp::OwnedWriteHalf,
+        back: Way,
+    ) -> io::Result<()> {
+        let (under_way, arriving) = mpsc::channel(CHUNKS_UNDER_WAY);
+        tokio::try_join!(listen(beginning, words, under_way), self.deliver(arriving, ear, back)).map(|_| ())
+    }
+
+    async fn deliver(
+        mut self,
+        mut arriving: mpsc::Receiver<(Instant, Vec<u8>)>,
         mut ear: tcp::OwnedWriteHalf,
         back: Way,
     ) -> io::Result<()> {
-        let mut chunk = beginning;
-        loop {
-            if chunk.is_empty() {
-                chunk.reserve(CHUNK_BYTES);
-                let spoken = words.read_buf(&mut chunk).await;
-                if !matches!(spoken, Ok(1..)) {
-                    self.clone().passable().await?;
-                    return ear.shutdown().await;
+        while let Some((said, chunk)) = arriving.recv().await {
+            let mut rest = chunk.as_slice();
+            while !rest.is_empty() {
+                let (piece, later) = rest.split_at(rest.len().min(self.piece()));
+                self.clone().passable(said, piece.len()).await?;
+                if let Err(gone) = ear.write_all(piece).await {
+                    back.passable(Instant::now(), 0).await?;
+                    return Err(gone);
                 }
+                rest = later;
             }
-            self.clone().passable().await?;
-            if let Err(gone) = ear.write_all(&chunk).await {
-                back.passable().await?;
-                return Err(gone);
+        }
+        self.passable(Instant::now(), 0).await?;
+        ear.shutdown().await
+    }
+}
+
+/// Takes in what is said, with the time at which it was.
+async fn listen(
+    beginning: Vec<u8>,
+    mut words: tcp::OwnedReadHalf,
+    under_way: mpsc::Sender<(Instant, Vec<u8>)>,
+) -> io::Result<()> {
+    let mut chunk = beginning;
+    loop {
+        if chunk.is_empty() {
+            chunk.reserve(CHUNK_BYTES);
+            if !matches!(words.read_buf(&mut chunk).await, Ok(1..)) {
+                return Ok(());
             }
-            chunk.clear();
+        }
+        let said = (Instant::now(), std::mem::take(&mut chunk));
+        if under_way.send(said).await.is_err() {
+            return Ok(());
         }
     }
 }

@@ -23,8 +23,6 @@ const CUSTOMERS: usize = 4;
 const ACCOUNT_ROUNDS: usize = 4;
 /// How often a customer asks after a package before leaving that for later.
 const ATTEMPTS_MAX: usize = 6;
-/// What is worth noting of the time that an answer takes.
-const SLOW: Duration = Duration::from_millis(250);
 const PASSWORD: &str = "12345678";
 
 /// What is known of a package.
@@ -74,8 +72,8 @@ pub(crate) struct Load {
     pub(crate) answers: RefCell<Vec<(Instant, usize)>>,
     /// How often which status came; connections lost, given up and refused under names.
     pub(crate) told: RefCell<BTreeMap<String, u64>>,
-    /// Answers of any kind that took long: when the request was sent, to which bank, and how long it waited.
-    slow: RefCell<Vec<(Instant, usize, Duration)>>,
+    /// Answers of any kind: when the request was sent, to which bank, and how long it waited.
+    waits: RefCell<Vec<(Instant, usize, Duration)>>,
     stopped: Cell<bool>,
     /// Banks that no client asks.
     pub(crate) avoided: RefCell<Vec<usize>>,
@@ -94,7 +92,7 @@ impl Load {
             sent: RefCell::default(),
             answers: RefCell::default(),
             told: RefCell::default(),
-            slow: RefCell::default(),
+            waits: RefCell::default(),
             stopped: Cell::new(false),
             avoided: RefCell::default(),
         };
@@ -162,12 +160,21 @@ impl Load {
         self.stopped.set(true);
     }
 
-    /// The longest that a request answered since then has waited for that, at any bank but one; what is shorter than
-    /// [`SLOW`] is not told apart.
+    /// The longest that a request answered since then has waited for that, at any bank but one.
     pub(crate) fn slowest_since(&self, since: Instant, but: usize) -> Duration {
-        let slow = self.slow.borrow();
+        let waits = self.waits.borrow();
         let counts = |(asked, bank, waited): &&(Instant, usize, Duration)| *asked + *waited >= since && *bank != but;
-        slow.iter().filter(counts).map(|(.., waited)| *waited).max().unwrap_or(SLOW)
+        waits.iter().filter(counts).map(|(.., waited)| *waited).max().unwrap_or_default()
+    }
+
+    /// What this share of the requests sent since then has waited at most.
+    pub(crate) fn percentile(&self, share: f64, since: Instant) -> Duration {
+        let waits = self.waits.borrow();
+        let mut waits: Vec<_> =
+            waits.iter().filter(|(asked, ..)| *asked >= since).map(|(.., waited)| *waited).collect();
+        waits.sort_unstable();
+        let index = (waits.len() as f64 * share) as usize;
+        waits.get(index.min(waits.len().saturating_sub(1))).copied().unwrap_or(Duration::MAX)
     }
 
     async fn client(&self, client: usize, pause: Duration, seed: u64) {
@@ -213,9 +220,7 @@ impl Load {
         let asked = Instant::now();
         let (customer, outcome) = self.operate(index, bank).await;
         let now = Instant::now();
-        if now - asked >= SLOW {
-            self.slow.borrow_mut().push((asked, bank, now - asked));
-        }
+        self.waits.borrow_mut().push((asked, bank, now - asked));
         let count = |what: &str| *self.told.borrow_mut().entry(what.to_owned()).or_default() += 1;
         // What this attempt alone says; `None` where it may have been taken.
         let (refused, well) = match outcome {

@@ -5,6 +5,7 @@
 //! cargo test --test chaos -- --banks 3 --runs 20 --seconds 60 --seed 1
 //! cargo test --release --test chaos -- --measure-stops
 //! cargo test --release --test chaos -- --banks 5 --restarts 30
+//! cargo test --release --test chaos -- --measure-gray
 //! ```
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
@@ -14,6 +15,7 @@ mod consortium;
 mod customers;
 mod disk;
 mod faults;
+mod gray;
 mod links;
 mod load;
 mod restarts;
@@ -51,6 +53,9 @@ struct Options {
     /// Restart one bank so often under load, and measure what that costs the customers of the others
     #[arg(long)]
     restarts: Option<u64>,
+    /// Measure what a bank costs the others that limps or is badly reached; with a word only illnesses named so
+    #[arg(long, num_args = 0..=1, default_missing_value = "")]
+    measure_gray: Option<String>,
     /// The program that the banks run, in place of that of this build
     #[arg(long, default_value = env!("CARGO_BIN_EXE_netbanking"), hide_default_value = true)]
     program: PathBuf,
@@ -73,6 +78,10 @@ fn main() -> ExitCode {
     verdict::check_rules();
     if options.measure_stops {
         return in_folder("stops", |folder| until_told_to_stop(stops::measure(folder, &options.program)));
+    }
+    if let Some(only) = &options.measure_gray {
+        let only = Some(only.as_str()).filter(|word| !word.is_empty());
+        return in_folder("gray", |folder| until_told_to_stop(gray::measure(folder, &options.program, only)));
     }
     if let Some(restarts) = options.restarts {
         let measure = |folder: &Path| {

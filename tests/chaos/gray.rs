@@ -1,0 +1,126 @@
+//! What a bank that is neither well nor gone costs the others, with the times that `nodes.json` has by default: each
+//! illness lasts for a minute, and the others must take writes soon and then be as quick as without that bank.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::consortium::{Consortium, DEFAULT_TIMES};
+use crate::links::{Passage, Port};
+use crate::load::{Drive, Load};
+use crate::run::longest_gap;
+use crate::verdict;
+
+const BANKS: usize = 3;
+/// Who is ill.
+const ILL: usize = 2;
+/// How long an illness lasts, and how long the measures are taken for comparison.
+const LASTS: Duration = Duration::from_secs(60);
+const COMPARED: Duration = Duration::from_secs(15);
+/// From when on nobody may notice it any more.
+const SETTLED: Duration = Duration::from_secs(30);
+/// Longest time without an answer at the others.
+const STOP_MAX: Duration = Duration::from_secs(10);
+/// How much slower than without that bank the others may be then, at the 99th percentile.
+const SLOWER_MAX: f64 = 2.0;
+/// What is not told apart from noise of a shared machine.
+const NOISE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(300);
+const DRIVE: Drive = Drive { clients: 24, pause: Duration::from_millis(50) };
+
+/// Illnesses.
+#[derive(Clone, Copy, Debug)]
+enum Ill {
+    /// Sleeps 4.2 of every 4.5 s.
+    Limping,
+    /// All its lines carry 16 kB/s: less than the consortium writes.
+    Narrow,
+    /// Another bank cannot call it: one port, one direction, while heartbeats work.
+    OnePortBlocked,
+    /// It is 300 ms away, there and back: no illness, and it must stay in.
+    Far,
+}
+
+/// Measures each illness, prints, and returns whether all is as it must be.
+pub(crate) async fn measure(folder: &Path, program: &Path, only: Option<&str>) -> bool {
+    let consortium = Rc::new(Consortium::prepare((folder, program), BANKS, DEFAULT_TIMES, None));
+    (0..BANKS).for_each(|bank| consortium.start(bank));
+    assert!(consortium.wait_members(PATIENCE).await, "a new consortium begins");
+    let load = Rc::new(Load::prepare(&consortium).await);
+    *load.avoided.borrow_mut() = vec![ILL];
+    let customers = {
+        let load = load.clone();
+        actix_rt::spawn(async move { load.run(DRIVE, 1).await })
+    };
+    let alone = without_it(&consortium, &load).await;
+    let mut well = true;
+    for ill in [Ill::Limping, Ill::Narrow, Ill::OnePortBlocked, Ill::Far] {
+        if only.is_none_or(|word| format!("{ill:?}").to_lowercase().contains(&word.to_lowercase())) {
+            well &= one(&consortium, &load, ill, alone).await;
+        }
+    }
+    load.stop();
+    customers.await.unwrap();
+    load.avoided.borrow_mut().clear();
+    let violations = verdict::judge(&consortium, &load, PATIENCE).await.violations();
+    violations.iter().take(20).for_each(|violation| println!("VIOLATION {violation}"));
+    println!("{}", if well && violations.is_empty() { "all as it must be" } else { "MISSED" });
+    well && violations.is_empty()
+}
+
+/// The 99th percentile of a consortium that is well and lacks that bank.
+async fn without_it(consortium: &Consortium, load: &Load) -> Duration {
+    consortium.kill(ILL);
+    actix_rt::time::sleep(Duration::from_secs(3)).await;
+    let from = Instant::now();
+    actix_rt::time::sleep(COMPARED).await;
+    let p99 = load.percentile(0.99, from);
+    consortium.note(&format!("without bank {ILL}: p99 {} ms", p99.as_millis()));
+    consortium.start(ILL);
+    p99
+}
+
+async fn one(consortium: &Consortium, load: &Load, ill: Ill, alone: Duration) -> bool {
+    assert!(consortium.wait_members(PATIENCE).await, "all are members before {ill:?}");
+    let began = Instant::now();
+    let mut stayed_in = true;
+    begin(consortium, ill);
+    while began.elapsed() < LASTS {
+        if matches!(ill, Ill::Limping) {
+            consortium.pause(ILL);
+            actix_rt::time::sleep(Duration::from_millis(4_200)).await;
+            consortium.go_on(ILL);
+        }
+        actix_rt::time::sleep(Duration::from_millis(300)).await;
+        let members = consortium.status(0).await.map(|status| status["view"]["members"].clone());
+        stayed_in &= members.is_some_and(|members| members.as_array().is_some_and(|members| members.len() == BANKS));
+    }
+    let ended = Instant::now();
+    let answers: Vec<_> = load.answers.borrow().iter().map(|(at, _)| *at).collect();
+    let (from, to) = longest_gap(&answers, began, ended);
+    let (stop, p99) = (to - from, load.percentile(0.99, began + SETTLED));
+    let quick = p99 <= alone.mul_f64(SLOWER_MAX) + NOISE;
+    let well = if matches!(ill, Ill::Far) { stayed_in } else { stop <= STOP_MAX && quick };
+    consortium.note(&format!(
+        "{ill:?}: longest stop at the others {:.1} s, p99 from the 30th second on {} ms (without it {} ms), {}{}",
+        stop.as_secs_f64(),
+        p99.as_millis(),
+        alone.as_millis(),
+        if stayed_in { "stayed a member" } else { "was left out" },
+        if well { "" } else { "  MISSED" }
+    ));
+    consortium.links.open_all();
+    well
+}
+
+fn begin(consortium: &Consortium, ill: Ill) {
+    match ill {
+        Ill::Limping => {}
+        Ill::Narrow => consortium.set_all(ILL, Passage::Narrow(16_000), Passage::Narrow(16_000)),
+        Ill::OnePortBlocked => consortium.links.set_calls(1, ILL, Port::Http, Passage::Held),
+        Ill::Far => {
+            let far = Passage::Far(Duration::from_millis(150));
+            consortium.set_all(ILL, far, far);
+        }
+    }
+}
