@@ -2,7 +2,7 @@
 //!
 //! Text goes in, a validated [`Config`] comes out; what is missing gets a default from here, and what is wrong is
 //! refused with the place where it stands. What one node alone needs (its number, its folder, the secret) is no
-//! business of this file: all banks of a consortium read the same.
+//! business of this file: all banks of a consortium read the same, and refuse one whose [`Settings`] differ.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,9 +11,11 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+pub use self::settings::Settings;
 use crate::protocol::ids::BANKS_MAX;
+
+mod settings;
 
 /// TCP port for customers and peers, unless the entry says otherwise.
 pub const PORT_DEFAULT: u16 = 3050;
@@ -31,6 +33,8 @@ pub const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
 pub const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
 /// Fewest positions to which a journal may be limited: each time it is full, the whole ledger is written down.
 pub const JOURNAL_POSITIONS_MIN: u64 = 1_000;
+/// Longest host, in characters, as for names in the domain name system.
+pub const HOST_CHARS_MAX: usize = 253;
 /// Longest name of a bank, in characters.
 pub const BANK_NAME_CHARS_MAX: usize = 100;
 /// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
@@ -75,7 +79,7 @@ impl NodeAddress {
 }
 
 /// How patient the banks are with one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeartbeatTimes {
     /// Between two pings of a peer, in milliseconds; [`HEARTBEAT_INTERVAL_MIN_MS`] or more.
@@ -106,7 +110,7 @@ pub struct JournalLimits {
 }
 
 /// What customers must show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CustomerAuth {
     /// The token of a login.
@@ -217,14 +221,6 @@ impl Config {
         check_journal(config.journal)?;
         Ok(config)
     }
-
-    /// SHA-256 of the list of banks, as 64 hexadecimal digits: banks that count differently are no consortium. What
-    /// concerns only one bank's manners, such as the heartbeat, does not enter.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let canonical = serde_json::to_vec(&self.nodes).expect("names and numbers can be written as JSON");
-        Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
@@ -284,7 +280,11 @@ fn check_host(host: &str) -> Result<(), &'static str> {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
     };
     let allowed = in_brackets.map_or_else(|| name_or_ipv4(host), |inner| inner.parse::<Ipv6Addr>().is_ok());
-    if allowed { Ok(()) } else { Err("must be a host name, an IPv4 address, or an IPv6 address in brackets") }
+    if allowed && host.len() <= HOST_CHARS_MAX {
+        Ok(())
+    } else {
+        Err("must be a host name, an IPv4 address, or an IPv6 address in brackets")
+    }
 }
 
 fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
@@ -439,27 +439,10 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_an_address_and_nothing_around_it() {
-        for host in ["", " a", "http://a", "a:3050", "::1", "[::1", "[a]", "a/b"] {
+        let long = "a".repeat(HOST_CHARS_MAX + 1);
+        for host in ["", " a", "http://a", "a:3050", "::1", "[::1", "[a]", "a/b", &long] {
             let refusal = refusal(&nodes(&format!(r#"{{"host": "{host}"}}"#)));
             assert!(refusal.starts_with("nodes[0].host: must be a host name"), "{host:?}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn the_fingerprint_is_of_the_banks_and_their_order_alone() {
-        let fingerprint = |text: &str| Config::parse(text).unwrap().fingerprint();
-        let plain = fingerprint(r#"{"nodes":[{"host":"a"},{"host":"b"}]}"#);
-        assert_eq!(plain.len(), 64);
-        let same = r#"{ "check_digits": true, "customer_auth": "open", "heartbeat": {"interval_ms": 20}, "journal": {"positions_max": 5000},
-            "nodes": [ {"port": 3050, "name": "Banco 0", "host": "a"}, {"host": "b"} ] }"#;
-        assert_eq!(fingerprint(same), plain);
-        for other in [
-            r#"{"nodes":[{"host":"b"},{"host":"a"}]}"#,
-            r#"{"nodes":[{"host":"a"}]}"#,
-            r#"{"nodes":[{"host":"a"},{"host":"b","port":3051}]}"#,
-            r#"{"nodes":[{"host":"a"},{"host":"b","name":"Sul"}]}"#,
-        ] {
-            assert_ne!(fingerprint(other), plain, "{other}");
         }
     }
 

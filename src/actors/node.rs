@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::buffer::{BufferActor, BufferStatus};
 use super::checks::{ChecksActor, Unconfirmed};
 use super::clock::ClockActor;
-use super::heartbeat::{HeartbeatActor, Introduction, PeerAddress, answer_pings};
+use super::heartbeat::{Answering, HeartbeatActor, Introduction, PeerAddress, answer_pings};
 use super::journal::{Flush, JournalActor};
 use super::laboratory::Laboratory;
 use super::ledger::LedgerActor;
@@ -22,7 +22,7 @@ use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, WatchActor};
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
 use crate::protocol::effect::ClockInput;
@@ -78,7 +78,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
     let executed = on_disk.state.executed.clone();
     let history = History::new(me, banks, book.position());
     let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, book.position());
-    let introduction = Introduction { me, secret: secret.to_owned(), consortium: config.fingerprint() };
+    let introduction = Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) };
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let standing_after = times.failure_after_ms;
@@ -96,7 +96,11 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         links: BankId::all(banks).map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory)).collect(),
     };
     wire(&routes);
-    pulse.spawn(answer_pings(pings, introduction, banks, routes.view.clone(), laboratory.clone()));
+    let (view, laboratory_of_pings) = (routes.view.clone(), laboratory.clone());
+    let answering = Answering { introduction, banks, times, view, time, laboratory: laboratory_of_pings };
+    pulse.spawn_fn(move || {
+        actix_rt::spawn(answer_pings(pings, answering));
+    });
 
     Ok(Actors {
         routes,

@@ -1,11 +1,16 @@
-//! `netbanking check`: whether a bank takes writes, as an exit code; made for a container's health check.
+//! `netbanking check`: whether a bank takes writes, as an exit code; made for a container's health check. With a
+//! `nodes.json` it also says in what the bank's settings differ from that file.
 
 use std::time::Duration;
 
+use std::path::PathBuf;
+
 use clap::Args;
+use serde::Deserialize;
 
 use super::CommandError;
 use super::base_url::BaseUrl;
+use crate::config::{Config, Settings};
 use crate::wire;
 
 /// How long the bank may take to answer.
@@ -17,6 +22,9 @@ pub(super) struct CheckArgs {
     /// Address of the bank
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3050")]
     url: BaseUrl,
+    /// Also compare what the bank was started with to this file: banks that differ refuse one another
+    #[arg(long, value_name = "FILE")]
+    nodes: Option<PathBuf>,
 }
 
 /// The bank does not take writes.
@@ -26,11 +34,40 @@ pub(super) enum NotReady {
     Silent { url: BaseUrl, why: String },
     #[error("{url} is not ready: it answers {status}; its log says what it waits for")]
     Refusing { url: BaseUrl, status: u16 },
+    #[error("{url} runs with other settings than {file}: {difference}")]
+    Differs { url: BaseUrl, file: String, difference: String },
+}
+
+/// What is read of `/status`.
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    settings: Settings,
 }
 
 /// Asks the bank once.
 pub(super) fn run(arguments: &CheckArgs) -> Result<(), CommandError> {
-    Ok(actix_rt::System::new().block_on(check(&arguments.url))?)
+    let CheckArgs { url, nodes } = arguments;
+    let settings = nodes.as_deref().map(Config::load).transpose()?.map(|config| Settings::of(&config));
+    actix_rt::System::new().block_on(async {
+        // First what keeps a bank from becoming ready.
+        if let (Some(settings), Some(file)) = (&settings, nodes) {
+            compare(url, settings, &file.display().to_string()).await?;
+        }
+        Ok(check(url).await?)
+    })
+}
+
+/// Asks the bank what it was started with.
+async fn compare(url: &BaseUrl, settings: &Settings, file: &str) -> Result<(), NotReady> {
+    let silent = |why: String| NotReady::Silent { url: url.clone(), why };
+    let client = wire::client(1, ANSWER_WAIT);
+    let mut answer = client.get(url.route("/status")).send().await.map_err(|error| silent(error.to_string()))?;
+    let status: Status = answer.json().await.map_err(|error| silent(error.to_string()))?;
+    match status.settings.difference_to_file(&settings.without_addresses()) {
+        Some(difference) => Err(NotReady::Differs { url: url.clone(), file: file.to_owned(), difference }),
+        None => Ok(()),
+    }
 }
 
 async fn check(url: &BaseUrl) -> Result<(), NotReady> {

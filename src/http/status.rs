@@ -9,6 +9,7 @@ use crate::actors::buffer::BufferStatus;
 use crate::actors::clock::ClockStatus;
 use crate::actors::ledger::Ask;
 use crate::actors::view::{ViewState, ViewStatus};
+use crate::config::Settings;
 use crate::ledger::Book;
 use crate::protocol::effect::{PeerReport, Reach};
 use crate::protocol::heartbeat::PeerState;
@@ -53,6 +54,7 @@ struct Status {
     durable_clocks: Vec<VectorClock>,
     position: Position,
     hash: ChainHash,
+    settings: Settings,
 }
 
 #[derive(Serialize)]
@@ -115,5 +117,6 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         durable_clocks: buffer.matrix,
         position,
         hash,
+        settings: Settings::of(&bank.config).without_addresses(),
     }))
 }

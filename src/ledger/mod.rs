@@ -19,6 +19,10 @@
 
 #![deny(clippy::float_arithmetic)] // Money is counted in whole centavos.
 
+/// Version of rules and texts: what a request comes to, and how it is hashed. Raise it whenever a change lets any
+/// request come to another outcome, text or hash; banks with different ones refuse each other by name.
+pub const RULES_VERSION: u32 = 1;
+
 pub mod account;
 pub mod book;
 pub mod calendar;

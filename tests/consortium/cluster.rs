@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -75,12 +75,17 @@ impl Cluster {
     /// Starts a consortium with a laboratory and waits until all its banks take writes.
     pub(crate) async fn start_laboratory(banks: usize) -> Cluster {
         let cluster = Cluster::prepare(banks, "sessions");
-        let text = std::fs::read_to_string(cluster.nodes_json()).unwrap();
-        let mut config: Value = serde_json::from_str(&text).unwrap();
-        config["laboratory"] = true.into();
-        std::fs::write(cluster.nodes_json(), config.to_string()).unwrap();
+        cluster.change_nodes_json(&cluster.nodes_json(), |config| config["laboratory"] = true.into());
         cluster.start_all().await;
         cluster
+    }
+
+    /// Writes a changed copy of `nodes.json`, or changes it in its place.
+    pub(crate) fn change_nodes_json(&self, into: &Path, change: impl FnOnce(&mut Value)) {
+        let text = std::fs::read_to_string(self.nodes_json()).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        change(&mut config);
+        std::fs::write(into, config.to_string()).unwrap();
     }
 
     pub(crate) async fn start_all(&self) {
@@ -91,14 +96,23 @@ impl Cluster {
     }
 
     pub(crate) fn start_bank(&self, bank: usize) {
+        self.start_bank_with(bank, &self.nodes_json());
+    }
+
+    /// Starts a bank on a `nodes.json` of its own.
+    pub(crate) fn start_bank_with(&self, bank: usize, nodes_json: &Path) {
         let log = File::options().create(true).append(true).open(self.log_path(bank)).unwrap();
-        self.start_bank_that_logs_to(bank, log);
+        self.spawn(bank, nodes_json, log);
     }
 
     pub(crate) fn start_bank_that_logs_to(&self, bank: usize, log: impl Into<Stdio>) {
+        self.spawn(bank, &self.nodes_json(), log);
+    }
+
+    fn spawn(&self, bank: usize, nodes_json: &Path, log: impl Into<Stdio>) {
         let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
             .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--nodes"])
-            .arg(self.nodes_json())
+            .arg(nodes_json)
             .arg("--data")
             .arg(self.data(bank))
             .env("NETBANKING_PEER_SECRET", SECRET)
@@ -112,6 +126,11 @@ impl Cluster {
 
     pub(crate) fn data(&self, bank: usize) -> PathBuf {
         self.folder.path().join(format!("banco-{bank}"))
+    }
+
+    /// A `nodes.json` for one bank alone.
+    pub(crate) fn own_nodes_json(&self, bank: usize) -> PathBuf {
+        self.folder.path().join(format!("nodes-{bank}.json"))
     }
 
     fn log_path(&self, bank: usize) -> PathBuf {

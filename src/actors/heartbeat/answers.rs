@@ -1,0 +1,200 @@
+//! The answering side: whoever proves to be a peer with the same settings is told, at each ping, how this node is.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::Addr;
+use subtle::ConstantTimeEq;
+use tokio::io::BufReader;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::door::Door;
+use super::lines::{HELLO_BYTES_MAX, Hello, LINE_BYTES_MAX, Lines, Ping, Pong, Welcome, hear, say};
+use super::{Introduction, RETRY_MS};
+use crate::actors::laboratory::{self, Laboratory};
+use crate::actors::time::{Monotonic, unix_ms};
+use crate::actors::view::{Report, ViewActor};
+use crate::config::HeartbeatTimes;
+use crate::protocol::ids::BankId;
+use crate::wire::PROTOCOL_VERSION;
+
+/// How long whoever connects may take to say who it is.
+const HELLO_WAIT: Duration = Duration::from_secs(3);
+/// A peer that has not asked for so many times the silence that means failure has another connection, or is gone.
+const SILENCE_FACTOR: u64 = 3;
+
+/// What answering a peer takes.
+#[derive(Clone)]
+pub struct Answering {
+    /// This node.
+    pub introduction: Introduction,
+    /// How many banks the consortium has.
+    pub banks: usize,
+    /// How patient they are.
+    pub times: HeartbeatTimes,
+    /// Who knows how this node is.
+    pub view: Addr<ViewActor>,
+    /// Measures the time.
+    pub time: Monotonic,
+    /// What people do to the links.
+    pub laboratory: Option<Laboratory>,
+}
+
+/// Answers the pings of all peers, for as long as the node lives.
+pub async fn answer_pings(listener: TcpListener, answering: Answering) {
+    let answering = Rc::new(answering);
+    // All connections live on this thread.
+    let door = Rc::new(RefCell::new(Door::default()));
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let (answering, door) = (Rc::clone(&answering), Rc::clone(&door));
+                actix_rt::spawn(async move { answering.receive(stream, from, &door).await });
+            }
+            Err(error) => {
+                let said = door.borrow_mut().refuse(None, &error.to_string(), answering.time.now());
+                if let Some(repeated) = said {
+                    log::warn!("banco {}: porta de batimento: {error}{repeated}", answering.introduction.me);
+                }
+                actix_rt::time::sleep(Duration::from_millis(RETRY_MS)).await;
+            }
+        }
+    }
+}
+
+impl Answering {
+    async fn receive(&self, stream: TcpStream, from: SocketAddr, door: &RefCell<Door>) {
+        let (number, must_end) = door.borrow_mut().enter(self.time.now());
+        tokio::select! {
+            biased;
+            _ = must_end => {}
+            // However a connection ends, the peer makes a new one.
+            _ = self.converse(stream, from, number, door) => {}
+        }
+        door.borrow_mut().leave(number, self.time.now());
+    }
+
+    async fn converse(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+        number: u64,
+        door: &RefCell<Door>,
+    ) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut lines = BufReader::new(stream);
+        let welcomed = actix_rt::time::timeout(HELLO_WAIT, self.welcome(&mut lines, from, door)).await;
+        let Ok(welcomed) = welcomed else {
+            self.log_refusal(None, from, "não disse a tempo quem é", door);
+            return Ok(());
+        };
+        let Some(peer) = welcomed? else { return Ok(()) };
+        door.borrow_mut().introduce(number, peer);
+        tokio::select! {
+            biased;
+            () = laboratory::cut(&self.laboratory, peer) => Ok(()),
+            ended = self.answer_each(&mut lines) => ended,
+        }
+    }
+
+    /// Hears who it is and says whether it is welcome.
+    async fn welcome(
+        &self,
+        lines: &mut Lines,
+        from: SocketAddr,
+        door: &RefCell<Door>,
+    ) -> std::io::Result<Option<BankId>> {
+        let hello: Hello = match hear(lines, HELLO_BYTES_MAX).await {
+            Ok(hello) => hello,
+            Err(error) => {
+                // Whoever only looks whether the port is open says nothing.
+                if error.kind() == std::io::ErrorKind::Other {
+                    self.log_refusal(None, from, "a apresentação não se entende", door);
+                }
+                return Err(error);
+            }
+        };
+        match why_refused(&hello, &self.introduction, self.banks) {
+            Some((whom, why)) => {
+                self.log_refusal(whom, from, &why, door);
+                say(lines, &Welcome::Refused(why)).await.map(|()| None)
+            }
+            None => say(lines, &Welcome::Welcome(true)).await.map(|()| Some(hello.bank)),
+        }
+    }
+
+    fn log_refusal(&self, whom: Option<BankId>, from: SocketAddr, why: &str, door: &RefCell<Door>) {
+        let Some(repeated) = door.borrow_mut().refuse(whom, why, self.time.now()) else { return };
+        let whom = whom.map_or_else(|| format!("de {from}"), |bank| format!("do banco {bank}"));
+        log::warn!("banco {}: batimento {whom} recusado: {why}{repeated}", self.introduction.me);
+    }
+
+    async fn answer_each(&self, lines: &mut Lines) -> std::io::Result<()> {
+        let silence = Duration::from_millis(SILENCE_FACTOR.saturating_mul(self.times.failure_after_ms));
+        // Also when the other end takes nothing any more, or this node does not answer itself.
+        while let Ok(answered) = actix_rt::time::timeout(silence, self.answer(lines)).await {
+            answered?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, lines: &mut Lines) -> std::io::Result<()> {
+        let Ping { ping } = hear(lines, LINE_BYTES_MAX).await?;
+        let report = self.view.send(Report).await.map_err(std::io::Error::other)?;
+        say(lines, &Pong { pong: ping, wall_ms: unix_ms(), report }).await
+    }
+}
+
+/// Why somebody is no peer, and which bank it is, if it has proved to be one.
+fn why_refused(hello: &Hello, introduction: &Introduction, banks: usize) -> Option<(Option<BankId>, String)> {
+    if !bool::from(hello.secret.as_bytes().ct_eq(introduction.secret.as_bytes())) {
+        return Some((None, "segredo errado".into()));
+    }
+    let me = introduction.me;
+    let why = if hello.protocol != PROTOCOL_VERSION {
+        Some(format!("versão {} do protocolo; aqui fala-se a {PROTOCOL_VERSION}", hello.protocol))
+    } else if let Some(difference) = introduction.settings.difference(me, &hello.settings, hello.bank) {
+        Some(difference)
+    } else if hello.bank.index() >= banks || hello.bank == me {
+        Some(format!("banco {} não é um par", hello.bank))
+    } else {
+        None
+    };
+    why.map(|why| (Some(hello.bank), why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Settings};
+
+    fn settings(more: &str) -> Settings {
+        Settings::of(&Config::parse(&format!(r#"{{"nodes":[{{"host":"a"}},{{"host":"b"}}]{more}}}"#)).unwrap())
+    }
+
+    fn refusal(change: impl FnOnce(&mut Hello)) -> Option<(Option<BankId>, String)> {
+        let introduction = Introduction { me: BankId(0), secret: "s".into(), settings: settings("") };
+        let mut hello =
+            Hello { bank: BankId(1), secret: "s".into(), protocol: PROTOCOL_VERSION, settings: settings("") };
+        change(&mut hello);
+        why_refused(&hello, &introduction, 2)
+    }
+
+    #[test]
+    fn only_a_peer_with_the_secret_the_protocol_and_the_settings_is_welcome() {
+        assert_eq!(refusal(|_| {}), None);
+        let peer = |why: &str| Some((Some(BankId(1)), why.to_owned()));
+        assert_eq!(refusal(|hello| hello.secret = "t".into()), Some((None, "segredo errado".into())));
+        assert_eq!(refusal(|hello| hello.protocol = 1), peer("versão 1 do protocolo; aqui fala-se a 2"));
+        assert_eq!(
+            refusal(|hello| hello.settings = settings(r#","customer_auth":"open""#)),
+            peer(r#"customer_auth difere: "open" no banco 1, "sessions" no banco 0"#)
+        );
+        for bank in [BankId(0), BankId(2), BankId(64)] {
+            let why = format!("banco {bank} não é um par");
+            assert_eq!(refusal(|hello| hello.bank = bank), Some((Some(bank), why)));
+        }
+    }
+}

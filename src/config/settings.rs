@@ -1,0 +1,211 @@
+//! What all banks of a consortium must have alike: whatever decides about money or about who acts when. Banks show it
+//! to one another when they meet, and one that differs is refused by the name of the field.
+//!
+//! Fields are compared as JSON under the names that they have in `nodes.json`, so that an unknown field of another
+//! version differs by name too.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::Config;
+use crate::ledger::RULES_VERSION;
+use crate::protocol::ids::BankId;
+
+/// Most fields that a refusal names; who corrects these is told of the others.
+const NAMED_MAX: usize = 3;
+/// Longest value that a refusal repeats, in characters.
+const VALUE_CHARS_MAX: usize = 120;
+/// Digits of the fingerprint that stands for the list of banks where anybody reads.
+const FINGERPRINT_DIGITS: usize = 16;
+
+/// The settings that must be the same at every bank: path of the field, value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Settings(BTreeMap<String, Value>);
+
+impl Settings {
+    /// What a configuration and this program decide.
+    #[must_use]
+    pub fn of(config: &Config) -> Settings {
+        // `journal.positions_max` may differ: how much of its own journal a disk keeps is nobody else's business, since
+        // whoever lacks more is given the snapshot, and all snapshots of a position are alike.
+        let Config { nodes, heartbeat, customer_auth, check_digits, journal: _, laboratory } = config;
+        let mut settings = BTreeMap::new();
+        let as_value = |written: serde_json::Result<Value>| written.expect("settings can be written as JSON");
+        flatten("heartbeat", as_value(serde_json::to_value(heartbeat)), &mut settings);
+        flatten("customer_auth", as_value(serde_json::to_value(customer_auth)), &mut settings);
+        flatten("check_digits", Value::from(*check_digits), &mut settings);
+        flatten("laboratory", Value::from(*laboratory), &mut settings);
+        flatten("nodes", Value::from(nodes.len()), &mut settings);
+        for (index, node) in nodes.iter().enumerate() {
+            flatten(&format!("nodes[{index}]"), as_value(serde_json::to_value(node)), &mut settings);
+        }
+        // Rules and texts are part of what is hashed.
+        flatten("program.version", Value::from(env!("CARGO_PKG_VERSION")), &mut settings);
+        flatten("program.rules", Value::from(RULES_VERSION), &mut settings);
+        Settings(settings)
+    }
+
+    /// The same, with a fingerprint instead of the banks' names and addresses: for pages that anybody reads.
+    #[must_use]
+    pub fn without_addresses(&self) -> Settings {
+        let (nodes, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.0.clone().into_iter().partition(|(field, _)| field.starts_with("nodes"));
+        let canonical = serde_json::to_vec(&nodes).expect("settings can be written as JSON");
+        let digits: String = Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect();
+        others.insert("nodes".into(), Value::from(&digits[..FINGERPRINT_DIGITS]));
+        Settings(others)
+    }
+
+    /// The fields that differ, in the order of their names, with the values here and there.
+    fn differences<'a>(&'a self, other: &'a Settings) -> impl Iterator<Item = (&'a String, Value, Value)> {
+        let fields: std::collections::BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
+        fields.into_iter().filter_map(|field| {
+            let value = |of: &Settings| of.0.get(field).cloned().unwrap_or_default();
+            let (here, there) = (value(self), value(other));
+            (here != there).then_some((field, here, there))
+        })
+    }
+
+    /// Why the owner of these settings takes no part with the owner of the others, as log readers are told; `None` if
+    /// nothing differs.
+    #[must_use]
+    pub fn difference(&self, me: BankId, other: &Settings, peer: BankId) -> Option<String> {
+        let place = (format!("no banco {peer}"), format!("no banco {me}"));
+        self.said(other, (&place.1, &place.0), ("difere", "nada", "e mais"))
+    }
+
+    /// The same for whoever compares a file with a running bank at a terminal.
+    #[must_use]
+    pub fn difference_to_file(&self, file: &Settings) -> Option<String> {
+        self.said(file, ("at the bank", "in the file"), ("differs", "nothing", "and more:"))
+    }
+
+    fn said(&self, other: &Settings, places: (&str, &str), words: (&str, &str, &str)) -> Option<String> {
+        let (differs, nothing, more) = words;
+        let text = |value: &Value| match value {
+            Value::Null => nothing.to_owned(),
+            value => value.to_string().chars().take(VALUE_CHARS_MAX).collect(),
+        };
+        let named = |(field, here, there): (&String, Value, Value)| {
+            let field: String = field.chars().take(VALUE_CHARS_MAX).collect();
+            format!("{field} {differs}: {} {}, {} {}", text(&there), places.1, text(&here), places.0)
+        };
+        let all: Vec<_> = self.differences(other).map(named).collect();
+        let rest = all.len().saturating_sub(NAMED_MAX);
+        let first = all[..all.len() - rest].join("; ");
+        match (all.is_empty(), rest) {
+            (true, _) => None,
+            (false, 0) => Some(first),
+            (false, rest) => Some(format!("{first}; {more} {rest}")),
+        }
+    }
+}
+
+/// One entry for each value that is no object.
+fn flatten(path: &str, value: Value, into: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            fields.into_iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, into));
+        }
+        value => {
+            into.insert(path.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = r#"{"nodes":[{"host":"a"},{"host":"b"}]}"#;
+
+    fn settings(text: &str) -> Settings {
+        Settings::of(&Config::parse(text).unwrap())
+    }
+
+    fn said(theirs: &str) -> Option<String> {
+        settings(PLAIN).difference(BankId(0), &settings(theirs), BankId(2))
+    }
+
+    #[test]
+    fn whatever_decides_about_money_or_safety_is_refused_by_its_name_and_both_values() {
+        for (theirs, expected) in [
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"customer_auth":"open"}"#,
+                r#"customer_auth difere: "open" no banco 2, "sessions" no banco 0"#,
+            ),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"check_digits":true}"#,
+                "check_digits difere: true no banco 2, false no banco 0",
+            ),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"laboratory":true}"#,
+                "laboratory difere: true no banco 2, false no banco 0",
+            ),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b","name":"Sul"}]}"#,
+                r#"nodes[1].name difere: "Sul" no banco 2, "Banco 1" no banco 0"#,
+            ),
+            (r#"{"nodes":[{"host":"a"},{"host":"c"}]}"#, r#"nodes[1].host difere: "c" no banco 2, "b" no banco 0"#),
+            (
+                r#"{"nodes":[{"host":"a","port":1},{"host":"b"}]}"#,
+                "nodes[0].port difere: 1 no banco 2, 3050 no banco 0",
+            ),
+            (
+                r#"{"nodes":[{"host":"a","heartbeat_port":1},{"host":"b"}]}"#,
+                "nodes[0].heartbeat_port difere: 1 no banco 2, 2050 no banco 0",
+            ),
+        ] {
+            assert_eq!(said(theirs).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn every_time_of_the_heartbeat_is_compared() {
+        let times = serde_json::to_value(crate::config::HeartbeatTimes::default()).unwrap();
+        for (field, value) in times.as_object().unwrap() {
+            let other = value.as_u64().unwrap() + 1;
+            let theirs = format!(r#"{{"nodes":[{{"host":"a"}},{{"host":"b"}}],"heartbeat":{{"{field}":{other}}}}}"#);
+            let expected = format!("heartbeat.{field} difere: {other} no banco 2, {value} no banco 0");
+            assert_eq!(said(&theirs), Some(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_many_differences_is_bounded() {
+        let theirs = r#"{"nodes":[{"host":"a"},{"host":"b"},{"host":"c"}],"check_digits":true}"#;
+        let expected = "check_digits difere: true no banco 2, false no banco 0; nodes difere: 3 no banco 2, 2 no banco 0; \
+            nodes[2].heartbeat_port difere: 2050 no banco 2, nada no banco 0; e mais 3";
+        assert_eq!(said(theirs).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn only_how_much_journal_a_bank_keeps_is_its_own_business() {
+        assert_eq!(said(PLAIN), None);
+        assert_eq!(said(r#"{"nodes":[{"host":"a"},{"host":"b"}],"journal":{"positions_max":5000}}"#), None);
+    }
+
+    #[test]
+    fn another_program_differs_by_version_and_rules() {
+        let mut theirs = settings(PLAIN);
+        theirs.0.insert("program.rules".into(), Value::from(RULES_VERSION + 1));
+        theirs.0.insert("program.version".into(), Value::from("9.0.0"));
+        let said = settings(PLAIN).difference(BankId(0), &theirs, BankId(2)).unwrap();
+        let [rules, version] = said.split("; ").collect::<Vec<_>>()[..] else { panic!("{said}") };
+        assert!(rules.starts_with("program.rules difere: "), "{said}");
+        assert!(version.starts_with(r#"program.version difere: "9.0.0" no banco 2"#), "{said}");
+    }
+
+    #[test]
+    fn what_anybody_reads_holds_no_address_and_still_shows_that_one_differs() {
+        let here = settings(PLAIN).without_addresses();
+        assert!(!serde_json::to_string(&here).unwrap().contains("host"));
+        let file = settings(r#"{"nodes":[{"host":"a"},{"host":"c"}]}"#).without_addresses();
+        assert!(here.difference_to_file(&file).unwrap().starts_with("nodes differs: "));
+        assert_eq!(here.difference_to_file(&here.clone()), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! Banks whose settings differ in what decides about money or safety refuse each other by name.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::customer::{Http, cpf, registration};
+
+#[actix_rt::test]
+async fn a_bank_with_other_settings_is_refused_by_the_name_of_the_field_and_moves_no_money() {
+    let cluster = Cluster::prepare(3, "sessions");
+    let own = cluster.own_nodes_json(2);
+    cluster.change_nodes_json(&own, |config| config["customer_auth"] = "open".into());
+    cluster.start_bank_with(2, &own);
+    cluster.start_bank(0);
+    cluster.start_bank(1);
+    let difference = r#"customer_auth difere: "open" no banco 2, "sessions" no banco 0"#;
+    cluster.wait_log(0, &format!("batimento do banco 2 recusado: {difference}")).await;
+    cluster.wait_log(2, &format!("sem batimento do banco 0 em 127.0.0.1:{}: {difference}", cluster.ports(0).1)).await;
+
+    // A first view needs all banks: there is none, so nothing is executed anywhere.
+    let http = Http::new();
+    for bank in 0..3 {
+        let answer = http.post(&cluster.url(bank, "/register-customer"), &registration("estranho", &cpf(1))).await;
+        assert_eq!(answer.status, 503, "bank {bank}: {answer:?}");
+        let status = cluster.status(bank).await;
+        assert_eq!((&status["position"], &status["view"]), (&json!(0), &json!(null)), "bank {bank}: {status}");
+    }
+
+    // A person who compares is told the same.
+    let compared = Command::new(env!("CARGO_BIN_EXE_netbanking"))
+        .args(["check", "--url", &cluster.url(2, ""), "--nodes"])
+        .arg(cluster.nodes_json())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(compared.stderr).unwrap();
+    assert!(said.contains(r#": customer_auth differs: "sessions" in the file, "open" at the bank"#), "{said}");
+    assert_eq!(compared.status.code(), Some(1));
+
+    // Five attempts a second, and one line each.
+    actix_rt::time::sleep(Duration::from_secs(2)).await;
+    for (bank, of) in
+        [(0, "banco 2 recusado"), (1, "banco 2 recusado"), (2, "banco 0 recusado"), (2, "banco 1 recusado")]
+    {
+        let lines = cluster.log(bank).lines().filter(|line| line.contains(of)).count();
+        assert_eq!(lines, 1, "bank {bank}:\n{}", cluster.log(bank));
+    }
+
+    cluster.kill(2);
+    cluster.start_bank(2);
+    cluster.wait_members(&[0, 1, 2]).await;
+}
+
+#[actix_rt::test]
+async fn a_running_consortium_goes_on_without_a_bank_that_returns_with_other_times() {
+    let cluster = Cluster::start(3, "sessions").await;
+    cluster.kill(2);
+    cluster.wait_members(&[0, 1]).await;
+    let own = cluster.own_nodes_json(2);
+    cluster.change_nodes_json(&own, |config| config["heartbeat"]["failure_after_ms"] = 60_000.into());
+    cluster.start_bank_with(2, &own);
+    let difference = "heartbeat.failure_after_ms difere: 60000 no banco 2, 3000 no banco 1";
+    cluster.wait_log(1, &format!("batimento do banco 2 recusado: {difference}")).await;
+    cluster.wait_log(2, difference).await;
+    // Longer than a bank that has come back is watched.
+    actix_rt::time::sleep(Duration::from_secs(2)).await;
+    cluster.wait_members(&[0, 1]).await;
+    assert_eq!(cluster.status(2).await["view"], json!(null));
+
+    cluster.kill(2);
+    cluster.start_bank(2);
+    cluster.wait_members(&[0, 1, 2]).await;
+}
