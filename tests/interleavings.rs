@@ -11,7 +11,7 @@ use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
 use netbanking::protocol::effect::{
-    BufferInput, ClockInput, Effect, Installed, JournalInput, PeerInput, Reach, Reply, ViewInput,
+    BufferInput, ClockInput, Effect, Fates, Installed, JournalInput, PeerInput, Reach, Reply, ViewInput,
 };
 use netbanking::protocol::event::{Event, RawRequest, raw};
 use netbanking::protocol::executor::Executor;
@@ -62,7 +62,8 @@ impl World {
             ..PreparePlan::default()
         };
         let node = |me: BankId| {
-            let install = ClockInput::Install(Installed { plan: plan.clone(), flush: Vec::new() });
+            let install =
+                ClockInput::Install(Installed { plan: plan.clone(), flush: Vec::new(), fates: Fates::default() });
             let begin = [Effect::Clock(install), Effect::Clock(ClockInput::Reach(Reach::Members))];
             PureNode {
                 clock: Clock::new(me, banks),

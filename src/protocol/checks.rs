@@ -19,7 +19,7 @@ pub struct Checks {
     me: BankId,
     view: Ballot,
     members: BankSet,
-    /// Executed here and not yet confirmed by all, in order.
+    /// Executed here and not yet confirmed by all, in order; between two views, of what was fetched only own events.
     executed: VecDeque<ExecutedEvent>,
     /// Executed here through this position, with this hash.
     last: (Position, ChainHash),
@@ -71,6 +71,9 @@ impl Checks {
                     self.confirm_checks(peer);
                 }
             }
+            // Of earlier processes' events nobody waits for an answer.
+            ChecksInput::Fetched(event) if event.event.view == self.view => self.executed.push_back(event),
+            ChecksInput::Fetched(_) => {}
             ChecksInput::PeerExecuted { from, view, position, hash } => {
                 if view > self.view {
                     self.of_next_view.insert(from, (view, position, hash));
@@ -322,5 +325,18 @@ mod tests {
         assert_eq!(give(&mut checks, vec![claim(1, 11, hash(11)), claim(2, 11, hash(11))]), (0, 0));
         let install = ChecksInput::Install { view: VIEW, members: BankSet::all(3), position, hash: hash_there };
         assert_eq!(give(&mut checks, vec![install, executed(11)]), (1, 0));
+    }
+
+    #[test]
+    fn what_others_had_executed_first_is_answered_once_the_next_view_begins() {
+        let mut checks = checks();
+        let mut out = Vec::new();
+        let ChecksInput::Executed(own) = executed(11) else { unreachable!("it says so") };
+        checks.handle(ChecksInput::Fetched(own), &mut out);
+        assert!(out.is_empty(), "not all may have it yet: {out:?}");
+        let view = Ballot { round: 2, coordinator: BankId(0) };
+        let (position, hash) = (Position(11), hash(11));
+        checks.handle(ChecksInput::Install { view, members: BankSet::all(2), position, hash }, &mut out);
+        assert!(matches!(out[..], [Effect::Clock(ClockInput::Agreed(_)), Effect::Reply(..)]), "{out:?}");
     }
 }

@@ -3,6 +3,9 @@
 //! One event carries all requests that have queued up since the last one, so the batch grows by itself under load.
 //! The clock hears of other banks' events before they are acknowledged: after its acknowledgement of `e`, a bank sends
 //! only events with a larger sum than `e`'s, and that is what stability rests on (see `ordered_buffer`).
+//!
+//! An event that is under way when a view ends may be decided never to have existed. Its requests are then stamped
+//! anew in the next view, before all others and in their order, under another name.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,7 +40,18 @@ pub struct Clock {
     draining: bool,
     /// Own counter through which all members have executed and agree.
     agreed: u64,
-    queue: VecDeque<(Millis, RawRequest)>,
+    /// Own events of the last view that was in force here, stamped and not known to be agreed on.
+    under_way: VecDeque<Arc<Event>>,
+    queue: VecDeque<Waiting>,
+}
+
+/// A request that waits for its stamp.
+#[derive(Debug)]
+struct Waiting {
+    deadline: Millis,
+    request: RawRequest,
+    /// Whether it was stamped before, in an event that never existed.
+    again: bool,
 }
 
 impl Clock {
@@ -51,6 +65,7 @@ impl Clock {
             reach: Reach::Minority,
             draining: false,
             agreed: 0,
+            under_way: VecDeque::new(),
             queue: VecDeque::new(),
         }
     }
@@ -76,12 +91,17 @@ impl Clock {
                 out.push(Effect::Buffer(BufferInput::Merged(clock)));
             }
             ClockInput::Held { .. } => {}
-            ClockInput::Agreed(counter) => self.agreed = self.agreed.max(counter),
+            ClockInput::Agreed(counter) => {
+                self.agreed = self.agreed.max(counter);
+                while self.under_way.front().is_some_and(|event| event.counter() <= counter) {
+                    self.under_way.pop_front();
+                }
+            }
             ClockInput::Freeze(ballot) => {
                 self.view = None;
                 out.push(Effect::Buffer(BufferInput::Freeze(ballot)));
             }
-            ClockInput::Install(installed) => self.install(installed, out),
+            ClockInput::Install(installed) => self.install(installed, now, out),
             ClockInput::Reach(reach) => {
                 self.reach = reach;
                 if reach == Reach::Minority {
@@ -105,41 +125,70 @@ impl Clock {
         } else if self.queue.len() >= QUEUE_MAX {
             out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::Overloaded)));
         } else {
-            self.queue.push_back((now + STAMP_WAIT_MS, request));
+            self.queue.push_back(Waiting { deadline: now + STAMP_WAIT_MS, request, again: false });
         }
     }
 
-    fn install(&mut self, installed: Installed, out: &mut Vec<Effect>) {
+    fn install(&mut self, installed: Installed, now: Millis, out: &mut Vec<Effect>) {
+        self.put_back(&installed, now);
         self.clock = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
         self.view = Some(installed.plan.ballot);
         out.push(Effect::Buffer(BufferInput::Install(installed)));
-    }
-
-    fn refuse_overdue(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        while self.queue.front().is_some_and(|(deadline, _)| *deadline <= now) {
-            let (_, request) = self.queue.pop_front().expect("just seen");
-            // With all members there, waiting this long means more work than the consortium can do.
-            let why = if self.view.is_some() && self.reach == Reach::Members {
-                NotTaken::Overloaded
-            } else {
-                NotTaken::CutOff
-            };
-            out.push(Effect::Reply(request.id, Reply::NotTaken(why)));
+        if self.draining {
+            self.refuse_all(NotTaken::Stopping, out);
+        } else if self.reach == Reach::Minority {
+            self.refuse_all(NotTaken::CutOff, out);
         }
     }
 
+    /// Puts the requests of own events that never existed before all that wait. Those that were executed, or are by the
+    /// flush, the checks answer; what a snapshot may hold nobody can tell.
+    fn put_back(&mut self, installed: &Installed, now: Millis) {
+        let Installed { flush, fates, .. } = installed;
+        let under_way = std::mem::take(&mut self.under_way);
+        if fates.unknown {
+            return;
+        }
+        let exists = |key| fates.has_executed(key) || flush.iter().any(|held| held.event.order_key() == key);
+        let lost = under_way.into_iter().rev().filter(|event| !exists(event.order_key()));
+        for request in lost.flat_map(|event| event.requests.clone().into_iter().rev()) {
+            self.queue.push_front(Waiting { deadline: now + STAMP_WAIT_MS, request, again: true });
+        }
+    }
+
+    fn refuse_overdue(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        // With all members there, waiting this long means more work than the consortium can do.
+        let all_here = self.view.is_some() && self.reach == Reach::Members;
+        let why = if all_here { NotTaken::Overloaded } else { NotTaken::CutOff };
+        self.queue.retain(|waiting| {
+            let is_overdue = waiting.deadline <= now;
+            if is_overdue {
+                out.push(Effect::Reply(waiting.request.id.clone(), Reply::NotTaken(why)));
+            }
+            !is_overdue
+        });
+    }
+
     fn refuse_all(&mut self, why: NotTaken, out: &mut Vec<Effect>) {
-        out.extend(self.queue.drain(..).map(|(_, request)| Effect::Reply(request.id, Reply::NotTaken(why))));
+        out.extend(self.queue.drain(..).map(|waiting| Effect::Reply(waiting.request.id, Reply::NotTaken(why))));
     }
 
     fn stamp(&mut self, out: &mut Vec<Effect>) {
         let Some(view) = self.view.filter(|_| self.reach == Reach::Members) else { return };
         while self.may_stamp() {
+            let again = self.queue.front().is_some_and(|first| first.again);
             let requests = self.next_batch();
             self.clock.count(self.me);
-            let event = Event::stamp(view, self.me, self.clock.clone(), requests);
-            out.push(Effect::Buffer(BufferInput::Own(Arc::new(event))));
+            let timestamp = self.clock.clone();
+            let event = if again {
+                Event::stamp_again(view, self.me, timestamp, requests)
+            } else {
+                Event::stamp(view, self.me, timestamp, requests)
+            };
+            let event = Arc::new(event);
+            self.under_way.push_back(Arc::clone(&event));
+            out.push(Effect::Buffer(BufferInput::Own(event)));
         }
     }
 
@@ -154,12 +203,12 @@ impl Clock {
     fn next_batch(&mut self) -> Vec<RawRequest> {
         let mut bytes = 0;
         let mut requests = Vec::new();
-        while let Some((_, next)) = self.queue.front() {
-            bytes += next.msg.get().len();
+        while let Some(next) = self.queue.front() {
+            bytes += next.request.msg.get().len();
             if !requests.is_empty() && (bytes > EVENT_BYTES_MAX || requests.len() == REQUESTS_PER_EVENT_MAX) {
                 break;
             }
-            requests.extend(self.queue.pop_front().map(|(_, request)| request));
+            requests.extend(self.queue.pop_front().map(|waiting| waiting.request));
         }
         requests
     }
@@ -168,6 +217,8 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::effect::Fates;
+    use crate::protocol::event::Held;
     use crate::protocol::event::raw;
     use crate::protocol::ids::{BankSet, EventId};
     use crate::protocol::view::PreparePlan;
@@ -183,7 +234,7 @@ mod tests {
             clock: clock.to_vec().into(),
             ..PreparePlan::default()
         };
-        ClockInput::Install(Installed { plan, flush: Vec::new() })
+        ClockInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() })
     }
 
     fn events(out: &[Effect]) -> Vec<&Event> {
@@ -282,5 +333,74 @@ mod tests {
         ];
         let out = give(&mut clock, inputs, 0);
         assert_eq!(events(&out)[0].timestamp, vec![1, 5, 0].into());
+    }
+
+    fn begun(fates: Fates, flush: Vec<Held>) -> ClockInput {
+        let plan = PreparePlan {
+            ballot: Ballot { round: 2, coordinator: BankId(0) },
+            members: BankSet::all(3),
+            clock: vec![1, 0, 0].into(),
+            ..PreparePlan::default()
+        };
+        ClockInput::Install(Installed { plan, flush, fates })
+    }
+
+    /// A clock with two events under way, of one request and of as many as are worth a second one, and one that waits.
+    fn with_events_under_way() -> (Clock, Vec<Event>) {
+        let mut clock = Clock::new(BankId(0), 3);
+        let mut inputs = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
+        inputs.extend((0..=WORTH_A_FURTHER_EVENT).map(|name| ClockInput::Submit(request(&name.to_string()))));
+        inputs.extend([ClockInput::Submit(request("waits")), ClockInput::Freeze(Ballot::default())]);
+        let out = give(&mut clock, inputs, 0);
+        let stamped = events(&out).into_iter().cloned().collect();
+        (clock, stamped)
+    }
+
+    fn names(event: &Event) -> Vec<&str> {
+        event.requests.iter().map(|request| request.id.as_str()).collect()
+    }
+
+    #[test]
+    fn requests_of_events_that_never_existed_are_stamped_anew_at_once_in_their_order_before_all_others() {
+        let (mut clock, before) = with_events_under_way();
+        assert_eq!(before.len(), 2);
+        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 9_000);
+        let again = events(&out);
+        let expected: Vec<_> = before.iter().flat_map(|event| names(event)).chain(["EV1-waits"]).collect();
+        assert_eq!(names(again[0]), expected);
+        assert_ne!(again[0].id, before[0].id, "late word of the old event is none of the new one");
+        assert!(out.iter().all(|effect| !matches!(effect, Effect::Reply(..))));
+    }
+
+    #[test]
+    fn what_was_executed_or_is_flushed_is_not_stamped_again() {
+        for fetched in [false, true] {
+            let (mut clock, before) = with_events_under_way();
+            let key = before[0].order_key();
+            let executed = Fates { executed: Some(key), ..Fates::default() };
+            let fates = if fetched { Fates { fetched: vec![key], ..Fates::default() } } else { executed };
+            let flush = vec![Held { event: Arc::new(before[1].clone()), members: BankSet::all(3) }];
+            let out = give(&mut clock, vec![begun(fates, flush)], 0);
+            assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
+        }
+    }
+
+    #[test]
+    fn what_a_snapshot_may_hold_is_neither_stamped_again_nor_refused() {
+        let (mut clock, _) = with_events_under_way();
+        let out = give(&mut clock, vec![begun(Fates { unknown: true, ..Fates::default() }, Vec::new())], 0);
+        assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
+        assert!(out.iter().all(|effect| !matches!(effect, Effect::Reply(..))));
+    }
+
+    #[test]
+    fn a_draining_clock_refuses_what_never_existed_at_once() {
+        let (mut clock, before) = with_events_under_way();
+        give(&mut clock, vec![ClockInput::Drain], 0);
+        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 0);
+        let stopping = |effect: &&Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stopping)));
+        let under_way: usize = before.iter().map(|event| event.requests.len()).sum();
+        assert_eq!(out.iter().filter(stopping).count(), under_way);
+        assert!(events(&out).is_empty());
     }
 }

@@ -319,6 +319,9 @@ pub enum ChecksInput {
     },
     /// This bank executed an event.
     Executed(ExecutedEvent),
+    /// An event of this bank itself was executed by others first and fetched from them: all agree on it once the next
+    /// view has begun.
+    Fetched(ExecutedEvent),
     /// A peer has executed through a position.
     PeerExecuted {
         /// The peer.
@@ -527,6 +530,28 @@ pub struct Installed {
     pub plan: PreparePlan,
     /// The events to execute before anything else, in key order.
     pub flush: Vec<Held>,
+    /// What is known of the events that this bank had under way when its last view ended.
+    pub fates: Fates,
+}
+
+/// What became of the events that a bank had under way in the view that was last in force there, as far as the flush
+/// does not say it. Once the next view begins, an event that neither was executed nor is flushed never existed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fates {
+    /// Executed here before that view ended: everything of it through this key.
+    pub executed: Option<OrderKey>,
+    /// This bank's own events that others had executed in it, and that were fetched since.
+    pub fetched: Vec<OrderKey>,
+    /// Whether a snapshot took the place of what was executed since; it does not name what it holds.
+    pub unknown: bool,
+}
+
+impl Fates {
+    /// Whether an event of this bank's last view has been executed.
+    #[must_use]
+    pub fn has_executed(&self, key: OrderKey) -> bool {
+        self.executed.is_some_and(|last| key <= last) || self.fetched.contains(&key)
+    }
 }
 
 /// What a customer's request came to.

@@ -59,6 +59,15 @@ impl Event {
         Event::with_wire(view, sender, timestamp, id, requests)
     }
 
+    /// Stamps requests whose first was in an event that never existed: the new event must not be taken for that one by
+    /// whoever hears of it late, so it is named after its view too.
+    #[must_use]
+    pub fn stamp_again(view: Ballot, sender: BankId, timestamp: VectorClock, requests: Vec<RawRequest>) -> Self {
+        assert!(timestamp.get(sender) > 0, "the sender counts an event before it stamps it");
+        let id = requests.first().expect("an event carries at least one request").id.again_in(view);
+        Event::with_wire(view, sender, timestamp, id, requests)
+    }
+
     fn with_wire(view: Ballot, sender: BankId, timestamp: VectorClock, id: EventId, requests: Vec<RawRequest>) -> Self {
         let (type_msg, msg) = match requests.as_slice() {
             [single] if single.id == id => (single.type_msg.clone(), Arc::clone(&single.msg)),

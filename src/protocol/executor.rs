@@ -67,7 +67,11 @@ impl Executor {
             let in_order = self.executed.as_ref().is_none_or(|done| done.last < entry.held.event.order_key());
             let same = in_order && {
                 let executed = self.apply(&entry.held);
-                (executed.position, executed.hash) == (entry.position, entry.hash)
+                let same = (executed.position, executed.hash) == (entry.position, entry.hash);
+                if same && executed.event.sender == self.me {
+                    out.push(Effect::Checks(ChecksInput::Fetched(executed)));
+                }
+                same
             };
             if !same {
                 return out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));

@@ -173,6 +173,12 @@ impl EventId {
         Ok(EventId(text.into()))
     }
 
+    /// A name for an event whose first request has this id and was stamped before, in an event that never existed.
+    #[must_use]
+    pub fn again_in(&self, view: Ballot) -> Self {
+        EventId(format!("{self}:{view}").into())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

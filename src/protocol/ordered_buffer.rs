@@ -376,6 +376,7 @@ impl OrderedBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::effect::Fates;
     use crate::protocol::event::{RawRequest, raw};
     use crate::protocol::view::PreparePlan;
 
@@ -396,7 +397,10 @@ mod tests {
             ..PreparePlan::default()
         };
         let mut buffer = OrderedBuffer::new(BankId(0), 3, 5_000);
-        buffer.handle(BufferInput::Install(Installed { plan, flush: Vec::new() }), &mut Vec::new());
+        buffer.handle(
+            BufferInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() }),
+            &mut Vec::new(),
+        );
         buffer
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Customer {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     customer: usize,
+    bank: BankId,
+    at_us: u64,
     key: IdempotencyKey,
     /// The process that took it; a later one has nobody to answer.
     life: u64,
@@ -162,7 +164,8 @@ impl World {
         let request = Request { id: id.clone(), at_ms, key: Some(key.clone()), by, action };
         self.trace.line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
         let life = self.machines[bank.index()].life;
-        self.attempts.insert(id, Attempt { customer: number, key, life, is_answered: false });
+        let at_us = self.now_us;
+        self.attempts.insert(id, Attempt { customer: number, bank, at_us, key, life, is_answered: false });
         let process = self.machines[bank.index()].process.as_mut().expect("just seen");
         process.submit(request.to_raw());
         self.plan_work(bank);
@@ -188,6 +191,17 @@ impl World {
             }),
             What::Package(package) => Action::Operations(package),
         }
+    }
+
+    /// A request that a process still owes an answer, taken before a moment. What was under way when a snapshot took the
+    /// place of the events themselves nobody can tell.
+    pub(crate) fn owed(&self, before_us: u64) -> Option<&EventId> {
+        let owes = |attempt: &Attempt| {
+            let machine = &self.machines[attempt.bank.index()];
+            let process = machine.process.as_ref().filter(|_| machine.life == attempt.life);
+            !attempt.is_answered && attempt.at_us < before_us && process.is_some_and(|process| !process.was_restored())
+        };
+        self.attempts.iter().find(|(_, attempt)| owes(attempt)).map(|(id, _)| id)
     }
 
     /// A bank has answered: what it says counts, whether or not it reaches the customer.

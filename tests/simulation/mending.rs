@@ -10,6 +10,8 @@ use super::node::Process;
 use super::world::{Death, Machine, World};
 
 const MS: u64 = 1_000;
+/// How long after a view of all stands what was under way before may stay unanswered.
+const ANSWERED_WITHIN_US: u64 = 5_000 * MS;
 /// How often it is looked at.
 const LOOK_US: u64 = 100 * MS;
 
@@ -23,10 +25,12 @@ pub(crate) enum Mending {
     },
     /// Until every customer was served once more.
     Serving {
+        since_us: u64,
         until_us: u64,
     },
-    /// Until all books are equal.
+    /// Until all books are equal, and every request that a process has taken is answered.
     Levelling {
+        since_us: u64,
         until_us: u64,
     },
     Done,
@@ -99,30 +103,42 @@ impl World {
                 if self.all_are_members() {
                     self.tally.gathered(self.now_us + self.scenario.settles_within_us() - until_us);
                     self.trace.line(self.now_us, None, || "all healed banks are members".to_owned());
-                    self.mending = Mending::Serving { until_us };
+                    self.mending = Mending::Serving { since_us: self.now_us, until_us };
                     self.ask_once_more();
                 } else {
                     assert!(self.now_us < until_us, "no view of all healed banks came to stand: {}", self.standing());
                 }
             }
-            Mending::Serving { until_us } => {
+            Mending::Serving { since_us, until_us } => {
+                self.check_owed(since_us);
                 if self.customers.iter().all(|customer| customer.is_served) {
-                    self.mending = Mending::Levelling { until_us };
+                    self.mending = Mending::Levelling { since_us, until_us };
                 } else {
                     assert!(self.now_us < until_us, "a customer is not served although all is well");
                 }
             }
-            Mending::Levelling { until_us } => {
+            Mending::Levelling { since_us, until_us } => {
+                self.check_owed(since_us);
                 let books = self.open_banks.iter().map(|bank| self.machines[bank.index()].process.as_ref());
                 let books: Vec<_> = books.map(|process| process.map(Process::book)).collect();
-                if self.judge.all_are_level(&books) {
+                let owed = self.owed(self.now_us);
+                if self.judge.all_are_level(&books) && owed.is_none() {
                     self.mending = Mending::Done;
                 } else {
-                    assert!(self.now_us < until_us, "the books do not come to agree: {}", self.standing());
+                    assert!(self.now_us < until_us, "the books do not agree or {owed:?} is open: {}", self.standing());
                 }
             }
         }
         self.put_in(LOOK_US, Item::Look);
+    }
+
+    /// A view change costs those under way no more than its own duration.
+    fn check_owed(&self, since_us: u64) {
+        if self.now_us >= since_us + ANSWERED_WITHIN_US
+            && let Some(owed) = self.owed(since_us)
+        {
+            panic!("{owed} is never answered although a view stands");
+        }
     }
 
     fn all_are_members(&self) -> bool {

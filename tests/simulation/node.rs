@@ -161,6 +161,8 @@ pub(crate) struct Process {
     stalled_until_us: [u64; PARTS],
     flush_is_queued: bool,
     pump_is_queued: Vec<bool>,
+    /// Whether a snapshot has taken the place of events.
+    was_restored: bool,
     out: Vec<Effect>,
 }
 
@@ -188,6 +190,7 @@ impl Process {
             stalled_until_us: [0; PARTS],
             flush_is_queued: false,
             pump_is_queued: vec![false; banks],
+            was_restored: false,
             out: Vec::new(),
         })
     }
@@ -208,6 +211,10 @@ impl Process {
 
     pub(crate) fn view(&self) -> &View {
         &self.view
+    }
+
+    pub(crate) fn was_restored(&self) -> bool {
+        self.was_restored
     }
 
     pub(crate) fn stall(&mut self, part: Part, until_us: u64) {
@@ -342,6 +349,7 @@ impl Process {
             LedgerInput::Execute { view, .. } => Some(*view),
             _ => None,
         };
+        self.was_restored |= matches!(input, LedgerInput::Restore { .. });
         let changes_book =
             !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Install { .. } | LedgerInput::Snapshot);
         let executed = self.executor.handle(input, &mut self.out);

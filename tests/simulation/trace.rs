@@ -93,6 +93,7 @@ pub(crate) fn brief(effect: &Effect) -> String {
         Effect::Ledger(LedgerInput::Install { view, .. }) => format!("install {view}"),
         Effect::Ledger(LedgerInput::Replay(entries)) => format!("replay {} events", entries.len()),
         Effect::Checks(ChecksInput::Executed(event)) => format!("executed {} at {}", event.event.id, event.position),
+        Effect::Checks(ChecksInput::Fetched(event)) => format!("fetched {} at {}", event.event.id, event.position),
         Effect::Checks(ChecksInput::PeerExecuted { from, view, position, .. }) => {
             format!("bank {from} has executed through {position} in {view}")
         }

@@ -7,6 +7,7 @@
 use super::{Phase, TICKS_MAX, Ticks, View, ViewMessage, WireEntry};
 use crate::protocol::effect::{Effect, JournalEntry, JournalInput, LedgerInput, Notice};
 use crate::protocol::ids::{BankId, ChainHash, Position};
+use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 
 /// How long an answer is waited for before another member is asked.
@@ -145,6 +146,9 @@ impl View {
         // A piece asked for twice may come twice; only one that goes on from here is taken.
         if entries.first().is_some_and(starts_here) {
             self.replaying = true;
+            let own = |key: &OrderKey| key.sender == self.me && key.view == self.last_in_force;
+            let keys = entries.iter().map(|entry| entry.held.event.order_key());
+            self.fates.fetched.extend(keys.filter(own));
             out.push(Effect::Ledger(LedgerInput::Replay(entries)));
         }
     }
@@ -171,6 +175,7 @@ impl View {
         let index = match &self.catch_up.arriving {
             Some((head, next)) if *next == head.pieces && head.position > self.state.position => {
                 self.replaying = true;
+                self.fates.unknown = true;
                 return out.push(Effect::Journal(JournalInput::OpenSnapshot(head.clone())));
             }
             Some((head, next)) if *next < head.pieces => *next,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Phase, PreparePlan, ROUND_MAX, Standing, Stopped, View, ViewMessage, WireHeld};
-use crate::protocol::effect::{ClockInput, Effect, Executions, Frozen, Installed, JournalInput, Notice};
+use crate::protocol::effect::{ClockInput, Effect, Executions, Fates, Frozen, Installed, JournalInput, Notice};
 use crate::protocol::event::Held;
 use crate::protocol::heartbeat::{Cause, PeerState};
 use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
@@ -59,6 +59,7 @@ impl View {
         let overtaken = frozen.ballot != self.promised;
         if self.phase == Phase::Freezing {
             self.state = frozen;
+            self.fates = Fates { executed: self.state.executed.as_ref().map(|done| done.last), ..Fates::default() };
             if overtaken {
                 return self.write_promise(out);
             }
@@ -274,7 +275,9 @@ impl View {
             self.standings[bank.index()] = standing;
         }
         let flush = std::mem::take(&mut self.state.held);
-        out.push(Effect::Clock(ClockInput::Install(Installed { plan: self.plan.clone(), flush })));
+        let fates = std::mem::take(&mut self.fates);
+        self.last_in_force = self.plan.ballot;
+        out.push(Effect::Clock(ClockInput::Install(Installed { plan: self.plan.clone(), flush, fates })));
     }
 
     fn tell_who_came_and_went(&mut self, members: BankSet, out: &mut Vec<Effect>) {

@@ -35,7 +35,7 @@ pub use message::{PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
 use self::catch_up::CatchUp;
 use self::coordinator::Coordination;
 use super::effect::{
-    ClockInput, Effect, Frozen, JournalInput, Millis, Notice, PeerInput, PeerReport, Reach, ViewInput,
+    ClockInput, Effect, Fates, Frozen, JournalInput, Millis, Notice, PeerInput, PeerReport, Reach, ViewInput,
 };
 use super::event::Held;
 use super::heartbeat::{Cause, PeerState};
@@ -155,6 +155,10 @@ pub struct View {
     reach: Reach,
     /// Members of the last view that was in force here.
     members_before: BankSet,
+    /// That view.
+    last_in_force: Ballot,
+    /// What became of the own events in it.
+    fates: Fates,
     catch_up: CatchUp,
     coordination: Option<Coordination>,
     /// Highest round heard of.
@@ -194,6 +198,8 @@ impl View {
             standings: vec![Standing::Here; banks],
             reach: Reach::Minority,
             members_before: BankSet::default(),
+            last_in_force: Ballot::default(),
+            fates: Fates::default(),
             catch_up: CatchUp::new(disk.arriving),
             coordination: None,
             round_seen: 0,

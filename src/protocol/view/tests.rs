@@ -1,5 +1,6 @@
 //! Views of several banks in one process, with messages carried by hand.
 
+mod left_behind;
 mod overtaken;
 mod restarted;
 

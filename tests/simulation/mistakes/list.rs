@@ -15,7 +15,7 @@ pub(super) struct Mistake {
     pub(super) found_by: (u64, &'static str),
 }
 
-pub(super) const MISTAKES: [Mistake; 10] = [
+pub(super) const MISTAKES: [Mistake; 11] = [
     Mistake {
         name: "acknowledging before fsync",
         edits: &[Edit {
@@ -195,5 +195,20 @@ pub struct Ballot {",
 ",
         }],
         found_by: (1, "2/1 took effect at 1, and again at 2: Executed { id: EventId(\"EV3-2-10\"), position: Positi"),
+    },
+    Mistake {
+        name: "dropping requests of a flush silently",
+        edits: &[Edit {
+            file: "src/protocol/clock.rs",
+            before: "        if fates.unknown {
+            return;
+        }
+",
+            after: "        if !fates.unknown {
+            return;
+        }
+",
+        }],
+        found_by: (0, "is never answered although a view stands"),
     },
 ];
