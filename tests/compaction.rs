@@ -66,7 +66,7 @@ fn answer(writer: &mut GroupCommit, question: JournalInput) -> ViewInput {
 }
 
 fn read(writer: &mut GroupCommit, after: u64) -> (usize, bool, Position) {
-    match answer(writer, JournalInput::Read { to: BankId(2), after: Position(after) }) {
+    match answer(writer, JournalInput::Read { to: BankId(2), after: Position(after), bytes: u32::MAX }) {
         ViewInput::JournalRead { entries, hash_before, starts_after, .. } => {
             (entries.len(), hash_before.is_some(), starts_after)
         }
@@ -75,7 +75,7 @@ fn read(writer: &mut GroupCommit, after: u64) -> (usize, bool, Position) {
 }
 
 fn piece(writer: &mut GroupCommit, index: u32) -> Option<SnapshotPiece> {
-    match answer(writer, JournalInput::ReadSnapshot { to: BankId(2), index }) {
+    match answer(writer, JournalInput::ReadSnapshot { to: BankId(2), index, from: 0, bytes: u32::MAX }) {
         ViewInput::SnapshotRead { piece, .. } => piece,
         other => panic!("{other:?}"),
     }

@@ -60,7 +60,7 @@ impl State {
             remembered: store.remembered().unwrap(),
             held: state.held.iter().map(text).collect(),
             clock: BankId::all(BANKS).map(|bank| state.clock.get(bank)).collect(),
-            journal: store.executed_after(Position(0)).unwrap().into_iter().map(entry).collect(),
+            journal: store.executed_after(Position(0), usize::MAX).unwrap().into_iter().map(entry).collect(),
             starts_after: (starts_after, store.hash_at(starts_after).unwrap()),
             pieces,
             book: (recovered.book.position(), recovered.book.hash()),

@@ -140,9 +140,9 @@ fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
     // Held before it was fetched as executed: no harm.
     store.write(&[Change::Append(held(3))]).unwrap();
     store.write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>()).unwrap();
-    let first = store.executed_after(Position(0)).unwrap();
+    let first = store.executed_after(Position(0), usize::MAX).unwrap();
     assert_eq!(first.len(), PIECE_EVENTS_MAX);
-    let rest = store.executed_after(first.last().unwrap().position).unwrap();
+    let rest = store.executed_after(first.last().unwrap().position, usize::MAX).unwrap();
     assert_eq!(rest.len(), 10);
     assert_eq!(rest.last().unwrap().hash, mark(count).hash);
 }
@@ -347,7 +347,7 @@ fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_goes() {
     assert_eq!(store.journal_starts_after().unwrap(), Position(5));
     assert_eq!(store.hash_at(Position(5)).unwrap(), Some(mark(5).hash));
     assert_eq!(store.hash_at(Position(2)).unwrap(), None);
-    assert_eq!(store.executed_after(Position(5)).unwrap().len(), 1);
+    assert_eq!(store.executed_after(Position(5), usize::MAX).unwrap().len(), 1);
 }
 
 #[test]
@@ -387,7 +387,7 @@ fn a_snapshot_of_its_own_leaves_the_journal_which_is_dropped_bit_by_bit() {
     let mut store = open(folder.path());
     assert_eq!(store.journal_starts_after().unwrap(), through);
     assert_eq!(store.hash_at(through).unwrap(), Some(mark(through.0).hash));
-    assert_eq!(store.executed_after(through).unwrap().len(), 10, "for banks that were away for a moment");
+    assert_eq!(store.executed_after(through, usize::MAX).unwrap().len(), 10, "for banks that were away for a moment");
     assert_eq!(contents(&mut store).unwrap(), (vec![count], vec![held(count + 1).event.order_key()]));
 }
 

@@ -152,6 +152,7 @@ fn wire(routes: &Routes) {
     routes.journal.do_send(Wire(routes.clone()));
     routes.heartbeat.do_send(Wire(routes.clone()));
     routes.watch.do_send(Wire(routes.clone()));
+    routes.links.iter().flatten().for_each(|link| link.do_send(Wire(routes.clone())));
 }
 
 impl Actors {

@@ -1,14 +1,15 @@
 //! Owns the outbox for one peer and carries it there over HTTP. Awaits the network, and nothing else does for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use awc::http::StatusCode;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
 
 use super::laboratory::{Laboratory, Passage};
+use super::routes::{Post, Wire};
 use super::time::Monotonic;
-use crate::protocol::effect::PeerInput;
+use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
 use crate::protocol::ids::BankId;
 use crate::protocol::outbox::{Delivery, Outbox, SeedMessage, Transmission};
 use crate::protocol::view::ViewMessage;
@@ -16,6 +17,10 @@ use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
 
 /// How long a peer may take to answer one request, in milliseconds.
 const ANSWER_WITHIN_MS: u64 = 3_000;
+/// How long a large answer to a bank that catches up may take: this,
+const BULK_WITHIN_MS: u64 = 5_000;
+/// and a millisecond for so many bytes, so that any line that carries bytes at all will do.
+const BULK_BYTES_PER_MS: u64 = 2;
 /// Connections kept open to one peer.
 const CONNECTIONS: usize = 8;
 
@@ -40,6 +45,13 @@ pub struct Line {
 pub struct PeerLinkActor {
     line: Line,
     client: awc::Client,
+    /// For large answers, which must hold up nothing else; one is under way at a time, and whoever asks meanwhile has it
+    /// already on the line.
+    bulk: awc::Client,
+    bulk_is_under_way: bool,
+    /// Whether the last request went unanswered.
+    is_failing: bool,
+    post: Post,
     outbox: Outbox,
     time: Monotonic,
     laboratory: Option<Laboratory>,
@@ -51,8 +63,22 @@ impl PeerLinkActor {
     #[must_use]
     pub fn new(line: Line, time: Monotonic, laboratory: Option<Laboratory>) -> Self {
         let client = wire::client(CONNECTIONS, Duration::from_millis(ANSWER_WITHIN_MS));
+        let bulk = wire::client(1, Duration::from_millis(BULK_WITHIN_MS));
         let outbox = Outbox::new(line.me);
-        PeerLinkActor { line, client, outbox, time, laboratory, pump_is_queued: false }
+        let (bulk_is_under_way, is_failing, pump_is_queued) = (false, false, false);
+        let post = Post::default();
+        PeerLinkActor {
+            line,
+            client,
+            bulk,
+            bulk_is_under_way,
+            is_failing,
+            post,
+            outbox,
+            time,
+            laboratory,
+            pump_is_queued,
+        }
     }
 
     /// Sends once everything that waits in the mailbox has been taken in, so that it travels together.
@@ -62,8 +88,8 @@ impl PeerLinkActor {
         }
     }
 
-    fn request(&self, path: &str) -> awc::ClientRequest {
-        self.client
+    fn request(&self, client: &awc::Client, path: &str) -> awc::ClientRequest {
+        client
             .post(format!("{}{path}", self.line.url))
             .insert_header((AUTHORIZATION, format!("Bearer {}", self.line.secret)))
             .insert_header((BANK_HEADER, self.line.me.to_string()))
@@ -86,7 +112,7 @@ impl PeerLinkActor {
                 (format!("/receiver_one_queue/{id}"), body.to_string())
             }
         };
-        let sending = self.request(&path).send_body(body);
+        let sending = self.request(&self.client, &path).send_body(body);
         let is_envelope = matches!(transmission, Transmission::Envelope(_));
         let link = context.address();
         let passage = self.laboratory.as_ref().map_or(Passage::Free, |laboratory| laboratory.passage(self.line.peer));
@@ -96,28 +122,57 @@ impl PeerLinkActor {
                 Passage::Slow(delay) => actix_rt::time::sleep(delay).await,
                 Passage::Closed => return link.do_send(Delivered { era, delivery: Delivery::Failed }),
             }
+            let began = Instant::now();
             let delivery = match sending.await {
                 Ok(mut response) => {
+                    link.do_send(Fared { arrived: true, began });
                     // Every body is read, else the connection is lost for the next request.
                     let body = response.body().await.unwrap_or_default();
                     delivery(response.status(), is_envelope, &body)
                 }
-                Err(_) => Delivery::Failed,
+                Err(_) => {
+                    link.do_send(Fared { arrived: false, began });
+                    Delivery::Failed
+                }
             };
             link.do_send(Delivered { era, delivery });
         });
     }
 
-    fn send_view(&self, message: &ViewMessage) {
+    fn send_view(&mut self, message: &ViewMessage, context: &mut Context<Self>) {
         if self.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(self.line.peer)) {
             return;
         }
-        let sending = self.request("/peer/view").send_body(json(message));
-        // The view says again what is not answered, so a failure here needs no care.
+        if message.bulk().is_some() {
+            return self.send_bulk(message, context);
+        }
+        let sending = self.request(&self.client, "/peer/view").send_body(json(message));
+        let link = context.address();
+        // The view says again what is not answered; a failure only tells how requests fare.
+        actix_rt::spawn(async move {
+            let began = Instant::now();
+            let response = sending.await;
+            link.do_send(Fared { arrived: response.is_ok(), began });
+            if let Ok(mut response) = response {
+                let _ = response.body().await;
+            }
+        });
+    }
+
+    fn send_bulk(&mut self, message: &ViewMessage, context: &mut Context<Self>) {
+        if std::mem::replace(&mut self.bulk_is_under_way, true) {
+            return;
+        }
+        let body = json(message);
+        let within = BULK_WITHIN_MS + body.len() as u64 / BULK_BYTES_PER_MS;
+        let request = self.request(&self.bulk, "/peer/view").timeout(Duration::from_millis(within));
+        let sending = request.send_body(body);
+        let link = context.address();
         actix_rt::spawn(async move {
             if let Ok(mut response) = sending.await {
                 let _ = response.body().await;
             }
+            link.do_send(BulkEnded);
         });
     }
 }
@@ -143,12 +198,58 @@ impl Actor for PeerLinkActor {
     type Context = Context<Self>;
 }
 
+impl Handler<Wire> for PeerLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.post.wire(routes);
+    }
+}
+
+/// How a request to the peer fared.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Fared {
+    /// Whether any answer came.
+    arrived: bool,
+    began: Instant,
+}
+
+impl Handler<Fared> for PeerLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, Fared { arrived, began }: Fared, _: &mut Self::Context) {
+        let was_failing = std::mem::replace(&mut self.is_failing, !arrived);
+        if arrived && !was_failing {
+            return;
+        }
+        let waited = began.elapsed().as_millis().min(ANSWER_WITHIN_MS.into());
+        let waited = u64::try_from(waited).expect("at most ANSWER_WITHIN_MS");
+        let input = HeartbeatInput::Requests { bank: self.line.peer, arrive: arrived, waited };
+        self.post.out.push(Effect::Heartbeat(input));
+        self.post.deliver();
+    }
+}
+
+/// The large answer that was under way has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct BulkEnded;
+
+impl Handler<BulkEnded> for PeerLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, _: BulkEnded, _: &mut Self::Context) {
+        self.bulk_is_under_way = false;
+    }
+}
+
 impl Handler<PeerInput> for PeerLinkActor {
     type Result = ();
 
     fn handle(&mut self, input: PeerInput, context: &mut Self::Context) {
         match input {
-            PeerInput::View(message) => self.send_view(&message),
+            PeerInput::View(message) => self.send_view(&message, context),
             input => {
                 self.outbox.handle(input);
                 self.queue_pump(context);

@@ -182,17 +182,23 @@ pub enum JournalInput {
     Forgotten,
     /// Read executed events for a bank that lacks them; answered by [`ViewInput::JournalRead`].
     Read {
-        /// Who asked.
+        /// Who asked; a later question of the same bank replaces one that waits.
         to: BankId,
         /// Everything executed after this.
         after: Position,
+        /// About how many bytes of events; at least one event.
+        bytes: u32,
     },
     /// Read a piece of the snapshot for a bank that lacks it; answered by [`ViewInput::SnapshotRead`].
     ReadSnapshot {
         /// Who asked.
         to: BankId,
-        /// Which piece.
+        /// Which piece,
         index: u32,
+        /// from which byte of its text on,
+        from: u64,
+        /// and about how many bytes.
+        bytes: u32,
     },
     /// Write a piece of a snapshot that is arriving; answered by [`ViewInput::PieceStored`].
     StorePiece(SnapshotPiece),
@@ -451,6 +457,10 @@ pub enum ViewInput {
         to: BankId,
         /// The piece.
         piece: Option<SnapshotPiece>,
+        /// From which byte of its text on,
+        from: u64,
+        /// and about how many bytes.
+        bytes: u32,
     },
     /// A piece of an arriving snapshot is on disk.
     PieceStored {
@@ -518,6 +528,15 @@ pub enum HeartbeatInput {
         bank: BankId,
         /// The other members of the view, this bank not counted.
         others: BankSet,
+    },
+    /// How this bank's requests to a peer fare: each that no answer came to, and the first answered one after that.
+    Requests {
+        /// The peer.
+        bank: BankId,
+        /// Whether it was answered, whatever the answer.
+        arrive: bool,
+        /// How long an answer was waited for, in milliseconds.
+        waited: Millis,
     },
     /// Time has passed.
     Tick,

@@ -5,17 +5,23 @@
 //! clock and that stands still. One that was lost must answer without a break for a while before it counts again,
 //! longer each time, so that a flapping bank does not drag the others along.
 //!
+//! A bank whose answers come while this bank's requests do not reach it (one port, one direction) cannot work with this
+//! one: it counts as failed too, until a probe reaches it.
+//!
 //! Time is what this bank was awake for: after it has itself been stopped for a while, it blames nobody for silence.
 
 use std::fmt;
 
-use super::effect::{Effect, HeartbeatInput, Millis, PeerReport, ViewInput};
+use super::effect::{Effect, HeartbeatInput, Millis, PeerInput, PeerReport, ViewInput};
 use super::ids::{BankId, BankSet};
+use super::view::ViewMessage;
 
 /// Longest time between two looks at the clock that counts; what is longer, this bank slept through.
 pub const AWAKE_GAP_MAX_MS: Millis = 500;
 /// How long a bank must be up before its earlier losses are forgotten, in milliseconds.
 pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
+/// How often it is tried whether requests reach a peer again, in milliseconds.
+pub const PROBE_EVERY_MS: Millis = 500;
 /// Most doublings of the time that a return is watched.
 pub const FLAPS_MAX: u32 = 4;
 
@@ -57,6 +63,8 @@ pub enum Cause {
     Diverged,
     /// Other members do not hear it.
     Unheard,
+    /// It answers, but requests of this bank do not reach it.
+    Unreached,
 }
 
 impl fmt::Display for PeerState {
@@ -79,6 +87,7 @@ impl fmt::Display for Cause {
             Cause::Elsewhere => f.write_str("recomeçou ou está em outra visão"),
             Cause::Diverged => f.write_str("cópia divergente"),
             Cause::Unheard => f.write_str("outros bancos não o ouvem"),
+            Cause::Unreached => f.write_str("responde, mas os pedidos deste banco não chegam a ele"),
         }
     }
 }
@@ -95,6 +104,10 @@ struct Observation {
     /// How often it was lost lately.
     flaps: u32,
     report: Option<PeerReport>,
+    /// Since when, and how often in succession, no request has reached it.
+    unreached: Option<(Millis, u32)>,
+    /// When that was last tried.
+    probed: Millis,
 }
 
 /// The heartbeats of all peers.
@@ -133,6 +146,14 @@ impl Heartbeat {
                 self.tell(bank, out);
             }
             HeartbeatInput::Standing { .. } => {}
+            HeartbeatInput::Requests { bank, arrive, waited } => {
+                if arrive {
+                    self.reached(bank)
+                } else {
+                    self.not_reached(bank, waited)
+                }
+                self.tell(bank, out);
+            }
             HeartbeatInput::Tick => self.look(out),
         }
     }
@@ -146,6 +167,7 @@ impl Heartbeat {
         match (seen.steady_since, seen.lost) {
             (None, cause) => PeerState::Down(cause.unwrap_or(Cause::Lost)),
             (Some(_), _) if silence >= self.patience.failure_after => PeerState::Down(Cause::Silent(silence)),
+            _ if self.is_unreached(seen) => PeerState::Down(Cause::Unreached),
             (Some(since), Some(_)) if self.awake - since < self.watch(seen) => PeerState::Returning,
             (Some(_), _) => PeerState::Up,
         }
@@ -165,6 +187,38 @@ impl Heartbeat {
         all_here && up_since.is_some_and(|since| self.awake - since >= self.patience.failure_after)
     }
 
+    /// Whether requests have failed for long enough, and not only one that was lost.
+    fn is_unreached(&self, seen: &Observation) -> bool {
+        let long = |(since, failures): (Millis, u32)| failures > 1 && self.awake - since >= self.patience.failure_after;
+        seen.unreached.is_some_and(long)
+    }
+
+    fn not_reached(&mut self, peer: BankId, waited: Millis) {
+        let is_gone = matches!(self.state(peer), PeerState::Unheard | PeerState::Down(_));
+        let since = self.awake.saturating_sub(waited);
+        let is_unreached = self.is_unreached(&self.peers[peer.index()]);
+        let seen = &mut self.peers[peer.index()];
+        if is_gone && !is_unreached {
+            // Of course not: nobody is there.
+            seen.unreached = None;
+        } else {
+            let (since, failures) = seen.unreached.unwrap_or((since, 0));
+            seen.unreached = Some((since, failures + 1));
+        }
+    }
+
+    fn reached(&mut self, peer: BankId) {
+        let awake = self.awake;
+        let was_unreached = self.is_unreached(&self.peers[peer.index()]);
+        let seen = &mut self.peers[peer.index()];
+        seen.unreached = None;
+        if was_unreached && seen.lost.is_none() && seen.steady_since.is_some() {
+            seen.lost = Some(Cause::Unreached);
+            seen.flaps += 1;
+            (seen.steady_since, seen.up_since) = (Some(awake), None);
+        }
+    }
+
     /// How long the return of a peer is watched.
     fn watch(&self, seen: &Observation) -> Millis {
         self.patience.rejoin_after << seen.flaps.saturating_sub(1).min(FLAPS_MAX)
@@ -172,7 +226,7 @@ impl Heartbeat {
 
     fn heard(&mut self, peer: BankId, report: PeerReport) {
         let silence = match self.state(peer) {
-            PeerState::Down(cause) => Some(cause),
+            PeerState::Down(cause) if cause != Cause::Unreached => Some(cause),
             _ => None,
         };
         let awake = self.awake;
@@ -212,8 +266,13 @@ impl Heartbeat {
 
     fn look(&mut self, out: &mut Vec<Effect>) {
         for bank in BankId::all(self.peers.len()) {
-            if matches!(self.state(bank), PeerState::Down(Cause::Silent(_))) {
+            if matches!(self.state(bank), PeerState::Down(Cause::Silent(_) | Cause::Unreached)) {
                 self.tell(bank, out);
+            }
+            let seen = &mut self.peers[bank.index()];
+            if seen.unreached.is_some() && self.awake - seen.probed >= PROBE_EVERY_MS {
+                seen.probed = self.awake;
+                out.push(Effect::Peer(bank, PeerInput::View(ViewMessage::Probe)));
             }
         }
     }
@@ -396,5 +455,49 @@ mod tests {
         assert_eq!(watched.give(standing()), PeerState::Up, "it was away for a part of that");
         watched.pass(500, true);
         assert_eq!(watched.give(standing()), PeerState::Down(Cause::Standing));
+    }
+
+    fn requests(arrive: bool) -> HeartbeatInput {
+        HeartbeatInput::Requests { bank: PEER, arrive, waited: 3_000 }
+    }
+
+    #[test]
+    fn a_bank_that_answers_and_is_not_reached_by_requests_has_failed_until_one_reaches_it_and_is_then_watched() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.pass(10_000, true);
+        assert_eq!(watched.give(requests(false)), PeerState::Up);
+        assert_eq!(watched.pass(4_000, true), PeerState::Up, "one request may be lost");
+        assert_eq!(watched.give(requests(false)), PeerState::Down(Cause::Unreached));
+        assert_eq!(watched.pass(20_000, true), PeerState::Down(Cause::Unreached));
+        assert_eq!(watched.give(requests(true)), PeerState::Returning);
+        assert_eq!(watched.pass(4_000, true), PeerState::Returning);
+        assert_eq!(watched.pass(2_000, true), PeerState::Up);
+    }
+
+    #[test]
+    fn what_fails_while_a_bank_is_gone_is_not_held_against_it_when_it_returns() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.lose();
+        watched.give(requests(false));
+        watched.give(requests(false));
+        watched.pass(20_000, false);
+        watched.hear();
+        assert_eq!(watched.pass(6_000, true), PeerState::Up);
+    }
+
+    #[test]
+    fn while_requests_fail_it_is_tried_again_and_again() {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.give(requests(false));
+        let mut out = Vec::new();
+        for _ in 0..20 {
+            watched.now += 100;
+            watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
+        }
+        let probe = |effect: &&Effect| matches!(effect, Effect::Peer(PEER, PeerInput::View(ViewMessage::Probe)));
+        assert_eq!(out.iter().filter(probe).count(), 4);
     }
 }

@@ -92,6 +92,12 @@ impl BankSet {
         BankSet(self.0 & other.0)
     }
 
+    /// The banks that are in either set.
+    #[must_use]
+    pub fn or(self, other: BankSet) -> BankSet {
+        BankSet(self.0 | other.0)
+    }
+
     /// The banks of this set that are not in the other.
     #[must_use]
     pub fn without(self, other: BankSet) -> BankSet {

@@ -35,6 +35,13 @@ pub enum Notice {
     CatchingUp(Position, BankId),
     /// The node has caught up and asks to be let in.
     CaughtUp(Position),
+    /// An attempt at a view has found too few disks that know how the last one ended.
+    TooFewDisks {
+        /// Who answered,
+        answered: BankSet,
+        /// and whose disks are intact among them.
+        intact: BankSet,
+    },
     /// The node begins anew from a member's snapshot.
     Restoring(Position, BankId),
 }
@@ -47,7 +54,9 @@ impl Notice {
             Notice::Diverged(..) | Notice::PeerDiverged(..) | Notice::BrokenOrder(_) | Notice::Forgotten(_) => {
                 Weight::Alarm
             }
-            Notice::NotReady(_) | Notice::PeerDown(..) | Notice::Left(..) => Weight::Warning,
+            Notice::NotReady(_) | Notice::TooFewDisks { .. } | Notice::PeerDown(..) | Notice::Left(..) => {
+                Weight::Warning
+            }
             _ => Weight::News,
         }
     }
@@ -99,6 +108,12 @@ impl fmt::Display for Notice {
                 write!(f, "recuperando o diário a partir da posição {from}, do banco {source}")
             }
             Notice::CaughtUp(position) => write!(f, "diário em dia na posição {position}; pede entrada no consórcio"),
+            Notice::TooFewDisks { answered, intact } => write!(
+                f,
+                "discos de menos para saber como a última visão terminou: respondem os bancos {answered}, e só os discos de \
+                 {intact} estão íntegros e a conhecem. Ligue os bancos que faltam; se os discos deles se perderam de vez, \
+                 pare um banco íntegro e use `netbanking rescue` (veja o README)"
+            ),
             Notice::Restoring(position, source) => {
                 write!(f, "recebendo do banco {source} o instantâneo da posição {position}")
             }

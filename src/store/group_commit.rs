@@ -9,8 +9,8 @@ use crate::protocol::snapshot::SnapshotHead;
 
 /// Something to read once everything before it is on disk.
 enum Read {
-    Journal { to: BankId, after: Position },
-    SnapshotPiece { to: BankId, index: u32 },
+    Journal { to: BankId, after: Position, bytes: u32 },
+    SnapshotPiece { to: BankId, index: u32, from: u64, bytes: u32 },
     ArrivedSnapshot(SnapshotHead),
 }
 
@@ -90,8 +90,15 @@ impl GroupCommit {
                 self.afterwards.push(Effect::View(ViewInput::Prepared(prepared.ballot)));
                 self.changes.push(Change::Prepared { plan: prepared, fetched, dropped, learner });
             }
-            JournalInput::Read { to, after } => self.reads.push(Read::Journal { to, after }),
-            JournalInput::ReadSnapshot { to, index } => self.reads.push(Read::SnapshotPiece { to, index }),
+            JournalInput::Read { to, after, bytes } => {
+                // Whoever asks again does not wait for the earlier answer any more.
+                self.reads.retain(|read| !matches!(read, Read::Journal { to: before, .. } if *before == to));
+                self.reads.push(Read::Journal { to, after, bytes });
+            }
+            JournalInput::ReadSnapshot { to, index, from, bytes } => {
+                self.reads.retain(|read| !matches!(read, Read::SnapshotPiece { to: before, .. } if *before == to));
+                self.reads.push(Read::SnapshotPiece { to, index, from, bytes });
+            }
             JournalInput::StorePiece(piece) => {
                 self.compaction.abandon();
                 let (head, next) = (piece.head.clone(), piece.index + 1);
@@ -151,15 +158,16 @@ impl GroupCommit {
 
     fn read(&mut self, read: Read) -> Result<Effect, StoreError> {
         Ok(match read {
-            Read::Journal { to, after } => {
+            Read::Journal { to, after, bytes } => {
                 let starts_after = self.store.journal_starts_after()?;
-                let entries = if after < starts_after { Vec::new() } else { self.store.executed_after(after)? };
+                let entries =
+                    if after < starts_after { Vec::new() } else { self.store.executed_after(after, bytes as usize)? };
                 let hash_before = self.store.hash_at(after)?;
                 Effect::View(ViewInput::JournalRead { to, after, entries, hash_before, starts_after })
             }
-            Read::SnapshotPiece { to, index } => {
+            Read::SnapshotPiece { to, index, from, bytes } => {
                 let piece = self.store.snapshot_piece(index)?;
-                Effect::View(ViewInput::SnapshotRead { to, piece })
+                Effect::View(ViewInput::SnapshotRead { to, piece, from, bytes })
             }
             Read::ArrivedSnapshot(head) => {
                 let mut pieces = Vec::new();

@@ -22,12 +22,9 @@ use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;
 
-/// Most events in one answer to a bank that catches up.
-pub const PIECE_EVENTS_MAX: usize = 500;
+pub use crate::protocol::view::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
 /// Most events that are dropped from the journal at a time, so that nobody waits long for a commit.
 pub const DROP_EVENTS_MAX: i64 = 5_000;
-/// Bytes of events after which an answer to a bank that catches up ends.
-pub const PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// One thing to write.
 #[derive(Clone, Debug)]
@@ -127,11 +124,12 @@ pub trait Store: Send {
     /// [`StoreError::Failed`]; what is on disk is then unknown, so the process must end and start over.
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
-    /// Executed events after a position, in order, bounded by [`PIECE_EVENTS_MAX`] and [`PIECE_BYTES_MAX`].
+    /// Executed events after a position, in order, at least one if there is any: about so many bytes, bounded by
+    /// [`PIECE_EVENTS_MAX`] and [`PIECE_BYTES_MAX`].
     ///
     /// # Errors
     /// As for [`Store::remembered`].
-    fn executed_after(&mut self, after: Position) -> Result<Vec<JournalEntry>, StoreError>;
+    fn executed_after(&mut self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError>;
 
     /// The chain hash after a position, if an executed event ended there and is known to have been executed.
     ///

@@ -52,6 +52,7 @@ pub(crate) enum Timer {
     PingOverdue(BankId, u64),
     /// The envelope of this number was not answered.
     EnvelopeOverdue(u64),
+    ViewOverdue(u64),
 }
 
 /// Sorted by time and number; what is to happen then lies elsewhere, so that sorting moves little.

@@ -273,7 +273,7 @@ impl Store for Disk {
         if fate == NextWrite::Succeeds { Ok(()) } else { Err(failed("the process died meanwhile")) }
     }
 
-    fn executed_after(&mut self, after: Position) -> Result<Vec<JournalEntry>, StoreError> {
+    fn executed_after(&mut self, after: Position, most: usize) -> Result<Vec<JournalEntry>, StoreError> {
         let stored = self.stored();
         let content = stored.readable()?;
         let mut bytes = 0;
@@ -282,7 +282,7 @@ impl Store for Disk {
             let entry = content.entry(*position, *key, *hash);
             bytes += entry.held.event.wire().get().len();
             entries.push(entry);
-            if entries.len() >= PIECE_EVENTS_MAX || bytes >= PIECE_BYTES_MAX {
+            if entries.len() >= PIECE_EVENTS_MAX || bytes >= most.min(PIECE_BYTES_MAX) {
                 break;
             }
         }

@@ -24,7 +24,16 @@ pub(crate) enum Message {
         life: u64,
         number: u64,
     },
-    View(Box<ViewMessage>),
+    View {
+        message: Box<ViewMessage>,
+        life: u64,
+        number: u64,
+    },
+    /// A message about views has arrived.
+    ViewTaken {
+        life: u64,
+        number: u64,
+    },
     Ping {
         life: u64,
         number: u64,
@@ -48,7 +57,8 @@ pub(crate) enum Message {
 impl Message {
     fn wire(&self) -> Wire {
         match self {
-            Message::Envelope { .. } | Message::EnvelopeAnswer { .. } | Message::View(_) => Wire::Requests,
+            Message::Envelope { .. } | Message::EnvelopeAnswer { .. } => Wire::Requests,
+            Message::View { .. } | Message::ViewTaken { .. } => Wire::Requests,
             _ => Wire::Heartbeat,
         }
     }
@@ -58,11 +68,12 @@ impl Message {
         match self {
             Message::Envelope { .. } => 1,
             Message::EnvelopeAnswer { .. } => 2,
-            Message::View(_) => 3,
+            Message::View { .. } => 3,
             Message::Ping { .. } => 4,
             Message::Pong { .. } => 5,
             Message::Refused { .. } => 6,
             Message::Closed => 7,
+            Message::ViewTaken { .. } => 8,
         }
     }
 }

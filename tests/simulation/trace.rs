@@ -135,7 +135,7 @@ fn brief_view(input: &ViewInput) -> String {
             format!("bank {bank}: {state}, acts in {active}, promised {promised}, prepared {prepared}, hears {hears}")
         }
         ViewInput::Frozen(frozen) => format!("frozen for {} at {}", frozen.ballot, frozen.position),
-        ViewInput::SnapshotRead { to, piece } => {
+        ViewInput::SnapshotRead { to, piece, .. } => {
             format!("snapshot read for {to}: {:?}", piece.as_ref().map(|piece| (piece.index, piece.head.position)))
         }
         ViewInput::JournalRead { to, entries, .. } => format!("{} events read for {to}", entries.len()),
@@ -167,8 +167,8 @@ pub(crate) fn brief_message(message: &ViewMessage) -> String {
                 plan.source, plan.clock
             )
         }
-        ViewMessage::SnapshotPiece(piece) => {
-            format!("PIECE {} of the snapshot at {}", piece.index, piece.head.position)
+        ViewMessage::SnapshotPart { piece, from, of } => {
+            format!("PIECE {} of the snapshot at {}, from {from} of {of}", piece.index, piece.head.position)
         }
         ViewMessage::JournalPiece { entries, .. } => format!("JOURNAL of {} events", entries.len()),
         ViewMessage::Events { ballot, events } => format!("EVENTS {ballot}, {} events", events.len()),

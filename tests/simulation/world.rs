@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use netbanking::ledger::PixKey;
-use netbanking::protocol::effect::{Notice, Reply};
+use netbanking::protocol::effect::{HeartbeatInput, Notice, Reply};
 use netbanking::protocol::ids::{BankId, EventId};
 use netbanking::protocol::outbox::Delivery;
 use netbanking::protocol::view::ViewMessage;
@@ -59,6 +59,10 @@ pub(crate) struct Machine {
     pub(crate) calendar_offset_ms: i64,
     /// Envelopes that wait for an answer: to whom, and in which era of the link.
     open: BTreeMap<u64, (BankId, u64)>,
+    /// Messages about views that wait to be taken: to whom, and since when.
+    open_views: BTreeMap<u64, (BankId, u64)>,
+    /// Per peer, whether the last request to it went unanswered.
+    failing: Vec<bool>,
     questions: u64,
     pub(crate) conversations: Vec<Conversation>,
 }
@@ -117,6 +121,8 @@ impl World {
             rate_ppm: random.between(950_000, 1_050_000),
             calendar_offset_ms: random.below(7_200_000) as i64 - 3_600_000,
             open: BTreeMap::new(),
+            open_views: BTreeMap::new(),
+            failing: vec![false; banks],
             questions: 0,
             conversations: vec![Conversation::default(); banks],
         };
@@ -298,7 +304,12 @@ impl World {
     }
 
     fn hear_view(&mut self, bank: BankId, to: BankId, message: ViewMessage) {
-        self.send(bank, to, Message::View(Box::new(message)));
+        let machine = &mut self.machines[bank.index()];
+        machine.questions += 1;
+        let (life, number) = (machine.life, machine.questions);
+        machine.open_views.insert(number, (to, self.now_us));
+        self.timer_in(bank, ANSWER_WITHIN_MS, Timer::ViewOverdue(number));
+        self.send(bank, to, Message::View { message: Box::new(message), life, number });
         let chance = self.scenario.dies_in_view_change_per_mille;
         if !self.is_mended() && self.random.per_mille(chance) {
             self.struck(Kind::DeathInViewChange, bank);
@@ -340,6 +351,7 @@ impl World {
             Timer::Ping(peer) => self.ping(bank, peer),
             Timer::PingOverdue(peer, number) => self.lost_touch(bank, peer, number),
             Timer::EnvelopeOverdue(number) => self.answered(bank, number, Delivery::Failed),
+            Timer::ViewOverdue(number) => self.view_taken(bank, number, false),
         }
         self.plan_work(bank);
     }
@@ -350,6 +362,23 @@ impl World {
         let Some((peer, era)) = machine.open.remove(&number) else { return };
         let process = machine.process.as_mut().expect("the caller has seen it");
         process.delivered(peer, era, delivery, now_us);
+        let waited = if matches!(delivery, Delivery::Failed) { Some(ANSWER_WITHIN_MS) } else { None };
+        self.fared(bank, peer, waited);
+    }
+
+    fn view_taken(&mut self, bank: BankId, number: u64, arrived: bool) {
+        let Some((peer, since_us)) = self.machines[bank.index()].open_views.remove(&number) else { return };
+        let waited = (self.now_us - since_us) / 1_000;
+        self.fared(bank, peer, (!arrived).then_some(waited.min(ANSWER_WITHIN_MS)));
+    }
+
+    /// How a request fared, as `actors/peer_link.rs` tells it.
+    fn fared(&mut self, bank: BankId, peer: BankId, failed_after: Option<u64>) {
+        let machine = &mut self.machines[bank.index()];
+        let was_failing = std::mem::replace(&mut machine.failing[peer.index()], failed_after.is_some());
+        let Some(process) = machine.process.as_mut().filter(|_| was_failing || failed_after.is_some()) else { return };
+        let (arrive, waited) = (failed_after.is_none(), failed_after.unwrap_or_default());
+        process.pulse(HeartbeatInput::Requests { bank: peer, arrive, waited });
     }
 
     fn arrive(&mut self, from: BankId, to: BankId, message: Message) {
@@ -364,10 +393,12 @@ impl World {
             Message::EnvelopeAnswer { delivery, life, number } if is_asker(life) => {
                 self.answered(to, number, delivery);
             }
-            Message::View(message) => {
+            Message::View { message, life, number } => {
                 self.trace.line(self.now_us, Some(to), || format!("hears bank {from}: {}", brief_message(&message)));
                 process.view_message(from, *message);
+                self.send(to, from, Message::ViewTaken { life, number });
             }
+            Message::ViewTaken { life, number } if is_asker(life) => self.view_taken(to, number, true),
             Message::Ping { life, number } => {
                 let report = process.report();
                 let wall_ms = self.wall_ms(to);
@@ -404,6 +435,8 @@ impl World {
         machine.work_at_us = None;
         machine.paused_until_us = 0;
         machine.open.clear();
+        machine.open_views.clear();
+        machine.failing.fill(false);
         // A commit that nobody makes any more is not torn.
         machine.disk.set_next_write(NextWrite::Succeeds);
         machine.life += 1;

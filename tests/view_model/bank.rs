@@ -250,7 +250,7 @@ impl Bank {
                 seen.started.push(installed.plan);
             }
             Effect::Ledger(LedgerInput::Replay(entries)) => return self.replay(entries, seen),
-            Effect::Journal(JournalInput::Read { to, after }) if !self.has_to_write() => {
+            Effect::Journal(JournalInput::Read { to, after, .. }) if !self.has_to_write() => {
                 return Some(self.read(to, after));
             }
             Effect::Journal(input) => self.journal.push(match input {
@@ -259,7 +259,7 @@ impl Bank {
                     Write::Prepare { prepared, fetched, dropped, learner }
                 }
                 JournalInput::Counts => Write::Counts,
-                JournalInput::Read { to, after } => Write::Read { to, after },
+                JournalInput::Read { to, after, .. } => Write::Read { to, after },
                 JournalInput::Forgotten => {
                     if !self.disk.damaged {
                         seen.broken = Some("an intact disk is not taken for one that has forgotten");

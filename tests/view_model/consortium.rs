@@ -393,7 +393,7 @@ impl Consortium {
         for (to, message) in said {
             match message {
                 // It only makes the coordinator more patient, and here it has any patience there is.
-                ViewMessage::Working(_) => {}
+                ViewMessage::Working { .. } => {}
                 // Questions that change nothing where they arrive: that one is lost or late is the same as that
                 // the time for it has not come.
                 ViewMessage::WouldStop { .. }

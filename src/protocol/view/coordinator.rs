@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::hearing::largest_circle;
-use super::plan::{Answers, forgetful, plan, suffice};
+use super::plan::{Answers, far_behind, forgetful, outsiders, plan, suffice};
 use super::{Phase, PreparePlan, RESEND, Standing, Stopped, Ticks, View, ViewMessage};
-use crate::protocol::effect::{Effect, PeerReport};
+use crate::protocol::effect::{Effect, Notice, PeerReport};
 use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet, majority};
 use crate::protocol::vector_clock::VectorClock;
@@ -23,7 +23,18 @@ const TAKE_OVER: Ticks = 30;
 /// For how long an attempt of another that goes forward is left alone.
 const COURTESY: Ticks = 20;
 /// Longest wait after an attempt that came to nothing.
-const PAUSE_MAX: Ticks = 8;
+pub(super) const PAUSE_MAX: Ticks = 8;
+/// Longest wait after attempts that all found too few intact disks.
+const FRUITLESS_PAUSE_MAX: Ticks = 100;
+/// How long the others wait for a member of the last view with which nothing goes forward, if they can do without it.
+const STALLED: Ticks = 20;
+/// How long, all in all, they wait for a bank that was not in the last view: it fetches, and they do nothing meanwhile.
+const JOINER_WITHIN: Ticks = 10;
+/// How long its answer to `STOP` is waited for.
+const JOINER_STOPS_WITHIN: Ticks = 4;
+/// How long a bank that was waited for in vain takes part only if it is needed; doubles each time, so many times.
+const BAR_FIRST: Ticks = 30;
+const BARS_MAX: u16 = 5;
 
 /// One attempt at a view.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +45,8 @@ pub(super) struct Coordination {
     still: Ticks,
     /// Ticks since the step's message was last said.
     said: Ticks,
+    /// Ticks since the banks were stopped.
+    age: Ticks,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,9 +56,25 @@ enum Step {
     /// Stopping the banks invited.
     Stopping { invited: BankSet, answers: Answers },
     /// Waiting until all members have the plan on disk.
-    Preparing { plan: PreparePlan, ready: BankSet },
+    Preparing { plan: PreparePlan, ready: BankSet, joiners: BankSet, moves: Vec<Moves> },
     /// Telling the members that the view is in force.
     Starting { members: BankSet },
+}
+
+/// How far a member has come with the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Moves {
+    progress: u32,
+    /// Ticks since it last went forward.
+    still: Ticks,
+}
+
+impl Moves {
+    fn hear(&mut self, progress: u32) {
+        if progress > self.progress {
+            *self = Moves { progress, still: 0 };
+        }
+    }
 }
 
 /// Why a view change is wanted.
@@ -86,7 +115,7 @@ impl View {
             return (!in_a_step && !somebody_acts).then_some(wish);
         };
         let failed = |bank: &BankId| *bank != self.me && matches!(self.standings[bank.index()], Standing::Away(_));
-        let wishes = |bank: &BankId| self.peers[bank.index()].joining > 0;
+        let wishes = |bank: &BankId| self.peers[bank.index()].joining > 0 && !self.is_barred(*bank);
         let away: BankSet = members.iter().filter(|bank| failed(bank) || !circle.contains(*bank)).collect();
         let joining: BankSet = circle.without(members).iter().filter(wishes).collect();
         (!away.is_empty() || !joining.is_empty()).then_some(Wish { away, joining })
@@ -140,13 +169,32 @@ impl View {
         }
         let ballot = Ballot { round: self.round_seen.max(self.promised.round) + 1, coordinator: self.me };
         let granted = BankSet::default().with(self.me);
-        self.attempt(ballot, Step::Asking { granted });
+        self.attempt(ballot, Step::Asking { granted }, 0);
         self.ask(ballot, wish, circle.without(granted), out);
         self.begin_if_granted();
     }
 
-    fn attempt(&mut self, ballot: Ballot, step: Step) {
-        self.coordination = Some(Coordination { ballot, step, still: 0, said: 0 });
+    fn attempt(&mut self, ballot: Ballot, step: Step, age: Ticks) {
+        self.coordination = Some(Coordination { ballot, step, still: 0, said: 0, age });
+    }
+
+    fn is_barred(&self, bank: BankId) -> bool {
+        self.peers[bank.index()].barred > 0
+    }
+
+    fn barred(&self) -> BankSet {
+        BankId::all(self.banks).filter(|bank| self.is_barred(*bank)).collect()
+    }
+
+    /// Others waited for these in vain: for a while, longer each time, they take part only if they are needed.
+    pub(super) fn bar(&mut self, banks: BankSet) {
+        for bank in banks.iter() {
+            let peer = &mut self.peers[bank.index()];
+            if peer.barred == 0 {
+                peer.barred = BAR_FIRST << peer.bars.min(BARS_MAX);
+                peer.bars = (peer.bars + 1).min(BARS_MAX);
+            }
+        }
     }
 
     fn ask(&mut self, ballot: Ballot, Wish { away, joining }: Wish, others: BankSet, out: &mut Vec<Effect>) {
@@ -198,12 +246,15 @@ impl View {
 
     fn begin_if_granted(&mut self) {
         let Some(Coordination { step: Step::Asking { granted }, .. }) = &self.coordination else { return };
-        if granted.len() < majority(self.banks) {
-            return;
+        if granted.len() >= majority(self.banks) {
+            self.begin();
         }
+    }
+
+    fn begin(&mut self) {
         let ballot = Ballot { round: self.round_seen.max(self.promised.round) + 1, coordinator: self.me };
         let invited = self.circle();
-        self.attempt(ballot, Step::Stopping { invited, answers: BTreeMap::new() });
+        self.attempt(ballot, Step::Stopping { invited, answers: BTreeMap::new() }, 0);
         // The others hear of the ballot once the own promise is on disk, so that no ballot is ever used twice.
         self.inbox.push_back(ViewMessage::Stop(ballot));
     }
@@ -222,10 +273,15 @@ impl View {
     /// One tick of an attempt.
     fn carry_on(&mut self, circle: BankSet, out: &mut Vec<Effect>) {
         let wish = self.wish(circle);
-        let working = matches!(self.phase, Phase::Fetching | Phase::Writing) && self.still < PATIENCE;
+        let (me, own_progress) = (self.me, self.progress);
         let Some(attempt) = &mut self.coordination else { return };
-        attempt.still = if working { 0 } else { attempt.still + 1 };
+        attempt.still += 1;
+        attempt.age += 1;
         attempt.said += 1;
+        if let Step::Preparing { moves, .. } = &mut attempt.step {
+            moves.iter_mut().for_each(|moves| moves.still += 1);
+            moves[me.index()].hear(own_progress);
+        }
         let (ballot, still) = (attempt.ballot, attempt.still);
         let say_again = attempt.said >= RESEND;
         if say_again {
@@ -235,7 +291,7 @@ impl View {
         let (hopeless, over) = match &attempt.step {
             Step::Asking { .. } => (too_few || wish.is_none(), still >= ASK_WITHIN),
             Step::Stopping { .. } => (too_few, still >= PATIENCE),
-            Step::Preparing { plan, .. } => (!plan.members.without(circle).is_empty(), still >= PATIENCE),
+            Step::Preparing { plan, .. } => (!plan.members.without(circle).is_empty(), false),
             // A member may be gone before it has heard: the next view change does not wait for it.
             Step::Starting { .. } => (self.phase != Phase::Active || wish.is_some(), still >= PATIENCE),
         };
@@ -243,11 +299,60 @@ impl View {
         if hopeless || over || overtaken {
             return self.give_up(over);
         }
+        if self.go_on_without_the_late(circle) {
+            return;
+        }
         let own_step_first = self.promised != ballot || matches!(self.phase, Phase::Freezing | Phase::Promising);
         if say_again && (self.is_asking() || !own_step_first) {
             self.say_again(wish, circle, out);
         }
         self.plan_if_known(circle, out);
+    }
+
+    /// Whether the plan is given up because members do not come forward. Where the others are ready and suffice, or may
+    /// with banks that are not in the plan, they go on at once without those; where not, all are asked anew in a while,
+    /// as another source or coordinator may help.
+    fn go_on_without_the_late(&mut self, circle: BankSet) -> bool {
+        let Some(Coordination { step: Step::Preparing { plan, ready, joiners, moves }, age, .. }) = &self.coordination
+        else {
+            return false;
+        };
+        let unready = plan.members.without(*ready);
+        let still = |bank: BankId| moves[bank.index()].still;
+        let late = |bank: &BankId| still(*bank) >= STALLED || (joiners.contains(*bank) && *age >= JOINER_WITHIN);
+        let late: BankSet = unready.iter().filter(late).collect();
+        let stalled: BankSet = unready.iter().filter(|bank| still(*bank) >= self.patience_with(*bank)).collect();
+        let suffice = |banks: BankSet| banks.len() >= majority(self.banks);
+        let left_out = match () {
+            () if unready.is_empty() => return false,
+            () if unready.without(late).is_empty() && suffice(plan.members.without(late)) => late,
+            () if unready.without(stalled).is_empty() && suffice(circle.without(stalled)) => stalled,
+            () => {
+                let hopeless: BankSet = stalled.iter().filter(|bank| still(*bank) >= PATIENCE).collect();
+                if !hopeless.is_empty() {
+                    self.bar(hopeless);
+                    self.give_up(true);
+                }
+                return !hopeless.is_empty();
+            }
+        };
+        self.bar(left_out);
+        if left_out.contains(self.me) {
+            self.give_up(true);
+            // Let another bank try.
+            self.pause = FRUITLESS_PAUSE_MAX;
+        } else {
+            self.begin();
+        }
+        true
+    }
+
+    /// How long a member may stand still: longer each time, as it may be needed and only slow.
+    fn patience_with(&self, bank: BankId) -> Ticks {
+        match self.peers[bank.index()].bars {
+            0 => STALLED,
+            bars => PATIENCE << (bars - 1).min(3),
+        }
     }
 
     fn is_asking(&self) -> bool {
@@ -294,10 +399,11 @@ impl View {
         }
     }
 
-    pub(super) fn coordinate_refused(&mut self, from: BankId, promised: Ballot) {
+    pub(super) fn coordinate_refused(&mut self, from: BankId, refused: Ballot, promised: Ballot) {
         // The next attempt goes above it.
         self.round_seen = self.round_seen.max(promised.round.min(super::ROUND_MAX));
-        let Some(attempt) = &self.coordination else { return };
+        // The refusal of an earlier attempt says nothing about this one.
+        let Some(attempt) = self.coordination.as_ref().filter(|attempt| attempt.ballot == refused) else { return };
         // Whoever had promised this and refuses the plan has been restarted, or has lost its disk, meanwhile.
         let cannot_take_part = match &attempt.step {
             Step::Preparing { plan, .. } => plan.members.contains(from),
@@ -328,13 +434,17 @@ impl View {
     /// Makes the plan once everybody who can be reached has answered, or enough have and the others are late.
     fn plan_if_known(&mut self, circle: BankSet, out: &mut Vec<Effect>) {
         let banks = self.banks;
-        let Some(Coordination { ballot, step: Step::Stopping { invited, answers }, still, .. }) = &self.coordination
+        let Some(Coordination { ballot, step: Step::Stopping { invited, answers }, still, age, .. }) =
+            &self.coordination
         else {
             return;
         };
-        let ballot = *ballot;
+        let (ballot, age) = (*ballot, *age);
         let answered: BankSet = answers.keys().copied().collect();
-        let all_here = invited.both(circle).without(answered).is_empty();
+        let waits_for =
+            |bank: &BankId| !self.is_barred(*bank) && (age < JOINER_STOPS_WITHIN || !self.seems_outside(*bank));
+        let awaited = invited.both(circle).without(answered);
+        let all_here = awaited.iter().filter(waits_for).count() == 0;
         if answered.len() < majority(banks) || !(all_here || *still >= STRAGGLERS) {
             return;
         }
@@ -349,41 +459,80 @@ impl View {
             .filter(|(bank, _)| circle.contains(**bank))
             .map(|(bank, answer)| (*bank, answer.clone()))
             .collect();
-        let decided = if suffice(&present, banks) { plan(ballot, &present, banks) } else { None };
+        let enough = suffice(&present, banks);
+        let decided = if enough { plan(ballot, &present, banks, self.spare(&present)) } else { None };
         match decided {
             Some(plan) => {
-                self.attempt(ballot, Step::Preparing { plan: plan.clone(), ready: BankSet::default() });
+                let joiners = plan.members.both(outsiders(&present));
+                let (ready, moves) = (BankSet::default(), vec![Moves::default(); banks]);
+                self.attempt(ballot, Step::Preparing { plan: plan.clone(), ready, joiners, moves }, age);
                 for bank in plan.members.iter() {
                     self.send(bank, ViewMessage::Prepare(plan.clone()), out);
                 }
             }
             // All have answered, and it is not enough: others must come first.
-            None if all_here => self.give_up(true),
+            None if all_here => {
+                self.give_up(true);
+                if !enough {
+                    self.found_too_few_disks(&present, out);
+                }
+            }
             None => {}
+        }
+    }
+
+    /// Whether a bank seems not to have been in the last view.
+    fn seems_outside(&self, bank: BankId) -> bool {
+        let report = self.peers[bank.index()].report;
+        bank != self.me && report.is_none_or(|report| !report.voter || report.prepared < self.prepared)
+    }
+
+    /// Banks that take part only if there is no majority without them: whoever was waited for in vain lately, and while
+    /// a view was in force here whoever was not in it and has not asked to join, else whoever is far behind.
+    fn spare(&self, answers: &Answers) -> BankSet {
+        let has_asked = |bank: &BankId| self.peers[bank.index()].joining > 0;
+        let outside = match self.members_before.is_empty() {
+            true => far_behind(answers),
+            false => outsiders(answers).iter().filter(|bank| !has_asked(bank)).collect(),
+        };
+        self.barred().or(outside)
+    }
+
+    /// Nothing but another disk, or a person, can help: asking again and again only wears the disks out.
+    fn found_too_few_disks(&mut self, answers: &Answers, out: &mut Vec<Effect>) {
+        let is_new = self.fruitless == 0;
+        self.fruitless = (self.fruitless + 1).min(16);
+        self.pause = self.pause.max((2 << self.fruitless.min(8)).min(FRUITLESS_PAUSE_MAX));
+        if is_new {
+            let intact = answers.iter().filter(|(_, answer)| answer.voter).map(|(bank, _)| *bank).collect();
+            out.push(Effect::Notice(Notice::TooFewDisks { answered: answers.keys().copied().collect(), intact }));
         }
     }
 
     pub(super) fn coordinate_ready(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
         let Some(attempt) = self.coordination.as_mut().filter(|attempt| attempt.ballot == ballot) else { return };
-        let Step::Preparing { plan, ready } = &mut attempt.step else { return };
+        let Step::Preparing { plan, ready, .. } = &mut attempt.step else { return };
         if !plan.members.contains(from) {
             return;
         }
         attempt.still = 0;
         ready.insert(from);
-        let members = plan.members;
-        if !members.without(*ready).is_empty() {
+        let (members, ready, age) = (plan.members, *ready, attempt.age);
+        self.peers[from.index()].bars = 0;
+        if !members.without(ready).is_empty() {
             return;
         }
-        self.attempt(ballot, Step::Starting { members });
+        self.attempt(ballot, Step::Starting { members }, age);
         for bank in members.iter() {
             self.send(bank, ViewMessage::Start(ballot), out);
         }
     }
 
-    pub(super) fn coordinate_working(&mut self, ballot: Ballot) {
-        if let Some(attempt) = self.coordination.as_mut().filter(|attempt| attempt.ballot == ballot) {
-            attempt.still = 0;
+    pub(super) fn coordinate_working(&mut self, from: BankId, ballot: Ballot, progress: u32) {
+        if let Some(attempt) = self.coordination.as_mut().filter(|attempt| attempt.ballot == ballot)
+            && let Step::Preparing { moves, .. } = &mut attempt.step
+        {
+            moves[from.index()].hear(progress);
         }
     }
 }

@@ -17,8 +17,7 @@ pub(super) const FETCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 impl View {
     pub(super) fn stop(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
         if ballot < self.promised || ballot.coordinator != from || ballot.round > ROUND_MAX {
-            let promised = self.promised;
-            return self.send(from, ViewMessage::Refused(promised), out);
+            return self.refuse(from, ballot, out);
         }
         if ballot > self.promised {
             self.promise(ballot, out);
@@ -26,6 +25,11 @@ impl View {
             self.phase = Phase::Promised;
             self.answer_stop(out);
         }
+    }
+
+    fn refuse(&mut self, from: BankId, refused: Ballot, out: &mut Vec<Effect>) {
+        let promised = self.promised;
+        self.send(from, ViewMessage::Refused { refused, promised }, out);
     }
 
     /// Promises to obey nothing below a ballot any more, and stops acting in the view in force.
@@ -102,25 +106,30 @@ impl View {
     pub(super) fn prepare(&mut self, from: BankId, plan: PreparePlan, out: &mut Vec<Effect>) {
         let fits = plan.fits(self.banks) && plan.members.contains(self.me);
         if plan.ballot != self.promised || plan.ballot.coordinator != from || !fits {
-            let promised = self.promised;
-            return self.send(from, ViewMessage::Refused(promised), out);
+            return self.refuse(from, plan.ballot, out);
         }
         match self.phase {
             // This bank may have acted in the view before it was restarted, and would begin it again with old counters
             // and without the events that it acknowledged since. It comes in by a later view.
-            Phase::Promised | Phase::Outside if plan.ballot == self.prepared => {
-                self.send(from, ViewMessage::Refused(self.promised), out);
-            }
+            Phase::Promised | Phase::Outside if plan.ballot == self.prepared => self.refuse(from, plan.ballot, out),
             // What was executed here after the answer is not in the plan: the coordinator must ask again.
-            Phase::Promised | Phase::Outside if plan.position < self.state.position => {}
+            Phase::Promised | Phase::Outside if plan.position < self.state.position => {
+                self.refuse(from, plan.ballot, out);
+            }
             Phase::Promised | Phase::Outside => {
                 self.phase = Phase::Fetching;
                 self.still = 0;
+                self.progress = 0;
+                self.turn = 0;
+                self.not_begun = self.not_begun.or(plan.members);
                 self.plan = plan;
                 self.fetched.clear();
                 self.fetch(out);
             }
-            Phase::Fetching | Phase::Writing => self.send(from, ViewMessage::Working(self.promised), out),
+            Phase::Fetching | Phase::Writing => {
+                let (ballot, progress) = (self.promised, self.progress);
+                self.send(from, ViewMessage::Working { ballot, progress }, out);
+            }
             Phase::Ready | Phase::Active => {
                 self.still = 0;
                 self.send(from, ViewMessage::Ready(self.promised), out);
@@ -134,15 +143,14 @@ impl View {
         if self.phase != Phase::Fetching || self.replaying {
             return;
         }
-        self.asked = 0;
         let ballot = self.promised;
         if self.state.position < self.plan.position {
-            return self.ask_journal(self.plan.source, out);
+            return self.ask_for_plan(out);
         }
         if self.state.position > self.plan.position {
             // The source has gone on in a later view and has sent what was executed there: this plan begins nothing.
             self.phase = Phase::Outside;
-            return;
+            return self.refuse(ballot.coordinator, ballot, out);
         }
         if (self.state.position, self.state.hash) != (self.plan.position, self.plan.hash) {
             return self.diverged(self.plan.source, self.plan.position, out);
@@ -151,6 +159,7 @@ impl View {
         if missing.is_empty() {
             return self.write_prepared(out);
         }
+        self.wait_for_answer();
         for (holder, keys) in missing {
             self.send(holder, ViewMessage::FetchEvents { ballot, keys }, out);
         }
@@ -160,7 +169,9 @@ impl View {
         let mut missing: BTreeMap<BankId, Vec<OrderKey>> = BTreeMap::new();
         let have: BTreeMap<_, _> = self.state.held.iter().map(|held| (held.event.order_key(), ())).collect();
         for (key, holder) in &self.plan.events {
-            let asked = missing.entry(*holder).or_default();
+            // Any member may hold it, and all do in the end; who does not answer is passed over.
+            let holder = (0..self.turn).fold(*holder, |holder, _| self.next_in_plan(holder).unwrap_or(holder));
+            let asked = missing.entry(holder).or_default();
             if !have.contains_key(key) && !self.fetched.contains_key(key) && asked.len() < FETCH_EVENTS_MAX {
                 asked.push(*key);
             }
@@ -172,7 +183,8 @@ impl View {
     /// Events of the flush that a member lacks, as many as fit into one message: it asks again for the rest.
     pub(super) fn held_among(&self, keys: &[OrderKey]) -> Vec<WireHeld> {
         let mut bytes = 0;
-        let wanted = self.state.held.iter().filter(|held| keys.contains(&held.event.order_key()));
+        let held = self.state.held.iter().chain(self.fetched.values());
+        let wanted = held.filter(|held| keys.contains(&held.event.order_key()));
         let fitting = wanted.take_while(|held| {
             let fits = bytes < FETCH_BYTES_MAX;
             bytes += held.event.wire().get().len();
@@ -194,7 +206,8 @@ impl View {
         }
         // An answer that brought nothing is asked for again in a while, not at once.
         if self.fetched.len() > before {
-            self.still = 0;
+            self.answered();
+            self.went_on();
             self.fetch(out);
         }
     }
@@ -220,7 +233,7 @@ impl View {
         }
         match self.phase {
             Phase::Fetching => {
-                self.still = 0;
+                self.went_on();
                 self.fetch(out);
             }
             _ => self.caught_up_further(out),
@@ -246,6 +259,7 @@ impl View {
         self.learner = learner;
         self.rescue = false;
         self.phase = Phase::Writing;
+        self.went_on();
         let dropped = dropped.iter().map(|held| held.event.order_key()).collect();
         out.push(Effect::Journal(JournalInput::Prepare { prepared: self.plan.clone(), fetched, dropped, learner }));
     }
@@ -269,6 +283,9 @@ impl View {
             out.push(Effect::Journal(JournalInput::Counts));
         }
         let members = self.plan.members;
+        let left_out = std::mem::take(&mut self.not_begun).without(members);
+        self.bar(left_out);
+        self.fruitless = 0;
         self.tell_who_came_and_went(members, out);
         for bank in BankId::all(self.banks) {
             let standing = if self.hears(bank) { Standing::Here } else { Standing::Away(Cause::Unheard) };

@@ -16,6 +16,8 @@ use crate::protocol::vector_clock::VectorClock;
 pub enum ViewMessage {
     /// I am outside and have caught up: let me in.
     Join,
+    /// Says nothing: that it arrives is what its sender wants to know.
+    Probe,
     /// Would you stop for this ballot? Disturbs nobody.
     WouldStop {
         /// The ballot that is to come, or a higher one.
@@ -31,14 +33,24 @@ pub enum ViewMessage {
     Stop(Ballot),
     /// Frozen; this is what I have.
     Stopped(Stopped),
-    /// I have promised this higher ballot.
-    Refused(Ballot),
+    /// I do not take part in this ballot.
+    Refused {
+        /// The ballot that is refused; whoever tries another one by now need not care.
+        refused: Ballot,
+        /// The highest that I have promised.
+        promised: Ballot,
+    },
     /// Others know that your disk had more than it has: count for no majority until you have prepared a view.
     Forgotten(Ballot),
     /// This is how the view begins: fetch what you lack of it.
     Prepare(PreparePlan),
     /// I am still fetching or writing.
-    Working(Ballot),
+    Working {
+        /// For which ballot.
+        ballot: Ballot,
+        /// How often something has come or was done since the plan came: only a higher number is worth patience.
+        progress: u32,
+    },
     /// All of it is on my disk.
     Ready(Ballot),
     /// The view is in force.
@@ -47,6 +59,8 @@ pub enum ViewMessage {
     FetchJournal {
         /// What I have.
         after: Position,
+        /// About how many bytes of events the line carries in half a second; at least one event is sent.
+        bytes: u32,
     },
     /// Executed events in order.
     JournalPiece {
@@ -59,13 +73,24 @@ pub enum ViewMessage {
         /// What lies below this only a snapshot has.
         starts_after: Position,
     },
-    /// Send me a piece of your snapshot.
+    /// Send me a part of a piece of your snapshot.
     FetchSnapshot {
         /// Which piece.
         index: u32,
+        /// Its text from this byte on.
+        from: u64,
+        /// At most so many bytes, or a few less.
+        bytes: u32,
     },
-    /// A piece of a snapshot.
-    SnapshotPiece(SnapshotPiece),
+    /// A part of a piece of a snapshot.
+    SnapshotPart {
+        /// The piece, with this part of its text only.
+        piece: SnapshotPiece,
+        /// Where the part begins.
+        from: u64,
+        /// How many bytes the whole piece has.
+        of: u64,
+    },
     /// Send me these events of the flush.
     FetchEvents {
         /// For which ballot.
@@ -80,6 +105,34 @@ pub enum ViewMessage {
         /// The events.
         events: Vec<WireHeld>,
     },
+}
+
+impl ViewMessage {
+    /// Bytes of events or text in an answer that may be large; `None` for everything else. Such answers travel apart, so
+    /// that they hold up nothing.
+    #[must_use]
+    pub fn bulk(&self) -> Option<usize> {
+        let of = |held: &WireHeld| held.0.event.wire().get().len();
+        match self {
+            ViewMessage::JournalPiece { entries, .. } => Some(entries.iter().map(|entry| of(&entry.held)).sum()),
+            ViewMessage::SnapshotPart { piece, .. } => Some(piece.text.len()),
+            ViewMessage::Events { events, .. } => Some(events.iter().map(of).sum()),
+            _ => None,
+        }
+    }
+}
+
+/// A part of a piece of a snapshot: at most so many bytes of its text from a byte on, cut between two characters; `None`
+/// when it does not begin between two.
+pub(super) fn part_of(mut piece: SnapshotPiece, from: u64, bytes: u32) -> Option<ViewMessage> {
+    let of = piece.text.len();
+    let begin = usize::try_from(from).ok()?;
+    let mut end = begin.saturating_add(bytes.max(4) as usize).min(of);
+    while !piece.text.is_char_boundary(end) {
+        end -= 1;
+    }
+    piece.text = piece.text.get(begin..end)?.to_owned();
+    Some(ViewMessage::SnapshotPart { piece, from, of: of as u64 })
 }
 
 /// What a frozen bank has.

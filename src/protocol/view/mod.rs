@@ -30,6 +30,7 @@ mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub use catch_up::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
 pub use message::{PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
 
 use self::catch_up::CatchUp;
@@ -97,6 +98,10 @@ struct Peer {
     diverged: bool,
     /// For how many more ticks its wish to join counts.
     joining: Ticks,
+    /// For how many more ticks it takes part only if it is needed: others waited for it in vain.
+    barred: Ticks,
+    /// How often that happened in succession.
+    bars: u16,
 }
 
 /// What a node's disk holds of views and events when the node starts.
@@ -137,6 +142,14 @@ pub struct View {
     plan: PreparePlan,
     /// Events of the plan that were fetched.
     fetched: BTreeMap<OrderKey, Held>,
+    /// How often something has come for the plan.
+    progress: u32,
+    /// How often others than the plan names were asked for its events.
+    turn: u16,
+    /// Members of plans that were fetched since a view last began here.
+    not_begun: BankSet,
+    /// Attempts in succession that found too few intact disks.
+    fruitless: u16,
     /// Fetched journal entries, or a snapshot, are being executed.
     replaying: bool,
     /// A `STOP` that came while entries were being executed.
@@ -188,6 +201,10 @@ impl View {
             state: disk.state,
             plan: PreparePlan::default(),
             fetched: BTreeMap::new(),
+            progress: 0,
+            turn: 0,
+            not_begun: BankSet::default(),
+            fruitless: 0,
             replaying: false,
             stop_later: None,
             asked: TICKS_MAX,
@@ -287,10 +304,9 @@ impl View {
                 let entries = entries.into_iter().map(WireEntry::from).collect();
                 self.send(to, ViewMessage::JournalPiece { after, entries, hash_before, starts_after }, out);
             }
-            ViewInput::SnapshotRead { to, piece } => {
-                if let Some(piece) = piece {
-                    self.send(to, ViewMessage::SnapshotPiece(piece), out);
-                }
+            ViewInput::SnapshotRead { to, piece, from, bytes } => {
+                let part = piece.and_then(|piece| message::part_of(piece, from, bytes));
+                part.into_iter().for_each(|part| self.send(to, part, out));
             }
             ViewInput::PieceStored { head, next } => self.piece_stored(head, next, out),
             ViewInput::SnapshotRefused => self.snapshot_refused(out),
@@ -318,26 +334,27 @@ impl View {
         }
         match message {
             ViewMessage::Join => self.peers[from.index()].joining = coordinator::JOIN_COUNTS,
+            ViewMessage::Probe => {}
             ViewMessage::WouldStop { ballot, away, joining } => self.would_stop(from, ballot, away, joining, out),
             ViewMessage::Granted(ballot) => self.coordinate_granted(from, ballot),
             ViewMessage::Stop(ballot) => self.stop(from, ballot, out),
             ViewMessage::Stopped(stopped) => self.coordinate_stopped(from, stopped, out),
-            ViewMessage::Refused(promised) => self.coordinate_refused(from, promised),
+            ViewMessage::Refused { refused, promised } => self.coordinate_refused(from, refused, promised),
             ViewMessage::Forgotten(ballot) => self.forgotten(from, ballot, out),
             ViewMessage::Prepare(plan) => self.prepare(from, plan, out),
-            ViewMessage::Working(ballot) => self.coordinate_working(ballot),
+            ViewMessage::Working { ballot, progress } => self.coordinate_working(from, ballot, progress),
             ViewMessage::Ready(ballot) => self.coordinate_ready(from, ballot, out),
             ViewMessage::Start(ballot) => self.start(ballot, out),
-            ViewMessage::FetchJournal { after } => {
-                out.push(Effect::Journal(JournalInput::Read { to: from, after }));
+            ViewMessage::FetchJournal { after, bytes } => {
+                out.push(Effect::Journal(JournalInput::Read { to: from, after, bytes }));
             }
             ViewMessage::JournalPiece { after, entries, hash_before, starts_after } => {
                 self.journal_piece(from, after, (entries, hash_before), starts_after, out);
             }
-            ViewMessage::FetchSnapshot { index } => {
-                out.push(Effect::Journal(JournalInput::ReadSnapshot { to: from, index }));
+            ViewMessage::FetchSnapshot { index, from: at, bytes } => {
+                out.push(Effect::Journal(JournalInput::ReadSnapshot { to: from, index, from: at, bytes }));
             }
-            ViewMessage::SnapshotPiece(piece) => self.snapshot_piece(from, piece, out),
+            ViewMessage::SnapshotPart { piece, from: at, of } => self.snapshot_part(from, piece, at, of, out),
             ViewMessage::FetchEvents { ballot, keys } if ballot == self.promised => {
                 let events = self.held_among(&keys);
                 self.send(from, ViewMessage::Events { ballot, events }, out);
@@ -362,6 +379,10 @@ impl View {
             // Whatever it was, it begins anew.
             peer.diverged = false;
             peer.joining = 0;
+        }
+        if state == PeerState::Up && before != state {
+            // It may be the one that was missing.
+            (self.fruitless, self.pause) = (0, self.pause.min(coordinator::PAUSE_MAX));
         }
         let Some(report) = report.filter(|_| state == PeerState::Up) else {
             return self.stands(bank, Standing::Away(away_because(state)));
@@ -434,6 +455,7 @@ impl View {
         self.pause = self.pause.saturating_sub(1);
         for peer in &mut self.peers {
             peer.joining = peer.joining.saturating_sub(1);
+            peer.barred = peer.barred.saturating_sub(1);
         }
         for standing in &mut self.standings {
             *standing = match *standing {
@@ -442,9 +464,7 @@ impl View {
                 other => other,
             };
         }
-        if self.phase == Phase::Fetching && self.asked >= RESEND {
-            self.fetch(out);
-        }
+        self.fetch_elsewhere_if_overdue(out);
         self.catch_up_further(out);
         self.coordinate(out);
     }

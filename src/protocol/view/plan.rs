@@ -8,8 +8,8 @@ use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, majority};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
-/// Most positions that a bank may lack to be taken in although others would do without it: it fetches them while all
-/// wait.
+/// Most positions that a bank may lack to be taken in unasked although others would do without it, such as after a power
+/// cut of all.
 pub(super) const LAG_MAX: u64 = 5_000;
 
 /// The answers of frozen banks.
@@ -61,9 +61,24 @@ fn voters_suffice(answers: &Answers, banks: usize) -> bool {
     }
 }
 
+/// Banks that were not in the last view, or whose disk cannot tell.
+pub(super) fn outsiders(answers: &Answers) -> BankSet {
+    let voters = answers.values().filter(|answer| answer.voter);
+    let Some(latest) = voters.map(|answer| answer.prepared).max() else { return BankSet::default() };
+    let outside = |answer: &Stopped| !answer.voter || answer.prepared < latest;
+    answers.iter().filter(|(_, answer)| outside(answer)).map(|(bank, _)| *bank).collect()
+}
+
+/// Banks that lack more than can be fetched while all wait.
+pub(super) fn far_behind(answers: &Answers) -> BankSet {
+    let longest = answers.values().map(|answer| answer.position.0).max().unwrap_or_default();
+    let is_far = |answer: &Stopped| longest - answer.position.0 > LAG_MAX;
+    answers.iter().filter(|(_, answer)| is_far(answer)).map(|(bank, _)| *bank).collect()
+}
+
 /// How the view begins; `None` when the copies of the ledger differ and no majority says which is right, or when too
-/// few remain. Only for answers that [`suffice`].
-pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize) -> Option<PreparePlan> {
+/// few remain. Those `spare` take part only where no majority comes about without them. Only for answers that [`suffice`].
+pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize, spare: BankSet) -> Option<PreparePlan> {
     let longest = answers.values().map(|answer| answer.position).max()?;
     let (source, hash) = right_copy(answers, banks)?;
     let longest_answer = &answers[&source];
@@ -81,7 +96,7 @@ pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize) -> Option<Pr
         }
     }
     let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
-    let members = members(answers, longest.0, banks, fits)?;
+    let members = members(answers, longest.0, banks, spare, fits)?;
     let events = events.into_iter().collect();
     let founding = !voters_suffice(answers, banks);
     Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
@@ -99,13 +114,19 @@ fn right_copy(answers: &Answers, banks: usize) -> Option<(BankId, ChainHash)> {
     undisputed.then(|| (holders[0], ChainHash(*hash)))
 }
 
-/// Everybody who lacks little; more only if they are needed for a majority.
-fn members(answers: &Answers, longest: u64, banks: usize, fits: impl Fn(&Stopped) -> bool) -> Option<BankSet> {
+/// Everybody but the spare ones; those who lack the least of them only if they are needed for a majority.
+fn members(
+    answers: &Answers,
+    longest: u64,
+    banks: usize,
+    spare: BankSet,
+    fits: impl Fn(&Stopped) -> bool,
+) -> Option<BankSet> {
     let mut by_lag: Vec<_> = answers.iter().filter(|(_, answer)| fits(answer)).collect();
-    by_lag.sort_by_key(|(bank, answer)| (longest - answer.position.0, **bank));
+    by_lag.sort_by_key(|(bank, answer)| (spare.contains(**bank), longest - answer.position.0, **bank));
     let mut members = BankSet::default();
-    for (bank, answer) in by_lag {
-        if longest - answer.position.0 <= LAG_MAX || members.len() < majority(banks) {
+    for (bank, _) in by_lag {
+        if !spare.contains(*bank) || members.len() < majority(banks) {
             members.insert(*bank);
         }
     }
@@ -206,7 +227,7 @@ mod tests {
         let ahead = Stopped { executed: last, ..answer(2, 7, [1, 1, 1], vec![key(2, 4, 0)]) };
         let behind = answer(2, 6, [1, 1, 2], vec![key(2, 3, 0), key(2, 4, 2)]);
         let old = answer(1, 3, [9, 9, 9], vec![key(1, 20, 1)]);
-        let plan = plan(ballot(9), &answers([(0, ahead), (1, behind), (2, old)]), 3).unwrap();
+        let plan = plan(ballot(9), &answers([(0, ahead), (1, behind), (2, old)]), 3, BankSet::default()).unwrap();
         assert_eq!((plan.position, plan.source), (Position(7), BankId(0)));
         assert_eq!(plan.events, [(key(2, 4, 0), BankId(0)), (key(2, 4, 2), BankId(1))]);
         assert_eq!(plan.clock, vec![1, 1, 2].into());
@@ -217,28 +238,40 @@ mod tests {
     fn a_journal_that_was_only_fetched_counts_for_the_executed_part_and_not_for_what_is_held() {
         let learner = Stopped { voter: false, ..answer(0, 8, [0, 0, 0], vec![key(1, 30, 2)]) };
         let intact = || answer(2, 7, [3, 2, 2], vec![key(2, 8, 0)]);
-        let plan = plan(ballot(9), &answers([(0, intact()), (1, intact()), (2, learner)]), 3).unwrap();
+        let plan =
+            plan(ballot(9), &answers([(0, intact()), (1, intact()), (2, learner)]), 3, BankSet::default()).unwrap();
         assert_eq!((plan.position, plan.source), (Position(8), BankId(2)));
         assert_eq!(plan.events, [(key(2, 8, 0), BankId(0))]);
     }
 
     #[test]
-    fn who_is_far_behind_stays_outside_unless_there_is_no_majority_without_it() {
+    fn who_is_spare_stays_outside_unless_there_is_no_majority_without_it() {
         let far = LAG_MAX + 10;
         let hash = ChainHash([1; 32]);
         let at = |position| Stopped { position: Position(position), hash, ..answer(2, 1, [1, 0, 0], Vec::new()) };
-        let two = plan(ballot(9), &answers([(0, at(far)), (1, at(far)), (2, at(0))]), 3).unwrap();
-        assert_eq!(two.members, BankSet::all(2));
-        let needed = plan(ballot(9), &answers([(0, at(far)), (2, at(0))]), 3).unwrap();
-        assert!(needed.members.contains(BankId(2)));
+        let all = answers([(0, at(far)), (1, at(far)), (2, at(0))]);
+        assert_eq!(far_behind(&all), BankSet::default().with(BankId(2)));
+        assert_eq!(plan(ballot(9), &all, 3, far_behind(&all)).unwrap().members, BankSet::all(2));
+        let two = answers([(0, at(far)), (2, at(0))]);
+        assert!(plan(ballot(9), &two, 3, far_behind(&two)).unwrap().members.contains(BankId(2)));
+    }
+
+    #[test]
+    fn outsiders_are_those_that_were_not_in_the_latest_view_or_whose_disk_cannot_tell() {
+        let inside = || answer(3, 7, [1, 1, 1], Vec::new());
+        let learner = Stopped { voter: false, ..inside() };
+        let all = answers([(0, inside()), (1, inside()), (2, answer(2, 7, [1, 1, 1], Vec::new())), (3, learner)]);
+        assert_eq!(outsiders(&all), [BankId(2), BankId(3)].into_iter().collect());
+        assert!(outsiders(&answers([(0, blank()), (1, blank())])).is_empty(), "where nothing was nobody is outside");
     }
 
     #[test]
     fn a_copy_that_differs_from_most_is_left_out_and_without_a_majority_nobody_begins() {
         let with = |hash| Stopped { hash: ChainHash([hash; 32]), ..answer(2, 5, [5, 0, 0], Vec::new()) };
-        let outvoted = plan(ballot(9), &answers([(0, with(9)), (1, with(5)), (2, with(5))]), 3).unwrap();
+        let outvoted =
+            plan(ballot(9), &answers([(0, with(9)), (1, with(5)), (2, with(5))]), 3, BankSet::default()).unwrap();
         assert_eq!(outvoted.members, [BankId(1), BankId(2)].into_iter().collect());
-        assert!(plan(ballot(9), &answers([(0, with(9)), (1, with(5))]), 3).is_none());
+        assert!(plan(ballot(9), &answers([(0, with(9)), (1, with(5))]), 3, BankSet::default()).is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Views of several banks in one process, with messages carried by hand.
 
+mod gray;
 mod left_behind;
 mod overtaken;
 mod restarted;
@@ -21,6 +22,10 @@ struct Consortium {
     alive: Vec<bool>,
     /// Pairs that do not hear each other.
     cut: Vec<(BankId, BankId)>,
+    /// Directions in which heartbeats pass and messages do not.
+    blocked: Vec<(BankId, BankId)>,
+    /// Banks whose disk never comes to an end with a plan.
+    stuck: Vec<BankId>,
     /// Banks that are heard, and for which all others are still returning.
     watching: Vec<BankId>,
     /// What each bank's view was installed with.
@@ -77,6 +82,8 @@ impl Consortium {
             views,
             alive: vec![true; banks],
             cut: Vec::new(),
+            blocked: Vec::new(),
+            stuck: Vec::new(),
             watching: Vec::new(),
             installed: vec![Vec::new(); banks],
             journals: vec![Vec::new(); banks],
@@ -116,8 +123,9 @@ impl Consortium {
                 None
             }
             Effect::Journal(JournalInput::Promise(frozen)) => Some(ViewInput::Frozen(frozen)),
+            Effect::Journal(JournalInput::Prepare { .. }) if self.stuck.contains(&bank) => None,
             Effect::Journal(JournalInput::Prepare { prepared, .. }) => Some(ViewInput::Prepared(prepared.ballot)),
-            Effect::Journal(JournalInput::Read { to, after }) => {
+            Effect::Journal(JournalInput::Read { to, after, .. }) => {
                 let later = |entry: &&JournalEntry| entry.position > after;
                 let entries = self.journals[index].iter().filter(later).take(2).cloned().collect();
                 let before = self.journals[index].iter().find(|entry| entry.position == after).map(|entry| entry.hash);
@@ -180,7 +188,7 @@ impl Consortium {
                 self.give(bank, ViewInput::Tick);
             }
             while let Some((from, to, message)) = self.network.pop_front() {
-                if self.hears(from, to) && !lose(to, &message) {
+                if self.hears(from, to) && !self.blocked.contains(&(from, to)) && !lose(to, &message) {
                     self.give(to, ViewInput::Message(from, message));
                 }
             }

@@ -418,13 +418,14 @@ impl Store for SqliteStore {
         self.commit(|writer| changes.iter().try_for_each(|change| writer.write(change)))
     }
 
-    fn executed_after(&mut self, after: Position) -> Result<Vec<JournalEntry>, StoreError> {
+    fn executed_after(&mut self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        let most = bytes.min(PIECE_BYTES_MAX);
         let mut bytes = 0;
         let mut entries = Vec::new();
         self.each_executed(after, &mut |entry| {
             bytes += entry.held.event.wire().get().len();
             entries.push(entry);
-            Ok(entries.len() < PIECE_EVENTS_MAX && bytes < PIECE_BYTES_MAX)
+            Ok(entries.len() < PIECE_EVENTS_MAX && bytes < most)
         })?;
         Ok(entries)
     }
