@@ -61,6 +61,7 @@ pub(crate) async fn place(
         Err(_) => Err(Refused::unknown_outcome()),
         Ok(Err(_)) => Err(Refused::unknown_outcome()),
         Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::cut_off()),
+        Ok(Ok(Reply::NotTaken(NotTaken::Outside))) => Err(Refused::outside()),
         Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::stopping()),
         Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::overloaded()),
         Ok(Ok(Reply::Executed(executed))) => Ok(executed),

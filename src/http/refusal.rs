@@ -81,6 +81,14 @@ impl Refused {
         )
     }
 
+    /// Never stamped: other banks act in a view without this one.
+    pub(super) fn outside() -> Self {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Este banco está fora da visão em vigor; o pedido não foi aceito e não terá efeito. Use outro banco",
+        )
+    }
+
     /// A peer's message that the laboratory does not let through.
     pub(super) fn cut_in_laboratory() -> Self {
         Refused::new(StatusCode::SERVICE_UNAVAILABLE, crate::actors::laboratory::CUT)

@@ -33,6 +33,8 @@ pub(super) async fn ready(bank: web::Data<Bank>) -> Result<HttpResponse, Refused
         Ok(HttpResponse::Ok().json(Said { descript: "ready" }))
     } else if view.draining {
         Err(Refused::stopping())
+    } else if view.reach == Reach::Outside {
+        Err(Refused::outside())
     } else {
         Err(Refused::cut_off())
     }

@@ -104,8 +104,8 @@ impl Clock {
             ClockInput::Install(installed) => self.install(installed, now, out),
             ClockInput::Reach(reach) => {
                 self.reach = reach;
-                if reach == Reach::Minority {
-                    self.refuse_all(NotTaken::CutOff, out);
+                if let Some(why) = self.why_hopeless() {
+                    self.refuse_all(why, out);
                 }
             }
             ClockInput::Drain => {
@@ -120,12 +120,21 @@ impl Clock {
     fn submit(&mut self, request: RawRequest, now: Millis, out: &mut Vec<Effect>) {
         if self.draining {
             out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::Stopping)));
-        } else if self.reach == Reach::Minority {
-            out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::CutOff)));
+        } else if let Some(why) = self.why_hopeless() {
+            out.push(Effect::Reply(request.id, Reply::NotTaken(why)));
         } else if self.queue.len() >= QUEUE_MAX {
             out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::Overloaded)));
         } else {
             self.queue.push_back(Waiting { deadline: now + STAMP_WAIT_MS, request, again: false });
+        }
+    }
+
+    /// Why no request need wait for a view: none that includes this bank is about to begin.
+    fn why_hopeless(&self) -> Option<NotTaken> {
+        match self.reach {
+            Reach::Members | Reach::Majority => None,
+            Reach::Outside => Some(NotTaken::Outside),
+            Reach::Minority => Some(NotTaken::CutOff),
         }
     }
 
@@ -310,6 +319,17 @@ mod tests {
         let waits = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("b"))];
         assert!(give(&mut clock, waits, 0).is_empty());
         assert!(cut_off(&give(&mut clock, vec![ClockInput::Reach(Reach::Minority)], 0)));
+    }
+
+    #[test]
+    fn a_bank_without_which_others_act_refuses_at_once_what_waits_and_what_comes() {
+        let mut clock = Clock::new(BankId(0), 3);
+        give(&mut clock, vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))], 0);
+        let out = give(&mut clock, vec![ClockInput::Reach(Reach::Outside), ClockInput::Submit(request("b"))], 0);
+        let outside = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Outside)));
+        assert_eq!(out.iter().filter(|effect| outside(effect)).count(), 2);
+        let let_in = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("c"))];
+        assert!(give(&mut clock, let_in, 0).is_empty(), "a view change is under way that includes it");
     }
 
     #[test]

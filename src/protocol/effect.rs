@@ -80,6 +80,8 @@ pub enum Reach {
     Members,
     /// A majority answers: a view will soon be in force, and requests may wait for it.
     Majority,
+    /// Others act in a view without this bank, which catches up or must not take part: requests are refused at once.
+    Outside,
     /// Fewer: requests are refused at once.
     Minority,
 }
@@ -587,6 +589,8 @@ pub enum Reply {
 pub enum NotTaken {
     /// No majority can be reached, or no view came to stand in time.
     CutOff,
+    /// Others act in a view without this bank.
+    Outside,
     /// The node is stopping.
     Stopping,
     /// Too many requests wait already.

@@ -82,6 +82,9 @@ impl fmt::Display for Notice {
             Notice::NotReady(Reach::Minority) => {
                 f.write_str("isolado da maioria: leituras seguem, escritas recebem 503")
             }
+            Notice::NotReady(Reach::Outside) => {
+                f.write_str("fora da visão em vigor: leituras seguem, escritas recebem 503 até a entrada no consórcio")
+            }
             Notice::NotReady(_) => f.write_str("escritas aguardam a troca de visão"),
             Notice::PeerUp(bank) => write!(f, "banco {bank} responde"),
             Notice::PeerDown(bank, cause) => write!(f, "banco {bank} não responde ({cause})"),

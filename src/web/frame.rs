@@ -7,6 +7,7 @@ use super::session::customer;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::http::Bank;
 use crate::ledger::UserName;
+use crate::protocol::effect::Reach;
 use crate::protocol::ids::BankId;
 
 /// What `templates/layout.html` needs to know.
@@ -17,6 +18,8 @@ pub(crate) struct Frame {
     pub(crate) customer: Option<UserName>,
     /// Whether the bank takes writes.
     pub(crate) ready: bool,
+    /// Whether other banks act without this one.
+    pub(crate) outside: bool,
     /// Whether the bank is about to stop.
     pub(crate) stopping: bool,
     /// The banks that take no part now; empty while this one takes none itself.
@@ -44,6 +47,7 @@ impl Frame {
             bank_name: bank.config.nodes[bank.me.index()].name.clone(),
             customer,
             ready: view.as_ref().is_some_and(|view| view.ready),
+            outside: view.as_ref().is_some_and(|view| view.reach == Reach::Outside),
             stopping: view.is_none_or(|view| view.draining),
             absent,
             here: here.to_owned(),

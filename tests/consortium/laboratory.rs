@@ -6,6 +6,7 @@ use netbanking::wire;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::customer::{Http, cpf, registration};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -69,6 +70,29 @@ async fn a_cut_link_is_noticed_on_both_sides_as_a_broken_one_and_heals() {
     until(&cluster, 1, |told| !up(told, 0) && up(told, 2)).await;
     turn(&cluster, 0, "ligacao", "banco=1&estado=healed").await;
     cluster.wait_members(&[0, 1, 2]).await;
+}
+
+#[actix_rt::test]
+async fn a_bank_without_which_the_others_act_refuses_each_write_at_once_and_says_why() {
+    let cluster = Cluster::start_laboratory(3).await;
+    turn(&cluster, 0, "ligacao", "banco=2&estado=cut").await;
+    cluster.wait_members(&[0, 1]).await;
+    let deadline = Instant::now() + PATIENCE;
+    while cluster.status(2).await["reach"] != "outside" {
+        assert!(Instant::now() < deadline, "{}", cluster.status(2).await);
+        actix_rt::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (http, url) = (Http::new(), cluster.url(2, "/register-customer"));
+    let newcomer = registration("ana", &cpf(1));
+    let asked = Instant::now();
+    let answer = http.post(&url, &newcomer).await;
+    let took = asked.elapsed();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.descript().contains("fora da visão em vigor"), "{answer:?}");
+    assert!(took < Duration::from_millis(1_500), "it was held for {took:?}");
+    turn(&cluster, 0, "ligacao", "banco=2&estado=healed").await;
+    cluster.wait_members(&[0, 1, 2]).await;
+    assert_eq!(http.post(&url, &newcomer).await.status, 200);
 }
 
 #[actix_rt::test]

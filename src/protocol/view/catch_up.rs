@@ -101,7 +101,7 @@ impl View {
     }
 
     /// Whether the bank is outside while others act.
-    fn is_left_out(&self) -> bool {
+    pub(super) fn is_left_out(&self) -> bool {
         let latest = self.acting().iter().filter_map(|bank| self.active_of(*bank)).max();
         match self.phase {
             Phase::Outside => latest.is_some(),

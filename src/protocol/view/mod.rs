@@ -417,8 +417,10 @@ impl View {
         let here = |bank: BankId| !matches!(self.standings[bank.index()], Standing::Away(_));
         let reach = match self.active() {
             Some((_, members)) if members.iter().all(|bank| bank == self.me || here(bank)) => Reach::Members,
-            _ if self.phase != Phase::Diverged && self.heard().len() >= majority(self.banks) => Reach::Majority,
-            _ => Reach::Minority,
+            _ if self.phase == Phase::Diverged => Reach::Outside,
+            _ if self.heard().len() < majority(self.banks) => Reach::Minority,
+            None if self.is_left_out() => Reach::Outside,
+            _ => Reach::Majority,
         };
         if reach == self.reach {
             return;
@@ -427,7 +429,7 @@ impl View {
         out.push(Effect::Clock(ClockInput::Reach(reach)));
         match self.active().filter(|_| reach == Reach::Members) {
             Some((ballot, members)) => out.push(Effect::Notice(Notice::Ready(ballot, members))),
-            None if before == Reach::Members || reach == Reach::Minority => {
+            None if before == Reach::Members || matches!(reach, Reach::Minority | Reach::Outside) => {
                 out.push(Effect::Notice(Notice::NotReady(reach)));
             }
             None => {}

@@ -421,6 +421,7 @@ fn a_bank_cut_off_from_one_other_only_leaves_a_circle_in_which_all_hear_each_oth
     let installed = consortium.installed[0].len();
     consortium.run(200);
     assert_eq!(consortium.installed[0].len(), installed, "the bank outside disturbs nobody");
+    assert_eq!(consortium.views[2].reach(), Reach::Outside, "no write need wait for a view there");
     consortium.cut.clear();
     consortium.run(30);
     consortium.assert_in_force(&[0, 1, 2]);
