@@ -1,7 +1,9 @@
 //! Owns the heartbeat monitor: asks every peer for a sign of life over a connection kept open, and answers theirs.
 //!
 //! It lives on a thread of its own, so that work elsewhere delays no ping. What it answers comes from the view's
-//! actor, so that a node that hangs is noticed although its kernel still accepts connections. One JSON text a line:
+//! actor, so that a node that hangs is noticed although its kernel still accepts connections. A read that wants to be
+//! proved fresh has all banks asked at once; while a question is under way reads gather for the next. One JSON text a
+//! line:
 //!
 //! ```text
 //! ▶ {"bank":0,"secret":"…","protocol":2,"settings":{"check_digits":false,…}}
@@ -10,26 +12,32 @@
 //! ◀ {"pong":17,"wall_ms":1795651200000,"active":{"round":3,"coordinator":0},"promised":{…},…,"hears":[0,1,2]}
 //! ```
 //!
-//! Here: the asking side. `answers` is the other, `door` says who may be connected there, `lines` what travels.
+//! Here: the asking side. `answers` is the other, `door` says who may be connected there, `lines` what travels, `proofs`
+//! what reads wait for.
 
 mod answers;
 mod door;
 mod lines;
+mod proofs;
 
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 pub use self::answers::{Answering, answer_pings};
 use self::door::Repeats;
 use self::lines::{HELLO_BYTES_MAX, Hello, LINE_BYTES_MAX, Lines, Ping, Pong, Welcome, hear, say};
+pub use self::proofs::Prove;
+use self::proofs::{Acts, Proofs, ask_myself};
 use super::laboratory::{self, Laboratory};
 use super::routes::{Post, Wire};
 use super::time::{Monotonic, TICK_MS};
 use crate::config::{HeartbeatTimes, Settings};
-use crate::protocol::effect::{Answered, HeartbeatInput};
+use crate::protocol::confirmation::{ConfirmationInput, ReadNumber};
+use crate::protocol::effect::{Answered, HeartbeatInput, PeerReport};
 use crate::protocol::heartbeat::{Heartbeat, Patience};
 use crate::protocol::ids::BankId;
 use crate::wire::PROTOCOL_VERSION;
@@ -57,12 +65,13 @@ pub struct PeerAddress {
     pub address: String,
 }
 
-/// The actor around [`Heartbeat`].
+/// The actor around [`Heartbeat`], and around the proofs of reads.
 pub struct HeartbeatActor {
     introduction: Introduction,
     times: HeartbeatTimes,
     peers: Vec<PeerAddress>,
     heartbeat: Heartbeat,
+    proofs: Proofs,
     time: Monotonic,
     laboratory: Option<Laboratory>,
     post: Post,
@@ -80,7 +89,8 @@ impl HeartbeatActor {
     ) -> Self {
         let patience = Patience { failure_after: times.failure_after_ms, rejoin_after: times.rejoin_after_ms };
         let heartbeat = Heartbeat::new(peers.len() + 1, patience);
-        HeartbeatActor { introduction, times, peers, heartbeat, time, laboratory, post: Post::default() }
+        let proofs = Proofs::new(introduction.me, peers.len() + 1);
+        HeartbeatActor { introduction, times, peers, heartbeat, proofs, time, laboratory, post: Post::default() }
     }
 }
 
@@ -101,6 +111,8 @@ impl Handler<Wire> for HeartbeatActor {
     type Result = ();
 
     fn handle(&mut self, Wire(routes): Wire, context: &mut Self::Context) {
+        let asked = self.proofs.asked();
+        actix_rt::spawn(ask_myself(self.introduction.me, routes.view.clone(), context.address(), asked));
         self.post.wire(routes);
         for peer in self.peers.clone() {
             let laboratory = self.laboratory.clone();
@@ -109,6 +121,7 @@ impl Handler<Wire> for HeartbeatActor {
                 introduction: self.introduction.clone(),
                 times: self.times,
                 monitor: context.address(),
+                reads: self.proofs.asked(),
                 time: self.time,
             };
             actix_rt::spawn(asking.watch(laboratory));
@@ -122,6 +135,11 @@ impl Handler<HeartbeatInput> for HeartbeatActor {
     fn handle(&mut self, input: HeartbeatInput, _: &mut Self::Context) {
         self.heartbeat.handle(input, self.time.now(), &mut self.post.out);
         self.post.deliver();
+        match input {
+            HeartbeatInput::Lost(bank) => self.proofs.confirm(ConfirmationInput::Lost(bank), self.time.now()),
+            HeartbeatInput::Tick => self.proofs.confirm(ConfirmationInput::Tick, self.time.now()),
+            _ => {}
+        }
     }
 }
 
@@ -131,12 +149,14 @@ struct Asking {
     introduction: Introduction,
     times: HeartbeatTimes,
     monitor: Addr<HeartbeatActor>,
+    /// The last read that waits for an answer.
+    reads: watch::Receiver<ReadNumber>,
     time: Monotonic,
 }
 
 impl Asking {
     /// Keeps asking for a sign of life.
-    async fn watch(self, laboratory: Option<Laboratory>) {
+    async fn watch(mut self, laboratory: Option<Laboratory>) {
         let mut said = Repeats::default();
         loop {
             let began = self.time.now();
@@ -161,7 +181,7 @@ impl Asking {
     }
 
     /// One connection's life; answers why the peer refused it.
-    async fn converse(&self) -> std::io::Result<String> {
+    async fn converse(&mut self) -> std::io::Result<String> {
         let patience = Duration::from_millis(self.times.failure_after_ms);
         let stream = actix_rt::time::timeout(patience, TcpStream::connect(&self.peer.address)).await??;
         stream.set_nodelay(true)?;
@@ -169,20 +189,28 @@ impl Asking {
         if let Welcome::Refused(why) = actix_rt::time::timeout(patience, self.introduce(&mut lines)).await?? {
             return Ok(why);
         }
+        let mut told = None;
         for ping in 0.. {
-            let asked = Instant::now();
+            let (asked, through) = (Instant::now(), *self.reads.borrow_and_update());
             say(&mut lines, &Ping { ping }).await?;
             let pong: Pong = actix_rt::time::timeout(patience, hear(&mut lines, LINE_BYTES_MAX)).await??;
             if pong.pong != ping {
                 break;
             }
             let round_trip = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let answered = Answered { round_trip, wall_ms: pong.wall_ms };
-            self.monitor.do_send(HeartbeatInput::Heard(self.peer.bank, pong.report, answered));
+            let (bank, active) = (self.peer.bank, pong.report.active);
+            self.monitor.do_send(Acts(ConfirmationInput::Answered { bank, through, active, round_trip }));
             // While the peer is in no view things change fast.
             let interval_ms = self.times.interval_ms;
-            let pause_ms = if pong.report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };
-            actix_rt::time::sleep(Duration::from_millis(pause_ms)).await;
+            let pause = Duration::from_millis(if active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) });
+            if is_news(&mut told, pong.report, pause) {
+                let answered = Answered { round_trip, wall_ms: pong.wall_ms };
+                self.monitor.do_send(HeartbeatInput::Heard(bank, pong.report, answered));
+            }
+            tokio::select! {
+                changed = self.reads.changed() => changed.map_err(std::io::Error::other)?,
+                () = actix_rt::time::sleep(pause) => {}
+            }
         }
         Ok("resposta fora de ordem".into())
     }
@@ -192,4 +220,13 @@ impl Asking {
         say(lines, &Hello { bank: me, secret, protocol: PROTOCOL_VERSION, settings }).await?;
         hear(lines, HELLO_BYTES_MAX).await
     }
+}
+
+/// However often reads ask, a sign of life is told about as often as without them, and at once when it says something new.
+fn is_news(told: &mut Option<(Instant, PeerReport)>, report: PeerReport, pause: Duration) -> bool {
+    let is_old = told.is_some_and(|(when, before)| before == report && when.elapsed() < pause / 2);
+    if !is_old {
+        *told = Some((Instant::now(), report));
+    }
+    !is_old
 }

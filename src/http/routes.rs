@@ -7,7 +7,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
-use super::freshness::mark_if_stale;
+use super::freshness::{mark_figures, mark_unless_fresh};
 use super::refusal::Refused;
 use super::{Bank, accounts, customers, operations, peers, status};
 
@@ -33,8 +33,8 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(at("/ready").get(status::ready))
         .service(at("/status").get(status::status))
         .service(at("/register-customer").post(customers::register))
-        // Browsers send no body with GET, so the seed's route is there for both.
-        .service(at("/login").get(customers::login).post(customers::login))
+        // Browsers send no body with GET, so the seed's route is there for both. Its answer has balances.
+        .service(at("/login").wrap(from_fn(mark_figures)).get(customers::login).post(customers::login))
         .service(at("/logout").post(customers::logout))
         .service(read("/accounts_user/{user_name}").get(accounts::list).post(accounts::open))
         .service(at("/create_account").post(accounts::open))
@@ -69,7 +69,7 @@ fn read(
         InitError = (),
     >,
 > {
-    at(path).wrap(from_fn(mark_if_stale))
+    at(path).wrap(from_fn(mark_unless_fresh))
 }
 
 async fn no_such_route() -> Result<HttpResponse, Refused> {

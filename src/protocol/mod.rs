@@ -15,7 +15,7 @@
 //! - [`ids`], [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the total order.
 //! - [`clock`] stamps, [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes, [`checks`] finds
 //!   agreement, [`outbox`] sends until it is acknowledged.
-//! - [`heartbeat`] knows who answers, [`view`] who acts together.
+//! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads here are fresh.
 //! - [`snapshot`]: the ledger as a whole on its way to a bank that lacks too much of the journal.
 //! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they tell people.
 //!
@@ -23,6 +23,7 @@
 
 pub mod checks;
 pub mod clock;
+pub mod confirmation;
 pub mod effect;
 pub mod event;
 pub mod executor;

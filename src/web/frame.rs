@@ -1,11 +1,11 @@
 //! What surrounds every page: which bank this is, who is logged in, and whether the bank can do its work now.
 
-use actix_web::HttpRequest;
+use actix_web::{HttpMessage, HttpRequest};
 
 use super::assets;
 use super::session::customer;
 use crate::actors::view::{ViewState, ViewStatus};
-use crate::http::Bank;
+use crate::http::{Bank, Freshness, is_fresh};
 use crate::ledger::UserName;
 use crate::protocol::effect::Reach;
 use crate::protocol::ids::BankId;
@@ -22,6 +22,8 @@ pub(crate) struct Frame {
     pub(crate) outside: bool,
     /// Whether the bank is about to stop.
     pub(crate) stopping: bool,
+    /// Whether what the page shows is the latest.
+    pub(crate) fresh: bool,
     /// The banks that take no part now; empty while this one takes none itself.
     pub(crate) absent: Vec<BankId>,
     /// Their names, for people.
@@ -34,11 +36,18 @@ impl Frame {
     /// The frame of a page that answers this request.
     pub(crate) async fn of(bank: &Bank, request: &HttpRequest) -> Frame {
         let customer = customer(bank, request).await;
-        Frame::for_customer(bank, request.path(), customer).await
+        // Pages without figures have none that could be old.
+        let fresh = request.extensions().get::<Freshness>().is_none_or(|freshness| freshness.is_proved);
+        Frame::with(bank, request.path(), customer, fresh).await
     }
 
-    /// The frame for somebody who has just logged in or out.
+    /// The frame for somebody who has just logged in or out, or sends a form; what the page shows is read after this.
     pub(crate) async fn for_customer(bank: &Bank, here: &str, customer: Option<UserName>) -> Frame {
+        let fresh = is_fresh(bank).await;
+        Frame::with(bank, here, customer, fresh).await
+    }
+
+    async fn with(bank: &Bank, here: &str, customer: Option<UserName>, fresh: bool) -> Frame {
         let view = bank.actors.routes.view.send(ViewStatus).await.ok();
         let absent = view.as_ref().map(|view| absent(bank, view)).unwrap_or_default();
         let name = |of: &BankId| bank.config.nodes[of.index()].name.clone();
@@ -49,6 +58,7 @@ impl Frame {
             ready: view.as_ref().is_some_and(|view| view.ready),
             outside: view.as_ref().is_some_and(|view| view.reach == Reach::Outside),
             stopping: view.is_none_or(|view| view.draining),
+            fresh,
             absent,
             here: here.to_owned(),
         }

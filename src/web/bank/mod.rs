@@ -22,33 +22,44 @@ mod trial;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Payload, ServiceConfig, get, post};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::middleware::from_fn;
+use actix_web::web::{Payload, ServiceConfig, get, post, resource};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, guard};
 use askama::Template;
 
 use self::form::Form;
 use super::frame::Frame;
 use super::{page, session};
-use crate::http::{Bank, Refused};
+use crate::http::{Bank, Refused, mark_figures};
 use crate::ledger::UserName;
 
 /// The pages' routes.
 pub(super) fn configure(app: &mut ServiceConfig) {
-    app.route("/", get().to(overview::show))
-        .route("/entrar", get().to(entry::login_form))
+    figures(app, "/", overview::show);
+    app.route("/entrar", get().to(entry::login_form))
         .route("/entrar", post().to(entry::login))
         .route("/sair", post().to(entry::logout))
         .route("/cadastro", get().to(entry::register_form))
         .route("/cadastro", post().to(entry::register))
         .route("/contas/nova", get().to(opening::form))
         .route("/contas/nova", post().to(opening::open))
-        .route("/contas/{account}", get().to(statement::show))
-        .route("/contas/{account}/extrato.csv", get().to(export::csv))
-        .route("/contas/{account}/extrato.ofx", get().to(export::ofx))
         .route("/pacote", get().to(package::empty))
         .route("/pacote", post().to(package::act))
-        .route("/pacote/destinatario", get().to(recipient::find))
-        .route("/cobranca", get().to(charge::show));
+        .route("/pacote/destinatario", get().to(recipient::find));
+    figures(app, "/contas/{account}", statement::show);
+    figures(app, "/contas/{account}/extrato.csv", export::csv);
+    figures(app, "/contas/{account}/extrato.ofx", export::ofx);
+    figures(app, "/cobranca", charge::show);
+}
+
+/// A page that shows what the ledger holds, and says so when that may be old.
+fn figures<F, A>(app: &mut ServiceConfig, path: &str, show: F)
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    app.service(resource(path).guard(guard::Get()).wrap(from_fn(mark_figures)).route(get().to(show)));
 }
 
 /// What a page handler comes to.

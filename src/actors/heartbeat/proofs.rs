@@ -1,0 +1,101 @@
+//! Reads that want to be proved fresh: they wait here while all banks are asked anew, this one's own view among them.
+
+use std::collections::VecDeque;
+
+use actix::{Addr, Context, Handler, Message, MessageResult};
+use tokio::sync::{oneshot, watch};
+
+use super::HeartbeatActor;
+use crate::actors::view::{Report, ViewActor};
+use crate::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber, Verdict};
+use crate::protocol::effect::{Millis, PeerReport};
+use crate::protocol::ids::BankId;
+
+/// The reads that wait for their proof.
+pub(super) struct Proofs {
+    confirmation: Confirmation,
+    verdicts: Vec<Verdict>,
+    /// In their order.
+    readers: VecDeque<(ReadNumber, oneshot::Sender<bool>)>,
+    /// The last read that is to be proved: those who ask the banks wait for it to change.
+    asked: watch::Sender<ReadNumber>,
+}
+
+impl Proofs {
+    pub(super) fn new(me: BankId, banks: usize) -> Self {
+        let (asked, _) = watch::channel(0);
+        Proofs { confirmation: Confirmation::new(me, banks), verdicts: Vec::new(), readers: VecDeque::new(), asked }
+    }
+
+    /// What those who ask the banks look at: whatever number it has when a question leaves, the answer proves.
+    pub(super) fn asked(&self) -> watch::Receiver<ReadNumber> {
+        self.asked.subscribe()
+    }
+
+    pub(super) fn confirm(&mut self, input: ConfirmationInput, now: Millis) {
+        self.confirmation.handle(input, now, &mut self.verdicts);
+        self.hand_out();
+    }
+
+    fn prove(&mut self, now: Millis) -> oneshot::Receiver<bool> {
+        let (reader, verdict) = oneshot::channel();
+        let number = self.confirmation.ask(now, &mut self.verdicts);
+        self.readers.push_back((number, reader));
+        self.asked.send_replace(number);
+        self.hand_out();
+        verdict
+    }
+
+    fn hand_out(&mut self) {
+        for Verdict { read, fresh } in self.verdicts.drain(..) {
+            let (number, reader) = self.readers.pop_front().expect("a read has one verdict");
+            assert_eq!(number, read, "verdicts come in the order of the reads");
+            // Whoever gave up waiting needs no verdict.
+            let _ = reader.send(fresh);
+        }
+    }
+}
+
+/// A bank has said in which view it acts.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Acts(pub(super) ConfirmationInput);
+
+impl Handler<Acts> for HeartbeatActor {
+    type Result = ();
+
+    fn handle(&mut self, Acts(input): Acts, _: &mut Context<Self>) {
+        self.proofs.confirm(input, self.time.now());
+    }
+}
+
+/// A read wants proof that it shows all that was answered anywhere before now; what comes is whether it does. To be
+/// asked before the ledger is read.
+#[derive(Message)]
+#[rtype(result = "oneshot::Receiver<bool>")]
+pub struct Prove;
+
+impl Handler<Prove> for HeartbeatActor {
+    type Result = MessageResult<Prove>;
+
+    fn handle(&mut self, _: Prove, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.proofs.prove(self.time.now()))
+    }
+}
+
+/// Asks this bank's own view like any other's, whenever a read wants to know.
+pub(super) async fn ask_myself(
+    me: BankId,
+    view: Addr<ViewActor>,
+    monitor: Addr<HeartbeatActor>,
+    mut asked: watch::Receiver<ReadNumber>,
+) {
+    loop {
+        let through = *asked.borrow_and_update();
+        let Ok(PeerReport { active, .. }) = view.send(Report).await else { return };
+        monitor.do_send(Acts(ConfirmationInput::Answered { bank: me, through, active, round_trip: 0 }));
+        if asked.changed().await.is_err() {
+            return;
+        }
+    }
+}
