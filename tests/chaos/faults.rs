@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::consortium::Consortium;
 use crate::customers::random::Random;
-use crate::links::Passage;
+use crate::links::{Passage, Port};
 
 /// Longest SIGSTOP.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     Split(Vec<usize>),
     /// Every chunk to and from a bank takes a while.
     Slow(usize, Duration),
+    /// One bank gets no word through to another at one port, and no answer; at the other port, and the other way, it does.
+    Port(usize, usize, Port),
     FullDisk(usize),
     /// SIGKILL, and a new start with an empty folder.
     Wipe(usize),
@@ -60,6 +62,8 @@ impl Fault {
             Fault::Deaf(_) => "deaf",
             Fault::Split(_) => "split",
             Fault::Slow(..) => "slow links",
+            Fault::Port(_, _, Port::Http) => "requests blocked",
+            Fault::Port(..) => "heartbeats blocked",
             Fault::FullDisk(_) => "full disk",
             Fault::Wipe(_) => "wiped disk",
         }
@@ -70,7 +74,8 @@ impl Fault {
         let bank = random.below(banks);
         let other = (bank + 1 + random.below(banks - 1)) % banks;
         let cut = if random.below(2) == 0 { Passage::Held } else { Passage::Closed };
-        match random.below(24) {
+        let port = if random.below(2) == 0 { Port::Http } else { Port::Heartbeat };
+        match random.below(27) {
             0..4 => Fault::Kill(vec![bank]),
             4..6 => Fault::Kill(several(banks, random)),
             6 => Fault::Kill((0..banks).collect()),
@@ -83,6 +88,7 @@ impl Fault {
             17 => Fault::Deaf(bank),
             18 => Fault::Split(several(banks, random)),
             19 => Fault::Slow(bank, Duration::from_millis(20 + random.below(300) as u64)),
+            24..27 => Fault::Port(bank, other, port),
             20..22 => consortium.small_disk().map_or(Fault::Kill(vec![bank]), Fault::FullDisk),
             _ => Fault::Wipe(bank),
         }
@@ -189,6 +195,11 @@ async fn happen(consortium: &Consortium, fault: &Fault, lasts: Duration, mut ran
             consortium.set_all(*bank, Passage::Slow(*delay), Passage::Slow(*delay));
             actix_rt::time::sleep(lasts).await;
             consortium.set_all(*bank, Passage::Open, Passage::Open);
+        }
+        Fault::Port(from, to, port) => {
+            links.set_calls(*from, *to, *port, Passage::Held);
+            actix_rt::time::sleep(lasts).await;
+            links.set_calls(*from, *to, *port, Passage::Open);
         }
         Fault::FullDisk(bank) => {
             consortium.fill_disk(*bank).await;

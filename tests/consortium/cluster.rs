@@ -12,6 +12,12 @@ use netbanking::wire;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use self::links::{Front, Links, Port};
+
+#[path = "../chaos/links.rs"]
+#[allow(dead_code)] // Chaos uses more of it.
+pub(crate) mod links;
+
 /// What the banks of the tests prove themselves with.
 pub(crate) const SECRET: &str = "the secret of the test consortium";
 /// How long a consortium may take to become ready, and a process to end.
@@ -27,7 +33,14 @@ pub(crate) struct Cluster {
     customer_auth: String,
     processes: RefCell<Vec<Option<Child>>>,
     ports: Vec<(u16, u16)>,
+    /// Proxies between the banks, where a test wants them.
+    links: Option<Links>,
     _turn: MutexGuard<'static, ()>,
+}
+
+/// Where a bank listens that is behind links; they have 127.0.0.1.
+fn own_address(bank: usize) -> String {
+    format!("127.0.1.{}", bank + 1)
 }
 
 fn free_port() -> u16 {
@@ -46,8 +59,8 @@ impl Cluster {
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let customer_auth = customer_auth.to_owned();
         let folder = tempfile::tempdir().unwrap();
-        let mut cluster =
-            Cluster { folder, customer_auth, processes: RefCell::default(), ports: Vec::new(), _turn: turn };
+        let (processes, ports, links) = (RefCell::default(), Vec::new(), None);
+        let mut cluster = Cluster { folder, customer_auth, processes, ports, links, _turn: turn };
         (0..banks).for_each(|_| cluster.add_bank());
         cluster
     }
@@ -70,6 +83,27 @@ impl Cluster {
         let cluster = Cluster::prepare(banks, customer_auth);
         cluster.start_all().await;
         cluster
+    }
+
+    /// Starts a consortium with proxies between the banks, past which customers go, and waits until each takes writes.
+    pub(crate) async fn start_behind_links(banks: usize) -> Cluster {
+        let mut cluster = Cluster::prepare(banks, "sessions");
+        let fronts = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| {
+            [(Port::Http, *port), (Port::Heartbeat, *heartbeat_port)].map(|(kind, port)| Front {
+                bank,
+                port: kind,
+                at: format!("127.0.0.1:{port}"),
+                leads_to: format!("{}:{port}", own_address(bank)),
+            })
+        };
+        let fronts = cluster.ports.iter().enumerate().flat_map(fronts).collect();
+        cluster.links = Some(Links::start(banks, fronts));
+        cluster.start_all().await;
+        cluster
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        self.links.as_ref().unwrap()
     }
 
     /// Starts a consortium with a laboratory and waits until all its banks take writes.
@@ -110,8 +144,11 @@ impl Cluster {
     }
 
     fn spawn(&self, bank: usize, nodes_json: &Path, log: impl Into<Stdio>) {
+        let listen = self.links.as_ref().map(|_| ["--listen".to_owned(), own_address(bank)]);
         let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
-            .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--nodes"])
+            .args(["node", "--stop-with-stdin", "--bank", &bank.to_string()])
+            .args(listen.into_iter().flatten())
+            .arg("--nodes")
             .arg(nodes_json)
             .arg("--data")
             .arg(self.data(bank))
@@ -159,7 +196,8 @@ impl Cluster {
     }
 
     pub(crate) fn url(&self, bank: usize, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.ports[bank].0)
+        let host = self.links.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |_| own_address(bank));
+        format!("http://{host}:{}{path}", self.ports[bank].0)
     }
 
     pub(crate) fn ports(&self, bank: usize) -> (u16, u16) {

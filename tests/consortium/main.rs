@@ -9,6 +9,7 @@ mod customer;
 #[path = "../customers/mod.rs"]
 mod customers;
 mod durability;
+mod fresh_reads;
 mod gray;
 mod heartbeat_port;
 mod laboratory;
