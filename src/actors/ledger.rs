@@ -1,6 +1,10 @@
 //! Owns this bank's copy of the ledger.
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use tokio::sync::oneshot;
 
 use super::routes::{Post, Wire};
 use super::time::Monotonic;
@@ -8,7 +12,10 @@ use super::watch::{Recorder, TakeFacts};
 use crate::ledger::Book;
 use crate::protocol::effect::{ExecutedEvent, LedgerInput};
 use crate::protocol::executor::Executor;
-use crate::protocol::ids::BankId;
+use crate::protocol::ids::{BankId, Position};
+
+/// How often those who gave up waiting are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 impl Message for LedgerInput {
     type Result = ();
@@ -19,6 +26,8 @@ pub struct LedgerActor {
     me: BankId,
     executor: Executor,
     recorder: Recorder,
+    /// Reads that wait until the ledger has executed through a position.
+    waiting: BTreeMap<Position, Vec<oneshot::Sender<()>>>,
     post: Post,
 }
 
@@ -26,7 +35,25 @@ impl LedgerActor {
     /// An actor that waits to be wired.
     #[must_use]
     pub fn new(me: BankId, executor: Executor, time: Monotonic) -> Self {
-        LedgerActor { me, executor, recorder: Recorder::new(time), post: Post::default() }
+        LedgerActor { me, executor, recorder: Recorder::new(time), waiting: BTreeMap::new(), post: Post::default() }
+    }
+
+    /// Tells those who wait that the ledger has come so far, be it by execution, by replay or by a snapshot.
+    fn tell_reached(&mut self) {
+        let position = self.executor.book().position();
+        while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() <= position) {
+            for reader in first.remove() {
+                // Whoever gave up waiting needs no word.
+                let _ = reader.send(());
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.waiting.retain(|_, readers| {
+            readers.retain(|reader| !reader.is_closed());
+            !readers.is_empty()
+        });
     }
 
     /// One line per event, the same at every bank but for the first word: the order can be followed in the logs.
@@ -50,6 +77,10 @@ impl LedgerActor {
 
 impl Actor for LedgerActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(SWEEP_EVERY, |actor, _| actor.sweep());
+    }
 }
 
 impl Handler<Wire> for LedgerActor {
@@ -68,7 +99,24 @@ impl Handler<LedgerInput> for LedgerActor {
         // Noted before anybody can act on it, told at leisure.
         executed.iter().for_each(|event| self.recorder.executed(event));
         self.post.deliver();
+        self.tell_reached();
         executed.iter().for_each(|event| self.log(event));
+    }
+}
+
+/// A read wants to see everything through a position; what comes is that the ledger has executed so far.
+#[derive(Message)]
+#[rtype(result = "oneshot::Receiver<()>")]
+pub struct Reach(pub Position);
+
+impl Handler<Reach> for LedgerActor {
+    type Result = MessageResult<Reach>;
+
+    fn handle(&mut self, Reach(position): Reach, _: &mut Self::Context) -> Self::Result {
+        let (reader, reached) = oneshot::channel();
+        self.waiting.entry(position).or_default().push(reader);
+        self.tell_reached();
+        MessageResult(reached)
     }
 }
 

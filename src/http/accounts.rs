@@ -10,9 +10,9 @@ use super::Bank;
 use super::auth::customer;
 use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
+use super::freshness::read as read_ledger;
 use super::order::{idempotency_key, order};
 use super::refusal::Refused;
-use crate::actors::ledger::Ask;
 use crate::ledger::{
     Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, Opening, PixKey, PixType, Reais, TypeAccount,
     TypePerson, UserName, page,
@@ -89,15 +89,11 @@ pub(super) async fn list(
         return Err(Refused::not_yours("Só o próprio cliente lista as suas contas"));
     }
     let me = bank.me;
-    let lines = bank
-        .actors
-        .routes
-        .ledger
-        .send(Ask(move |book: &Book| {
-            book.customer(&asked)?;
-            Some(book.accounts_of(&asked).filter(|account| account.bank == me).map(line).collect::<Vec<_>>())
-        }))
-        .await?;
+    let lines = read_ledger(&bank, &request, move |book| {
+        book.customer(&asked)?;
+        Some(book.accounts_of(&asked).filter(|account| account.bank == me).map(line).collect::<Vec<_>>())
+    });
+    let lines = lines.await?;
     let lines = lines.ok_or_else(|| Refused::bad("Cliente não encontrado"))?;
     Ok(HttpResponse::Ok().json(BTreeMap::from([(me, lines)])))
 }
@@ -176,13 +172,8 @@ pub(super) async fn read(
     }
     let reader = customer(&bank, &request).await?;
     let (me, before) = (bank.me, query.before);
-    let read = bank
-        .actors
-        .routes
-        .ledger
-        .send(Ask(move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before)))
-        .await?;
-    Ok(HttpResponse::Ok().json(read?))
+    let question = move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before);
+    Ok(HttpResponse::Ok().json(read_ledger(&bank, &request, question).await??))
 }
 
 fn account_read(
@@ -222,24 +213,23 @@ struct Recipient {
 }
 
 /// `GET /pix/{key}`: what a payer sees of the recipient before paying.
-pub(super) async fn find_pix(bank: web::Data<Bank>, path: web::Path<String>) -> Result<HttpResponse, Refused> {
+pub(super) async fn find_pix(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Refused> {
     let key = PixKey::parse(&path).map_err(|error| Refused::bad(error.to_string()))?;
     let config = bank.config.clone();
-    let recipient = bank
-        .actors
-        .routes
-        .ledger
-        .send(Ask(move |book: &Book| {
-            let (account, owner) = book.pix(&key)?;
-            Some(Recipient {
-                name: owner.name.to_string(),
-                num_cadastro: owner.num_cadastro.masked(),
-                bank: account.bank,
-                bank_name: config.nodes.get(account.bank.index()).map(|node| node.name.clone()).unwrap_or_default(),
-                type_person: owner.type_person(),
-            })
-        }))
-        .await?;
-    let data = recipient.ok_or_else(|| Refused::bad("Chave Pix não encontrada"))?;
+    let recipient = read_ledger(&bank, &request, move |book| {
+        let (account, owner) = book.pix(&key)?;
+        Some(Recipient {
+            name: owner.name.to_string(),
+            num_cadastro: owner.num_cadastro.masked(),
+            bank: account.bank,
+            bank_name: config.nodes.get(account.bank.index()).map(|node| node.name.clone()).unwrap_or_default(),
+            type_person: owner.type_person(),
+        })
+    });
+    let data = recipient.await?.ok_or_else(|| Refused::bad("Chave Pix não encontrada"))?;
     Ok(HttpResponse::Ok().json(serde_json::json!({"data": data, "descript": "Chave Pix encontrada"})))
 }

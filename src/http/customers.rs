@@ -9,6 +9,7 @@ use super::Bank;
 use super::accounts::{AccountLine, line};
 use super::auth::bearer;
 use super::body::{Fields, receive};
+use super::freshness;
 use super::order::{idempotency_key, order};
 use super::refusal::Refused;
 use crate::actors::ledger::Ask;
@@ -117,12 +118,16 @@ struct CustomerData {
 }
 
 /// `GET /login` with a body, as the seed has it, and `POST /login`
-pub(super) async fn login(bank: web::Data<Bank>, body: web::Payload) -> Result<HttpResponse, Refused> {
+pub(super) async fn login(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
     let body = receive(body).await?;
     let fields = Fields::of_body(&body)?;
     let user = authenticate(&bank, &fields).await?;
     let asked = user.clone();
-    let data = bank.actors.routes.ledger.send(Ask(move |book: &Book| customer_data(book, &asked))).await?;
+    let data = freshness::read(&bank, &request, move |book| customer_data(book, &asked)).await?;
     let data = data.ok_or_else(Refused::internal)?;
     let token = bank.actors.sessions.send(Begin(user)).await?;
     Ok(HttpResponse::Ok().json(LoggedIn { data, descript: "Logado com sucesso", token }))

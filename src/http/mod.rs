@@ -17,7 +17,7 @@ mod status;
 pub(crate) use auth::peer;
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};
-pub(crate) use freshness::{Freshness, is_fresh, mark_figures};
+pub(crate) use freshness::{Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures};
 pub(crate) use order::{IDEMPOTENCY_HEADER, place};
 pub(crate) use refusal::Refused;
 

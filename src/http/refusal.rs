@@ -7,6 +7,8 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use crate::protocol::ids::Position;
+
 /// After how many seconds a bank that cannot take writes now should be asked again.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -86,6 +88,14 @@ impl Refused {
         Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Este banco está fora da visão em vigor; o pedido não foi aceito e não terá efeito. Use outro banco",
+        )
+    }
+
+    /// A read that asks for more than this bank has executed.
+    pub(super) fn behind(position: Position) -> Self {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("Este banco ainda não executou até a posição {position}. Tente de novo ou use outro banco"),
         )
     }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::super::base_url::BaseUrl;
 use super::ClientError;
 use super::answers::{LoggedIn, Status};
-use super::call::{Answer, Heard, Request, Silence, call};
+use super::call::{Answer, Asking, Heard, Request, Silence, call};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
@@ -46,6 +46,8 @@ pub(super) struct Banks {
     pub(super) list: Vec<Bank>,
     /// The place of the one that is asked first.
     pub(super) current: usize,
+    /// The highest position that any of them has answered: no later read may show less.
+    pub(super) position: u64,
     client: awc::Client,
     patience: Patience,
     screen: Screen,
@@ -85,7 +87,7 @@ fn login_request(user: &UserName, password: &Password) -> Request {
 impl Banks {
     pub(super) fn new(urls: Vec<BaseUrl>, patience: Patience, screen: Screen) -> Banks {
         let list = urls.into_iter().map(|url| Bank { url, known: None }).collect();
-        Banks { list, current: 0, client: super::call::client(patience.answer), patience, screen }
+        Banks { list, current: 0, position: 0, client: super::call::client(patience.answer), patience, screen }
     }
 
     /// The bank that is asked first.
@@ -105,7 +107,7 @@ impl Banks {
     /// Asks every bank where it stands, all at once; learns their numbers and names.
     pub(super) async fn survey(&mut self) -> Vec<Option<Status>> {
         let request = Request::get("/status");
-        let asked = self.list.iter().map(|bank| call(&self.client, &bank.url, &request, None));
+        let asked = self.list.iter().map(|bank| call(&self.client, &bank.url, &request, Asking::default()));
         let heard = join_all(asked).await;
         let statuses: Vec<Option<Status>> =
             heard.into_iter().map(|heard| heard.ok().filter(Answer::is_done)?.read()).collect();
@@ -191,7 +193,7 @@ impl Banks {
     async fn ask_at(&self, place: usize, session: &mut Session, request: &Request) -> Result<Step, ClientError> {
         let url = &self.list[place].url;
         if !request.as_customer {
-            return Ok(Step::Heard(call(&self.client, url, request, None).await));
+            return Ok(Step::Heard(call(&self.client, url, request, self.asking(None)).await));
         }
         let mut fresh = false;
         loop {
@@ -201,7 +203,7 @@ impl Banks {
                     without => return Ok(without),
                 }
             }
-            match call(&self.client, url, request, session.token(url)).await {
+            match call(&self.client, url, request, self.asking(session.token(url))).await {
                 // The session has ended, as all do when the bank's process does.
                 Ok(answer) if answer.status == 401 && !fresh => {
                     session.end(url);
@@ -209,6 +211,10 @@ impl Banks {
                 heard => return Ok(Step::Heard(heard)),
             }
         }
+    }
+
+    fn asking<'a>(&self, token: Option<&'a str>) -> Asking<'a> {
+        Asking { token, min_position: self.position }
     }
 
     /// Begins a session at one bank with the password at hand, or with one that the person gives now.
@@ -223,7 +229,8 @@ impl Banks {
             }
             None => return Ok(Step::NoSession),
         };
-        let heard = call(&self.client, &self.list[place].url, &login_request(&user, &password), None).await;
+        let heard =
+            call(&self.client, &self.list[place].url, &login_request(&user, &password), self.asking(None)).await;
         Ok(Step::Heard(match heard {
             Ok(answer) => {
                 let LoggedIn { token, .. } = begun(&answer)?;
@@ -245,12 +252,15 @@ impl Banks {
     ) -> Result<LoggedIn, ClientError> {
         let answer = self.ask(session, &login_request(user, &password)).await?;
         let logged_in = begun(&answer)?;
+        // What was seen before may have been seen in another consortium.
+        self.position = answer.position;
         session.belong_to(user);
         session.password = Some(password);
         let url = self.current().url.clone();
         if let Some(earlier) = session.begin(&url, logged_in.token.clone()) {
             // It would end by itself; whether the bank hears of it changes nothing.
-            let _ = call(&self.client, &url, &Request::post("/logout", String::new()), Some(&earlier)).await;
+            let _ =
+                call(&self.client, &url, &Request::post("/logout", String::new()), self.asking(Some(&earlier))).await;
         }
         Ok(logged_in)
     }
@@ -272,7 +282,8 @@ impl Banks {
         let mut ended = 0;
         for Bank { url, .. } in &self.list {
             let Some(token) = session.end(url) else { continue };
-            let heard = call(&self.client, url, &Request::post("/logout", String::new()), Some(&token)).await;
+            let heard =
+                call(&self.client, url, &Request::post("/logout", String::new()), self.asking(Some(&token))).await;
             ended += usize::from(heard.is_ok_and(|answer| answer.is_done()));
         }
         *session = Session::default();
@@ -286,6 +297,7 @@ impl Banks {
         search: &Search,
         request: &Request,
     ) -> Result<Answer, ClientError> {
+        self.position = self.position.max(answer.position);
         if search.may_have_effect && !answer.is_done() && !answer.has_position() {
             // This bank never ordered it, so it cannot say what became of it at the other.
             return Err(ClientError::NoAnswer {

@@ -10,6 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::super::base_url::BaseUrl;
 use super::answers::Said;
 use super::texts;
+use crate::http::{MIN_POSITION_HEADER, POSITION_HEADER};
 
 /// Largest answer that is read, in bytes: a page of a statement is far below.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -58,6 +59,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// The bank says that others may know more.
     pub(super) stale: bool,
+    /// The place in the common order that it is made at; 0 where it names none.
+    pub(super) position: u64,
 }
 
 impl Answer {
@@ -92,14 +95,25 @@ pub(super) struct Silence {
 /// What came of a request to one bank.
 pub(super) type Heard = Result<Answer, Silence>;
 
+/// How a request is asked.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asking<'a> {
+    pub(super) token: Option<&'a str>,
+    /// A read must show everything through this position.
+    pub(super) min_position: u64,
+}
+
 /// Asks once. Every request has a connection of its own: one kept open while a person thinks may have ended meanwhile,
 /// and to the client that looks like a bank that took the request and fell silent.
-pub(super) async fn call(client: &awc::Client, url: &BaseUrl, request: &Request, token: Option<&str>) -> Heard {
+pub(super) async fn call(client: &awc::Client, url: &BaseUrl, request: &Request, asking: Asking<'_>) -> Heard {
     let mut ask = client.request(request.method.clone(), url.route(&request.path)).force_close();
     if let Some(key) = &request.key {
         ask = ask.insert_header(("idempotency-key", key.as_str()));
     }
-    if let Some(token) = token {
+    if asking.min_position > 0 && request.method == Method::GET {
+        ask = ask.insert_header((MIN_POSITION_HEADER, asking.min_position));
+    }
+    if let Some(token) = asking.token {
         ask = ask.insert_header(("authorization", format!("Bearer {token}")));
     }
     let sent = match &request.body {
@@ -115,7 +129,10 @@ pub(super) async fn call(client: &awc::Client, url: &BaseUrl, request: &Request,
         return Err(lost());
     }
     let stale = response.headers().contains_key(WARNING);
-    judge(Answer { status: response.status().as_u16(), body: body.to_vec(), stale })
+    let read_at = response.headers().get(POSITION_HEADER).and_then(|position| position.to_str().ok()?.parse().ok());
+    let ordered_at = || serde_json::from_slice(&body).ok().and_then(|said: Said| said.position);
+    let position = read_at.or_else(ordered_at).unwrap_or(0);
+    judge(Answer { status: response.status().as_u16(), body: body.to_vec(), stale, position })
 }
 
 /// Tells answers about the request from answers about the bank's own troubles.
@@ -151,7 +168,7 @@ mod tests {
     use super::*;
 
     fn heard(status: u16, body: &str) -> Heard {
-        judge(Answer { status, body: body.into(), stale: false })
+        judge(Answer { status, body: body.into(), stale: false, position: 0 })
     }
 
     #[test]
@@ -175,7 +192,8 @@ mod tests {
     #[actix_rt::test]
     async fn where_nobody_listens_nothing_can_have_happened() {
         let url: BaseUrl = "http://127.0.0.1:1".parse().unwrap();
-        let silence = call(&client(Duration::from_secs(1)), &url, &Request::get("/ready"), None).await.unwrap_err();
+        let silence =
+            call(&client(Duration::from_secs(1)), &url, &Request::get("/ready"), Asking::default()).await.unwrap_err();
         assert!(!silence.may_have_effect && !silence.reached, "{silence:?}");
     }
 
@@ -188,7 +206,8 @@ mod tests {
             let read = std::io::Read::read(&mut customer, &mut [0; 4_096]);
             assert!(read.unwrap() > 0);
         });
-        let silence = call(&client(Duration::from_secs(5)), &url, &Request::get("/ready"), None).await.unwrap_err();
+        let silence =
+            call(&client(Duration::from_secs(5)), &url, &Request::get("/ready"), Asking::default()).await.unwrap_err();
         assert!(silence.may_have_effect && silence.reached, "{silence:?}");
     }
 }

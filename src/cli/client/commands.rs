@@ -62,6 +62,7 @@ pub(super) async fn run(
         work.session.belong_to(user);
     }
     work.session.password = password;
+    work.banks.position = work.session.position;
     let acted = match command {
         Command::Banks => work.banks().await,
         Command::Register(arguments) => work.register(arguments).await,
@@ -78,6 +79,7 @@ pub(super) async fn run(
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
     };
+    work.session.position = work.banks.position;
     // Tokens that began or ended on the way are kept also when the bank said no. Only a login replaces the session of
     // another customer.
     let same_user = kept_user.is_some() && (work.session.user.is_none() || work.session.user == kept_user);

@@ -67,6 +67,8 @@ pub(super) struct Session {
     pub(super) user: Option<UserName>,
     pub(super) password: Option<Password>,
     tokens: BTreeMap<String, String>,
+    /// The highest position that a bank has answered: what the customer has seen.
+    pub(super) position: u64,
 }
 
 /// The file.
@@ -74,12 +76,14 @@ pub(super) struct Session {
 struct Kept {
     user_name: UserName,
     tokens: BTreeMap<String, String>,
+    #[serde(default)]
+    position: u64,
 }
 
 impl Session {
     /// Of somebody who has not logged in yet.
     pub(super) fn of(user: Option<UserName>, password: Option<Password>) -> Session {
-        Session { user, password, tokens: BTreeMap::new() }
+        Session { user, password, ..Session::default() }
     }
 
     pub(super) fn token(&self, bank: &BaseUrl) -> Option<&str> {
@@ -104,6 +108,7 @@ impl Session {
     pub(super) fn belong_to(&mut self, user: &UserName) {
         if self.user.as_ref() != Some(user) {
             self.tokens.clear();
+            self.position = 0;
             self.user = Some(user.clone());
         }
     }
@@ -120,16 +125,17 @@ impl Session {
         }
         let text = fs::read_to_string(file);
         let text = text.map_err(|why| ClientError::Usage(texts::file_unreadable(file, &texts::io_error(&why))))?;
-        let Kept { user_name, tokens } =
+        let Kept { user_name, tokens, position } =
             serde_json::from_str(&text).map_err(|_| ClientError::Usage(texts::session_file_damaged(file)))?;
-        Ok(Session { user: Some(user_name), password: None, tokens })
+        Ok(Session { user: Some(user_name), password: None, tokens, position })
     }
 
     /// Writes the tokens, or takes the file away where there are none.
     pub(super) fn keep(&self, file: &Path) -> Result<(), ClientError> {
         let kept = match &self.user {
             Some(user) if self.is_open() => {
-                write_private(file, &Kept { user_name: user.clone(), tokens: self.tokens.clone() })
+                let (user_name, tokens, position) = (user.clone(), self.tokens.clone(), self.position);
+                write_private(file, &Kept { user_name, tokens, position })
             }
             _ => match fs::remove_file(file) {
                 Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
