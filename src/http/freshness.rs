@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue, WARNING};
 use actix_web::middleware::Next;
 use actix_web::web::{Data, Query};
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest, ResponseError};
 use serde::Deserialize;
 
 use super::Bank;
@@ -95,19 +95,22 @@ pub(super) async fn read<R: Send + 'static>(
 pub(super) async fn mark_unless_fresh<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    if request.method() == Method::POST { next.call(request).await } else { mark_figures(request, next).await }
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    match *request.method() {
+        Method::POST => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        _ => mark_figures(request, next).await,
+    }
 }
 
 /// Marks the answer unless it is proved to be fresh, however it was asked for.
 pub(crate) async fn mark_figures<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let Some(bank) = request.app_data::<Data<Bank>>().cloned() else { return Err(Refused::internal().into()) };
-    reach(&bank, min_position(request.request())?).await?;
-    // Before the ledger is read: what is fresh then stays so, as the ledger only grows.
-    let is_proved = is_fresh(&bank).await;
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let is_proved = match prepare(request.request()).await {
+        Ok(is_proved) => is_proved,
+        Err(refused) => return Ok(request.into_response(refused.error_response()).map_into_right_body()),
+    };
     request.extensions_mut().insert(Freshness { is_proved });
     let mut response = next.call(request).await?;
     if !is_proved {
@@ -117,5 +120,13 @@ pub(crate) async fn mark_figures<B: MessageBody>(
     if let Some(MadeAt(position)) = made_at {
         response.headers_mut().insert(POSITION_HEADER, position.0.into());
     }
-    Ok(response)
+    Ok(response.map_into_left_body())
+}
+
+/// What has to be before the ledger is read: it has come as far as the read asks for. Answers whether it is proved to be
+/// fresh; then it stays so, as it only grows.
+async fn prepare(request: &HttpRequest) -> Result<bool, Refused> {
+    let bank = request.app_data::<Data<Bank>>().cloned().ok_or_else(Refused::internal)?;
+    reach(&bank, min_position(request)?).await?;
+    Ok(is_fresh(&bank).await)
 }

@@ -139,3 +139,26 @@ async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_
     machine.set_banks(vec![cluster.url(1, "")]);
     assert_eq!(machine.balance(account), "103.0", "sent again and again, done once");
 }
+
+#[actix_rt::test]
+async fn a_bank_that_has_not_executed_what_the_customer_has_seen_gives_way_and_the_session_remembers_how_far_that_was()
+{
+    let cluster = Cluster::start(1, "sessions").await;
+    let machine = Machine::of(&cluster);
+    machine.register("ana", "123.456.789-01");
+    let (account, _) = machine.open(0);
+    machine.file("package.json", &deposit(0, account, "1.00"));
+    machine.run(&["operate", "package.json"]).expect(0);
+    let kept = std::fs::read_to_string(machine.session_file()).unwrap();
+    assert!(kept.contains(r#""position":3"#), "{kept}");
+
+    let far = kept.replace(r#""position":3"#, r#""position":4"#);
+    std::fs::write(machine.session_file(), far).unwrap();
+    let number = account.to_string();
+    for command in [&["statement", &number, "--at", "0"][..], &["accounts"]] {
+        let ended = machine.run(command).expect(3);
+        assert!(ended.err.contains("ainda não executou até a posição 4"), "{ended:?}");
+    }
+    machine.run(&["login"]).expect(0);
+    assert_eq!(machine.balance(account), "101.0", "a new login begins anew");
+}

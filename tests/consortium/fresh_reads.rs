@@ -135,3 +135,30 @@ async fn a_bank_that_hears_the_others_and_is_not_heard_learns_of_the_view_withou
     };
     watched.while_breaking(4, cut, |cluster| cluster.links().open_all()).await;
 }
+
+#[actix_rt::test]
+async fn at_a_bank_that_lacks_what_a_customer_has_done_elsewhere_they_are_told_so_until_it_has_caught_up() {
+    let watched = Watched::start().await;
+    let (cluster, customer) = (&watched.cluster, &watched.customer);
+    let set = |passage| (0..2).for_each(|other| cluster.links().set_both(other, 2, passage));
+    set(Passage::Held);
+    cluster.wait_members(&[0, 1]).await;
+    let account = customer.open(cluster, 1, 50.0).await;
+    let position = cluster.status(1).await["position"].as_u64().unwrap();
+    let read = async || {
+        let path = format!("/pix/{}?min_position={position}", account.key);
+        customer.http.call(customer.http.client().get(cluster.url(2, &path)), String::new()).await.unwrap()
+    };
+    let answer = read().await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    set(Passage::Open);
+    let deadline = Instant::now() + PATIENCE;
+    let answer = loop {
+        let answer = read().await;
+        if answer.status != 503 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "{answer:?}");
+    };
+    assert_eq!(answer.status, 200, "{answer:?}");
+}

@@ -6,5 +6,6 @@ mod bad_input;
 mod harness;
 mod pages;
 mod peer_messages;
+mod reads;
 mod seed_examples;
 mod watch;

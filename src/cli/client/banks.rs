@@ -252,8 +252,6 @@ impl Banks {
     ) -> Result<LoggedIn, ClientError> {
         let answer = self.ask(session, &login_request(user, &password)).await?;
         let logged_in = begun(&answer)?;
-        // What was seen before may have been seen in another consortium.
-        self.position = answer.position;
         session.belong_to(user);
         session.password = Some(password);
         let url = self.current().url.clone();

@@ -99,7 +99,7 @@ pub(super) type Heard = Result<Answer, Silence>;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Asking<'a> {
     pub(super) token: Option<&'a str>,
-    /// A read must show everything through this position.
+    /// What shows something of the ledger, as a login does too, must show everything through this position.
     pub(super) min_position: u64,
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn call(client: &awc::Client, url: &BaseUrl, request: &Request,
     if let Some(key) = &request.key {
         ask = ask.insert_header(("idempotency-key", key.as_str()));
     }
-    if asking.min_position > 0 && request.method == Method::GET {
+    if asking.min_position > 0 {
         ask = ask.insert_header((MIN_POSITION_HEADER, asking.min_position));
     }
     if let Some(token) = asking.token {

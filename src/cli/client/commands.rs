@@ -178,6 +178,8 @@ impl Work<'_> {
             _ => self.user()?,
         };
         let password = self.password()?;
+        // What was seen before may have been seen in another consortium at the same addresses.
+        self.banks.position = 0;
         let logged_in = self.banks.log_in(&mut self.session, &user, password).await?;
         let places = self.banks.log_in_everywhere(&mut self.session).await?;
         if self.options.json {

@@ -1,0 +1,56 @@
+//! What a read may ask for, and what its answer says of itself.
+
+use actix_web::test::{self, TestRequest};
+
+use crate::harness::{bank, call, post, ready, service};
+
+fn registration(user: &str, number: u32) -> String {
+    serde_json::json!({
+        "name": "Pedro Silva", "num_cadastro": format!("123.123.123-{number:02}"), "user_name": user,
+        "password": "12345678", "type_person": "PF",
+    })
+    .to_string()
+}
+
+#[actix_rt::test]
+async fn a_read_says_at_which_position_it_was_made_and_is_made_at_none_below_that_which_it_asks_for() {
+    let (bank, _data) = bank(0, 1, "open").await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    let register = |user: &str, number| call(&service, post("/register-customer", registration(user, number)));
+    assert_eq!(register("pedro", 0).await.body["position"], 1);
+
+    let read = |query: &str| TestRequest::get().uri(&format!("/accounts_user/pedro{query}"));
+    let answer = test::call_service(&service, read("?min_position=1").to_request()).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers().get("netbanking-position").unwrap(), "1");
+    assert!(!answer.headers().contains_key("warning"), "a consortium of one bank is always up to date");
+
+    for request in [read("?min_position=2"), read("?min_position=1").insert_header(("netbanking-min-position", "2"))] {
+        let answer = call(&service, request).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.descript().contains("ainda não executou até a posição 2"), "{answer:?}");
+    }
+    let (answer, written) =
+        futures_util::future::join(call(&service, read("?min_position=2")), register("paula", 1)).await;
+    assert_eq!((answer.status, &written.body["position"]), (200, &2.into()), "it waits for what is on its way");
+    let login = post("/login", r#"{"user_name": "pedro", "password": "12345678"}"#);
+    let answer = call(&service, login.insert_header(("netbanking-min-position", "3"))).await;
+    assert_eq!(answer.status, 503, "a login shows balances: {answer:?}");
+}
+
+#[actix_rt::test]
+async fn a_position_that_is_none_is_refused_by_name() {
+    let (bank, _data) = bank(0, 1, "open").await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    for bad in ["-1", "1.5", "x", "", "+1", "18446744073709551616", "1&min_position=2"] {
+        for path in ["/accounts_user/pedro", "/get_account/100000", "/pix/0:pedro"] {
+            let answer = call(&service, TestRequest::get().uri(&format!("{path}?min_position={bad}"))).await;
+            assert_eq!(answer.status, 400, "{bad}: {answer:?}");
+            assert!(answer.descript().contains("min_position"), "{answer:?}");
+        }
+    }
+    let request = TestRequest::get().uri("/pix/0:pedro").insert_header(("netbanking-min-position", "soon"));
+    assert!(call(&service, request).await.descript().contains("min_position"));
+}
