@@ -27,6 +27,8 @@ pub(crate) enum Item {
     Arrival { from: BankId, to: BankId, message: Message },
     /// A customer's request reaches a bank.
     Submit { bank: BankId, customer: usize, attempt: u64, wish: Box<Wish> },
+    /// A customer reads at a bank.
+    Read { bank: BankId },
     /// A customer acts; void if something else has happened to them since.
     Customer { customer: usize, turn: u64 },
     /// Something breaks.
@@ -47,7 +49,8 @@ pub(crate) enum Timer {
     Tick,
     LazyFlush,
     Wake(BankId),
-    Ping(BankId),
+    /// The pause before the next ping is over; void if something else has happened since this turn.
+    Ping(BankId, u64),
     /// The ping of this number was not answered.
     PingOverdue(BankId, u64),
     /// The envelope of this number was not answered.

@@ -26,6 +26,7 @@ mod network;
 mod node;
 mod pulse;
 mod random;
+mod reads;
 mod runner;
 mod scenario;
 mod tally;

@@ -3,11 +3,12 @@
 //! What one part tells another arrives in order; between different pairs of parts chance decides, and a part may be
 //! slow or stand still for a while. All that leaves the process, and all that a judge wants to know, is [`Said`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
+use netbanking::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber};
 use netbanking::protocol::effect::{
     BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, Installed, JournalInput, LedgerInput, Millis, Notice,
     PeerInput, PeerReport, Reply, ViewInput,
@@ -25,6 +26,7 @@ use netbanking::store::{GroupCommit, StoreError};
 
 use super::disk::Disk;
 use super::random::Random;
+use super::reads::Read;
 use super::trace::{Trace, brief};
 
 /// The parts of a node, as ends of queues.
@@ -82,7 +84,7 @@ pub(crate) struct Question {
 
 /// What waits in a queue.
 #[derive(Debug)]
-enum Post {
+pub(crate) enum Post {
     Effect(Effect),
     /// The journal commits what has gathered.
     Flush,
@@ -93,6 +95,12 @@ enum Post {
     /// A link sends what has gathered.
     Pump,
     Envelope(Question, Parcel),
+    /// The view is asked as a peer's would be.
+    AskMyself(ReadNumber),
+    /// A bank has said in which view it acts, or cannot be asked, or time has passed.
+    Word(ConfirmationInput),
+    /// A customer's read gets its turn.
+    Read(Read),
 }
 
 /// What leaves the process, and what a judge is told.
@@ -119,6 +127,8 @@ pub(crate) enum Said {
     Executed(netbanking::protocol::ids::Ballot, Vec<netbanking::protocol::effect::ExecutedEvent>),
     CaughtUp(Position, ChainHash),
     DiskFailed(StoreError),
+    /// A customer is shown the ledger through this position.
+    Read(Read, u64),
 }
 
 /// What a step needs of the world.
@@ -145,7 +155,7 @@ pub(crate) struct Settings {
 }
 
 pub(crate) struct Process {
-    settings: Settings,
+    pub(crate) settings: Settings,
     clock: Clock,
     buffer: OrderedBuffer,
     journal: GroupCommit,
@@ -153,6 +163,9 @@ pub(crate) struct Process {
     checks: Checks,
     view: View,
     heartbeat: Heartbeat,
+    pub(crate) confirmation: Confirmation,
+    /// Reads that wait for their proof, with the position that had been answered when they began.
+    pub(crate) reads: BTreeMap<ReadNumber, u64>,
     outboxes: Vec<Option<Outbox>>,
     /// Queues that are not empty.
     queues: Vec<(Part, Part, VecDeque<Post>)>,
@@ -184,6 +197,8 @@ impl Process {
             checks: Checks::new(me),
             view: View::new(me, banks, on_disk),
             heartbeat: Heartbeat::new(banks, patience),
+            confirmation: Confirmation::new(me, banks),
+            reads: BTreeMap::new(),
             outboxes: BankId::all(banks).map(|peer| (peer != me).then(|| Outbox::new(me))).collect(),
             queues: Vec::new(),
             weights,
@@ -235,7 +250,7 @@ impl Process {
         self.queues.iter().map(|(_, to, _)| self.stalled(*to, now_us).unwrap_or(now_us)).min()
     }
 
-    fn put(&mut self, from: Part, to: Part, post: Post) {
+    pub(crate) fn put(&mut self, from: Part, to: Part, post: Post) {
         match self.queues.iter_mut().find(|(known_from, known_to, _)| (*known_from, *known_to) == (from, to)) {
             Some((_, _, queue)) => queue.push_back(post),
             None => self.queues.push((from, to, VecDeque::from([post]))),
@@ -321,6 +336,9 @@ impl Process {
             Post::OnDisk(effects) => self.out.extend(effects),
             Post::Pump => self.pump(to, scene),
             Post::Envelope(question, parcel) => self.envelope(question, parcel, scene),
+            Post::AskMyself(through) => self.answer_myself(through),
+            Post::Word(word) => self.confirm(word, now_us),
+            Post::Read(read) => self.read_ledger(read, scene.said),
         }
         self.post_all(to, scene.said);
     }
@@ -439,6 +457,7 @@ impl Process {
         self.put(Part::Timers, Part::Buffer, Post::Effect(Effect::Buffer(BufferInput::Tick)));
         self.put(Part::Timers, Part::View, Post::Effect(Effect::View(ViewInput::Tick)));
         self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(HeartbeatInput::Tick)));
+        self.put(Part::Timers, Part::Heartbeat, Post::Word(ConfirmationInput::Tick));
     }
 
     pub(crate) fn lazy_flush(&mut self) {

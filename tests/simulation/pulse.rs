@@ -1,6 +1,7 @@
 //! Heartbeats as `actors/heartbeat.rs` exchanges them: over a connection that is kept open, one ping after the other;
 //! when it is refused, closed or silent for too long the peer is lost, and a new connection is tried.
 
+use netbanking::protocol::confirmation::{ConfirmationInput, ReadNumber};
 use netbanking::protocol::effect::{Answered, HeartbeatInput, PeerReport};
 use netbanking::protocol::ids::BankId;
 
@@ -16,6 +17,10 @@ const RETRY_MS: u64 = 200;
 pub(crate) struct Conversation {
     /// Of the last ping.
     number: u64,
+    /// The last read that it proves.
+    through: ReadNumber,
+    /// Counts what has happened, so that a timer set before is void.
+    turn: u64,
     /// When the last ping left.
     asked_us: u64,
     /// Whether it waits for the answer.
@@ -32,17 +37,36 @@ impl World {
     pub(crate) fn ping(&mut self, bank: BankId, peer: BankId) {
         let life = self.life_of(bank).number;
         let now_us = self.now_us;
+        let through = self.machines[bank.index()].process.as_ref().expect("only a process asks").asked();
         let conversation = self.conversation(bank, peer);
         if conversation.is_waiting {
             return;
         }
         conversation.asked_us = now_us;
         conversation.number += 1;
+        conversation.through = through;
+        conversation.turn += 1;
         conversation.is_waiting = true;
         let number = conversation.number;
         self.send(bank, peer, Message::Ping { life, number });
         let patience_ms = self.scenario.patience.failure_after;
         self.timer_in(bank, patience_ms, Timer::PingOverdue(peer, number));
+    }
+
+    /// A new read is to be proved: a connection that is open and idle is used at once.
+    pub(crate) fn ping_for_reads(&mut self, bank: BankId, peer: BankId) {
+        let asked = self.machines[bank.index()].process.as_ref().map_or(0, |process| process.asked());
+        let conversation = self.conversation(bank, peer);
+        if conversation.is_open && !conversation.is_waiting && conversation.through < asked {
+            self.ping(bank, peer);
+        }
+    }
+
+    /// The pause between two pings is over, unless something else has happened since.
+    pub(crate) fn ping_in_turn(&mut self, bank: BankId, peer: BankId, turn: u64) {
+        if self.conversation(bank, peer).turn == turn {
+            self.ping(bank, peer);
+        }
     }
 
     pub(crate) fn pong(&mut self, bank: BankId, peer: BankId, number: u64, (report, wall_ms): (PeerReport, i64)) {
@@ -54,11 +78,14 @@ impl World {
         conversation.is_waiting = false;
         conversation.is_open = true;
         let round_trip = (now_us - conversation.asked_us) / 1_000;
+        let (through, turn) = (conversation.through, conversation.turn);
+        self.word(bank, ConfirmationInput::Answered { bank: peer, through, active: report.active, round_trip });
         self.pulse(bank, HeartbeatInput::Heard(peer, report, Answered { round_trip, wall_ms }));
         let interval_ms = self.scenario.ping_every_ms;
         // While the peer is in no view things change fast.
         let pause_ms = if report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };
-        self.timer_in(bank, pause_ms, Timer::Ping(peer));
+        self.timer_in(bank, pause_ms, Timer::Ping(peer, turn));
+        self.ping_for_reads(bank, peer);
     }
 
     /// The ping of this number was refused, or not answered in time.
@@ -78,11 +105,17 @@ impl World {
 
     fn begin_anew(&mut self, bank: BankId, peer: BankId) {
         let conversation = self.conversation(bank, peer);
-        let number = conversation.number + 1;
-        *conversation = Conversation { number, ..Conversation::default() };
+        let (number, turn) = (conversation.number + 1, conversation.turn + 1);
+        *conversation = Conversation { number, turn, ..Conversation::default() };
         self.pulse(bank, HeartbeatInput::Lost(peer));
+        self.word(bank, ConfirmationInput::Lost(peer));
         let pause_ms = self.scenario.ping_every_ms.min(RETRY_MS);
-        self.timer_in(bank, pause_ms, Timer::Ping(peer));
+        self.timer_in(bank, pause_ms, Timer::Ping(peer, turn));
+    }
+
+    fn word(&mut self, bank: BankId, word: ConfirmationInput) {
+        self.machines[bank.index()].process.as_mut().expect("only a process hears").word(word);
+        self.plan_work(bank);
     }
 
     fn pulse(&mut self, bank: BankId, input: HeartbeatInput) {

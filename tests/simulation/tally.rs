@@ -20,6 +20,9 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     pub(crate) done: u64,
     pub(crate) refused: u64,
+    /// Reads, and those of them that were marked as perhaps old.
+    pub(crate) reads: u64,
+    pub(crate) marked: u64,
     /// Seeds in which nobody ever got a view.
     pub(crate) idle: u64,
     pub(crate) virtual_us: u64,
@@ -54,6 +57,8 @@ impl Tally {
         self.answered += other.answered;
         self.done += other.done;
         self.refused += other.refused;
+        self.reads += other.reads;
+        self.marked += other.marked;
         self.idle += other.idle;
         self.virtual_us += other.virtual_us;
         self.gathered_max_us = self.gathered_max_us.max(other.gathered_max_us);
@@ -79,6 +84,9 @@ impl Tally {
                 self.answered, self.done, self.views
             ));
         }
+        if self.marked == 0 || self.marked * 5 > self.reads * 4 {
+            return Err(format!("{} of {} reads were marked: too many or none", self.marked, self.reads));
+        }
         Ok(())
     }
 
@@ -91,6 +99,7 @@ impl Tally {
             "  answered         {:>10}, of them done {}; refused unstamped {}",
             self.answered, self.done, self.refused
         );
+        println!("  reads            {:>10}, of them marked as perhaps old {}", self.reads, self.marked);
         println!(
             "  views            {:>10}, begun at a bank {} times; {} starts",
             self.views, self.installed, self.starts

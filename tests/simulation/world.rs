@@ -155,6 +155,7 @@ impl World {
         for customer in 0..self.customers.len() {
             self.customer_soon(customer, 200 * MS);
         }
+        self.read_soon();
         // Some seeds break already while the first view forms.
         let first_us = self.random.skewed(50 * MS, 4_000 * MS);
         self.put_in(first_us, Item::Fault);
@@ -176,6 +177,7 @@ impl World {
             Item::Timer(life, timer) => self.timer(life, timer),
             Item::Arrival { from, to, message } => self.arrive(from, to, message),
             Item::Submit { bank, customer, attempt, wish } => self.submit(bank, customer, attempt, *wish),
+            Item::Read { bank } => self.read(bank),
             Item::Customer { customer, turn } => self.customer_acts(customer, turn),
             Item::Fault => self.fault(),
             Item::Heal(healing) => self.heal(healing),
@@ -190,7 +192,7 @@ impl World {
         let bank = match item {
             Item::Work(life) | Item::Timer(life, _) => life.bank,
             Item::Arrival { to, .. } => *to,
-            Item::Submit { bank, .. } => *bank,
+            Item::Submit { bank, .. } | Item::Read { bank } => *bank,
             _ => return None,
         };
         (self.machines[bank.index()].paused_until_us > self.now_us).then_some(bank)
@@ -280,6 +282,7 @@ impl World {
                 let book = self.machines[bank.index()].process.as_ref().expect("it speaks").book();
                 self.judge.executed(bank, view, &executed, book, &disks);
             }
+            Said::Read(read, position) => self.hear_read(bank, read, position),
             Said::CaughtUp(position, hash) => self.judge.caught_up(bank, position, hash),
             Said::DiskFailed(error) => {
                 self.trace.line(self.now_us, Some(bank), || format!("ends: {error}"));
@@ -348,7 +351,7 @@ impl World {
                 self.timer_in(bank, LAZY_COMMIT_MS, Timer::LazyFlush);
             }
             Timer::Wake(peer) => process.wake(peer),
-            Timer::Ping(peer) => self.ping(bank, peer),
+            Timer::Ping(peer, turn) => self.ping_in_turn(bank, peer, turn),
             Timer::PingOverdue(peer, number) => self.lost_touch(bank, peer, number),
             Timer::EnvelopeOverdue(number) => self.answered(bank, number, Delivery::Failed),
             Timer::ViewOverdue(number) => self.view_taken(bank, number, false),
@@ -494,7 +497,7 @@ impl World {
         self.timer_in(bank, 1, Timer::Tick);
         self.timer_in(bank, LAZY_COMMIT_MS, Timer::LazyFlush);
         for peer in BankId::all(self.scenario.banks).filter(|peer| *peer != bank) {
-            self.timer_in(bank, 1, Timer::Ping(peer));
+            self.timer_in(bank, 1, Timer::Ping(peer, 0));
         }
     }
 }

@@ -5,6 +5,7 @@ use netbanking::protocol::event::RawRequest;
 use netbanking::protocol::ids::{BankId, EventId};
 
 use super::Judge;
+use crate::reads::Read;
 
 impl Judge {
     /// A request was executed for the first time anywhere: its key takes effect here, or did so before.
@@ -39,6 +40,20 @@ impl Judge {
         };
         let behind = facts.members.iter().find(|member| self.through[member.index()] < position);
         assert!(behind.is_none(), "bank {bank} answers {key} before bank {behind:?} has executed it");
+        self.answered = self.answered.max(position);
+    }
+
+    /// The highest position that any bank has answered.
+    pub(crate) fn answered_through(&self) -> u64 {
+        self.answered
+    }
+
+    /// A bank shows a customer its ledger through a position.
+    pub(crate) fn read(&self, bank: BankId, Read { answered, fresh }: Read, position: u64) {
+        assert!(
+            !fresh || position >= answered,
+            "bank {bank} shows its ledger at {position} without a mark, and {answered} was answered before"
+        );
     }
 
     /// A bank tells a customer that their request will never take effect.

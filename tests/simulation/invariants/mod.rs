@@ -6,6 +6,7 @@
 //! | keys only grow; what an event's timestamp names comes before it, and is never missing | normal case 2 and 5 | `same_order` |
 //! | what was answered stands at its position; one key takes effect once; what was refused unstamped never does | customers | `answers` |
 //! | nobody is told success before all members have executed it | normal case 7 | `answers` |
+//! | a read without a mark shows all that was answered anywhere before it began | Raft's ReadIndex | `answers` |
 //! | one view acts at a time: what was stamped in a view after a later one began is never executed | view change | `views` |
 //! | members are a majority, and all of a view's members begin it alike | view change 2, 3 | `views` |
 //! | promises and prepared views never go backwards, restarts included; nothing is executed below a promise | view change 1 | `promises` |
@@ -42,6 +43,8 @@ pub(crate) struct Judge {
     counted: Vec<u64>,
     /// Position at which each key took effect or was refused for good.
     keys: BTreeMap<String, u64>,
+    /// The highest position that any bank has answered.
+    answered: u64,
     /// Requests that a bank has refused without a stamp.
     not_taken: BTreeSet<EventId>,
     /// Per bank, how many events of the log it has executed in its present life.
@@ -66,6 +69,7 @@ impl Judge {
             requests: Vec::new(),
             counted: vec![0; banks],
             keys: BTreeMap::new(),
+            answered: 0,
             not_taken: BTreeSet::new(),
             cursors: vec![0; banks],
             through: vec![0; banks],
