@@ -15,7 +15,7 @@ pub(super) struct Mistake {
     pub(super) found_by: (u64, &'static str),
 }
 
-pub(super) const MISTAKES: [Mistake; 11] = [
+pub(super) const MISTAKES: [Mistake; 12] = [
     Mistake {
         name: "acknowledging before fsync",
         edits: &[Edit {
@@ -210,5 +210,16 @@ pub struct Ballot {",
 ",
         }],
         found_by: (0, "is never answered although a view stands"),
+    },
+    Mistake {
+        name: "reads without proof",
+        edits: &[Edit {
+            file: "src/protocol/confirmation.rs",
+            before: "        self.words.len() - majority(self.words.len()) + 1
+",
+            after: "        1
+",
+        }],
+        found_by: (2, "bank 3 shows its ledger at 16 without a mark, and 21 was answered before"),
     },
 ];
