@@ -3,9 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use netbanking::wire;
@@ -41,6 +44,9 @@ struct Bank {
     disk: Option<SmallDisk>,
     process: Option<Child>,
     paused: bool,
+    limping: bool,
+    /// Whether somebody reads what it logs.
+    log_is_read: Arc<AtomicBool>,
     disk_is_full: bool,
     /// Its disk is empty, and it has not been a voter since.
     wiped: bool,
@@ -97,8 +103,9 @@ impl Consortium {
             let data = folder.join(format!("banco-{bank}"));
             let disk = if small_disk == Some(bank) { SmallDisk::mount(&data) } else { None };
             let log = folder.join(format!("banco-{bank}.log"));
-            let (paused, disk_is_full, wiped) = (false, false, false);
-            Bank { port: *port, data, log, disk, process: None, paused, disk_is_full, wiped }
+            let (paused, limping, disk_is_full, wiped) = (false, false, false, false);
+            let log_is_read = Arc::new(AtomicBool::new(true));
+            Bank { port: *port, data, log, disk, process: None, paused, limping, log_is_read, disk_is_full, wiped }
         };
         Consortium {
             folder: folder.to_owned(),
@@ -124,7 +131,6 @@ impl Consortium {
     pub(crate) fn note(&self, text: &str) {
         let line = format!("{:7.2} s  {text}", self.began.elapsed().as_secs_f64());
         println!("{line}");
-        use std::io::Write;
         let mut log = File::options().create(true).append(true).open(self.folder.join("chaos.log")).unwrap();
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         writeln!(log, "{}.{:03} {line}", clock.as_secs(), clock.subsec_millis()).unwrap();
@@ -150,7 +156,7 @@ impl Consortium {
             return;
         }
         let log = File::options().create(true).append(true).open(&place.log).unwrap();
-        let child = Command::new(&self.program)
+        let mut child = Command::new(&self.program)
             .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--listen", &own_address(bank), "--nodes"])
             .arg(self.folder.join("nodes.json"))
             .arg("--data")
@@ -158,9 +164,10 @@ impl Consortium {
             .env("NETBANKING_PEER_SECRET", SECRET)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        copy_log(child.stderr.take().unwrap(), log, place.log_is_read.clone());
         place.process = Some(child);
         place.paused = false;
     }
@@ -216,6 +223,16 @@ impl Consortium {
     pub(crate) fn go_on(&self, bank: usize) {
         self.signal(bank, "-CONT");
         self.banks.borrow_mut()[bank].paused = false;
+    }
+
+    /// Whether a bank limps, also while it is awake.
+    pub(crate) fn set_limping(&self, bank: usize, limping: bool) {
+        self.banks.borrow_mut()[bank].limping = limping;
+    }
+
+    /// Whether somebody reads what a bank logs.
+    pub(crate) fn read_log(&self, bank: usize, read: bool) {
+        self.banks.borrow()[bank].log_is_read.store(read, Ordering::Relaxed);
     }
 
     pub(crate) fn runs(&self, bank: usize) -> bool {
@@ -297,7 +314,8 @@ impl Consortium {
     /// Whether a majority of banks are as they should be, and the way is free between any two of them.
     pub(crate) fn majority_is_healthy(&self) -> bool {
         let banks = self.banks.borrow();
-        let fit = |bank: &Bank| bank.process.is_some() && !bank.paused && !bank.disk_is_full && !bank.wiped;
+        let well = |bank: &Bank| !bank.paused && !bank.limping && !bank.disk_is_full && !bank.wiped;
+        let fit = |bank: &Bank| bank.process.is_some() && well(bank);
         let fit: Vec<_> = (0..banks.len()).filter(|bank| fit(&banks[*bank])).collect();
         let all_linked = |set: usize| {
             let of_set: Vec<_> = fit.iter().filter(|bank| set >> **bank & 1 == 1).collect();
@@ -306,8 +324,12 @@ impl Consortium {
                     .iter()
                     .all(|one| of_set.iter().all(|other| one == other || self.links.both_open(**one, **other)))
         };
-        // All members wait for the slowest.
-        !self.links.any_slow() && (0..1usize << banks.len()).any(all_linked)
+        (0..1usize << banks.len()).any(all_linked)
+    }
+
+    /// Whether some bank is still heard, and slow: all members wait for the slowest.
+    pub(crate) fn any_is_slow(&self) -> bool {
+        self.links.any_slow() || self.banks.borrow().iter().any(|bank| bank.limping)
     }
 
     /// What a bank says of itself; nothing where it does not answer.
@@ -369,6 +391,22 @@ impl Consortium {
             actix_rt::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+/// Copies what a process logs into its file for as long as it lives, and while somebody reads.
+fn copy_log(mut words: ChildStderr, mut log: File, is_read: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4_096];
+        loop {
+            while !is_read.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            match words.read(&mut chunk) {
+                Ok(length @ 1..) => log.write_all(&chunk[..length]).unwrap(),
+                _ => return,
+            }
+        }
+    });
 }
 
 /// Whether nobody listens at this port, neither where the proxies are nor where the banks are.

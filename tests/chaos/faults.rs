@@ -7,8 +7,11 @@ use crate::consortium::Consortium;
 use crate::customers::random::Random;
 use crate::links::{Passage, Port};
 
-/// Longest SIGSTOP.
+/// Longest SIGSTOP, and longest that a bank limps.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
+/// How a limping bank walks.
+const LIMP_SLEEPS: Duration = Duration::from_millis(4_200);
+const LIMP_WAKES: Duration = Duration::from_millis(300);
 /// Longest other fault.
 const FAULT_MAX: Duration = Duration::from_secs(9);
 /// Longest time between two faults.
@@ -40,6 +43,12 @@ pub(crate) enum Fault {
     Split(Vec<usize>),
     /// Every chunk to and from a bank takes a while.
     Slow(usize, Duration),
+    /// A bank that sleeps 4.2 of every 4.5 s.
+    Limp(usize),
+    /// All lines of a bank carry so many bytes a second.
+    Narrow(usize, u32),
+    /// Nobody reads what a bank logs.
+    UnreadLog(usize),
     /// One bank gets no word through to another at one port, and no answer; at the other port, and the other way, it does.
     Port(usize, usize, Port),
     FullDisk(usize),
@@ -62,6 +71,9 @@ impl Fault {
             Fault::Deaf(_) => "deaf",
             Fault::Split(_) => "split",
             Fault::Slow(..) => "slow links",
+            Fault::Limp(_) => "limping",
+            Fault::Narrow(..) => "narrow links",
+            Fault::UnreadLog(_) => "unread log",
             Fault::Port(_, _, Port::Http) => "requests blocked",
             Fault::Port(..) => "heartbeats blocked",
             Fault::FullDisk(_) => "full disk",
@@ -75,7 +87,7 @@ impl Fault {
         let other = (bank + 1 + random.below(banks - 1)) % banks;
         let cut = if random.below(2) == 0 { Passage::Held } else { Passage::Closed };
         let port = if random.below(2) == 0 { Port::Http } else { Port::Heartbeat };
-        match random.below(27) {
+        match random.below(33) {
             0..4 => Fault::Kill(vec![bank]),
             4..6 => Fault::Kill(several(banks, random)),
             6 => Fault::Kill((0..banks).collect()),
@@ -89,6 +101,9 @@ impl Fault {
             18 => Fault::Split(several(banks, random)),
             19 => Fault::Slow(bank, Duration::from_millis(20 + random.below(300) as u64)),
             24..27 => Fault::Port(bank, other, port),
+            27..29 => Fault::Limp(bank),
+            29..31 => Fault::Narrow(bank, 4_000 << random.below(5)),
+            31..33 => Fault::UnreadLog(bank),
             20..22 => consortium.small_disk().map_or(Fault::Kill(vec![bank]), Fault::FullDisk),
             _ => Fault::Wipe(bank),
         }
@@ -119,7 +134,7 @@ pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, run_la
                 fault = Fault::Kill(vec![bank]);
             }
         }
-        let longest = if matches!(fault, Fault::Pause(_)) { PAUSE_MAX } else { FAULT_MAX };
+        let longest = if matches!(fault, Fault::Pause(_) | Fault::Limp(_)) { PAUSE_MAX } else { FAULT_MAX };
         // Several fit into a short run too.
         let longest = longest.min(run_lasts / 3);
         // The squares make short ones more frequent.
@@ -196,6 +211,27 @@ async fn happen(consortium: &Consortium, fault: &Fault, lasts: Duration, mut ran
             actix_rt::time::sleep(lasts).await;
             consortium.set_all(*bank, Passage::Open, Passage::Open);
         }
+        Fault::Limp(bank) => {
+            let until = Instant::now() + lasts;
+            consortium.set_limping(*bank, true);
+            while Instant::now() < until {
+                consortium.pause(*bank);
+                actix_rt::time::sleep(LIMP_SLEEPS).await;
+                consortium.go_on(*bank);
+                actix_rt::time::sleep(LIMP_WAKES).await;
+            }
+            consortium.set_limping(*bank, false);
+        }
+        Fault::Narrow(bank, rate) => {
+            consortium.set_all(*bank, Passage::Narrow(*rate), Passage::Narrow(*rate));
+            actix_rt::time::sleep(lasts).await;
+            consortium.set_all(*bank, Passage::Open, Passage::Open);
+        }
+        Fault::UnreadLog(bank) => {
+            consortium.read_log(*bank, false);
+            actix_rt::time::sleep(lasts).await;
+            consortium.read_log(*bank, true);
+        }
         Fault::Port(from, to, port) => {
             links.set_calls(*from, *to, *port, Passage::Held);
             actix_rt::time::sleep(lasts).await;
@@ -247,6 +283,7 @@ async fn free(consortium: &Consortium, bank: usize) {
 pub(crate) async fn heal(consortium: &Consortium) {
     consortium.links.open_all();
     for bank in 0..consortium.len() {
+        consortium.read_log(bank, true);
         consortium.go_on(bank);
         if consortium.disk_is_full(bank) {
             free(consortium, bank).await;

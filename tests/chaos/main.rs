@@ -170,7 +170,11 @@ fn print(report: &Report, banks: usize) {
         ),
         (
             "longest stop",
-            format!("{}; with a healthy majority {}", stop(report.longest_stops[0]), stop(report.longest_stops[1])),
+            format!(
+                "{}; for customers of healthy banks {}",
+                stop(report.longest_stops[0]),
+                stop(report.longest_stops[1])
+            ),
         ),
         ("healed after", format!("{:.1} s", report.healed_after)),
         (

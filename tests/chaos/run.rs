@@ -33,16 +33,24 @@ pub(crate) struct Report {
     pub(crate) sent: usize,
     pub(crate) told: Vec<(String, u64)>,
     pub(crate) packages_per_second: f64,
-    /// Seconds in which a majority was healthy, and packages a second in them.
+    /// Seconds in which a majority was healthy and nobody slow, and packages a second in them.
     pub(crate) healthy: (f64, f64),
     /// Time without any answer, from and to, in seconds since the consortium began: the longest at all, and the longest
-    /// while a majority was healthy.
+    /// for customers of healthy banks, which are while nothing ails a majority nor the lines between them.
     pub(crate) longest_stops: [(f64, f64); 2],
     pub(crate) healed_after: f64,
     pub(crate) verdict: Verdict,
 }
 
-/// Spans of time in which a majority was healthy.
+/// When customers have nothing to complain of but others.
+struct Health {
+    /// A majority was healthy.
+    majority: Healthy,
+    /// And no other bank was heard and slow.
+    all_quick: Healthy,
+}
+
+/// Spans of time in which something was healthy.
 struct Healthy {
     spans: Vec<(Instant, Instant)>,
     open: bool,
@@ -83,7 +91,8 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
         actix_rt::spawn(async move { load.run(drive, seed).await })
     };
     let watch = actix_rt::spawn(watch(consortium.clone()));
-    let health = Rc::new(std::cell::RefCell::new(Healthy { spans: Vec::new(), open: false }));
+    let healthy = || Healthy { spans: Vec::new(), open: false };
+    let health = Rc::new(std::cell::RefCell::new(Health { majority: healthy(), all_quick: healthy() }));
     let sampling = actix_rt::spawn(sample(consortium.clone(), health.clone()));
 
     actix_rt::time::sleep(QUIET).await;
@@ -124,15 +133,15 @@ fn measure(
     load: &Load,
     lasts: Duration,
     (consortium_began, began, ended): (Instant, Instant, Instant),
-    health: &Healthy,
+    Health { majority, all_quick }: &Health,
 ) {
     let answers: Vec<_> = load.answers.borrow().iter().map(|(at, _)| *at).collect();
     let within = |from: Instant, to: Instant| answers.iter().filter(|at| (from..to).contains(*at)).count() as f64;
     report.packages_per_second = within(began, ended) / ended.duration_since(began).as_secs_f64();
-    let seconds = health.seconds();
-    let in_health: f64 = health.spans.iter().map(|(from, to)| within(*from, *to)).sum();
+    let seconds = all_quick.seconds();
+    let in_health: f64 = all_quick.spans.iter().map(|(from, to)| within(*from, *to)).sum();
     report.healthy = (seconds, in_health / seconds.max(0.001));
-    let in_health = health.spans.iter().map(|(from, to)| longest_gap(&answers, *from, *to));
+    let in_health = majority.spans.iter().map(|(from, to)| longest_gap(&answers, *from, *to));
     let in_health = in_health.max_by_key(|(from, to)| *to - *from).unwrap_or((began, began));
     let since = |at: Instant| at.duration_since(consortium_began).as_secs_f64();
     report.longest_stops = [longest_gap(&answers, began, ended), in_health].map(|(from, to)| (since(from), since(to)));
@@ -150,9 +159,11 @@ pub(crate) fn longest_gap(answers: &[Instant], from: Instant, to: Instant) -> (I
     gaps.max_by_key(|(from, to)| *to - *from).expect("two ends at least")
 }
 
-async fn sample(consortium: Rc<Consortium>, health: Rc<std::cell::RefCell<Healthy>>) {
+async fn sample(consortium: Rc<Consortium>, health: Rc<std::cell::RefCell<Health>>) {
     loop {
-        health.borrow_mut().saw(consortium.majority_is_healthy());
+        let healthy = consortium.majority_is_healthy();
+        health.borrow_mut().majority.saw(healthy);
+        health.borrow_mut().all_quick.saw(healthy && !consortium.any_is_slow());
         actix_rt::time::sleep(LOOK_EVERY).await;
     }
 }
