@@ -10,6 +10,7 @@ use netbanking::protocol::event::{Event, Held, RawRequest, raw};
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{
     Change, DROP_EVENTS_MAX, Found, Owner, PIECE_EVENTS_MAX, Remembered, SqliteStore, Store, StoreError,
@@ -159,9 +160,11 @@ fn two_processes_cannot_use_one_folder() {
 #[test]
 fn the_journal_of_another_bank_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
+    let other = || SqliteStore::open(folder.path(), Owner { bank: BankId(2), ..OWNER }).err().unwrap().to_string();
     drop(open(folder.path()));
-    let other = SqliteStore::open(folder.path(), Owner { bank: BankId(2), ..OWNER }).err().unwrap();
-    assert!(other.to_string().contains("bank 1 of 3, not of bank 2 of 3"), "{other}");
+    assert!(other().contains("the journal of bank 1, not of bank 2 of 3"), "{}", other());
+    open(folder.path()).write(&[Change::Append(held(1))]).unwrap();
+    assert!(other().contains("the journal of bank 1 of 3, not of bank 2 of 3"), "{}", other());
 }
 
 #[test]
@@ -179,12 +182,45 @@ fn nobody_else_on_the_machine_reads_the_journal() {
 }
 
 #[test]
-fn a_consortium_may_grow_and_never_shrink() {
+fn a_disk_grows_with_what_the_banks_have_agreed_on_and_not_with_a_file_that_lists_more() {
     let folder = tempfile::tempdir().unwrap();
+    let longer = Owner { banks: 4, ..OWNER };
+    let prepared = |banks: usize| {
+        let plan = PreparePlan { clock: VectorClock::zero(banks), ..plan(0) };
+        Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new(), learner: false }
+    };
+    open(folder.path()).write(&[prepared(3)]).unwrap();
+    // The longer list in the file changes nothing, promises neither.
+    let mut store = SqliteStore::open(folder.path(), longer).unwrap();
+    store.write(&[Change::Promise(Ballot { round: 9, coordinator: BankId(3) })]).unwrap();
+    drop(store);
     drop(open(folder.path()));
-    drop(SqliteStore::open(folder.path(), Owner { banks: 4, ..OWNER }).unwrap());
+    assert!(SqliteStore::open(folder.path(), Owner { banks: 2, ..OWNER }).is_err());
+
+    SqliteStore::open(folder.path(), longer).unwrap().write(&[prepared(4)]).unwrap();
     let fewer = SqliteStore::open(folder.path(), OWNER).err().unwrap();
-    assert!(fewer.to_string().contains("bank 1 of 4, not of bank 1 of 3"), "{fewer}");
+    assert!(matches!(fewer, StoreError::Fewer { banks: 4, listed: 3, .. }), "{fewer}");
+    assert!(fewer.to_string().contains("put the missing entries back"), "{fewer}");
+    drop(SqliteStore::open(folder.path(), longer).unwrap());
+}
+
+#[test]
+fn a_disk_that_only_learns_belongs_to_as_many_banks_as_the_events_that_it_learns() {
+    for learned in [Change::Append(held(1)), Change::Replayed(entry(1))] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()));
+        drop(SqliteStore::open(folder.path(), Owner { banks: 1, ..OWNER }).unwrap());
+        open(folder.path()).write(&[learned]).unwrap();
+        let fewer = SqliteStore::open(folder.path(), Owner { banks: 2, ..OWNER }).err().unwrap();
+        assert!(matches!(fewer, StoreError::Fewer { banks: 3, listed: 2, .. }), "{fewer}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let (head, pieces) = snapshot(5);
+    store.write(&pieces).unwrap();
+    store.write(&[Change::SnapshotComplete(head)]).unwrap();
+    drop(store);
+    assert!(SqliteStore::open(folder.path(), Owner { banks: 2, ..OWNER }).is_err());
 }
 
 #[test]

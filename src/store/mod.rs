@@ -195,6 +195,18 @@ pub enum StoreError {
         /// Who asked.
         wanted: String,
     },
+    /// Banks were taken out of the list.
+    #[error(
+        "{path}: this disk belongs to a consortium of {banks} banks, and nodes.json lists {listed}. Banks are never taken out again: put the missing entries back, also those of banks that are gone for good. Nothing was changed"
+    )]
+    Fewer {
+        /// The file.
+        path: PathBuf,
+        /// How many banks have agreed on a view.
+        banks: usize,
+        /// How many there are now.
+        listed: usize,
+    },
     /// Damaged.
     #[error(
         "{path}: damaged ({why}). The files are kept as they are: the other banks hold the same journal, and a node that starts without it gets it from them"

@@ -11,6 +11,7 @@ mod customers;
 mod durability;
 mod fresh_reads;
 mod gray;
+mod growth;
 mod heartbeat_port;
 mod laboratory;
 mod load;

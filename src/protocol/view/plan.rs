@@ -76,8 +76,9 @@ pub(super) fn far_behind(answers: &Answers) -> BankSet {
     answers.iter().filter(|(_, answer)| is_far(answer)).map(|(bank, _)| *bank).collect()
 }
 
-/// How the view begins; `None` when the copies of the ledger differ and no majority says which is right, or when too
-/// few remain. Those `spare` take part only where no majority comes about without them. Only for answers that [`suffice`].
+/// How the view begins; `None` when the copies of the ledger differ and no majority says which is right, when too few
+/// remain, or when a bank could still go on by a shorter list without the others. Those `spare` take part only where no
+/// majority comes about without them, or while they know only such a list. Only for answers that [`suffice`].
 pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize, spare: BankSet) -> Option<PreparePlan> {
     let longest = answers.values().map(|answer| answer.position).max()?;
     let (source, hash) = right_copy(answers, banks)?;
@@ -97,6 +98,11 @@ pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize, spare: BankS
     }
     let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
     let members = members(answers, longest.0, banks, spare, fits)?;
+    // With the old list of banks, they could go on among themselves until they have prepared a view of the new one.
+    let knows_fewer = |answer: &Stopped| answer.voter && answer.counted < banks;
+    if answers.iter().any(|(bank, answer)| knows_fewer(answer) && !members.contains(*bank)) {
+        return None;
+    }
     let events = events.into_iter().collect();
     let founding = !voters_suffice(answers, banks);
     Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
@@ -114,7 +120,8 @@ fn right_copy(answers: &Answers, banks: usize) -> Option<(BankId, ChainHash)> {
     undisputed.then(|| (holders[0], ChainHash(*hash)))
 }
 
-/// Everybody but the spare ones; those who lack the least of them only if they are needed for a majority.
+/// Everybody but the spare ones; those who lack the least of them only if they are needed for a majority, and those who
+/// know fewer banks than there are now.
 fn members(
     answers: &Answers,
     longest: u64,
@@ -125,8 +132,9 @@ fn members(
     let mut by_lag: Vec<_> = answers.iter().filter(|(_, answer)| fits(answer)).collect();
     by_lag.sort_by_key(|(bank, answer)| (spare.contains(**bank), longest - answer.position.0, **bank));
     let mut members = BankSet::default();
-    for (bank, _) in by_lag {
-        if !spare.contains(*bank) || members.len() < majority(banks) {
+    for (bank, answer) in by_lag {
+        let is_needed = members.len() < majority(banks) || (answer.voter && answer.counted < banks);
+        if !spare.contains(*bank) || is_needed {
             members.insert(*bank);
         }
     }
@@ -212,6 +220,27 @@ mod tests {
         let old = || answer(1, 5, [5, 0, 0], Vec::new());
         assert!(!suffice(&answers([(0, old()), (1, old()), (3, blank())]), 4));
         assert!(suffice(&answers([(0, old()), (1, old()), (2, old())]), 4));
+    }
+
+    #[test]
+    fn the_first_view_of_a_longer_list_needs_every_disk_that_knows_only_the_shorter_one_as_a_member() {
+        let hash = ChainHash([1; 32]);
+        let at = |position| Stopped { position: Position(position), hash, ..answer(1, 1, [1, 0, 0], Vec::new()) };
+        let far = LAG_MAX + 10;
+        let new = || Stopped { position: Position(far), hash, ..blank() };
+        let old_ones = [(0, at(far)), (1, at(0)), (2, at(far)), (3, new()), (4, new())];
+        let all = answers(old_ones.clone());
+        assert!(suffice(&all, 5));
+        assert_eq!(plan(ballot(9), &all, 5, far_behind(&all)).unwrap().members, BankSet::all(5), "bank 1 too, however far behind");
+
+        let mut differs = answers(old_ones);
+        differs.get_mut(&BankId(1)).unwrap().position = Position(far);
+        differs.get_mut(&BankId(1)).unwrap().hash = ChainHash([2; 32]);
+        assert!(suffice(&differs, 5));
+        assert!(
+            plan(ballot(9), &differs, 5, far_behind(&differs)).is_none(),
+            "it cannot be a member, and must not be left with the old list"
+        );
     }
 
     #[test]

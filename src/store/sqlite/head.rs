@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
 use crate::protocol::snapshot::SnapshotHead;
+use crate::protocol::vector_clock::VectorClock;
 
 /// First half of a SHA-256: enough against damage, which does not aim.
 pub(super) type RowDigest = [u8; 16];
@@ -18,6 +19,8 @@ pub(super) type RowDigest = [u8; 16];
 #[serde(deny_unknown_fields)]
 pub(super) struct Head {
     pub(super) bank: BankId,
+    /// How many banks the consortium has that it belongs to: those of the views and events that it knows of, and none
+    /// before the first.
     pub(super) banks: usize,
     /// Drawn at the first start: this disk and no other.
     pub(super) disk: String,
@@ -95,6 +98,13 @@ mod hexadecimal {
 }
 
 impl Head {
+    /// A view or event of so many banks is on the disk: from now on it belongs to all of them. Not before, since until
+    /// the banks have agreed on a longer `nodes.json`, the old one may come back; and not only when the view has begun,
+    /// since it may then begin, and go on, with others while this disk does not hear of it.
+    pub(super) fn belongs_to(&mut self, clock: &VectorClock) {
+        self.banks = self.banks.max(clock.len());
+    }
+
     /// Reads the head; the inner error says what is wrong with one that is there or should be.
     pub(super) fn read(db: &Connection) -> rusqlite::Result<Result<Head, String>> {
         let columns = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));

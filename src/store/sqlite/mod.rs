@@ -99,7 +99,7 @@ impl SqliteStore {
         let head = opening.recognise(owner)?;
         let Opening { path, connection, tip } = opening;
         let mut store = SqliteStore { path, connection, tip, head, _lock: lock };
-        store.belong_to(owner)?;
+        store.speak_this_protocol()?;
         Ok(store)
     }
 
@@ -129,13 +129,12 @@ impl SqliteStore {
             .map_err(|error| StoreError::Failed { path: self.path.clone(), why: error.to_string() })
     }
 
-    /// Banks may join at the end of nodes.json; from then on the disk belongs to all of them.
-    fn belong_to(&mut self, owner: Owner) -> Result<(), StoreError> {
-        if (self.head.banks, self.head.protocol) == (owner.banks, PROTOCOL_VERSION) {
+    fn speak_this_protocol(&mut self) -> Result<(), StoreError> {
+        if self.head.protocol == PROTOCOL_VERSION {
             return self.remember_tip();
         }
         self.commit(|writer| {
-            (writer.head.banks, writer.head.protocol) = (owner.banks, PROTOCOL_VERSION);
+            writer.head.protocol = PROTOCOL_VERSION;
             Ok(())
         })
     }
@@ -322,7 +321,7 @@ impl Opening {
         if let Some(said) = self.tip.read() {
             return Err(self.damaged(format!("the journal is gone; it had {} commits", said.commits)));
         }
-        schema::found(&mut self.connection, owner).map_err(|error| self.failed(&error))
+        schema::found(&mut self.connection, owner.bank).map_err(|error| self.failed(&error))
     }
 
     fn read_head(&self) -> Result<Head, StoreError> {
@@ -337,12 +336,19 @@ impl Opening {
             let why = format!("protocol {}, this program speaks {PROTOCOL_VERSION}", head.protocol);
             return Err(self.foreign(why));
         }
-        if head.bank == owner.bank && head.banks <= owner.banks {
-            return Ok(());
+        let path = self.path.clone();
+        match (head.bank == owner.bank, head.banks) {
+            (true, banks) if banks <= owner.banks => Ok(()),
+            (true, banks) => Err(StoreError::Fewer { path, banks, listed: owner.banks }),
+            (false, banks) => {
+                let found = match banks {
+                    0 => format!("bank {}", head.bank),
+                    banks => format!("bank {} of {banks}", head.bank),
+                };
+                let wanted = format!("bank {} of {}", owner.bank, owner.banks);
+                Err(StoreError::OtherBank { path, found, wanted })
+            }
         }
-        let found = format!("bank {} of {}", head.bank, head.banks);
-        let wanted = format!("bank {} of {}", owner.bank, owner.banks);
-        Err(StoreError::OtherBank { path: self.path.clone(), found, wanted })
     }
 
     fn check_tip(&self, head: &Head) -> Result<(), StoreError> {

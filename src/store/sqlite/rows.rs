@@ -70,6 +70,7 @@ impl Writer<'_> {
 
     /// An event may be there already: held before it was fetched as executed.
     fn insert_event(&mut self, held: &Held) -> rusqlite::Result<()> {
+        self.head.belongs_to(&held.event.timestamp);
         let key = held.event.order_key();
         let (members, body) = (as_json(&held.members), held.event.wire().get());
         let digest = digest_of(&members, body);
@@ -108,6 +109,7 @@ impl Writer<'_> {
         }
         fetched.iter().try_for_each(|held| self.insert_event(held))?;
         (self.head.rescue, self.head.hearsay) = (false, false);
+        self.head.belongs_to(&plan.clock);
         write_plan(self.transaction, self.head, plan)
     }
 
@@ -187,6 +189,7 @@ impl Writer<'_> {
             // Nobody announces what is not here; if so, the disk is no place for it.
             return Err(rusqlite::Error::QueryReturnedNoRows);
         };
+        self.head.belongs_to(&head.executed.clock);
         self.head.snapshot = Some(stored.clone());
         self.delete_pieces_but(&stored)
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::head::{Head, Seal, sha256};
 use super::rows;
-use crate::protocol::ids::{Ballot, ChainHash, Position};
+use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
 use crate::protocol::view::PreparePlan;
 use crate::store::Owner;
 use crate::wire::PROTOCOL_VERSION;
@@ -51,12 +51,12 @@ struct Known {
 }
 
 /// Makes the tables in a blank file.
-pub(super) fn found(db: &mut Connection, owner: Owner) -> rusqlite::Result<Head> {
+pub(super) fn found(db: &mut Connection, bank: BankId) -> rusqlite::Result<Head> {
     let transaction = db.transaction()?;
     transaction.execute_batch(EVENTS)?;
     transaction.execute_batch(OTHERS)?;
     let known = Known {
-        owner,
+        owner: Owner { bank, banks: 0 },
         promised: Ballot::default(),
         plan: PreparePlan::default(),
         events: Seal::default(),
