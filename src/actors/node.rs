@@ -69,6 +69,15 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
             aside.display()
         );
     }
+    if store.was_in_doubt() {
+        let meaning = match banks {
+            1 => "este banco não tem com quem reaprender e segue com o que leu",
+            _ => "este banco não conta para nenhuma maioria até entrar numa visão",
+        };
+        log::error!(
+            "banco {me}: um fsync falhou antes deste início; tudo o que se lê foi gravado de novo, e {meaning}"
+        );
+    }
     log::info!("banco {me}: diário em {} até a posição {}", data.display(), book.position());
 
     let time = Monotonic::start();

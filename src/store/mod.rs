@@ -50,6 +50,9 @@ pub enum Change {
     },
     /// This bank has lost something it had promised to keep: it is a learner until a view has begun with it.
     Forgotten,
+    /// An fsync has failed: nobody knows whether the disk holds what it reads, so it is a learner until a view has begun
+    /// with it.
+    Doubted,
     /// A view has begun with this bank: it is no learner any more.
     Counts,
     /// A piece of an arriving snapshot.
@@ -122,6 +125,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// [`StoreError::Failed`]; what is on disk is then unknown, so the process must end and start over.
+    /// [`StoreError::Unsynced`]; then the start after that counts the disk for less.
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
     /// Executed events after a position, in order, at least one if there is any: about so many bytes, bounded by
@@ -225,9 +229,19 @@ pub enum StoreError {
         /// The first request that does.
         position: Position,
     },
-    /// The disk failed while writing.
+    /// The disk did not say that what was written is there.
     #[error(
-        "{path}: writing failed: {why}. The node ends here, because nobody knows what reached the disk; free space or replace the disk, then start it again"
+        "{path}: syncing failed: {why}. The node ends here, because nobody knows what reached the disk, and counts for no majority after its next start until the others have let it in; check the disk, and replace it if this comes again"
+    )]
+    Unsynced {
+        /// The file.
+        path: PathBuf,
+        /// The system's word for it.
+        why: String,
+    },
+    /// The disk failed while writing, or is full: nothing of what was written counts, and nothing before it is lost.
+    #[error(
+        "{path}: writing failed: {why}. The node ends here, and nothing that it had acknowledged is lost; free space or replace the disk, then start it again"
     )]
     Failed {
         /// The file.

@@ -144,6 +144,10 @@ impl Content {
                 self.remembered.promised = *ballot;
             }
             Change::Forgotten => (self.remembered.learner, self.remembered.fresh) = (true, false),
+            Change::Doubted => {
+                let remembered = &mut self.remembered;
+                (remembered.learner, remembered.fresh) = (true, remembered.learner && remembered.fresh);
+            }
             Change::Counts => (self.remembered.learner, self.remembered.fresh) = (false, false),
             Change::Prepared { plan, fetched, dropped, learner } => {
                 for key in dropped {

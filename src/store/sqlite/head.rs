@@ -37,6 +37,9 @@ pub(super) struct Head {
     /// Whether it is one because it is new, not because it has lost something.
     #[serde(default)]
     pub(super) fresh: bool,
+    /// Whether it is one only because an fsync has failed: what it holds may be all there is.
+    #[serde(default)]
+    pub(super) in_doubt: bool,
     pub(super) rescue: bool,
     /// Whether others have told what was executed last, since that view was prepared.
     #[serde(default)]

@@ -61,6 +61,8 @@ pub struct SqliteStore {
     connection: Connection,
     tip: Tip,
     head: Head,
+    /// Whether an fsync had failed when the store was last used.
+    was_in_doubt: bool,
     /// Held while the store is open.
     _lock: File,
 }
@@ -98,21 +100,25 @@ impl SqliteStore {
         opening.settle().map_err(|error| opening.failed(&error))?;
         let head = opening.recognise(owner)?;
         let Opening { path, connection, tip } = opening;
-        let mut store = SqliteStore { path, connection, tip, head, _lock: lock };
+        let mut store = SqliteStore { path, connection, tip, head, was_in_doubt: false, _lock: lock };
+        store.end_doubt(owner)?;
         store.speak_this_protocol()?;
         Ok(store)
     }
 
     /// Declares, in a person's name, that this disk decides how the next view begins although too few others are left.
-    /// Answers whether it may: a disk that lacks something, or never belonged to a view, knows too little.
+    /// Answers whether it may: a disk that lacks something, or never belonged to a view, knows too little. One of which an
+    /// fsync has failed may: perhaps all of them share what failed, and it lacks nothing that it had said it holds.
     ///
     /// # Errors
     /// As for [`Store::write`].
     pub fn declare_rescue(&mut self) -> Result<bool, StoreError> {
-        if self.head.learner || self.remembered()?.prepared == PreparePlan::default() {
+        let lacks_something = self.head.learner && !self.head.in_doubt;
+        if lacks_something || self.remembered()?.prepared == PreparePlan::default() {
             return Ok(false);
         }
         self.commit(|writer| {
+            writer.write(&Change::Counts)?;
             writer.head.rescue = true;
             Ok(())
         })?;
@@ -126,7 +132,27 @@ impl SqliteStore {
     pub fn shrink(&mut self) -> Result<(), StoreError> {
         self.connection
             .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
-            .map_err(|error| StoreError::Failed { path: self.path.clone(), why: error.to_string() })
+            .map_err(|error| self.write_failed(&error))
+    }
+
+    /// Whether an fsync had failed when the store was last used.
+    #[must_use]
+    pub fn was_in_doubt(&self) -> bool {
+        self.was_in_doubt
+    }
+
+    /// After an fsync that failed: all that can be read is written once more, to where it was not before, and only then
+    /// read as being there; and the disk is a learner. A bank that is alone has nobody to learn from, and goes on.
+    fn end_doubt(&mut self, owner: Owner) -> Result<(), StoreError> {
+        self.was_in_doubt = self.tip.read().is_some_and(|said| said.in_doubt);
+        if !self.was_in_doubt {
+            return Ok(());
+        }
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy: i64 =
+            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.write_failed(&error))?;
+        assert_eq!(busy, 0, "nobody else reads the journal");
+        self.commit(|writer| if owner.banks > 1 { writer.write(&Change::Doubted) } else { Ok(()) })
     }
 
     fn speak_this_protocol(&mut self) -> Result<(), StoreError> {
@@ -149,9 +175,21 @@ impl SqliteStore {
             head.write(&transaction)?;
             transaction.commit()
         })();
-        written.map_err(|error: rusqlite::Error| self.failed(error.to_string()))?;
+        written.map_err(|error: rusqlite::Error| self.write_failed(&error))?;
         self.head = head;
         self.remember_tip()
+    }
+
+    /// What a write that failed means, marked for the next start.
+    fn write_failed(&mut self, error: &rusqlite::Error) -> StoreError {
+        let (path, why) = (self.path.clone(), error.to_string());
+        if !is_unsynced(error) {
+            return StoreError::Failed { path, why };
+        }
+        match self.tip.doubt(&self.head.disk, self.head.commits) {
+            Ok(()) => StoreError::Unsynced { path, why },
+            Err(also) => StoreError::Unsynced { path, why: format!("{why}; the mark of it: {also}") },
+        }
     }
 
     /// Whole and understood: from here on it is closed as SQLite closes its files. A file whose header is damaged may
@@ -170,7 +208,7 @@ impl SqliteStore {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
                 return Err(self.damaged(error.to_string()));
             }
-            Err(error) => return Err(self.failed(error.to_string())),
+            Err(error) => return Err(self.write_failed(&error)),
         }
         self.remember_tip()
     }
@@ -501,7 +539,35 @@ fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
     }
 }
 
+/// Whether a write failed in such a way that pages may count as written that are not. What fails before that, for want
+/// of space or because the disk refuses, is rolled back, and everything that was synced before is there.
+fn is_unsynced(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code.is_some_and(|code| [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&code))
+}
+
 /// Whether the file ends before something that should be in it: SQLite counts that among the failures of the system.
 fn is_cut_short(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sync_that_failed_puts_the_disk_in_doubt() {
+        use rusqlite::ffi;
+        let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {
+            assert!(is_unsynced(&failure(code)));
+        }
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_READ, ffi::SQLITE_READONLY] {
+            assert!(
+                !is_unsynced(&failure(code)),
+                "a full disk at most banks must not leave the consortium without voters"
+            );
+        }
+    }
 }

@@ -44,14 +44,20 @@ impl Writer<'_> {
             Change::Prepared { plan, fetched, dropped, learner } => {
                 self.head.fresh = *learner && (self.head.fresh || !self.head.learner);
                 self.head.learner = *learner;
+                self.head.in_doubt &= *learner;
                 self.prepare(plan, fetched, dropped)
             }
             Change::Forgotten => {
-                (self.head.learner, self.head.fresh) = (true, false);
+                (self.head.learner, self.head.fresh, self.head.in_doubt) = (true, false, false);
+                Ok(())
+            }
+            Change::Doubted => {
+                self.head.in_doubt |= !self.head.learner;
+                (self.head.learner, self.head.fresh) = (true, self.head.learner && self.head.fresh);
                 Ok(())
             }
             Change::Counts => {
-                (self.head.learner, self.head.fresh) = (false, false);
+                (self.head.learner, self.head.fresh, self.head.in_doubt) = (false, false, false);
                 Ok(())
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),

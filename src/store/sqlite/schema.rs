@@ -96,6 +96,7 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
         plan: ChainHash::default(),
         learner: false,
         fresh: false,
+        in_doubt: false,
         hearsay: false,
         rescue: false,
         snapshot: None,
