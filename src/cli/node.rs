@@ -11,6 +11,7 @@ use log::{Log, Metadata, Record};
 use super::CommandError;
 use super::outlet::{self, FLUSH_WITHIN};
 use crate::config::Config;
+use crate::ledger::book::is_guarded;
 use crate::node::{self, NodeOptions};
 use crate::protocol::ids::BankId;
 
@@ -143,14 +144,23 @@ fn start_log() {
     if log::set_boxed_logger(Box::new(NodeLog { lines })).is_ok() {
         log::set_max_level(level);
     }
-    std::panic::set_hook(Box::new(|panic| {
-        log::error!("{panic}");
-        let backtrace = std::backtrace::Backtrace::capture();
-        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
-            backtrace.to_string().lines().for_each(|line| log::error!("{line}"));
-        }
+    std::panic::set_hook(Box::new(report_panic));
+}
+
+/// A panic is an error in this program. One of a rule of the ledger refuses the request, and the bank goes on; any other
+/// ends the process wherever it happens, since an actor that is gone would leave a bank that answers and does nothing.
+fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let is_guarded = is_guarded();
+    let meaning = if is_guarded { "o pedido é recusado em todos os bancos" } else { "o processo termina" };
+    log::error!("ERRO DO PROGRAMA, {meaning}: {panic}");
+    let backtrace = std::backtrace::Backtrace::capture();
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        backtrace.to_string().lines().for_each(|line| log::error!("{line}"));
+    }
+    if !is_guarded {
         log::logger().flush();
-    }));
+        std::process::abort();
+    }
 }
 
 /// The log's lines, on their way to the [`outlet`].
@@ -257,5 +267,28 @@ mod tests {
     fn an_ipv6_address_is_put_in_brackets() {
         assert_eq!(as_host("::1".parse().unwrap()), "[::1]");
         assert_eq!(as_host("0.0.0.0".parse().unwrap()), "0.0.0.0");
+    }
+
+    /// Names what this very test is to do when it is run once more, as a process of its own.
+    const PANICS: &str = "NETBANKING_TEST_PANICS";
+
+    #[test]
+    fn a_panic_on_any_thread_ends_the_process_and_is_logged_first() {
+        use std::os::unix::process::ExitStatusExt;
+        if std::env::var_os(PANICS).is_some() {
+            start_log();
+            // Somebody else's thread, whose end nobody would notice.
+            let _ = std::thread::spawn(|| panic!("planted")).join();
+            return;
+        }
+        let name = "cli::node::tests::a_panic_on_any_thread_ends_the_process_and_is_logged_first";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(PANICS, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(6), "SIGABRT, not {}: {said}", output.status);
+        assert!(said.contains("o processo termina: panicked at src/cli/node.rs:"), "{said}");
     }
 }

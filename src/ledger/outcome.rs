@@ -88,6 +88,9 @@ pub enum Refusal {
     /// The key belongs to another account.
     #[error("Falha na operação: Chave Pix {0} já cadastrada")]
     PixKeyTaken(PixKey),
+    /// A rule came to something that must not be: the program is wrong. Nothing was done, at any bank.
+    #[error("Falha na operação: Erro interno, nada foi executado")]
+    Broken,
     /// Too little to open an account with.
     #[error("Falha na operação: Valor inicial deve ser de pelo menos {} reais", super::book::OPENING_MIN)]
     OpeningTooSmall,
@@ -215,6 +218,7 @@ mod tests {
             (Refusal::UserNameTaken, "Falha na operação: Nome de usuário já cadastrado"),
             (Refusal::KeyReused, "Chave de idempotência já usada com outro pedido"),
             (Refusal::Malformed, "Falha na operação: Pedido malformado"),
+            (Refusal::Broken, "Falha na operação: Erro interno, nada foi executado"),
         ];
         for (refusal, text) in texts {
             let outcome = Outcome::Refused(refusal);

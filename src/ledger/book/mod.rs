@@ -4,16 +4,19 @@
 //! cannot leave a trace because deciding has no way to write. Money is booked twice: what an account gains, another
 //! account or its bank's cash loses, so all of it together is always zero.
 //!
-//! The rules are beside this page: `registration`, `opening`, `operations`; `idempotency` remembers what was asked
+//! The rules are beside this page: `registration`, `opening`, `operations`; `proof` looks at what they decide before it
+//! is written, and `guard` turns their panics into refusals; `idempotency` remembers what was asked
 //! before, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it back.
 
 mod audit;
 mod chain;
 mod change;
 mod fields;
+mod guard;
 mod idempotency;
 mod opening;
 mod operations;
+mod proof;
 mod registration;
 mod snapshot;
 #[cfg(test)]
@@ -33,6 +36,7 @@ use super::request::{Action, Request};
 use crate::protocol::event::RawRequest;
 use crate::protocol::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
+pub use self::guard::is_guarded;
 pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
 pub use self::opening::{JOINT_OTHERS_MAX, OPENING_MIN};
 pub use self::snapshot::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
@@ -118,9 +122,11 @@ impl Book {
     /// view it belongs to. Every request takes a position, refused and malformed ones too.
     pub fn apply(&mut self, sender: BankId, members: BankSet, raw: &RawRequest) -> Executed {
         self.position = self.position.next();
-        let Verdict { executed, change } = match Request::parse(raw) {
-            Ok(request) => self.judge(sender, members, &request),
-            Err(_) => Verdict::new(raw.id.clone(), self.position, Err(Refusal::Malformed)),
+        let refused = |refusal| Verdict::new(raw.id.clone(), self.position, Err(refusal));
+        let Verdict { executed, change } = match guard::guarded(|| Request::parse(raw)) {
+            Some(Ok(request)) => self.judge(sender, members, &request),
+            Some(Err(_)) => refused(Refusal::Malformed),
+            None => refused(Refusal::Broken),
         };
         let link = Link { position: self.position, sender, raw, outcome: &executed.outcome, change: change.as_ref() };
         self.hash = link.hash(self.hash);
@@ -148,7 +154,19 @@ impl Book {
         }
     }
 
+    /// A rule that panics refuses the request, and so does one whose change cannot be written.
     fn decide(&self, turn: &Turn<'_>) -> Result<Change, Refusal> {
+        let decided = guard::guarded(|| {
+            let change = self.decide_by_the_rules(turn)?;
+            self.prove(&change);
+            Ok(change)
+        });
+        decided.unwrap_or(Err(Refusal::Broken))
+    }
+
+    fn decide_by_the_rules(&self, turn: &Turn<'_>) -> Result<Change, Refusal> {
+        #[cfg(test)]
+        tests::rules::planted(turn.request);
         match &turn.request.action {
             Action::Register(registration) => self.decide_registration(registration),
             Action::CreateAccount(opening) => self.decide_opening(turn, opening),

@@ -7,6 +7,7 @@ mod opening;
 mod operations;
 mod properties;
 mod registration;
+pub(super) mod rules;
 mod snapshot;
 
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
