@@ -1,5 +1,6 @@
 //! Owns the ordered buffer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
@@ -104,8 +105,8 @@ pub struct BufferState {
     pub view: Option<Ballot>,
     /// Events in the order in which they will be executed.
     pub waiting: Vec<std::sync::Arc<Event>>,
-    /// The durable clock that is believed of each bank.
-    pub matrix: Vec<VectorClock>,
+    /// The durable clock that is known of each member.
+    pub durable: BTreeMap<BankId, VectorClock>,
 }
 
 impl Handler<BufferStatus> for BufferActor {
@@ -115,7 +116,7 @@ impl Handler<BufferStatus> for BufferActor {
         MessageResult(BufferState {
             view: self.buffer.view(),
             waiting: self.buffer.waiting().cloned().collect(),
-            matrix: self.buffer.matrix().to_vec(),
+            durable: self.buffer.known_durable().map(|(bank, clock)| (bank, clock.clone())).collect(),
         })
     }
 }

@@ -16,6 +16,15 @@ use crate::protocol::ids::{BankId, Position};
 
 /// How often those who gave up waiting are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How long the log may wait for more of what comes by journal, so that many pieces are one line.
+const SPAN_WAIT: Duration = Duration::from_secs(1);
+
+/// Positions that came otherwise than one by one, of which the log was not told yet.
+struct Span {
+    /// The first; nothing if it came with all before it, as a snapshot.
+    from: Option<Position>,
+    to: Position,
+}
 
 impl Message for LedgerInput {
     type Result = ();
@@ -28,6 +37,8 @@ pub struct LedgerActor {
     recorder: Recorder,
     /// Reads that wait until the ledger has executed through a position.
     waiting: BTreeMap<Position, Vec<oneshot::Sender<()>>>,
+    span: Option<Span>,
+    span_is_due: bool,
     post: Post,
 }
 
@@ -35,7 +46,15 @@ impl LedgerActor {
     /// An actor that waits to be wired.
     #[must_use]
     pub fn new(me: BankId, executor: Executor, time: Monotonic) -> Self {
-        LedgerActor { me, executor, recorder: Recorder::new(time), waiting: BTreeMap::new(), post: Post::default() }
+        LedgerActor {
+            me,
+            executor,
+            recorder: Recorder::new(time),
+            span: None,
+            span_is_due: false,
+            waiting: BTreeMap::new(),
+            post: Post::default(),
+        }
     }
 
     /// Tells those who wait that the ledger has come so far, be it by execution, by replay or by a snapshot.
@@ -75,6 +94,33 @@ impl LedgerActor {
     }
 }
 
+/// What came by journal or snapshot has no lines of its own.
+impl LedgerActor {
+    fn recovered(&mut self, from: Option<Position>, context: &mut Context<Self>) {
+        let to = self.executor.book().position();
+        let from = self.span.take().map_or(from, |span| from.and(span.from));
+        self.span = Some(Span { from, to });
+        if !std::mem::replace(&mut self.span_is_due, true) {
+            context.run_later(SPAN_WAIT, |actor, _| {
+                actor.span_is_due = false;
+                actor.log_span();
+            });
+        }
+    }
+
+    fn log_span(&mut self) {
+        match self.span.take() {
+            Some(Span { from: Some(from), to }) => {
+                log::info!("banco {} recuperou as posições {from} a {to} pelo diário de outro banco", self.me);
+            }
+            Some(Span { from: None, to }) => {
+                log::info!("banco {} recuperou as posições até {to} pelo instantâneo de outro banco", self.me);
+            }
+            None => {}
+        }
+    }
+}
+
 impl Actor for LedgerActor {
     type Context = Context<Self>;
 
@@ -94,12 +140,29 @@ impl Handler<Wire> for LedgerActor {
 impl Handler<LedgerInput> for LedgerActor {
     type Result = ();
 
-    fn handle(&mut self, input: LedgerInput, _: &mut Self::Context) {
+    fn handle(&mut self, input: LedgerInput, context: &mut Self::Context) {
+        let before = self.executor.book().position();
+        let snapshot = match &input {
+            LedgerInput::Restore { head, .. } => Some((head.executed.last, head.position)),
+            _ => None,
+        };
         let executed = self.executor.handle(input, &mut self.post.out);
         // Noted before anybody can act on it, told at leisure.
         executed.iter().for_each(|event| self.recorder.executed(event));
+        let replayed = self.executor.take_replayed();
+        replayed.iter().for_each(|event| self.recorder.recovered(event));
+        let restored = snapshot.filter(|(_, position)| *position == self.executor.book().position());
+        if let Some((through, position)) = restored {
+            self.recorder.restored(through, position);
+        }
         self.post.deliver();
         self.tell_reached();
+        match (restored, replayed.is_empty()) {
+            (Some(_), _) => self.recovered(None, context),
+            (None, false) => self.recovered(Some(before.next()), context),
+            (None, true) if !executed.is_empty() => self.log_span(),
+            _ => {}
+        }
         executed.iter().for_each(|event| self.log(event));
     }
 }

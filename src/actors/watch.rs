@@ -20,6 +20,8 @@ use super::view::{ViewState, ViewStatus};
 use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent};
 use crate::protocol::event::Event;
 use crate::protocol::heartbeat::PeerState;
+use crate::protocol::ids::Position;
+use crate::protocol::order_key::OrderKey;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::vector_clock::VectorClock;
 use crate::watch::{BankState, Fact, History, Micros, Seen, Snapshot, Timed};
@@ -93,9 +95,10 @@ impl Recorder {
                 self.note(Fact::Taken(clock.clone()));
             }
         }
-        let matrix = buffer.matrix();
-        self.rows.resize_with(matrix.len(), VectorClock::default);
-        for (bank, row) in crate::protocol::ids::BankId::all(matrix.len()).zip(matrix) {
+        for (bank, row) in buffer.known_durable() {
+            if self.rows.len() <= bank.index() {
+                self.rows.resize_with(bank.index() + 1, VectorClock::default);
+            }
             if self.rows[bank.index()] != *row {
                 self.rows[bank.index()].clone_from(row);
                 self.note(Fact::Durable(bank, row.clone()));
@@ -121,13 +124,25 @@ impl Recorder {
 
     /// Notes an execution: how many requests were done, not what they were.
     pub fn executed(&mut self, executed: &ExecutedEvent) {
-        let done = executed.outcomes.iter().filter(|executed| executed.outcome.code()).count();
-        self.note(Fact::Executed {
-            seen: Seen::from(&*executed.event),
-            position: executed.position,
-            done: u32::try_from(done).unwrap_or(u32::MAX),
-        });
+        let (seen, position, done) = came_to(executed);
+        self.note(Fact::Executed { seen, position, done });
     }
+
+    /// Notes an execution that others were ahead with.
+    pub fn recovered(&mut self, executed: &ExecutedEvent) {
+        let (seen, position, done) = came_to(executed);
+        self.note(Fact::Recovered { seen, position, done });
+    }
+
+    /// Notes a snapshot that took the place of all executions through an event.
+    pub fn restored(&mut self, through: OrderKey, position: Position) {
+        self.note(Fact::Restored { through, position });
+    }
+}
+
+fn came_to(executed: &ExecutedEvent) -> (Seen, Position, u32) {
+    let done = executed.outcomes.iter().filter(|executed| executed.outcome.code()).count();
+    (Seen::from(&*executed.event), executed.position, u32::try_from(done).unwrap_or(u32::MAX))
 }
 
 /// Asks a part for its notes.

@@ -53,7 +53,8 @@ struct Status {
     clock: VectorClock,
     queued: usize,
     buffer: Vec<StatusEvent>,
-    durable_clocks: Vec<VectorClock>,
+    /// By bank; of one that is no member nothing is known.
+    durable_clocks: Vec<Option<VectorClock>>,
     position: Position,
     hash: ChainHash,
     settings: Settings,
@@ -104,6 +105,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         sender: event.sender,
         timestamp: event.timestamp.clone(),
     });
+    let durable_clocks = BankId::all(bank.config.nodes.len()).map(|bank| buffer.durable.get(&bank).cloned()).collect();
     Ok(HttpResponse::Ok().json(Status {
         bank: bank.me,
         name: bank.config.nodes[bank.me.index()].name.clone(),
@@ -116,7 +118,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         clock,
         queued,
         buffer: waiting.collect(),
-        durable_clocks: buffer.matrix,
+        durable_clocks,
         position,
         hash,
         settings: Settings::of(&bank.config).without_addresses(),

@@ -20,13 +20,15 @@ pub struct Executor {
     banks: usize,
     /// The last executed event.
     executed: Option<Executions>,
+    /// What the last input executed because others had, for the log.
+    replayed: Vec<ExecutedEvent>,
 }
 
 impl Executor {
     /// An executor over a ledger that the journal has rebuilt.
     #[must_use]
     pub fn new(me: BankId, banks: usize, book: Book, executed: Option<Executions>) -> Self {
-        Executor { me, members: BankSet::default(), book, banks, executed }
+        Executor { me, members: BankSet::default(), book, banks, executed, replayed: Vec::new() }
     }
 
     /// The ledger, for reading.
@@ -35,8 +37,14 @@ impl Executor {
         &self.book
     }
 
-    /// Takes one input; see [`LedgerInput`]. Answers the events it executed, for the log.
+    /// Hands over the events that the last input executed because others had: they came by journal.
+    pub fn take_replayed(&mut self) -> Vec<ExecutedEvent> {
+        std::mem::take(&mut self.replayed)
+    }
+
+    /// Takes one input; see [`LedgerInput`]. Answers the events it executed in their turn, for the log.
     pub fn handle(&mut self, input: LedgerInput, out: &mut Vec<Effect>) -> Vec<ExecutedEvent> {
+        self.replayed.clear();
         match input {
             LedgerInput::Execute { view, events } => return self.execute(view, &events, out),
             LedgerInput::Freeze(mut frozen) => {
@@ -69,8 +77,9 @@ impl Executor {
                 let executed = self.apply(&entry.held);
                 let same = (executed.position, executed.hash) == (entry.position, entry.hash);
                 if same && executed.event.sender == self.me {
-                    out.push(Effect::Checks(ChecksInput::Fetched(executed)));
+                    out.push(Effect::Checks(ChecksInput::Fetched(executed.clone())));
                 }
+                self.replayed.push(executed);
                 same
             };
             if !same {

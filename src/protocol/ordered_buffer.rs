@@ -105,6 +105,12 @@ impl OrderedBuffer {
         &self.matrix
     }
 
+    /// What is known to be on the disks of the members of this view or, while there is none, of the last: they had it
+    /// when the view began, or have said so since. Of other banks nothing is known.
+    pub fn known_durable(&self) -> impl Iterator<Item = (BankId, &VectorClock)> {
+        self.members.iter().map(|bank| (bank, &self.matrix[bank.index()]))
+    }
+
     /// Takes one input from another part of this node; see [`BufferInput`].
     pub fn handle(&mut self, input: BufferInput, out: &mut Vec<Effect>) {
         match input {

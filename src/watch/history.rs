@@ -133,7 +133,13 @@ impl History {
                 self.installed(at, (view, members), clock, flush);
                 members.iter().for_each(|bank| self.peer_executed(at, bank, position));
             }
-            Fact::Executed { seen, position, done } => self.executed(at, seen, position, done),
+            Fact::Executed { seen, position, done } => {
+                self.pace.executed(at, seen.requests);
+                self.executed(at, seen, position, done);
+            }
+            // Others were quicker: it says nothing of the pace now.
+            Fact::Recovered { seen, position, done } => self.executed(at, seen, position, done),
+            Fact::Restored { through, position } => self.restored(at, through, position),
             Fact::PeerExecuted(bank, position) => self.peer_executed(at, bank, position),
             Fact::Agreed(counter) => self.agreed(at, counter),
             Fact::Banks(states) => self.states.push(at, states),
@@ -145,6 +151,12 @@ impl History {
     /// Members of the view in force, or of the last one.
     fn members(&self) -> BankSet {
         let mut views = self.views.iter().rev();
+        views.find_map(|(_, view)| *view).map(|(_, members)| members).unwrap_or_default()
+    }
+
+    /// The same at a moment.
+    pub(super) fn members_at(&self, moment: Micros) -> BankSet {
+        let mut views = self.views.iter().rev().filter(|(at, _)| *at <= moment);
         views.find_map(|(_, view)| *view).map(|(_, members)| members).unwrap_or_default()
     }
 
@@ -229,14 +241,22 @@ impl History {
     }
 
     fn executed(&mut self, at: Micros, seen: Seen, position: Position, done: u32) {
-        self.pace.executed(at, seen.requests);
         self.positions[self.me.index()].push(at, position);
         let key = seen.key;
         if let Some(tracked) = self.track(at, seen) {
             tracked.taken.get_or_insert(at);
             tracked.executed = Some((at, position, done));
+            // A view may have begun without it that this bank heard of first.
+            tracked.void = None;
         }
         self.open.remove(&key);
+    }
+
+    /// What waited was executed or never existed; which of the two a snapshot does not say, so that it is forgotten.
+    fn restored(&mut self, at: Micros, through: OrderKey, position: Position) {
+        self.positions[self.me.index()].push(at, position);
+        self.events.retain(|key, tracked| *key > through || tracked.executed.is_some());
+        self.open.retain(|key| *key > through);
     }
 
     fn peer_executed(&mut self, at: Micros, bank: BankId, position: Position) {

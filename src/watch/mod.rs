@@ -121,6 +121,22 @@ pub enum Fact {
         /// How many of its requests were done; the others were refused.
         done: u32,
     },
+    /// This bank has executed an event after others had told it that they had.
+    Recovered {
+        /// The event.
+        seen: Seen,
+        /// Position of its last request.
+        position: Position,
+        /// How many of its requests were done; the others were refused.
+        done: u32,
+    },
+    /// This bank has taken over another's ledger instead of executing what led to it.
+    Restored {
+        /// The last event that is part of it: of earlier ones nobody here knows what came of them.
+        through: OrderKey,
+        /// Position of its last request.
+        position: Position,
+    },
     /// A peer says that it has executed through a position.
     PeerExecuted(BankId, Position),
     /// All members agree on this bank's own events up to this counter.

@@ -202,6 +202,7 @@ impl History {
     fn banks_at(&self, moment: Micros, members: BankSet, shown: &[&Tracked]) -> Vec<BankNow> {
         let by_then = |when: Option<Micros>| when.is_some_and(|at| at <= moment);
         let states = self.states.at(moment);
+        let of_the_last_view = self.members_at(moment);
         let bank_at = |bank: BankId| {
             let index = bank.index();
             let state = states.and_then(|states| states.get(index));
@@ -217,7 +218,8 @@ impl History {
                 up: state.is_some_and(|state| state.up),
                 state: state.map(|state| state.state.clone()).unwrap_or_default(),
                 hears: state.map(|state| state.hears).unwrap_or_default(),
-                durable: self.durable[index].at(moment).cloned(),
+                // Of a bank that is outside, nobody knows what its disk still has.
+                durable: self.durable[index].at(moment).filter(|_| of_the_last_view.contains(bank)).cloned(),
                 position,
                 buffered: shown.iter().filter(holds).count(),
             }

@@ -142,6 +142,67 @@ fn without_a_view_everything_waits_for_the_next_which_may_leave_an_event_behind(
     assert!(!history.snapshot(14).banks[1].member);
 }
 
+/// A bank that was cut off hears from the others, and then of their view, what became of the events that it held.
+fn healed(recovered: Vec<Fact>) -> History {
+    let (first, own) = (seen(1, [0, 1, 0]), seen(0, [1, 1, 0]));
+    let cut_off = vec![
+        Fact::Received(first),         // 10
+        Fact::Taken(clock([0, 1, 0])), // 11
+        Fact::Stamped(own),            // 12
+        Fact::Frozen,                  // 13
+    ];
+    history([cut_off, recovered].concat())
+}
+
+fn recovered(seen: Seen, position: u64) -> Fact {
+    Fact::Recovered { seen, position: Position(position), done: 1 }
+}
+
+#[test]
+fn what_came_by_journal_was_executed_whatever_the_view_that_begins_says_of_it_and_only_the_rest_never_existed() {
+    let begins = || installed(NEXT_VIEW, &[0, 1, 2], [0, 1, 1], Vec::new());
+    let (known, unknown) = (seen(1, [0, 1, 0]), seen(2, [0, 1, 1]));
+    let by_journal = || [recovered(known.clone(), 1), recovered(unknown.clone(), 2)];
+    let first = healed([by_journal().to_vec(), vec![begins()]].concat());
+    // The parts of a node are asked one after the other.
+    let last = healed([vec![begins()], by_journal().to_vec()].concat());
+    for history in [first, last] {
+        for (id, position) in [("EV1-1", 1), ("EV2-1", 2)] {
+            let now = event(&history, 100, id);
+            assert_eq!(now.executed.map(|executed| executed.position), Some(Position(position)), "{id}");
+            assert_eq!((now.void, now.waits.len()), (None, 0), "{id}");
+        }
+        assert!(event(&history, 100, "EV0-1").void.is_some());
+        let snapshot = history.snapshot(100);
+        assert_eq!((snapshot.banks[0].position, snapshot.rate), (Some(Position(2)), 0));
+    }
+}
+
+#[test]
+fn of_what_a_snapshot_covers_nothing_is_said() {
+    let through = OrderKey { view: VIEW, sum: 9, sender: BankId(2) };
+    let history = healed(vec![
+        Fact::Restored { through, position: Position(7) },
+        installed(NEXT_VIEW, &[0, 1, 2], [1, 1, 9], Vec::new()),
+    ]);
+    let snapshot = history.snapshot(100);
+    assert!(snapshot.events.is_empty(), "neither executed nor never having existed: {snapshot:?}");
+    assert_eq!(snapshot.banks[0].position, Some(Position(7)));
+}
+
+#[test]
+fn a_bank_that_is_no_member_is_credited_with_nothing() {
+    let history = history(vec![
+        durable(2, [0, 0, 1]),                                // 10
+        Fact::Frozen,                                         // 11
+        installed(NEXT_VIEW, &[0, 1], [0, 0, 5], Vec::new()), // 12
+        durable(1, [0, 0, 5]),                                // 13
+    ]);
+    let durable = |at, bank: usize| history.snapshot(at).banks[bank].durable.clone();
+    assert_eq!(durable(11, 2), Some(clock([0, 0, 1])), "it was one until then");
+    assert_eq!((durable(12, 2), durable(12, 1)), (None, Some(clock([0, 0, 5]))));
+}
+
 #[test]
 fn an_acknowledgement_that_came_before_its_event_counts_from_when_it_came() {
     let late = seen(1, [0, 1, 0]);

@@ -96,6 +96,36 @@ async fn a_bank_without_which_the_others_act_refuses_each_write_at_once_and_says
 }
 
 #[actix_rt::test]
+async fn a_bank_that_was_cut_off_shows_what_the_others_executed_meanwhile_and_nobody_is_credited_with_what_it_lacks() {
+    let cluster = Cluster::start_laboratory(3).await;
+    // Bank 2 holds an event that bank 1 lacks, and hears only from the journal that it was executed.
+    turn(&cluster, 0, "ligacao", "banco=1&estado=stopped").await;
+    turn(&cluster, 0, "evento", "onde=aqui").await;
+    until(&cluster, 2, |told| told["now"]["events"][0]["taken"].is_u64()).await;
+    for other in [0, 1] {
+        turn(&cluster, 2, "ligacao", &format!("banco={other}&estado=cut")).await;
+    }
+    turn(&cluster, 0, "ligacao", "banco=1&estado=healed").await;
+    cluster.wait_members(&[0, 1]).await;
+    turn(&cluster, 1, "evento", "onde=aqui").await;
+    let executed = order(&until(&cluster, 0, |told| order(told).len() == 2).await);
+    let status = cluster.status(0).await;
+    assert_eq!(status["durable_clocks"][2], json!(null), "{status}");
+    assert!(status["durable_clocks"][1].is_array(), "{status}");
+    until(&cluster, 0, |told| told["now"]["banks"][2]["durable"].is_null()).await;
+
+    for other in [0, 1] {
+        turn(&cluster, 2, "ligacao", &format!("banco={other}&estado=healed")).await;
+    }
+    cluster.wait_members(&[0, 1, 2]).await;
+    let told = until(&cluster, 2, |told| order(told).len() == 2).await;
+    assert_eq!(order(&told), executed);
+    assert!(told["now"]["events"].as_array().unwrap().iter().all(|event| event["void"].is_null()), "{told}");
+    assert_eq!(told["now"]["banks"][2]["position"], 2);
+    cluster.wait_log(2, "banco 2 recuperou as posições 1 a 2 pelo diário de outro banco").await;
+}
+
+#[actix_rt::test]
 async fn in_slow_motion_concurrent_events_of_all_banks_take_their_time_and_come_in_one_order_everywhere() {
     let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 1, "atraso", "atraso_ms=400").await;

@@ -231,7 +231,11 @@ mod tests {
         let old_ones = [(0, at(far)), (1, at(0)), (2, at(far)), (3, new()), (4, new())];
         let all = answers(old_ones.clone());
         assert!(suffice(&all, 5));
-        assert_eq!(plan(ballot(9), &all, 5, far_behind(&all)).unwrap().members, BankSet::all(5), "bank 1 too, however far behind");
+        assert_eq!(
+            plan(ballot(9), &all, 5, far_behind(&all)).unwrap().members,
+            BankSet::all(5),
+            "bank 1 too, however far behind"
+        );
 
         let mut differs = answers(old_ones);
         differs.get_mut(&BankId(1)).unwrap().position = Position(far);
