@@ -162,3 +162,27 @@ async fn at_a_bank_that_lacks_what_a_customer_has_done_elsewhere_they_are_told_s
     };
     assert_eq!(answer.status, 200, "{answer:?}");
 }
+
+#[actix_rt::test]
+async fn a_bank_that_is_far_away_makes_no_read_look_old_neither_elsewhere_nor_there() {
+    let watched = Watched::start().await;
+    let (cluster, http) = (&watched.cluster, &watched.customer.http);
+    (0..2).for_each(|near| cluster.links().set_both(near, 2, Passage::Far(Duration::from_millis(150))));
+    let read = async |bank: usize| {
+        let asked = Instant::now();
+        let request = http.client().get(cluster.url(bank, &format!("/pix/{}", watched.account.key)));
+        let answer = request.send().await.unwrap();
+        (answer.headers().contains_key("warning"), asked.elapsed())
+    };
+    // The first ones do not know yet how far away the others are now.
+    let deadline = Instant::now() + PATIENCE;
+    while read(2).await.0 {
+        assert!(Instant::now() < deadline);
+    }
+    for _ in 0..10 {
+        let (is_marked, took) = read(0).await;
+        assert!(!is_marked && took < Duration::from_millis(150), "bank 1 suffices: {took:?}");
+        let (is_marked, took) = read(2).await;
+        assert!(!is_marked, "{took:?}");
+    }
+}

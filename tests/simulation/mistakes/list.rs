@@ -220,6 +220,6 @@ pub struct Ballot {",
             after: "        1
 ",
         }],
-        found_by: (2, "bank 3 shows its ledger at 16 without a mark, and 21 was answered before"),
+        found_by: (2, "bank 4 shows its ledger at 0 without a mark, and 1 was answered before"),
     },
 ];
