@@ -64,7 +64,8 @@ impl World {
         let node = |me: BankId| {
             let install =
                 ClockInput::Install(Installed { plan: plan.clone(), flush: Vec::new(), fates: Fates::default() });
-            let begin = [Effect::Clock(install), Effect::Clock(ClockInput::Reach(Reach::Members))];
+            let time = ClockInput::Time { base_ms: 0, known: BankSet::all(banks) };
+            let begin = [time, install, ClockInput::Reach(Reach::Members)].map(Effect::Clock);
             PureNode {
                 clock: Clock::new(me, banks),
                 buffer: OrderedBuffer::new(me, banks, 5_000),

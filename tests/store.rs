@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netbanking::protocol::effect::{ExecutedMark, Executions, JournalEntry};
-use netbanking::protocol::event::{Event, Held, RawRequest, raw};
+use netbanking::protocol::event::{Event, Header, Held, RawRequest, raw};
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
@@ -23,7 +23,7 @@ const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 fn held(counter: u64) -> Held {
     let id = EventId::new(BankId(0), &counter.to_string());
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&counter) };
-    let event = Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request]);
+    let event = Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request], Header::default());
     Held { event: Arc::new(event), members: BankSet::all(3) }
 }
 

@@ -22,7 +22,7 @@ mod proofs;
 
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult};
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -34,9 +34,10 @@ pub use self::proofs::Prove;
 use self::proofs::{Acts, Proofs, ask_myself};
 use super::laboratory::{self, Laboratory};
 use super::routes::{Post, Wire};
-use super::time::{Monotonic, TICK_MS};
+use super::time::{Monotonic, TICK_MS, unix_ms};
 use crate::config::{HeartbeatTimes, Settings};
 use crate::protocol::confirmation::{ConfirmationInput, ReadNumber};
+use crate::protocol::consortium_time::{ClockState, ConsortiumTime};
 use crate::protocol::effect::{Answered, HeartbeatInput, PeerReport};
 use crate::protocol::heartbeat::{Heartbeat, Patience};
 use crate::protocol::ids::BankId;
@@ -72,6 +73,7 @@ pub struct HeartbeatActor {
     peers: Vec<PeerAddress>,
     heartbeat: Heartbeat,
     proofs: Proofs,
+    consortium_time: ConsortiumTime,
     time: Monotonic,
     laboratory: Option<Laboratory>,
     post: Post,
@@ -90,7 +92,18 @@ impl HeartbeatActor {
         let patience = Patience { failure_after: times.failure_after_ms, rejoin_after: times.rejoin_after_ms };
         let heartbeat = Heartbeat::new(peers.len() + 1, patience);
         let proofs = Proofs::new(introduction.me, peers.len() + 1);
-        HeartbeatActor { introduction, times, peers, heartbeat, proofs, time, laboratory, post: Post::default() }
+        let consortium_time = ConsortiumTime::new(introduction.me, peers.len() + 1);
+        HeartbeatActor {
+            introduction,
+            times,
+            peers,
+            heartbeat,
+            consortium_time,
+            proofs,
+            time,
+            laboratory,
+            post: Post::default(),
+        }
     }
 }
 
@@ -133,13 +146,42 @@ impl Handler<HeartbeatInput> for HeartbeatActor {
     type Result = ();
 
     fn handle(&mut self, input: HeartbeatInput, _: &mut Self::Context) {
-        self.heartbeat.handle(input, self.time.now(), &mut self.post.out);
+        let now = self.time.now();
+        if matches!(input, HeartbeatInput::Tick) {
+            let own = HeartbeatInput::OwnClock { wall_ms: unix_ms(), at: now };
+            self.consortium_time.handle(own, now, &mut self.post.out);
+        }
+        // What the clocks say goes ahead of who answers.
+        self.consortium_time.handle(input, now, &mut self.post.out);
+        self.heartbeat.handle(input, now, &mut self.post.out);
         self.post.deliver();
         match input {
             HeartbeatInput::Lost(bank) => self.proofs.confirm(ConfirmationInput::Lost(bank), self.time.now()),
             HeartbeatInput::Tick => self.proofs.confirm(ConfirmationInput::Tick, self.time.now()),
             _ => {}
         }
+    }
+}
+
+/// Asks what time it is in the consortium, and what is known of each bank's clock.
+#[derive(Message)]
+#[rtype(result = "ConsortiumClock")]
+pub struct ClocksStatus;
+
+/// Consortium time and the clocks that it rests on.
+pub struct ConsortiumClock {
+    /// In Unix milliseconds; `None` while no clock was read.
+    pub now_ms: Option<i64>,
+    /// Per bank.
+    pub clocks: Vec<ClockState>,
+}
+
+impl Handler<ClocksStatus> for HeartbeatActor {
+    type Result = MessageResult<ClocksStatus>;
+
+    fn handle(&mut self, _: ClocksStatus, _: &mut Self::Context) -> Self::Result {
+        let now_ms = self.consortium_time.now_ms(self.time.now());
+        MessageResult(ConsortiumClock { now_ms, clocks: self.consortium_time.states() })
     }
 }
 
@@ -191,20 +233,21 @@ impl Asking {
         }
         let mut told = None;
         for ping in 0.. {
-            let (asked, through) = (Instant::now(), *self.reads.borrow_and_update());
+            let (asked, through) = (self.time.now(), *self.reads.borrow_and_update());
             say(&mut lines, &Ping { ping }).await?;
             let pong: Pong = actix_rt::time::timeout(patience, hear(&mut lines, LINE_BYTES_MAX)).await??;
             if pong.pong != ping {
                 break;
             }
-            let round_trip = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let at = self.time.now();
+            let round_trip = at - asked;
             let (bank, active) = (self.peer.bank, pong.report.active);
             self.monitor.do_send(Acts(ConfirmationInput::Answered { bank, through, active, round_trip }));
             // While the peer is in no view things change fast.
             let interval_ms = self.times.interval_ms;
             let pause = Duration::from_millis(if active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) });
             if is_news(&mut told, pong.report, pause) {
-                let answered = Answered { round_trip, wall_ms: pong.wall_ms };
+                let answered = Answered { round_trip, wall_ms: pong.wall_ms, at };
                 self.monitor.do_send(HeartbeatInput::Heard(bank, pong.report, answered));
             }
             tokio::select! {

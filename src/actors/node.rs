@@ -22,7 +22,7 @@ use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, WatchActor};
-use crate::config::{Config, Settings};
+use crate::config::{Config, CustomerAuth, Settings};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
 use crate::protocol::effect::ClockInput;
@@ -91,10 +91,13 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let standing_after = times.failure_after_ms;
+    let open = config.customer_auth == CustomerAuth::Open;
     let routes = Routes {
         me,
-        clock: on(&core, move || ClockActor::new(Clock::new(me, banks), time)),
-        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks, standing_after), time)),
+        clock: on(&core, move || ClockActor::new(Clock::new(me, banks).with_open_customers(open), time)),
+        buffer: on(&core, move || {
+            BufferActor::new(OrderedBuffer::new(me, banks, standing_after).with_open_customers(open), time)
+        }),
         checks: on(&core, move || ChecksActor::new(Checks::new(me), time)),
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),

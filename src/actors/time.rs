@@ -1,6 +1,6 @@
 //! The node's two clocks.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::protocol::effect::Millis;
 use crate::watch::Micros;
@@ -34,9 +34,13 @@ impl Monotonic {
     }
 }
 
-/// Milliseconds since 1970 in UTC, as the machine believes it: what a request is dated with.
+/// Milliseconds since 1970 in UTC, as the machine believes it; negative before. It may be wrong by any amount: what
+/// anything is dated with is consortium time.
 #[must_use]
 pub fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => millis(since),
+        Err(before) => -millis(before.duration()),
+    }
 }

@@ -13,14 +13,17 @@ use actix_web::web::Bytes;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::heartbeat::ClocksStatus;
 use super::laboratory::{Laboratory, Weather};
 use super::routes::{Routes, Wire};
 use super::time::Monotonic;
 use super::view::{ViewState, ViewStatus};
-use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent};
+use crate::protocol::consortium_time::ClockState;
+use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent, PeerReport};
 use crate::protocol::event::Event;
 use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::Position;
+use crate::protocol::notice::Off;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::vector_clock::VectorClock;
@@ -196,21 +199,23 @@ impl WatchActor {
         self.taking = true;
         let taken = async move {
             let view = routes.view.send(ViewStatus).await.ok();
+            let clocks = routes.heartbeat.send(ClocksStatus).await.map_or_else(|_| Vec::new(), |said| said.clocks);
             let agreed = routes.checks.send(TakeFacts).await.unwrap_or_default();
             let executed = routes.ledger.send(TakeFacts).await.unwrap_or_default();
             let held = routes.buffer.send(TakeFacts).await.unwrap_or_default();
             // Of the same microsecond, what comes earlier in the flow goes first.
-            (view, [held, executed, agreed].concat())
+            (view, clocks, [held, executed, agreed].concat())
         };
-        context.spawn(taken.into_actor(self).map(|(view, facts), actor, _| {
+        context.spawn(taken.into_actor(self).map(|(view, clocks, facts), actor, _| {
             actor.taking = false;
-            actor.absorb(view, facts);
+            actor.absorb(view, &clocks, facts);
             actor.tell();
         }));
     }
 
-    fn absorb(&mut self, view: Option<ViewState>, mut facts: Vec<Timed>) {
-        let states = view.map(|view| view.peers.into_iter().map(state).collect::<Vec<_>>());
+    fn absorb(&mut self, view: Option<ViewState>, clocks: &[ClockState], mut facts: Vec<Timed>) {
+        let clocks = clocks.iter().copied().chain(std::iter::repeat(ClockState::default()));
+        let states = view.map(|view| view.peers.into_iter().zip(clocks).map(state).collect::<Vec<_>>());
         if let Some(states) = states.filter(|states| self.history.states() != Some(states)) {
             facts.push(Timed { at: self.time.micros(), fact: Fact::Banks(states) });
         }
@@ -241,11 +246,14 @@ impl WatchActor {
     }
 }
 
-fn state((state, report): (PeerState, Option<crate::protocol::effect::PeerReport>)) -> BankState {
+fn state(((state, report), clock): ((PeerState, Option<PeerReport>), ClockState)) -> BankState {
+    // By how much a clock is off is told in whole units, or it would be news all the time.
+    let off_ms = clock.offset_ms.filter(|_| clock.is_off);
+    let clock = off_ms.map(|by_ms| format!("; relógio {}", Off(by_ms))).unwrap_or_default();
     // For how long a bank has been silent changes all the time and is no news.
     BankState {
         up: state == PeerState::Up,
-        state: state.to_string(),
+        state: format!("{state}{clock}"),
         hears: report.map(|report| report.hears).unwrap_or_default(),
         active: report.and_then(|report| report.active),
     }

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::Bank;
 use super::refusal::Refused;
 use crate::actors::replies::Submit;
-use crate::actors::time::unix_ms;
 use crate::ledger::{AccountNumber, Action, Done, Executed, IdempotencyKey, Outcome, PixKey, Request, UserName};
 use crate::protocol::effect::{NotTaken, Reply};
 use crate::protocol::ids::{EventId, Position};
@@ -55,7 +54,7 @@ pub(crate) async fn place(
     action: Action,
 ) -> Result<Executed, Refused> {
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
-    let request = Request { id, at_ms: unix_ms(), key, by, action };
+    let request = Request { id, at_ms: None, key, by, action };
     let waiting = bank.actors.routes.replies.send(Submit(request.to_raw())).await?;
     match actix_rt::time::timeout(ANSWER_WAIT, waiting).await {
         Err(_) => Err(Refused::unknown_outcome()),

@@ -12,6 +12,8 @@ use super::body::receive_up_to;
 use super::refusal::Refused;
 use crate::actors::buffer::FromPeer;
 use crate::actors::laboratory::Passage;
+use crate::config::CustomerAuth;
+use crate::ledger::Request;
 use crate::protocol::effect::{BufferInput, Check, ChecksInput, Envelope, ViewInput};
 use crate::protocol::event::{Event, WireEvent};
 use crate::protocol::ids::{BankId, EventId};
@@ -97,6 +99,9 @@ pub(super) async fn receive_message(
     let in_force = bank.actors.routes.view.send(crate::actors::view::Report).await?.active;
     let in_force = in_force.ok_or_else(Refused::other_view)?;
     let event = Event::from_wire(wire, in_force).map_err(|error| Refused::bad(error.to_string()))?;
+    // Nor does it say when it was stamped: that is what its request says.
+    let at_ms = event.requests.first().and_then(|request| Request::parse(request).ok()?.at_ms);
+    let event = event.dated(at_ms, bank.config.customer_auth == CustomerAuth::Open);
     let envelope = Envelope { view: Some(event.view), events: vec![Arc::new(event)], clock: None };
     let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
     if !answer.taken {

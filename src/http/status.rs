@@ -7,6 +7,7 @@ use super::Bank;
 use super::refusal::Refused;
 use crate::actors::buffer::BufferStatus;
 use crate::actors::clock::ClockStatus;
+use crate::actors::heartbeat::{ClocksStatus, ConsortiumClock};
 use crate::actors::ledger::Ask;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::config::Settings;
@@ -50,6 +51,8 @@ struct Status {
     voter: bool,
     view: Option<StatusView>,
     banks: Vec<StatusBank>,
+    /// In Unix milliseconds; it rests on the clocks of all banks.
+    consortium_time_ms: Option<i64>,
     clock: VectorClock,
     queued: usize,
     buffer: Vec<StatusEvent>,
@@ -74,6 +77,10 @@ struct StatusBank {
     member: bool,
     answers: bool,
     state: String,
+    /// How far its wall clock is ahead of consortium time, as far as this bank knows.
+    clock_offset_ms: Option<i64>,
+    /// Whether that is too far.
+    clock_off: bool,
     report: Option<PeerReport>,
 }
 
@@ -91,13 +98,17 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
     let (clock, queued) = routes.clock.send(ClockStatus).await?;
     let buffer = routes.buffer.send(BufferStatus).await?;
     let (position, hash) = routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
+    let ConsortiumClock { now_ms, clocks } = routes.heartbeat.send(ClocksStatus).await?;
     let members = active.map(|(_, members)| members).unwrap_or_default();
-    let banks = BankId::all(bank.config.nodes.len()).zip(peers).map(|(peer, (state, report))| StatusBank {
+    let peers = BankId::all(bank.config.nodes.len()).zip(peers).zip(clocks);
+    let banks = peers.map(|((peer, (state, report)), clock)| StatusBank {
         bank: peer,
         name: bank.config.nodes[peer.index()].name.clone(),
         member: members.contains(peer),
         answers: state == PeerState::Up,
         state: state.to_string(),
+        clock_offset_ms: clock.offset_ms,
+        clock_off: clock.is_off,
         report,
     });
     let waiting = buffer.waiting.iter().map(|event| StatusEvent {
@@ -115,6 +126,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         voter,
         view: active.map(|(ballot, members)| StatusView { ballot, members }),
         banks: banks.collect(),
+        consortium_time_ms: now_ms,
         clock,
         queued,
         buffer: waiting.collect(),

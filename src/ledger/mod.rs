@@ -35,7 +35,7 @@ pub mod request;
 pub mod statement;
 
 pub use account::{Account, AccountNumber, TypeAccount};
-pub use book::Book;
+pub use book::{Book, Circumstances};
 pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
 pub use money::{Amount, Centavos, Reais};
 pub use outcome::{Done, Executed, Outcome, Refusal};

@@ -129,6 +129,9 @@ pub enum Refusal {
         /// The account.
         account: AccountNumber,
     },
+    /// Operations of nobody, from a bank that must name its customers.
+    #[error("Falha na operação: O pedido não diz qual cliente o faz")]
+    NoCustomer,
     /// The account holds less than is to leave it.
     #[error("Falha na operação: Saldo da conta {account} insuficiente ({balance}) no banco {bank}")]
     InsufficientBalance {
@@ -153,7 +156,7 @@ impl Refusal {
     /// Whether the customer asked for what only another may ask for.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        matches!(self, Refusal::NotHolder { .. })
+        matches!(self, Refusal::NotHolder { .. } | Refusal::NoCustomer)
     }
 }
 
@@ -252,10 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn only_debiting_a_strangers_account_is_forbidden() {
+    fn only_debiting_a_strangers_account_and_asking_as_nobody_are_forbidden() {
         let user_name = UserName::parse("renata332").unwrap();
         let refusal = Refusal::NotHolder { bank: BankId(1), account: account(), user_name };
-        assert!(refusal.is_forbidden());
+        assert!(refusal.is_forbidden() && Refusal::NoCustomer.is_forbidden());
         assert!(!Refusal::UnknownAccount { bank: BankId(1), account: account() }.is_forbidden());
     }
 }

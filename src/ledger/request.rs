@@ -1,7 +1,7 @@
 //! Requests as the ledger reads them: what the protocol carries unread as [`RawRequest`], with types.
 //!
 //! Everything that differs from bank to bank or from moment to moment is in the request, put there by the bank that
-//! sends it: the time, the password's hash, the account numbers drawn and the random key. Unknown fields are refused:
+//! sends it: the password's hash, the account numbers drawn and the random key. Unknown fields are refused:
 //! a newer bank's field that older banks skip would make the copies differ.
 
 use std::fmt;
@@ -14,15 +14,11 @@ use super::customer::{Document, PasswordHash, PersonName, UserName};
 use super::money::Amount;
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
-use crate::protocol::event::{RawRequest, raw};
+use crate::protocol::event::{AT_MS_MAX, RawRequest, raw};
 use crate::protocol::ids::EventId;
 
 /// Most characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
-/// Latest time a request may carry, in Unix milliseconds: the end of the year 9999. Ledger time never goes back, so a
-/// broken clock must not be able to take it to the end of time.
-pub const AT_MS_MAX: i64 = 253_402_300_799_999;
-
 /// Names a customer's request, so that asking again does not do it again. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -130,8 +126,9 @@ impl Action {
 pub struct Request {
     /// What the answer and the statements call it.
     pub id: EventId,
-    /// When the sender took it, in Unix milliseconds (UTC).
-    pub at_ms: i64,
+    /// When the sender took it, in Unix milliseconds (UTC): only where its event does not say it, as in older journals
+    /// and in the seed's messages.
+    pub at_ms: Option<i64>,
     /// The customer's name for it, if they gave one.
     pub key: Option<IdempotencyKey>,
     /// Who asks, as the session says; `None` in a laboratory without sessions.
@@ -144,7 +141,8 @@ pub struct Request {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content<A> {
-    at_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<IdempotencyKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,7 +167,7 @@ impl Request {
         if content.action.type_msg() != raw.type_msg {
             return Err(MalformedRequest::Type);
         }
-        if content.at_ms > AT_MS_MAX {
+        if content.at_ms.is_some_and(|at_ms| at_ms > AT_MS_MAX) {
             return Err(MalformedRequest::Time);
         }
         if matches!(&content.action, Action::CreateAccount(opening) if !is_pix_value(&opening.random_key)) {
@@ -207,7 +205,7 @@ mod tests {
         let user_name = |text| UserName::parse(text).unwrap();
         Request {
             id: EventId::new(BankId(0), "x"),
-            at_ms: 1_795_442_602_999,
+            at_ms: Some(1_795_442_602_999),
             key: Some(IdempotencyKey::parse("k 1").unwrap()),
             by: Some(user_name("karen123")),
             action: Action::CreateAccount(Opening {
@@ -291,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_time_after_the_year_9999_is_malformed() {
-        let at = |at_ms| Request::parse(&Request { at_ms, ..package() }.to_raw());
+        let at = |at_ms| Request::parse(&Request { at_ms: Some(at_ms), ..package() }.to_raw());
         assert!(at(AT_MS_MAX).is_ok());
         assert!(matches!(at(AT_MS_MAX + 1), Err(MalformedRequest::Time)));
     }

@@ -198,7 +198,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::protocol::event::{Event, RawRequest, raw};
+    use crate::protocol::event::{Event, Header, RawRequest, raw};
 
     const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
     const DONE: Check = Check { code: true, descript: String::new() };
@@ -220,7 +220,7 @@ mod tests {
         let id = EventId::new(BankId(0), &position.to_string());
         let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
         let counter = u64::from(position) - 10;
-        let event = Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request]);
+        let event = Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request], Header::default());
         let outcomes = vec![crate::ledger::Executed {
             id: event.id.clone(),
             position: Position(position.into()),

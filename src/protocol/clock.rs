@@ -10,9 +10,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::consortium_time;
 use super::effect::{BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Reach, Reply};
-use super::event::{Event, REQUESTS_PER_EVENT_MAX, RawRequest};
-use super::ids::{Ballot, BankId};
+use super::event::{Event, Header, REQUESTS_PER_EVENT_MAX, RawRequest};
+use super::ids::{Ballot, BankId, BankSet};
 use super::vector_clock::VectorClock;
 
 /// Most own events stamped and not yet executed everywhere. This bounds what any bank has to keep of another.
@@ -28,6 +29,10 @@ pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// Longest wait of a request for its stamp, in milliseconds; then it is answered 'not taken'.
 pub const STAMP_WAIT_MS: Millis = 2_000;
 
+/// By how much a stamp keeps up with a later one before it, in milliseconds. Another estimate of consortium time may be a
+/// little lower; one that is lower by more is a correction.
+const STEP_BACK_MAX_MS: i64 = 60_000;
+
 /// Stamps this bank's events.
 #[derive(Debug)]
 pub struct Clock {
@@ -35,6 +40,14 @@ pub struct Clock {
     clock: VectorClock,
     /// The view in force; `None` while frozen.
     view: Option<Ballot>,
+    /// Its members.
+    members: BankSet,
+    /// The base of consortium time and whose clocks it rests on.
+    time: Option<(i64, BankSet)>,
+    /// Consortium time of the last stamp.
+    stamped_ms: i64,
+    /// Whether operations need no named customer here.
+    open: bool,
     /// Whether its members answer; what is stamped without them would wait for them.
     reach: Reach,
     draining: bool,
@@ -62,12 +75,22 @@ impl Clock {
             me,
             clock: VectorClock::zero(banks),
             view: None,
+            members: BankSet::default(),
+            time: None,
+            stamped_ms: 0,
+            open: false,
             reach: Reach::Minority,
             draining: false,
             agreed: 0,
             under_way: VecDeque::new(),
             queue: VecDeque::new(),
         }
+    }
+
+    /// A clock of a bank that takes operations without a named customer, if `open`.
+    #[must_use]
+    pub fn with_open_customers(self, open: bool) -> Self {
+        Clock { open, ..self }
     }
 
     /// The clock as it stands.
@@ -108,13 +131,14 @@ impl Clock {
                     self.refuse_all(why, out);
                 }
             }
+            ClockInput::Time { base_ms, known } => self.time = Some((base_ms, known)),
             ClockInput::Drain => {
                 self.draining = true;
                 self.refuse_all(NotTaken::Stopping, out);
             }
             ClockInput::Tick => self.refuse_overdue(now, out),
         }
-        self.stamp(out);
+        self.stamp(now, out);
     }
 
     fn submit(&mut self, request: RawRequest, now: Millis, out: &mut Vec<Effect>) {
@@ -143,6 +167,7 @@ impl Clock {
         self.clock = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
         self.view = Some(installed.plan.ballot);
+        self.members = installed.plan.members;
         out.push(Effect::Buffer(BufferInput::Install(installed)));
         if self.draining {
             self.refuse_all(NotTaken::Stopping, out);
@@ -183,17 +208,30 @@ impl Clock {
         out.extend(self.queue.drain(..).map(|waiting| Effect::Reply(waiting.request.id, Reply::NotTaken(why))));
     }
 
-    fn stamp(&mut self, out: &mut Vec<Effect>) {
+    /// Consortium time, once it rests on the clocks of all members. Each of them has answered a ping before it counted as
+    /// one, but the word of it may still be on its way.
+    fn consortium_ms(&self, now: Millis) -> Option<i64> {
+        let (base_ms, known) = self.time?;
+        let at_ms = consortium_time::at(base_ms, now);
+        let is_step_back = (at_ms..at_ms.saturating_add(STEP_BACK_MAX_MS)).contains(&self.stamped_ms);
+        let rests_on_all = self.members.without(known).is_empty();
+        rests_on_all.then_some(if is_step_back { self.stamped_ms } else { at_ms })
+    }
+
+    fn stamp(&mut self, now: Millis, out: &mut Vec<Effect>) {
         let Some(view) = self.view.filter(|_| self.reach == Reach::Members) else { return };
+        let Some(at_ms) = self.consortium_ms(now) else { return };
         while self.may_stamp() {
             let again = self.queue.front().is_some_and(|first| first.again);
             let requests = self.next_batch();
             self.clock.count(self.me);
+            self.stamped_ms = at_ms;
+            let header = Header { at_ms, open: self.open };
             let timestamp = self.clock.clone();
             let event = if again {
-                Event::stamp_again(view, self.me, timestamp, requests)
+                Event::stamp_again(view, self.me, timestamp, requests, header)
             } else {
-                Event::stamp(view, self.me, timestamp, requests)
+                Event::stamp(view, self.me, timestamp, requests, header)
             };
             let event = Arc::new(event);
             self.under_way.push_back(Arc::clone(&event));
@@ -254,6 +292,17 @@ mod tests {
         out.iter().filter_map(own).collect()
     }
 
+    fn time(base_ms: i64) -> ClockInput {
+        ClockInput::Time { base_ms, known: BankSet::all(3) }
+    }
+
+    /// A clock that knows what the time is.
+    fn timed(me: u16) -> Clock {
+        let mut clock = Clock::new(BankId(me), 3);
+        clock.handle(time(1_000), 0, &mut Vec::new());
+        clock
+    }
+
     fn give(clock: &mut Clock, inputs: Vec<ClockInput>, now: Millis) -> Vec<Effect> {
         let mut out = Vec::new();
         inputs.into_iter().for_each(|input| clock.handle(input, now, &mut out));
@@ -262,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_queued_up_before_the_view_is_stamped_after_it_in_one_event_above_the_flushed_clock() {
-        let mut clock = Clock::new(BankId(1), 3);
+        let mut clock = timed(1);
         give(&mut clock, vec![ClockInput::Reach(Reach::Majority)], 0);
         let submitted = ["a", "b", "c"].map(|name| ClockInput::Submit(request(name)));
         assert!(events(&give(&mut clock, submitted.into(), 0)).is_empty());
@@ -276,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_lone_request_leaves_at_once_and_what_comes_meanwhile_shares_the_next_event() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
         let submit = |names: std::ops::Range<usize>| {
             names.map(|name| ClockInput::Submit(request(&name.to_string()))).collect::<Vec<_>>()
@@ -292,7 +341,7 @@ mod tests {
 
     #[test]
     fn only_so_many_own_events_are_under_way() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
         for index in 0..1_000 {
             give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 0);
@@ -302,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_request_that_found_no_view_in_time_is_answered_as_not_taken_and_never_stamped() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         give(&mut clock, vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))], 100);
         assert!(give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS - 1).is_empty());
         let out = give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS);
@@ -313,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_bank_cut_off_from_the_majority_refuses_at_once() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         let cut_off = |out: &[Effect]| matches!(out, [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]);
         assert!(cut_off(&give(&mut clock, vec![ClockInput::Submit(request("a"))], 0)));
         let waits = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("b"))];
@@ -334,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_draining_clock_refuses_what_waits_and_what_comes() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         let mut inputs = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))];
         inputs.extend([ClockInput::Drain, ClockInput::Submit(request("b"))]);
         let out = give(&mut clock, inputs, 0);
@@ -343,8 +392,37 @@ mod tests {
     }
 
     #[test]
+    fn events_carry_consortium_time_which_does_not_step_back_and_follows_a_correction() {
+        let mut clock = timed(0);
+        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+        let mut counter = 0;
+        let mut stamped = |base_ms: i64, now: Millis| {
+            counter += 1;
+            let inputs = vec![time(base_ms), ClockInput::Submit(request("a")), ClockInput::Agreed(counter)];
+            events(&give(&mut clock, inputs, now))[0].header.map(|header| header.at_ms)
+        };
+        assert_eq!(stamped(5_000, 10), Some(5_010));
+        assert_eq!(stamped(4_000, 20), Some(5_010));
+        assert_eq!(stamped(4_000, 1_900), Some(5_900));
+        assert_eq!(stamped(i64::MAX, 2_000), Some(crate::protocol::event::AT_MS_MAX));
+        assert_eq!(stamped(4_000, 3_000), Some(7_000), "it had been set wrong by more than a step");
+        assert_eq!(stamped(i64::MIN, 4_000), Some(7_000));
+    }
+
+    #[test]
+    fn nothing_is_stamped_before_the_clocks_of_all_members_are_known() {
+        let mut clock = Clock::new(BankId(0), 3).with_open_customers(true);
+        let inputs = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members), ClockInput::Submit(request("a"))];
+        assert!(events(&give(&mut clock, inputs, 0)).is_empty());
+        let some = ClockInput::Time { base_ms: 7, known: BankSet::all(2) };
+        assert!(events(&give(&mut clock, vec![some], 0)).is_empty());
+        let header = events(&give(&mut clock, vec![time(9)], 0))[0].header;
+        assert_eq!(header, Some(Header { at_ms: 9, open: true }));
+    }
+
+    #[test]
     fn a_merged_event_raises_the_next_stamp_above_it() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         let inputs = vec![
             installed([0, 0, 0]),
             ClockInput::Reach(Reach::Members),
@@ -367,7 +445,7 @@ mod tests {
 
     /// A clock with two events under way, of one request and of as many as are worth a second one, and one that waits.
     fn with_events_under_way() -> (Clock, Vec<Event>) {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         let mut inputs = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
         inputs.extend((0..=WORTH_A_FURTHER_EVENT).map(|name| ClockInput::Submit(request(&name.to_string()))));
         inputs.extend([ClockInput::Submit(request("waits")), ClockInput::Freeze(Ballot::default())]);

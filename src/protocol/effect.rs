@@ -17,6 +17,7 @@ use super::view::{PreparePlan, ViewMessage};
 use crate::ledger::{Book, Executed};
 
 pub use super::notice::{Notice, Weight};
+pub use super::report::{Answered, PeerReport};
 
 /// Milliseconds of a clock that only goes forward; its zero means nothing.
 pub type Millis = u64;
@@ -66,6 +67,13 @@ pub enum ClockInput {
     Install(Installed),
     /// Whom this bank reaches, and so whether stamping makes sense.
     Reach(Reach),
+    /// What consortium time is.
+    Time {
+        /// What it was when this bank's monotonic clock was zero, in Unix milliseconds.
+        base_ms: i64,
+        /// Whose clocks it rests on.
+        known: BankSet,
+    },
     /// The node is about to stop: take nothing new.
     Drain,
     /// Time has passed.
@@ -113,6 +121,8 @@ pub enum BufferInput {
     LedgerFrozen(Frozen),
     /// A view begins.
     Install(Installed),
+    /// An event dated later than this, in Unix milliseconds, is wrong; nothing while this bank cannot tell.
+    LatestDate(Option<i64>),
     /// Time has passed.
     Tick,
 }
@@ -491,37 +501,18 @@ pub enum ViewInput {
     Tick,
 }
 
-/// What a bank says of itself in its heartbeat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct PeerReport {
-    /// The view in which it takes part now.
-    pub active: Option<Ballot>,
-    /// The highest ballot it has promised.
-    pub promised: Ballot,
-    /// The last view it has prepared.
-    pub prepared: Ballot,
-    /// Whether its disk counts in the decision how a view begins: it has lost nothing.
-    pub voter: bool,
-    /// Whether its copy of the ledger differs: it takes part in nothing.
-    pub diverged: bool,
-    /// Whom it hears, itself included.
-    pub hears: BankSet,
-}
-
-/// What the answer to a ping tells beside the report: how far away the peer is, and what its wall clock says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answered {
-    /// From the ping to its answer, in milliseconds.
-    pub round_trip: Millis,
-    /// The peer's wall clock when it answered, in Unix milliseconds: as it believes it, right or wrong.
-    pub wall_ms: i64,
-}
-
 /// What the heartbeat monitor is told.
 #[derive(Clone, Copy, Debug)]
 pub enum HeartbeatInput {
     /// A peer has answered a ping.
     Heard(BankId, PeerReport, Answered),
+    /// What this bank's own wall clock says.
+    OwnClock {
+        /// In Unix milliseconds, right or wrong.
+        wall_ms: i64,
+        /// When it was read.
+        at: Millis,
+    },
     /// A peer's connection was refused or has ended.
     Lost(BankId),
     /// Events wait for a peer whose durable clock stands still.

@@ -22,6 +22,18 @@ pub const SUM_MAX: u64 = i64::MAX as u64;
 /// Most requests in one event; a longer batch from a peer is refused.
 pub const REQUESTS_PER_EVENT_MAX: usize = 1_000;
 
+/// Latest time an event may carry, in Unix milliseconds: the end of the year 9999.
+pub const AT_MS_MAX: i64 = 253_402_300_799_999;
+
+/// What an event says of the circumstances in which its requests were taken, the same at every bank that executes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Consortium time when it was stamped, in Unix milliseconds: 0 to [`AT_MS_MAX`].
+    pub at_ms: i64,
+    /// Whether the bank that sent it takes operations without a named customer.
+    pub open: bool,
+}
+
 /// One request as it travels: what kind it is and its JSON, read only by the ledger.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RawRequest {
@@ -46,37 +58,85 @@ pub struct Event {
     pub id: EventId,
     /// What is to be done, in this order; never empty.
     pub requests: Vec<RawRequest>,
+    /// Absent in events of journals that are older than consortium time.
+    pub header: Option<Header>,
     /// The event as JSON, written once for journal and links.
     wire: Arc<RawValue>,
 }
 
+/// View, requests and header of a wire form.
+type Content = (Ballot, Vec<RawRequest>, Option<Header>);
+
 impl Event {
     /// Stamps requests into one event, named after the first of them.
     #[must_use]
-    pub fn stamp(view: Ballot, sender: BankId, timestamp: VectorClock, requests: Vec<RawRequest>) -> Self {
+    pub fn stamp(
+        view: Ballot,
+        sender: BankId,
+        timestamp: VectorClock,
+        requests: Vec<RawRequest>,
+        header: Header,
+    ) -> Self {
         let id = requests.first().expect("an event carries at least one request").id.clone();
-        assert!(timestamp.get(sender) > 0, "the sender counts an event before it stamps it");
-        Event::with_wire(view, sender, timestamp, id, requests)
+        Event::stamped(view, sender, timestamp, (id, requests), header)
     }
 
     /// Stamps requests whose first was in an event that never existed: the new event must not be taken for that one by
     /// whoever hears of it late, so it is named after its view too.
     #[must_use]
-    pub fn stamp_again(view: Ballot, sender: BankId, timestamp: VectorClock, requests: Vec<RawRequest>) -> Self {
-        assert!(timestamp.get(sender) > 0, "the sender counts an event before it stamps it");
+    pub fn stamp_again(
+        view: Ballot,
+        sender: BankId,
+        timestamp: VectorClock,
+        requests: Vec<RawRequest>,
+        header: Header,
+    ) -> Self {
         let id = requests.first().expect("an event carries at least one request").id.again_in(view);
-        Event::with_wire(view, sender, timestamp, id, requests)
+        Event::stamped(view, sender, timestamp, (id, requests), header)
     }
 
-    fn with_wire(view: Ballot, sender: BankId, timestamp: VectorClock, id: EventId, requests: Vec<RawRequest>) -> Self {
-        let (type_msg, msg) = match requests.as_slice() {
-            [single] if single.id == id => (single.type_msg.clone(), Arc::clone(&single.msg)),
+    fn stamped(
+        view: Ballot,
+        sender: BankId,
+        timestamp: VectorClock,
+        (id, requests): (EventId, Vec<RawRequest>),
+        header: Header,
+    ) -> Self {
+        assert!(timestamp.get(sender) > 0, "the sender counts an event before it stamps it");
+        assert!((0..=AT_MS_MAX).contains(&header.at_ms), "the clock keeps its stamps within the calendar");
+        let mut event = Event { view, sender, timestamp, id, requests, header: Some(header), wire: raw(&()) };
+        event.write();
+        event
+    }
+
+    /// Writes the wire form.
+    fn write(&mut self) {
+        let (type_msg, msg) = match self.requests.as_slice() {
+            [single] if single.id == self.id => (single.type_msg.clone(), Arc::clone(&single.msg)),
             batch => (BATCH.to_owned(), raw(&batch)),
         };
-        let timestamp_sent = timestamp.clone();
-        let wire =
-            raw(&WireEvent { view: Some(view), sender, timestamp: timestamp_sent, type_msg, id: id.clone(), msg });
-        Event { view, sender, timestamp, id, requests, wire }
+        self.wire = raw(&WireEvent {
+            view: Some(self.view),
+            sender: self.sender,
+            timestamp: self.timestamp.clone(),
+            at_ms: self.header.map(|header| header.at_ms),
+            open: self.header.is_some_and(|header| header.open),
+            type_msg,
+            id: self.id.clone(),
+            msg,
+        });
+    }
+
+    /// A message of the seed, which has no header: the time is the one that its request names, or none, and whether
+    /// customers are named is what all banks of the consortium have in their `nodes.json`. Every bank reads the same
+    /// letters and comes to the same.
+    #[must_use]
+    pub fn dated(mut self, at_ms: Option<i64>, open: bool) -> Self {
+        if self.header.is_none() {
+            self.header = Some(Header { at_ms: at_ms.unwrap_or_default().clamp(0, AT_MS_MAX), open });
+            self.write();
+        }
+        self
     }
 
     /// Reads an event from its wire form.
@@ -84,8 +144,11 @@ impl Event {
     /// # Errors
     /// [`MalformedEvent`] says what does not fit.
     pub fn from_wire(wire: WireEvent, view_when_absent: Ballot) -> Result<Self, MalformedEvent> {
-        let (view, requests) = Event::content(&wire, view_when_absent)?;
-        Ok(Event::with_wire(view, wire.sender, wire.timestamp, wire.id, requests))
+        let (view, requests, header) = Event::content(&wire, view_when_absent)?;
+        let WireEvent { sender, timestamp, id, .. } = wire;
+        let mut event = Event { view, sender, timestamp, id, requests, header, wire: raw(&()) };
+        event.write();
+        Ok(event)
     }
 
     /// Reads an event from the text that [`Event::wire`] gave, which is kept to the letter: what a journal holds is read
@@ -95,14 +158,14 @@ impl Event {
     /// [`MalformedEvent`] says what does not fit.
     pub fn from_own_text(text: String) -> Result<Self, MalformedEvent> {
         let wire: WireEvent = serde_json::from_str(&text).map_err(|_| MalformedEvent::Batch)?;
-        let (view, requests) = Event::content(&wire, Ballot::default())?;
+        let (view, requests, header) = Event::content(&wire, Ballot::default())?;
         let WireEvent { sender, timestamp, id, .. } = wire;
         let text = RawValue::from_string(text).map_err(|_| MalformedEvent::Batch)?;
-        Ok(Event { view, sender, timestamp, id, requests, wire: text.into() })
+        Ok(Event { view, sender, timestamp, id, requests, header, wire: text.into() })
     }
 
     /// What a wire form says, checked.
-    fn content(wire: &WireEvent, view_when_absent: Ballot) -> Result<(Ballot, Vec<RawRequest>), MalformedEvent> {
+    fn content(wire: &WireEvent, view_when_absent: Ballot) -> Result<Content, MalformedEvent> {
         let requests = if wire.type_msg == BATCH {
             serde_json::from_str::<Vec<RawRequest>>(wire.msg.get()).map_err(|_| MalformedEvent::Batch)?
         } else {
@@ -115,7 +178,12 @@ impl Event {
         if !counted || wire.timestamp.sum() > SUM_MAX {
             return Err(MalformedEvent::Timestamp);
         }
-        Ok((wire.view.unwrap_or(view_when_absent), requests))
+        let header = wire.at_ms.map(|at_ms| Header { at_ms, open: wire.open });
+        let is_time = header.is_none_or(|header| (0..=AT_MS_MAX).contains(&header.at_ms));
+        if !is_time || (wire.open && header.is_none()) {
+            return Err(MalformedEvent::Time);
+        }
+        Ok((wire.view.unwrap_or(view_when_absent), requests, header))
     }
 
     /// The event's number among those of its sender, without gaps.
@@ -184,6 +252,12 @@ pub struct WireEvent {
     pub sender: BankId,
     /// The sender's clock.
     pub timestamp: VectorClock,
+    /// Consortium time, in Unix milliseconds; absent in the seed's own messages and in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<i64>,
+    /// Whether its sender takes operations without a named customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
     /// Kind of the request, or [`BATCH`].
     pub type_msg: String,
     /// Unique name.
@@ -209,6 +283,8 @@ pub enum MalformedEvent {
     Batch,
     /// The timestamp does not count the event itself, or counts beyond all measure.
     Timestamp,
+    /// The time lies outside the calendar, or is missing where there must be one.
+    Time,
 }
 
 impl fmt::Display for MalformedEvent {
@@ -216,6 +292,7 @@ impl fmt::Display for MalformedEvent {
         f.write_str(match self {
             MalformedEvent::Batch => "O campo msg não é um lote de pedidos válido",
             MalformedEvent::Timestamp => "O campo timestamp não conta a própria mensagem",
+            MalformedEvent::Time => "O campo at_ms não é uma hora entre 1970 e 9999",
         })
     }
 }
@@ -241,15 +318,37 @@ mod tests {
         let mut second = event.requests[0].clone();
         second.id = EventId::new(BankId(0), "x");
         event.requests.push(second);
-        let event = Event::stamp(view, event.sender, event.timestamp, event.requests);
+        let header = Header { at_ms: 1_795_442_602_999, open: true };
+        let event = Event::stamp(view, event.sender, event.timestamp, event.requests, header);
         let text = serde_json::to_string(&event).unwrap();
         let back = Event::from_wire(serde_json::from_str(&text).unwrap(), Ballot::default()).unwrap();
-        assert_eq!(back.requests.len(), 2);
+        assert_eq!((back.requests.len(), back.header), (2, Some(header)));
         assert_eq!(back.requests[1].msg.get(), r#"{"mensagem":"mensagem"}"#);
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
         let back = Event::from_own_text(text.clone()).unwrap();
         assert_eq!((back.requests.len(), back.wire().get()), (2, text.as_str()));
         assert_eq!(back, event);
+    }
+
+    #[test]
+    fn a_message_of_the_seed_has_the_time_of_its_request_within_the_calendar() {
+        let seed = || Event::from_wire(serde_json::from_str(SEED_EXAMPLE).unwrap(), Ballot::default()).unwrap();
+        assert_eq!(seed().header, None);
+        for (said, at_ms) in [(Some(5), 5), (Some(i64::MAX), AT_MS_MAX), (Some(i64::MIN), 0), (None, 0)] {
+            let dated = seed().dated(said, false);
+            assert_eq!(dated.header, Some(Header { at_ms, open: false }));
+            assert_eq!(dated.to_wire().at_ms, Some(at_ms));
+            assert_eq!(dated.dated(Some(7), true).header.map(|header| header.at_ms), Some(at_ms), "once");
+        }
+    }
+
+    #[test]
+    fn a_time_outside_the_calendar_and_an_authority_without_time_are_refused() {
+        for header in [r#""at_ms":-1"#, r#""at_ms":253402300800000"#, r#""open":true"#] {
+            let text = SEED_EXAMPLE.replacen('{', &format!("{{{header},"), 1);
+            let read = Event::from_wire(serde_json::from_str(&text).unwrap(), Ballot::default());
+            assert_eq!(read.map(|_| ()), Err(MalformedEvent::Time), "{header}");
+        }
     }
 
     #[test]

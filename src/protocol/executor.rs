@@ -9,7 +9,7 @@ use super::effect::{
 use super::event::Held;
 use super::ids::{Ballot, BankId, BankSet};
 use super::snapshot::SnapshotHead;
-use crate::ledger::Book;
+use crate::ledger::{Book, Circumstances};
 
 /// Executes events on this bank's copy of the ledger.
 #[derive(Debug)]
@@ -147,8 +147,8 @@ pub fn restored(banks: usize, head: &SnapshotHead, pieces: &[String]) -> Option<
 /// Executes one event. The same event on the same book gives the same result at every bank.
 pub fn apply(book: &mut Book, held: &Held) -> ExecutedEvent {
     let event = &held.event;
-    let outcomes: Vec<_> =
-        event.requests.iter().map(|request| book.apply(event.sender, held.members, request)).collect();
+    let of = Circumstances { sender: event.sender, members: held.members, header: event.header };
+    let outcomes: Vec<_> = event.requests.iter().map(|request| book.apply(&of, request)).collect();
     let refused = outcomes.iter().find(|executed| !executed.outcome.code());
     let check = Check {
         code: refused.is_none(),
@@ -160,13 +160,13 @@ pub fn apply(book: &mut Book, held: &Held) -> ExecutedEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::event::{Event, RawRequest, raw};
+    use crate::protocol::event::{Event, Header, RawRequest, raw};
     use crate::protocol::ids::EventId;
 
     fn held() -> Held {
         let view = Ballot { round: 1, coordinator: BankId(0) };
         let request = RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
-        let event = Event::stamp(view, BankId(0), vec![1, 0, 0].into(), vec![request]);
+        let event = Event::stamp(view, BankId(0), vec![1, 0, 0].into(), vec![request], Header::default());
         Held { event: Arc::new(event), members: BankSet::all(3) }
     }
 

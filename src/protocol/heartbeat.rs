@@ -145,7 +145,7 @@ impl Heartbeat {
                 self.lose(bank, Cause::Standing);
                 self.tell(bank, out);
             }
-            HeartbeatInput::Standing { .. } => {}
+            HeartbeatInput::Standing { .. } | HeartbeatInput::OwnClock { .. } => {}
             HeartbeatInput::Requests { bank, arrive, waited } => {
                 if arrive {
                     self.reached(bank)

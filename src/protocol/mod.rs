@@ -13,17 +13,21 @@
 //! ```
 //!
 //! - [`ids`], [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the total order.
-//! - [`clock`] stamps, [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes, [`checks`] finds
-//!   agreement, [`outbox`] sends until it is acknowledged.
-//! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads here are fresh.
+//! - [`clock`] stamps, [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes,
+//!   [`checks`] finds agreement, [`outbox`] sends until it is acknowledged.
+//! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads here are fresh,
+//!   [`consortium_time`] what the time is.
 //! - [`snapshot`]: the ledger as a whole on its way to a bank that lacks too much of the journal.
-//! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they tell people.
+//! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they tell people;
+//!   [`report`]: what banks tell each other with every heartbeat.
 //!
 //! Each part is a plain struct with a `handle(input, …, out)`; it never sends anything itself.
 
 pub mod checks;
 pub mod clock;
 pub mod confirmation;
+pub mod consortium_time;
+pub mod door;
 pub mod effect;
 pub mod event;
 pub mod executor;
@@ -33,6 +37,7 @@ pub mod notice;
 pub mod order_key;
 pub mod ordered_buffer;
 pub mod outbox;
+pub mod report;
 pub mod snapshot;
 pub mod vector_clock;
 pub mod view;

@@ -29,6 +29,35 @@ pub enum Notice {
     PeerDiverged(BankId, Position),
     /// A peer has sent an event stamped below what it had said before.
     BrokenOrder(BankId),
+    /// A peer has sent an event dated far above the clocks of most banks.
+    FromTheFuture {
+        /// The peer.
+        bank: BankId,
+        /// Whether it was taken in all the same, because nothing works without the peer.
+        taken: bool,
+    },
+    /// A peer has sent an event that takes its customers' names differently from this bank.
+    OtherAuthority(BankId),
+    /// A bank's wall clock is off consortium time by so many milliseconds; ahead if positive.
+    ClockOff {
+        /// The bank.
+        bank: BankId,
+        /// How far.
+        by_ms: i64,
+    },
+    /// It is right again.
+    ClockRight(BankId),
+    /// The only two clocks that are known differ; the lower one rules.
+    ClocksDiffer {
+        /// Whose is ahead.
+        ahead: BankId,
+        /// Whose is behind, and rules.
+        behind: BankId,
+        /// How far they are apart, in milliseconds.
+        by_ms: i64,
+    },
+    /// They agree again.
+    ClocksAgree(BankId, BankId),
     /// This bank's disk lacks what others know it had.
     Forgotten(BankId),
     /// The node catches up with a member.
@@ -51,13 +80,44 @@ impl Notice {
     #[must_use]
     pub fn weight(&self) -> Weight {
         match self {
-            Notice::Diverged(..) | Notice::PeerDiverged(..) | Notice::BrokenOrder(_) | Notice::Forgotten(_) => {
-                Weight::Alarm
-            }
+            Notice::Diverged(..)
+            | Notice::PeerDiverged(..)
+            | Notice::BrokenOrder(_)
+            | Notice::FromTheFuture { .. }
+            | Notice::OtherAuthority(_)
+            | Notice::ClockOff { .. }
+            | Notice::ClocksDiffer { .. }
+            | Notice::Forgotten(_) => Weight::Alarm,
             Notice::NotReady(_) | Notice::TooFewDisks { .. } | Notice::PeerDown(..) | Notice::Left(..) => {
                 Weight::Warning
             }
             _ => Weight::News,
+        }
+    }
+}
+
+/// How far a clock is off, in milliseconds; ahead if positive.
+#[derive(Clone, Copy, Debug)]
+pub struct Off(pub i64);
+
+impl fmt::Display for Off {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Span(self.0), if self.0 < 0 { "atrasado" } else { "adiantado" })
+    }
+}
+
+/// A length of time in milliseconds, in the largest whole unit; without its sign.
+#[derive(Clone, Copy, Debug)]
+struct Span(i64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.unsigned_abs() / 1_000;
+        match seconds {
+            0..120 => write!(f, "{seconds} s"),
+            120..7_200 => write!(f, "{} min", seconds / 60),
+            7_200..172_800 => write!(f, "{} h", seconds / 3_600),
+            _ => write!(f, "{} dias", seconds / 86_400),
         }
     }
 }
@@ -104,6 +164,27 @@ impl fmt::Display for Notice {
             Notice::BrokenOrder(bank) => {
                 write!(f, "banco {bank} carimbou um evento abaixo do que já confirmou; o evento não foi aceito")
             }
+            Notice::FromTheFuture { bank, taken } => {
+                let fate = if *taken { "foi aceito, pois sem esse banco não há maioria" } else { "não foi aceito" };
+                write!(f, "banco {bank} carimbou um evento com hora à frente da do consórcio; o evento {fate}")
+            }
+            Notice::OtherAuthority(bank) => {
+                write!(
+                    f,
+                    "banco {bank} trata clientes sem login de outro modo (customer_auth); o evento não foi aceito"
+                )
+            }
+            Notice::ClockOff { bank, by_ms } => {
+                write!(f, "RELÓGIO ERRADO: o do banco {bank} está {}; vale a hora do consórcio", Off(*by_ms))
+            }
+            Notice::ClockRight(bank) => write!(f, "relógio do banco {bank} está certo de novo"),
+            Notice::ClocksDiffer { ahead, behind, by_ms } => write!(
+                f,
+                "RELÓGIOS DIFERENTES: o do banco {ahead} está {} à frente do do banco {behind}, e não há um terceiro; \
+                 vale o menor",
+                Span(*by_ms)
+            ),
+            Notice::ClocksAgree(one, other) => write!(f, "relógios dos bancos {one} e {other} concordam de novo"),
             Notice::Forgotten(by) => {
                 write!(f, "DISCO INCOMPLETO: o banco {by} lembra mais do que está aqui; este banco reaprende o diário")
             }

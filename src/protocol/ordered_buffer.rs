@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::door::Door;
 use super::effect::{
     BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, HeartbeatInput, Installed, JournalInput,
     LedgerInput, Millis, Notice, PeerInput, ViewInput,
@@ -61,6 +62,8 @@ pub struct OrderedBuffer {
     standing: Vec<Millis>,
     /// The matrix at the last tick.
     rows_before: Vec<VectorClock>,
+    /// What is taken in at all.
+    door: Door,
 }
 
 impl OrderedBuffer {
@@ -85,7 +88,14 @@ impl OrderedBuffer {
             standing_after,
             standing: vec![0; banks],
             rows_before: vec![VectorClock::zero(banks); banks],
+            door: Door::new(banks, false),
         }
+    }
+
+    /// A buffer of a bank that takes operations without a named customer, if `open`.
+    #[must_use]
+    pub fn with_open_customers(self, open: bool) -> Self {
+        OrderedBuffer { door: Door::new(self.banks, open), ..self }
     }
 
     /// The view in force, if any.
@@ -121,6 +131,7 @@ impl OrderedBuffer {
             BufferInput::Freeze(ballot) => self.freeze(ballot, out),
             BufferInput::LedgerFrozen(frozen) => out.push(Effect::Journal(JournalInput::Promise(frozen))),
             BufferInput::Install(installed) => self.install(installed, out),
+            BufferInput::LatestDate(latest_ms) => self.door.set_latest(latest_ms),
             BufferInput::Tick => self.find_standing(out),
         }
     }
@@ -133,7 +144,7 @@ impl OrderedBuffer {
             return EnvelopeAnswer { taken: false, expected: 0 };
         }
         for event in envelope.events {
-            self.hold(from, event);
+            self.hold(from, event, out);
         }
         self.take_held_back(out);
         if let Some(clock) = envelope.clock.filter(|clock| clock.len() == self.banks) {
@@ -149,11 +160,12 @@ impl OrderedBuffer {
     }
 
     /// Keeps an event that its sender itself has sent until its turn comes.
-    fn hold(&mut self, from: BankId, event: Arc<Event>) {
+    fn hold(&mut self, from: BankId, event: Arc<Event>, out: &mut Vec<Effect>) {
         let counter = event.counter();
         let expected = self.held.get(from) + 1;
         let fits = event.sender == from && Some(event.view) == self.view && event.timestamp.len() == self.banks;
-        if fits && (expected..expected + HOLD_BACK_MAX).contains(&counter) {
+        let is_near = fits && (expected..expected + HOLD_BACK_MAX).contains(&counter);
+        if is_near && self.door.admits(&event, self.members, out) {
             self.hold_back.entry((from, counter)).or_insert(event);
         }
     }
@@ -369,6 +381,7 @@ impl OrderedBuffer {
         self.last_taken = vec![plan.clock.clone(); self.banks];
         self.ordered.clear();
         self.last_executed = None;
+        self.door.install();
         out.push(Effect::Ledger(LedgerInput::Install { view, members: plan.members }));
         for peer in self.peers() {
             out.push(Effect::Peer(peer, PeerInput::Install(view)));
@@ -383,7 +396,7 @@ impl OrderedBuffer {
 mod tests {
     use super::*;
     use crate::protocol::effect::Fates;
-    use crate::protocol::event::{RawRequest, raw};
+    use crate::protocol::event::{Header, RawRequest, raw};
     use crate::protocol::view::PreparePlan;
 
     const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
@@ -391,7 +404,7 @@ mod tests {
     fn event(sender: u16, timestamp: [u64; 3]) -> Arc<Event> {
         let id = EventId::new(BankId(sender), &timestamp.map(|counter| counter.to_string()).join("-"));
         let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-        Arc::new(Event::stamp(VIEW, BankId(sender), timestamp.to_vec().into(), vec![request]))
+        Arc::new(Event::stamp(VIEW, BankId(sender), timestamp.to_vec().into(), vec![request], Header::default()))
     }
 
     /// Bank 0 of three in a view that begins at zero.

@@ -283,14 +283,20 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::event::{RawRequest, raw};
+    use crate::protocol::event::{Header, RawRequest, raw};
 
     const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 
     fn event(counter: u64) -> PeerInput {
         let id = EventId::new(BankId(0), &counter.to_string());
         let request = RawRequest { id, type_msg: "X".into(), msg: raw(&counter) };
-        PeerInput::Event(Arc::new(Event::stamp(VIEW, BankId(0), vec![counter, 0].into(), vec![request])))
+        PeerInput::Event(Arc::new(Event::stamp(
+            VIEW,
+            BankId(0),
+            vec![counter, 0].into(),
+            vec![request],
+            Header::default(),
+        )))
     }
 
     fn installed() -> Outbox {

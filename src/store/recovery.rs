@@ -144,7 +144,10 @@ pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool
 fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
     let _lock = lock(folder)?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    let aside = folder.join(format!("damaged-{now_ms}"));
+    // The clock may stand still or be set back: a name that is taken already must not keep the bank from starting.
+    let names = (0_u32..).map(|number| if number == 0 { String::new() } else { format!("-{number}") });
+    let mut free = names.map(|number| folder.join(format!("damaged-{now_ms}{number}"))).filter(|aside| !aside.exists());
+    let aside = free.next().expect("a folder does not hold that many");
     let cannot = |error: std::io::Error| StoreError::Open { path: aside.clone(), why: error.to_string() };
     std::fs::create_dir(&aside).map_err(cannot)?;
     for name in FILE_NAMES {

@@ -12,7 +12,7 @@ use netbanking::ledger::{
     Action, Book, Document, PasswordHash, PersonName, Registration, Request, TypePerson, UserName,
 };
 use netbanking::protocol::effect::PeerReport;
-use netbanking::protocol::event::{Event, Held, WireEvent};
+use netbanking::protocol::event::{Event, Header, Held, WireEvent};
 use netbanking::protocol::executor;
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, Position};
 use netbanking::protocol::order_key::OrderKey;
@@ -105,7 +105,9 @@ impl Played {
     /// Sends an event of its own, and says that its own disk has it.
     fn send(&mut self, request: Request) {
         self.clock.count(ME);
-        let event = Event::stamp(self.view, ME, self.clock.clone(), vec![request.to_raw()]);
+        // What the others take for its time.
+        let header = Header { at_ms: request.at_ms.unwrap(), open: false };
+        let event = Event::stamp(self.view, ME, self.clock.clone(), vec![request.to_raw()], header);
         let wire = event.to_wire();
         // The seed's message has no view; its content travels to the letter, as the hash is over the letters.
         let body =
@@ -319,7 +321,7 @@ fn own_registration(user: &str, number: u32, name: &str) -> Request {
     let num_cadastro = Document::parse(TypePerson::Pf, &cpf(number), false).unwrap();
     Request {
         id: EventId::new(ME, name),
-        at_ms: 1_795_442_602_999,
+        at_ms: Some(netbanking::actors::time::unix_ms()),
         key: None,
         by: None,
         action: Action::Register(Registration {

@@ -12,7 +12,7 @@ use netbanking::ledger::{
     TypeAccount, UserName,
 };
 use netbanking::protocol::effect::{ExecutedMark, Executions, JournalEntry};
-use netbanking::protocol::event::{Event, Held, RawRequest};
+use netbanking::protocol::event::{Event, Header, Held, RawRequest};
 use netbanking::protocol::executor;
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId};
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
@@ -49,7 +49,8 @@ impl Played {
     pub(crate) fn held(&mut self, requests: usize) -> Held {
         let requests = (0..requests).map(|_| self.request()).collect();
         self.counter += 1;
-        let event = Event::stamp(VIEW, BankId(0), vec![self.counter, 0, 0].into(), requests);
+        let header = Header { at_ms: START_MS + self.asked.cast_signed(), open: false };
+        let event = Event::stamp(VIEW, BankId(0), vec![self.counter, 0, 0].into(), requests, header);
         Held { event: Arc::new(event), members: BankSet::all(BANKS) }
     }
 
@@ -102,7 +103,7 @@ impl Played {
         let key = IdempotencyKey::parse(&format!("k{}", self.asked)).unwrap();
         let by = (self.asked > 1).then_some(user_name);
         let id = EventId::new(BankId(0), &format!("{:0digits$}", self.asked, digits = self.id_digits));
-        Request { id, at_ms: START_MS + self.asked.cast_signed(), key: Some(key), by, action }.to_raw()
+        Request { id, at_ms: None, key: Some(key), by, action }.to_raw()
     }
 
     /// The ledger as a snapshot.

@@ -23,6 +23,8 @@ const PATIENCE_MAX_US: u64 = 10 * SECOND;
 pub(crate) struct Wish {
     key: IdempotencyKey,
     what: What,
+    /// Whether it was answered before, and is only asked for again.
+    is_old: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Customer {
     is_registered: bool,
     accounts: Vec<(BankId, AccountNumber)>,
     wish: Option<Wish>,
+    /// What they were answered, to be asked for once more some day.
+    old_wishes: Vec<Wish>,
     wishes: u64,
     attempts: u64,
     /// Counts what has happened to them, so that an alarm set before is void.
@@ -70,6 +74,7 @@ impl Customer {
             is_registered: false,
             accounts: Vec::new(),
             wish: None,
+            old_wishes: Vec::new(),
             wishes: 0,
             attempts: 0,
             turn: 0,
@@ -93,13 +98,28 @@ impl World {
             if self.is_mended() && (!customer.asks_once_more || customer.is_served) {
                 return;
             }
-            let what = self.what_next(number);
-            let customer = &mut self.customers[number];
-            customer.wishes += 1;
-            let key = IdempotencyKey::parse(&format!("{number}/{}", customer.wishes)).expect("a key");
-            customer.wish = Some(Wish { key, what });
+            let wish = self.old_wish(number).unwrap_or_else(|| self.new_wish(number));
+            self.customers[number].wish = Some(wish);
         }
         self.ask_bank(number);
+    }
+
+    /// Something that they had long ago; whoever asks again gets the first answer.
+    fn old_wish(&mut self, number: usize) -> Option<Wish> {
+        let old = &self.customers[number].old_wishes;
+        if old.is_empty() || !self.random.per_mille(150) {
+            return None;
+        }
+        let wish = old[self.random.index(old.len())].clone();
+        Some(Wish { is_old: true, ..wish })
+    }
+
+    fn new_wish(&mut self, number: usize) -> Wish {
+        let what = self.what_next(number);
+        let customer = &mut self.customers[number];
+        customer.wishes += 1;
+        let key = IdempotencyKey::parse(&format!("{number}/{}", customer.wishes)).expect("a key");
+        Wish { key, what, is_old: false }
     }
 
     /// Once everything is mended, every customer asks for one more thing.
@@ -156,12 +176,11 @@ impl World {
                 self.customer_soon(number, REFUSAL_US + 100 * MS);
             };
         }
-        let Wish { key, what } = wish;
+        let Wish { key, what, .. } = wish;
         let action = self.action(number, what);
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
         let by = matches!(action, Action::Operations(_)).then(|| self.customers[number].user_name.clone());
-        let at_ms = self.wall_ms(bank);
-        let request = Request { id: id.clone(), at_ms, key: Some(key.clone()), by, action };
+        let request = Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, action };
         self.trace.line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
         let life = self.machines[bank.index()].life;
         let at_us = self.now_us;
@@ -246,8 +265,11 @@ impl World {
     fn served(&mut self, number: usize, executed: &Executed) {
         let directory = &mut self.directory;
         let customer = &mut self.customers[number];
-        customer.wish = None;
         customer.is_served |= customer.asks_once_more;
+        match customer.wish.take() {
+            Some(wish) if wish.is_old => return,
+            wish => customer.old_wishes.extend(wish),
+        }
         match &executed.outcome {
             Outcome::Done(Done::CustomerCreated { .. }) => customer.is_registered = true,
             Outcome::Done(Done::AccountCreated { number, key }) => {

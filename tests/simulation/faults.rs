@@ -14,6 +14,7 @@ use super::agenda::Item;
 use super::disk::NextWrite;
 use super::network::Wire;
 use super::node::STALLING;
+use super::scenario::Scenario;
 use super::world::{Death, World};
 
 /// The kinds of faults.
@@ -43,6 +44,8 @@ pub(crate) enum Kind {
     Isolate,
     Split,
     SlowLink,
+    /// A wall clock is set wrong, by an hour or by thousands of years; some stay so to the end.
+    WrongClock,
     /// A process dies right after it has said something about views.
     DeathInViewChange,
 }
@@ -64,9 +67,10 @@ pub(crate) const ALL: [Kind; KINDS] = [
     Kind::Isolate,
     Kind::Split,
     Kind::SlowLink,
+    Kind::WrongClock,
     Kind::DeathInViewChange,
 ];
-pub(crate) const KINDS: usize = 16;
+pub(crate) const KINDS: usize = 17;
 
 /// What ends a fault.
 #[derive(Debug)]
@@ -74,8 +78,12 @@ pub(crate) enum Healing {
     Uncut(Vec<(BankId, BankId, Wire)>),
     Fast(BankId, BankId),
     NotFull(BankId),
+    ClockRight(BankId),
 }
 
+const HOUR_MS: i64 = 3_600_000;
+/// By how much clocks are wrong: an hour, a day and one hour, 64 years, beyond all calendars.
+const WRONG_BY_MS: [i64; 4] = [HOUR_MS, 25 * HOUR_MS, 64 * 365 * 24 * HOUR_MS, i64::MAX];
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 
@@ -142,6 +150,7 @@ impl World {
                 self.cut_off(side)
             }
             Kind::SlowLink => self.slow_link(bank),
+            Kind::WrongClock => self.set_clock(bank),
             Kind::DeathInViewChange => false,
         };
         if happened {
@@ -232,6 +241,23 @@ impl World {
         true
     }
 
+    /// Sets one clock wrong. Where two banks may be all that know each other, the lower clock rules, and is right.
+    fn set_clock(&mut self, bank: BankId) -> bool {
+        let Scenario { banks, clock_victim, clocks_of_many, .. } = self.scenario;
+        let bank = if clocks_of_many { bank } else { clock_victim };
+        if banks == 1 && !clocks_of_many {
+            return false;
+        }
+        let is_ahead = self.random.coin() || (banks <= 3 && !clocks_of_many);
+        let by_ms = self.random.pick(&WRONG_BY_MS);
+        let machine = &mut self.machines[bank.index()];
+        machine.wrong_ms = if is_ahead { by_ms } else { by_ms.wrapping_neg() };
+        machine.was_wrong = true;
+        self.trace.line(self.now_us, Some(bank), || format!("its clock is {by_ms} ms off, ahead: {is_ahead}"));
+        self.heal_later(15 * SECOND, Healing::ClockRight(bank));
+        true
+    }
+
     fn heal_later(&mut self, longest_us: u64, healing: Healing) {
         let after_us = self.random.skewed(50 * MS, longest_us);
         self.put_in(after_us, Item::Heal(healing));
@@ -248,6 +274,7 @@ impl World {
                 cuts.into_iter().for_each(|(from, to, wire)| self.network.uncut(from, to, wire));
             }
             Healing::Fast(from, to) => self.network.set_slow(from, to, 0),
+            Healing::ClockRight(bank) => self.machines[bank.index()].wrong_ms = 0,
             Healing::NotFull(bank) => self.machines[bank.index()].disk.set_full(false),
         }
     }

@@ -33,6 +33,10 @@ pub(crate) enum Mending {
         since_us: u64,
         until_us: u64,
     },
+    /// Until everybody knows whose clock is wrong, if one is.
+    Naming {
+        until_us: u64,
+    },
     Done,
 }
 
@@ -123,11 +127,15 @@ impl World {
                 let books: Vec<_> = books.map(|process| process.map(Process::book)).collect();
                 let owed = self.owed(self.now_us);
                 if self.judge.all_are_level(&books) && owed.is_none() {
-                    self.mending = Mending::Done;
+                    self.mending = Mending::Naming { until_us };
                 } else {
                     assert!(self.now_us < until_us, "the books do not agree or {owed:?} is open: {}", self.standing());
                 }
             }
+            Mending::Naming { until_us } => match self.not_named() {
+                None => self.mending = Mending::Done,
+                Some(why) => assert!(self.now_us < until_us, "{why}"),
+            },
         }
         self.put_in(LOOK_US, Item::Look);
     }
@@ -139,6 +147,22 @@ impl World {
         {
             panic!("{owed} is never answered although a view stands");
         }
+    }
+
+    /// With three banks or more everybody can tell whose clock is wrong.
+    fn not_named(&self) -> Option<String> {
+        let victim = self.scenario.clock_victim;
+        let is_wrong = self.machines[victim.index()].wrong_ms != 0 && self.open_banks.contains(&victim);
+        if !is_wrong || self.scenario.clocks_of_many || self.open_banks.len() < 3 {
+            return None;
+        }
+        let named = |bank: BankId| {
+            let clocks = self.machines[bank.index()].process.as_ref().map(Process::clocks).unwrap_or_default();
+            BankId::all(clocks.len()).filter(|other| clocks[other.index()].is_off).collect::<Vec<_>>()
+        };
+        let otherwise = self.open_banks.iter().find(|bank| named(**bank) != [victim])?;
+        let named = named(*otherwise);
+        Some(format!("bank {otherwise} says that the clocks of {named:?} are off; it is {victim}'s"))
     }
 
     fn all_are_members(&self) -> bool {

@@ -4,20 +4,21 @@
 //! slow or stand still for a while. All that leaves the process, and all that a judge wants to know, is [`Said`].
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
 use netbanking::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber};
+use netbanking::protocol::consortium_time::{ClockState, ConsortiumTime};
 use netbanking::protocol::effect::{
     BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, Installed, JournalInput, LedgerInput, Millis, Notice,
     PeerInput, PeerReport, Reply, ViewInput,
 };
-use netbanking::protocol::event::RawRequest;
+use netbanking::protocol::event::{Event, RawRequest};
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::heartbeat::{Heartbeat, Patience};
 use netbanking::protocol::ids::{BankId, ChainHash, EventId, Position};
-use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::ordered_buffer::OrderedBuffer;
 use netbanking::protocol::outbox::{Delivery, Outbox, Parcel, Transmission};
 use netbanking::protocol::view::{View, ViewMessage};
@@ -122,7 +123,7 @@ pub(crate) enum Said {
     /// A view begins here.
     Installed(Installed),
     /// The clock has stamped an event.
-    Stamped(OrderKey),
+    Stamped(Arc<Event>),
     /// The ledger was told something and has executed these events of a view in force, or caught up so far.
     Executed(netbanking::protocol::ids::Ballot, Vec<netbanking::protocol::effect::ExecutedEvent>),
     CaughtUp(Position, ChainHash),
@@ -166,6 +167,7 @@ pub(crate) struct Process {
     pub(crate) confirmation: Confirmation,
     /// Reads that wait for their proof, with the position that had been answered when they began.
     pub(crate) reads: BTreeMap<ReadNumber, u64>,
+    consortium_time: ConsortiumTime,
     outboxes: Vec<Option<Outbox>>,
     /// Queues that are not empty.
     queues: Vec<(Part, Part, VecDeque<Post>)>,
@@ -199,6 +201,7 @@ impl Process {
             heartbeat: Heartbeat::new(banks, patience),
             confirmation: Confirmation::new(me, banks),
             reads: BTreeMap::new(),
+            consortium_time: ConsortiumTime::new(me, banks),
             outboxes: BankId::all(banks).map(|peer| (peer != me).then(|| Outbox::new(me))).collect(),
             queues: Vec::new(),
             weights,
@@ -222,6 +225,10 @@ impl Process {
 
     pub(crate) fn book(&self) -> &Book {
         self.executor.book()
+    }
+
+    pub(crate) fn clocks(&self) -> Vec<ClockState> {
+        self.consortium_time.states()
     }
 
     pub(crate) fn view(&self) -> &View {
@@ -267,7 +274,7 @@ impl Process {
             }
             Effect::Buffer(input) => {
                 if let BufferInput::Own(event) = input {
-                    said.push(Said::Stamped(event.order_key()));
+                    said.push(Said::Stamped(Arc::clone(event)));
                 }
                 Part::Buffer
             }
@@ -352,7 +359,10 @@ impl Process {
             Effect::Ledger(input) => self.execute(input, scene.said),
             Effect::Checks(input) => self.checks.handle(input, &mut self.out),
             Effect::View(input) => self.view.handle(input, &mut self.out),
-            Effect::Heartbeat(input) => self.heartbeat.handle(input, now, &mut self.out),
+            Effect::Heartbeat(input) => {
+                self.consortium_time.handle(input, now, &mut self.out);
+                self.heartbeat.handle(input, now, &mut self.out);
+            }
             Effect::Peer(bank, PeerInput::View(message)) => scene.said.push(Said::View(bank, message)),
             Effect::Peer(bank, input) => {
                 self.outbox(bank).handle(input);
@@ -452,7 +462,9 @@ impl Process {
         self.put(Part::Http, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Submit(request))));
     }
 
-    pub(crate) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self, wall_ms: i64, now_us: u64) {
+        let own = HeartbeatInput::OwnClock { wall_ms, at: self.now_ms(now_us) };
+        self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(own)));
         self.put(Part::Timers, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Tick)));
         self.put(Part::Timers, Part::Buffer, Post::Effect(Effect::Buffer(BufferInput::Tick)));
         self.put(Part::Timers, Part::View, Post::Effect(Effect::View(ViewInput::Tick)));

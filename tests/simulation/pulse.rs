@@ -80,7 +80,8 @@ impl World {
         let round_trip = (now_us - conversation.asked_us) / 1_000;
         let (through, turn) = (conversation.through, conversation.turn);
         self.word(bank, ConfirmationInput::Answered { bank: peer, through, active: report.active, round_trip });
-        self.pulse(bank, HeartbeatInput::Heard(peer, report, Answered { round_trip, wall_ms }));
+        let at = self.machines[bank.index()].process.as_ref().expect("only a process hears").now_ms(now_us);
+        self.pulse(bank, HeartbeatInput::Heard(peer, report, Answered { round_trip, wall_ms, at }));
         let interval_ms = self.scenario.ping_every_ms;
         // While the peer is in no view things change fast.
         let pause_ms = if report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };

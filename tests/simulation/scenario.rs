@@ -2,6 +2,7 @@
 //! faults out, so that the others get their turn (A. Groce et al., 'Swarm Testing', 2012).
 
 use netbanking::protocol::heartbeat::Patience;
+use netbanking::protocol::ids::BankId;
 
 use super::faults::{KINDS, Kind};
 use super::random::Random;
@@ -33,6 +34,10 @@ pub(crate) struct Scenario {
     pub(crate) fsync_max_us: u64,
     /// Most positions that a journal reaches back; 0 is without limit.
     pub(crate) journal_positions_max: u64,
+    /// The one bank whose clock may be wrong,
+    pub(crate) clock_victim: BankId,
+    /// or whether all may be: then dates are not promised, only that no key is forgotten.
+    pub(crate) clocks_of_many: bool,
     /// Whether only as many banks as needed are healed in the end.
     pub(crate) heals_only_some: bool,
 }
@@ -64,6 +69,8 @@ impl Scenario {
             step_max_us: random.skewed(20, 2 * MS),
             fsync_max_us: random.skewed(100, 60 * MS),
             journal_positions_max: if random.coin() { 0 } else { random.skewed(2, 100) },
+            clock_victim: BankId(random.below(banks as u64) as u16),
+            clocks_of_many: random.per_mille(250),
             heals_only_some: random.per_mille(300),
         }
     }

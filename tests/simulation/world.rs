@@ -56,7 +56,12 @@ pub(crate) struct Machine {
     /// When the process does its next step.
     work_at_us: Option<u64>,
     rate_ppm: u64,
-    pub(crate) calendar_offset_ms: i64,
+    /// How far its wall clock is from the truth as long as it counts as right, in milliseconds;
+    calendar_offset_ms: i64,
+    /// what comes on top while it is wrong,
+    pub(crate) wrong_ms: i64,
+    /// and whether it ever was.
+    pub(crate) was_wrong: bool,
     /// Envelopes that wait for an answer: to whom, and in which era of the link.
     open: BTreeMap<u64, (BankId, u64)>,
     /// Messages about views that wait to be taken: to whom, and since when.
@@ -118,8 +123,10 @@ impl World {
             life: 0,
             paused_until_us: 0,
             work_at_us: None,
-            rate_ppm: random.between(950_000, 1_050_000),
-            calendar_offset_ms: random.below(7_200_000) as i64 - 3_600_000,
+            rate_ppm: random.between(990_000, 1_010_000),
+            calendar_offset_ms: random.below(400) as i64 - 200,
+            wrong_ms: 0,
+            was_wrong: false,
             open: BTreeMap::new(),
             open_views: BTreeMap::new(),
             failing: vec![false; banks],
@@ -135,7 +142,7 @@ impl World {
             attempts: BTreeMap::new(),
             directory: vec![nobody()],
             open_banks: BankId::all(banks).collect(),
-            judge: Judge::new(banks),
+            judge: Judge::new(banks, !scenario.clocks_of_many),
             trace,
             tally: Tally::default(),
             mending: Mending::NotYet,
@@ -198,9 +205,15 @@ impl World {
         (self.machines[bank.index()].paused_until_us > self.now_us).then_some(bank)
     }
 
+    /// What time it is, in Unix milliseconds.
+    fn now_ms(&self) -> i64 {
+        EPOCH_MS + (self.now_us / MS) as i64
+    }
+
     /// What a bank's wall clock says, in Unix milliseconds.
     pub(crate) fn wall_ms(&self, bank: BankId) -> i64 {
-        EPOCH_MS + self.machines[bank.index()].calendar_offset_ms + (self.now_us / MS) as i64
+        let machine = &self.machines[bank.index()];
+        self.now_ms().saturating_add(machine.calendar_offset_ms).saturating_add(machine.wrong_ms)
     }
 
     pub(crate) fn is_running(&self, life: Life) -> bool {
@@ -276,7 +289,7 @@ impl World {
                 self.tally.installed += 1;
                 self.judge.installed(bank, &installed);
             }
-            Said::Stamped(key) => self.judge.stamped(key),
+            Said::Stamped(event) => self.judge.stamped(&event, self.now_ms()),
             Said::Executed(view, executed) => {
                 let disks: Vec<_> = self.machines.iter().map(|machine| machine.disk.clone()).collect();
                 let book = self.machines[bank.index()].process.as_ref().expect("it speaks").book();
@@ -301,9 +314,26 @@ impl World {
         // Every bank here is honest, and no disk forgets unnoticed.
         let blames = matches!(
             notice,
-            Notice::Diverged(..) | Notice::PeerDiverged(..) | Notice::BrokenOrder(_) | Notice::Forgotten(_)
+            Notice::Diverged(..)
+                | Notice::PeerDiverged(..)
+                | Notice::BrokenOrder(_)
+                | Notice::OtherAuthority(_)
+                | Notice::Forgotten(_)
         );
         assert!(!blames, "bank {bank} raises the alarm: {notice}");
+        self.judge_clock_notice(bank, notice);
+    }
+
+    /// Whoever is named has a wrong clock, or had one when it was heard last.
+    fn judge_clock_notice(&mut self, bank: BankId, notice: &Notice) {
+        let was_wrong = |bank: BankId| self.machines[bank.index()].was_wrong;
+        let is_fair = match notice {
+            Notice::ClockOff { bank, .. } => was_wrong(*bank),
+            Notice::ClocksDiffer { ahead, behind, .. } => was_wrong(*ahead) || was_wrong(*behind),
+            Notice::FromTheFuture { .. } => false,
+            _ => true,
+        };
+        assert!(is_fair || self.scenario.clocks_of_many, "bank {bank} raises the alarm: {notice}");
     }
 
     fn hear_view(&mut self, bank: BankId, to: BankId, message: ViewMessage) {
@@ -340,10 +370,11 @@ impl World {
             return;
         }
         let bank = life.bank;
+        let (wall_ms, now_us) = (self.wall_ms(bank), self.now_us);
         let process = self.machines[bank.index()].process.as_mut().expect("just seen");
         match timer {
             Timer::Tick => {
-                process.tick();
+                process.tick(wall_ms, now_us);
                 self.timer_in(bank, TICK_MS, Timer::Tick);
             }
             Timer::LazyFlush => {

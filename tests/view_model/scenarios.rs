@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use netbanking::protocol::effect::ViewInput;
-use netbanking::protocol::event::{Event, Held, RawRequest, raw};
+use netbanking::protocol::event::{Event, Header, Held, RawRequest, raw};
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::{PreparePlan, ViewMessage};
@@ -39,7 +39,7 @@ pub(crate) struct Scenario {
 pub(crate) fn event(view: Ballot, sender: u16, timestamp: [u64; BANKS], members: BankSet) -> Held {
     let unique = timestamp.map(|counter| counter.to_string()).join("-");
     let request = RawRequest { id: EventId::new(BankId(sender), &unique), type_msg: "X".into(), msg: raw(&1) };
-    let event = Event::stamp(view, BankId(sender), timestamp.to_vec().into(), vec![request]);
+    let event = Event::stamp(view, BankId(sender), timestamp.to_vec().into(), vec![request], Header::default());
     Held { event: Arc::new(event), members }
 }
 

@@ -6,8 +6,15 @@
 use super::change::{Change, Posting};
 use super::fields::Fields;
 use crate::ledger::outcome::Outcome;
-use crate::protocol::event::RawRequest;
+use crate::protocol::event::{Header, RawRequest};
 use crate::protocol::ids::{BankId, ChainHash, Position};
+
+/// What the header of a request's event says, and what ledger time made of it.
+pub(super) struct Dated {
+    pub(super) header: Header,
+    pub(super) date_ms: i64,
+    pub(super) age_ms: i64,
+}
 
 /// One request's link of the chain.
 pub(super) struct Link<'a> {
@@ -17,6 +24,8 @@ pub(super) struct Link<'a> {
     pub(super) outcome: &'a Outcome,
     /// `None` if the request was refused or repeated.
     pub(super) change: Option<&'a Change>,
+    /// `None` in older journals, whose links end without it.
+    pub(super) dated: Option<Dated>,
 }
 
 impl Link<'_> {
@@ -27,6 +36,9 @@ impl Link<'_> {
         fields.text(self.raw.id.as_str()).text(&self.raw.type_msg).text(self.raw.msg.get());
         fields.tag(self.outcome.code().into()).text(&self.outcome.descript());
         add_state(&mut fields, self.change);
+        if let Some(Dated { header, date_ms, age_ms }) = &self.dated {
+            fields.tag(header.open.into()).signed(header.at_ms).signed(*date_ms).signed(*age_ms);
+        }
         ChainHash(fields.finish())
     }
 }

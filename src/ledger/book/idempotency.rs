@@ -1,7 +1,7 @@
 //! Idempotency keys: a customer who asks again, at whatever bank, gets the first answer and nothing is done twice.
 //!
-//! The keys are part of the replicated state. They are kept for a day of ledger time, so memory is bounded by what a
-//! consortium executes in a day; oldest first, so every bank forgets the same key at the same request.
+//! The keys are part of the replicated state. They are kept for a day of the ledger's age, which no clock alone can
+//! make pass (see `ledger_time`); oldest first, so every bank forgets the same key at the same request.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +13,7 @@ use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
 use crate::protocol::ids::ChainHash;
 
-/// How long a key is remembered, in milliseconds of ledger time: 24 hours.
+/// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, and longer where little happens.
 pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// A key and whose it is, hashed: there may be millions, and this takes 32 bytes whatever their length.
@@ -103,7 +103,7 @@ struct First {
     executed: Executed,
 }
 
-/// A key as a snapshot has it: when it came, the key, what it stands for, and what came of it.
+/// A key as a snapshot has it: at which age it came, the key, what it stands for, and what came of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RememberedKey(i64, ChainHash, ChainHash, Executed);
 
@@ -112,14 +112,14 @@ pub(super) struct RememberedKey(i64, ChainHash, ChainHash, Executed);
 pub(super) struct Remembered {
     /// A tree, because a table of millions would stop everything each time it grows.
     firsts: BTreeMap<ScopedKey, First>,
-    /// The same keys with the ledger time at which they came, oldest first.
+    /// The same keys with the ledger's age at which they came, oldest first.
     queue: VecDeque<(i64, ScopedKey)>,
 }
 
 impl Remembered {
     /// Forgets keys that are a window old.
-    pub(super) fn forget(&mut self, now_ms: i64) {
-        while self.queue.front().is_some_and(|(at_ms, _)| now_ms - at_ms >= IDEMPOTENCY_WINDOW_MS) {
+    pub(super) fn forget(&mut self, age_ms: i64) {
+        while self.queue.front().is_some_and(|(at_ms, _)| age_ms - at_ms >= IDEMPOTENCY_WINDOW_MS) {
             let (_, key) = self.queue.pop_front().expect("just seen");
             self.firsts.remove(&key);
         }
@@ -155,8 +155,8 @@ impl Remembered {
     }
 
     /// Remembers what came of a new claim.
-    pub(super) fn keep(&mut self, claim: Claim, executed: Executed, now_ms: i64) {
-        self.queue.push_back((now_ms, claim.key));
+    pub(super) fn keep(&mut self, claim: Claim, executed: Executed, age_ms: i64) {
+        self.queue.push_back((age_ms, claim.key));
         self.firsts.insert(claim.key, First { digest: claim.digest, executed });
     }
 }

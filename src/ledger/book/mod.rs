@@ -5,8 +5,9 @@
 //! account or its bank's cash loses, so all of it together is always zero.
 //!
 //! The rules are beside this page: `registration`, `opening`, `operations`; `proof` looks at what they decide before it
-//! is written, and `guard` turns their panics into refusals; `idempotency` remembers what was asked
-//! before, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it back.
+//! is written, and `guard` turns their panics into refusals; `idempotency` remembers what was asked before,
+//! `ledger_time` dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it
+//! back.
 
 mod audit;
 mod chain;
@@ -14,6 +15,7 @@ mod change;
 mod fields;
 mod guard;
 mod idempotency;
+mod ledger_time;
 mod opening;
 mod operations;
 mod proof;
@@ -24,20 +26,22 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
-use self::chain::Link;
+use self::chain::{Dated, Link};
 use self::change::{AccountSlot, Change, Posting};
 use self::idempotency::{Claim, Recalled, Remembered};
+use self::ledger_time::LedgerTime;
 use super::account::{Account, AccountNumber};
 use super::customer::{Customer, Document, UserName};
 use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
 use super::pix::PixKey;
 use super::request::{Action, Request};
-use crate::protocol::event::RawRequest;
+use crate::protocol::event::{Header, RawRequest};
 use crate::protocol::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub use self::guard::is_guarded;
 pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
+pub use self::ledger_time::{AGE_STEP_MAX_MS, STEP_MAX_MS};
 pub use self::opening::{JOINT_OTHERS_MAX, OPENING_MIN};
 pub use self::snapshot::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
 
@@ -57,8 +61,7 @@ pub struct Book {
     /// By bank, the other side of openings, deposits and withdrawals; in centavos, negative while the bank owes.
     cash: Vec<i128>,
     remembered: Remembered,
-    /// Ledger time in Unix milliseconds; never goes back.
-    time_ms: i64,
+    time: LedgerTime,
     position: Position,
     hash: ChainHash,
 }
@@ -71,6 +74,17 @@ struct Record {
     accounts: Vec<AccountSlot>,
 }
 
+/// Under which circumstances a request is executed: those of its event, the same at every bank.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// The bank that was asked.
+    pub sender: BankId,
+    /// The banks of the view that it belongs to.
+    pub members: BankSet,
+    /// What the event says of itself; absent in older journals.
+    pub header: Option<Header>,
+}
+
 /// A request whose turn has come.
 struct Turn<'a> {
     request: &'a Request,
@@ -79,8 +93,10 @@ struct Turn<'a> {
     /// The banks that execute it.
     members: BankSet,
     position: Position,
-    /// Ledger time in Unix milliseconds.
+    /// Its date, in Unix milliseconds.
     at_ms: i64,
+    /// Whether it needs no named customer.
+    open: bool,
 }
 
 /// What a request came to and, unless it was refused or repeated, what is to be written.
@@ -112,23 +128,31 @@ impl Book {
             keys: HashMap::new(),
             cash: vec![0; banks],
             remembered: Remembered::default(),
-            time_ms: 0,
+            time: LedgerTime::default(),
             position: Position::default(),
             hash: ChainHash::default(),
         }
     }
 
-    /// Executes or refuses the next request of the common order: `sender` was asked, `members` are the banks of the
-    /// view it belongs to. Every request takes a position, refused and malformed ones too.
-    pub fn apply(&mut self, sender: BankId, members: BankSet, raw: &RawRequest) -> Executed {
+    /// Executes or refuses the next request of the common order. Every request takes a position, refused and malformed
+    /// ones too.
+    pub fn apply(&mut self, of: &Circumstances, raw: &RawRequest) -> Executed {
         self.position = self.position.next();
+        let parsed = guard::guarded(|| Request::parse(raw));
+        let date_ms = match (of.header, &parsed) {
+            (Some(header), _) => self.time.take(of.sender, header.at_ms),
+            (None, Some(Ok(request))) => self.time.take_undated(request.at_ms),
+            (None, _) => self.time.take_undated(None),
+        };
         let refused = |refusal| Verdict::new(raw.id.clone(), self.position, Err(refusal));
-        let Verdict { executed, change } = match guard::guarded(|| Request::parse(raw)) {
-            Some(Ok(request)) => self.judge(sender, members, &request),
+        let Verdict { executed, change } = match &parsed {
+            Some(Ok(request)) => self.judge(of, date_ms, request),
             Some(Err(_)) => refused(Refusal::Malformed),
             None => refused(Refusal::Broken),
         };
-        let link = Link { position: self.position, sender, raw, outcome: &executed.outcome, change: change.as_ref() };
+        let dated = of.header.map(|header| Dated { header, date_ms, age_ms: self.time.age_ms() });
+        let (position, sender) = (self.position, of.sender);
+        let link = Link { position, sender, raw, outcome: &executed.outcome, change: change.as_ref(), dated };
         self.hash = link.hash(self.hash);
         if let Some(change) = change {
             self.write(change);
@@ -136,17 +160,20 @@ impl Book {
         executed
     }
 
-    /// Lets time pass, and decides unless the same was asked before.
-    fn judge(&mut self, sender: BankId, members: BankSet, request: &Request) -> Verdict {
-        self.time_ms = self.time_ms.max(request.at_ms);
-        self.remembered.forget(self.time_ms);
-        let turn = Turn { request, sender, members, position: self.position, at_ms: self.time_ms };
+    /// Decides unless the same was asked before.
+    fn judge(&mut self, of: &Circumstances, at_ms: i64, request: &Request) -> Verdict {
+        let age_ms = self.time.age_ms();
+        self.remembered.forget(age_ms);
+        let Circumstances { sender, members, header } = *of;
+        // Older journals did not say it; the banks that wrote them trusted each other in this.
+        let open = header.is_none_or(|header| header.open);
+        let turn = Turn { request, sender, members, position: self.position, at_ms, open };
         let verdict = |decided| Verdict::new(request.id.clone(), turn.position, decided);
         let Some(claim) = Claim::of(request) else { return verdict(self.decide(&turn)) };
         match self.remembered.recall(&claim) {
             Recalled::Nothing => {
                 let verdict = verdict(self.decide(&turn));
-                self.remembered.keep(claim, verdict.executed.clone(), self.time_ms);
+                self.remembered.keep(claim, verdict.executed.clone(), age_ms);
                 verdict
             }
             Recalled::Same(first) => Verdict { executed: first.clone(), change: None },
@@ -256,10 +283,16 @@ impl Book {
         self.hash
     }
 
-    /// Ledger time in Unix milliseconds: the latest of all requests so far.
+    /// The latest date that a request was given, in Unix milliseconds, unless later events have shown it to be wrong.
     #[must_use]
     pub fn time_ms(&self) -> i64 {
-        self.time_ms
+        self.time.latest_ms()
+    }
+
+    /// What no later request is dated below, in Unix milliseconds; never goes back.
+    #[must_use]
+    pub fn time_floor_ms(&self) -> i64 {
+        self.time.floor_ms()
     }
 
     /// How many banks the consortium has.

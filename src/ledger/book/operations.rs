@@ -30,7 +30,7 @@ impl Book {
 struct Draft<'a> {
     book: &'a Book,
     turn: &'a Turn<'a>,
-    /// Who asks; `None` in a laboratory without sessions, where everybody may do everything.
+    /// Who asks; `None` where the event says that customers are not named, and everybody may do everything.
     by: Option<&'a UserName>,
     /// The touched balances as they stand now.
     balances: BTreeMap<AccountSlot, Centavos>,
@@ -51,7 +51,8 @@ impl<'a> Draft<'a> {
         // The customer's own copy of the name, which all their entries share.
         let by = match &turn.request.by {
             Some(user_name) => Some(&book.known_customer(user_name)?.user_name),
-            None => None,
+            None if turn.open => None,
+            None => return Err(Refusal::NoCustomer),
         };
         // Most are transfers, with two entries each.
         let postings = Vec::with_capacity(2 * package.operations().len());

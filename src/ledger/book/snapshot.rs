@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Book;
 use super::idempotency::RememberedKey;
+use super::ledger_time::{Jump, LedgerTime};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, UserName};
 use crate::ledger::money::Centavos;
@@ -42,7 +43,13 @@ struct Heading {
     format: u32,
     position: Position,
     hash: ChainHash,
+    /// The floor of ledger time.
     time_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending: Option<Jump>,
+    /// Where it differs from the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    age_ms: Option<i64>,
     /// Without the zeros at the end: a bank that has joined later is not written until it matters.
     cash: Vec<i128>,
     counts: Counts,
@@ -135,11 +142,14 @@ fn heading(book: &Book) -> Heading {
         entries: book.accounts.iter().map(|account| account.statement.len()).sum(),
         keys: book.remembered.count(),
     };
+    let (pending, age_ms) = book.time.beside_floor();
     Heading {
         format: FORMAT,
         position: book.position,
         hash: book.hash,
-        time_ms: book.time_ms,
+        time_ms: book.time.floor_ms(),
+        pending,
+        age_ms,
         cash: book.cash[..last].to_vec(),
         counts,
     }
@@ -239,13 +249,14 @@ impl Reader {
     }
 
     fn take_heading(&mut self, heading: Heading) -> Result<(), &'static str> {
-        let Heading { format, position, hash, time_ms, cash, counts } = heading;
+        let Heading { format, position, hash, time_ms, pending, age_ms, cash, counts } = heading;
         if format != FORMAT {
             return Err("another version of this program wrote it");
         }
         let book = &mut self.book;
         book.cash.get_mut(..cash.len()).ok_or("it speaks of more banks than there are")?.copy_from_slice(&cash);
-        (book.position, book.hash, book.time_ms) = (position, hash, time_ms);
+        book.time = LedgerTime::restored(time_ms, pending, age_ms).ok_or("its time is none")?;
+        (book.position, book.hash) = (position, hash);
         self.announced = Some(counts);
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::protocol::effect::{Executions, Installed, JournalEntry, LedgerInput};
-use crate::protocol::event::{Event, RawRequest, raw};
+use crate::protocol::event::{Event, Header, RawRequest, raw};
 use crate::protocol::ids::{ChainHash, EventId};
 use crate::protocol::vector_clock::VectorClock;
 
@@ -44,7 +44,7 @@ const FIRST: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 fn event(view: Ballot, sender: u16, timestamp: [u64; 3]) -> Held {
     let id = EventId::new(BankId(sender), &format!("{timestamp:?}").replace([' ', '[', ']', ','], "_"));
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-    let event = Event::stamp(view, BankId(sender), timestamp.to_vec().into(), vec![request]);
+    let event = Event::stamp(view, BankId(sender), timestamp.to_vec().into(), vec![request], Header::default());
     Held { event: Arc::new(event), members: BankSet::all(3) }
 }
 
@@ -388,7 +388,7 @@ fn two_banks_of_five_killed_together_are_left_behind_together() {
 fn a_new_bank_is_let_in_by_the_old_ones_whose_journal_knows_fewer_banks() {
     let id = EventId::new(BankId(0), "old");
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-    let old = Event::stamp(FIRST, BankId(0), vec![1, 0].into(), vec![request]);
+    let old = Event::stamp(FIRST, BankId(0), vec![1, 0].into(), vec![request], Header::default());
     let done = entry(Held { event: Arc::new(old), members: BankSet::all(2) }, 1);
     let prepared = PreparePlan { ballot: FIRST, clock: VectorClock::zero(2), ..PreparePlan::default() };
     let disk = || OnDisk { prepared: prepared.clone(), ..disk(FIRST, std::slice::from_ref(&done), Vec::new()) };
@@ -464,7 +464,13 @@ fn killed_at(kind: fn(&ViewMessage) -> bool) {
     let held = event(FIRST, 1, [0, 1, 0]);
     let view = consortium.views[0].plan.ballot;
     let held = Held {
-        event: Arc::new(Event::stamp(view, BankId(1), vec![0, 1, 0].into(), held.event.requests.clone())),
+        event: Arc::new(Event::stamp(
+            view,
+            BankId(1),
+            vec![0, 1, 0].into(),
+            held.event.requests.clone(),
+            Header::default(),
+        )),
         ..held
     };
     consortium.held[1].push(held.clone());

@@ -156,8 +156,8 @@ pub(super) fn refused_operation(
 mod tests {
     use super::*;
     use crate::ledger::{
-        Action, Amount, Document, Opening, Outcome, Package, PasswordHash, PersonName, PixType, Registration, Request,
-        TypeAccount,
+        Action, Amount, Circumstances, Document, Opening, Outcome, Package, PasswordHash, PersonName, PixType,
+        Registration, Request, TypeAccount,
     };
     use crate::protocol::ids::{BankSet, EventId};
 
@@ -209,8 +209,9 @@ mod tests {
 
         fn apply(&mut self, bank: u16, by: Option<&str>, action: Action) -> (Position, Outcome) {
             let id = EventId::new(BankId(bank), &self.book.position().0.to_string());
-            let request = Request { id, at_ms: 0, key: None, by: by.map(user), action };
-            let executed = self.book.apply(BankId(bank), self.members, &request.to_raw());
+            let request = Request { id, at_ms: None, key: None, by: by.map(user), action };
+            let of = Circumstances { sender: BankId(bank), members: self.members, header: None };
+            let executed = self.book.apply(&of, &request.to_raw());
             (executed.position, executed.outcome)
         }
 

@@ -141,7 +141,7 @@ pub(super) async fn send_trial(bank: Data<Bank>, request: HttpRequest, form: For
     };
     let mut wait_ms = form.quando.unwrap_or_default().saturating_sub(unix_ms()).clamp(0, TOGETHER_IN_MS);
     if by == By::Person && matches!(form.onde, Where::Todos) {
-        let at_ms = unix_ms() + TOGETHER_IN_MS;
+        let at_ms = unix_ms().saturating_add(TOGETHER_IN_MS);
         wait_ms = TOGETHER_IN_MS;
         pass_on(&bank, &request, format!("onde=aqui&quando={at_ms}"));
     }
@@ -157,7 +157,7 @@ pub(super) async fn send_trial(bank: Data<Bank>, request: HttpRequest, form: For
 fn trial(bank: &Bank) -> Request {
     Request {
         id: EventId::new(bank.me, &Uuid::new_v4().to_string()),
-        at_ms: unix_ms(),
+        at_ms: None,
         key: None,
         by: None,
         action: Action::CreateAccount(Opening {

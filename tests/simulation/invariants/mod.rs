@@ -11,9 +11,12 @@
 //! | members are a majority, and all of a view's members begin it alike | view change 2, 3 | `views` |
 //! | promises and prepared views never go backwards, restarts included; nothing is executed below a promise | view change 1 | `promises` |
 //! | what is executed is on the disk of every member | normal case 4 | `disks` |
+//! | with a minority of wrong clocks no event is stamped and no entry dated more than 5 s off | consortium time | `dates` |
+//! | whatever clocks say, no key is forgotten: customers ask again for what they had long ago | consortium time | `answers` |
 //! | no money comes or goes but by deposits and withdrawals, at every bank | ledger | `money` |
 
 mod answers;
+mod dates;
 mod disks;
 mod money;
 mod promises;
@@ -59,10 +62,16 @@ pub(crate) struct Judge {
     told: Vec<Told>,
     /// What all accounts hold, in centavos.
     total: i128,
+    /// Whether only a minority of clocks may be wrong.
+    dates_are_right: bool,
+    /// When each request was stamped, in Unix milliseconds.
+    asked_ms: BTreeMap<EventId, i64>,
+    /// Per bank, through which position its dates were looked at.
+    dated_through: Vec<Position>,
 }
 
 impl Judge {
-    pub(crate) fn new(banks: usize) -> Self {
+    pub(crate) fn new(banks: usize, dates_are_right: bool) -> Self {
         Judge {
             banks,
             log: Vec::new(),
@@ -78,6 +87,9 @@ impl Judge {
             stamped: BTreeMap::new(),
             told: vec![Told::default(); banks],
             total: 0,
+            dates_are_right,
+            asked_ms: BTreeMap::new(),
+            dated_through: vec![Position::default(); banks],
         }
     }
 
@@ -111,6 +123,7 @@ impl Judge {
             self.place(bank, event);
         }
         self.check_total(bank, book);
+        self.check_dates(bank, book);
     }
 
     /// A bank has executed what others had executed before.

@@ -79,6 +79,7 @@ impl Judge {
             "bank {bank} stands at {position}, where nobody has been before or was otherwise: {known:?}"
         );
         self.cursors[bank.index()] = behind;
+        self.dated_through(bank, position);
         self.through[bank.index()] = self.through[bank.index()].max(position.0);
     }
 

@@ -1,6 +1,7 @@
 //! One view acts at a time, and all its members begin it alike.
 
 use netbanking::protocol::effect::Installed;
+use netbanking::protocol::event::Event;
 use netbanking::protocol::ids::{BankId, BankSet, majority};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::vector_clock::VectorClock;
@@ -49,8 +50,9 @@ impl Judge {
     }
 
     /// An event is stamped.
-    pub(crate) fn stamped(&mut self, key: OrderKey) {
-        let latest = self.latest_view();
+    pub(crate) fn stamped(&mut self, event: &Event, now_ms: i64) {
+        self.check_stamp(event, now_ms);
+        let (key, latest) = (event.order_key(), self.latest_view());
         assert!(self.stamped.insert(key, latest).is_none(), "{key:?} is stamped twice");
     }
 

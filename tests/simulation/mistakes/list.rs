@@ -15,7 +15,7 @@ pub(super) struct Mistake {
     pub(super) found_by: (u64, &'static str),
 }
 
-pub(super) const MISTAKES: [Mistake; 12] = [
+pub(super) const MISTAKES: [Mistake; 15] = [
     Mistake {
         name: "acknowledging before fsync",
         edits: &[Edit {
@@ -169,18 +169,52 @@ pub struct Ballot {",
             before: "        self.clock = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
         self.view = Some(installed.plan.ballot);
+        self.members = installed.plan.members;
         out.push(Effect::Buffer(BufferInput::Install(installed)));
 ",
             after: "        let flushed = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
         self.view = Some(installed.plan.ballot);
+        self.members = installed.plan.members;
         out.push(Effect::Buffer(BufferInput::Install(installed)));
         self.reach = Reach::Members;
-        self.stamp(out);
+        self.stamp(now, out);
         self.clock.merge(&flushed);
 ",
         }],
         found_by: (2, "bank 2 raises the alarm: banco 4 carimbou um evento abaixo do que já confirmou; o evento n"),
+    },
+    Mistake {
+        name: "stamping with the bank's own wall clock",
+        edits: &[Edit {
+            file: "src/protocol/consortium_time.rs",
+            before: "        let sorted = self.sorted();
+        sorted.len().checked_sub(1).map(|last| sorted[last / 2])
+",
+            after: "        self.readings[self.me.index()]
+",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "stamping before the clocks of the members are known",
+        edits: &[Edit {
+            file: "src/protocol/clock.rs",
+            before: "        let rests_on_all = self.members.without(known).is_empty();
+",
+            after: "        let rests_on_all = !known.is_empty();
+",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "keys growing old by time alone",
+        edits: &[Edit {
+            file: "src/ledger/book/ledger_time.rs",
+            before: "saturating_add(by_ms.min(AGE_STEP_MAX_MS))",
+            after: "saturating_add(by_ms)",
+        }],
+        found_by: (0, ""),
     },
     Mistake {
         name: "idempotency decided outside the ledger",

@@ -1,11 +1,11 @@
 use super::*;
-use crate::protocol::event::{RawRequest, raw};
+use crate::protocol::event::raw;
 use crate::protocol::ids::ChainHash;
 
 /// The hash after one more request.
 fn hash_after(book: &Book, sender: u16, raw: &RawRequest) -> ChainHash {
     let mut book = book.clone();
-    book.apply(BankId(sender), BankSet::all(BANKS), raw);
+    book.apply(&undated(sender, BankSet::all(BANKS)), raw);
     book.hash()
 }
 
@@ -19,7 +19,7 @@ fn every_part_of_a_request_changes_the_hash() {
     assert_ne!(hash_after(&trial.book, 1, &raw_request), hash, "the sender");
     let others = [
         Request { id: EventId::new(BankId(0), "other"), ..request.clone() },
-        Request { at_ms: request.at_ms + 1, ..request.clone() },
+        Request { at_ms: request.at_ms.map(|at_ms| at_ms + 1), ..request.clone() },
         Request { by: Some(user("bia")), ..request.clone() },
         Request { action: package(vec![deposit(0, 101, 2)]), ..request },
     ];
@@ -28,6 +28,26 @@ fn every_part_of_a_request_changes_the_hash() {
     }
     let other_type = RawRequest { type_msg: "REGISTER".into(), ..raw_request };
     assert_ne!(hash_after(&trial.book, 0, &other_type), hash);
+}
+
+#[test]
+fn every_part_of_the_header_and_what_ledger_time_makes_of_it_change_the_hash() {
+    let mut trial = Trial::with_customers();
+    let raw_request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)])).to_raw();
+    let hash_with = |book: &Book, header: Option<Header>| {
+        let mut book = book.clone();
+        book.apply(&Circumstances { header, ..undated(0, BankSet::all(BANKS)) }, &raw_request);
+        book.hash()
+    };
+    let header = Header { at_ms: START_MS + 1, open: false };
+    let headers =
+        [None, Some(header), Some(Header { at_ms: START_MS, ..header }), Some(Header { open: true, ..header })];
+    let mut hashes = headers.map(|header| hash_with(&trial.book, header)).to_vec();
+    let mut later = trial.book.clone();
+    later.time.take(BankId(0), START_MS + 2);
+    hashes.push(hash_with(&later, Some(header)));
+    let distinct: std::collections::BTreeSet<_> = hashes.iter().map(|hash| hash.0).collect();
+    assert_eq!(distinct.len(), hashes.len());
 }
 
 #[test]
@@ -48,7 +68,7 @@ fn the_same_request_at_another_place_has_another_hash() {
     let nonsense = RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
     let mut hashes = vec![trial.book.hash()];
     for _ in 0..3 {
-        trial.book.apply(BankId(0), trial.members, &nonsense);
+        trial.book.apply(&undated(0, trial.members), &nonsense);
         assert!(!hashes.contains(&trial.book.hash()));
         hashes.push(trial.book.hash());
     }

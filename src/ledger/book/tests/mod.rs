@@ -9,15 +9,17 @@ mod properties;
 mod registration;
 pub(super) mod rules;
 mod snapshot;
+mod time;
 
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
-use crate::ledger::book::Book;
+use crate::ledger::book::{Book, Circumstances};
 use crate::ledger::customer::{Document, PasswordHash, PersonName, UserName};
 use crate::ledger::money::{Amount, Centavos};
 use crate::ledger::outcome::{Done, Executed, Outcome, Refusal};
 use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
+use crate::protocol::event::{Header, RawRequest};
 use crate::protocol::ids::{BankId, BankSet, EventId};
 
 /// How many banks the consortium has.
@@ -96,19 +98,26 @@ fn done(executed: Executed) -> Done {
     }
 }
 
+/// Circumstances of a request of an older journal, whose time is its own.
+fn undated(bank: u16, members: BankSet) -> Circumstances {
+    Circumstances { sender: BankId(bank), members, header: None }
+}
+
 /// The book under trial.
 struct Trial {
     book: Book,
     members: BankSet,
     /// The senders' clock, in Unix milliseconds.
     at_ms: i64,
+    /// Whether events carry it, or requests as in older journals; and whether customers need no name.
+    headers: Option<bool>,
     asked: u32,
 }
 
 impl Trial {
     /// A consortium without customers.
     fn new() -> Self {
-        Trial { book: Book::new(BANKS), members: BankSet::all(BANKS), at_ms: START_MS, asked: 0 }
+        Trial { book: Book::new(BANKS), members: BankSet::all(BANKS), at_ms: START_MS, headers: None, asked: 0 }
     }
 
     /// Ana (account 101 at bank 0), Bia (account 202 at bank 1), both with R$ 100.00, and the company Cia without
@@ -128,12 +137,14 @@ impl Trial {
         self.asked += 1;
         let id = EventId::new(BankId(0), &self.asked.to_string());
         let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
-        Request { id, at_ms: self.at_ms, key, by: by.map(user), action }
+        Request { id, at_ms: Some(self.at_ms).filter(|_| self.headers.is_none()), key, by: by.map(user), action }
     }
 
     /// Applies a request at a bank and counts everything again.
     fn apply(&mut self, bank: u16, request: &Request) -> Executed {
-        let executed = self.book.apply(BankId(bank), self.members, &request.to_raw());
+        let header = self.headers.map(|open| Header { at_ms: self.at_ms, open });
+        let of = Circumstances { header, ..undated(bank, self.members) };
+        let executed = self.book.apply(&of, &request.to_raw());
         assert_eq!(self.book.verify(), Ok(()));
         executed
     }

@@ -8,7 +8,7 @@ use proptest::sample::select;
 use super::snapshot::{pieces, read};
 use super::*;
 use crate::ledger::book::IDEMPOTENCY_WINDOW_MS;
-use crate::protocol::event::{RawRequest, raw};
+use crate::protocol::event::raw;
 use crate::protocol::ids::{ChainHash, Position};
 
 const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
@@ -19,8 +19,7 @@ const DOCUMENTS: [&str; 4] = ["000.000.000-01", "000.000.000-04", "000.000.000-0
 /// One request on its way to the book.
 #[derive(Clone, Debug)]
 struct Step {
-    sender: BankId,
-    members: BankSet,
+    of: Circumstances,
     raw: RawRequest,
 }
 
@@ -77,7 +76,7 @@ fn any_raw() -> impl Strategy<Value = RawRequest> {
     let sensible = (any_action(), by, key, at_ms).prop_map(|(action, by, key, at_ms)| {
         let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
         let id = EventId::parse("EV0-x").unwrap();
-        Request { id, at_ms, key, by: by.map(user), action }.to_raw()
+        Request { id, at_ms: Some(at_ms), key, by: by.map(user), action }.to_raw()
     });
     let nonsense = "[a-z{}\"]{0,8}".prop_map(|text| {
         let id = EventId::parse("EV0-x").unwrap();
@@ -91,7 +90,12 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => Just(BankSet::all(BANKS)),
         1 => vec(0..BANKS as u16, 1..3).prop_map(|banks| banks.into_iter().map(BankId).collect::<BankSet>()),
     ];
-    (0..BANKS as u16, members, any_raw()).prop_map(|(bank, members, raw)| Step { sender: BankId(bank), members, raw })
+    let at_ms = prop_oneof![6 => START_MS..START_MS + 60_000, 1 => 0..START_MS + 3 * IDEMPOTENCY_WINDOW_MS];
+    let header = option::weighted(0.7, (at_ms, any::<bool>()));
+    (0..BANKS as u16, members, header, any_raw()).prop_map(|(bank, members, header, raw)| {
+        let header = header.map(|(at_ms, open)| Header { at_ms, open });
+        Step { of: Circumstances { header, ..undated(bank, members) }, raw }
+    })
 }
 
 /// Requests with ids of their own; some are asked twice.
@@ -100,14 +104,14 @@ fn any_steps() -> impl Strategy<Value = Vec<Step>> {
         let mut steps: Vec<Step> =
             drawn.into_iter().flat_map(|(step, again)| std::iter::repeat_n(step, 1 + usize::from(again))).collect();
         for (index, step) in steps.iter_mut().enumerate() {
-            step.raw.id = EventId::new(step.sender, &index.to_string());
+            step.raw.id = EventId::new(step.of.sender, &index.to_string());
         }
         steps
     })
 }
 
 fn apply(book: &mut Book, step: &Step) -> Executed {
-    book.apply(step.sender, step.members, &step.raw)
+    book.apply(&step.of, &step.raw)
 }
 
 /// A book in which some accounts exist, after these steps; with its hash after each.
@@ -136,12 +140,12 @@ proptest! {
     fn every_request_takes_the_next_position(steps in any_steps()) {
         let mut book = Trial::with_customers().book;
         for step in &steps {
-            let (next, time_ms) = (book.position().next(), book.time_ms());
+            let (next, time_ms) = (book.position().next(), book.time_floor_ms());
             let executed = apply(&mut book, step);
             prop_assert_eq!(book.position(), next);
             prop_assert!(executed.position <= next && executed.position > Position::default());
             prop_assert!(executed.position < next || executed.id == step.raw.id);
-            prop_assert!(book.time_ms() >= time_ms);
+            prop_assert!(book.time_floor_ms() >= time_ms && book.time_ms() >= book.time_floor_ms());
         }
     }
 
@@ -202,7 +206,7 @@ proptest! {
         let mut changed = steps.clone();
         let id = steps[place].raw.id.clone();
         changed[place] = Step { raw: RawRequest { id, ..other.raw }, ..other };
-        let same = |left: &Step, right: &Step| left.sender == right.sender && left.raw.msg.get() == right.raw.msg.get();
+        let same = |left: &Step, right: &Step| left.of.sender == right.of.sender && left.of.header == right.of.header && left.raw.msg.get() == right.raw.msg.get();
         prop_assume!(!same(&changed[place], &steps[place]));
         let ((_, _, hashes), (_, _, changed)) = (played(&steps), played(&changed));
         prop_assert_eq!(&hashes[..place], &changed[..place]);

@@ -38,7 +38,7 @@ fn a_malformed_request_is_refused_and_takes_a_position() {
     let (position, hash) = (trial.book.position(), trial.book.hash());
     let id = EventId::new(BankId(1), "x");
     let nonsense = RawRequest { id: id.clone(), type_msg: "REGISTER".into(), msg: raw(&"?") };
-    let executed = trial.book.apply(BankId(1), trial.members, &nonsense);
+    let executed = trial.book.apply(&undated(1, trial.members), &nonsense);
     let outcome = Outcome::Refused(Refusal::Malformed);
     assert_eq!(executed, Executed { id, position: position.next(), outcome });
     assert_eq!(trial.book.position(), position.next());

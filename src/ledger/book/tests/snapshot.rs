@@ -40,7 +40,7 @@ fn a_large_book_comes_in_pieces_of_bounded_size_that_end_between_lines() {
     let mut trial = Trial::with_customers();
     let request = trial.request(None, None, package(vec![deposit(0, 101, 1); 1_000]));
     for _ in 0..15 {
-        trial.book.apply(BankId(0), trial.members, &request.to_raw());
+        trial.book.apply(&undated(0, trial.members), &request.to_raw());
     }
     let pieces = pieces(&trial.book);
     assert!(pieces.len() > 1, "{}", pieces.len());

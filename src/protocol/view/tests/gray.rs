@@ -77,7 +77,7 @@ fn events_of_the_flush_are_fetched_from_any_member_that_has_them() {
     let view = consortium.views[0].plan.ballot;
     let id = EventId::new(BankId(1), "held");
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-    let stamped = Event::stamp(view, BankId(1), vec![0, 1, 0, 0, 0].into(), vec![request]);
+    let stamped = Event::stamp(view, BankId(1), vec![0, 1, 0, 0, 0].into(), vec![request], Header::default());
     let held = Held { event: Arc::new(stamped), members: BankSet::all(5) };
     consortium.held[1] = vec![held.clone()];
     consortium.kill(4);

@@ -1,0 +1,119 @@
+//! The door of the buffer: what an event says of itself must be possible before it is taken in.
+//!
+//! A date far above the clocks of most banks would spoil the dates of all, and an authority that this bank does not have
+//! would let somebody act for others. A wrong date alone keeps nobody out without whom there is no majority: the
+//! ledger bears it.
+
+use super::effect::{Effect, Notice};
+use super::event::Event;
+use super::ids::{BankSet, majority};
+
+/// What is let in at one bank.
+#[derive(Clone, Debug)]
+pub struct Door {
+    banks: usize,
+    /// What is dated later is not taken in, in Unix milliseconds.
+    latest_ms: Option<i64>,
+    /// Whether operations need no named customer here, and so at every bank.
+    open: bool,
+    /// Whose events should not have been sent, as was said in this view.
+    named: BankSet,
+}
+
+impl Door {
+    /// A door that knows no time yet.
+    #[must_use]
+    pub fn new(banks: usize, open: bool) -> Self {
+        Door { banks, latest_ms: None, open, named: BankSet::default() }
+    }
+
+    /// Learns what a majority of clocks makes impossible; nothing while this bank cannot tell.
+    pub fn set_latest(&mut self, latest_ms: Option<i64>) {
+        self.latest_ms = latest_ms;
+    }
+
+    /// A view begins: whoever sends impossible events in it is named anew.
+    pub fn install(&mut self) {
+        self.named = BankSet::default();
+    }
+
+    /// Whether a peer's event is taken in, in a view of these members. Who sends an impossible one is named once: it
+    /// comes again and again.
+    pub fn admits(&mut self, event: &Event, members: BankSet, out: &mut Vec<Effect>) -> bool {
+        // Only journals have events without.
+        let Some(header) = event.header else { return false };
+        let bank = event.sender;
+        let taken = members.len() <= majority(self.banks);
+        let (admitted, why) = if header.open != self.open {
+            (false, Notice::OtherAuthority(bank))
+        } else if self.latest_ms.is_some_and(|latest_ms| header.at_ms > latest_ms) {
+            (taken, Notice::FromTheFuture { bank, taken })
+        } else {
+            return true;
+        };
+        if !self.named.contains(bank) {
+            self.named.insert(bank);
+            out.push(Effect::Notice(why));
+        }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::{Header, RawRequest, raw};
+    use crate::protocol::ids::{Ballot, BankId, EventId};
+
+    fn event(at_ms: i64, open: bool) -> Event {
+        let request = RawRequest { id: EventId::new(BankId(1), "x"), type_msg: "X".into(), msg: raw(&1) };
+        let header = Header { at_ms, open };
+        Event::stamp(Ballot::default(), BankId(1), vec![0, 1, 0].into(), vec![request], header)
+    }
+
+    fn door(open: bool) -> Door {
+        let mut door = Door::new(3, open);
+        door.set_latest(Some(5_000));
+        door
+    }
+
+    #[test]
+    fn an_event_from_the_future_is_not_let_in_and_its_sender_is_named_once_a_view() {
+        let (mut door, mut out) = (door(false), Vec::new());
+        for _ in 0..3 {
+            assert!(!door.admits(&event(5_001, false), BankSet::all(3), &mut out));
+        }
+        assert!(door.admits(&event(5_000, false), BankSet::all(3), &mut out));
+        assert!(matches!(out[..], [Effect::Notice(Notice::FromTheFuture { bank: BankId(1), taken: false })]));
+        door.install();
+        door.admits(&event(5_001, false), BankSet::all(3), &mut out);
+        assert_eq!(out.len(), 2);
+    }
+
+    #[test]
+    fn an_event_from_the_future_is_let_in_where_nothing_works_without_its_sender() {
+        let (mut door, mut out) = (door(false), Vec::new());
+        assert!(door.admits(&event(5_001, false), BankSet::all(2), &mut out));
+        assert!(matches!(out[..], [Effect::Notice(Notice::FromTheFuture { taken: true, .. })]), "{out:?}");
+    }
+
+    #[test]
+    fn an_event_of_another_authority_than_this_bank_has_is_never_let_in() {
+        for (open, said) in [(false, true), (true, false)] {
+            let (mut door, mut out) = (door(open), Vec::new());
+            assert!(!door.admits(&event(0, said), BankSet::all(2), &mut out));
+            assert!(matches!(out[..], [Effect::Notice(Notice::OtherAuthority(BankId(1)))]), "{out:?}");
+            assert!(door.admits(&event(0, open), BankSet::all(2), &mut out));
+        }
+    }
+
+    #[test]
+    fn while_the_time_is_not_known_every_date_is_let_in_and_an_event_without_one_never() {
+        let (mut door, mut out) = (Door::new(3, false), Vec::new());
+        assert!(door.admits(&event(i64::from(u32::MAX), false), BankSet::all(3), &mut out));
+        let mut wire = event(0, false).to_wire();
+        wire.at_ms = None;
+        let undated = Event::from_wire(wire, Ballot::default()).unwrap();
+        assert!(!door.admits(&undated, BankSet::all(3), &mut out));
+    }
+}

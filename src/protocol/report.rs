@@ -1,0 +1,34 @@
+//! What the answer to a ping says: of the bank that answers, and of the line to it.
+
+use serde::{Deserialize, Serialize};
+
+use super::effect::Millis;
+use super::ids::{Ballot, BankSet};
+
+/// What a bank says of itself in its heartbeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// The view in which it takes part now.
+    pub active: Option<Ballot>,
+    /// The highest ballot it has promised.
+    pub promised: Ballot,
+    /// The last view it has prepared.
+    pub prepared: Ballot,
+    /// Whether its disk counts in the decision how a view begins: it has lost nothing.
+    pub voter: bool,
+    /// Whether its copy of the ledger differs: it takes part in nothing.
+    pub diverged: bool,
+    /// Whom it hears, itself included.
+    pub hears: BankSet,
+}
+
+/// What the answer to a ping tells beside the report: how far away the peer is, and what its wall clock says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// From the ping to its answer, in milliseconds.
+    pub round_trip: Millis,
+    /// The peer's wall clock when it answered, in Unix milliseconds: as it believes it, right or wrong.
+    pub wall_ms: i64,
+    /// When the answer was here.
+    pub at: Millis,
+}

@@ -1,0 +1,61 @@
+//! A journal and a snapshot that were written before there was consortium time (commit 6b19ea3) are read as they are, and
+//! come to the same: hash by hash, date by date, key by key.
+
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
+use std::sync::Arc;
+
+use netbanking::ledger::Book;
+use netbanking::ledger::book::Pieces;
+use netbanking::protocol::event::{Event, Held};
+use netbanking::protocol::executor;
+use netbanking::protocol::ids::{BankSet, ChainHash, Position};
+use serde::Deserialize;
+
+const BANKS: usize = 3;
+/// Customers, accounts, batches, repeated keys, a malformed request.
+const BEFORE: &str = include_str!("old_journal/before.jsonl");
+/// The ledger after it, as a snapshot.
+const SNAPSHOT: &str = include_str!("old_journal/snapshot.jsonl");
+/// A clock that is a day ahead and makes all keys forgotten, one at the end of the calendar, requests of nobody.
+const AFTER: &str = include_str!("old_journal/after.jsonl");
+
+/// An event and what it came to.
+#[derive(Deserialize)]
+struct Line {
+    event: String,
+    members: BankSet,
+    position: Position,
+    hash: ChainHash,
+    time_ms: i64,
+    /// Date of each account's last entry, in Unix milliseconds.
+    newest: Vec<i64>,
+    check: String,
+}
+
+fn replay(book: &mut Book, lines: &str) {
+    for line in lines.lines() {
+        let line: Line = serde_json::from_str(line).unwrap();
+        let event = Event::from_own_text(line.event.clone()).unwrap();
+        assert_eq!((event.header, event.wire().get()), (None, line.event.as_str()));
+        let executed = executor::apply(book, &Held { event: Arc::new(event), members: line.members });
+        assert_eq!((executed.position, executed.hash, executed.check.descript), (line.position, line.hash, line.check));
+        let newest = book.accounts().iter().map(|account| account.statement.last().map_or(0, |entry| entry.at_ms));
+        assert_eq!((book.time_ms(), newest.collect::<Vec<_>>()), (line.time_ms, line.newest));
+    }
+}
+
+#[test]
+fn an_old_journal_is_executed_to_the_same_hashes_dates_and_snapshot() {
+    let mut book = Book::new(BANKS);
+    replay(&mut book, BEFORE);
+    let snapshot: Vec<_> = Pieces::of(Arc::new(book.clone())).collect();
+    assert_eq!(snapshot, [SNAPSHOT]);
+    replay(&mut book, AFTER);
+}
+
+#[test]
+fn an_old_snapshot_is_read_and_goes_on_to_the_same_hashes_and_dates() {
+    let mut book = Book::from_snapshot(BANKS, std::iter::once(SNAPSHOT)).unwrap();
+    replay(&mut book, AFTER);
+}
