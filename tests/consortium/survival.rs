@@ -125,5 +125,5 @@ async fn a_bank_with_another_nodes_json_is_refused_by_name() {
     let other = std::fs::read_to_string(&nodes).unwrap().replace("Banco 0", "Outro banco");
     std::fs::write(&nodes, other).unwrap();
     cluster.start_bank(1);
-    cluster.wait_log(1, "nodes.json diferente").await;
+    cluster.wait_log(1, r#"nodes[0].name difere: "Outro banco" no banco 1, "Banco 0" no banco 0"#).await;
 }
