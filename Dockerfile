@@ -7,6 +7,7 @@ WORKDIR /build
 # The dependencies alone, behind an empty program: this layer is built again only when the manifest
 # or the lock file changes. The empty program is then forgotten, so that none of it can be shipped.
 COPY Cargo.toml Cargo.lock ./
+COPY vendor vendor
 RUN mkdir src \
     && touch src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \

@@ -10,8 +10,10 @@ use log::{Log, Metadata, Record};
 
 use super::CommandError;
 use super::outlet::{self, FLUSH_WITHIN};
+use crate::actors::time::unix_ms;
 use crate::config::Config;
 use crate::ledger::book::is_guarded;
+use crate::ledger::calendar::Moment;
 use crate::node::{self, NodeOptions};
 use crate::protocol::ids::BankId;
 
@@ -135,8 +137,8 @@ fn bad_secret(source: &str) -> CommandError {
 fn start_log() {
     let lines = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG_FILTER_DEFAULT))
         .format(|out, record| {
-            let timestamp = out.timestamp_millis();
-            writeln!(out, "{timestamp} {} {}", record.level(), line_of(record))
+            // The crate's own timestamp ends with the year 9999, and the line with it.
+            writeln!(out, "{} {} {}", Moment(unix_ms()), record.level(), line_of(record))
         })
         .target(env_logger::Target::Pipe(Box::new(ToOutlet)))
         .build();

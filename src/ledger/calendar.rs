@@ -75,6 +75,17 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
+/// A moment in Unix milliseconds, UTC; prints `2026-11-23T14:03:22.999Z`, whatever the year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Moment(unix_ms) = *self;
+        write!(f, "{}T{}.{:03}Z", Date::at(unix_ms), TimeOfDay::at(unix_ms), unix_ms.rem_euclid(1_000))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -121,6 +132,9 @@ mod tests {
     fn the_ends_of_the_range_have_dates_too() {
         assert_eq!(Date::at(i64::MAX).year, 292_278_994);
         assert_eq!(Date::at(i64::MIN).year, -292_275_055);
+        assert_eq!(Moment(i64::MAX).to_string(), "292278994-08-17T07:12:55.807Z");
+        assert_eq!(Moment(-1).to_string(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(Moment(253_402_300_800_000).to_string(), "10000-01-01T00:00:00.000Z");
     }
 
     proptest! {
