@@ -106,18 +106,18 @@ impl fmt::Display for Off {
     }
 }
 
-/// A length of time in milliseconds, in the largest whole unit; without its sign.
+/// A length of time in milliseconds, rounded to the unit that suits it; without its sign.
 #[derive(Clone, Copy, Debug)]
 struct Span(i64);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.unsigned_abs() / 1_000;
-        match seconds {
-            0..120 => write!(f, "{seconds} s"),
-            120..7_200 => write!(f, "{} min", seconds / 60),
-            7_200..172_800 => write!(f, "{} h", seconds / 3_600),
-            _ => write!(f, "{} dias", seconds / 86_400),
+        let rounded = |unit_ms: u64| self.0.unsigned_abs().saturating_add(unit_ms / 2) / unit_ms;
+        match self.0.unsigned_abs() {
+            0..120_000 => write!(f, "{} s", rounded(1_000)),
+            120_000..7_200_000 => write!(f, "{} min", rounded(60_000)),
+            7_200_000..172_800_000 => write!(f, "{} h", rounded(3_600_000)),
+            _ => write!(f, "{} dias", rounded(86_400_000)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Starts, kills and watches the processes of one consortium.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     ports: Vec<(u16, u16)>,
     /// Proxies between the banks, where a test wants them.
     links: Option<Links>,
+    /// Per bank, what its process finds in its environment on top.
+    variables: RefCell<BTreeMap<usize, Vec<(&'static str, String)>>>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -60,9 +63,15 @@ impl Cluster {
         let customer_auth = customer_auth.to_owned();
         let folder = tempfile::tempdir().unwrap();
         let (processes, ports, links) = (RefCell::default(), Vec::new(), None);
-        let mut cluster = Cluster { folder, customer_auth, processes, ports, links, _turn: turn };
+        let variables = RefCell::default();
+        let mut cluster = Cluster { folder, customer_auth, processes, ports, links, variables, _turn: turn };
         (0..banks).for_each(|_| cluster.add_bank());
         cluster
+    }
+
+    /// From its next start on, a bank's process finds this in its environment.
+    pub(crate) fn set_variable(&self, bank: usize, name: &'static str, value: String) {
+        self.variables.borrow_mut().entry(bank).or_default().push((name, value));
     }
 
     /// One more entry in `nodes.json`.
@@ -153,6 +162,7 @@ impl Cluster {
             .arg("--data")
             .arg(self.data(bank))
             .env("NETBANKING_PEER_SECRET", SECRET)
+            .envs(self.variables.borrow().get(&bank).cloned().unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)

@@ -21,3 +21,4 @@ mod settings;
 mod survival;
 mod uniqueness;
 mod watching;
+mod wrong_clocks;

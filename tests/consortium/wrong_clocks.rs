@@ -1,0 +1,241 @@
+//! Wall clocks that are wrong, at the start or by a jump, at a minority of the banks: no key is forgotten, no date is off,
+//! and whose clock it is stands in every log. The clocks are shifted by Debian's libfaketime; the monotonic clock is not.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use netbanking::actors::time::unix_ms;
+use netbanking::ledger::calendar::{Date, TimeOfDay};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::cluster::Cluster;
+use crate::customer::{Answer, Customer, OwnAccount};
+
+const MISSING: &str =
+    "THE TESTS OF WRONG CLOCKS NEED libfaketime: run .ci/run, which installs it, or apt-get install faketime";
+/// How far a date may be from the truth, in seconds.
+const OFF_MAX_S: i64 = 5;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The library lies in a folder of the machine's architecture.
+fn library() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+    let places = folders.chain(["/usr/lib", "/usr/local/lib"].map(PathBuf::from));
+    let mut found = places.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).filter(|path| path.exists());
+    found.next().expect(MISSING)
+}
+
+/// Wall clocks that can be set while the processes run.
+struct Clocks {
+    folder: TempDir,
+}
+
+impl Clocks {
+    /// Puts these banks' processes, from their next start on, under clocks that can be set; they are right at first.
+    fn of(cluster: &Cluster, banks: &[usize]) -> Clocks {
+        let clocks = Clocks { folder: tempfile::tempdir().unwrap() };
+        for bank in banks {
+            clocks.set(*bank, "+0");
+            let text = |path: &Path| path.to_str().unwrap().to_owned();
+            let variables = [
+                ("LD_PRELOAD", text(&library())),
+                ("FAKETIME_TIMESTAMP_FILE", text(&clocks.file(*bank))),
+                ("FAKETIME_NO_CACHE", "1".to_owned()),
+                ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+                ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+                ("NO_FAKE_STAT", "1".to_owned()),
+            ];
+            variables.into_iter().for_each(|(name, value)| cluster.set_variable(*bank, name, value));
+        }
+        clocks
+    }
+
+    fn file(&self, bank: usize) -> PathBuf {
+        self.folder.path().join(format!("clock-{bank}"))
+    }
+
+    /// Written beside and renamed, so that nobody reads half of it.
+    fn set(&self, bank: usize, shift: &str) {
+        let beside = self.folder.path().join("next");
+        std::fs::write(&beside, format!("{shift}\n")).unwrap();
+        std::fs::rename(beside, self.file(bank)).unwrap();
+    }
+}
+
+/// Ana with an account at bank 0 and a payment that she sends again and again.
+struct Payer {
+    customer: Customer,
+    account: OwnAccount,
+    first: Answer,
+    deposits: u32,
+}
+
+impl Payer {
+    async fn pays(cluster: &Cluster) -> Payer {
+        let customer = Customer::register(cluster, "ana123", 11).await;
+        let account = customer.open(cluster, 0, 100.0).await;
+        let package = Payer::package(&account, "WITHDRAW", 10.0);
+        let first = customer.operate(cluster, 0, &package, "pagamento").await.unwrap();
+        assert_eq!(first.status, 200, "{first:?}");
+        Payer { customer, account, first, deposits: 0 }
+    }
+
+    fn package(account: &OwnAccount, kind: &str, value: f64) -> String {
+        let operation = json!({"type": kind, "value": value, "sender": account.number});
+        json!({"0": {account.number.to_string(): {"package": [operation]}}}).to_string()
+    }
+
+    /// A refused request and a deposit through each bank: their dates are true, and the first payment is still known.
+    async fn is_served_right(&mut self, cluster: &Cluster, when: &str) {
+        self.customer.log_in(cluster).await;
+        for bank in (0..cluster.banks()).rev() {
+            self.deposits += 1;
+            let key = format!("n{}", self.deposits);
+            let refused = Payer::package(&self.account, "WITHDRAW", 1_000_000.0);
+            let answer = self.customer.operate(cluster, bank, &refused, &format!("r{key}")).await.unwrap();
+            assert_eq!(answer.status, 400, "{when}, bank {bank}: {answer:?}");
+            let before_s = unix_ms() / 1_000;
+            let deposit = Payer::package(&self.account, "DEPOSIT", 1.0);
+            let answer = self.customer.operate(cluster, bank, &deposit, &key).await.unwrap();
+            assert_eq!(answer.status, 200, "{when}, bank {bank}: {answer:?}");
+            let (_, entries) = self.customer.account(cluster, &self.account).await;
+            let entry = entries.last().unwrap();
+            assert_eq!(entry["id"], answer.body["id"]);
+            let after_s = unix_ms() / 1_000;
+            assert!(is_dated(entry, before_s - OFF_MAX_S, after_s + OFF_MAX_S), "{when}, bank {bank}: {entry}");
+        }
+        let package = Payer::package(&self.account, "WITHDRAW", 10.0);
+        for bank in 0..cluster.banks() {
+            let again = self.customer.operate(cluster, bank, &package, "pagamento").await.unwrap();
+            assert_eq!(again, self.first, "{when}: the key is forgotten at bank {bank}");
+        }
+        let balance = 9_000 + 100 * i64::from(self.deposits);
+        assert_eq!(self.customer.account(cluster, &self.account).await.0, balance);
+    }
+}
+
+/// Whether an entry's date and time lie between these moments, in Unix seconds.
+fn is_dated(entry: &Value, from_s: i64, to_s: i64) -> bool {
+    let said = (entry["date"].as_str().unwrap(), entry["time"].as_str().unwrap());
+    (from_s..=to_s).any(|at_s| {
+        let (date, time) = (Date::at(at_s * 1_000).to_string(), TimeOfDay::at(at_s * 1_000).to_string());
+        said == (date.as_str(), time.as_str())
+    })
+}
+
+/// Waits until every bank says of these banks, and of no others, that their clocks are off.
+async fn wait_named(cluster: &Cluster, wrong: &[usize]) {
+    let deadline = Instant::now() + PATIENCE;
+    for bank in 0..cluster.banks() {
+        loop {
+            let status = cluster.status(bank).await;
+            let banks = status["banks"].as_array().unwrap();
+            let named: Vec<_> = (0..banks.len()).filter(|bank| banks[*bank]["clock_off"] == true).collect();
+            if named == wrong {
+                break;
+            }
+            assert!(Instant::now() < deadline, "bank {bank} names {named:?}, not {wrong:?}: {status}");
+            actix_rt::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+async fn wait_log_everywhere(cluster: &Cluster, text: &str) {
+    for bank in 0..cluster.banks() {
+        cluster.wait_log(bank, text).await;
+    }
+}
+
+const SHIFTS: [(&str, &str); 6] = [
+    ("+1h", "60 min adiantado"),
+    ("-1h", "60 min atrasado"),
+    ("+25h", "25 h adiantado"),
+    ("-25h", "25 h atrasado"),
+    ("+64y", "dias adiantado"),
+    ("-64y", "dias atrasado"),
+];
+
+#[actix_rt::test]
+async fn one_clock_of_three_that_jumps_while_the_bank_runs_forgets_no_key_and_spoils_no_date() {
+    let cluster = Cluster::prepare(3, "sessions");
+    let clocks = Clocks::of(&cluster, &[2]);
+    cluster.start_all().await;
+    let mut payer = Payer::pays(&cluster).await;
+    for (shift, said) in SHIFTS {
+        clocks.set(2, shift);
+        wait_named(&cluster, &[2]).await;
+        payer.is_served_right(&cluster, &format!("while {shift}")).await;
+        wait_log_everywhere(&cluster, said).await;
+        clocks.set(2, "+0");
+        wait_named(&cluster, &[]).await;
+        payer.is_served_right(&cluster, &format!("after {shift}")).await;
+    }
+    wait_log_everywhere(&cluster, "RELÓGIO ERRADO: o do banco 2 está").await;
+    wait_log_everywhere(&cluster, "relógio do banco 2 está certo de novo").await;
+    cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
+async fn one_clock_of_three_that_is_wrong_from_the_start_forgets_no_key_and_spoils_no_date() {
+    let cluster = Cluster::prepare(3, "sessions");
+    let clocks = Clocks::of(&cluster, &[2]);
+    cluster.start_all().await;
+    let mut payer = Payer::pays(&cluster).await;
+    for (shift, _) in SHIFTS {
+        cluster.kill(2);
+        clocks.set(2, shift);
+        cluster.start_bank(2);
+        cluster.wait_ready().await;
+        cluster.wait_members(&[0, 1, 2]).await;
+        wait_named(&cluster, &[2]).await;
+        payer.is_served_right(&cluster, &format!("started {shift}")).await;
+    }
+    cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
+async fn two_clocks_of_five_that_are_wrong_forget_no_key_and_spoil_no_date() {
+    let cluster = Cluster::prepare(5, "sessions");
+    let clocks = Clocks::of(&cluster, &[1, 4]);
+    clocks.set(1, "+25h");
+    clocks.set(4, "+25h");
+    cluster.start_all().await;
+    wait_named(&cluster, &[1, 4]).await;
+    let mut payer = Payer::pays(&cluster).await;
+    payer.is_served_right(&cluster, "from the start").await;
+    for [one, other] in [["+64y", "-64y"], ["-25h", "-25h"], ["-1h", "+1h"]] {
+        clocks.set(1, one);
+        clocks.set(4, other);
+        wait_named(&cluster, &[1, 4]).await;
+        payer.is_served_right(&cluster, &format!("{one} and {other}")).await;
+    }
+    clocks.set(1, "+0");
+    clocks.set(4, "+0");
+    wait_named(&cluster, &[]).await;
+    payer.is_served_right(&cluster, "all right again").await;
+    cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
+async fn a_clock_beyond_the_calendar_ends_no_process() {
+    let cluster = Cluster::prepare(3, "sessions");
+    let clocks = Clocks::of(&cluster, &[2]);
+    cluster.start_all().await;
+    let mut payer = Payer::pays(&cluster).await;
+    // After the year 9999, and before 1970.
+    for shift in ["+8100y", "-100y"] {
+        clocks.set(2, shift);
+        wait_named(&cluster, &[2]).await;
+        payer.is_served_right(&cluster, shift).await;
+        cluster.kill(2);
+        cluster.start_bank(2);
+        cluster.wait_ready().await;
+        cluster.wait_members(&[0, 1, 2]).await;
+        payer.is_served_right(&cluster, &format!("started {shift}")).await;
+    }
+    // It still logs, and ends when it is told to.
+    clocks.set(2, "+0");
+    cluster.wait_log(2, "está certo de novo").await;
+    assert!(cluster.stop(2));
+}
