@@ -125,7 +125,7 @@ impl Handler<Wire> for HeartbeatActor {
 
     fn handle(&mut self, Wire(routes): Wire, context: &mut Self::Context) {
         let asked = self.proofs.asked();
-        actix_rt::spawn(ask_myself(self.introduction.me, routes.view.clone(), context.address(), asked));
+        actix_rt::spawn(ask_myself(self.introduction.me, routes.ledger.clone(), context.address(), asked));
         self.post.wire(routes);
         for peer in self.peers.clone() {
             let laboratory = self.laboratory.clone();

@@ -12,7 +12,7 @@ use super::watch::{Recorder, TakeFacts};
 use crate::ledger::Book;
 use crate::protocol::effect::{ExecutedEvent, LedgerInput};
 use crate::protocol::executor::Executor;
-use crate::protocol::ids::{BankId, Position};
+use crate::protocol::ids::{Ballot, BankId, Position};
 
 /// How often those who gave up waiting are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -180,6 +180,19 @@ impl Handler<Reach> for LedgerActor {
         self.waiting.entry(position).or_default().push(reader);
         self.tell_reached();
         MessageResult(reached)
+    }
+}
+
+/// Asks for the view in force, once everything is executed with which it begins.
+#[derive(Message)]
+#[rtype(result = "Option<Ballot>")]
+pub struct InForce;
+
+impl Handler<InForce> for LedgerActor {
+    type Result = Option<Ballot>;
+
+    fn handle(&mut self, _: InForce, _: &mut Self::Context) -> Self::Result {
+        self.executor.in_force()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Source: ReadIndex in D. Ongaro's thesis on Raft (2014), section 6.4. No clock is trusted, unlike with a lease:
 //!
 //! ```text
-//! read k arrives  ──▶ ask this bank's own view and all peers anew
+//! read k arrives  ──▶ ask this bank's own ledger and all peers anew
 //! enough answered, after they were asked: 'I act in view V'  ──▶ now read the ledger: fresh
 //! ```
 //!
@@ -12,7 +12,7 @@
 //!
 //! - In `V`: every member had executed it before the answer, and so had this bank.
 //! - In an earlier view: its members had executed it, each new view begins with the longest executed journal of a
-//!   majority, and this bank had all of that before it acted in `V`.
+//!   majority and the events that were held, and this bank's ledger has executed all of that before it says `V`.
 //! - In a later view: that began only after a majority had promised it, before the answer. One of them is among those
 //!   who said afterwards that they act in `V`; but who has promised a later view, or was restarted, acts in `V` no more.
 //!

@@ -301,12 +301,15 @@ pub enum LedgerInput {
     },
     /// Everything before this has been executed: complete the frozen state and hand it back to the buffer.
     Freeze(Frozen),
-    /// A view begins; passed on to the checks.
+    /// A view begins; passed on to the checks. Only when its flush is executed does the ledger stand where every write
+    /// that was answered in an earlier view can be seen.
     Install {
         /// The view.
         view: Ballot,
         /// Its members.
         members: BankSet,
+        /// The events to execute before anything else, in key order.
+        flush: Vec<Held>,
     },
     /// Execute what a member has executed before us, and check that it comes out the same.
     Replay(Vec<JournalEntry>),

@@ -16,6 +16,7 @@ use crate::ledger::{Book, Circumstances};
 pub struct Executor {
     me: BankId,
     members: BankSet,
+    in_force: Option<Ballot>,
     book: Book,
     banks: usize,
     /// The last executed event.
@@ -28,7 +29,7 @@ impl Executor {
     /// An executor over a ledger that the journal has rebuilt.
     #[must_use]
     pub fn new(me: BankId, banks: usize, book: Book, executed: Option<Executions>) -> Self {
-        Executor { me, members: BankSet::default(), book, banks, executed, replayed: Vec::new() }
+        Executor { me, members: BankSet::default(), in_force: None, book, banks, executed, replayed: Vec::new() }
     }
 
     /// The ledger, for reading.
@@ -42,20 +43,32 @@ impl Executor {
         std::mem::take(&mut self.replayed)
     }
 
+    /// The view in force, once everything is executed with which it begins: what was answered in an earlier view can be
+    /// seen here then. Nothing once the ledger has frozen, which is before anybody hears of this bank's promise.
+    #[must_use]
+    pub fn in_force(&self) -> Option<Ballot> {
+        self.in_force
+    }
+
     /// Takes one input; see [`LedgerInput`]. Answers the events it executed in their turn, for the log.
     pub fn handle(&mut self, input: LedgerInput, out: &mut Vec<Effect>) -> Vec<ExecutedEvent> {
         self.replayed.clear();
         match input {
             LedgerInput::Execute { view, events } => return self.execute(view, &events, out),
             LedgerInput::Freeze(mut frozen) => {
+                self.in_force = None;
                 (frozen.position, frozen.hash) = (self.book.position(), self.book.hash());
                 frozen.executed = self.executed.clone();
                 out.push(Effect::Buffer(BufferInput::LedgerFrozen(frozen)));
             }
-            LedgerInput::Install { view, members } => {
+            LedgerInput::Install { view, members, flush } => {
                 self.members = members;
+                self.in_force = Some(view);
                 let (position, hash) = (self.book.position(), self.book.hash());
                 out.push(Effect::Checks(ChecksInput::Install { view, members, position, hash }));
+                if !flush.is_empty() {
+                    return self.execute(view, &flush, out);
+                }
             }
             LedgerInput::Replay(entries) => self.replay(entries, out),
             LedgerInput::Snapshot => {

@@ -382,12 +382,9 @@ impl OrderedBuffer {
         self.ordered.clear();
         self.last_executed = None;
         self.door.install();
-        out.push(Effect::Ledger(LedgerInput::Install { view, members: plan.members }));
+        out.push(Effect::Ledger(LedgerInput::Install { view, members: plan.members, flush: installed.flush }));
         for peer in self.peers() {
             out.push(Effect::Peer(peer, PeerInput::Install(view)));
-        }
-        if !installed.flush.is_empty() {
-            out.push(Effect::Ledger(LedgerInput::Execute { view, events: installed.flush }));
         }
     }
 }

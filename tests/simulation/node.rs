@@ -223,6 +223,10 @@ impl Process {
         self.settings.started_us + (at_ms * 1_000 * 1_000_000).div_ceil(self.settings.rate_ppm)
     }
 
+    pub(crate) fn executor_in_force(&self) -> Option<netbanking::protocol::ids::Ballot> {
+        self.executor.in_force()
+    }
+
     pub(crate) fn book(&self) -> &Book {
         self.executor.book()
     }
@@ -374,14 +378,14 @@ impl Process {
 
     fn execute(&mut self, input: LedgerInput, said: &mut Vec<Said>) {
         let of_view = match &input {
-            LedgerInput::Execute { view, .. } => Some(*view),
+            LedgerInput::Execute { view, .. } | LedgerInput::Install { view, .. } => Some(*view),
             _ => None,
         };
         self.was_restored |= matches!(input, LedgerInput::Restore { .. });
-        let changes_book =
-            !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Install { .. } | LedgerInput::Snapshot);
+        let begins = matches!(input, LedgerInput::Install { .. });
+        let changes_book = !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Snapshot);
         let executed = self.executor.handle(input, &mut self.out);
-        if !changes_book {
+        if !changes_book || (begins && executed.is_empty()) {
             return;
         }
         said.push(match of_view {

@@ -57,15 +57,15 @@ impl Process {
         let mut verdicts = Vec::new();
         let number = self.confirmation.ask(self.now_ms(now_us), &mut verdicts);
         self.reads.insert(number, answered);
-        self.put(Part::Heartbeat, Part::View, Post::AskMyself(number));
+        self.put(Part::Heartbeat, Part::Ledger, Post::AskMyself(number));
         self.read_after(verdicts);
     }
 
-    /// The view says in which view it acts, as it does to a peer.
+    /// The ledger says in which view it executes.
     pub(crate) fn answer_myself(&mut self, through: ReadNumber) {
-        let (bank, active) = (self.settings.me, self.report().active);
+        let (bank, active) = (self.settings.me, self.executor_in_force());
         let word = ConfirmationInput::Answered { bank, through, active, round_trip: 0 };
-        self.put(Part::View, Part::Heartbeat, Post::Word(word));
+        self.put(Part::Ledger, Part::Heartbeat, Post::Word(word));
     }
 
     /// Something was learnt, or not, of a bank.

@@ -1,4 +1,4 @@
-//! Reads that want to be proved fresh: they wait here while all banks are asked anew, this one's own view among them.
+//! Reads that want to be proved fresh: they wait here while all banks are asked anew, this one's own ledger among them.
 
 use std::collections::VecDeque;
 
@@ -6,9 +6,9 @@ use actix::{Addr, Context, Handler, Message, MessageResult};
 use tokio::sync::{oneshot, watch};
 
 use super::HeartbeatActor;
-use crate::actors::view::{Report, ViewActor};
+use crate::actors::ledger::{InForce, LedgerActor};
 use crate::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber, Verdict};
-use crate::protocol::effect::{Millis, PeerReport};
+use crate::protocol::effect::Millis;
 use crate::protocol::ids::BankId;
 
 /// The reads that wait for their proof.
@@ -83,16 +83,17 @@ impl Handler<Prove> for HeartbeatActor {
     }
 }
 
-/// Asks this bank's own view like any other's, whenever a read wants to know.
+/// Asks this bank's own ledger in which view it executes, whenever a read wants to know: the view's actor knows that a
+/// view has begun before the ledger has executed what it begins with.
 pub(super) async fn ask_myself(
     me: BankId,
-    view: Addr<ViewActor>,
+    ledger: Addr<LedgerActor>,
     monitor: Addr<HeartbeatActor>,
     mut asked: watch::Receiver<ReadNumber>,
 ) {
     loop {
         let through = *asked.borrow_and_update();
-        let Ok(PeerReport { active, .. }) = view.send(Report).await else { return };
+        let Ok(active) = ledger.send(InForce).await else { return };
         monitor.do_send(Acts(ConfirmationInput::Answered { bank: me, through, active, round_trip: 0 }));
         if asked.changed().await.is_err() {
             return;
