@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
+use awc::error::SendRequestError;
 use awc::http::StatusCode;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
 
@@ -12,7 +13,7 @@ use super::time::Monotonic;
 use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
 use crate::protocol::ids::BankId;
 use crate::protocol::outbox::{Delivery, Outbox, SeedMessage, Transmission};
-use crate::protocol::view::ViewMessage;
+use crate::protocol::view::{Bulk, ViewMessage};
 use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
 
 /// How long a peer may take to answer one request, in milliseconds.
@@ -45,10 +46,11 @@ pub struct Line {
 pub struct PeerLinkActor {
     line: Line,
     client: awc::Client,
-    /// For large answers, which must hold up nothing else; one is under way at a time, and whoever asks meanwhile has it
-    /// already on the line.
+    /// For large answers, which must hold up nothing else; one is under way at a time.
     bulk: awc::Client,
-    bulk_is_under_way: bool,
+    bulk_under_way: Option<Bulk>,
+    /// The answer to the last question that came meanwhile, if it is another one.
+    bulk_next: Option<ViewMessage>,
     /// Whether the last request went unanswered.
     is_failing: bool,
     post: Post,
@@ -65,13 +67,14 @@ impl PeerLinkActor {
         let client = wire::client(CONNECTIONS, Duration::from_millis(ANSWER_WITHIN_MS));
         let bulk = wire::client(1, Duration::from_millis(BULK_WITHIN_MS));
         let outbox = Outbox::new(line.me);
-        let (bulk_is_under_way, is_failing, pump_is_queued) = (false, false, false);
+        let (is_failing, pump_is_queued) = (false, false);
         let post = Post::default();
         PeerLinkActor {
             line,
             client,
             bulk,
-            bulk_is_under_way,
+            bulk_under_way: None,
+            bulk_next: None,
             is_failing,
             post,
             outbox,
@@ -143,8 +146,8 @@ impl PeerLinkActor {
         if self.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(self.line.peer)) {
             return;
         }
-        if message.bulk().is_some() {
-            return self.send_bulk(message, context);
+        if let Some(bulk) = message.bulk() {
+            return self.send_bulk(bulk, message, context);
         }
         let sending = self.request(&self.client, "/peer/view").send_body(json(message));
         let link = context.address();
@@ -159,18 +162,27 @@ impl PeerLinkActor {
         });
     }
 
-    fn send_bulk(&mut self, message: &ViewMessage, context: &mut Context<Self>) {
-        if std::mem::replace(&mut self.bulk_is_under_way, true) {
+    fn send_bulk(&mut self, bulk: Bulk, message: &ViewMessage, context: &mut Context<Self>) {
+        if let Some(under_way) = self.bulk_under_way {
+            // Whoever asks the same again has the answer on the line already.
+            self.bulk_next = (under_way != bulk).then(|| message.clone());
             return;
         }
+        self.bulk_under_way = Some(bulk);
         let body = json(message);
         let within = BULK_WITHIN_MS + body.len() as u64 / BULK_BYTES_PER_MS;
         let request = self.request(&self.bulk, "/peer/view").timeout(Duration::from_millis(within));
         let sending = request.send_body(body);
         let link = context.address();
         actix_rt::spawn(async move {
-            if let Ok(mut response) = sending.await {
-                let _ = response.body().await;
+            let began = Instant::now();
+            match sending.await {
+                Ok(mut response) => {
+                    let _ = response.body().await;
+                }
+                // A narrow line says nothing of whether requests arrive.
+                Err(SendRequestError::Timeout) => {}
+                Err(_) => link.do_send(Fared { arrived: false, began }),
             }
             link.do_send(BulkEnded);
         });
@@ -239,8 +251,11 @@ struct BulkEnded;
 impl Handler<BulkEnded> for PeerLinkActor {
     type Result = ();
 
-    fn handle(&mut self, _: BulkEnded, _: &mut Self::Context) {
-        self.bulk_is_under_way = false;
+    fn handle(&mut self, _: BulkEnded, context: &mut Self::Context) {
+        self.bulk_under_way = None;
+        if let Some(next) = self.bulk_next.take() {
+            self.send_view(&next, context);
+        }
     }
 }
 

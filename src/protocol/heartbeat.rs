@@ -107,7 +107,7 @@ struct Observation {
     /// Since when, and how often in succession, no request has reached it.
     unreached: Option<(Millis, u32)>,
     /// When that was last tried.
-    probed: Millis,
+    probed: Option<Millis>,
 }
 
 /// The heartbeats of all peers.
@@ -269,11 +269,20 @@ impl Heartbeat {
             if matches!(self.state(bank), PeerState::Down(Cause::Silent(_) | Cause::Unreached)) {
                 self.tell(bank, out);
             }
-            let seen = &mut self.peers[bank.index()];
-            if seen.unreached.is_some() && self.awake - seen.probed >= PROBE_EVERY_MS {
-                seen.probed = self.awake;
-                out.push(Effect::Peer(bank, PeerInput::View(ViewMessage::Probe)));
-            }
+            self.probe(bank, out);
+        }
+    }
+
+    /// Tries whether requests arrive: now and then, so that it is known before somebody needs it, and often while they
+    /// do not.
+    fn probe(&mut self, bank: BankId, out: &mut Vec<Effect>) {
+        let answers = matches!(self.state(bank), PeerState::Up | PeerState::Returning);
+        let seen = &mut self.peers[bank.index()];
+        let every = if seen.unreached.is_some() { PROBE_EVERY_MS } else { self.patience.failure_after };
+        let is_due = seen.probed.is_none_or(|before| self.awake - before >= every);
+        if is_due && (answers || seen.unreached.is_some()) {
+            seen.probed = Some(self.awake);
+            out.push(Effect::Peer(bank, PeerInput::View(ViewMessage::Probe)));
         }
     }
 
@@ -498,6 +507,16 @@ mod tests {
             watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
         }
         let probe = |effect: &&Effect| matches!(effect, Effect::Peer(PEER, PeerInput::View(ViewMessage::Probe)));
-        assert_eq!(out.iter().filter(probe).count(), 4);
+        assert_eq!(out.iter().filter(probe).count(), 4, "two seconds");
+        watched.give(requests(true));
+        out.clear();
+        for tick in 0..100 {
+            watched.now += 100;
+            watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
+            if tick % 10 == 0 {
+                watched.hear();
+            }
+        }
+        assert_eq!(out.iter().filter(probe).count(), 2, "ten seconds, while all is well");
     }
 }

@@ -4,6 +4,7 @@
 
 mod atomicity;
 mod availability;
+mod catching_up;
 mod cluster;
 mod customer;
 #[path = "../customers/mod.rs"]

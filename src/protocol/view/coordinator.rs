@@ -23,7 +23,11 @@ const TAKE_OVER: Ticks = 30;
 /// For how long an attempt of another that goes forward is left alone.
 const COURTESY: Ticks = 20;
 /// Longest wait after an attempt that came to nothing.
-pub(super) const PAUSE_MAX: Ticks = 8;
+const PAUSE_MAX: Ticks = 8;
+/// Longest wait once another bank is heard.
+pub(super) const PAUSE_FOR_NEWS: Ticks = 2;
+/// How many attempts must have found too few intact disks before a person is told.
+const FRUITLESS_TOLD: u16 = 3;
 /// Longest wait after attempts that all found too few intact disks.
 const FRUITLESS_PAUSE_MAX: Ticks = 100;
 /// How long the others wait for a member of the last view with which nothing goes forward, if they can do without it.
@@ -500,10 +504,11 @@ impl View {
 
     /// Nothing but another disk, or a person, can help: asking again and again only wears the disks out.
     fn found_too_few_disks(&mut self, answers: &Answers, out: &mut Vec<Effect>) {
-        let is_new = self.fruitless == 0;
         self.fruitless = (self.fruitless + 1).min(16);
         self.pause = self.pause.max((2 << self.fruitless.min(8)).min(FRUITLESS_PAUSE_MAX));
-        if is_new {
+        // A first start that waits for all banks has lost nothing.
+        let something_was = answers.values().any(|answer| answer.counted > 0);
+        if something_was && self.fruitless == FRUITLESS_TOLD {
             let intact = answers.iter().filter(|(_, answer)| answer.voter).map(|(bank, _)| *bank).collect();
             out.push(Effect::Notice(Notice::TooFewDisks { answered: answers.keys().copied().collect(), intact }));
         }

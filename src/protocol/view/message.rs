@@ -107,16 +107,28 @@ pub enum ViewMessage {
     },
 }
 
+/// Which question a large answer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bulk {
+    /// Journal after a position.
+    Journal(Position),
+    /// A piece of a snapshot, from a byte on.
+    Snapshot(u32, u64),
+    /// Events of a flush, the first of them.
+    Events(Ballot, Option<OrderKey>),
+}
+
 impl ViewMessage {
-    /// Bytes of events or text in an answer that may be large; `None` for everything else. Such answers travel apart, so
-    /// that they hold up nothing.
+    /// For an answer that may be large, which question it answers; `None` for everything else. Such answers travel
+    /// apart, so that they hold up nothing.
     #[must_use]
-    pub fn bulk(&self) -> Option<usize> {
-        let of = |held: &WireHeld| held.0.event.wire().get().len();
+    pub fn bulk(&self) -> Option<Bulk> {
         match self {
-            ViewMessage::JournalPiece { entries, .. } => Some(entries.iter().map(|entry| of(&entry.held)).sum()),
-            ViewMessage::SnapshotPart { piece, .. } => Some(piece.text.len()),
-            ViewMessage::Events { events, .. } => Some(events.iter().map(of).sum()),
+            ViewMessage::JournalPiece { after, .. } => Some(Bulk::Journal(*after)),
+            ViewMessage::SnapshotPart { piece, from, .. } => Some(Bulk::Snapshot(piece.index, *from)),
+            ViewMessage::Events { ballot, events } => {
+                Some(Bulk::Events(*ballot, events.first().map(|WireHeld(held)| held.event.order_key())))
+            }
             _ => None,
         }
     }

@@ -31,7 +31,7 @@ mod plan;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use catch_up::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
-pub use message::{PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
+pub use message::{Bulk, PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
 
 use self::catch_up::CatchUp;
 use self::coordinator::Coordination;
@@ -382,7 +382,7 @@ impl View {
         }
         if state == PeerState::Up && before != state {
             // It may be the one that was missing.
-            (self.fruitless, self.pause) = (0, self.pause.min(coordinator::PAUSE_MAX));
+            (self.fruitless, self.pause) = (0, self.pause.min(coordinator::PAUSE_FOR_NEWS));
         }
         let Some(report) = report.filter(|_| state == PeerState::Up) else {
             return self.stands(bank, Standing::Away(away_because(state)));

@@ -1,0 +1,128 @@
+//! A bank that returns over a bad line: it comes in when the line carries more than the consortium writes, and costs the
+//! others next to nothing meanwhile.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::cluster::links::{Links, Passage, Port};
+use crate::customer::{Customer, OwnAccount};
+
+/// Three banks, the last behind a proxy and not running any more, and a customer with two accounts.
+async fn without_the_third() -> (Rc<Cluster>, Customer, [OwnAccount; 2]) {
+    let cluster = Cluster::start_behind_links(3).await;
+    let customer = Customer::register(&cluster, "karen123", 5).await;
+    let accounts = [customer.open(&cluster, 0, 1_000.0).await, customer.open(&cluster, 1, 1_000.0).await];
+    cluster.kill(2);
+    cluster.wait_members(&[0, 1]).await;
+    (Rc::new(cluster), customer, accounts)
+}
+
+/// So many deposits of a centavo.
+fn package(account: &OwnAccount, operations: usize) -> String {
+    let deposits = vec![json!({"type": "DEPOSIT", "value": 0.01, "sender": account.number}); operations];
+    json!({account.bank.to_string(): {account.number.to_string(): {"package": deposits}}}).to_string()
+}
+
+/// Sends packages, one after the other, until `ended`; answers the longest time without an answer, after `from`.
+/// There is a pause after each, so that what is written in a while fits the line later.
+async fn deposit(
+    cluster: Rc<Cluster>,
+    customer: Customer,
+    account: OwnAccount,
+    operations: usize,
+    from: Instant,
+    ended: Rc<Cell<bool>>,
+) -> Duration {
+    let (mut last, mut longest) = (from, Duration::ZERO);
+    let text = package(&account, operations);
+    for key in 0.. {
+        let answer = customer.operate(&cluster, 0, &text, &format!("deposit {operations} {key}")).await;
+        if answer.is_ok_and(|answer| answer.status == 200) {
+            let now = Instant::now();
+            longest = longest.max(now.saturating_duration_since(last));
+            last = now.max(from);
+        }
+        actix_rt::time::sleep(Duration::from_millis(20)).await;
+        if ended.get() {
+            longest = longest.max(Instant::now().saturating_duration_since(last));
+            break;
+        }
+    }
+    longest
+}
+
+fn narrow(links: &Links, bytes_per_second: u32) {
+    for bank in [0, 1] {
+        links.set_both(bank, 2, Passage::Narrow(bytes_per_second));
+    }
+}
+
+/// How long the third bank needs to be a member again over a line of 64 kbit/s, with so many bytes of journal missing.
+async fn returns_over_64_kbit(missing: u64) -> Duration {
+    let (cluster, customer, accounts) = without_the_third().await;
+    let text = package(&accounts[0], 20);
+    // A package of 20 deposits is an event of about a kilobyte.
+    for key in 0..missing / 1_024 {
+        let answer = customer.operate(&cluster, 0, &text, &format!("missing {key}")).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    narrow(cluster.links(), 8_000);
+    let began = Instant::now();
+    cluster.start_bank(2);
+    while cluster.status(0).await["view"]["members"] != json!([0, 1, 2]) {
+        assert!(began.elapsed() < Duration::from_secs(240), "{}", cluster.log(2));
+        actix_rt::time::sleep(Duration::from_millis(200)).await;
+    }
+    began.elapsed()
+}
+
+#[actix_rt::test]
+async fn sixty_four_kbit_per_second_suffice_to_return() {
+    let took = returns_over_64_kbit(96 * 1_024).await;
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[actix_rt::test]
+#[ignore = "three minutes: cargo test --test consortium -- --ignored a_megabyte"]
+async fn a_megabyte_of_journal_comes_over_64_kbit_per_second_within_four_minutes() {
+    println!("{:?}", returns_over_64_kbit(1_024 * 1_024).await);
+}
+
+#[actix_rt::test]
+async fn a_bank_that_returns_over_a_line_that_carries_less_than_is_written_stops_the_others_for_two_seconds_at_most() {
+    let (cluster, customer, accounts) = without_the_third().await;
+    narrow(cluster.links(), 500_000);
+    let ended = Rc::new(Cell::new(false));
+    let account = accounts[0].clone();
+    let deposits = actix_rt::spawn(deposit(cluster.clone(), customer, account, 500, Instant::now(), ended.clone()));
+    cluster.start_bank(2);
+    actix_rt::time::sleep(Duration::from_secs(15)).await;
+    ended.set(true);
+    let longest = deposits.await.unwrap();
+    assert!(longest < Duration::from_millis(2_500), "no answer for {longest:?}");
+    cluster.wait_members(&[0, 1, 2]).await;
+}
+
+#[actix_rt::test]
+async fn one_blocked_port_in_one_direction_leaves_one_bank_out_and_does_not_stop_the_others_again_and_again() {
+    let (cluster, customer, accounts) = without_the_third().await;
+    cluster.links().set_calls(1, 2, Port::Http, Passage::Closed);
+    std::fs::remove_dir_all(cluster.data(2)).unwrap();
+    cluster.start_bank(2);
+    cluster.wait_log(1, "os pedidos deste banco não chegam a ele").await;
+    cluster.wait_members(&[0, 1]).await;
+    let ended = Rc::new(Cell::new(false));
+    let account = accounts[0].clone();
+    let from = Instant::now();
+    let deposits = actix_rt::spawn(deposit(cluster.clone(), customer, account, 1, from, ended.clone()));
+    actix_rt::time::sleep(Duration::from_secs(20)).await;
+    ended.set(true);
+    let longest = deposits.await.unwrap();
+    assert!(longest < Duration::from_secs(2), "no answer for {longest:?}");
+    cluster.links().open_all();
+    cluster.wait_members(&[0, 1, 2]).await;
+}
