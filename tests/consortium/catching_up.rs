@@ -65,8 +65,8 @@ fn narrow(links: &Links, bytes_per_second: u32) {
 async fn returns_over_64_kbit(missing: u64) -> Duration {
     let (cluster, customer, accounts) = without_the_third().await;
     let text = package(&accounts[0], 20);
-    // A package of 20 deposits is an event of about a kilobyte.
-    for key in 0..missing / 1_024 {
+    // A package of 20 deposits is an event of two and a half kilobytes.
+    for key in 0..missing / 2_500 {
         let answer = customer.operate(&cluster, 0, &text, &format!("missing {key}")).await.unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     }

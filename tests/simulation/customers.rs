@@ -218,7 +218,11 @@ impl World {
         let owes = |attempt: &Attempt| {
             let machine = &self.machines[attempt.bank.index()];
             let process = machine.process.as_ref().filter(|_| machine.life == attempt.life);
-            !attempt.is_answered && attempt.at_us < before_us && process.is_some_and(|process| !process.was_restored())
+            let is_open = self.open_banks.contains(&attempt.bank);
+            is_open
+                && !attempt.is_answered
+                && attempt.at_us < before_us
+                && process.is_some_and(|process| !process.was_restored())
         };
         self.attempts.iter().find(|(_, attempt)| owes(attempt)).map(|(id, _)| id)
     }

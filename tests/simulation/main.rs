@@ -19,6 +19,7 @@ mod arguments;
 mod customers;
 mod disk;
 mod faults;
+mod gray;
 mod invariants;
 mod mending;
 mod mistakes;

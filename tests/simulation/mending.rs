@@ -6,6 +6,7 @@ use netbanking::store::Store;
 
 use super::agenda::Item;
 use super::disk::NextWrite;
+use super::gray::Lasting;
 use super::node::Process;
 use super::world::{Death, Machine, World};
 
@@ -51,6 +52,8 @@ impl World {
         self.trace.line(self.now_us, None, || format!("MENDED for {healed}"));
         self.mending = Mending::Gathering { until_us };
         self.network.heal();
+        self.healed = healed;
+        self.break_for_good(healed);
         self.open_banks = healed.iter().collect();
         for bank in BankId::all(self.scenario.banks) {
             let now_us = self.now_us;
@@ -104,7 +107,9 @@ impl World {
         match self.mending {
             Mending::NotYet | Mending::Done => {}
             Mending::Gathering { until_us } => {
-                if self.all_are_members() {
+                let is_whole = self.lasting == Lasting::Nothing;
+                if if is_whole { self.all_are_members() } else { self.core_is_in_force() } {
+                    self.open_banks = self.core().iter().collect();
                     self.tally.gathered(self.now_us + self.scenario.settles_within_us() - until_us);
                     self.trace.line(self.now_us, None, || "all healed banks are members".to_owned());
                     self.mending = Mending::Serving { since_us: self.now_us, until_us };
@@ -115,6 +120,7 @@ impl World {
             }
             Mending::Serving { since_us, until_us } => {
                 self.check_owed(since_us);
+                self.look_for_stops();
                 if self.customers.iter().all(|customer| customer.is_served) {
                     self.mending = Mending::Levelling { since_us, until_us };
                 } else {
@@ -123,6 +129,7 @@ impl World {
             }
             Mending::Levelling { since_us, until_us } => {
                 self.check_owed(since_us);
+                self.look_for_stops();
                 let books = self.open_banks.iter().map(|bank| self.machines[bank.index()].process.as_ref());
                 let books: Vec<_> = books.map(|process| process.map(Process::book)).collect();
                 let owed = self.owed(self.now_us);
@@ -142,7 +149,14 @@ impl World {
 
     /// A view change costs those under way no more than its own duration.
     fn check_owed(&self, since_us: u64) {
-        if self.now_us >= since_us + ANSWERED_WITHIN_US
+        // A cut that stays ends the view that stood when everything else was mended, once it is noticed.
+        if matches!(self.lasting, Lasting::Unreached { .. } | Lasting::OneWay { .. }) {
+            return;
+        }
+        let since_us = since_us.max(self.installed_us);
+        let in_force = self.core_is_in_force();
+        if in_force
+            && self.now_us >= since_us + ANSWERED_WITHIN_US
             && let Some(owed) = self.owed(since_us)
         {
             panic!("{owed} is never answered although a view stands");
@@ -175,7 +189,7 @@ impl World {
         first.is_some_and(|(_, members)| members == healed) && self.open_banks.iter().all(|bank| active(bank) == first)
     }
 
-    fn standing(&self) -> String {
+    pub(crate) fn standing(&self) -> String {
         let of = |machine: &Machine| match &machine.process {
             None => "dead".to_owned(),
             Some(process) => {

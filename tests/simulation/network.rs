@@ -11,6 +11,9 @@ use super::random::Random;
 /// How long a machine needs to say that no process listens there.
 pub(crate) const REFUSAL_US: u64 = 300;
 
+/// What a request or an answer is beside its content, in bytes.
+const HEAD_BYTES: u64 = 300;
+
 /// What travels between banks. Whose question it is, or is the answer to, is said by the asker's life and a number.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
@@ -63,6 +66,19 @@ impl Message {
         }
     }
 
+    /// Whether it has a connection of its own, and about how many bytes it is.
+    fn size(&self) -> (bool, u64) {
+        let bytes = match self {
+            Message::View { message, .. } => serde_json::to_string(message).expect("views speak JSON").len(),
+            Message::Envelope { parcel, .. } => {
+                parcel.envelope.events.iter().map(|event| event.wire().get().len()).sum()
+            }
+            _ => 0,
+        };
+        let is_bulk = matches!(self, Message::View { message, .. } if message.bulk().is_some());
+        (is_bulk, HEAD_BYTES + bytes as u64)
+    }
+
     /// A number for the trace's hash.
     pub(crate) fn code(&self) -> u64 {
         match self {
@@ -104,6 +120,10 @@ pub(crate) struct Network {
     cuts: Vec<u32>,
     /// Per direction, what every message takes longer.
     slow_us: Vec<u64>,
+    /// Per direction, how many bytes of requests it carries in a second; 0 is without limit.
+    rates: Vec<u64>,
+    /// Per direction, until when it is taken, by large answers and by all else: those have a connection of their own.
+    taken_until_us: Vec<[u64; 2]>,
     /// How many messages were lost, repeated and late.
     pub(crate) troubles: [u64; 3],
 }
@@ -134,7 +154,15 @@ impl Network {
             }
         };
         let directions = banks * banks;
-        Network { banks, weather, cuts: vec![0; directions * 2], slow_us: vec![0; directions], troubles: [0; 3] }
+        Network {
+            banks,
+            weather,
+            cuts: vec![0; directions * 2],
+            slow_us: vec![0; directions],
+            rates: vec![0; directions],
+            taken_until_us: vec![[0; 2]; directions],
+            troubles: [0; 3],
+        }
     }
 
     fn direction(&self, from: BankId, to: BankId) -> usize {
@@ -157,11 +185,36 @@ impl Network {
         self.slow_us[direction] = slow_us;
     }
 
+    /// All lines from and to a bank carry so many bytes a second.
+    pub(crate) fn set_rate(&mut self, bank: BankId, rate: u64) {
+        for other in BankId::all(self.banks) {
+            for (from, to) in [(bank, other), (other, bank)] {
+                let direction = self.direction(from, to);
+                self.rates[direction] = rate;
+            }
+        }
+    }
+
+    /// How long a message waits for its turn on the line and then occupies it.
+    pub(crate) fn line_us(&mut self, from: BankId, to: BankId, message: &Message, now_us: u64) -> u64 {
+        let direction = self.direction(from, to);
+        let rate = self.rates[direction];
+        if rate == 0 || message.wire() == Wire::Heartbeat {
+            return 0;
+        }
+        // The two kinds share the line.
+        let (is_bulk, bytes) = message.size();
+        let until_us = &mut self.taken_until_us[direction][usize::from(is_bulk)];
+        *until_us = now_us.max(*until_us) + bytes * 1_000_000 / (rate / 2).max(1);
+        *until_us - now_us
+    }
+
     /// Everything whole, and fair weather from now on.
     pub(crate) fn heal(&mut self) {
         self.weather = FAIR;
         self.cuts.fill(0);
         self.slow_us.fill(0);
+        self.rates.fill(0);
     }
 
     /// How long each copy of a message takes; none when it is lost.

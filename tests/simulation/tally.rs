@@ -8,6 +8,8 @@ use super::network::Network;
 pub(crate) struct Tally {
     pub(crate) seeds: u64,
     pub(crate) faults: [u64; KINDS],
+    /// Second phases in which something stayed broken, by kind.
+    pub(crate) lasting: [u64; 4],
     /// Messages lost, repeated, late.
     pub(crate) troubles: [u64; 3],
     /// Processes started.
@@ -50,6 +52,7 @@ impl Tally {
         self.seeds += other.seeds;
         self.faults.iter_mut().zip(other.faults).for_each(|(mine, theirs)| *mine += theirs);
         self.troubles.iter_mut().zip(other.troubles).for_each(|(mine, theirs)| *mine += theirs);
+        self.lasting.iter_mut().zip(other.lasting).for_each(|(mine, theirs)| *mine += theirs);
         self.starts += other.starts;
         self.views += other.views;
         self.installed += other.installed;
@@ -110,6 +113,10 @@ impl Tally {
             self.idle
         );
         let [lost, repeated, late] = self.troubles;
+        let [_, unreached, one_way, narrow] = self.lasting;
+        println!(
+            "  stayed to the end: requests cut one way {unreached}, all cut one way {one_way}, narrow lines {narrow}"
+        );
         println!("  messages lost {lost}, repeated {repeated}, late {late}");
         for kind in ALL {
             println!("  {:<17} {:>9}", format!("{kind:?}"), self.faults[kind as usize]);

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 
 use netbanking::ledger::PixKey;
 use netbanking::protocol::effect::{HeartbeatInput, Notice, Reply};
-use netbanking::protocol::ids::{BankId, EventId};
+use netbanking::protocol::ids::{BankId, BankSet, EventId};
 use netbanking::protocol::outbox::Delivery;
-use netbanking::protocol::view::ViewMessage;
+use netbanking::protocol::view::{Bulk, ViewMessage};
 use netbanking::store::{Change, Store, StoreError};
 
 use super::agenda::{Agenda, Item, Life, Timer};
 use super::customers::{Attempt, Customer, nobody};
 use super::disk::{Disk, NextWrite};
 use super::faults::Kind;
+use super::gray::Lasting;
 use super::invariants::Judge;
 use super::mending::Mending;
 use super::network::{Message, Network};
@@ -28,6 +29,9 @@ use super::trace::{Reader, Trace, brief_message};
 const MS: u64 = 1_000;
 /// How long a peer may take to answer one envelope; as in `actors/peer_link.rs`.
 const ANSWER_WITHIN_MS: u64 = 3_000;
+/// How long a large answer may take: this, and a millisecond for so many bytes; as in `actors/peer_link.rs`.
+const BULK_WITHIN_MS: u64 = 5_000;
+const BULK_BYTES_PER_MS: u64 = 2;
 /// How often a process looks at the time; as in the actors.
 const TICK_MS: u64 = 100;
 /// How often marks of execution are written though nobody waits; as in `actors/journal.rs`.
@@ -68,6 +72,9 @@ pub(crate) struct Machine {
     open_views: BTreeMap<u64, (BankId, u64)>,
     /// Per peer, whether the last request to it went unanswered.
     failing: Vec<bool>,
+    /// Per peer, the large answer under way, and the one to send next; as in `actors/peer_link.rs`.
+    bulk: Vec<Option<(Bulk, u64)>>,
+    bulk_next: Vec<Option<ViewMessage>>,
     questions: u64,
     pub(crate) conversations: Vec<Conversation>,
 }
@@ -90,6 +97,12 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) tally: Tally,
     pub(crate) mending: Mending,
+    /// Banks that take part in the second phase.
+    pub(crate) healed: BankSet,
+    pub(crate) lasting: Lasting,
+    pub(crate) stopped_looks: u32,
+    /// When a view last began at a bank.
+    pub(crate) installed_us: u64,
     said: Vec<Said>,
 }
 
@@ -130,6 +143,8 @@ impl World {
             open: BTreeMap::new(),
             open_views: BTreeMap::new(),
             failing: vec![false; banks],
+            bulk: vec![None; banks],
+            bulk_next: vec![None; banks],
             questions: 0,
             conversations: vec![Conversation::default(); banks],
         };
@@ -146,6 +161,10 @@ impl World {
             trace,
             tally: Tally::default(),
             mending: Mending::NotYet,
+            healed: BankSet::all(banks),
+            lasting: Lasting::Nothing,
+            stopped_looks: 0,
+            installed_us: 0,
             said: Vec::new(),
             agenda: Agenda::default(),
             now_us: 0,
@@ -287,6 +306,7 @@ impl World {
             Said::Notice(notice) => self.hear_notice(bank, &notice),
             Said::Installed(installed) => {
                 self.tally.installed += 1;
+                self.installed_us = self.now_us;
                 self.judge.installed(bank, &installed);
             }
             Said::Stamped(event) => self.judge.stamped(&event, self.now_ms()),
@@ -340,8 +360,18 @@ impl World {
         let machine = &mut self.machines[bank.index()];
         machine.questions += 1;
         let (life, number) = (machine.life, machine.questions);
+        let mut within_ms = ANSWER_WITHIN_MS;
+        if let Some(bulk) = message.bulk() {
+            if let Some((under_way, _)) = machine.bulk[to.index()] {
+                machine.bulk_next[to.index()] = (under_way != bulk).then_some(message);
+                return;
+            }
+            machine.bulk[to.index()] = Some((bulk, number));
+            let bytes = serde_json::to_string(&message).expect("views speak JSON").len() as u64;
+            within_ms = BULK_WITHIN_MS + bytes / BULK_BYTES_PER_MS;
+        }
         machine.open_views.insert(number, (to, self.now_us));
-        self.timer_in(bank, ANSWER_WITHIN_MS, Timer::ViewOverdue(number));
+        self.timer_in(bank, within_ms, Timer::ViewOverdue(number));
         self.send(bank, to, Message::View { message: Box::new(message), life, number });
         let chance = self.scenario.dies_in_view_change_per_mille;
         if !self.is_mended() && self.random.per_mille(chance) {
@@ -353,8 +383,9 @@ impl World {
 
     pub(crate) fn send(&mut self, from: BankId, to: BankId, message: Message) {
         let delays = self.network.delays(from, to, &message, &mut self.random);
+        let line_us = if delays[0].is_some() { self.network.line_us(from, to, &message, self.now_us) } else { 0 };
         for delay_us in delays.into_iter().flatten() {
-            self.put_in(delay_us, Item::Arrival { from, to, message: message.clone() });
+            self.put_in(delay_us + line_us, Item::Arrival { from, to, message: message.clone() });
         }
     }
 
@@ -402,6 +433,15 @@ impl World {
 
     fn view_taken(&mut self, bank: BankId, number: u64, arrived: bool) {
         let Some((peer, since_us)) = self.machines[bank.index()].open_views.remove(&number) else { return };
+        let machine = &mut self.machines[bank.index()];
+        let next =
+            machine.bulk_next[peer.index()].take_if(|_| machine.bulk[peer.index()].is_some_and(|(_, of)| of == number));
+        if machine.bulk[peer.index()].take_if(|(_, of)| *of == number).is_some() {
+            if let Some(next) = next {
+                self.hear_view(bank, peer, next);
+            }
+            return;
+        }
         let waited = (self.now_us - since_us) / 1_000;
         self.fared(bank, peer, (!arrived).then_some(waited.min(ANSWER_WITHIN_MS)));
     }
@@ -471,6 +511,8 @@ impl World {
         machine.open.clear();
         machine.open_views.clear();
         machine.failing.fill(false);
+        machine.bulk.fill(None);
+        machine.bulk_next.fill(None);
         // A commit that nobody makes any more is not torn.
         machine.disk.set_next_write(NextWrite::Succeeds);
         machine.life += 1;

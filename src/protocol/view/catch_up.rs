@@ -85,6 +85,11 @@ impl CatchUp {
         self.waiting = false;
     }
 
+    /// Another bank is heard: perhaps the line is better now.
+    pub(super) fn hope(&mut self) {
+        self.within = ANSWER_WITHIN;
+    }
+
     /// No answer has come in time.
     fn wait_longer(&mut self) {
         self.within = (self.within * 2).min(ANSWER_WITHIN_MAX);

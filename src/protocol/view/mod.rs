@@ -382,6 +382,7 @@ impl View {
         }
         if state == PeerState::Up && before != state {
             // It may be the one that was missing.
+            self.catch_up.hope();
             (self.fruitless, self.pause) = (0, self.pause.min(coordinator::PAUSE_FOR_NEWS));
         }
         let Some(report) = report.filter(|_| state == PeerState::Up) else {
