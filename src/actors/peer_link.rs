@@ -12,7 +12,7 @@ use super::routes::{Post, Wire};
 use super::time::Monotonic;
 use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
 use crate::protocol::ids::BankId;
-use crate::protocol::outbox::{Delivery, Outbox, SeedMessage, Transmission};
+use crate::protocol::outbox::{Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SeedMessage, Transmission};
 use crate::protocol::view::{Bulk, ViewMessage};
 use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
 
@@ -22,8 +22,8 @@ const ANSWER_WITHIN_MS: u64 = 3_000;
 const BULK_WITHIN_MS: u64 = 5_000;
 /// and a millisecond for so many bytes, so that any line that carries bytes at all will do.
 const BULK_BYTES_PER_MS: u64 = 2;
-/// Connections kept open to one peer.
-const CONNECTIONS: usize = 8;
+/// Connections kept open to one peer: for all envelopes under way, and some messages about views.
+const CONNECTIONS: usize = ENVELOPES_UNDER_WAY_MAX + 6;
 
 impl Message for PeerInput {
     type Result = ();

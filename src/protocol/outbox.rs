@@ -13,8 +13,13 @@ use super::event::Event;
 use super::ids::{Ballot, BankId, ChainHash, EventId, Position};
 use super::vector_clock::VectorClock;
 
-/// Most envelopes under way to one peer. More would travel emptier: measured, two carry the most.
-pub const ENVELOPES_UNDER_WAY_MAX: usize = 2;
+/// Envelopes under way to a near peer. More would travel emptier: measured, two carry the most.
+pub const ENVELOPES_UNDER_WAY: usize = 2;
+/// Most envelopes under way to a peer that is far away.
+pub const ENVELOPES_UNDER_WAY_MAX: usize = 16;
+/// How long a further envelope waits after the last one left, in milliseconds for each that is under way: so an event
+/// need not wait for an answer from far away, and a few envelopes span any distance.
+pub const SPACING_MS: Millis = 5;
 /// Most events in one envelope.
 pub const EVENTS_PER_ENVELOPE_MAX: usize = 64;
 /// Most bytes of events in one envelope, unless a single event is larger.
@@ -100,6 +105,8 @@ pub struct Outbox {
     /// Single facts in order, for a peer that speaks only the seed's routes.
     facts: VecDeque<SeedMessage>,
     under_way: usize,
+    /// When the last one left.
+    left_at: Millis,
     /// Counts views, so that the answer to something sent in an earlier one is ignored.
     era: u64,
     failures: u32,
@@ -122,6 +129,7 @@ impl Outbox {
             executed_is_news: false,
             facts: VecDeque::new(),
             under_way: 0,
+            left_at: 0,
             era: 0,
             failures: 0,
             quiet_until: 0,
@@ -202,20 +210,29 @@ impl Outbox {
     /// When to ask again although nothing new came, if at all.
     #[must_use]
     pub fn wake_at(&self) -> Option<Millis> {
-        (self.view.is_some() && self.has_news()).then_some(self.quiet_until)
+        let may_leave_at = self.may_leave_at().filter(|_| self.view.is_some() && self.has_news())?;
+        Some(may_leave_at.max(self.quiet_until))
+    }
+
+    /// When one more may leave, if not only after an answer.
+    fn may_leave_at(&self) -> Option<Millis> {
+        match self.under_way {
+            0 => Some(0),
+            _ if self.dialect != Dialect::Envelopes => None,
+            1..ENVELOPES_UNDER_WAY => Some(0),
+            ENVELOPES_UNDER_WAY..ENVELOPES_UNDER_WAY_MAX => Some(self.left_at + SPACING_MS * self.under_way as Millis),
+            _ => None,
+        }
     }
 
     /// What to send now, with the era to hand back to [`Outbox::delivered`].
     pub fn next(&mut self, now: Millis) -> Option<(u64, Transmission)> {
         let view = self.view?;
-        if now < self.quiet_until || !self.has_news() {
-            return None;
-        }
-        let under_way_max = if self.dialect == Dialect::Envelopes { ENVELOPES_UNDER_WAY_MAX } else { 1 };
-        if self.under_way >= under_way_max {
+        if now < self.wake_at()? {
             return None;
         }
         self.under_way += 1;
+        self.left_at = now;
         let transmission = match self.dialect {
             Dialect::Seed => Transmission::Seed(self.facts.front()?.clone()),
             _ => Transmission::Envelope(self.parcel(view)),
@@ -337,6 +354,27 @@ mod tests {
         outbox.delivered(1, Delivery::Failed, 0);
         assert!(outbox.next(BACK_OFF_FIRST_MS - 1).is_none());
         assert_eq!(counters(outbox.next(BACK_OFF_FIRST_MS)), [2, 3]);
+    }
+
+    #[test]
+    fn an_event_for_a_peer_that_is_far_away_does_not_wait_for_an_answer_and_few_envelopes_span_the_distance() {
+        let mut outbox = installed();
+        outbox.handle(event(1));
+        outbox.next(0);
+        outbox.delivered(1, answered(2), 0);
+        let mut left = Vec::new();
+        for now in 0..1_000 {
+            outbox.handle(event(2 + now));
+            if outbox.next(now).is_some() {
+                left.push(now);
+            }
+        }
+        assert_eq!(left[..4], [0, 1, 11, 26], "two at once, then at growing distances");
+        assert_eq!(left.len(), ENVELOPES_UNDER_WAY_MAX);
+        assert!(*left.last().unwrap() > 500, "{left:?}");
+        assert!(outbox.wake_at().is_none(), "only an answer wakes it");
+        outbox.delivered(1, answered(3), 1_000);
+        assert_eq!(outbox.wake_at(), Some(left.last().unwrap() + 15 * SPACING_MS));
     }
 
     #[test]
