@@ -27,6 +27,8 @@ pub const HEARTBEAT_INTERVAL_DEFAULT_MS: u64 = 1_000;
 pub const FAILURE_AFTER_DEFAULT_MS: u64 = 5_000;
 /// How long a failed peer must answer before it counts as back, in milliseconds.
 pub const REJOIN_AFTER_DEFAULT_MS: u64 = 5_000;
+/// For how long a member alone may keep the others waiting before it is counted against it, in milliseconds.
+pub const SLOW_AFTER_DEFAULT_MS: u64 = 500;
 /// Shortest heartbeat interval, in milliseconds: below it the pings themselves are a load.
 pub const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
 /// Longest of the heartbeat's times, in milliseconds: one hour.
@@ -88,6 +90,9 @@ pub struct HeartbeatTimes {
     pub failure_after_ms: u64,
     /// How long a failed peer must answer before it counts as back, in milliseconds.
     pub rejoin_after_ms: u64,
+    /// For how long a member alone may keep the others waiting before it is counted against it, in milliseconds; one that
+    /// does so in more than a fifth of half a minute is left out. More than 0.
+    pub slow_after_ms: u64,
 }
 
 impl Default for HeartbeatTimes {
@@ -96,6 +101,7 @@ impl Default for HeartbeatTimes {
             interval_ms: HEARTBEAT_INTERVAL_DEFAULT_MS,
             failure_after_ms: FAILURE_AFTER_DEFAULT_MS,
             rejoin_after_ms: REJOIN_AFTER_DEFAULT_MS,
+            slow_after_ms: SLOW_AFTER_DEFAULT_MS,
         }
     }
 }
@@ -288,7 +294,10 @@ fn check_host(host: &str) -> Result<(), &'static str> {
 }
 
 fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
-    let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms } = *times;
+    let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms, slow_after_ms } = *times;
+    if slow_after_ms == 0 {
+        return Err(refused("heartbeat.slow_after_ms", "must be more than 0"));
+    }
     if interval_ms < HEARTBEAT_INTERVAL_MIN_MS {
         let why = format!("must be at least {HEARTBEAT_INTERVAL_MIN_MS}, not {interval_ms}");
         return Err(refused("heartbeat.interval_ms", why));
@@ -298,7 +307,12 @@ fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
         return Err(refused("heartbeat.interval_ms", why));
     }
     // The interval is bounded by the failure time.
-    for (time_ms, field) in [(failure_after_ms, "failure_after_ms"), (rejoin_after_ms, "rejoin_after_ms")] {
+    let times = [
+        (failure_after_ms, "failure_after_ms"),
+        (rejoin_after_ms, "rejoin_after_ms"),
+        (slow_after_ms, "slow_after_ms"),
+    ];
+    for (time_ms, field) in times {
         if time_ms > HEARTBEAT_TIME_MAX_MS {
             let why = format!("must be at most {HEARTBEAT_TIME_MAX_MS}, not {time_ms}");
             return Err(refused(format!("heartbeat.{field}"), why));
@@ -338,8 +352,8 @@ mod tests {
             heartbeat_port: 2050,
         };
         assert_eq!(config.nodes, [node("Banco 0", "bank0", 3050), node("Banco 1", "bank1", 4000)]);
-        let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms } = config.heartbeat;
-        assert_eq!((interval_ms, failure_after_ms, rejoin_after_ms), (1_000, 5_000, 5_000));
+        let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms, slow_after_ms } = config.heartbeat;
+        assert_eq!((interval_ms, failure_after_ms, rejoin_after_ms, slow_after_ms), (1_000, 5_000, 5_000, 500));
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
         assert_eq!(config.journal.positions_max, 0);
         assert!(!config.laboratory, "a laboratory only where somebody asks for one");
@@ -349,12 +363,13 @@ mod tests {
     fn every_field_is_read() {
         let text = r#"{"nodes": [{"name": "Norte", "host": "[::1]", "port": 1, "heartbeat_port": 2}], "check_digits": true,
             "laboratory": true,
-            "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0}, "customer_auth": "open",
+            "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0, "slow_after_ms": 9}, "customer_auth": "open",
             "journal": {"positions_max": 1000}}"#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.nodes[0].name, "Norte");
         assert_eq!(config.nodes[0].url(), "http://[::1]:1");
-        assert_eq!(config.heartbeat, HeartbeatTimes { interval_ms: 10, failure_after_ms: 11, rejoin_after_ms: 0 });
+        let times = HeartbeatTimes { interval_ms: 10, failure_after_ms: 11, rejoin_after_ms: 0, slow_after_ms: 9 };
+        assert_eq!(config.heartbeat, times);
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Open, true));
         assert_eq!(config.journal.positions_max, 1_000);
         assert!(config.laboratory);
@@ -416,6 +431,7 @@ mod tests {
                 times(r#""interval_ms": 1000, "failure_after_ms": 500"#),
                 "heartbeat.interval_ms: must be smaller than failure_after_ms (1000 >= 500)",
             ),
+            (times(r#""slow_after_ms": 0"#), "heartbeat.slow_after_ms: must be more than 0"),
             (times(r#""interval_ms": 9"#), "heartbeat.interval_ms: must be at least 10, not 9"),
             (
                 r#"{"nodes": [{"host": "a"}], "journal": {"positions_max": 999}}"#.into(),

@@ -68,9 +68,9 @@ impl World {
             let begin = [time, install, ClockInput::Reach(Reach::Members)].map(Effect::Clock);
             PureNode {
                 clock: Clock::new(me, banks),
-                buffer: OrderedBuffer::new(me, banks, 5_000),
+                buffer: OrderedBuffer::new(me, banks),
                 executor: Executor::new(me, banks, Book::new(banks), None),
-                checks: Checks::new(me),
+                checks: Checks::new(me, banks),
                 outboxes: BankId::all(banks).filter(|peer| *peer != me).map(|peer| (peer, Outbox::new(me))).collect(),
                 queues: BTreeMap::from([((Part::Outside, Part::Clock), VecDeque::from(begin))]),
                 executed: Vec::new(),

@@ -11,7 +11,8 @@ use super::watch::{Recorder, TakeFacts};
 use crate::protocol::effect::{BufferInput, Envelope, EnvelopeAnswer};
 use crate::protocol::event::Event;
 use crate::protocol::ids::{Ballot, BankId};
-use crate::protocol::ordered_buffer::{OrderedBuffer, TICK_MS};
+use crate::protocol::ordered_buffer::OrderedBuffer;
+use crate::protocol::progress::TICK_MS;
 use crate::protocol::vector_clock::VectorClock;
 
 impl Message for BufferInput {

@@ -1,12 +1,15 @@
 //! Owns the checks: which member has executed what, and who waits for that.
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
 use super::time::Monotonic;
 use super::watch::{Recorder, TakeFacts};
 use crate::protocol::checks::Checks;
 use crate::protocol::effect::ChecksInput;
+use crate::protocol::progress::TICK_MS;
 
 impl Message for ChecksInput {
     type Result = ();
@@ -29,6 +32,11 @@ impl ChecksActor {
 
 impl Actor for ChecksActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let tick = |_: &mut Self, context: &mut Self::Context| context.address().do_send(ChecksInput::Tick);
+        context.run_interval(Duration::from_millis(TICK_MS), tick);
+    }
 }
 
 impl Handler<Wire> for ChecksActor {

@@ -54,15 +54,26 @@ impl Handler<ClockInput> for ClockActor {
     }
 }
 
-/// Asks for the clock as it stands, with how many requests wait for their stamp.
+/// Asks for the clock as it stands.
 #[derive(Message)]
-#[rtype(result = "(VectorClock, usize)")]
+#[rtype(result = "ClockState")]
 pub struct ClockStatus;
+
+/// The clock as it stands.
+pub struct ClockState {
+    /// The clock.
+    pub clock: VectorClock,
+    /// How many requests wait for their stamp.
+    pub queued: usize,
+    /// Whether own events are under way and none goes forward.
+    pub stands_still: bool,
+}
 
 impl Handler<ClockStatus> for ClockActor {
     type Result = actix::MessageResult<ClockStatus>;
 
     fn handle(&mut self, _: ClockStatus, _: &mut Self::Context) -> Self::Result {
-        actix::MessageResult((self.clock.now().clone(), self.clock.queued()))
+        let (clock, queued) = (self.clock.now().clone(), self.clock.queued());
+        actix::MessageResult(ClockState { clock, queued, stands_still: self.clock.stands_still() })
     }
 }

@@ -9,7 +9,8 @@
 //! ▶ {"bank":0,"secret":"…","protocol":2,"settings":{"check_digits":false,…}}
 //! ◀ {"welcome":true}                                   or {"refused":"…"} and the end
 //! ▶ {"ping":17}
-//! ◀ {"pong":17,"wall_ms":1795651200000,"active":{"round":3,"coordinator":0},"promised":{…},…,"hears":[0,1,2]}
+//! ◀ {"pong":17,"wall_ms":1795651200000,"active":{"round":3,"coordinator":0},"promised":{…},…,"hears":[0,1,2],
+//!    "health":{"fsync_ms":3,"slept_ms":100,"behind_ms":0}}
 //! ```
 //!
 //! Here: the asking side. `answers` is the other, `door` says who may be connected there, `lines` what travels, `proofs`
@@ -39,8 +40,10 @@ use crate::config::{HeartbeatTimes, Settings};
 use crate::protocol::confirmation::{ConfirmationInput, ReadNumber};
 use crate::protocol::consortium_time::{ClockState, ConsortiumTime};
 use crate::protocol::effect::{Answered, HeartbeatInput, PeerReport};
+use crate::protocol::health::Health;
 use crate::protocol::heartbeat::{Heartbeat, Patience};
 use crate::protocol::ids::BankId;
+use crate::protocol::pace::PaceNow;
 use crate::wire::PROTOCOL_VERSION;
 
 /// How soon a refused connection is tried again, in milliseconds, unless pings come more often.
@@ -89,8 +92,17 @@ impl HeartbeatActor {
         time: Monotonic,
         laboratory: Option<Laboratory>,
     ) -> Self {
-        let patience = Patience { failure_after: times.failure_after_ms, rejoin_after: times.rejoin_after_ms };
-        let heartbeat = Heartbeat::new(peers.len() + 1, patience);
+        let patience = Patience {
+            failure_after: times.failure_after_ms,
+            rejoin_after: times.rejoin_after_ms,
+            // Slow motion in a laboratory is nobody's illness.
+            slow_after: if laboratory.is_some() {
+                times.slow_after_ms.max(times.failure_after_ms)
+            } else {
+                times.slow_after_ms
+            },
+        };
+        let heartbeat = Heartbeat::new(introduction.me, peers.len() + 1, patience);
         let proofs = Proofs::new(introduction.me, peers.len() + 1);
         let consortium_time = ConsortiumTime::new(introduction.me, peers.len() + 1);
         HeartbeatActor {
@@ -146,19 +158,22 @@ impl Handler<HeartbeatInput> for HeartbeatActor {
     type Result = ();
 
     fn handle(&mut self, input: HeartbeatInput, _: &mut Self::Context) {
+        let of_proofs = match &input {
+            HeartbeatInput::Lost(bank) => Some(ConfirmationInput::Lost(*bank)),
+            HeartbeatInput::Tick => Some(ConfirmationInput::Tick),
+            _ => None,
+        };
         let now = self.time.now();
         if matches!(input, HeartbeatInput::Tick) {
             let own = HeartbeatInput::OwnClock { wall_ms: unix_ms(), at: now };
             self.consortium_time.handle(own, now, &mut self.post.out);
         }
         // What the clocks say goes ahead of who answers.
-        self.consortium_time.handle(input, now, &mut self.post.out);
+        self.consortium_time.handle(input.clone(), now, &mut self.post.out);
         self.heartbeat.handle(input, now, &mut self.post.out);
         self.post.deliver();
-        match input {
-            HeartbeatInput::Lost(bank) => self.proofs.confirm(ConfirmationInput::Lost(bank), self.time.now()),
-            HeartbeatInput::Tick => self.proofs.confirm(ConfirmationInput::Tick, self.time.now()),
-            _ => {}
+        if let Some(input) = of_proofs {
+            self.proofs.confirm(input, self.time.now());
         }
     }
 }
@@ -182,6 +197,32 @@ impl Handler<ClocksStatus> for HeartbeatActor {
     fn handle(&mut self, _: ClocksStatus, _: &mut Self::Context) -> Self::Result {
         let now_ms = self.consortium_time.now_ms(self.time.now());
         MessageResult(ConsortiumClock { now_ms, clocks: self.consortium_time.states() })
+    }
+}
+
+/// Asks how this bank is.
+#[derive(Message)]
+#[rtype(result = "Health")]
+pub(crate) struct OwnHealth;
+
+impl Handler<OwnHealth> for HeartbeatActor {
+    type Result = MessageResult<OwnHealth>;
+
+    fn handle(&mut self, _: OwnHealth, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.heartbeat.health(self.time.now()))
+    }
+}
+
+/// Asks how well each bank keeps up, this one included.
+#[derive(Message)]
+#[rtype(result = "Vec<PaceNow>")]
+pub struct Paces;
+
+impl Handler<Paces> for HeartbeatActor {
+    type Result = Vec<PaceNow>;
+
+    fn handle(&mut self, _: Paces, _: &mut Self::Context) -> Vec<PaceNow> {
+        BankId::all(self.peers.len() + 1).map(|bank| self.heartbeat.pace(bank)).collect()
     }
 }
 

@@ -1,15 +1,17 @@
 //! Owns the store, on a thread of its own: its fsync makes nobody wait but those who wait for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 
 use super::routes::{Post, Wire};
-use crate::protocol::effect::JournalInput;
+use crate::protocol::effect::{Effect, HeartbeatInput, JournalInput};
 use crate::store::{GroupCommit, StoreError};
 
 /// How long marks of execution may wait for a commit that others need, in milliseconds.
 const LAZY_COMMIT_MS: u64 = 500;
+/// Commits that take less are not worth a word, in milliseconds.
+const TOLD_FROM_MS: u64 = 5;
 
 impl Message for JournalInput {
     type Result = ();
@@ -30,8 +32,13 @@ impl JournalActor {
     }
 
     fn flush(&mut self) {
+        let began = Instant::now();
         let flushed = self.writer.flush(&mut self.post.out);
         self.end_unless(flushed);
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if took >= TOLD_FROM_MS {
+            self.post.out.push(Effect::Heartbeat(HeartbeatInput::Fsync(took)));
+        }
         self.post.deliver();
     }
 

@@ -90,15 +90,12 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
     let introduction = Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) };
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
-    let standing_after = times.failure_after_ms;
     let open = config.customer_auth == CustomerAuth::Open;
     let routes = Routes {
         me,
         clock: on(&core, move || ClockActor::new(Clock::new(me, banks).with_open_customers(open), time)),
-        buffer: on(&core, move || {
-            BufferActor::new(OrderedBuffer::new(me, banks, standing_after).with_open_customers(open), time)
-        }),
-        checks: on(&core, move || ChecksActor::new(Checks::new(me), time)),
+        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks).with_open_customers(open), time)),
+        checks: on(&core, move || ChecksActor::new(Checks::new(me, banks), time)),
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
         ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed), time)),
@@ -108,8 +105,9 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         links: BankId::all(banks).map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory)).collect(),
     };
     wire(&routes);
-    let (view, laboratory_of_pings) = (routes.view.clone(), laboratory.clone());
-    let answering = Answering { introduction, banks, times, view, time, laboratory: laboratory_of_pings };
+    let (routes_of_pings, laboratory_of_pings) = (routes.clone(), laboratory.clone());
+    let answering =
+        Answering { introduction, banks, times, routes: routes_of_pings, time, laboratory: laboratory_of_pings };
     pulse.spawn_fn(move || {
         actix_rt::spawn(answer_pings(pings, answering));
     });

@@ -62,6 +62,7 @@ pub(crate) async fn place(
         Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::cut_off()),
         Ok(Ok(Reply::NotTaken(NotTaken::Outside))) => Err(Refused::outside()),
         Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::stopping()),
+        Ok(Ok(Reply::NotTaken(NotTaken::StoodStill))) => Err(Refused::stands_still()),
         Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::overloaded()),
         Ok(Ok(Reply::Executed(executed))) => Ok(executed),
     }

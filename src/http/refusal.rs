@@ -112,6 +112,14 @@ impl Refused {
         )
     }
 
+    /// Never stamped: what was stamped before does not go forward, since some bank does not keep up.
+    pub(super) fn stands_still() -> Self {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Um dos bancos não acompanha os outros agora; o pedido não foi aceito e não terá efeito. Tente de novo",
+        )
+    }
+
     /// Never stamped: too much to do.
     pub(super) fn overloaded() -> Self {
         Refused::new(

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::Bank;
 use super::refusal::Refused;
 use crate::actors::buffer::BufferStatus;
-use crate::actors::clock::ClockStatus;
-use crate::actors::heartbeat::{ClocksStatus, ConsortiumClock};
+use crate::actors::clock::{ClockState, ClockStatus};
+use crate::actors::heartbeat::{ClocksStatus, ConsortiumClock, Paces};
 use crate::actors::ledger::Ask;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::config::Settings;
@@ -15,6 +15,7 @@ use crate::ledger::Book;
 use crate::protocol::effect::{PeerReport, Reach};
 use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use crate::protocol::pace::PaceNow;
 use crate::protocol::vector_clock::VectorClock;
 
 #[derive(Serialize)]
@@ -30,7 +31,10 @@ pub(super) async fn check() -> HttpResponse {
 /// `GET /ready`
 pub(super) async fn ready(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
     let view = bank.actors.routes.view.send(ViewStatus).await?;
-    if view.ready {
+    let clock = bank.actors.routes.clock.send(ClockStatus).await?;
+    if view.ready && clock.stands_still {
+        Err(Refused::stands_still())
+    } else if view.ready {
         Ok(HttpResponse::Ok().json(Said { descript: "ready" }))
     } else if view.draining {
         Err(Refused::stopping())
@@ -55,6 +59,7 @@ struct Status {
     consortium_time_ms: Option<i64>,
     clock: VectorClock,
     queued: usize,
+    stands_still: bool,
     buffer: Vec<StatusEvent>,
     /// By bank; of one that is no member nothing is known.
     durable_clocks: Vec<Option<VectorClock>>,
@@ -82,6 +87,7 @@ struct StatusBank {
     /// Whether that is too far.
     clock_off: bool,
     report: Option<PeerReport>,
+    pace: PaceNow,
 }
 
 #[derive(Serialize)]
@@ -95,13 +101,14 @@ struct StatusEvent {
 pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
     let routes = &bank.actors.routes;
     let ViewState { ready, phase, active, reach, voter, peers, .. } = routes.view.send(ViewStatus).await?;
-    let (clock, queued) = routes.clock.send(ClockStatus).await?;
+    let ClockState { clock, queued, stands_still } = routes.clock.send(ClockStatus).await?;
+    let paces = routes.heartbeat.send(Paces).await?;
     let buffer = routes.buffer.send(BufferStatus).await?;
     let (position, hash) = routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
     let ConsortiumClock { now_ms, clocks } = routes.heartbeat.send(ClocksStatus).await?;
     let members = active.map(|(_, members)| members).unwrap_or_default();
-    let peers = BankId::all(bank.config.nodes.len()).zip(peers).zip(clocks);
-    let banks = peers.map(|((peer, (state, report)), clock)| StatusBank {
+    let peers = BankId::all(bank.config.nodes.len()).zip(peers).zip(clocks).zip(paces);
+    let banks = peers.map(|(((peer, (state, report)), clock), pace)| StatusBank {
         bank: peer,
         name: bank.config.nodes[peer.index()].name.clone(),
         member: members.contains(peer),
@@ -110,6 +117,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         clock_offset_ms: clock.offset_ms,
         clock_off: clock.is_off,
         report,
+        pace,
     });
     let waiting = buffer.waiting.iter().map(|event| StatusEvent {
         id: event.id.clone(),
@@ -120,7 +128,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
     Ok(HttpResponse::Ok().json(Status {
         bank: bank.me,
         name: bank.config.nodes[bank.me.index()].name.clone(),
-        ready,
+        ready: ready && !stands_still,
         phase,
         reach,
         voter,
@@ -129,6 +137,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         consortium_time_ms: now_ms,
         clock,
         queued,
+        stands_still,
         buffer: waiting.collect(),
         durable_clocks,
         position,

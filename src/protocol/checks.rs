@@ -6,8 +6,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::effect::{Check, ChecksInput, ClockInput, Effect, ExecutedEvent, Reply, ViewInput};
+use super::effect::{Check, ChecksInput, ClockInput, Effect, ExecutedEvent, HeartbeatInput, Lags, Reply, ViewInput};
 use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, majority};
+use super::pace::Stage;
+use super::progress::Progress;
+use super::vector_clock::VectorClock;
 
 /// Most claims of one peer about positions that this bank has not reached; the oldest is dropped, as later ones
 /// cover it.
@@ -17,6 +20,7 @@ pub const CLAIMS_AHEAD_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct Checks {
     me: BankId,
+    banks: usize,
     view: Ballot,
     members: BankSet,
     /// Executed here and not yet confirmed by all, in order; between two views, of what was fetched only own events.
@@ -33,14 +37,19 @@ pub struct Checks {
     differ: BTreeMap<BankId, Position>,
     /// The last claim of a view that this bank has not installed yet.
     of_next_view: BTreeMap<BankId, (Ballot, Position, ChainHash)>,
+    /// Per bank, how far it says that it has executed, whether or not it agrees.
+    reached: BTreeMap<BankId, Position>,
+    /// Who alone keeps the others waiting.
+    progress: Progress,
 }
 
 impl Checks {
     /// Checks that wait for the first view.
     #[must_use]
-    pub fn new(me: BankId) -> Self {
+    pub fn new(me: BankId, banks: usize) -> Self {
         Checks {
             me,
+            banks,
             view: Ballot::default(),
             members: BankSet::default(),
             executed: VecDeque::new(),
@@ -50,6 +59,8 @@ impl Checks {
             checks_ahead: BTreeMap::new(),
             differ: BTreeMap::new(),
             of_next_view: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            progress: Progress::new(banks),
         }
     }
 
@@ -78,6 +89,7 @@ impl Checks {
                 if view > self.view {
                     self.of_next_view.insert(from, (view, position, hash));
                 } else if view == self.view {
+                    self.reach(from, position);
                     push_bounded(self.ahead.entry(from).or_default(), (position, hash));
                     self.confirm_claims(from);
                 }
@@ -86,9 +98,31 @@ impl Checks {
                 push_bounded(self.checks_ahead.entry(from).or_default(), (id, check));
                 self.confirm_checks(from);
             }
+            ChecksInput::Tick => return self.find_lags(out),
         }
         self.judge_differences(out);
         self.answer_agreed(out);
+    }
+
+    fn reach(&mut self, bank: BankId, position: Position) {
+        let reached = self.reached.entry(bank).or_default();
+        *reached = position.max(*reached);
+    }
+
+    /// Time has passed: who alone has not executed what all others have?
+    fn find_lags(&mut self, out: &mut Vec<Effect>) {
+        let (view, members, stage) = (self.view, self.members, Stage::Executed);
+        if members.is_empty() {
+            return;
+        }
+        let position = |bank: BankId| match bank {
+            bank if bank == self.me => self.last.0,
+            // The seed's single checks confirm without a claim.
+            bank => self.reached.get(&bank).copied().max(self.confirmed.get(&bank).copied()).unwrap_or_default(),
+        };
+        let rows: Vec<_> = BankId::all(self.banks).map(|bank| VectorClock::from(vec![position(bank).0])).collect();
+        let behind = self.progress.tick(members, &rows);
+        out.push(Effect::Heartbeat(HeartbeatInput::Behind(Lags { view, members, stage, behind })));
     }
 
     /// A copy that differs from those of most members is the wrong one: a peer's is voted out, the own one puts itself
@@ -119,8 +153,11 @@ impl Checks {
         self.ahead.clear();
         self.checks_ahead.clear();
         self.differ.clear();
+        self.reached.clear();
+        self.progress.begin();
         for (from, (claimed_view, position, hash)) in std::mem::take(&mut self.of_next_view) {
             if claimed_view == view {
+                self.reach(from, position);
                 self.ahead.entry(from).or_default().push_back((position, hash));
             }
         }
@@ -205,7 +242,7 @@ mod tests {
 
     /// Bank 0 of three in a view that begins at position 10.
     fn checks() -> Checks {
-        let mut checks = Checks::new(BankId(0));
+        let mut checks = Checks::new(BankId(0), 3);
         let (position, hash) = (Position(10), hash(10));
         let install = ChecksInput::Install { view: VIEW, members: BankSet::all(3), position, hash };
         checks.handle(install, &mut Vec::new());
@@ -320,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_claim_of_the_next_view_waits_until_that_view_begins_here() {
-        let mut checks = Checks::new(BankId(0));
+        let mut checks = Checks::new(BankId(0), 3);
         let (position, hash_there) = (Position(10), hash(10));
         assert_eq!(give(&mut checks, vec![claim(1, 11, hash(11)), claim(2, 11, hash(11))]), (0, 0));
         let install = ChecksInput::Install { view: VIEW, members: BankSet::all(3), position, hash: hash_there };
@@ -338,5 +375,19 @@ mod tests {
         let (position, hash) = (Position(11), hash(11));
         checks.handle(ChecksInput::Install { view, members: BankSet::all(2), position, hash }, &mut out);
         assert!(matches!(out[..], [Effect::Clock(ClockInput::Agreed(_)), Effect::Reply(..)]), "{out:?}");
+    }
+
+    #[test]
+    fn who_alone_has_not_executed_what_all_others_have_is_behind() {
+        let mut checks = checks();
+        give(&mut checks, vec![executed(11), claim(1, 11, hash(11))]);
+        let mut out = Vec::new();
+        (0..11).for_each(|_| checks.handle(ChecksInput::Tick, &mut out));
+        let Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) = out.pop() else { panic!("{out:?}") };
+        assert_eq!((lags.behind, lags.stage), (vec![0, 0, 1_000], Stage::Executed));
+        give(&mut checks, vec![claim(2, 11, hash(11))]);
+        checks.handle(ChecksInput::Tick, &mut out);
+        let Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) = out.pop() else { panic!("{out:?}") };
+        assert_eq!(lags.behind, [0, 0, 0]);
     }
 }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::consortium_time;
-use super::effect::{BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Reach, Reply};
+use super::effect::{BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Notice, Reach, Reply};
 use super::event::{Event, Header, REQUESTS_PER_EVENT_MAX, RawRequest};
 use super::ids::{Ballot, BankId, BankSet};
 use super::vector_clock::VectorClock;
@@ -28,6 +28,9 @@ pub const QUEUE_MAX: usize = 10_000;
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// Longest wait of a request for its stamp, in milliseconds; then it is answered 'not taken'.
 pub const STAMP_WAIT_MS: Millis = 2_000;
+/// For how long own events may be under way without any being agreed on before the bank calls itself not ready, in
+/// milliseconds.
+pub const STANDS_STILL_AFTER_MS: Millis = 2_000;
 
 /// By how much a stamp keeps up with a later one before it, in milliseconds. Another estimate of consortium time may be a
 /// little lower; one that is lower by more is a correction.
@@ -56,6 +59,9 @@ pub struct Clock {
     /// Own events of the last view that was in force here, stamped and not known to be agreed on.
     under_way: VecDeque<Arc<Event>>,
     queue: VecDeque<Waiting>,
+    /// When an own event was last agreed on, or left while none was under way.
+    moved_at: Millis,
+    stands_still: bool,
 }
 
 /// A request that waits for its stamp.
@@ -84,6 +90,8 @@ impl Clock {
             agreed: 0,
             under_way: VecDeque::new(),
             queue: VecDeque::new(),
+            moved_at: 0,
+            stands_still: false,
         }
     }
 
@@ -91,6 +99,12 @@ impl Clock {
     #[must_use]
     pub fn with_open_customers(self, open: bool) -> Self {
         Clock { open, ..self }
+    }
+
+    /// Whether own events are under way and none goes forward.
+    #[must_use]
+    pub fn stands_still(&self) -> bool {
+        self.stands_still
     }
 
     /// The clock as it stands.
@@ -119,12 +133,16 @@ impl Clock {
                 while self.under_way.front().is_some_and(|event| event.counter() <= counter) {
                     self.under_way.pop_front();
                 }
+                self.moved_at = now;
             }
             ClockInput::Freeze(ballot) => {
                 self.view = None;
                 out.push(Effect::Buffer(BufferInput::Freeze(ballot)));
             }
-            ClockInput::Install(installed) => self.install(installed, now, out),
+            ClockInput::Install(installed) => {
+                self.moved_at = now;
+                self.install(installed, now, out);
+            }
             ClockInput::Reach(reach) => {
                 self.reach = reach;
                 if let Some(why) = self.why_hopeless() {
@@ -139,6 +157,19 @@ impl Clock {
             ClockInput::Tick => self.refuse_overdue(now, out),
         }
         self.stamp(now, out);
+        self.find_stand_still(now, out);
+    }
+
+    fn find_stand_still(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        let still = now.saturating_sub(self.moved_at);
+        let stands_still = self.is_under_way() && still >= STANDS_STILL_AFTER_MS;
+        if std::mem::replace(&mut self.stands_still, stands_still) != stands_still {
+            out.push(Effect::Notice(if stands_still { Notice::StandsStill(still) } else { Notice::GoesForward }));
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.view.is_some() && self.clock.get(self.me) > self.agreed
     }
 
     fn submit(&mut self, request: RawRequest, now: Millis, out: &mut Vec<Effect>) {
@@ -192,12 +223,18 @@ impl Clock {
     }
 
     fn refuse_overdue(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        // With all members there, waiting this long means more work than the consortium can do.
+        let (is_under_way, moved_at) = (self.is_under_way(), self.moved_at);
         let all_here = self.view.is_some() && self.reach == Reach::Members;
-        let why = if all_here { NotTaken::Overloaded } else { NotTaken::CutOff };
         self.queue.retain(|waiting| {
             let is_overdue = waiting.deadline <= now;
             if is_overdue {
+                let nothing_moved = is_under_way && moved_at + STAMP_WAIT_MS <= waiting.deadline;
+                let why = match all_here {
+                    _ if nothing_moved => NotTaken::StoodStill,
+                    // With all members there, waiting this long means more work than the consortium can do.
+                    true => NotTaken::Overloaded,
+                    false => NotTaken::CutOff,
+                };
                 out.push(Effect::Reply(waiting.request.id.clone(), Reply::NotTaken(why)));
             }
             !is_overdue
@@ -222,6 +259,9 @@ impl Clock {
         let Some(view) = self.view.filter(|_| self.reach == Reach::Members) else { return };
         let Some(at_ms) = self.consortium_ms(now) else { return };
         while self.may_stamp() {
+            if !self.is_under_way() {
+                self.moved_at = now;
+            }
             let again = self.queue.front().is_some_and(|first| first.again);
             let requests = self.next_batch();
             self.clock.count(self.me);
@@ -358,6 +398,34 @@ mod tests {
         assert!(matches!(out[..], [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]));
         let later = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
         assert!(events(&give(&mut clock, later, 9_000)).is_empty());
+    }
+
+    #[test]
+    fn behind_a_member_that_hangs_a_request_is_not_taken_and_that_is_no_overload() {
+        let mut clock = Clock::new(BankId(0), 3);
+        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+        give(&mut clock, vec![ClockInput::Submit(request("a"))], 0);
+        give(&mut clock, vec![ClockInput::Submit(request("b"))], 100);
+        let out = give(&mut clock, vec![ClockInput::Tick], 2_100);
+        let refused = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::StoodStill)));
+        assert!(out.iter().any(refused), "{out:?}");
+        assert!(out.iter().any(|effect| matches!(effect, Effect::Notice(Notice::StandsStill(_)))), "{out:?}");
+        assert!(clock.stands_still());
+        let out = give(&mut clock, vec![ClockInput::Agreed(1)], 2_200);
+        assert!(matches!(out[..], [Effect::Notice(Notice::GoesForward)]), "{out:?}");
+        assert!(!clock.stands_still());
+    }
+
+    #[test]
+    fn more_work_than_can_be_done_is_overload() {
+        let mut clock = Clock::new(BankId(0), 3);
+        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+        for index in 0..3_000 {
+            give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 100);
+        }
+        give(&mut clock, vec![ClockInput::Agreed(1)], 1_000);
+        let out = give(&mut clock, vec![ClockInput::Tick], 2_100);
+        assert!(matches!(out[0], Effect::Reply(_, Reply::NotTaken(NotTaken::Overloaded))), "{:?}", out[0]);
     }
 
     #[test]

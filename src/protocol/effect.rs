@@ -17,6 +17,7 @@ use super::view::{PreparePlan, ViewMessage};
 use crate::ledger::{Book, Executed};
 
 pub use super::notice::{Notice, Weight};
+pub use super::progress::Lags;
 pub use super::report::{Answered, PeerReport};
 
 /// Milliseconds of a clock that only goes forward; its zero means nothing.
@@ -363,6 +364,8 @@ pub enum ChecksInput {
         /// What it came to there.
         check: Check,
     },
+    /// Time has passed.
+    Tick,
 }
 
 /// What an event came to: the seed's `{code, descript}`.
@@ -505,7 +508,7 @@ pub enum ViewInput {
 }
 
 /// What the heartbeat monitor is told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum HeartbeatInput {
     /// A peer has answered a ping.
     Heard(BankId, PeerReport, Answered),
@@ -518,13 +521,6 @@ pub enum HeartbeatInput {
     },
     /// A peer's connection was refused or has ended.
     Lost(BankId),
-    /// Events wait for a peer whose durable clock stands still.
-    Standing {
-        /// The bank.
-        bank: BankId,
-        /// The other members of the view, this bank not counted.
-        others: BankSet,
-    },
     /// How this bank's requests to a peer fare: each that no answer came to, and the first answered one after that.
     Requests {
         /// The peer.
@@ -534,6 +530,12 @@ pub enum HeartbeatInput {
         /// How long an answer was waited for, in milliseconds.
         waited: Millis,
     },
+    /// Another tick has passed in a view.
+    Behind(Lags),
+    /// This bank's disk took so many milliseconds for an fsync.
+    Fsync(Millis),
+    /// A view of these members has begun here: who is in it counts as heard until it is silent or lost anew.
+    Began(BankSet),
     /// Time has passed.
     Tick,
 }
@@ -589,4 +591,6 @@ pub enum NotTaken {
     Stopping,
     /// Too many requests wait already.
     Overloaded,
+    /// What this bank had stamped before did not go forward meanwhile.
+    StoodStill,
 }

@@ -1,9 +1,9 @@
 //! Who answers: like a nurse who writes down when each patient was last heard, and calls one well again only after
 //! they have been steady for a while.
 //!
-//! A bank fails by silence, at once when its connection is refused or closed, and when events wait for its durable
-//! clock and that stands still. One that was lost must answer without a break for a while before it counts again,
-//! longer each time, so that a flapping bank does not drag the others along.
+//! A bank fails by silence, at once when its connection is refused or closed, and when it alone keeps the others waiting
+//! too often. One that was lost must answer without a break for a while before it counts again, longer each time, so
+//! that a flapping bank does not drag the others along; one that was too slow must keep up for as long.
 //!
 //! A bank whose answers come while this bank's requests do not reach it (one port, one direction) cannot work with this
 //! one: it counts as failed too, until a probe reaches it.
@@ -12,8 +12,10 @@
 
 use std::fmt;
 
-use super::effect::{Effect, HeartbeatInput, Millis, PeerInput, PeerReport, ViewInput};
-use super::ids::{BankId, BankSet};
+use super::effect::{Answered, Effect, HeartbeatInput, Lags, Millis, Notice, PeerInput, PeerReport, ViewInput};
+use super::health::{Health, Worst};
+use super::ids::{Ballot, BankId, BankSet, majority};
+use super::pace::{Pace, PaceNow, Stage};
 use super::view::ViewMessage;
 
 /// Longest time between two looks at the clock that counts; what is longer, this bank slept through.
@@ -22,6 +24,8 @@ pub const AWAKE_GAP_MAX_MS: Millis = 500;
 pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
 /// How often it is tried whether requests reach a peer again, in milliseconds.
 pub const PROBE_EVERY_MS: Millis = 500;
+/// For how long a bank that was too slow must keep up at least, in milliseconds.
+pub const SLOW_WATCH_MIN_MS: Millis = 1_000;
 /// Most doublings of the time that a return is watched.
 pub const FLAPS_MAX: u32 = 4;
 
@@ -32,6 +36,8 @@ pub struct Patience {
     pub failure_after: Millis,
     /// Steady answers needed after a first failure; doubles with each further one.
     pub rejoin_after: Millis,
+    /// For how long a member alone may keep the others waiting before it is counted against it.
+    pub slow_after: Millis,
 }
 
 /// What is known of a peer.
@@ -55,8 +61,15 @@ pub enum Cause {
     Silent(Millis),
     /// Its connection was refused or has ended.
     Lost,
-    /// Its durable clock stands still while events wait for it.
-    Standing,
+    /// It alone kept the others waiting, too often or for too long.
+    Slow {
+        /// What for.
+        stage: Stage,
+        /// For how long at the last, in milliseconds.
+        lag: Millis,
+        /// Which part of the last half minute, in percent.
+        percent: u8,
+    },
     /// It answers, and takes part in another view or none.
     Elsewhere,
     /// Its copy of the ledger differs.
@@ -83,7 +96,14 @@ impl fmt::Display for Cause {
         match self {
             Cause::Silent(millis) => write!(f, "sem resposta há {} s", millis / 1_000),
             Cause::Lost => f.write_str("conexão encerrada ou recusada"),
-            Cause::Standing => f.write_str("relógio durável parado"),
+            Cause::Slow { stage, lag, percent } => {
+                let (seconds, tenths) = (lag / 1_000, lag % 1_000 / 100);
+                write!(
+                    f,
+                    "lento: os outros esperam só por ele para {stage}, agora há {seconds},{tenths} s, em {percent} % do \
+                     último meio minuto"
+                )
+            }
             Cause::Elsewhere => f.write_str("recomeçou ou está em outra visão"),
             Cause::Diverged => f.write_str("cópia divergente"),
             Cause::Unheard => f.write_str("outros bancos não o ouvem"),
@@ -92,7 +112,7 @@ impl fmt::Display for Cause {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Observation {
     last_heard: Option<Millis>,
     /// Since when it has answered without a break.
@@ -108,44 +128,63 @@ struct Observation {
     unreached: Option<(Millis, u32)>,
     /// When that was last tried.
     probed: Option<Millis>,
+    pace: Pace,
+    /// Whether it has been said that it is too slow and cannot be left out.
+    told_needed: bool,
 }
 
 /// The heartbeats of all peers.
 #[derive(Debug)]
 pub struct Heartbeat {
+    me: BankId,
     patience: Patience,
     peers: Vec<Observation>,
     /// Milliseconds that this bank was awake for.
     awake: Millis,
     last_look: Millis,
+    /// This bank's own illness.
+    fsync: Worst,
+    slept: Worst,
+    behind: Worst,
 }
 
 impl Heartbeat {
     /// Nothing heard of anyone yet.
     #[must_use]
-    pub fn new(banks: usize, patience: Patience) -> Self {
+    pub fn new(me: BankId, banks: usize, patience: Patience) -> Self {
         assert!(patience.failure_after > 0, "a bank that fails at once never answers");
-        Heartbeat { patience, peers: vec![Observation::default(); banks], awake: 0, last_look: 0 }
+        let (fsync, slept, behind) = Default::default();
+        Heartbeat {
+            me,
+            patience,
+            peers: vec![Observation::default(); banks],
+            awake: 0,
+            last_look: 0,
+            fsync,
+            slept,
+            behind,
+        }
     }
 
     /// Takes one input; see [`HeartbeatInput`]. Tells the view what is known of each peer that it concerns.
     pub fn handle(&mut self, input: HeartbeatInput, now: Millis, out: &mut Vec<Effect>) {
-        self.awake += now.saturating_sub(self.last_look).min(AWAKE_GAP_MAX_MS);
+        let gap = now.saturating_sub(self.last_look);
+        self.awake += gap.min(AWAKE_GAP_MAX_MS);
         self.last_look = now;
+        self.slept.note(now, gap);
         match input {
-            HeartbeatInput::Heard(bank, report, _) => {
-                self.heard(bank, report);
+            HeartbeatInput::Heard(bank, report, answered) => {
+                self.heard(bank, report, answered);
                 self.tell(bank, out);
             }
             HeartbeatInput::Lost(bank) => {
                 self.lose(bank, Cause::Lost);
                 self.tell(bank, out);
             }
-            HeartbeatInput::Standing { bank, others } if self.should_move(bank, others) => {
-                self.lose(bank, Cause::Standing);
-                self.tell(bank, out);
-            }
-            HeartbeatInput::Standing { .. } | HeartbeatInput::OwnClock { .. } => {}
+            HeartbeatInput::Behind(lags) => self.behind(&lags, out),
+            HeartbeatInput::Fsync(millis) => self.fsync.note(now, millis),
+            HeartbeatInput::Began(members) => self.begin(members, out),
+            HeartbeatInput::OwnClock { .. } => {}
             HeartbeatInput::Requests { bank, arrive, waited } => {
                 if arrive {
                     self.reached(bank)
@@ -158,6 +197,19 @@ impl Heartbeat {
         }
     }
 
+    /// What this bank says of its own health. Who has just woken up may be asked before it has looked at the time.
+    #[must_use]
+    pub fn health(&self, now: Millis) -> Health {
+        let slept_ms = self.slept.get(now).max(now.saturating_sub(self.last_look));
+        Health { fsync_ms: self.fsync.get(now), slept_ms, behind_ms: self.behind.get(now) }
+    }
+
+    /// How well a bank keeps up, this one included.
+    #[must_use]
+    pub fn pace(&self, bank: BankId) -> PaceNow {
+        self.peers[bank.index()].pace.now(self.last_look)
+    }
+
     /// What is known of a peer now.
     #[must_use]
     pub fn state(&self, peer: BankId) -> PeerState {
@@ -168,23 +220,73 @@ impl Heartbeat {
             (None, cause) => PeerState::Down(cause.unwrap_or(Cause::Lost)),
             (Some(_), _) if silence >= self.patience.failure_after => PeerState::Down(Cause::Silent(silence)),
             _ if self.is_unreached(seen) => PeerState::Down(Cause::Unreached),
-            (Some(since), Some(_)) if self.awake - since < self.watch(seen) => PeerState::Returning,
+            // Until its last answer: of the time since, nobody knows yet how it was.
+            (Some(since), Some(_)) if last.saturating_sub(since) < self.watch(seen) => PeerState::Returning,
             (Some(_), _) => PeerState::Up,
         }
     }
 
-    /// Whether it is a peer's own fault that its clock stands still. One that takes part in no view has none to move: the
-    /// view knows that it is elsewhere, and must hear it to agree with it on the next. One that was away stood still as a
-    /// matter of course until the view has changed; were it blamed for that, it could never return. And while any other member is
-    /// away or elsewhere, it may lack an event that only that one could have sent it: the view has to change anyway.
-    fn should_move(&self, peer: BankId, others: BankSet) -> bool {
-        let view = |bank: BankId| self.peers[bank.index()].report.and_then(|report| report.active);
-        let is_here = |bank: BankId| self.state(bank) == PeerState::Up && view(bank) == view(peer);
-        let all_here = others.iter().all(is_here);
-        let seen = &self.peers[peer.index()];
-        let takes_part = seen.report.is_some_and(|report| report.active.is_some());
-        let up_since = seen.up_since.filter(|_| takes_part && self.state(peer) == PeerState::Up);
-        all_here && up_since.is_some_and(|since| self.awake - since >= self.patience.failure_after)
+    /// Takes the lags of a view's members at one stage. Both stages tick alike; one of them counts.
+    fn behind(&mut self, lags: &Lags, out: &mut Vec<Effect>) {
+        for (seen, lag) in self.peers.iter_mut().zip(&lags.behind) {
+            seen.pace.behind(lags.stage, *lag);
+        }
+        if lags.stage == Stage::Durable {
+            let (_, own) = self.peers[self.me.index()].pace.worst();
+            self.behind.note(self.last_look, own);
+            lags.members.iter().for_each(|bank| self.count(bank, lags, out));
+        }
+    }
+
+    fn count(&mut self, bank: BankId, lags: &Lags, out: &mut Vec<Effect>) {
+        let Patience { slow_after, failure_after, .. } = self.patience;
+        let proves = self.is_to_blame(bank, lags);
+        let (now, banks) = (self.last_look, self.peers.len());
+        let seen = &mut self.peers[bank.index()];
+        if let Some(is_slow) = seen.pace.tick(proves, slow_after, now) {
+            out.push(Effect::Notice(if is_slow {
+                Notice::Slow(bank, seen.pace.now(now), seen.report.map(|report| report.health.fsync_ms))
+            } else {
+                Notice::KeepsUp(bank)
+            }));
+        }
+        if bank == self.me || !proves || !seen.pace.is_due(failure_after) {
+            seen.told_needed &= proves && seen.pace.is_due(failure_after);
+            return;
+        }
+        let cause = seen.pace.cause();
+        // Where nothing works without it, slow is better than nothing.
+        if lags.members.len() > majority(banks) {
+            self.lose(bank, cause);
+            self.tell(bank, out);
+        } else if !std::mem::replace(&mut seen.told_needed, true) {
+            out.push(Effect::Notice(Notice::SlowAndNeeded(bank, cause)));
+        }
+    }
+
+    /// Whether it is a member's own fault that others wait for it. One that takes part in no view has nothing to do: the
+    /// view knows that it is elsewhere. And while any other member is away or elsewhere, it may lack an event that only
+    /// that one could have sent it: the view has to change anyway.
+    fn is_to_blame(&self, bank: BankId, lags: &Lags) -> bool {
+        let is_here = |bank: BankId| bank == self.me || self.acts_in(bank, lags.view);
+        lags.members.contains(bank) && lags.members.iter().all(is_here)
+    }
+
+    fn acts_in(&self, bank: BankId, view: Ballot) -> bool {
+        let active = self.peers[bank.index()].report.and_then(|report| report.active);
+        self.state(bank) == PeerState::Up && active == Some(view)
+    }
+
+    /// Its members heard each other well enough to begin the view: nobody's return is watched any more.
+    fn begin(&mut self, members: BankSet, out: &mut Vec<Effect>) {
+        let awake = self.awake;
+        for bank in members.iter().filter(|bank| *bank != self.me) {
+            let seen = &mut self.peers[bank.index()];
+            if seen.steady_since.is_some() && seen.lost.take().is_some() {
+                seen.up_since.get_or_insert(awake);
+                self.tell(bank, out);
+            }
+        }
     }
 
     /// Whether requests have failed for long enough, and not only one that was lost.
@@ -221,10 +323,11 @@ impl Heartbeat {
 
     /// How long the return of a peer is watched.
     fn watch(&self, seen: &Observation) -> Millis {
-        self.patience.rejoin_after << seen.flaps.saturating_sub(1).min(FLAPS_MAX)
+        let least = if matches!(seen.lost, Some(Cause::Slow { .. })) { SLOW_WATCH_MIN_MS } else { 0 };
+        self.patience.rejoin_after.max(least) << seen.flaps.saturating_sub(1).min(FLAPS_MAX)
     }
 
-    fn heard(&mut self, peer: BankId, report: PeerReport) {
+    fn heard(&mut self, peer: BankId, report: PeerReport, answered: Answered) {
         let silence = match self.state(peer) {
             PeerState::Down(cause) if cause != Cause::Unreached => Some(cause),
             _ => None,
@@ -241,6 +344,10 @@ impl Heartbeat {
         }
         seen.last_heard = Some(awake);
         seen.report = Some(report);
+        seen.pace.answered(answered.round_trip);
+        if matches!(seen.lost, Some(Cause::Slow { .. })) && !self.keeps_up(peer, report, answered) {
+            self.peers[peer.index()].steady_since = Some(awake);
+        }
         if self.state(peer) == PeerState::Up {
             let seen = &mut self.peers[peer.index()];
             seen.lost = None;
@@ -251,10 +358,22 @@ impl Heartbeat {
         }
     }
 
+    /// Whether a bank that was too slow gives no sign of it: distance is none.
+    fn keeps_up(&self, peer: BankId, report: PeerReport, answered: Answered) -> bool {
+        let slow_after = self.patience.slow_after;
+        let distance = self.peers[peer.index()].pace.distance(slow_after);
+        report.health.is_below(slow_after) && answered.round_trip < slow_after + distance
+    }
+
     fn lose(&mut self, peer: BankId, cause: Cause) {
-        let was_up = self.state(peer) == PeerState::Up;
+        let before = self.state(peer);
+        // Its silence may have been noticed first, and then its connection given up: that is one loss.
+        let was_up = before == PeerState::Up
+            || (matches!(before, PeerState::Down(Cause::Silent(_))) && self.peers[peer.index()].lost.is_none());
         let seen = &mut self.peers[peer.index()];
         seen.report = None;
+        seen.pace.forget();
+        seen.told_needed = false;
         // Only who had been heard before can have been lost: a first start waits for nobody.
         if seen.last_heard.is_some() {
             seen.flaps += u32::from(was_up);
@@ -294,229 +413,4 @@ impl Heartbeat {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::effect::Answered;
-    use crate::protocol::ids::Ballot;
-
-    const PEER: BankId = BankId(1);
-
-    /// A heartbeat that looks at the clock every 100 ms.
-    struct Watched {
-        heartbeat: Heartbeat,
-        now: Millis,
-    }
-
-    impl Watched {
-        fn new() -> Self {
-            let patience = Patience { failure_after: 5_000, rejoin_after: 5_000 };
-            Watched { heartbeat: Heartbeat::new(3, patience), now: 0 }
-        }
-
-        fn give(&mut self, input: HeartbeatInput) -> PeerState {
-            self.heartbeat.handle(input, self.now, &mut Vec::new());
-            self.heartbeat.state(PEER)
-        }
-
-        fn hear(&mut self) -> PeerState {
-            let active = Some(Ballot { round: 1, coordinator: PEER });
-            self.give(heard(PEER, PeerReport { active, ..PeerReport::default() }))
-        }
-
-        fn lose(&mut self) -> PeerState {
-            self.give(HeartbeatInput::Lost(PEER))
-        }
-
-        /// Lets time pass; the peer answers every second if it is there.
-        fn pass(&mut self, millis: Millis, peer_answers: bool) -> PeerState {
-            for _ in 0..millis / 100 {
-                self.now += 100;
-                self.give(HeartbeatInput::Tick);
-                if peer_answers && self.now.is_multiple_of(1_000) {
-                    self.hear();
-                }
-            }
-            self.heartbeat.state(PEER)
-        }
-    }
-
-    fn heard(peer: BankId, report: PeerReport) -> HeartbeatInput {
-        HeartbeatInput::Heard(peer, report, Answered::default())
-    }
-
-    fn standing() -> HeartbeatInput {
-        HeartbeatInput::Standing { bank: PEER, others: BankSet::default() }
-    }
-
-    #[test]
-    fn a_first_answer_counts_at_once() {
-        let mut watched = Watched::new();
-        assert_eq!(watched.pass(100, false), PeerState::Unheard);
-        assert_eq!(watched.hear(), PeerState::Up);
-    }
-
-    #[test]
-    fn five_seconds_of_silence_are_a_failure_and_its_cause_says_so() {
-        let mut watched = Watched::new();
-        watched.hear();
-        assert_eq!(watched.pass(4_900, false), PeerState::Up);
-        let state = watched.pass(100, false);
-        assert_eq!(state, PeerState::Down(Cause::Silent(5_000)));
-        assert_eq!(Cause::Silent(5_000).to_string(), "sem resposta há 5 s");
-    }
-
-    #[test]
-    fn a_refused_connection_is_a_failure_at_once_and_the_return_is_watched() {
-        let mut watched = Watched::new();
-        watched.hear();
-        assert_eq!(watched.lose(), PeerState::Down(Cause::Lost));
-        assert_eq!(watched.pass(5_900, true), PeerState::Returning, "answers since 1 s");
-        assert_eq!(watched.pass(100, true), PeerState::Up);
-    }
-
-    #[test]
-    fn a_break_while_returning_starts_the_watch_again() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.pass(20_000, false);
-        watched.hear();
-        watched.pass(4_000, true);
-        watched.lose();
-        watched.hear();
-        assert_eq!(watched.pass(4_900, true), PeerState::Returning);
-    }
-
-    #[test]
-    fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minute() {
-        let mut watched = Watched::new();
-        watched.hear();
-        let return_takes = |watched: &mut Watched| {
-            watched.lose();
-            watched.hear();
-            let start = watched.now;
-            while watched.pass(100, true) != PeerState::Up {}
-            (watched.now - start) / 1_000
-        };
-        let takes: Vec<_> = (0..4).map(|_| return_takes(&mut watched)).collect();
-        assert_eq!(takes, [5, 10, 20, 40]);
-        watched.pass(FLAPS_FORGOTTEN_AFTER_MS + 1_000, true);
-        assert_eq!(return_takes(&mut watched), 5);
-    }
-
-    #[test]
-    fn who_was_refused_before_ever_being_heard_was_not_lost() {
-        let mut watched = Watched::new();
-        assert_eq!(watched.lose(), PeerState::Unheard);
-        assert_eq!(watched.hear(), PeerState::Up);
-    }
-
-    #[test]
-    fn a_bank_that_was_itself_stopped_blames_nobody_for_the_silence() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.now += 20_000;
-        assert_eq!(watched.give(HeartbeatInput::Tick), PeerState::Up);
-    }
-
-    #[test]
-    fn a_standing_clock_is_a_failure_although_the_bank_answers() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.pass(5_000, true);
-        assert_eq!(watched.give(standing()), PeerState::Down(Cause::Standing));
-        assert_eq!(watched.hear(), PeerState::Returning);
-    }
-
-    #[test]
-    fn a_clock_that_stands_still_while_another_member_is_away_or_elsewhere_is_nobodys_fault() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.pass(5_000, true);
-        let others = BankSet::default().with(BankId(2));
-        assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up);
-        watched.give(heard(BankId(2), PeerReport::default()));
-        assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Up, "it is elsewhere");
-        let active = Some(Ballot { round: 1, coordinator: PEER });
-        watched.give(heard(BankId(2), PeerReport { active, ..PeerReport::default() }));
-        assert_eq!(watched.give(HeartbeatInput::Standing { bank: PEER, others }), PeerState::Down(Cause::Standing));
-    }
-
-    #[test]
-    fn who_takes_part_in_no_view_has_no_clock_that_could_stand_still() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.pass(5_000, true);
-        watched.give(heard(PEER, PeerReport::default()));
-        assert_eq!(watched.give(standing()), PeerState::Up);
-    }
-
-    #[test]
-    fn a_bank_that_returns_is_not_blamed_for_having_stood_still_while_it_was_away() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.pass(5_000, true);
-        watched.lose();
-        watched.hear();
-        assert_eq!(watched.pass(4_500, true), PeerState::Returning);
-        assert_eq!(watched.give(standing()), PeerState::Returning);
-        assert_eq!(watched.pass(500, true), PeerState::Up);
-        watched.pass(4_500, true);
-        assert_eq!(watched.give(standing()), PeerState::Up, "it was away for a part of that");
-        watched.pass(500, true);
-        assert_eq!(watched.give(standing()), PeerState::Down(Cause::Standing));
-    }
-
-    fn requests(arrive: bool) -> HeartbeatInput {
-        HeartbeatInput::Requests { bank: PEER, arrive, waited: 3_000 }
-    }
-
-    #[test]
-    fn a_bank_that_answers_and_is_not_reached_by_requests_has_failed_until_one_reaches_it_and_is_then_watched() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.pass(10_000, true);
-        assert_eq!(watched.give(requests(false)), PeerState::Up);
-        assert_eq!(watched.pass(4_000, true), PeerState::Up, "one request may be lost");
-        assert_eq!(watched.give(requests(false)), PeerState::Down(Cause::Unreached));
-        assert_eq!(watched.pass(20_000, true), PeerState::Down(Cause::Unreached));
-        assert_eq!(watched.give(requests(true)), PeerState::Returning);
-        assert_eq!(watched.pass(4_000, true), PeerState::Returning);
-        assert_eq!(watched.pass(2_000, true), PeerState::Up);
-    }
-
-    #[test]
-    fn what_fails_while_a_bank_is_gone_is_not_held_against_it_when_it_returns() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.lose();
-        watched.give(requests(false));
-        watched.give(requests(false));
-        watched.pass(20_000, false);
-        watched.hear();
-        assert_eq!(watched.pass(6_000, true), PeerState::Up);
-    }
-
-    #[test]
-    fn while_requests_fail_it_is_tried_again_and_again() {
-        let mut watched = Watched::new();
-        watched.hear();
-        watched.give(requests(false));
-        let mut out = Vec::new();
-        for _ in 0..20 {
-            watched.now += 100;
-            watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
-        }
-        let probe = |effect: &&Effect| matches!(effect, Effect::Peer(PEER, PeerInput::View(ViewMessage::Probe)));
-        assert_eq!(out.iter().filter(probe).count(), 4, "two seconds");
-        watched.give(requests(true));
-        out.clear();
-        for tick in 0..100 {
-            watched.now += 100;
-            watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
-            if tick % 10 == 0 {
-                watched.hear();
-            }
-        }
-        assert_eq!(out.iter().filter(probe).count(), 2, "ten seconds, while all is well");
-    }
-}
+mod tests;

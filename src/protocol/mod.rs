@@ -17,6 +17,8 @@
 //!   [`checks`] finds agreement, [`outbox`] sends until it is acknowledged.
 //! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads here are fresh,
 //!   [`consortium_time`] what the time is.
+//! - [`progress`] finds who alone keeps the others waiting, [`pace`] and [`debt`] how much of that is borne, [`health`] is
+//!   what a bank says of its own illness.
 //! - [`snapshot`]: the ledger as a whole on its way to a bank that lacks too much of the journal.
 //! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they tell people;
 //!   [`report`]: what banks tell each other with every heartbeat.
@@ -27,16 +29,20 @@ pub mod checks;
 pub mod clock;
 pub mod confirmation;
 pub mod consortium_time;
+pub mod debt;
 pub mod door;
 pub mod effect;
 pub mod event;
 pub mod executor;
+pub mod health;
 pub mod heartbeat;
 pub mod ids;
 pub mod notice;
 pub mod order_key;
 pub mod ordered_buffer;
 pub mod outbox;
+pub mod pace;
+pub mod progress;
 pub mod report;
 pub mod snapshot;
 pub mod vector_clock;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::effect::Millis;
 use super::effect::Reach;
 use super::heartbeat::Cause;
 use super::ids::{Ballot, BankId, BankSet, Position};
+use super::pace::PaceNow;
 
 /// What people who watch the node are told.
 #[derive(Clone, Debug)]
@@ -73,6 +75,16 @@ pub enum Notice {
     },
     /// The node begins anew from a member's snapshot.
     Restoring(Position, BankId),
+    /// A member begins to keep the others waiting; how long its disk takes for an fsync, if it says so.
+    Slow(BankId, PaceNow, Option<Millis>),
+    /// A member that was slow keeps up again.
+    KeepsUp(BankId),
+    /// A member is too slow, and nothing works without it.
+    SlowAndNeeded(BankId, Cause),
+    /// What this bank has stamped does not go forward.
+    StandsStill(Millis),
+    /// It goes forward again.
+    GoesForward,
 }
 
 impl Notice {
@@ -88,9 +100,13 @@ impl Notice {
             | Notice::ClockOff { .. }
             | Notice::ClocksDiffer { .. }
             | Notice::Forgotten(_) => Weight::Alarm,
-            Notice::NotReady(_) | Notice::TooFewDisks { .. } | Notice::PeerDown(..) | Notice::Left(..) => {
-                Weight::Warning
-            }
+            Notice::NotReady(_)
+            | Notice::TooFewDisks { .. }
+            | Notice::PeerDown(..)
+            | Notice::Left(..)
+            | Notice::Slow(..)
+            | Notice::SlowAndNeeded(..)
+            | Notice::StandsStill(_) => Weight::Warning,
             _ => Weight::News,
         }
     }
@@ -147,6 +163,9 @@ impl fmt::Display for Notice {
             }
             Notice::NotReady(_) => f.write_str("escritas aguardam a troca de visão"),
             Notice::PeerUp(bank) => write!(f, "banco {bank} responde"),
+            Notice::PeerDown(bank, cause @ Cause::Slow { .. }) => {
+                write!(f, "banco {bank} não acompanha os outros ({cause})")
+            }
             Notice::PeerDown(bank, cause) => write!(f, "banco {bank} não responde ({cause})"),
             Notice::Left(bank, Some(cause)) => write!(f, "banco {bank} saiu do consórcio ({cause})"),
             Notice::Left(bank, None) => write!(f, "banco {bank} saiu do consórcio"),
@@ -201,6 +220,28 @@ impl fmt::Display for Notice {
             Notice::Restoring(position, source) => {
                 write!(f, "recebendo do banco {source} o instantâneo da posição {position}")
             }
+            Notice::Slow(bank, pace, fsync) => {
+                write!(f, "banco {bank} está lento: ")?;
+                if let Some(stage) = pace.last_missing_for {
+                    let lag = pace.durable_lag_ms.max(pace.executed_lag_ms);
+                    write!(f, "os outros esperam só por ele para {stage}, agora há {lag} ms; ")?;
+                }
+                if let Some(round_trip) = pace.round_trip_ms {
+                    write!(f, "ida e volta {round_trip} ms, ")?;
+                }
+                if let Some(fsync) = fsync {
+                    write!(f, "fsync até {fsync} ms, ")?;
+                }
+                write!(f, "acima do limite em {} % do último meio minuto", pace.debt_percent)
+            }
+            Notice::KeepsUp(bank) => write!(f, "banco {bank} acompanha os outros de novo"),
+            Notice::SlowAndNeeded(bank, cause) => {
+                write!(f, "banco {bank} fica, embora lento, pois sem ele não há maioria ({cause})")
+            }
+            Notice::StandsStill(millis) => {
+                write!(f, "os eventos deste banco não avançam há {} s: /ready responde 503", millis / 1_000)
+            }
+            Notice::GoesForward => f.write_str("os eventos deste banco avançam de novo"),
         }
     }
 }

@@ -12,16 +12,16 @@ use std::sync::Arc;
 
 use super::door::Door;
 use super::effect::{
-    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, HeartbeatInput, Installed, JournalInput,
-    LedgerInput, Millis, Notice, PeerInput, ViewInput,
+    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, HeartbeatInput, Installed, JournalInput, Lags,
+    LedgerInput, Notice, PeerInput, ViewInput,
 };
 use super::event::{Event, Held};
 use super::ids::{Ballot, BankId, BankSet, EventId};
 use super::order_key::OrderKey;
+use super::pace::Stage;
+use super::progress::Progress;
 use super::vector_clock::VectorClock;
 
-/// How often the buffer hears that time has passed, in milliseconds.
-pub const TICK_MS: Millis = 100;
 /// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is further ahead is
 /// dropped, and its sender rewinds.
 pub const HOLD_BACK_MAX: u64 = 256;
@@ -56,12 +56,8 @@ pub struct OrderedBuffer {
     early_acks: VecDeque<(EventId, BankId)>,
     /// Key of the last event that was let go in this view.
     last_executed: Option<OrderKey>,
-    /// How long a durable clock may stand still while events wait for it, in milliseconds.
-    standing_after: Millis,
-    /// Per bank, for how long its clock has stood still, in milliseconds of [`TICK_MS`] each.
-    standing: Vec<Millis>,
-    /// The matrix at the last tick.
-    rows_before: Vec<VectorClock>,
+    /// Who alone keeps the others waiting.
+    progress: Progress,
     /// What is taken in at all.
     door: Door,
 }
@@ -69,7 +65,7 @@ pub struct OrderedBuffer {
 impl OrderedBuffer {
     /// A frozen buffer that waits for its first view.
     #[must_use]
-    pub fn new(me: BankId, banks: usize, standing_after: Millis) -> Self {
+    pub fn new(me: BankId, banks: usize) -> Self {
         OrderedBuffer {
             me,
             banks,
@@ -85,9 +81,7 @@ impl OrderedBuffer {
             unwritten: Vec::new(),
             early_acks: VecDeque::new(),
             last_executed: None,
-            standing_after,
-            standing: vec![0; banks],
-            rows_before: vec![VectorClock::zero(banks); banks],
+            progress: Progress::new(banks),
             door: Door::new(banks, false),
         }
     }
@@ -132,7 +126,7 @@ impl OrderedBuffer {
             BufferInput::LedgerFrozen(frozen) => out.push(Effect::Journal(JournalInput::Promise(frozen))),
             BufferInput::Install(installed) => self.install(installed, out),
             BufferInput::LatestDate(latest_ms) => self.door.set_latest(latest_ms),
-            BufferInput::Tick => self.find_standing(out),
+            BufferInput::Tick => self.find_lags(out),
         }
     }
 
@@ -331,24 +325,12 @@ impl OrderedBuffer {
         }
     }
 
-    /// Time has passed: whoever keeps the first event waiting and has not moved meanwhile stands still a little longer.
-    fn find_standing(&mut self, out: &mut Vec<Effect>) {
-        let first = self.ordered.values().next().filter(|_| self.view.is_some());
-        let waits_for =
-            |bank: BankId| first.is_some_and(|held| !self.matrix[bank.index()].covers(&held.event.timestamp));
-        let waited_for: BankSet = self.peers().into_iter().filter(|bank| waits_for(*bank)).collect();
-        for bank in BankId::all(self.banks) {
-            let index = bank.index();
-            let moved = self.rows_before[index] != self.matrix[index];
-            self.standing[index] = if moved || !waited_for.contains(bank) { 0 } else { self.standing[index] + TICK_MS };
-            if self.standing[index] >= self.standing_after {
-                self.standing[index] = 0;
-                let mut others = self.members.without(BankSet::default().with(bank));
-                others.remove(self.me);
-                out.push(Effect::Heartbeat(HeartbeatInput::Standing { bank, others }));
-            }
-        }
-        self.rows_before.clone_from(&self.matrix);
+    /// Time has passed: who alone lacks what all others have on disk?
+    fn find_lags(&mut self, out: &mut Vec<Effect>) {
+        let Some(view) = self.view else { return };
+        let (members, stage) = (self.members, Stage::Durable);
+        let behind = self.progress.tick(members, &self.matrix);
+        out.push(Effect::Heartbeat(HeartbeatInput::Behind(Lags { view, members, stage, behind })));
     }
 
     fn freeze(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
@@ -382,6 +364,7 @@ impl OrderedBuffer {
         self.ordered.clear();
         self.last_executed = None;
         self.door.install();
+        self.progress.begin();
         out.push(Effect::Ledger(LedgerInput::Install { view, members: plan.members, flush: installed.flush }));
         for peer in self.peers() {
             out.push(Effect::Peer(peer, PeerInput::Install(view)));
@@ -412,7 +395,7 @@ mod tests {
             clock: VectorClock::zero(3),
             ..PreparePlan::default()
         };
-        let mut buffer = OrderedBuffer::new(BankId(0), 3, 5_000);
+        let mut buffer = OrderedBuffer::new(BankId(0), 3);
         buffer.handle(
             BufferInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() }),
             &mut Vec::new(),
@@ -546,23 +529,24 @@ mod tests {
     }
 
     #[test]
-    fn a_bank_whose_durable_clock_stands_still_while_an_event_waits_for_it_has_failed() {
+    fn who_alone_lacks_on_disk_what_all_others_have_is_behind() {
         let mut buffer = buffer();
         let mut out = Vec::new();
-        let tick = |buffer: &mut OrderedBuffer, times: usize| {
+        let lags = |buffer: &mut OrderedBuffer, times: usize| {
             let mut out = Vec::new();
             (0..times).for_each(|_| buffer.handle(BufferInput::Tick, &mut out));
-            out.iter()
-                .filter(|effect| matches!(effect, Effect::Heartbeat(HeartbeatInput::Standing { bank: BankId(2), .. })))
-                .count()
+            match out.pop() {
+                Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) => lags.behind,
+                other => panic!("{other:?}"),
+            }
         };
-        assert_eq!(tick(&mut buffer, 100), 0, "nothing waits");
+        assert_eq!(lags(&mut buffer, 100), [0, 0, 0], "nothing waits");
         buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], Some([0, 1, 0])), &mut out);
+        assert_eq!(lags(&mut buffer, 50), [0, 0, 0], "neither on the own disk nor on that of bank 2");
         settle(&mut buffer, [0, 1, 0], &mut out);
-        assert_eq!(tick(&mut buffer, 49), 0);
-        assert_eq!(tick(&mut buffer, 1), 1);
+        assert_eq!(lags(&mut buffer, 11), [0, 0, 1_000]);
         buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
-        assert_eq!(tick(&mut buffer, 100), 0, "executed");
+        assert_eq!(lags(&mut buffer, 1), [0, 0, 0], "executed");
     }
 
     #[test]

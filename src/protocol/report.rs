@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::effect::Millis;
+use super::health::Health;
 use super::ids::{Ballot, BankSet};
 
 /// What a bank says of itself in its heartbeat.
@@ -20,6 +21,9 @@ pub struct PeerReport {
     pub diverged: bool,
     /// Whom it hears, itself included.
     pub hears: BankSet,
+    /// How it is.
+    #[serde(default)]
+    pub health: Health,
 }
 
 /// What the answer to a ping tells beside the report: how far away the peer is, and what its wall clock says.

@@ -193,12 +193,12 @@ impl Process {
         Ok(Process {
             settings,
             clock: Clock::new(me, banks),
-            buffer: OrderedBuffer::new(me, banks, patience.failure_after),
+            buffer: OrderedBuffer::new(me, banks),
             journal,
             executor: Executor::new(me, banks, book, executed),
-            checks: Checks::new(me),
+            checks: Checks::new(me, banks),
             view: View::new(me, banks, on_disk),
-            heartbeat: Heartbeat::new(banks, patience),
+            heartbeat: Heartbeat::new(me, banks, patience),
             confirmation: Confirmation::new(me, banks),
             reads: BTreeMap::new(),
             consortium_time: ConsortiumTime::new(me, banks),
@@ -364,7 +364,7 @@ impl Process {
             Effect::Checks(input) => self.checks.handle(input, &mut self.out),
             Effect::View(input) => self.view.handle(input, &mut self.out),
             Effect::Heartbeat(input) => {
-                self.consortium_time.handle(input, now, &mut self.out);
+                self.consortium_time.handle(input.clone(), now, &mut self.out);
                 self.heartbeat.handle(input, now, &mut self.out);
             }
             Effect::Peer(bank, PeerInput::View(message)) => scene.said.push(Said::View(bank, message)),
@@ -408,7 +408,9 @@ impl Process {
             return scene.said.push(Said::DiskFailed(error));
         }
         if !effects.is_empty() {
-            let until_us = scene.now_us + scene.random.below(self.settings.fsync_max_us);
+            let took_us = scene.random.below(self.settings.fsync_max_us);
+            let until_us = scene.now_us + took_us;
+            effects.push(Effect::Heartbeat(HeartbeatInput::Fsync(took_us / 1_000)));
             self.stall(Part::Journal, until_us.max(self.stalled_until_us[Part::Journal.kind()]));
             self.put(Part::Journal, Part::Journal, Post::OnDisk(effects));
         }
@@ -471,6 +473,7 @@ impl Process {
         self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(own)));
         self.put(Part::Timers, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Tick)));
         self.put(Part::Timers, Part::Buffer, Post::Effect(Effect::Buffer(BufferInput::Tick)));
+        self.put(Part::Timers, Part::Checks, Post::Effect(Effect::Checks(ChecksInput::Tick)));
         self.put(Part::Timers, Part::View, Post::Effect(Effect::View(ViewInput::Tick)));
         self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(HeartbeatInput::Tick)));
         self.put(Part::Timers, Part::Heartbeat, Post::Word(ConfirmationInput::Tick));
@@ -485,8 +488,8 @@ impl Process {
     }
 
     /// A ping is answered by the view itself.
-    pub(crate) fn report(&self) -> PeerReport {
-        self.view.report()
+    pub(crate) fn report(&self, now_us: u64) -> PeerReport {
+        PeerReport { health: self.heartbeat.health(self.now_ms(now_us)), ..self.view.report() }
     }
 
     pub(crate) fn pulse(&mut self, input: HeartbeatInput) {

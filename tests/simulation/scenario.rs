@@ -47,7 +47,8 @@ impl Scenario {
         let drawn = if random.per_mille(15) { 14 } else { random.pick(&[1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]) };
         let banks = banks.unwrap_or(drawn);
         let failure_after = random.pick(&[300, 600, 1_000, 1_000, 5_000]);
-        let patience = Patience { failure_after, rejoin_after: random.pick(&[0, 100, 300, failure_after]) };
+        let rejoin_after = random.pick(&[0, 100, 300, failure_after]);
+        let patience = Patience { failure_after, rejoin_after, slow_after: random.pick(&[200, 500, 500, 1_000]) };
         let mut weights = [0; KINDS];
         weights.iter_mut().for_each(|weight| *weight = if random.per_mille(350) { 0 } else { random.between(1, 4) });
         if random.coin() {

@@ -99,6 +99,7 @@ pub(crate) fn brief(effect: &Effect) -> String {
         }
         Effect::Checks(ChecksInput::Install { view, position, .. }) => format!("install {view} at {position}"),
         Effect::Checks(ChecksInput::PeerChecked { from, id, .. }) => format!("bank {from} has checked {id}"),
+        Effect::Checks(ChecksInput::Tick) => "tick".to_owned(),
         Effect::Ledger(LedgerInput::Snapshot) => "make a snapshot".to_owned(),
         Effect::Ledger(LedgerInput::Restore { head, .. }) => format!("restore {}", head.position),
         Effect::View(input) => brief_view(input),

@@ -474,7 +474,7 @@ impl World {
             }
             Message::ViewTaken { life, number } if is_asker(life) => self.view_taken(to, number, true),
             Message::Ping { life, number } => {
-                let report = process.report();
+                let report = process.report(self.now_us);
                 let wall_ms = self.wall_ms(to);
                 self.send(to, from, Message::Pong { report, wall_ms, life, number });
             }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix::Addr;
 use subtle::ConstantTimeEq;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,10 +12,13 @@ use tokio::net::{TcpListener, TcpStream};
 use super::door::Door;
 use super::lines::{HELLO_BYTES_MAX, Hello, LINE_BYTES_MAX, Lines, Ping, Pong, Welcome, hear, say};
 use super::{Introduction, RETRY_MS};
+use crate::actors::heartbeat::OwnHealth;
 use crate::actors::laboratory::{self, Laboratory};
+use crate::actors::routes::Routes;
 use crate::actors::time::{Monotonic, unix_ms};
-use crate::actors::view::{Report, ViewActor};
+use crate::actors::view::Report;
 use crate::config::HeartbeatTimes;
+use crate::protocol::effect::PeerReport;
 use crate::protocol::ids::BankId;
 use crate::wire::PROTOCOL_VERSION;
 
@@ -34,8 +36,8 @@ pub struct Answering {
     pub banks: usize,
     /// How patient they are.
     pub times: HeartbeatTimes,
-    /// Who knows how this node is.
-    pub view: Addr<ViewActor>,
+    /// The parts that know how this node is.
+    pub routes: Routes,
     /// Measures the time.
     pub time: Monotonic,
     /// What people do to the links.
@@ -142,7 +144,9 @@ impl Answering {
 
     async fn answer(&self, lines: &mut Lines) -> std::io::Result<()> {
         let Ping { ping } = hear(lines, LINE_BYTES_MAX).await?;
-        let report = self.view.send(Report).await.map_err(std::io::Error::other)?;
+        let health = self.routes.heartbeat.send(OwnHealth).await.map_err(std::io::Error::other)?;
+        let report = self.routes.view.send(Report).await.map_err(std::io::Error::other)?;
+        let report = PeerReport { health, ..report };
         say(lines, &Pong { pong: ping, wall_ms: unix_ms(), report }).await
     }
 }

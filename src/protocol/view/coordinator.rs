@@ -6,7 +6,6 @@ use super::hearing::largest_circle;
 use super::plan::{Answers, far_behind, forgetful, outsiders, plan, suffice};
 use super::{Phase, PreparePlan, RESEND, Standing, Stopped, Ticks, View, ViewMessage};
 use crate::protocol::effect::{Effect, Notice, PeerReport};
-use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet, majority};
 use crate::protocol::vector_clock::VectorClock;
 
@@ -93,13 +92,12 @@ struct Wish {
 impl View {
     /// The largest circle of banks that all hear each other, this one among them.
     fn circle(&self) -> BankSet {
+        let heard = self.heard();
         let row = |bank: BankId| {
             let peer = &self.peers[bank.index()];
             match peer.report {
-                _ if bank == self.me => self.heard(),
-                Some(report) if peer.state == PeerState::Up && !report.diverged && !peer.diverged => {
-                    report.hears.with(bank)
-                }
+                _ if bank == self.me => heard,
+                Some(report) if heard.contains(bank) && !report.diverged && !peer.diverged => report.hears.with(bank),
                 _ => BankSet::default(),
             }
         };

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Phase, PreparePlan, ROUND_MAX, Standing, Stopped, View, ViewMessage, WireHeld};
-use crate::protocol::effect::{ClockInput, Effect, Executions, Fates, Frozen, Installed, JournalInput, Notice};
+use crate::protocol::effect::{
+    ClockInput, Effect, Executions, Fates, Frozen, HeartbeatInput, Installed, JournalInput, Notice,
+};
 use crate::protocol::event::Held;
 use crate::protocol::heartbeat::{Cause, PeerState};
 use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
@@ -287,6 +289,10 @@ impl View {
         self.bar(left_out);
         self.fruitless = 0;
         self.tell_who_came_and_went(members, out);
+        for (bank, peer) in BankId::all(self.banks).zip(&mut self.peers) {
+            peer.trusted = members.contains(bank) && matches!(peer.state, PeerState::Up | PeerState::Returning);
+        }
+        out.push(Effect::Heartbeat(HeartbeatInput::Began(members)));
         for bank in BankId::all(self.banks) {
             let standing = if self.hears(bank) { Standing::Here } else { Standing::Away(Cause::Unheard) };
             self.standings[bank.index()] = standing;

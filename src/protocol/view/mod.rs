@@ -39,6 +39,7 @@ use super::effect::{
     ClockInput, Effect, Fates, Frozen, JournalInput, Millis, Notice, PeerInput, PeerReport, Reach, ViewInput,
 };
 use super::event::Held;
+use super::health::Health;
 use super::heartbeat::{Cause, PeerState};
 use super::ids::{Ballot, BankId, BankSet, Position, majority};
 use super::order_key::OrderKey;
@@ -54,6 +55,8 @@ const TICKS_MAX: Ticks = 1_000;
 const RESEND: Ticks = 3;
 /// How long a member may report another view before it counts as away: its report may be older than the view.
 const DOUBT: Ticks = 30;
+/// How long the members may take to agree on who of them is too slow.
+const SLOW_AGREED_WITHIN: Ticks = 60;
 /// Highest round that is promised: a broken peer must not use up all numbers.
 pub const ROUND_MAX: u64 = 1 << 62;
 
@@ -102,6 +105,10 @@ struct Peer {
     barred: Ticks,
     /// How often that happened in succession.
     bars: u16,
+    /// For how many ticks it has been too slow in the view in force.
+    slow: Ticks,
+    /// Whether it was heard when the view in force began, and has not been lost since: then its return is no matter.
+    trusted: bool,
 }
 
 /// What a node's disk holds of views and events when the node starts.
@@ -261,14 +268,44 @@ impl View {
         (peer.state, peer.report)
     }
 
-    /// Banks that answer, this one included.
+    /// Banks that count as answering, this one included. One whose return is watched does not, so that it drags nobody
+    /// along, unless nothing works without it.
     #[must_use]
     pub fn heard(&self) -> BankSet {
-        BankId::all(self.banks).filter(|bank| self.hears(*bank)).collect()
+        let steady: BankSet = BankId::all(self.banks).filter(|bank| self.is_steady(*bank)).collect();
+        if self.could_act(steady) {
+            return steady;
+        }
+        let returns = |bank: &BankId| self.peers[bank.index()].state == PeerState::Returning;
+        BankId::all(self.banks).filter(|bank| steady.contains(*bank) || returns(bank)).collect()
+    }
+
+    /// Banks that count as answering for others. Members of a view find out one after the other who of them is too slow;
+    /// would one say at once that it does not hear that member, the others might take itself for the one to be left out.
+    fn answers(&self) -> BankSet {
+        let members = self.active().map(|(_, members)| members).unwrap_or_default();
+        let is_slow = |bank: &BankId| (1..=SLOW_AGREED_WITHIN).contains(&self.peers[bank.index()].slow);
+        let slow: BankSet = members.iter().filter(is_slow).collect();
+        self.heard().iter().chain(slow.iter()).collect()
+    }
+
+    fn is_steady(&self, bank: BankId) -> bool {
+        let peer = &self.peers[bank.index()];
+        bank == self.me || peer.state == PeerState::Up || (peer.state == PeerState::Returning && peer.trusted)
+    }
+
+    /// Whether these banks are enough for a view: a majority, and enough disks that have lost nothing.
+    fn could_act(&self, banks: BankSet) -> bool {
+        let counts = |bank: &BankId| match self.peers[bank.index()].report {
+            _ if *bank == self.me => self.is_voter(),
+            report => report.is_some_and(|report| report.voter),
+        };
+        let disks = banks.iter().filter(counts).count();
+        banks.len() >= majority(self.banks) && disks > self.banks - majority(self.banks)
     }
 
     fn hears(&self, bank: BankId) -> bool {
-        bank == self.me || self.peers.get(bank.index()).is_some_and(|peer| peer.state == PeerState::Up)
+        bank.index() < self.banks && self.heard().contains(bank)
     }
 
     /// Whether this bank's disk counts in the decision how a view begins.
@@ -286,7 +323,9 @@ impl View {
             prepared: self.prepared,
             voter: self.is_voter(),
             diverged: self.phase == Phase::Diverged,
-            hears: self.heard(),
+            hears: self.answers(),
+            // The heartbeat knows, and adds it.
+            health: Health::default(),
         }
     }
 
@@ -385,8 +424,9 @@ impl View {
             self.catch_up.hope();
             (self.fruitless, self.pause) = (0, self.pause.min(coordinator::PAUSE_FOR_NEWS));
         }
-        let Some(report) = report.filter(|_| state == PeerState::Up) else {
-            return self.stands(bank, Standing::Away(away_because(state)));
+        peer.trusted &= matches!(state, PeerState::Up | PeerState::Returning);
+        let Some(report) = report.filter(|_| self.hears(bank)) else {
+            return self.is_away(bank, state);
         };
         self.round_seen = self.round_seen.max(report.promised.round.min(ROUND_MAX));
         match (report.active, self.active()) {
@@ -397,6 +437,18 @@ impl View {
         }
         if let Some(view) = report.active {
             self.evidence_of(view, out);
+        }
+    }
+
+    /// What it was lost for stands until it counts as heard again.
+    fn is_away(&mut self, bank: BankId, state: PeerState) {
+        match (state, self.standings[bank.index()]) {
+            (PeerState::Down(cause), _) => {
+                self.peers[bank.index()].slow = u16::from(matches!(cause, Cause::Slow { .. }));
+                self.stands(bank, Standing::Away(cause));
+            }
+            (_, Standing::Away(_)) => {}
+            _ => self.stands(bank, Standing::Away(Cause::Elsewhere)),
         }
     }
 
@@ -460,6 +512,10 @@ impl View {
             peer.joining = peer.joining.saturating_sub(1);
             peer.barred = peer.barred.saturating_sub(1);
         }
+        for (peer, standing) in self.peers.iter_mut().zip(&self.standings) {
+            let is_slow = matches!(standing, Standing::Away(Cause::Slow { .. }));
+            peer.slow = if is_slow { (peer.slow + 1).min(TICKS_MAX) } else { 0 };
+        }
         for standing in &mut self.standings {
             *standing = match *standing {
                 Standing::Doubtful(ticks) if ticks >= DOUBT => Standing::Away(Cause::Elsewhere),
@@ -470,13 +526,6 @@ impl View {
         self.fetch_elsewhere_if_overdue(out);
         self.catch_up_further(out);
         self.coordinate(out);
-    }
-}
-
-fn away_because(state: PeerState) -> Cause {
-    match state {
-        PeerState::Down(cause) => cause,
-        _ => Cause::Elsewhere,
     }
 }
 

@@ -4,6 +4,7 @@ mod gray;
 mod left_behind;
 mod overtaken;
 mod restarted;
+mod returning;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,6 +29,10 @@ struct Consortium {
     stuck: Vec<BankId>,
     /// Banks that are heard, and for which all others are still returning.
     watching: Vec<BankId>,
+    /// Pairs of which the first still watches the return of the second.
+    returning: Vec<(BankId, BankId)>,
+    /// Pairs of which the first finds the second too slow.
+    slow: Vec<(BankId, BankId)>,
     /// What each bank's view was installed with.
     installed: Vec<Vec<Installed>>,
     /// Journal of each bank: executed events in order.
@@ -39,6 +44,7 @@ struct Consortium {
     notices: Vec<String>,
 }
 
+const SLOW: Cause = Cause::Slow { stage: crate::protocol::pace::Stage::Durable, lag: 700, percent: 21 };
 const FIRST: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 
 fn event(view: Ballot, sender: u16, timestamp: [u64; 3]) -> Held {
@@ -85,6 +91,8 @@ impl Consortium {
             blocked: Vec::new(),
             stuck: Vec::new(),
             watching: Vec::new(),
+            returning: Vec::new(),
+            slow: Vec::new(),
             installed: vec![Vec::new(); banks],
             journals: vec![Vec::new(); banks],
             held: vec![Vec::new(); banks],
@@ -169,7 +177,12 @@ impl Consortium {
         for bank in BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>() {
             for peer in BankId::all(self.banks).filter(|peer| *peer != bank) {
                 let heard = self.hears(bank, peer) && !self.watching.contains(&bank);
-                let state = if heard { PeerState::Up } else { PeerState::Down(Cause::Lost) };
+                let state = match heard {
+                    true if self.slow.contains(&(bank, peer)) => PeerState::Down(SLOW),
+                    true if self.returning.contains(&(bank, peer)) => PeerState::Returning,
+                    true => PeerState::Up,
+                    false => PeerState::Down(Cause::Lost),
+                };
                 let report = heard.then(|| self.views[peer.index()].report());
                 self.give(bank, ViewInput::Peer { bank: peer, state, report });
             }

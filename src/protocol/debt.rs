@@ -1,0 +1,111 @@
+//! How often a peer was the last missing one: a debt that grows while it keeps the others waiting and is forgotten
+//! after half a minute. So limping shows, and not only standing still.
+
+use std::collections::VecDeque;
+
+use super::effect::Millis;
+use super::progress::TICK_MS;
+
+/// How far back it is counted, in milliseconds.
+pub const WINDOW_MS: Millis = 30_000;
+/// Which part of the window may be spent waiting for one peer: a fifth.
+pub const PART_MAX: usize = 5;
+
+const WINDOW: usize = (WINDOW_MS / TICK_MS) as usize;
+
+/// The debt of one peer.
+#[derive(Clone, Debug, Default)]
+pub struct Debt {
+    /// Whether the others waited for it, tick by tick; the newest last.
+    ticks: VecDeque<bool>,
+    slow: usize,
+    /// For how many ticks without a break.
+    run: usize,
+}
+
+impl Debt {
+    /// Counts one tick. When waiting begins to count, the time that led up to it, this tick included, is counted too.
+    pub fn count(&mut self, is_slow: bool, led_up: Millis) {
+        if is_slow && self.run == 0 {
+            let led_up = usize::try_from(led_up / TICK_MS).unwrap_or(WINDOW).clamp(1, WINDOW) - 1;
+            let already = self.ticks.len().min(led_up);
+            self.ticks.iter_mut().rev().take(already).for_each(|tick| *tick = true);
+            (already..led_up).for_each(|_| self.ticks.push_back(true));
+            self.run = led_up;
+        }
+        self.run = if is_slow { self.run + 1 } else { 0 };
+        self.ticks.push_back(is_slow);
+        while self.ticks.len() > WINDOW {
+            self.ticks.pop_front();
+        }
+        self.slow = self.ticks.iter().filter(|tick| **tick).count();
+    }
+
+    /// This tick proves nothing of anybody.
+    pub fn interrupt(&mut self) {
+        self.run = 0;
+    }
+
+    /// Whether the others have waited for it more than a fifth of the window, or for so long without a break.
+    #[must_use]
+    pub fn is_due(&self, standing_after: Millis) -> bool {
+        self.slow * PART_MAX > WINDOW || (self.run > 0 && self.waited() >= standing_after)
+    }
+
+    /// For how long the others have waited without a break, in milliseconds.
+    #[must_use]
+    pub fn waited(&self) -> Millis {
+        self.run as Millis * TICK_MS
+    }
+
+    /// Whether nobody has waited for it for so long.
+    #[must_use]
+    pub fn is_clear_for(&self, millis: Millis) -> bool {
+        let ticks = usize::try_from(millis / TICK_MS).unwrap_or(WINDOW);
+        self.ticks.iter().rev().take(ticks).all(|tick| !tick)
+    }
+
+    /// The part of the window that the others have waited, in percent.
+    #[must_use]
+    pub fn percent(&self) -> u8 {
+        u8::try_from(self.slow * 100 / WINDOW).unwrap_or(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many ticks a peer is due that is slow for so many of every so many.
+    fn due_after(slow: usize, every: usize, standing_after: Millis) -> Option<usize> {
+        let mut debt = Debt::default();
+        (0..10_000).find(|tick| {
+            // The first half second of each wait is below the bound.
+            debt.count(tick % every >= 5 && tick % every < slow, 500);
+            debt.is_due(standing_after)
+        })
+    }
+
+    #[test]
+    fn who_limps_is_due_within_seven_seconds_and_who_stands_as_soon_as_it_was_always() {
+        assert!(due_after(42, 45, 5_000).unwrap() < 70, "{:?}", due_after(42, 45, 5_000));
+        assert!(due_after(42, 45, 3_600_000).unwrap() < 70);
+        assert_eq!(due_after(10_000, 10_000, 5_000), Some(50));
+        assert_eq!(due_after(10_000, 10_000, 3_600_000), Some(61));
+    }
+
+    #[test]
+    fn a_fifth_of_half_a_minute_is_borne_and_not_more() {
+        assert_eq!(due_after(8, 45, 5_000), None);
+        assert!(due_after(11, 45, 5_000).is_some());
+    }
+
+    #[test]
+    fn what_was_long_ago_is_forgotten() {
+        let mut debt = Debt::default();
+        (0..40).for_each(|_| debt.count(true, 500));
+        assert_eq!(debt.percent(), 14);
+        (0..WINDOW).for_each(|_| debt.count(false, 500));
+        assert_eq!((debt.percent(), debt.waited()), (0, 0));
+    }
+}

@@ -1,0 +1,349 @@
+//! Peers that are heard, silent, lost, slow and back again.
+
+use super::*;
+use crate::protocol::effect::Answered;
+use crate::protocol::ids::Ballot;
+
+const PEER: BankId = BankId(1);
+
+/// A heartbeat that looks at the clock every 100 ms.
+struct Watched {
+    heartbeat: Heartbeat,
+    now: Millis,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let patience = Patience { failure_after: 5_000, rejoin_after: 5_000, slow_after: 500 };
+        Watched { heartbeat: Heartbeat::new(BankId(0), 3, patience), now: 0 }
+    }
+
+    fn give(&mut self, input: HeartbeatInput) -> PeerState {
+        self.heartbeat.handle(input, self.now, &mut Vec::new());
+        self.heartbeat.state(PEER)
+    }
+
+    fn hear(&mut self) -> PeerState {
+        let active = Some(Ballot { round: 1, coordinator: PEER });
+        self.give(heard(PEER, PeerReport { active, ..PeerReport::default() }))
+    }
+
+    fn lose(&mut self) -> PeerState {
+        self.give(HeartbeatInput::Lost(PEER))
+    }
+
+    /// Lets time pass; the peer answers every second if it is there.
+    fn pass(&mut self, millis: Millis, peer_answers: bool) -> PeerState {
+        for _ in 0..millis / 100 {
+            self.now += 100;
+            self.give(HeartbeatInput::Tick);
+            if peer_answers && self.now.is_multiple_of(1_000) {
+                self.hear();
+            }
+        }
+        self.heartbeat.state(PEER)
+    }
+}
+
+fn heard(peer: BankId, report: PeerReport) -> HeartbeatInput {
+    HeartbeatInput::Heard(peer, report, Answered::default())
+}
+
+#[test]
+fn a_first_answer_counts_at_once() {
+    let mut watched = Watched::new();
+    assert_eq!(watched.pass(100, false), PeerState::Unheard);
+    assert_eq!(watched.hear(), PeerState::Up);
+}
+
+#[test]
+fn five_seconds_of_silence_are_a_failure_and_its_cause_says_so() {
+    let mut watched = Watched::new();
+    watched.hear();
+    assert_eq!(watched.pass(4_900, false), PeerState::Up);
+    let state = watched.pass(100, false);
+    assert_eq!(state, PeerState::Down(Cause::Silent(5_000)));
+    assert_eq!(Cause::Silent(5_000).to_string(), "sem resposta há 5 s");
+}
+
+#[test]
+fn a_refused_connection_is_a_failure_at_once_and_the_return_is_watched() {
+    let mut watched = Watched::new();
+    watched.hear();
+    assert_eq!(watched.lose(), PeerState::Down(Cause::Lost));
+    assert_eq!(watched.pass(5_900, true), PeerState::Returning, "answers since 1 s");
+    assert_eq!(watched.pass(100, true), PeerState::Up);
+}
+
+#[test]
+fn a_break_while_returning_starts_the_watch_again() {
+    let mut watched = Watched::new();
+    watched.hear();
+    watched.pass(20_000, false);
+    watched.hear();
+    watched.pass(4_000, true);
+    watched.lose();
+    watched.hear();
+    assert_eq!(watched.pass(4_900, true), PeerState::Returning);
+}
+
+#[test]
+fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minute() {
+    let mut watched = Watched::new();
+    watched.hear();
+    let return_takes = |watched: &mut Watched| {
+        watched.lose();
+        watched.hear();
+        let start = watched.now;
+        while watched.pass(100, true) != PeerState::Up {}
+        (watched.now - start) / 1_000
+    };
+    let takes: Vec<_> = (0..4).map(|_| return_takes(&mut watched)).collect();
+    assert_eq!(takes, [5, 10, 20, 40]);
+    watched.pass(FLAPS_FORGOTTEN_AFTER_MS + 1_000, true);
+    assert_eq!(return_takes(&mut watched), 5);
+}
+
+#[test]
+fn who_was_refused_before_ever_being_heard_was_not_lost() {
+    let mut watched = Watched::new();
+    assert_eq!(watched.lose(), PeerState::Unheard);
+    assert_eq!(watched.hear(), PeerState::Up);
+}
+
+#[test]
+fn a_bank_that_was_itself_stopped_blames_nobody_for_the_silence() {
+    let mut watched = Watched::new();
+    watched.hear();
+    watched.now += 20_000;
+    assert_eq!(watched.give(HeartbeatInput::Tick), PeerState::Up);
+}
+
+const VIEW: Ballot = Ballot { round: 1, coordinator: PEER };
+const THIRD: BankId = BankId(2);
+
+impl Watched {
+    /// One tick in which the others wait for the peer, so long by now; bank 2 is here.
+    fn behind(&mut self, lag: Millis) -> PeerState {
+        self.behind_in(BankSet::all(3), lag)
+    }
+
+    fn behind_in(&mut self, members: BankSet, lag: Millis) -> PeerState {
+        let behind = vec![0, lag, 0];
+        self.give(HeartbeatInput::Behind(Lags { view: VIEW, members, stage: Stage::Durable, behind }))
+    }
+
+    /// Both others answer, and time passes in which the peer has this lag.
+    fn wait(&mut self, millis: Millis, lag: impl Fn(Millis) -> Millis) -> PeerState {
+        for passed in 1..=millis / 100 {
+            self.now += 100;
+            self.give(HeartbeatInput::Tick);
+            if self.now.is_multiple_of(1_000) {
+                self.hear();
+                self.hear_third(Some(VIEW));
+            }
+            if self.behind(lag(passed * 100)) != PeerState::Up {
+                break;
+            }
+        }
+        self.heartbeat.state(PEER)
+    }
+
+    fn hear_third(&mut self, active: Option<Ballot>) {
+        self.give(heard(THIRD, PeerReport { active, ..PeerReport::default() }));
+    }
+
+    fn both_up() -> Watched {
+        let mut watched = Watched::new();
+        watched.hear();
+        watched.hear_third(Some(VIEW));
+        watched
+    }
+}
+
+fn is_slow(state: PeerState) -> bool {
+    matches!(state, PeerState::Down(Cause::Slow { .. }))
+}
+
+#[test]
+fn who_stands_still_while_the_others_wait_has_failed_although_it_answers() {
+    let mut watched = Watched::both_up();
+    assert!(!is_slow(watched.wait(4_900, |passed| passed)));
+    let state = watched.wait(300, |passed| 4_900 + passed);
+    assert!(is_slow(state), "{state:?}");
+    assert_eq!(watched.hear(), PeerState::Returning);
+}
+
+#[test]
+fn who_limps_is_out_within_seven_seconds() {
+    let mut watched = Watched::both_up();
+    let state = watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
+    let PeerState::Down(cause @ Cause::Slow { .. }) = state else { panic!("{state:?}") };
+    assert!(
+        cause.to_string().starts_with("lento: os outros esperam só por ele para gravar, agora há 2,0 s"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn who_limps_is_not_heard_again_while_it_limps_and_longer_each_time_after_it_does_not() {
+    let mut watched = Watched::both_up();
+    watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
+    let answer = |watched: &mut Watched, round_trip, slept_ms| {
+        let health = Health { slept_ms, ..Health::default() };
+        watched.now += 1_000;
+        let report = PeerReport { health, ..PeerReport::default() };
+        watched.give(HeartbeatInput::Heard(PEER, report, Answered { round_trip, ..Answered::default() }))
+    };
+    for _ in 0..20 {
+        assert_eq!(answer(&mut watched, 0, 4_200), PeerState::Returning);
+        assert_eq!(answer(&mut watched, 3_500, 0), PeerState::Returning);
+    }
+    // A second between two answers, of which half a second counts as awake.
+    for _ in 0..9 {
+        assert_eq!(answer(&mut watched, 0, 3), PeerState::Returning);
+    }
+    assert_eq!(answer(&mut watched, 0, 3), PeerState::Up);
+}
+
+#[test]
+fn a_steady_distance_is_no_fault() {
+    let mut watched = Watched::both_up();
+    for _ in 0..30 {
+        let report = PeerReport { active: Some(VIEW), ..PeerReport::default() };
+        watched.give(HeartbeatInput::Heard(PEER, report, Answered { round_trip: 600, ..Answered::default() }));
+    }
+    for _ in 0..1_000 {
+        assert_eq!(watched.behind(700), PeerState::Up);
+    }
+}
+
+#[test]
+fn nobody_is_left_out_without_whom_nothing_works() {
+    let mut watched = Watched::both_up();
+    let two = BankSet::all(3).without(BankSet::default().with(THIRD));
+    let mut out = Vec::new();
+    for lag in 0..1_000 {
+        let behind = vec![0, lag * 100, 0];
+        let lags = Lags { view: VIEW, members: two, stage: Stage::Durable, behind };
+        watched.heartbeat.handle(HeartbeatInput::Behind(lags), watched.now, &mut out);
+    }
+    assert_eq!(watched.heartbeat.state(PEER), PeerState::Up);
+    let said = out.iter().filter(|effect| matches!(effect, Effect::Notice(Notice::SlowAndNeeded(PEER, _)))).count();
+    assert_eq!(said, 1, "{out:?}");
+}
+
+#[test]
+fn what_the_others_wait_for_while_another_member_is_away_or_elsewhere_is_nobodys_fault() {
+    let mut watched = Watched::new();
+    watched.hear();
+    let long = |watched: &mut Watched| (0..100).map(|tick| watched.behind(tick * 100)).last().unwrap();
+    assert_eq!(long(&mut watched), PeerState::Up, "bank 2 is away");
+    watched.hear_third(None);
+    assert_eq!(long(&mut watched), PeerState::Up, "it is elsewhere");
+    watched.hear_third(Some(VIEW));
+    assert!(is_slow(long(&mut watched)));
+}
+
+#[test]
+fn who_takes_part_in_no_view_or_another_keeps_nobody_waiting() {
+    let mut watched = Watched::both_up();
+    watched.give(heard(PEER, PeerReport::default()));
+    assert_eq!((0..100).map(|tick| watched.behind(tick * 100)).last(), Some(PeerState::Up));
+}
+
+#[test]
+fn who_returns_is_not_blamed_for_what_was_waited_for_while_it_was_away() {
+    let mut watched = Watched::both_up();
+    watched.wait(4_000, |passed| passed);
+    watched.lose();
+    watched.hear();
+    assert_eq!(watched.behind(9_000), PeerState::Returning);
+    watched.give(HeartbeatInput::Began(BankSet::all(3)));
+    assert_eq!(watched.wait(1_000, |passed| passed), PeerState::Up);
+}
+
+#[test]
+fn whoever_is_in_a_view_that_begins_counts_as_heard_until_it_is_lost_anew() {
+    let mut watched = Watched::both_up();
+    watched.lose();
+    assert_eq!(watched.hear(), PeerState::Returning);
+    assert_eq!(watched.give(HeartbeatInput::Began(BankSet::all(3))), PeerState::Up);
+    assert!(matches!(watched.lose(), PeerState::Down(Cause::Lost)));
+    watched.hear();
+    assert_eq!(watched.pass(9_000, true), PeerState::Returning, "the second watch is twice as long");
+}
+
+fn requests(arrive: bool) -> HeartbeatInput {
+    HeartbeatInput::Requests { bank: PEER, arrive, waited: 3_000 }
+}
+
+#[test]
+fn a_bank_that_answers_and_is_not_reached_by_requests_has_failed_until_one_reaches_it_and_is_then_watched() {
+    let mut watched = Watched::new();
+    watched.hear();
+    watched.pass(10_000, true);
+    assert_eq!(watched.give(requests(false)), PeerState::Up);
+    assert_eq!(watched.pass(4_000, true), PeerState::Up, "one request may be lost");
+    assert_eq!(watched.give(requests(false)), PeerState::Down(Cause::Unreached));
+    assert_eq!(watched.pass(20_000, true), PeerState::Down(Cause::Unreached));
+    assert_eq!(watched.give(requests(true)), PeerState::Returning);
+    assert_eq!(watched.pass(4_000, true), PeerState::Returning);
+    assert_eq!(watched.pass(2_000, true), PeerState::Up);
+}
+
+#[test]
+fn what_fails_while_a_bank_is_gone_is_not_held_against_it_when_it_returns() {
+    let mut watched = Watched::new();
+    watched.hear();
+    watched.lose();
+    watched.give(requests(false));
+    watched.give(requests(false));
+    watched.pass(20_000, false);
+    watched.hear();
+    assert_eq!(watched.pass(6_000, true), PeerState::Up);
+}
+
+#[test]
+fn while_requests_fail_it_is_tried_again_and_again() {
+    let mut watched = Watched::new();
+    watched.hear();
+    watched.give(requests(false));
+    let mut out = Vec::new();
+    for _ in 0..20 {
+        watched.now += 100;
+        watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
+    }
+    let probe = |effect: &&Effect| matches!(effect, Effect::Peer(PEER, PeerInput::View(ViewMessage::Probe)));
+    assert_eq!(out.iter().filter(probe).count(), 4, "two seconds");
+    watched.give(requests(true));
+    out.clear();
+    for tick in 0..100 {
+        watched.now += 100;
+        watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
+        if tick % 10 == 0 {
+            watched.hear();
+        }
+    }
+    assert_eq!(out.iter().filter(probe).count(), 2, "ten seconds, while all is well");
+}
+
+#[test]
+fn who_has_just_woken_up_says_that_it_slept_before_it_has_looked_at_the_time() {
+    let watched = Watched::both_up();
+    assert_eq!(watched.heartbeat.health(4_200).slept_ms, 4_200);
+}
+
+#[test]
+fn a_silence_counts_as_a_loss_also_when_the_connection_is_given_up_because_of_it() {
+    let mut watched = Watched::new();
+    watched.hear();
+    for watch in [5_000, 10_000] {
+        watched.pass(6_000, false);
+        watched.lose();
+        watched.hear();
+        assert_eq!(watched.pass(watch - 1_000, true), PeerState::Returning);
+        watched.pass(2_000, true);
+        assert_eq!(watched.heartbeat.state(PEER), PeerState::Up);
+    }
+}

@@ -1,0 +1,150 @@
+//! How well a bank keeps up with the others: its lag at each stage, how far away it is, and its debt.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::debt::Debt;
+use super::effect::Millis;
+use super::heartbeat::Cause;
+
+/// How many round trips are kept: the shortest of them is mere distance.
+const ROUND_TRIPS: usize = 30;
+/// Lag from which a bank is called slow, in milliseconds, though it is left alone.
+pub const WARNED_AFTER_MS: Millis = 200;
+/// After how long without a warning it keeps up again, in milliseconds.
+const WELL_AFTER_MS: Millis = 10_000;
+/// How much of the window must be slow before it is said, in percent.
+const WARNED_PERCENT: u8 = 10;
+
+/// What the others wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// To have an event on disk.
+    Durable,
+    /// To have executed it.
+    Executed,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Durable => "gravar",
+            Stage::Executed => "executar",
+        })
+    }
+}
+
+/// The pace of one bank.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    /// By stage.
+    lags: [Millis; 2],
+    round_trips: VecDeque<Millis>,
+    debt: Debt,
+    warnings: Debt,
+    /// Since when it has been called slow.
+    slow_since: Option<Millis>,
+}
+
+/// The pace of a bank as people are shown it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PaceNow {
+    /// For how long the others have waited for it to have an event on disk.
+    pub durable_lag_ms: Millis,
+    /// For how long they have waited for it to execute one.
+    pub executed_lag_ms: Millis,
+    /// From the last ping to its answer.
+    pub round_trip_ms: Option<Millis>,
+    /// Which part of the last half minute they have waited for longer than is borne.
+    pub debt_percent: u8,
+    /// What it is the last missing one for.
+    pub last_missing_for: Option<Stage>,
+    /// For how long it has been slow.
+    pub slow_for_ms: Option<Millis>,
+}
+
+impl Pace {
+    /// A ping was answered.
+    pub fn answered(&mut self, round_trip: Millis) {
+        if self.round_trips.len() == ROUND_TRIPS {
+            self.round_trips.pop_front();
+        }
+        self.round_trips.push_back(round_trip);
+    }
+
+    /// How far behind it is.
+    pub fn behind(&mut self, stage: Stage, lag: Millis) {
+        self.lags[stage as usize] = lag;
+    }
+
+    /// The larger lag.
+    #[must_use]
+    pub fn worst(&self) -> (Stage, Millis) {
+        let [durable, executed] = self.lags;
+        if executed > durable { (Stage::Executed, executed) } else { (Stage::Durable, durable) }
+    }
+
+    /// What of a lag is mere distance: an event and its acknowledgement must travel. A bank that sleeps is not far away,
+    /// so no more than the bound itself is excused.
+    #[must_use]
+    pub fn distance(&self, slow_after: Millis) -> Millis {
+        self.round_trips.iter().copied().min().unwrap_or(0).min(slow_after)
+    }
+
+    /// One tick has passed; `proves` says whether a lag now is the bank's own fault. Answers whether it has begun to be
+    /// slow, or to keep up again.
+    pub fn tick(&mut self, proves: bool, slow_after: Millis, now: Millis) -> Option<bool> {
+        let lag = self.worst().1;
+        let bound = slow_after + self.distance(slow_after);
+        let warned = WARNED_AFTER_MS.min(slow_after);
+        if proves {
+            self.debt.count(lag >= bound, bound);
+            self.warnings.count(lag >= warned, warned);
+        } else {
+            self.debt.interrupt();
+        }
+        let began = self.slow_since.is_none() && self.warnings.percent() >= WARNED_PERCENT;
+        let ended = self.slow_since.is_some() && self.warnings.is_clear_for(WELL_AFTER_MS);
+        if began || ended {
+            self.slow_since = began.then_some(now);
+        }
+        (began || ended).then_some(began)
+    }
+
+    /// Whether it has kept the others waiting too often, or for so long without a break.
+    #[must_use]
+    pub fn is_due(&self, standing_after: Millis) -> bool {
+        self.debt.is_due(standing_after)
+    }
+
+    /// Why it counts as failed.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        let (stage, lag) = self.worst();
+        Cause::Slow { stage, lag, percent: self.debt.percent() }
+    }
+
+    /// Begins anew, but for the distance.
+    pub fn forget(&mut self) {
+        let round_trips = std::mem::take(&mut self.round_trips);
+        *self = Pace { round_trips, ..Pace::default() };
+    }
+
+    /// What people are shown.
+    #[must_use]
+    pub fn now(&self, now: Millis) -> PaceNow {
+        let [durable_lag_ms, executed_lag_ms] = self.lags;
+        let (stage, lag) = self.worst();
+        PaceNow {
+            durable_lag_ms,
+            executed_lag_ms,
+            round_trip_ms: self.round_trips.back().copied(),
+            debt_percent: self.debt.percent(),
+            last_missing_for: (lag > 0).then_some(stage),
+            slow_for_ms: self.slow_since.map(|since| now.saturating_sub(since)),
+        }
+    }
+}

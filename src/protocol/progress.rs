@@ -1,0 +1,169 @@
+//! Who alone keeps the others waiting, and for how long by now.
+//!
+//! Silence shows who is dead; what shows who is half dead is that everybody else has gone further. Every tick this
+//! takes, per member, a sample of what *all others* have; the *lag* of a member is the age of the oldest sample that
+//! it does not have itself. So only who is alone the last missing one has a lag. It grows while that member stands
+//! still, shows also when it limps or is always a second behind although it keeps moving, and is nothing while nobody
+//! waits. What two members lack is nobody's lag: it cannot be told which of them kept the other.
+//!
+//! What is compared is a clock per member, of its durable events; execution is a clock with a single component.
+
+use std::collections::VecDeque;
+
+use super::effect::Millis;
+use super::ids::{Ballot, BankId, BankSet};
+use super::pace::Stage;
+use super::vector_clock::VectorClock;
+
+/// How often samples are taken, in milliseconds.
+pub const TICK_MS: Millis = 100;
+/// Most samples kept of one member. Members wait for each other after a few events, so there are seldom many; the
+/// oldest are kept, as they tell the lag.
+const SAMPLES_MAX: usize = 128;
+
+/// Who keeps the others of a view waiting at one stage, and for how long by now.
+#[derive(Clone, Debug)]
+pub struct Lags {
+    /// The view in force.
+    pub view: Ballot,
+    /// Its members.
+    pub members: BankSet,
+    /// What they wait for.
+    pub stage: Stage,
+    /// Per bank, in milliseconds.
+    pub behind: Vec<Millis>,
+}
+
+/// The samples of all members.
+#[derive(Debug, Default)]
+pub struct Progress {
+    now: Millis,
+    /// Per bank, what all others had and it had not, and since when; in order.
+    samples: Vec<VecDeque<(Millis, VectorClock)>>,
+}
+
+impl Progress {
+    /// Nobody is behind.
+    #[must_use]
+    pub fn new(banks: usize) -> Self {
+        Progress { now: 0, samples: vec![VecDeque::new(); banks] }
+    }
+
+    /// Forgets everything: another view begins.
+    pub fn begin(&mut self) {
+        self.samples.iter_mut().for_each(VecDeque::clear);
+    }
+
+    /// Another [`TICK_MS`] has passed; `rows` is what each bank has. Answers the lag of each, in milliseconds.
+    pub fn tick(&mut self, members: BankSet, rows: &[VectorClock]) -> Vec<Millis> {
+        self.now += TICK_MS;
+        let lowest = Lowest::of(members, rows);
+        BankId::all(rows.len()).map(|bank| self.lag(bank, &lowest, members, rows)).collect()
+    }
+
+    fn lag(&mut self, bank: BankId, lowest: &Lowest, members: BankSet, rows: &[VectorClock]) -> Millis {
+        let (samples, row) = (&mut self.samples[bank.index()], &rows[bank.index()]);
+        if !members.contains(bank) || members.len() < 2 {
+            samples.clear();
+            return 0;
+        }
+        while samples.front().is_some_and(|(_, sample)| row.covers(sample)) {
+            samples.pop_front();
+        }
+        let others_have = lowest.without(bank);
+        if !row.covers(&others_have) && samples.back().is_none_or(|(_, last)| *last != others_have) {
+            if samples.len() == SAMPLES_MAX {
+                samples.pop_back();
+            }
+            samples.push_back((self.now, others_have));
+        }
+        samples.front().map_or(0, |(since, _)| self.now - since)
+    }
+}
+
+/// Per component, the lowest counter that any member has, who has it, and the lowest of the others.
+struct Lowest(Vec<(u64, BankId, u64)>);
+
+impl Lowest {
+    fn of(members: BankSet, rows: &[VectorClock]) -> Self {
+        let components = rows.first().map_or(0, VectorClock::len);
+        let mut lowest = vec![(u64::MAX, BankId(0), u64::MAX); components];
+        for bank in members.iter() {
+            for ((first, who, second), (_, counter)) in lowest.iter_mut().zip(rows[bank.index()].iter()) {
+                if counter < *first {
+                    (*second, *first, *who) = (*first, counter, bank);
+                } else {
+                    *second = counter.min(*second);
+                }
+            }
+        }
+        Lowest(lowest)
+    }
+
+    /// What all members but one have.
+    fn without(&self, bank: BankId) -> VectorClock {
+        let counter = |(first, who, second): &(u64, BankId, u64)| if *who == bank { *second } else { *first };
+        self.0.iter().map(counter).collect::<Vec<_>>().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: [[u64; 3]; 3]) -> Vec<VectorClock> {
+        rows.map(|row| row.to_vec().into()).into()
+    }
+
+    /// Ticks so often with these rows; answers the last lags.
+    fn tick(progress: &mut Progress, times: u64, clocks: [[u64; 3]; 3]) -> Vec<Millis> {
+        (0..times).map(|_| progress.tick(BankSet::all(3), &rows(clocks))).last().unwrap()
+    }
+
+    #[test]
+    fn who_alone_stands_still_has_a_lag_that_grows_and_ends_when_it_has_caught_up() {
+        let mut progress = Progress::new(3);
+        assert_eq!(tick(&mut progress, 10, [[0; 3]; 3]), [0, 0, 0], "nobody waits");
+        assert_eq!(tick(&mut progress, 11, [[1, 0, 0], [1, 0, 0], [0, 0, 0]]), [0, 0, 1_000]);
+        assert_eq!(tick(&mut progress, 1, [[1, 0, 0]; 3]), [0, 0, 0]);
+    }
+
+    #[test]
+    fn who_is_always_half_a_second_behind_has_a_lag_although_it_always_moves() {
+        let mut progress = Progress::new(3);
+        let lags = |now: u64| {
+            let (new, old) = (now, now.saturating_sub(5));
+            [[new, 0, 0], [new, 0, 0], [old, 0, 0]]
+        };
+        for now in 1..10 {
+            tick(&mut progress, 1, lags(now));
+        }
+        for now in 10..100 {
+            assert_eq!(tick(&mut progress, 1, lags(now)), [0, 0, 400]);
+        }
+    }
+
+    #[test]
+    fn what_two_members_lack_is_the_lag_of_neither() {
+        let mut progress = Progress::new(3);
+        assert_eq!(tick(&mut progress, 50, [[5, 0, 0], [0, 0, 0], [0, 0, 0]]), [0, 0, 0]);
+        assert_eq!(tick(&mut progress, 11, [[5, 0, 0], [5, 0, 0], [0, 0, 0]]), [0, 0, 1_000]);
+    }
+
+    #[test]
+    fn the_own_row_counts_like_any_other() {
+        let mut progress = Progress::new(3);
+        assert_eq!(tick(&mut progress, 11, [[0, 0, 0], [0, 3, 0], [0, 3, 0]]), [1_000, 0, 0]);
+    }
+
+    #[test]
+    fn banks_outside_keep_nobody_waiting_and_samples_are_bounded() {
+        let mut progress = Progress::new(3);
+        let two = BankSet::all(3).without(BankSet::default().with(BankId(2)));
+        for now in 1..10_000 {
+            let lags = progress.tick(two, &rows([[now, 0, 0], [0, 0, 0], [0, 0, 0]]));
+            assert_eq!(lags, [0, (now - 1) * TICK_MS, 0], "of two, the other is alone");
+        }
+        assert!(progress.samples.iter().all(|samples| samples.len() <= SAMPLES_MAX));
+    }
+}
