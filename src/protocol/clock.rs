@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn behind_a_member_that_hangs_a_request_is_not_taken_and_that_is_no_overload() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
         give(&mut clock, vec![ClockInput::Submit(request("a"))], 0);
         give(&mut clock, vec![ClockInput::Submit(request("b"))], 100);
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn more_work_than_can_be_done_is_overload() {
-        let mut clock = Clock::new(BankId(0), 3);
+        let mut clock = timed(0);
         give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
         for index in 0..3_000 {
             give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 100);
