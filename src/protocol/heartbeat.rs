@@ -80,6 +80,14 @@ pub enum Cause {
     Unreached,
 }
 
+impl Cause {
+    /// Whether it answers and does not keep up.
+    #[must_use]
+    pub fn is_slow(self) -> bool {
+        matches!(self, Cause::Slow { .. })
+    }
+}
+
 impl fmt::Display for PeerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -149,6 +149,38 @@ pub enum Weight {
     Alarm,
 }
 
+impl Notice {
+    /// What is said of the banks' pace.
+    fn fmt_pace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::Slow(bank, pace, fsync) => {
+                write!(f, "banco {bank} está lento: ")?;
+                if let Some(stage) = pace.last_missing_for {
+                    let lag = pace.durable_lag_ms.max(pace.executed_lag_ms);
+                    write!(f, "os outros esperam só por ele para {stage}, agora há {lag} ms; ")?;
+                }
+                if let Some(round_trip) = pace.round_trip_ms {
+                    write!(f, "ida e volta {round_trip} ms, ")?;
+                }
+                if let Some(fsync) = fsync {
+                    write!(f, "fsync até {fsync} ms, ")?;
+                }
+                write!(f, "acima do limite em {} % do último meio minuto", pace.debt_percent)
+            }
+            Notice::KeepsUp(bank) => write!(f, "banco {bank} acompanha os outros de novo"),
+            Notice::SlowAndNeeded(bank, cause) => {
+                write!(f, "banco {bank} fica, embora lento, pois sem ele não há maioria ({cause})")
+            }
+            Notice::StandsStill(millis) => {
+                write!(f, "os eventos deste banco não avançam há {} s: /ready responde 503", millis / 1_000)
+            }
+            Notice::GoesForward => f.write_str("os eventos deste banco avançam de novo"),
+            Notice::PeerDown(bank, cause) => write!(f, "banco {bank} não acompanha os outros ({cause})"),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,10 +195,7 @@ impl fmt::Display for Notice {
             }
             Notice::NotReady(_) => f.write_str("escritas aguardam a troca de visão"),
             Notice::PeerUp(bank) => write!(f, "banco {bank} responde"),
-            Notice::PeerDown(bank, cause @ Cause::Slow { .. }) => {
-                write!(f, "banco {bank} não acompanha os outros ({cause})")
-            }
-            Notice::PeerDown(bank, cause) => write!(f, "banco {bank} não responde ({cause})"),
+            Notice::PeerDown(bank, why) if !why.is_slow() => write!(f, "banco {bank} não responde ({why})"),
             Notice::Left(bank, Some(cause)) => write!(f, "banco {bank} saiu do consórcio ({cause})"),
             Notice::Left(bank, None) => write!(f, "banco {bank} saiu do consórcio"),
             Notice::Joined(bank) => write!(f, "banco {bank} entrou no consórcio"),
@@ -220,28 +249,7 @@ impl fmt::Display for Notice {
             Notice::Restoring(position, source) => {
                 write!(f, "recebendo do banco {source} o instantâneo da posição {position}")
             }
-            Notice::Slow(bank, pace, fsync) => {
-                write!(f, "banco {bank} está lento: ")?;
-                if let Some(stage) = pace.last_missing_for {
-                    let lag = pace.durable_lag_ms.max(pace.executed_lag_ms);
-                    write!(f, "os outros esperam só por ele para {stage}, agora há {lag} ms; ")?;
-                }
-                if let Some(round_trip) = pace.round_trip_ms {
-                    write!(f, "ida e volta {round_trip} ms, ")?;
-                }
-                if let Some(fsync) = fsync {
-                    write!(f, "fsync até {fsync} ms, ")?;
-                }
-                write!(f, "acima do limite em {} % do último meio minuto", pace.debt_percent)
-            }
-            Notice::KeepsUp(bank) => write!(f, "banco {bank} acompanha os outros de novo"),
-            Notice::SlowAndNeeded(bank, cause) => {
-                write!(f, "banco {bank} fica, embora lento, pois sem ele não há maioria ({cause})")
-            }
-            Notice::StandsStill(millis) => {
-                write!(f, "os eventos deste banco não avançam há {} s: /ready responde 503", millis / 1_000)
-            }
-            Notice::GoesForward => f.write_str("os eventos deste banco avançam de novo"),
+            of_pace => of_pace.fmt_pace(f),
         }
     }
 }
