@@ -91,12 +91,18 @@ impl World {
         fits && core.iter().all(|bank| active(bank) == Some(first))
     }
 
-    /// Looks whether a bank that knocks stops the others.
+    /// Looks whether a bank that knocks stops the others. One of them that is still watched, for what was before, may be
+    /// outside; what counts is that writes are taken.
     pub(crate) fn look_for_stops(&mut self) {
         if !matches!(self.lasting, Lasting::Narrow { .. }) {
             return;
         }
-        self.stopped_looks = if self.core_is_in_force() { 0 } else { self.stopped_looks + 1 };
+        let takes_writes = |bank: BankId| {
+            let process = self.machines[bank.index()].process.as_ref();
+            process.is_some_and(|process| process.view().is_ready())
+        };
+        let is_stopped = !self.core().iter().any(takes_writes);
+        self.stopped_looks = if is_stopped { self.stopped_looks + 1 } else { 0 };
         assert!(self.stopped_looks <= STOPPED_LOOKS_MAX, "{:?} stops the others: {}", self.lasting, self.standing());
     }
 }
