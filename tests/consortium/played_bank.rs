@@ -98,6 +98,8 @@ impl Played {
                 self.view = ballot;
                 self.active = true;
             }
+            // Whether requests arrive.
+            ViewMessage::Probe => {}
             other => panic!("not expected by a bank that has nothing: {other:?}"),
         }
     }
