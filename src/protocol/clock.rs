@@ -28,6 +28,9 @@ pub const QUEUE_MAX: usize = 10_000;
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// Longest wait of a request for its stamp, in milliseconds; then it is answered 'not taken'.
 pub const STAMP_WAIT_MS: Millis = 2_000;
+/// For how long after its stamp a request whose event never existed is stamped anew, in milliseconds. Its customer waits
+/// for ten seconds in all, two of them at most before the stamp.
+pub const STAMPED_AGAIN_WITHIN_MS: Millis = 8_000;
 /// For how long own events may be under way without any being agreed on before the bank calls itself not ready, in
 /// milliseconds.
 pub const STANDS_STILL_AFTER_MS: Millis = 2_000;
@@ -57,7 +60,7 @@ pub struct Clock {
     /// Own counter through which all members have executed and agree.
     agreed: u64,
     /// Own events of the last view that was in force here, stamped and not known to be agreed on.
-    under_way: VecDeque<Arc<Event>>,
+    under_way: VecDeque<(Millis, Arc<Event>)>,
     queue: VecDeque<Waiting>,
     /// When an own event was last agreed on, or left while none was under way.
     moved_at: Millis,
@@ -130,7 +133,7 @@ impl Clock {
             ClockInput::Held { .. } => {}
             ClockInput::Agreed(counter) => {
                 self.agreed = self.agreed.max(counter);
-                while self.under_way.front().is_some_and(|event| event.counter() <= counter) {
+                while self.under_way.front().is_some_and(|(_, event)| event.counter() <= counter) {
                     self.under_way.pop_front();
                 }
                 self.moved_at = now;
@@ -194,7 +197,7 @@ impl Clock {
     }
 
     fn install(&mut self, installed: Installed, now: Millis, out: &mut Vec<Effect>) {
-        self.put_back(&installed, now);
+        self.put_back(&installed, now, out);
         self.clock = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
         self.view = Some(installed.plan.ballot);
@@ -208,17 +211,24 @@ impl Clock {
     }
 
     /// Puts the requests of own events that never existed before all that wait. Those that were executed, or are by the
-    /// flush, the checks answer; what a snapshot may hold nobody can tell.
-    fn put_back(&mut self, installed: &Installed, now: Millis) {
+    /// flush, the checks answer; what a snapshot may hold nobody can tell. Where the customer has given up waiting, who
+    /// may have done without or have asked again without a key, nothing is done any more.
+    fn put_back(&mut self, installed: &Installed, now: Millis, out: &mut Vec<Effect>) {
         let Installed { flush, fates, .. } = installed;
         let under_way = std::mem::take(&mut self.under_way);
         if fates.unknown {
             return;
         }
         let exists = |key| fates.has_executed(key) || flush.iter().any(|held| held.event.order_key() == key);
-        let lost = under_way.into_iter().rev().filter(|event| !exists(event.order_key()));
-        for request in lost.flat_map(|event| event.requests.clone().into_iter().rev()) {
-            self.queue.push_front(Waiting { deadline: now + STAMP_WAIT_MS, request, again: true });
+        for (stamped_at, event) in under_way.into_iter().rev().filter(|(_, event)| !exists(event.order_key())) {
+            let somebody_waits = now < stamped_at + STAMPED_AGAIN_WITHIN_MS;
+            for request in event.requests.iter().rev().cloned() {
+                if somebody_waits {
+                    self.queue.push_front(Waiting { deadline: now + STAMP_WAIT_MS, request, again: true });
+                } else {
+                    out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::CutOff)));
+                }
+            }
         }
     }
 
@@ -274,7 +284,7 @@ impl Clock {
                 Event::stamp(view, self.me, timestamp, requests, header)
             };
             let event = Arc::new(event);
-            self.under_way.push_back(Arc::clone(&event));
+            self.under_way.push_back((now, Arc::clone(&event)));
             out.push(Effect::Buffer(BufferInput::Own(event)));
         }
     }
@@ -530,12 +540,22 @@ mod tests {
     fn requests_of_events_that_never_existed_are_stamped_anew_at_once_in_their_order_before_all_others() {
         let (mut clock, before) = with_events_under_way();
         assert_eq!(before.len(), 2);
-        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 9_000);
+        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 7_900);
         let again = events(&out);
         let expected: Vec<_> = before.iter().flat_map(|event| names(event)).chain(["EV1-waits"]).collect();
         assert_eq!(names(again[0]), expected);
         assert_ne!(again[0].id, before[0].id, "late word of the old event is none of the new one");
         assert!(out.iter().all(|effect| !matches!(effect, Effect::Reply(..))));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_stamped_again() {
+        let (mut clock, before) = with_events_under_way();
+        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 8_000);
+        let not_taken = |effect: &&Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff)));
+        let under_way: usize = before.iter().map(|event| event.requests.len()).sum();
+        assert_eq!(out.iter().filter(not_taken).count(), under_way);
+        assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
     }
 
     #[test]
