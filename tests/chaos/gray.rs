@@ -33,7 +33,7 @@ const DRIVE: Drive = Drive { clients: 24, pause: Duration::from_millis(50) };
 enum Ill {
     /// Sleeps 4.2 of every 4.5 s.
     Limping,
-    /// All its lines carry 16 kB/s: less than the consortium writes.
+    /// All its lines carry 4 kB/s: far less than the consortium writes.
     Narrow,
     /// Another bank cannot call it: one port, one direction, while heartbeats work.
     OnePortBlocked,
@@ -116,7 +116,7 @@ async fn one(consortium: &Consortium, load: &Load, ill: Ill, alone: Duration) ->
 fn begin(consortium: &Consortium, ill: Ill) {
     match ill {
         Ill::Limping => {}
-        Ill::Narrow => consortium.set_all(ILL, Passage::Narrow(16_000), Passage::Narrow(16_000)),
+        Ill::Narrow => consortium.set_all(ILL, Passage::Narrow(4_000), Passage::Narrow(4_000)),
         Ill::OnePortBlocked => consortium.links.set_calls(1, ILL, Port::Http, Passage::Held),
         Ill::Far => {
             let far = Passage::Far(Duration::from_millis(150));
