@@ -206,6 +206,19 @@ impl Browser {
         self.client.execute(script, vec![]).await.unwrap()
     }
 
+    /// Runs a script until its answer is what is waited for.
+    pub(crate) async fn evaluate_until(&self, script: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.evaluate(script).await;
+            if is_it(&seen) {
+                return seen;
+            }
+            assert!(Instant::now() < deadline, "it stays at {seen}");
+            actix_rt::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// What a file of this address holds, with the page's session.
     pub(crate) async fn fetch(&self, path: &str) -> String {
         let script = "const done = arguments[1]; fetch(arguments[0]).then((answer) => answer.text()).then(done, (error) => done('' + error));";
