@@ -1,4 +1,4 @@
-//! Style as a test: what `style.md` asks of the code and neither the compiler nor clippy sees.
+//! Style as a test: what this project asks of its code and neither the compiler nor clippy sees.
 //!
 //! Every rule reads lines, not syntax trees: comments and texts are blanked first, and a violation names its line and
 //! what to do. The idea is TigerBeetle's `tidy.zig`. Each rule is tried on a small text below, so that none can pass
