@@ -12,6 +12,8 @@ pub const WINDOW_MS: Millis = 30_000;
 pub const PART_MAX: usize = 5;
 
 const WINDOW: usize = (WINDOW_MS / TICK_MS) as usize;
+/// What one that was let in on probation may keep the others waiting within the window, in milliseconds.
+pub const ON_PROBATION_MS: Millis = 1_000;
 
 /// The debt of one peer.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +52,12 @@ impl Debt {
     #[must_use]
     pub fn is_due(&self, standing_after: Millis) -> bool {
         self.slow * PART_MAX > WINDOW || (self.run > 0 && self.waited() >= standing_after)
+    }
+
+    /// The same for one on probation: it has to show that it keeps up, and is trusted with less of the others' time.
+    #[must_use]
+    pub fn is_due_on_probation(&self) -> bool {
+        self.slow as Millis * TICK_MS > ON_PROBATION_MS
     }
 
     /// For how long the others have waited without a break, in milliseconds.
@@ -98,6 +106,17 @@ mod tests {
     fn a_fifth_of_half_a_minute_is_borne_and_not_more() {
         assert_eq!(due_after(8, 45, 5_000), None);
         assert!(due_after(11, 45, 5_000).is_some());
+    }
+
+    #[test]
+    fn on_probation_a_second_is_too_much() {
+        let mut debt = Debt::default();
+        for _ in 0..6 {
+            debt.count(true, 500);
+            assert!(!debt.is_due_on_probation());
+        }
+        debt.count(true, 500);
+        assert!(debt.is_due_on_probation());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //!
 //! A bank fails by silence, at once when its connection is refused or closed, and when it alone keeps the others waiting
 //! too often. One that was lost must answer without a break for a while before it counts again, longer each time, so
-//! that a flapping bank does not drag the others along; one that was too slow must keep up for as long.
+//! that a flapping bank does not drag the others along. One that was too slow must give no sign of it for as long; and
+//! as it may be slow only under load, of which it has none while it is outside, it comes back on probation: should it
+//! keep the others waiting again, it is out after a second, and for twice as long, up to hours.
 //!
 //! A bank whose answers come while this bank's requests do not reach it (one port, one direction) cannot work with this
 //! one: it counts as failed too, until a probe reaches it.
@@ -20,7 +22,7 @@ use super::view::ViewMessage;
 
 /// Longest time between two looks at the clock that counts; what is longer, this bank slept through.
 pub const AWAKE_GAP_MAX_MS: Millis = 500;
-/// How long a bank must be up before its earlier losses are forgotten, in milliseconds.
+/// How long a bank must be up at least before its earlier losses are forgotten, in milliseconds.
 pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
 /// How often it is tried whether requests reach a peer again, in milliseconds.
 pub const PROBE_EVERY_MS: Millis = 500;
@@ -28,6 +30,8 @@ pub const PROBE_EVERY_MS: Millis = 500;
 pub const SLOW_WATCH_MIN_MS: Millis = 1_000;
 /// Most doublings of the time that a return is watched.
 pub const FLAPS_MAX: u32 = 4;
+/// The same of one that was too slow: each return costs the others a second, so in the end it is tried every few hours.
+pub const SLOW_FLAPS_MAX: u32 = 11;
 
 /// When a silence is a failure and how long a return is watched, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +135,8 @@ struct Observation {
     lost: Option<Cause>,
     /// How often it was lost lately.
     flaps: u32,
+    /// Whether it was too slow one of these times: then it is on probation while it is up.
+    on_probation: bool,
     report: Option<PeerReport>,
     /// Since when, and how often in succession, no request has reached it.
     unreached: Option<(Millis, u32)>,
@@ -258,8 +264,9 @@ impl Heartbeat {
                 Notice::KeepsUp(bank)
             }));
         }
-        if bank == self.me || !proves || !seen.pace.is_due(failure_after) {
-            seen.told_needed &= proves && seen.pace.is_due(failure_after);
+        let is_due = proves && seen.pace.is_due(failure_after, seen.on_probation);
+        if bank == self.me || !is_due {
+            seen.told_needed &= is_due;
             return;
         }
         let cause = seen.pace.cause();
@@ -331,8 +338,14 @@ impl Heartbeat {
 
     /// How long the return of a peer is watched.
     fn watch(&self, seen: &Observation) -> Millis {
-        let least = if matches!(seen.lost, Some(Cause::Slow { .. })) { SLOW_WATCH_MIN_MS } else { 0 };
-        self.patience.rejoin_after.max(least) << seen.flaps.saturating_sub(1).min(FLAPS_MAX)
+        let (least, flaps_max) = if seen.on_probation { (SLOW_WATCH_MIN_MS, SLOW_FLAPS_MAX) } else { (0, FLAPS_MAX) };
+        self.patience.rejoin_after.max(least) << seen.flaps.saturating_sub(1).min(flaps_max)
+    }
+
+    /// For how long a peer must be up until its losses are forgotten: longer than the watch that it has just passed.
+    fn forgotten_after(&self, seen: &Observation) -> Millis {
+        let watch = if seen.flaps == 0 { 0 } else { self.watch(seen) };
+        FLAPS_FORGOTTEN_AFTER_MS.max(2 * watch)
     }
 
     fn heard(&mut self, peer: BankId, report: PeerReport, answered: Answered) {
@@ -357,11 +370,11 @@ impl Heartbeat {
             self.peers[peer.index()].steady_since = Some(awake);
         }
         if self.state(peer) == PeerState::Up {
+            let forgotten_after = self.forgotten_after(&self.peers[peer.index()]);
             let seen = &mut self.peers[peer.index()];
             seen.lost = None;
-            seen.up_since.get_or_insert(awake);
-            if seen.steady_since.is_some_and(|since| awake - since >= FLAPS_FORGOTTEN_AFTER_MS) {
-                seen.flaps = 0;
+            if awake - *seen.up_since.get_or_insert(awake) >= forgotten_after {
+                (seen.flaps, seen.on_probation) = (0, false);
             }
         }
     }
@@ -386,6 +399,7 @@ impl Heartbeat {
         if seen.last_heard.is_some() {
             seen.flaps += u32::from(was_up);
             seen.lost = Some(seen.lost.filter(|_| !was_up).unwrap_or(cause));
+            seen.on_probation |= cause.is_slow();
             seen.steady_since = None;
             seen.up_since = None;
         }

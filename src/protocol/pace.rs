@@ -114,10 +114,10 @@ impl Pace {
         (began || ended).then_some(began)
     }
 
-    /// Whether it has kept the others waiting too often, or for so long without a break.
+    /// Whether it has kept the others waiting too often, or for so long without a break; on probation, at all.
     #[must_use]
-    pub fn is_due(&self, standing_after: Millis) -> bool {
-        self.debt.is_due(standing_after)
+    pub fn is_due(&self, standing_after: Millis, on_probation: bool) -> bool {
+        self.debt.is_due(standing_after) || (on_probation && self.debt.is_due_on_probation())
     }
 
     /// Why it counts as failed.

@@ -100,8 +100,20 @@ fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minu
     };
     let takes: Vec<_> = (0..4).map(|_| return_takes(&mut watched)).collect();
     assert_eq!(takes, [5, 10, 20, 40]);
-    watched.pass(FLAPS_FORGOTTEN_AFTER_MS + 1_000, true);
+    watched.pass(2 * 40_000 + 1_000, true);
     assert_eq!(return_takes(&mut watched), 5);
+}
+
+#[test]
+fn the_time_of_the_watch_itself_is_no_quiet_time() {
+    let mut watched = Watched::new();
+    watched.hear();
+    for watch in [5_000, 10_000, 20_000, 40_000, 80_000, 80_000] {
+        watched.lose();
+        watched.hear();
+        assert_eq!(watched.pass(watch - 1_000, true), PeerState::Returning);
+        assert_eq!(watched.pass(2_000, true), PeerState::Up);
+    }
 }
 
 #[test]
@@ -204,6 +216,36 @@ fn who_limps_is_not_heard_again_while_it_limps_and_longer_each_time_after_it_doe
         assert_eq!(answer(&mut watched, 0, 3), PeerState::Returning);
     }
     assert_eq!(answer(&mut watched, 0, 3), PeerState::Up);
+}
+
+#[test]
+fn who_is_slow_only_under_load_is_out_after_a_second_and_ever_longer_when_it_was_let_in_again() {
+    let mut watched = Watched::both_up();
+    assert!(is_slow(watched.wait(7_000, |passed| passed)));
+    let here = PeerReport { active: Some(VIEW), ..PeerReport::default() };
+    for doublings in 0..14 {
+        let began = watched.heartbeat.awake;
+        while watched.give(heard(PEER, here)) != PeerState::Up {
+            watched.now += 100;
+            watched.hear_third(Some(VIEW));
+        }
+        let watch = watched.heartbeat.awake - began;
+        assert_eq!(watch, 5_000 << doublings.min(SLOW_FLAPS_MAX));
+        let began = watched.now;
+        assert!(is_slow(watched.wait(7_000, |passed| passed)));
+        assert!(watched.now - began <= 1_200, "after {} ms", watched.now - began);
+    }
+}
+
+#[test]
+fn who_keeps_up_for_longer_than_it_was_watched_is_on_probation_no_more() {
+    let mut watched = Watched::both_up();
+    watched.wait(7_000, |passed| passed);
+    watched.hear();
+    watched.pass(6_000, true);
+    watched.pass(FLAPS_FORGOTTEN_AFTER_MS, true);
+    watched.hear_third(Some(VIEW));
+    assert_eq!(watched.wait(3_000, |passed| passed), PeerState::Up);
 }
 
 #[test]
