@@ -15,7 +15,7 @@ mod report;
 mod set_up;
 mod tally;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ use self::report::{Disk, Report};
 use self::tally::{Tally, Window};
 use super::CommandError;
 use super::base_url::BaseUrl;
+use super::stdout;
 use crate::config::Config;
 use crate::ledger::package::OPERATIONS_MAX;
 
@@ -101,19 +102,14 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<(), CommandError> {
         disk::fsyncs_per_second(&folder).map_err(|why| BenchError::Disk { folder: folder.clone(), why })?;
     let disk = Disk { folder, fsyncs_per_second };
     if !arguments.json {
-        print(&format!("{disk}\n"));
+        stdout::put(&format!("{disk}\n"));
     }
     let report = actix_rt::System::new().block_on(measure(arguments, urls, disk))?;
-    print(&if arguments.json { report.to_json() } else { report.to_string() });
+    stdout::put(&if arguments.json { report.to_json() } else { report.to_string() });
     if report.executed == 0 {
         return Err(BenchError::NothingExecuted(report.first_failure()).into());
     }
     Ok(())
-}
-
-fn print(text: &str) {
-    // Whoever closed the pipe wants no more.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
 fn urls(arguments: &BenchArgs) -> Result<Vec<BaseUrl>, CommandError> {

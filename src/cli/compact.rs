@@ -1,11 +1,10 @@
 //! `netbanking compact`: makes a stopped bank's journal short.
 
-use std::io::{self, Write};
-
 use clap::Args;
 
 use super::CommandError;
 use super::disk::DiskArgs;
+use super::stdout;
 use crate::store::recovery::{compact, whole};
 
 /// What `netbanking compact` is told.
@@ -26,7 +25,6 @@ pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
         true => format!("the ledger of position {position} is the snapshot now; the journal below it is gone"),
         false => "nothing was executed yet: there is no journal to make short".to_owned(),
     };
-    // With standard output closed, the exit code says it.
-    let _ = writeln!(io::stdout(), "bank {}: {said}", owner.bank);
+    stdout::put(&format!("bank {}: {said}\n", owner.bank));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The command line, one file a command: reads the arguments, runs the command, turns its end into an exit code.
 //!
-//! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody has to correct;
-//! `netbanking client` has some more.
+//! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody has to correct; 4 is
+//! an answer that could not be written to standard output. `netbanking client` has some more.
 //! Whatever goes wrong is said in one line on standard error, `netbanking: what and where`.
 
 mod base_url;
@@ -14,8 +14,10 @@ mod disk;
 mod node;
 mod outlet;
 mod rescue;
+mod stdout;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +30,8 @@ use crate::store::StoreError;
 const EXIT_FAILED: u8 = 1;
 /// The command line or the configuration has to be corrected.
 const EXIT_USAGE: u8 = 2;
+/// What was to be done is done, and the answer is lost.
+const EXIT_OUTPUT_LOST: u8 = 4;
 
 /// Instant payments for a country without a central bank: banks that execute every operation in one agreed order.
 ///
@@ -78,13 +82,19 @@ enum CommandError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Rescue(#[from] rescue::UnfitForRescue),
+    #[error(transparent)]
+    Output(#[from] stdout::OutputLost),
 }
 
 impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Usage(_) | CommandError::Config(_) => EXIT_USAGE,
+            CommandError::Store(error) | CommandError::Node(NodeError::Store(error)) if error.is_misplaced() => {
+                EXIT_USAGE
+            }
             CommandError::Client(error) => error.exit_code(),
+            CommandError::Output(_) => EXIT_OUTPUT_LOST,
             CommandError::Node(_)
             | CommandError::Consortium(_)
             | CommandError::Bench(_)
@@ -97,7 +107,7 @@ impl CommandError {
 
 /// Runs the command that the arguments, the program's name first, ask for.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    match obey(arguments) {
+    match obey(arguments).and_then(|()| Ok(stdout::check()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // With standard error closed or unread, the exit code is all that is left to say it.
@@ -114,8 +124,8 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
     let command_line = match CommandLine::try_parse_from(&arguments) {
         Ok(command_line) => command_line,
         Err(answer) if !answer.use_stderr() => {
-            // --help and --version; a closed pipe at the other end is no failure of ours.
-            let _ = answer.print();
+            // --help and --version.
+            stdout::keep(answer.print().and_then(|()| std::io::stdout().flush()));
             return Ok(());
         }
         Err(refusal) if of_customer => return Err(client::refuse(&arguments, &refusal).into()),
@@ -144,6 +154,8 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::protocol::ids::BankId;
+    use crate::store::{Owner, SqliteStore};
 
     fn parse(arguments: &[&str]) -> Result<CommandLine, String> {
         let arguments = ["netbanking"].iter().chain(arguments);
@@ -189,5 +201,20 @@ mod tests {
             assert_eq!((exit_code("0"), exit_code("3")), (2, 2), "no folder, no bank");
         }
         assert_eq!(exit_code(&["check", "--url", "http://127.0.0.1:1"]), 1);
+    }
+
+    #[test]
+    fn a_data_folder_of_another_bank_is_a_mistake_in_the_command_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner { bank: BankId(1), banks: 3 };
+        drop(SqliteStore::open(folder.path(), owner).unwrap());
+        let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
+        let data = folder.path().to_str().unwrap();
+        let error = obey(
+            ["netbanking", "compact", "--bank", "0", "--nodes", nodes, "--data", data].map(OsString::from).into_iter(),
+        )
+        .unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert!(error.to_string().contains("the journal of bank 1"), "{error}");
     }
 }

@@ -1,11 +1,10 @@
 //! `netbanking rescue`: a person's word that the rest of a consortium's disks is lost for good.
 
-use std::io::{self, Write};
-
 use clap::Args;
 
 use super::CommandError;
 use super::disk::DiskArgs;
+use super::stdout;
 use crate::store::recovery::whole;
 
 /// What the person reads before they say yes.
@@ -56,7 +55,6 @@ pub(super) fn run(arguments: &RescueArgs) -> Result<(), CommandError> {
     } else {
         return Err(UnfitForRescue(bank).into());
     };
-    // With standard output closed, the exit code says it.
-    let _ = io::stdout().write_all(said.as_bytes());
+    stdout::put(&said);
     Ok(())
 }

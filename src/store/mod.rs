@@ -251,6 +251,14 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the folder is not the one that was meant, so that nothing helps but another command line or `nodes.json`.
+    #[must_use]
+    pub fn is_misplaced(&self) -> bool {
+        matches!(self, StoreError::Foreign { .. } | StoreError::OtherBank { .. } | StoreError::Fewer { .. })
+    }
+}
+
 /// Whose store it is, written into it at the first start.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner {

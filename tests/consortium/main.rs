@@ -16,6 +16,7 @@ mod growth;
 mod heartbeat_port;
 mod laboratory;
 mod load;
+mod output;
 mod played_bank;
 mod retries;
 mod settings;

@@ -279,8 +279,10 @@ fn read_package(file: &Path) -> Result<String, ClientError> {
     if length as u64 > PACKAGE_BYTES_MAX {
         return Err(unreadable(texts::TOO_LARGE));
     }
-    match serde_json::from_str::<IgnoredAny>(&text) {
-        Ok(_) => Ok(text),
+    // Editors put a byte order mark before it, which JSON does not know.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(ClientError::Usage(texts::not_json(file, error.line(), error.column()))),
     }
 }

@@ -35,7 +35,9 @@ use self::arguments::Options;
 use self::banks::{Banks, Patience};
 use self::screen::{Screen, Tone, plain};
 use self::session::Password;
+use super::EXIT_OUTPUT_LOST;
 use super::base_url::BaseUrl;
+use super::stdout::{self, OutputLost};
 use crate::config::Config;
 
 /// Why an action did not come to its end. The texts are for customers.
@@ -58,6 +60,9 @@ pub(super) enum ClientError {
     },
     #[error("{}", texts::INTERRUPTED)]
     Interrupted,
+    /// What was asked for is done, and nobody has read the answer.
+    #[error("{}", texts::answer_lost(.0.why()))]
+    AnswerLost(OutputLost),
 }
 
 impl ClientError {
@@ -72,6 +77,7 @@ impl ClientError {
             ClientError::Refused(_) => 1,
             ClientError::Usage(_) => 2,
             ClientError::NoAnswer { .. } => 3,
+            ClientError::AnswerLost(_) => EXIT_OUTPUT_LOST,
             ClientError::Interrupted => 130,
         }
     }
@@ -92,6 +98,7 @@ struct Failed<'a> {
 pub(super) fn run(arguments: &ClientArgs) -> Result<(), ClientError> {
     let screen = Screen::of_this_process();
     let ended = actix_rt::System::new().block_on(act(arguments, screen));
+    let ended = ended.and_then(|()| stdout::check().map_err(ClientError::AnswerLost));
     if let Err(error) = &ended
         && arguments.options.json
     {

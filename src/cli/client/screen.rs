@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use inquire::ui::{RenderConfig, Styled};
 
 use super::texts;
+use crate::cli::stdout;
 
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +55,13 @@ impl Screen {
 
     /// An answer.
     pub(super) fn say(self, tone: Tone, text: &str) {
-        write(&mut io::stdout().lock(), self.colours_out, tone, text);
+        stdout::put(&dressed(self.colours_out, tone, text));
     }
 
     /// A remark.
     pub(super) fn remark(self, tone: Tone, text: &str) {
-        write(&mut io::stderr().lock(), self.colours_err, tone, text);
+        // What cannot be remarked is lost; the exit code says how the command ended.
+        let _ = io::stderr().lock().write_all(dressed(self.colours_err, tone, text).as_bytes());
     }
 
     /// How prompts look; they are written to standard error.
@@ -69,11 +71,9 @@ impl Screen {
     }
 }
 
-fn write(to: &mut impl Write, colours: bool, tone: Tone, text: &str) {
-    let text =
-        if colours && tone != Tone::Plain { format!("{}{text}{RESET}\n", tone.code()) } else { format!("{text}\n") };
-    // Whoever closed the pipe wants no more.
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+/// A line, in the tone's colours where there may be some.
+fn dressed(colours: bool, tone: Tone, text: &str) -> String {
+    if colours && tone != Tone::Plain { format!("{}{text}{RESET}\n", tone.code()) } else { format!("{text}\n") }
 }
 
 /// Text from outside, without what a terminal would take for a command.
@@ -87,11 +87,7 @@ mod tests {
 
     #[test]
     fn without_colours_nothing_but_the_text_is_written() {
-        let written = |colours| {
-            let mut to = Vec::new();
-            write(&mut to, colours, Tone::Bad, "não");
-            String::from_utf8(to).unwrap()
-        };
+        let written = |colours| dressed(colours, Tone::Bad, "não");
         assert_eq!((written(false).as_str(), written(true).as_str()), ("não\n", "\x1b[31mnão\x1b[0m\n"));
     }
 

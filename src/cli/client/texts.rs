@@ -98,6 +98,11 @@ pub(super) fn io_error(error: &io::Error) -> String {
     }
 }
 
+/// The bank did what was asked, and its answer is lost.
+pub(super) fn answer_lost(error: &io::Error) -> String {
+    format!("feito, mas a resposta não pôde ser escrita na saída padrão: {}", io_error(error))
+}
+
 pub(super) fn file_unreadable(file: &Path, why: &str) -> String {
     format!("{}: não é possível ler o arquivo: {why}", file.display())
 }

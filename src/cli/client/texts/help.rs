@@ -12,6 +12,7 @@ pub(in super::super) const AFTER: &str = "Códigos de saída:
   1    recusado pelo banco; nada foi feito
   2    a linha de comando, um arquivo ou uma resposta precisa de correção; nada foi pedido
   3    nenhum banco respondeu, ou o resultado é desconhecido (a mensagem diz qual dos dois)
+  4    feito, mas a resposta não pôde ser escrita na saída padrão
   130  interrompido com Ctrl-C
 
 A senha nunca vem na linha de comando: é perguntada, ou lida de --password-file ou de NETBANKING_PASSWORD.

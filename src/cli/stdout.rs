@@ -1,0 +1,41 @@
+//! What a command answers, on standard output. Whoever closed the pipe wants no more; but a full disk has lost the
+//! answer, and a script that reads it later must hear of that from the exit code.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
+
+/// The first failure of this process to write its answer.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// The answer, or a part of it, could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("what was to be said could not be written to standard output: {0}. What was done stands")]
+pub(super) struct OutputLost(&'static io::Error);
+
+impl OutputLost {
+    /// The reason alone.
+    pub(super) fn why(&self) -> &io::Error {
+        self.0
+    }
+}
+
+/// Writes a text, colours included, as it is.
+pub(super) fn put(text: &str) {
+    let mut out = io::stdout().lock();
+    keep(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Remembers that something could not be written.
+pub(super) fn keep(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // Only the first is told.
+        let _ = LOST.set(error);
+    }
+}
+
+/// Whether everything so far has been written.
+pub(super) fn check() -> Result<(), OutputLost> {
+    LOST.get().map_or(Ok(()), |error| Err(OutputLost(error)))
+}
