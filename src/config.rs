@@ -216,6 +216,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values out of bounds.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
+        // Editors put a byte order mark before it, which JSON does not know.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let Written { nodes, heartbeat, customer_auth, check_digits, journal, laboratory } =
             serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
@@ -357,6 +359,12 @@ mod tests {
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
         assert_eq!(config.journal.positions_max, 0);
         assert!(!config.laboratory, "a laboratory only where somebody asks for one");
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_file_is_passed_over() {
+        let text = nodes(r#"{"host": "bank0"}"#);
+        assert_eq!(Config::parse(&format!("\u{feff}{text}")).unwrap().nodes, Config::parse(&text).unwrap().nodes);
     }
 
     #[test]

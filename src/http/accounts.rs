@@ -70,12 +70,18 @@ fn users(fields: &Fields<'_>) -> Result<Vec<UserName>, Refused> {
     if list.len() > USERS_MAX {
         return Err(Refused::bad("O campo users tem nomes demais"));
     }
-    list.into_iter().map(|raw| user_name(&text(raw, "users")?)).collect()
+    let named = |(index, raw)| {
+        let place = format!("users[{index}]");
+        let name = text(raw, &place)?;
+        UserName::parse(&name).map_err(|error| Refused::bad(format!("{place}: {error}")))
+    };
+    list.into_iter().enumerate().map(named).collect()
 }
 
 /// A positive amount in reais with at most two decimals.
 pub(super) fn amount(fields: &Fields<'_>, name: &str) -> Result<Amount, Refused> {
-    Amount::parse_json(fields.raw(name)?.get()).map_err(|error| Refused::bad(format!("Campo {name}: {error}")))
+    let amount = Amount::parse_json(fields.raw(name)?.get());
+    amount.map_err(|error| Refused::bad(format!("{}: {error}", fields.place(name))))
 }
 
 /// `GET /accounts_user/{user_name}`: this bank's accounts of that customer.

@@ -44,7 +44,8 @@ impl<'a> Fields<'a> {
     /// Reads a whole body.
     pub(super) fn of_body(body: &'a [u8]) -> Result<Self, Refused> {
         let text = std::str::from_utf8(body).map_err(|_| Refused::bad("O corpo não é UTF-8"))?;
-        Fields::read(text, String::new())
+        // Some programs put a byte order mark before JSON; RFC 8259, section 8.1, lets a reader pass over it.
+        Fields::read(text.strip_prefix('\u{feff}').unwrap_or(text), String::new())
     }
 
     /// Reads an object that is a field of another.
@@ -64,6 +65,11 @@ impl<'a> Fields<'a> {
     /// All fields with the place of each.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue, String)> {
         self.fields.iter().map(|(name, raw)| (name.as_str(), *raw, within(&self.place, name)))
+    }
+
+    /// The place of a field, for messages.
+    pub(super) fn place(&self, name: &str) -> String {
+        within(&self.place, name)
     }
 
     /// Refuses fields that mean nothing here.

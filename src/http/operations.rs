@@ -74,11 +74,12 @@ fn parse_operation(
         "DEPOSIT" => OperationKind::Deposit { value },
         "WITHDRAW" => OperationKind::Withdraw { value },
         "TRANSFER" if sender != account => {
-            return Err(Refused::bad(format!("{place}: o remetente {sender} não é a conta {account}")));
+            return Err(Refused::bad(format!("{place}.sender: o remetente {sender} não é a conta {account}")));
         }
         "TRANSFER" => {
-            let pix = PixKey::parse(&fields.text("pix")?).map_err(|error| Refused::bad(format!("{place}: {error}")))?;
-            no_such_bank(pix.bank(), banks)?;
+            let bad = |why: String| Refused::bad(format!("{place}.pix: {why}"));
+            let pix = PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
+            no_such_bank(pix.bank(), banks).map_err(|refused| bad(refused.descript))?;
             OperationKind::Transfer { value, pix }
         }
         _ => return Err(Refused::bad(format!("O campo {place}.type deve ser DEPOSIT, WITHDRAW ou TRANSFER"))),

@@ -51,7 +51,7 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
     let sent = |command: &[&str], input: &str| machine.run_with(command, &[], input).expect(0).json();
     let first = sent(&["operate", "package.json", "--json", "--key", "pacote-1"], "");
     assert_eq!(first["answer"]["descript"], "Pacote de operações executado com sucesso");
-    let again = sent(&["operate", "-", "--json", "--key", "pacote-1"], &package);
+    let again = sent(&["operate", "-", "--json", "--key", "pacote-1"], &format!("\u{feff}{package}"));
     assert_eq!(again["answer"], first["answer"], "the same key gets the same answer");
 
     let accounts = json(&["accounts"]);

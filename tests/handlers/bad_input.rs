@@ -214,3 +214,63 @@ async fn a_wrong_password_and_an_unknown_customer_get_the_same_answer() {
     assert_eq!(wrong.status, 400);
     assert_eq!(wrong, unknown);
 }
+
+#[actix_rt::test]
+async fn a_bad_value_is_named_by_its_place() {
+    let (bank, _data) = bank(0, 1, "open").await;
+    let service = service(&bank).await;
+    let third = |operation: &str| {
+        let fine = r#"{"type":"DEPOSIT","value":1,"sender":932836}"#;
+        format!(r#"{{"0":{{"932836":{{"package":[{fine},{fine},{operation}]}}}}}}"#)
+    };
+    for (operation, descript) in [
+        (
+            r#"{"type":"DEPOSIT","value":0.001,"sender":1}"#,
+            "0.932836.package[2].value: Valor tem mais de duas casas decimais",
+        ),
+        (r#"{"type":"DEPOSIT","value":"1","sender":1}"#, "0.932836.package[2].value: Valor não é um número"),
+        (
+            r#"{"type":"DEPOSIT","value":1,"sender":"1"}"#,
+            "O campo 0.932836.package[2].sender deve ser um número de conta",
+        ),
+        (
+            r#"{"type":"TRANSFER","value":1,"sender":5,"pix":"0:ana"}"#,
+            "0.932836.package[2].sender: o remetente 5 não é a conta 932836",
+        ),
+        (
+            r#"{"type":"TRANSFER","value":1,"sender":932836,"pix":"9:ana"}"#,
+            "0.932836.package[2].pix: Banco 9 não existe",
+        ),
+        (r#"{"type":"STEAL","value":1,"sender":1}"#, "O campo 0.932836.package[2].type deve ser"),
+        (r#"{"type":"DEPOSIT","value":1,"sender":1,"memo":1}"#, "Campo desconhecido: 0.932836.package[2].memo"),
+    ] {
+        let answer = call(&service, post("/operations", third(operation))).await;
+        assert_eq!(answer.status, 400, "{operation}: {answer:?}");
+        assert!(answer.descript().starts_with(descript), "{operation}: {answer:?}");
+    }
+    let opening = |users: &str, value: &str| {
+        format!(
+            r#"{{"user_name":"ana","password":"12345678","type_account":"CONJUNTA","pix_type":"CPF","users":{users},"value_init":{value}}}"#
+        )
+    };
+    for (body, start) in [
+        (opening(r#"["bia", "c"]"#, "50"), "users[1]: Nome de usuário"),
+        (opening(r#"["bia", 7]"#, "50"), "O campo users[1] deve ser um texto"),
+        (opening("[]", "1e2"), "value_init: Valor não pode ter expoente"),
+    ] {
+        let answer = call(&service, post("/create_account", body)).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.descript().starts_with(start), "{answer:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_byte_order_mark_before_a_body_is_passed_over() {
+    let (bank, _data) = bank(0, 1, "open").await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    let answer = call(&service, post("/register-customer", format!("\u{feff}{REGISTRATION}"))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let twice = call(&service, post("/register-customer", format!("\u{feff}\u{feff}{REGISTRATION}"))).await;
+    assert_eq!(twice.status, 400, "{twice:?}");
+}
