@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod customers;
 mod freshness;
+mod methods;
 mod operations;
 mod order;
 mod peers;
@@ -18,6 +19,7 @@ pub(crate) use auth::peer;
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};
 pub(crate) use freshness::{Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures};
+pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, place};
 pub(crate) use refusal::Refused;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -11,6 +11,8 @@ use crate::protocol::ids::Position;
 
 /// After how many seconds a bank that cannot take writes now should be asked again.
 const RETRY_AFTER_S: u32 = 1;
+/// How somebody proves who they are: a customer's token, or the banks' secret.
+const CHALLENGE: &str = "Bearer realm=\"NetBanking\"";
 
 /// A request that is not done, with the reason in the customer's language.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Refused {
     pub(crate) status: StatusCode,
     /// The reason.
     pub(crate) descript: String,
+    /// The methods that the route knows, where that is the reason.
+    allow: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -27,7 +31,7 @@ struct Body<'a> {
 
 impl Refused {
     fn new(status: StatusCode, descript: impl Into<String>) -> Self {
-        Refused { status, descript: descript.into() }
+        Refused { status, descript: descript.into(), allow: None }
     }
 
     /// The request itself is wrong; nothing was ordered.
@@ -45,14 +49,32 @@ impl Refused {
         Refused::new(StatusCode::FORBIDDEN, descript)
     }
 
-    /// No such route or bank.
+    /// No such address. What a request *names* and does not exist (an account, a bank, a key) is [`Refused::bad`].
     pub(crate) fn not_found(descript: impl Into<String>) -> Self {
         Refused::new(StatusCode::NOT_FOUND, descript)
     }
 
-    /// The route does not know this method.
-    pub(super) fn wrong_method() -> Self {
-        Refused::new(StatusCode::METHOD_NOT_ALLOWED, "Método não permitido nesta rota")
+    /// No such route.
+    pub(crate) fn no_such_route() -> Self {
+        Refused::not_found("Rota não encontrada")
+    }
+
+    /// The route does not know this method; it knows those, separated by commas.
+    pub(super) fn wrong_method(allow: String) -> Self {
+        let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, "Método não permitido nesta rota");
+        Refused { allow: Some(allow), ..refused }
+    }
+
+    /// What the status asks for beside its text.
+    pub(crate) fn header(&self) -> Option<(HeaderName, String)> {
+        match self.status {
+            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, CHALLENGE.to_owned())),
+            StatusCode::METHOD_NOT_ALLOWED => self.allow.clone().map(|allow| (ALLOW, allow)),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                Some((RETRY_AFTER, RETRY_AFTER_S.to_string()))
+            }
+            _ => None,
+        }
     }
 
     /// A body above the limit.
@@ -136,6 +158,21 @@ impl Refused {
         )
     }
 
+    /// Another bank, which was asked in the customer's name, cannot be reached; nothing was done.
+    pub(crate) fn bank_away(descript: impl Into<String>) -> Self {
+        Refused::new(StatusCode::SERVICE_UNAVAILABLE, descript)
+    }
+
+    /// The same, but it may have heard the request.
+    pub(crate) fn bank_lost(descript: impl Into<String>) -> Self {
+        Refused::new(StatusCode::GATEWAY_TIMEOUT, descript)
+    }
+
+    /// What another bank, which was asked in the customer's name, has refused.
+    pub(crate) fn by_another_bank(status: StatusCode, descript: impl Into<String>) -> Self {
+        Refused::new(status, descript)
+    }
+
     /// A part of the node has ended.
     pub(crate) fn internal() -> Self {
         Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "Erro interno do banco")
@@ -161,8 +198,8 @@ impl ResponseError for Refused {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        if let Some(header) = self.header() {
+            response.insert_header(header);
         }
         response.json(Body { descript: &self.descript })
     }

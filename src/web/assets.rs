@@ -4,10 +4,13 @@
 use std::sync::LazyLock;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{Path, Query};
+use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use super::refused::no_such_page;
+use crate::http::Bank;
 
 /// Bytes of the digest that stand in the address.
 const VERSION_BYTES: usize = 6;
@@ -57,8 +60,8 @@ pub(super) struct Version {
 }
 
 /// `GET /assets/{name}`
-pub(super) async fn serve(request: HttpRequest, name: Path<String>, version: Query<Version>) -> HttpResponse {
-    let Some(asset) = find(&name) else { return HttpResponse::NotFound().finish() };
+pub(super) async fn serve(bank: Data<Bank>, request: HttpRequest, version: Query<Version>) -> HttpResponse {
+    let Some(asset) = find(request.match_info().query("name")) else { return no_such_page(bank, request).await };
     let etag = format!("\"{}\"", asset.version);
     // A page of the bank's version before an update must not pin what it gets now.
     let keep =

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
+mod addresses;
 mod bad_input;
+mod browser;
 mod harness;
 mod pages;
 mod peer_messages;

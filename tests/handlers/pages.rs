@@ -1,161 +1,9 @@
 //! The internet bank's pages, as a browser without scripts sees them.
 
-use std::collections::BTreeMap;
-
-use actix_http::Request;
-use actix_web::body::MessageBody;
-use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::{self, TestRequest};
-use actix_web::{Error, http::Method};
-use netbanking::http::Bank;
 
-use crate::harness::{bank, ready, service};
-
-/// What a page came back as.
-#[derive(Debug)]
-struct Page {
-    status: u16,
-    location: Option<String>,
-    headers: BTreeMap<String, String>,
-    html: String,
-}
-
-impl Page {
-    fn has(&self, text: &str) -> &Self {
-        assert!(self.html.contains(text), "{text:?} is not on the page {}:\n{}", self.status, self.html);
-        self
-    }
-
-    fn lacks(&self, text: &str) -> &Self {
-        assert!(!self.html.contains(text), "{text:?} is on the page:\n{}", self.html);
-        self
-    }
-
-    fn is(&self, status: u16) -> &Self {
-        assert_eq!(self.status, status, "{:?}\n{}", self.location, self.html);
-        self
-    }
-
-    fn leads_to(&self, path: &str) -> &Self {
-        assert_eq!((self.status, self.location.as_deref()), (303, Some(path)), "{}", self.html);
-        self
-    }
-
-    /// The values of the fields of this name, unescaped.
-    fn values(&self, name: &str) -> Vec<String> {
-        let mark = format!("name=\"{name}\" value=\"");
-        let values = self.html.split(&mark).skip(1).map(|rest| rest.split('"').next().unwrap());
-        values.map(unescape).collect()
-    }
-
-    fn value(&self, name: &str) -> String {
-        self.values(name).first().unwrap_or_else(|| panic!("no field {name}:\n{}", self.html)).clone()
-    }
-}
-
-fn unescape(text: &str) -> String {
-    text.replace("&#38;", "&").replace("&amp;", "&").replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"")
-}
-
-fn encoded(fields: &[(&str, &str)]) -> String {
-    let encode = |text: &str| {
-        let byte = |byte: u8| match byte {
-            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        };
-        text.bytes().map(byte).collect::<String>()
-    };
-    fields.iter().map(|(name, text)| format!("{name}={}", encode(text))).collect::<Vec<_>>().join("&")
-}
-
-/// A browser: it keeps cookies and says where its forms come from.
-struct Browser<'a, S> {
-    service: &'a S,
-    cookie: Option<String>,
-    site: &'static str,
-}
-
-impl<'a, S, B> Browser<'a, S>
-where
-    S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
-    B: MessageBody,
-{
-    fn new(service: &'a S) -> Self {
-        Browser { service, cookie: None, site: "same-origin" }
-    }
-
-    async fn get(&mut self, path: &str) -> Page {
-        self.send(TestRequest::get().uri(path)).await
-    }
-
-    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let request = TestRequest::default().method(Method::POST).uri(path).set_payload(encoded(fields));
-        self.send(request.insert_header(("content-type", "application/x-www-form-urlencoded"))).await
-    }
-
-    async fn send(&mut self, request: TestRequest) -> Page {
-        let request = request.insert_header(("sec-fetch-site", self.site));
-        let request = match &self.cookie {
-            Some(cookie) => request.insert_header(("cookie", cookie.as_str())),
-            None => request,
-        };
-        let response = test::call_service(self.service, request.to_request()).await;
-        let header = |value: &actix_web::http::header::HeaderValue| value.to_str().unwrap().to_owned();
-        let headers: BTreeMap<_, _> =
-            response.headers().iter().map(|(name, value)| (name.to_string(), header(value))).collect();
-        if let Some(set) = headers.get("set-cookie") {
-            let pair = set.split(';').next().unwrap();
-            self.cookie = (!pair.ends_with('=')).then(|| pair.to_owned());
-        }
-        let status = response.status().as_u16();
-        let html = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();
-        Page { status, location: headers.get("location").cloned(), headers, html }
-    }
-
-    async fn register(&mut self, name: &str, user: &str, cpf: &str) -> Page {
-        let key = self.get("/cadastro").await.value("chave");
-        self.post("/cadastro", &registration(&key, name, user, cpf)).await
-    }
-
-    async fn open(&mut self, value: &str, pix: &str) -> String {
-        let key = self.get("/contas/nova").await.value("chave");
-        let fields = opening(&key, "0", value, pix);
-        let opened = self.post("/contas/nova", &fields).await;
-        let location = opened.location.unwrap_or_else(|| panic!("{}", opened.html));
-        location.strip_prefix("/?aberta=").unwrap().to_owned()
-    }
-}
-
-fn registration<'a>(key: &'a str, name: &'a str, user: &'a str, cpf: &'a str) -> [(&'static str, &'a str); 7] {
-    [
-        ("chave", key),
-        ("tipo", "PF"),
-        ("nome", name),
-        ("documento", cpf),
-        ("usuario", user),
-        ("senha", "12345678"),
-        ("senha2", "12345678"),
-    ]
-}
-
-fn opening<'a>(key: &'a str, bank: &'a str, value: &'a str, pix: &'a str) -> [(&'static str, &'a str); 7] {
-    [
-        ("chave", key),
-        ("banco", bank),
-        ("tipo", "PF"),
-        ("titulares", ""),
-        ("pix", pix),
-        ("valor", value),
-        ("senha", "12345678"),
-    ]
-}
-
-/// One bank that takes writes.
-async fn one_bank() -> (Bank, tempfile::TempDir) {
-    let (bank, data) = bank(0, 1, "sessions").await;
-    ready(&service(&bank).await).await;
-    (bank, data)
-}
+use crate::browser::{Browser, Page, one_bank, opening, registration};
+use crate::harness::{bank, service};
 
 #[actix_web::test]
 async fn a_customer_registers_opens_accounts_and_sees_their_total() {
@@ -180,14 +28,7 @@ async fn every_page_of_a_customer_asks_a_stranger_to_log_in_and_then_leads_back(
     let mut browser = Browser::new(&service);
     browser.register("Ana Souza", "ana", "111.111.111-11").await;
     browser.post("/sair", &[]).await.leads_to("/entrar");
-    for path in [
-        "/contas/nova",
-        "/contas/0-7",
-        "/contas/0-7/extrato.csv",
-        "/pacote",
-        "/cobranca?valor=1",
-        "/pacote/destinatario?pix=0:x",
-    ] {
+    for path in ["/contas/nova", "/contas/0-7", "/contas/0-7/extrato.csv", "/pacote", "/cobranca?valor=1", "/pagar"] {
         let answer = browser.get(path).await;
         answer.is(303);
         let login = browser.get(answer.location.as_deref().unwrap()).await;
@@ -286,8 +127,8 @@ async fn bad_fields_are_named_and_what_was_typed_stays() {
     for path in ["/contas/x", "/contas/0-999999", "/contas/9-1"] {
         browser.get(path).await.is(404);
     }
-    browser.get("/pacote/destinatario?pix=x").await.is(200).has("banco:valor");
-    browser.get("/pacote/destinatario?pix=").await.is(200).lacks("bad");
+    browser.part("/pacote/destinatario?pix=x").await.is(200).has("banco:valor");
+    browser.part("/pacote/destinatario?pix=").await.is(200).lacks("bad");
     browser.post("/pacote", &[("op", "X.1")]).await.is(400).has("incompleto");
 }
 
@@ -434,7 +275,7 @@ async fn customers_text_is_always_shown_as_text() {
     let name = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
     eve.register(name, "eve", "333.333.333-33").await.leads_to("/");
     let place = eve.open("100", "USER_NAME").await;
-    let mut pages = vec![eve.get("/").await, eve.get("/pacote/destinatario?pix=0:eve").await];
+    let mut pages = vec![eve.get("/").await, eve.part("/pacote/destinatario?pix=0:eve").await];
     pages.push(eve.get(&format!("/cobranca?conta={place}&descricao=%3Cscript%3E&valor=%22%3E%3Cscript%3E")).await);
     pages.push(eve.get(&format!("/contas/{place}?de=%22%3E%3Cscript%3E")).await);
     let draft = [
@@ -518,6 +359,7 @@ async fn a_charge_is_made_and_read_into_a_package() {
     let mut ana = Browser::new(&service);
     ana.register("Ana Souza", "ana", "111.111.111-11").await;
     ana.open("100", "CPF").await;
+    ana.get("/pagar").await.is(200).has("name=\"codigo\"").has("name=\"acao\" value=\"ler\"");
     let page = ana.post("/pacote", &[("acao", "ler"), ("codigo", &code)]).await;
     page.is(200).has("Quem recebe: <strong>Bia Conceição</strong>").has("value=\"12,34\"").has("value=\"0:bia\"");
     assert_eq!(page.value("conferido"), "0:bia");

@@ -54,3 +54,53 @@ async fn a_position_that_is_none_is_refused_by_name() {
     let request = TestRequest::get().uri("/pix/0:pedro").insert_header(("netbanking-min-position", "soon"));
     assert!(call(&service, request).await.descript().contains("min_position"));
 }
+
+#[actix_rt::test]
+async fn a_pix_key_is_found_with_its_slash_as_it_is_and_escaped() {
+    let (bank, _data) = bank(0, 1, "open").await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    let company = serde_json::json!({
+        "name": "Padaria Sol", "num_cadastro": "12.ABC.345/01DE-35", "user_name": "padaria", "password": "12345678",
+        "type_person": "PJ",
+    });
+    assert_eq!(call(&service, post("/register-customer", company.to_string())).await.status, 200);
+    let opening = serde_json::json!({
+        "user_name": "padaria", "password": "12345678", "type_account": "PJ", "pix_type": "CNPJ", "users": [],
+        "value_init": 50,
+    });
+    assert_eq!(call(&service, post("/create_account", opening.to_string())).await.status, 200);
+    for key in ["0:12.ABC.345/01DE-35", "0:12.ABC.345%2F01DE-35"] {
+        let found = call(&service, TestRequest::get().uri(&format!("/pix/{key}"))).await;
+        assert_eq!((found.status, &found.body["data"]["name"]), (200, &"Padaria Sol".into()), "{key}");
+    }
+    for key in ["0:12.ABC.345/01DE-35/", "0:12.ABC.345"] {
+        assert_eq!(call(&service, TestRequest::get().uri(&format!("/pix/{key}"))).await.status, 400, "{key}");
+    }
+    assert_eq!(call(&service, TestRequest::get().uri("/pix/")).await.status, 404, "no key, no route");
+}
+
+#[actix_rt::test]
+async fn what_a_request_names_and_is_not_there_is_400_and_only_an_address_is_404() {
+    let (bank, _data) = bank(0, 1, "open").await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    assert_eq!(call(&service, post("/register-customer", registration("pedro", 0))).await.status, 200);
+    let elsewhere = r#"{"9": {"123456": {"package": [{"type": "DEPOSIT", "value": 1, "sender": 123456}]}}}"#;
+    let nowhere = elsewhere.replace("\"9\"", "\"0\"");
+    for (request, descript) in [
+        (post("/operations", elsewhere), "Banco 9 não existe"),
+        (post("/operations", nowhere), "Falha na operação: "),
+        (TestRequest::get().uri("/get_account/123456"), "Conta 123456 não existe no banco 0"),
+        (TestRequest::get().uri("/accounts_user/ninguem"), "Cliente não encontrado"),
+        (TestRequest::get().uri("/pix/0:ninguem"), "Chave Pix não encontrada"),
+        (TestRequest::get().uri("/pix/9:ninguem"), "Chave Pix não encontrada"),
+    ] {
+        let answer = call(&service, request).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.descript().starts_with(descript), "{answer:?}");
+    }
+    for path in ["/get_account", "/accounts_user", "/pix", "/banks/9"] {
+        assert_eq!(call(&service, TestRequest::get().uri(path)).await.status, 404, "{path}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Statements to take away: CSV for spreadsheets, OFX 2.1.1 for finance programs.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{Data, Path};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::form::Form;
@@ -18,13 +18,13 @@ use crate::ledger::{Account, Book, Entry, EntryKind};
 const ENTRIES_MAX: usize = 20_000;
 
 /// `GET /contas/{account}/extrato.csv`
-pub(super) async fn csv(bank: Data<Bank>, request: HttpRequest, account: Path<String>) -> HttpResponse {
-    shown(&bank, &request, file(&bank, &request, &account, "text/csv; charset=utf-8", "csv", write_csv).await).await
+pub(super) async fn csv(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    shown(&bank, &request, file(&bank, &request, "text/csv; charset=utf-8", "csv", write_csv).await).await
 }
 
 /// `GET /contas/{account}/extrato.ofx`
-pub(super) async fn ofx(bank: Data<Bank>, request: HttpRequest, account: Path<String>) -> HttpResponse {
-    shown(&bank, &request, file(&bank, &request, &account, "application/x-ofx", "ofx", write_ofx).await).await
+pub(super) async fn ofx(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    shown(&bank, &request, file(&bank, &request, "application/x-ofx", "ofx", write_ofx).await).await
 }
 
 /// What a file is made of.
@@ -40,13 +40,12 @@ struct Extract<'a> {
 async fn file(
     bank: &Bank,
     request: &HttpRequest,
-    account: &str,
     content_type: &'static str,
     extension: &str,
     write: fn(&Extract<'_>) -> String,
 ) -> Answer {
     let user = customer(bank, request).await?;
-    let (of, number) = place(account)?;
+    let (of, number) = place(request)?;
     let filter = Filter::read(&Form::of_query(request)?)?;
     let bank_name = bank_name(bank, of);
     let asked = Ask(move |book: &Book| {

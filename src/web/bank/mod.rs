@@ -15,62 +15,48 @@ mod money;
 mod opening;
 mod overview;
 mod package;
+mod payment;
 mod recipient;
 mod statement;
 mod texts;
 mod trial;
 
+use actix_web::dev::HttpServiceFactory;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Payload, ServiceConfig, get, post, resource};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, guard};
-use askama::Template;
+use actix_web::web::{Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 
 use self::form::Form;
-use super::frame::Frame;
-use super::{page, session};
-use crate::http::{Bank, Refused, mark_figures};
+use super::refused::{refused_page, resource};
+use super::session;
+use crate::http::{Bank, Methods, Refused, at, mark_figures};
 use crate::ledger::UserName;
 
 /// The pages' routes.
 pub(super) fn configure(app: &mut ServiceConfig) {
-    figures(app, "/", overview::show);
-    app.route("/entrar", get().to(entry::login_form))
-        .route("/entrar", post().to(entry::login))
-        .route("/sair", post().to(entry::logout))
-        .route("/cadastro", get().to(entry::register_form))
-        .route("/cadastro", post().to(entry::register))
-        .route("/contas/nova", get().to(opening::form))
-        .route("/contas/nova", post().to(opening::open))
-        .route("/pacote", get().to(package::empty))
-        .route("/pacote", post().to(package::act))
-        .route("/pacote/destinatario", get().to(recipient::find));
-    figures(app, "/contas/{account}", statement::show);
-    figures(app, "/contas/{account}/extrato.csv", export::csv);
-    figures(app, "/contas/{account}/extrato.ofx", export::ofx);
-    figures(app, "/cobranca", charge::show);
+    app.service(figures(at("/").get(overview::show)))
+        .service(resource(at("/entrar").get(entry::login_form).post(entry::login)))
+        .service(resource(at("/sair").post(entry::logout)))
+        .service(resource(at("/cadastro").get(entry::register_form).post(entry::register)))
+        .service(resource(at("/contas/nova").get(opening::form).post(opening::open)))
+        .service(resource(at("/pacote").get(package::empty).post(package::act)))
+        .service(resource(at("/pacote/destinatario").get(recipient::find)))
+        .service(resource(at("/pagar").get(payment::show)))
+        .service(figures(at("/contas/{account}").get(statement::show)))
+        .service(figures(at("/contas/{account}/extrato.csv").get(export::csv)))
+        .service(figures(at("/contas/{account}/extrato.ofx").get(export::ofx)))
+        .service(figures(at("/cobranca").get(charge::show)));
 }
 
 /// A page that shows what the ledger holds, and says so when that may be old.
-fn figures<F, A>(app: &mut ServiceConfig, path: &str, show: F)
-where
-    F: Handler<A>,
-    A: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    app.service(resource(path).guard(guard::Get()).wrap(from_fn(mark_figures)).route(get().to(show)));
+fn figures(methods: Methods) -> impl HttpServiceFactory {
+    resource(methods).wrap(from_fn(mark_figures))
 }
 
 /// What a page handler comes to.
 type Answer = Result<HttpResponse, Refused>;
-
-#[derive(Template)]
-#[template(path = "bank/refused.html")]
-struct RefusedPage {
-    frame: Frame,
-    message: String,
-}
 
 /// Shows a refusal as a page; who is not logged in is asked to.
 async fn shown(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpResponse {
@@ -78,13 +64,10 @@ async fn shown(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpRespon
         Ok(response) => response,
         Err(refused) if refused.status == StatusCode::UNAUTHORIZED => {
             let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-            let target = if request.method() == actix_web::http::Method::GET { target } else { "/" };
+            let target = if request.method().is_safe() { target } else { "/" };
             see_other(&entry::login_address(target))
         }
-        Err(refused) => {
-            let frame = Frame::of(bank, request).await;
-            page(refused.status, &RefusedPage { frame, message: refused.descript })
-        }
+        Err(refused) => refused_page(bank, request, refused).await,
     }
 }
 

@@ -168,14 +168,11 @@ async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -
     let body = serde_json::to_string(&order).expect("names and numbers can be written as JSON");
     let url = format!("{}/create_account", bank.config.nodes[wanted.bank.index()].url());
     let request = wire::client(1, OTHER_BANK_WAIT).post(url).insert_header((IDEMPOTENCY_HEADER, form.text("chave")));
-    let lost = || NotOpened {
-        refused: Refused { status: StatusCode::GATEWAY_TIMEOUT, descript: texts::bank_lost(&name) },
-        unknown: true,
-    };
+    let lost = || NotOpened { refused: Refused::bank_lost(texts::bank_lost(&name)), unknown: true };
     let mut response = match request.content_type("application/json").send_body(body).await {
         Ok(response) => response,
         Err(SendRequestError::Connect(_)) => {
-            let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, descript: texts::bank_away(&name) };
+            let refused = Refused::bank_away(texts::bank_away(&name));
             return Err(NotOpened { refused, unknown: false });
         }
         Err(_) => return Err(lost()),
@@ -184,7 +181,7 @@ async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -
     let answer: OtherAnswer = serde_json::from_slice(&answer).map_err(|_| lost())?;
     match answer.num_account {
         Some(number) => Ok(number),
-        None => Err(Refused { status: response.status(), descript: format!("{name}: {}", answer.descript) }.into()),
+        None => Err(Refused::by_another_bank(response.status(), format!("{name}: {}", answer.descript)).into()),
     }
 }
 

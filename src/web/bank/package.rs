@@ -20,6 +20,7 @@ use crate::http::{Bank, Refused, place};
 use crate::ledger::{Action, Book, Operation, OperationKind, Outcome, Package, UserName};
 use crate::protocol::ids::Position;
 use crate::web::frame::Frame;
+use crate::web::refused::with_header;
 use crate::web::{page, session};
 
 mod rows;
@@ -204,7 +205,8 @@ async fn log_in_first(bank: &Bank, form: &Form) -> Answer {
         target: "/pacote".into(),
         basket: Some(form.written(&["chave", "acao", "op", "tipo", "conta", "valor", "pix"])),
     };
-    Ok(page(StatusCode::UNAUTHORIZED, &login))
+    let refused = Refused::no_session();
+    Ok(with_header(page(refused.status, &login), &refused))
 }
 
 /// The package page as it was when the session ended. If the package was already on its way, its key is kept, so that

@@ -7,12 +7,15 @@ use askama::Template;
 
 use super::form::Form;
 use super::overview::bank_name;
-use super::{Answer, customer, shown, texts};
+use super::{Answer, customer, see_other, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
 use crate::ledger::{Book, PixKey};
 use crate::protocol::ids::BankId;
 use crate::web::page;
+
+/// What htmx says of itself.
+const FROM_SCRIPT: &str = "hx-request";
 
 /// A payee, as far as a payer may know them.
 #[derive(Clone, Debug)]
@@ -52,8 +55,12 @@ struct RecipientPart {
     problem: Option<String>,
 }
 
-/// `GET /pacote/destinatario`: while a key is being typed.
+/// `GET /pacote/destinatario`: while a key is being typed. It is no page of its own: whoever comes by its address is led
+/// to the page that it is a part of.
 pub(super) async fn find(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    if !request.headers().contains_key(FROM_SCRIPT) {
+        return see_other("/pacote");
+    }
     shown(&bank, &request, part(&bank, &request).await).await
 }
 

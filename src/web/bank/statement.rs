@@ -1,7 +1,7 @@
 //! The statement of an account: filtered by date and kind, page by page, with a line of its balance.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -72,8 +72,8 @@ pub(super) fn own<'a>(
 }
 
 /// The account that an address names.
-pub(super) fn place(text: &str) -> Result<(BankId, AccountNumber), Refused> {
-    basket::read_account(text).ok_or_else(|| Refused::not_found(texts::NO_SUCH_PAGE))
+pub(super) fn place(request: &HttpRequest) -> Result<(BankId, AccountNumber), Refused> {
+    basket::read_account(request.match_info().query("account")).ok_or_else(|| Refused::not_found(texts::NO_SUCH_PAGE))
 }
 
 struct Line {
@@ -155,13 +155,13 @@ fn read(account: &Account, filter: Filter, before: Option<usize>) -> Read {
 }
 
 /// `GET /contas/{account}`
-pub(super) async fn show(bank: Data<Bank>, request: HttpRequest, account: Path<String>) -> HttpResponse {
-    shown(&bank, &request, statement(&bank, &request, &account).await).await
+pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    shown(&bank, &request, statement(&bank, &request).await).await
 }
 
-async fn statement(bank: &Bank, request: &HttpRequest, account: &str) -> Answer {
+async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
-    let (of, number) = place(account)?;
+    let (of, number) = place(request)?;
     let form = Form::of_query(request)?;
     let filter = Filter::read(&form)?;
     let before = form.text("antes").parse().ok();

@@ -8,9 +8,9 @@ mod texts;
 
 use std::convert::Infallible;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, HeaderName};
-use actix_web::web::{Data, Query, ServiceConfig, get, post};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use futures_util::stream;
@@ -19,9 +19,10 @@ use serde::Deserialize;
 use self::texts::TEXTS;
 use super::frame::Frame;
 use super::page;
+use super::refused::resource;
 use crate::actors::laboratory::{DELAY_MAX_MS, Weather};
 use crate::actors::watch::{ShiViz, SnapshotAt, Subscribe};
-use crate::http::Bank;
+use crate::http::{Bank, at};
 use crate::protocol::ids::BankId;
 use crate::watch::{EventNow, Micros, Snapshot};
 
@@ -30,13 +31,13 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// The page's routes.
 pub(super) fn configure(app: &mut ServiceConfig) {
-    app.route("/consorcio", get().to(show))
-        .route("/consorcio/eventos", get().to(stream_events))
-        .route("/consorcio/estado", get().to(state))
-        .route("/consorcio/shiviz.log", get().to(shiviz))
-        .route("/consorcio/laboratorio/atraso", post().to(laboratory::slow_down))
-        .route("/consorcio/laboratorio/ligacao", post().to(laboratory::set_link))
-        .route("/consorcio/laboratorio/evento", post().to(laboratory::send_trial));
+    app.service(resource(at("/consorcio").get(show)))
+        .service(resource(at("/consorcio/eventos").get(stream_events)))
+        .service(resource(at("/consorcio/estado").get(state)))
+        .service(resource(at("/consorcio/shiviz.log").get(shiviz)))
+        .service(resource(at("/consorcio/laboratorio/atraso").post(laboratory::slow_down)))
+        .service(resource(at("/consorcio/laboratorio/ligacao").post(laboratory::set_link)))
+        .service(resource(at("/consorcio/laboratorio/evento").post(laboratory::send_trial)));
 }
 
 #[derive(Template)]
@@ -93,7 +94,16 @@ async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
 }
 
 /// `GET /consorcio/eventos`: a snapshot after every change, a few times a second. A slow reader misses some.
-async fn stream_events(bank: Data<Bank>) -> HttpResponse {
+async fn stream_events(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((ACCEL_BUFFERING, "no"));
+    // A body without end would keep the connection of whoever only asked for the head.
+    if request.method() == Method::HEAD {
+        return response.finish();
+    }
     let Ok(subscribed) = bank.actors.routes.watch.send(Subscribe).await else { return gone() };
     let Some(latest) = subscribed else { return HttpResponse::ServiceUnavailable().finish() };
     let events = stream::unfold((latest, true), async |(mut latest, is_first)| {
@@ -103,11 +113,7 @@ async fn stream_events(bank: Data<Bank>) -> HttpResponse {
         let text = latest.borrow_and_update().clone();
         Some((Ok::<_, Infallible>(text), (latest, false)))
     });
-    HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ACCEL_BUFFERING, "no"))
-        .streaming(events)
+    response.streaming(events)
 }
 
 /// Which moment is asked for.

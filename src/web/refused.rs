@@ -1,0 +1,72 @@
+//! What is answered where there is no page, no such method, or nothing to show: people get a page, programs JSON.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{Accept, Header};
+use actix_web::web::{Data, to};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
+use askama::Template;
+
+use super::frame::Frame;
+use super::page;
+use crate::http::{Bank, Methods, Refused};
+
+const NO_SUCH_PAGE: &str = "Não há página neste endereço";
+
+#[derive(Template)]
+#[template(path = "refused.html")]
+struct RefusedPage {
+    frame: Frame,
+    title: &'static str,
+    message: String,
+}
+
+/// A refusal as a page.
+pub(super) async fn refused_page(bank: &Bank, request: &HttpRequest, refused: Refused) -> HttpResponse {
+    let title = match refused.status {
+        StatusCode::NOT_FOUND => "Página não encontrada",
+        _ => "Não foi possível",
+    };
+    let frame = Frame::of(bank, request).await;
+    let response = page(refused.status, &RefusedPage { frame, title, message: refused.descript.clone() });
+    with_header(response, &refused)
+}
+
+/// A page with what the refusal that it shows has to say beside its text.
+pub(super) fn with_header(mut response: HttpResponse, refused: &Refused) -> HttpResponse {
+    if let Some((name, value)) = refused.header()
+        && let Ok(value) = value.parse()
+    {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// A refusal as a page for people and in JSON for everybody else.
+async fn refused_for(bank: &Bank, request: &HttpRequest, refused: Refused) -> HttpResponse {
+    if wants_page(request) { refused_page(bank, request, refused).await } else { refused.error_response() }
+}
+
+/// Whether whoever asks would rather have a page than JSON. Programs that accept anything have not asked for a page.
+fn wants_page(request: &HttpRequest) -> bool {
+    let Ok(accept) = Accept::parse(request) else { return false };
+    accept.ranked().iter().find_map(|media| match media.essence_str() {
+        "text/html" => Some(true),
+        "application/json" => Some(false),
+        _ => None,
+    }) == Some(true)
+}
+
+/// Answers an address that no route has.
+pub(super) async fn no_such_page(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    let refused = if wants_page(&request) { Refused::not_found(NO_SUCH_PAGE) } else { Refused::no_such_route() };
+    refused_for(&bank, &request, refused).await
+}
+
+/// A resource for people: other methods are refused by a page.
+pub(super) fn resource(methods: Methods) -> Resource {
+    let (resource, refused) = methods.parts();
+    resource.default_service(to(move |bank: Data<Bank>, request: HttpRequest| {
+        let refused = refused.clone();
+        async move { refused_for(&bank, &request, refused).await }
+    }))
+}
