@@ -82,7 +82,8 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
 
     let time = Monotonic::start();
     // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
-    let [core, ledger, disk, links, pulse, watch] = std::array::from_fn(|_| Arbiter::new());
+    let [core, ledger, disk, links, pulse, watch] =
+        ["core", "ledger", "disk", "links", "pulse", "watch"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
     let history = History::new(me, banks, book.position());
@@ -119,6 +120,14 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         laboratory,
         arbiters: [core, ledger, disk, links, pulse, watch].into(),
     })
+}
+
+/// A thread for actors that goes by its name where the system lists threads (`ps -L`, `top -H`, `strace`): all arbiters
+/// are named alike. A system without such a list knows it by a number only.
+fn thread_named(name: &'static str) -> Arbiter {
+    let arbiter = Arbiter::new();
+    arbiter.spawn_fn(move || _ = std::fs::write("/proc/thread-self/comm", name));
+    arbiter
 }
 
 fn on<A, F>(arbiter: &Arbiter, make: F) -> Addr<A>

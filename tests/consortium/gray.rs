@@ -5,10 +5,12 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::customer::Customer;
+use crate::customer::{Answer, Customer, OwnAccount};
+use crate::slow_calls::SlowCalls;
 
 /// A process that sleeps 4.2 of every 4.5 seconds, until this is dropped.
 struct Limp {
@@ -40,34 +42,121 @@ impl Drop for Limp {
     }
 }
 
+/// How soon the others take writes again after a bank has fallen ill, with default times.
+const WRITES_AGAIN_WITHIN: Duration = Duration::from_secs(10);
+/// Longest that one of their writes takes from then on.
+const WRITE_MAX: Duration = Duration::from_secs(2);
+
+/// A deposit: after how long it was sent, how long it took, and its answer.
+type Deposit = (Duration, Duration, Result<Answer, String>);
+
+/// A consortium of three with default times, and a customer with an account at bank 0. Bank 2 is the one that falls ill.
+struct Scene {
+    cluster: Cluster,
+    customer: Customer,
+    account: OwnAccount,
+}
+
+impl Scene {
+    async fn begins() -> Scene {
+        let cluster = Cluster::prepare(3, "sessions").with_default_times();
+        cluster.start_all().await;
+        let customer = Customer::register(&cluster, "silvia77", 9).await;
+        let account = customer.open(&cluster, 0, 50.0).await;
+        Scene { cluster, customer, account }
+    }
+
+    fn ill_process(&self) -> u32 {
+        self.cluster.process_id(2)
+    }
+
+    /// Deposits of eight clients at the banks that are well, one after the other each, for so long.
+    async fn deposits(&self, lasts: Duration) -> Vec<Deposit> {
+        join_all((0..8).map(|client| self.deposits_of(client, lasts))).await.concat()
+    }
+
+    async fn deposits_of(&self, client: usize, lasts: Duration) -> Vec<Deposit> {
+        let began = Instant::now();
+        let mut deposits = Vec::new();
+        while began.elapsed() < lasts {
+            let asked = began.elapsed();
+            let deposit = json!({"type": "DEPOSIT", "value": 1, "sender": self.account.number});
+            let package = json!({"0": {self.account.number.to_string(): {"package": [deposit]}}}).to_string();
+            let key = format!("{client}-{}", deposits.len());
+            let answer = self.customer.operate(&self.cluster, client % 2, &package, &key).await;
+            let answer = answer.map_err(|error| error.to_string());
+            deposits.push((asked, began.elapsed() - asked, answer));
+        }
+        deposits
+    }
+
+    /// Bank 2 is ill from now on: the others take writes again in time and go on, and say why it is left out.
+    async fn goes_on_without_the_ill(&self, lasts: Duration) {
+        for (asked, took, answer) in self.deposits(lasts).await {
+            if asked >= WRITES_AGAIN_WITHIN {
+                let answer = answer.unwrap();
+                assert_eq!(answer.status, 200, "{answer:?} after {asked:?}");
+                assert!(took < WRITE_MAX, "{took:?} after {asked:?}");
+            }
+        }
+        let log = self.cluster.log(0);
+        assert!(log.contains("banco 2 saiu do consórcio (lento: "), "{log}");
+        self.cluster.wait_members(&[0, 1]).await;
+    }
+
+    /// Bank 2 is well again.
+    async fn is_whole_again(&self) {
+        self.cluster.wait_members(&[0, 1, 2]).await;
+        self.cluster.assert_same_everywhere().await;
+    }
+}
+
 #[actix_rt::test]
 async fn a_bank_that_limps_is_left_out_within_ten_seconds_and_comes_back_when_it_is_well() {
-    let cluster = Cluster::prepare(3, "sessions").with_default_times();
-    cluster.start_all().await;
-    let customer = Customer::register(&cluster, "silvia77", 9).await;
-    let account = customer.open(&cluster, 0, 50.0).await;
-    let limp = Limp::of(&cluster, 2);
-    let began = Instant::now();
-    for number in 0.. {
-        let asked = began.elapsed();
-        if asked >= Duration::from_secs(25) {
-            break;
-        }
-        let deposit = json!({"type": "DEPOSIT", "value": 1, "sender": account.number});
-        let package = json!({"0": {account.number.to_string(): {"package": [deposit]}}}).to_string();
-        let answer = customer.operate(&cluster, 0, &package, &format!("k{number}")).await;
-        if asked >= Duration::from_secs(10) {
-            let answer = answer.unwrap();
-            assert_eq!(answer.status, 200, "{answer:?} after {asked:?}");
-            let took = began.elapsed() - asked;
-            assert!(took < Duration::from_secs(2), "{took:?} after {asked:?}");
-        }
-    }
-    assert!(cluster.log(0).contains("banco 2 saiu do consórcio (lento: "), "{}", cluster.log(0));
-    cluster.wait_members(&[0, 1]).await;
+    let scene = Scene::begins().await;
+    let limp = Limp::of(&scene.cluster, 2);
+    scene.goes_on_without_the_ill(Duration::from_secs(25)).await;
     drop(limp);
-    cluster.wait_members(&[0, 1, 2]).await;
-    cluster.assert_same_everywhere().await;
+    scene.is_whole_again().await;
+}
+
+#[actix_rt::test]
+async fn a_bank_whose_disk_needs_two_seconds_is_left_out_within_ten_and_comes_back_when_it_is_well() {
+    let scene = Scene::begins().await;
+    let slow = SlowCalls::fsyncs(scene.ill_process(), Duration::from_secs(2));
+    scene.goes_on_without_the_ill(Duration::from_secs(20)).await;
+    drop(slow);
+    scene.is_whole_again().await;
+}
+
+#[actix_rt::test]
+async fn a_bank_whose_ledger_is_stuck_is_left_out_within_ten_seconds_and_comes_back_when_it_goes_on() {
+    let scene = Scene::begins().await;
+    let stuck = SlowCalls::stuck_thread(scene.ill_process(), "ledger");
+    scene.goes_on_without_the_ill(Duration::from_secs(15)).await;
+    let http = scene.customer.http.client();
+    let ready = http.get(scene.cluster.url(2, "/ready")).send().await.unwrap().status();
+    assert_eq!(ready, 503);
+    drop(stuck);
+    scene.is_whole_again().await;
+}
+
+#[actix_rt::test]
+async fn a_bank_whose_disk_needs_a_fifth_of_a_second_is_named_and_stays_in() {
+    let scene = Scene::begins().await;
+    let slow = SlowCalls::fsyncs(scene.ill_process(), Duration::from_millis(200));
+    for (asked, took, answer) in scene.deposits(Duration::from_secs(20)).await {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?} after {asked:?}");
+        assert!(took < WRITE_MAX, "{took:?} after {asked:?}");
+    }
+    scene.cluster.wait_log(0, "banco 2 está lento: os outros esperam só por ele para gravar").await;
+    scene.cluster.wait_members(&[0, 1, 2]).await;
+    let log = scene.cluster.log(0);
+    assert!(!log.contains("banco 2 saiu do consórcio"), "{log}");
+    drop(slow);
+    scene.cluster.wait_log(0, "banco 2 acompanha os outros de novo").await;
+    scene.cluster.assert_same_everywhere().await;
 }
 
 /// A pipe that is full and that nobody reads.

@@ -20,6 +20,7 @@ mod output;
 mod played_bank;
 mod retries;
 mod settings;
+mod slow_calls;
 mod survival;
 mod uniqueness;
 mod watching;
