@@ -46,11 +46,20 @@ type Passages = Vec<Vec<[Passage; WAYS]>>;
 /// What is said and what is answered at two ports.
 const WAYS: usize = 4;
 
-/// Per direction, until when a narrow line is taken.
-type Lines = Arc<Mutex<Vec<Vec<Instant>>>>;
+/// One direction between two banks.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Until when it is taken, if it is narrow.
+    free_at: Instant,
+    /// Bytes that have arrived.
+    carried: u64,
+}
+
+type Lines = Arc<Mutex<Vec<Vec<Line>>>>;
 
 pub(crate) struct Links {
     passages: watch::Sender<Passages>,
+    lines: Lines,
 }
 
 /// The port that is called; its number is the place of what is said there in [`Passages`].
@@ -72,7 +81,9 @@ impl Links {
     /// All open.
     pub(crate) fn start(banks: usize, fronts: Vec<Front>) -> Links {
         let (passages, seen) = watch::channel(vec![vec![[Passage::Open; WAYS]; banks]; banks]);
-        let lines = Arc::new(Mutex::new(vec![vec![Instant::now(); banks]; banks]));
+        let line = Line { free_at: Instant::now(), carried: 0 };
+        let lines = Arc::new(Mutex::new(vec![vec![line; banks]; banks]));
+        let lines_of_proxies = lines.clone();
         let bind = |front: Front| (std::net::TcpListener::bind(&front.at).unwrap(), front);
         let listeners: Vec<_> = fronts.into_iter().map(bind).collect();
         std::thread::spawn(move || {
@@ -81,14 +92,20 @@ impl Links {
                 for (listener, front) in listeners {
                     listener.set_nonblocking(true).unwrap();
                     let listener = TcpListener::from_std(listener).unwrap();
-                    tokio::spawn(receive(listener, front, seen.clone(), lines.clone()));
+                    tokio::spawn(receive(listener, front, seen.clone(), lines_of_proxies.clone()));
                 }
                 // The proxies end with whoever sets the passages.
                 let mut seen = seen;
                 while seen.changed().await.is_ok() {}
             });
         });
-        Links { passages }
+        Links { passages, lines }
+    }
+
+    /// How many bytes have come from one bank to another so far.
+    #[allow(dead_code)] // Measured by `tests/consortium` only.
+    pub(crate) fn carried(&self, from: usize, to: usize) -> u64 {
+        self.lines.lock().unwrap()[from][to].carried
     }
 
     pub(crate) fn set(&self, from: usize, to: usize, passage: Passage) {
@@ -234,7 +251,7 @@ impl Way {
 
     /// When this many bytes, whose turn begins when the line is free, have passed.
     fn turn(&self, bytes: usize, rate: u32) -> Instant {
-        let free_at = &mut self.lines.lock().unwrap()[self.from][self.to];
+        let free_at = &mut self.lines.lock().unwrap()[self.from][self.to].free_at;
         *free_at = Instant::now().max(*free_at) + Duration::from_secs_f64(bytes as f64 / f64::from(rate));
         *free_at
     }
@@ -284,6 +301,7 @@ impl Way {
                     back.passable(Instant::now(), 0).await?;
                     return Err(gone);
                 }
+                self.lines.lock().unwrap()[self.from][self.to].carried += piece.len() as u64;
                 rest = later;
             }
         }

@@ -11,6 +11,11 @@ use crate::cluster::Cluster;
 use crate::cluster::links::{Links, Passage, Port};
 use crate::customer::{Customer, OwnAccount};
 
+/// Longest time without an answer at the others.
+const STOP_MAX: Duration = Duration::from_secs(2);
+/// How long packages go on while a bank returns.
+const UNDER_LOAD: Duration = Duration::from_secs(14);
+
 /// Three banks, the last behind a proxy and not running any more, and a customer with two accounts.
 async fn without_the_third() -> (Rc<Cluster>, Customer, [OwnAccount; 2]) {
     let cluster = Cluster::start_behind_links(3).await;
@@ -27,13 +32,14 @@ fn package(account: &OwnAccount, operations: usize) -> String {
     json!({account.bank.to_string(): {account.number.to_string(): {"package": deposits}}}).to_string()
 }
 
-/// Sends packages, one after the other, until `ended`; answers the longest time without an answer, after `from`.
-/// There is a pause after each, so that what is written in a while fits the line later.
+/// Sends packages, one after the other with a pause after each, until `ended`; answers the longest time without an
+/// answer, after `from`.
 async fn deposit(
     cluster: Rc<Cluster>,
     customer: Customer,
     account: OwnAccount,
     operations: usize,
+    pause: Duration,
     from: Instant,
     ended: Rc<Cell<bool>>,
 ) -> Duration {
@@ -46,7 +52,7 @@ async fn deposit(
             longest = longest.max(now.saturating_duration_since(last));
             last = now.max(from);
         }
-        actix_rt::time::sleep(Duration::from_millis(20)).await;
+        actix_rt::time::sleep(pause).await;
         if ended.get() {
             longest = longest.max(Instant::now().saturating_duration_since(last));
             break;
@@ -92,19 +98,59 @@ async fn a_megabyte_of_journal_comes_over_64_kbit_per_second_within_four_minutes
     println!("{:?}", returns_over_64_kbit(1_024 * 1_024).await);
 }
 
-#[actix_rt::test]
-async fn a_bank_that_returns_over_a_line_that_carries_less_than_is_written_stops_the_others_for_two_seconds_at_most() {
-    let (cluster, customer, accounts) = without_the_third().await;
-    narrow(cluster.links(), 500_000);
-    let ended = Rc::new(Cell::new(false));
-    let account = accounts[0].clone();
-    let deposits = actix_rt::spawn(deposit(cluster.clone(), customer, account, 500, Instant::now(), ended.clone()));
+/// What became of a bank that returned while packages of 500 operations went on.
+struct Return {
+    /// How many bytes a second the line of a member had to carry meanwhile.
+    written_per_second: f64,
+    /// Whether it was a member before the packages ended.
+    is_member: bool,
+}
+
+/// The third bank returns over lines of so many bytes a second. A customer sends packages of 500 deposits with such a
+/// pause after each, another one small packages, which show when the others stop. In the end all banks are members.
+async fn returns_under_load(line: u32, pause: Duration) -> Return {
+    let (cluster, customer, [large, small]) = without_the_third().await;
+    narrow(cluster.links(), line);
+    let (began, ended) = (Instant::now(), Rc::new(Cell::new(false)));
+    let deposits = |account, operations, pause| {
+        let deposit = deposit(cluster.clone(), customer.clone(), account, operations, pause, began, ended.clone());
+        actix_rt::spawn(deposit)
+    };
+    let (packages, answers) = (deposits(large, 500, pause), deposits(small, 1, Duration::from_millis(20)));
+    actix_rt::time::sleep(Duration::from_secs(2)).await;
     cluster.start_bank(2);
-    actix_rt::time::sleep(Duration::from_secs(15)).await;
+    actix_rt::time::sleep(UNDER_LOAD).await;
+    let is_member = cluster.status(0).await["view"]["members"] == json!([0, 1, 2]);
+    let written_per_second = cluster.links().carried(0, 1) as f64 / began.elapsed().as_secs_f64();
     ended.set(true);
-    let longest = deposits.await.unwrap();
-    assert!(longest < Duration::from_millis(2_500), "no answer for {longest:?}");
+    packages.await.unwrap();
+    let longest_stop = answers.await.unwrap();
+    println!("{line} bytes/s: {longest_stop:?}, {written_per_second:.0} bytes/s were written, member: {is_member}");
+    let from = Instant::now();
     cluster.wait_members(&[0, 1, 2]).await;
+    println!("member {:?} after the packages had ended", from.elapsed());
+    cluster.assert_same_everywhere().await;
+    assert!(longest_stop < STOP_MAX, "no answer for {longest_stop:?}");
+    Return { written_per_second, is_member }
+}
+
+#[actix_rt::test]
+async fn a_line_of_50_kilobytes_per_second_stops_the_others_for_no_more_than_two_and_carries_the_rest_afterwards() {
+    let back = returns_under_load(50_000, Duration::from_millis(400)).await;
+    assert!(back.written_per_second > 1.5 * 50_000.0, "{} bytes/s", back.written_per_second);
+    assert!(!back.is_member);
+}
+
+#[actix_rt::test]
+async fn a_line_of_500_kilobytes_per_second_stops_the_others_for_no_more_than_two() {
+    returns_under_load(500_000, Duration::from_millis(20)).await;
+}
+
+#[actix_rt::test]
+async fn over_a_line_of_a_megabyte_and_a_half_per_second_a_bank_returns_while_packages_of_500_operations_go_on() {
+    let back = returns_under_load(1_500_000, Duration::from_millis(50)).await;
+    assert!(back.written_per_second < 1_000_000.0, "{} bytes/s", back.written_per_second);
+    assert!(back.is_member);
 }
 
 #[actix_rt::test]
@@ -118,7 +164,8 @@ async fn one_blocked_port_in_one_direction_leaves_one_bank_out_and_does_not_stop
     let ended = Rc::new(Cell::new(false));
     let account = accounts[0].clone();
     let from = Instant::now();
-    let deposits = actix_rt::spawn(deposit(cluster.clone(), customer, account, 1, from, ended.clone()));
+    let deposits =
+        actix_rt::spawn(deposit(cluster.clone(), customer, account, 1, Duration::from_millis(20), from, ended.clone()));
     actix_rt::time::sleep(Duration::from_secs(20)).await;
     ended.set(true);
     let longest = deposits.await.unwrap();
