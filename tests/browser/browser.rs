@@ -175,10 +175,16 @@ impl Browser {
         let path = format!(
             "//*[self::button or self::a or self::summary][starts-with(concat(normalize-space(.), ' '), '{label} ')]"
         );
-        let wait = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY);
-        match wait.for_element(Locator::XPath(&path)).await {
-            Ok(button) => button.click().await.unwrap(),
-            Err(error) => panic!("no {label}: {error}\n{}", self.text().await),
+        loop {
+            let wait = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY);
+            match wait.for_element(Locator::XPath(&path)).await {
+                Ok(button) => match button.click().await {
+                    // A script has put another page in its place meanwhile.
+                    Err(error) if error.is_stale_element_reference() => {}
+                    clicked => return clicked.unwrap(),
+                },
+                Err(error) => panic!("no {label}: {error}\n{}", self.text().await),
+            }
         }
     }
 

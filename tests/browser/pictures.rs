@@ -1,5 +1,5 @@
-//! The README's pictures, taken of a running consortium. `docs/make-pictures` keeps them; otherwise they are looked at
-//! only for whether they are there and light enough.
+//! The pictures of README and `docs/tour.md`, taken of a running consortium. `docs/make-pictures` keeps them; otherwise
+//! they are looked at only for whether they are there and light enough.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::browser::{Browser, Driver};
 use crate::cluster::Cluster;
 use crate::watch::{order, page, until};
 
-/// Most bytes of a picture: the README is read on telephones too.
+/// Most bytes of a picture: they are looked at on telephones too.
 const PICTURE_BYTES_MAX: usize = 100_000;
 /// The folder that keeps them, if somebody wants to.
 const FOLDER: &str = "NETBANKING_PICTURES";

@@ -9,7 +9,7 @@ mod cluster;
 mod commands;
 mod failover;
 mod menu;
+mod page;
 mod program;
-mod readme;
 mod stand_in;
 mod terminal;

@@ -1,4 +1,4 @@
-//! The README's commands, run as printed.
+//! The commands of `docs/client.md`, run as printed.
 
 use std::process::{Command, Stdio};
 
@@ -13,12 +13,12 @@ const MARK: &str = "<!-- client -->";
 const PROGRAMS: [&str; 3] = ["bash", "jq", "shuf"];
 
 #[actix_rt::test]
-async fn the_commands_of_the_readme_work_as_printed_and_again() {
+async fn the_commands_of_the_page_for_customers_work_as_printed_and_again() {
     for program in PROGRAMS {
         let found = Command::new(program).arg("--version").output();
-        assert!(found.is_ok(), "THE README'S COMMANDS NEED {program}, WHICH IS NOT INSTALLED");
+        assert!(found.is_ok(), "THE COMMANDS OF docs/client.md NEED {program}, WHICH IS NOT INSTALLED");
     }
-    let (_, after) = include_str!("../../README.md").split_once(&format!("{MARK}\n```bash\n")).unwrap();
+    let (_, after) = include_str!("../../docs/client.md").split_once(&format!("{MARK}\n```bash\n")).unwrap();
     let (commands, _) = after.split_once("\n```\n").unwrap();
     let cluster = Cluster::start(3, "sessions").await;
     let machine = Machine::of(&cluster);
