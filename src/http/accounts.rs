@@ -26,7 +26,7 @@ const PAGE_MAX: usize = 1_000;
 /// Most names in `users`; the ledger's own limit is lower, this one bounds the work before it.
 const USERS_MAX: usize = 100;
 
-/// An account as the seed lists it: `[num, balance, key]`.
+/// An account as the requirement lists it: `[num, balance, key]`.
 pub(super) type AccountLine = (AccountNumber, Reais, PixKey);
 
 /// One account in a list.

@@ -117,7 +117,7 @@ struct CustomerData {
     user_name: UserName,
 }
 
-/// `GET /login` with a body, as the seed has it, and `POST /login`
+/// `GET /login` with a body, as the requirement has it, and `POST /login`
 pub(super) async fn login(
     bank: web::Data<Bank>,
     request: HttpRequest,

@@ -25,7 +25,7 @@ pub(super) async fn execute(
     order(&bank, by, key, Action::Operations(package)).await
 }
 
-/// Reads the seed's package: bank, then account, then its operations, all in document order.
+/// Reads a package in the requirement's form: bank, then account, then its operations, all in document order.
 fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
     let mut operations = Vec::new();
     for (bank, accounts, place) in Fields::of_body(body)?.iter() {

@@ -1,5 +1,5 @@
-//! What peers say: the seed's four routes with one fact each, the envelope with many, and the view change. All of them
-//! end in the same messages to the same actors.
+//! What peers say: the requirement's four routes with one fact each, the envelope with many, and the view change. All of
+//! them end in the same messages to the same actors.
 
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ pub(super) async fn receive_message(
     if wire.timestamp.len() != bank.config.nodes.len() {
         return Err(Refused::bad("O campo timestamp deve ter um componente por banco"));
     }
-    // The seed's message names no view: it belongs to the one in force.
+    // The requirement's message names no view: it belongs to the one in force.
     let in_force = bank.actors.routes.view.send(crate::actors::view::Report).await?.active;
     let in_force = in_force.ok_or_else(Refused::other_view)?;
     let event = Event::from_wire(wire, in_force).map_err(|error| Refused::bad(error.to_string()))?;

@@ -170,7 +170,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether it was executed: the seed's `code`.
+    /// Whether it was executed: the requirement's `code`.
     #[must_use]
     pub fn code(&self) -> bool {
         matches!(self, Outcome::Done(_))

@@ -127,7 +127,7 @@ pub struct Request {
     /// What the answer and the statements call it.
     pub id: EventId,
     /// When the sender took it, in Unix milliseconds (UTC): only where its event does not say it, as in older journals
-    /// and in the seed's messages.
+    /// and in the requirement's messages.
     pub at_ms: Option<i64>,
     /// The customer's name for it, if they gave one.
     pub key: Option<IdempotencyKey>,

@@ -1,4 +1,4 @@
-//! Packages of operations: drawn at random, written as the seed has them.
+//! Packages of operations: drawn at random, written as the requirement has them.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ fn draw_operation(accounts: &[OwnAccount], own: &[usize], random: &mut Random) -
     }
 }
 
-/// The seed's JSON, written by hand so that its order is the operations' order; they come sorted by bank and account.
+/// The requirement's JSON, written by hand so that its order is the operations' order; they come sorted by bank and account.
 pub(crate) fn package_json(accounts: &[OwnAccount], operations: &[Operation]) -> String {
     let of_account = |operations: &[Operation]| {
         let package: Vec<_> = operations.iter().map(|operation| operation_json(accounts, operation)).collect();

@@ -9,5 +9,5 @@ mod harness;
 mod pages;
 mod peer_messages;
 mod reads;
-mod seed_examples;
+mod requirement_examples;
 mod watch;

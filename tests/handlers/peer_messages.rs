@@ -1,4 +1,4 @@
-//! The seed's four peer routes, as printed there, at bank 1 of three; the test speaks as banks 0 and 2.
+//! The requirement's four peer routes, as printed there, at bank 1 of three; the test speaks as banks 0 and 2.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn from_bank(request: TestRequest, bank: u16) -> TestRequest {
 }
 
 #[actix_rt::test]
-async fn the_seeds_messages_as_printed_are_ordered_and_executed() {
+async fn the_requirements_messages_as_printed_are_ordered_and_executed() {
     let (bank, _data) = bank(1, 3, "sessions").await;
     let service = service(&bank).await;
     let say = async |path: &str, body: &str, from| call(&service, from_bank(post(path, body), from)).await;
@@ -39,7 +39,7 @@ async fn the_seeds_messages_as_printed_are_ordered_and_executed() {
     // Without a view nothing is taken.
     assert_eq!(say("/receive-message", SEED_MESSAGE, 0).await.status, 409);
 
-    // Bank 0 leads into a view that begins where the seed's example stands.
+    // Bank 0 leads into a view that begins where the requirement's example stands.
     let ballot = json!({"round": 1, "coordinator": 0});
     let plan = json!({
         "ballot": ballot, "members": [0, 1, 2], "position": 0, "hash": "0".repeat(64), "source": 0,
@@ -66,7 +66,7 @@ async fn the_seeds_messages_as_printed_are_ordered_and_executed() {
     wait_until(async || status().await["position"] == 1).await;
     assert_eq!(say("/receiver_one_queue/EV0-outro", SEED_ONE_QUEUE, 2).await.status, 200);
     assert_eq!(status().await["phase"], "active");
-    // The seed's 'CPF já cadastrado' is not what this bank's ledger said of the event: the copies differ, and where
+    // The requirement's 'CPF já cadastrado' is not what this bank's ledger said of the event: the copies differ, and where
     // two of three say otherwise, it is the own one that is wrong.
     for from in [0, 2] {
         assert_eq!(say("/init_check_queue/EV192.168.0.1-1584", SEED_INIT_CHECK, from).await.status, 200);

@@ -102,7 +102,7 @@ impl Banks {
         done(self.ask(&mut Session::default(), &request).await?)
     }
 
-    /// Sends a package in the seed's form.
+    /// Sends a package in the requirement's form.
     pub(super) async fn operate(
         &mut self,
         session: &mut Session,

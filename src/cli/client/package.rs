@@ -1,6 +1,6 @@
 //! The basket: operations that a person collects, in the order in which the bank will execute them.
 //!
-//! The seed's package names each bank and each account once, and is executed in document order. So operations on one
+//! The requirement's package names each bank and each account once, and is executed in document order. So operations on one
 //! account stand together, however they were added, and the basket shows them as they will happen.
 
 use serde::Serialize;
@@ -75,7 +75,7 @@ impl Basket {
         self.lines.iter().map(execute).collect()
     }
 
-    /// The package in the seed's form.
+    /// The package in the requirement's form.
     pub(super) fn to_json(&self) -> String {
         super::json(self)
     }

@@ -1,4 +1,4 @@
-//! The menu: the seed's, question by question. A refusal or a silent bank is said, and the menu goes on.
+//! The menu: that of the requirement, question by question. A refusal or a silent bank is said, and the menu goes on.
 
 mod basket;
 

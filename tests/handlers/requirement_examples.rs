@@ -1,4 +1,4 @@
-//! Every customer request of the seed's API section, sent as printed to three banks, gets the answer described there:
+//! Every customer request of the requirement's API section, sent as printed to three banks, gets the answer described there:
 //! with a token where sessions ask for one, without any in an open laboratory.
 
 use std::sync::Arc;
@@ -61,7 +61,7 @@ const OPERATIONS: &str = r#"{
         }
     }
 }"#;
-/// The accounts of the seed's package, by bank.
+/// The accounts of the requirement's package, by bank.
 const NUMBERS: [&str; 3] = ["2432433", "2432430", "2432431"];
 
 struct Banks {
@@ -71,7 +71,7 @@ struct Banks {
     _data: TempDir,
 }
 
-/// The first account at each bank gets the number that the seed's package names.
+/// The first account at each bank gets the number that the requirement's package names.
 fn draw(number: &'static str) -> DrawNumbers {
     let at_random = draw_at_random();
     Arc::new(move || {
@@ -215,7 +215,7 @@ async fn run_examples(customer_auth: &str) {
         assert_eq!((read.status, read.descript()), (200, "Conta acessada com sucesso"));
         assert_eq!(read.body["data"]["balance"], json!(balance));
     }
-    the_statement_has_the_seeds_fields(&banks, token(1)).await;
+    the_statement_has_the_requirements_fields(&banks, token(1)).await;
     let listed = banks.get(1, "/accounts_user/renata332", token(1), "").await;
     assert_eq!(listed.body, json!({"1": [[2_432_430, 650.0, "1:123.123.123-01"]]}));
     let poor = banks.post(2, "/operations", token(2), OPERATIONS).await;
@@ -243,7 +243,7 @@ async fn the_login_tells_of_accounts_at_all_banks(banks: &Banks) {
     );
 }
 
-async fn the_statement_has_the_seeds_fields(banks: &Banks, token: Option<&str>) {
+async fn the_statement_has_the_requirements_fields(banks: &Banks, token: Option<&str>) {
     let read = banks.get(1, "/get_account/2432430?limit=2", token, "").await;
     let data = &read.body["data"];
     assert_eq!(data["name"], "Cliente renata332");
@@ -264,12 +264,12 @@ async fn the_statement_has_the_seeds_fields(banks: &Banks, token: Option<&str>) 
 }
 
 #[actix_rt::test]
-async fn the_seeds_requests_with_sessions() {
+async fn the_requirements_requests_with_sessions() {
     run_examples("sessions").await;
 }
 
 #[actix_rt::test]
-async fn the_seeds_requests_in_an_open_laboratory() {
+async fn the_requirements_requests_in_an_open_laboratory() {
     run_examples("open").await;
 }
 
