@@ -23,7 +23,7 @@ pub mod http;
 pub mod ledger;
 pub mod node;
 pub mod protocol;
-pub mod session;
+pub(crate) mod session;
 pub mod store;
 pub mod watch;
 pub mod web;

@@ -10,15 +10,15 @@ use crate::ledger::UserName;
 use crate::protocol::effect::Millis;
 
 /// How long a login lasts, in milliseconds.
-pub const SESSION_MS: Millis = 8 * 60 * 60 * 1_000;
+pub(crate) const SESSION_MS: Millis = 8 * 60 * 60 * 1_000;
 /// Most sessions at one bank; the oldest ends when one more begins.
-pub const SESSIONS_MAX: usize = 1_000_000;
+pub(crate) const SESSIONS_MAX: usize = 1_000_000;
 
 type TokenDigest = [u8; 32];
 
 /// The sessions of one bank.
 #[derive(Default)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     open: BTreeMap<TokenDigest, (UserName, Millis)>,
     /// In the order in which they began, and so in which they end.
     by_age: VecDeque<TokenDigest>,
@@ -26,7 +26,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Begins a session; the token must be unguessable.
-    pub fn begin(&mut self, token: &str, user: UserName, now: Millis) {
+    pub(crate) fn begin(&mut self, token: &str, user: UserName, now: Millis) {
         self.end_overdue(now);
         if self.by_age.len() >= SESSIONS_MAX
             && let Some(oldest) = self.by_age.pop_front()
@@ -40,13 +40,13 @@ impl Sessions {
 
     /// Whose session it is, if it is one.
     #[must_use]
-    pub fn user(&self, token: &str, now: Millis) -> Option<UserName> {
+    pub(crate) fn user(&self, token: &str, now: Millis) -> Option<UserName> {
         let (user, ends) = self.open.get(&digest(token))?;
         (now < *ends).then(|| user.clone())
     }
 
     /// Ends a session; answers whether there was one.
-    pub fn end(&mut self, token: &str) -> bool {
+    pub(crate) fn end(&mut self, token: &str) -> bool {
         self.open.remove(&digest(token)).is_some()
     }
 

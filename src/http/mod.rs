@@ -12,7 +12,7 @@ mod operations;
 mod order;
 mod peers;
 mod refusal;
-pub mod routes;
+pub(crate) mod routes;
 mod status;
 
 pub(crate) use auth::peer;

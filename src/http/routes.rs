@@ -12,7 +12,7 @@ use super::refusal::Refused;
 use super::{Bank, accounts, customers, operations, peers, status};
 
 /// All routes of a bank, for a server and for actix's test harness alike.
-pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
+pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(bank)
             .app_data(

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// Fewest characters of a name or a user name.
-pub const NAME_CHARS_MIN: usize = 3;
+pub(crate) const NAME_CHARS_MIN: usize = 3;
 /// Most characters of a name.
-pub const NAME_CHARS_MAX: usize = 200;
+pub(crate) const NAME_CHARS_MAX: usize = 200;
 /// Most characters of a user name.
-pub const USER_NAME_CHARS_MAX: usize = 64;
+pub(crate) const USER_NAME_CHARS_MAX: usize = 64;
 /// Most bytes of a password hash.
-pub const PASSWORD_HASH_BYTES_MAX: usize = 512;
+pub(crate) const PASSWORD_HASH_BYTES_MAX: usize = 512;
 
 /// A person or a company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

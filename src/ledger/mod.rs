@@ -26,13 +26,13 @@ pub const RULES_VERSION: u32 = 1;
 pub mod account;
 pub mod book;
 pub mod calendar;
-pub mod customer;
+pub(crate) mod customer;
 pub mod money;
-pub mod outcome;
-pub mod package;
-pub mod pix;
+pub(crate) mod outcome;
+pub(crate) mod package;
+pub(crate) mod pix;
 pub mod request;
-pub mod statement;
+pub(crate) mod statement;
 
 pub use account::{Account, AccountNumber, TypeAccount};
 pub use book::{Book, Circumstances};

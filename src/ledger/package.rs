@@ -11,7 +11,7 @@ use super::pix::PixKey;
 use crate::protocol::ids::BankId;
 
 /// Most operations in one package.
-pub const OPERATIONS_MAX: usize = 1_000;
+pub(crate) const OPERATIONS_MAX: usize = 1_000;
 
 /// One thing to do with one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::ids::BankId;
 
 /// Most characters of a key's value.
-pub const PIX_VALUE_CHARS_MAX: usize = 77;
+pub(crate) const PIX_VALUE_CHARS_MAX: usize = 77;
 
 /// What a new account's key is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ impl PixKey {
 
 /// Whether a text can stand behind the colon of a key: 1 to 77 printable ASCII characters without blanks.
 #[must_use]
-pub fn is_pix_value(value: &str) -> bool {
+pub(crate) fn is_pix_value(value: &str) -> bool {
     (1..=PIX_VALUE_CHARS_MAX).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

@@ -9,7 +9,7 @@
 
 pub mod assets;
 mod bank;
-pub mod frame;
+mod frame;
 mod refused;
 mod session;
 mod watch;
