@@ -14,6 +14,16 @@ const DECIMALS: usize = 2;
 const CENTAVOS_PER_REAL: u64 = 100;
 
 /// A sum of money in centavos; negative where money leaves. Between banks it is written as it is, a whole number.
+///
+/// ```
+/// use netbanking::ledger::Centavos;
+/// use netbanking::ledger::money::BadMoney;
+///
+/// let price = Centavos::parse_json("450.55").unwrap();
+/// assert_eq!((price.get(), price.to_string().as_str()), (45_055, "450.55"));
+/// assert_eq!(Centavos::parse_json("0.001"), Err(BadMoney::TooManyDecimals), "nothing is ever rounded");
+/// assert_eq!(Centavos::new(i64::MAX).checked_add(price), None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Centavos(i64);

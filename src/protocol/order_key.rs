@@ -11,6 +11,17 @@ use super::ids::{Ballot, BankId};
 
 /// Where an event stands in the common order. Two events of one consortium never share a key: with equal view and
 /// sender the counter, and with it the sum, grows.
+///
+/// ```
+/// use netbanking::protocol::ids::{Ballot, BankId};
+/// use netbanking::protocol::order_key::OrderKey;
+///
+/// let key = |sum, sender| OrderKey { view: Ballot::default(), sum, sender: BankId(sender) };
+/// assert!(key(3, 2) < key(4, 0), "first the sum of the timestamp");
+/// assert!(key(4, 0) < key(4, 1), "then the bank, for concurrent events");
+/// let later = OrderKey { view: Ballot { round: 1, coordinator: BankId(0) }, ..key(1, 0) };
+/// assert!(key(4, 1) < later, "and all of a view before all of the next");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderKey {
     /// Views follow one another.

@@ -116,6 +116,29 @@ impl OrderedBuffer {
     }
 
     /// Takes one input from another part of this node; see [`BufferInput`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use netbanking::protocol::effect::{BufferInput, Effect, Fates, Installed, PeerInput};
+    /// use netbanking::protocol::event::{Event, Header, RawRequest, raw};
+    /// use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
+    /// use netbanking::protocol::ordered_buffer::OrderedBuffer;
+    /// use netbanking::protocol::view::PreparePlan;
+    ///
+    /// let (me, view) = (BankId(0), Ballot { round: 1, coordinator: BankId(0) });
+    /// let plan = PreparePlan { ballot: view, members: BankSet::all(2), clock: vec![0, 0].into(), ..Default::default() };
+    /// let (mut buffer, mut out) = (OrderedBuffer::new(me, 2), Vec::new());
+    /// buffer.handle(BufferInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() }), &mut out);
+    /// out.clear();
+    ///
+    /// let request = RawRequest { id: EventId::new(me, "1"), type_msg: "ANY".into(), msg: raw(&0) };
+    /// let event = Event::stamp(view, me, vec![1, 0].into(), vec![request], Header::default());
+    /// buffer.handle(BufferInput::Own(Arc::new(event)), &mut out);
+    /// // It goes to the peer and to the journal in the same step, and waits for both disks.
+    /// assert!(out.iter().any(|effect| matches!(effect, Effect::Peer(BankId(1), PeerInput::Event(_)))));
+    /// assert!(out.iter().any(|effect| matches!(effect, Effect::Journal(_))));
+    /// assert_eq!(buffer.waiting().count(), 1);
+    /// ```
     pub fn handle(&mut self, input: BufferInput, out: &mut Vec<Effect>) {
         match input {
             BufferInput::Own(event) => self.take_own(event, out),

@@ -12,6 +12,19 @@ use serde::{Deserialize, Serialize};
 use super::ids::{BANKS_MAX, BankId};
 
 /// One counter per bank. Partially ordered: `partial_cmp` answers `None` for concurrent clocks.
+///
+/// ```
+/// use netbanking::protocol::ids::BankId;
+/// use netbanking::protocol::vector_clock::VectorClock;
+///
+/// let mut ours = VectorClock::zero(3);
+/// ours.count(BankId(0));
+/// let theirs = VectorClock::from(vec![0, 2, 0]);
+/// assert_eq!(ours.partial_cmp(&theirs), None, "neither has heard of the other");
+/// ours.merge(&theirs);
+/// assert_eq!((ours.to_string().as_str(), ours.sum()), ("[1,2,0]", 3));
+/// assert!(ours > theirs && ours.covers(&theirs));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct VectorClock(Vec<u64>);

@@ -136,6 +136,24 @@ impl Book {
 
     /// Executes or refuses the next request of the common order. Every request takes a position, refused and malformed
     /// ones too.
+    ///
+    /// ```
+    /// use netbanking::ledger::{Book, Circumstances, UserName};
+    /// use netbanking::protocol::event::{Header, RawRequest, raw};
+    /// use netbanking::protocol::ids::{BankId, BankSet, EventId};
+    ///
+    /// let of = Circumstances { sender: BankId(0), members: BankSet::all(3), header: Some(Header::default()) };
+    /// let ana = serde_json::json!({"action": {"REGISTER": {"name": "Ana", "num_cadastro": "123.456.789-00",
+    ///     "user_name": "ana", "password_hash": "$argon2id$"}}});
+    /// let registration = RawRequest { id: EventId::new(BankId(0), "1"), type_msg: "REGISTER".into(), msg: raw(&ana) };
+    /// let mut book = Book::new(3);
+    /// let first = book.apply(&of, &registration);
+    /// assert_eq!(first.outcome.descript(), "Cliente ana criado com sucesso");
+    /// let second = book.apply(&of, &registration);
+    /// assert_eq!(second.outcome.descript(), "Falha na operação: CPF já cadastrado");
+    /// assert_eq!((second.position.0, book.position().0), (2, 2), "a refused request has its place too");
+    /// assert!(book.customer(&UserName::parse("ana").unwrap()).is_some());
+    /// ```
     pub fn apply(&mut self, of: &Circumstances, raw: &RawRequest) -> Executed {
         self.position = self.position.next();
         let parsed = guard::guarded(|| Request::parse(raw));

@@ -1,0 +1,59 @@
+# The common commands; https://just.systems runs them (`just`, `just seed 17`). What each test shows: docs/testing.md.
+
+# what there is
+default:
+    @just --list
+
+# three banks on this machine; Ctrl-C stops them
+run:
+    cargo run --release
+
+# the quick tests: rules of the house, documents, units, the protocol's normal case, routes
+quick:
+    cargo fmt --check
+    cargo clippy --locked --all-targets -- -D warnings
+    cargo test --locked --lib --test tidy --test documents --test interleavings --test handlers
+
+# all tests; some minutes
+test:
+    cargo test --locked
+
+# the simulator, from seed 0 on
+seeds count="1000":
+    cargo test --locked --profile sim --test simulation -- --seeds {{count}}
+
+# one seed of the simulator, told line by line
+seed number:
+    cargo test --locked --profile sim --test simulation -- --seed {{number}} --trace
+
+# does the simulator find mistakes that are put in by hand? (with a word: only those whose name has it)
+mistakes word="":
+    cargo test --locked --profile sim --test simulation -- --mistakes {{word}}
+
+# every state that a view change of three banks can reach within the larger bounds
+model:
+    cargo test --locked --profile sim --test view_model -- --include-ignored --nocapture
+
+# real processes that are killed, paused, cut off, filled up and emptied
+chaos banks="3" runs="1" seconds="30" seed="1":
+    cargo test --locked --test chaos -- --banks {{banks}} --runs {{runs}} --seconds {{seconds}} --seed {{seed}}
+
+# how fast a running consortium is
+bench:
+    cargo run --release -- bench --clients 64 --seconds 10 --disk ./data
+
+# the code's own documents
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+# licences, duplicates and sources of the dependencies (needs cargo-deny)
+deny:
+    cargo deny --locked check licenses bans sources
+
+# the pictures of README and docs/tour.md
+pictures:
+    docs/make-pictures
+
+# everything that a change must pass; installs what is missing
+gate:
+    .ci/run
