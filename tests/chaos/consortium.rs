@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use netbanking::wire;
 use serde_json::{Value, json};
 
+use crate::clocks::{self, Clocks, RIGHT};
 use crate::disk::SmallDisk;
 use crate::links::{Front, Links, Passage, Port};
 
@@ -52,11 +53,16 @@ struct Bank {
     wiped: bool,
 }
 
+/// Whose wall clocks can be set, and what each is off by while no fault says otherwise.
+pub(crate) type Shifts = BTreeMap<usize, &'static str>;
+
 pub(crate) struct Consortium {
     folder: PathBuf,
     program: PathBuf,
     banks: RefCell<Vec<Bank>>,
     pub(crate) links: Links,
+    clocks: Clocks,
+    shifts: RefCell<Shifts>,
     client: awc::Client,
     began: Instant,
     /// What has been seen that must not be.
@@ -112,6 +118,8 @@ impl Consortium {
             program: program.to_owned(),
             banks: RefCell::new(ports.iter().enumerate().map(bank).collect()),
             links,
+            clocks: Clocks::in_folder(folder),
+            shifts: RefCell::default(),
             client: wire::client(64, STATUS_WITHIN),
             began: Instant::now(),
             findings: RefCell::default(),
@@ -156,12 +164,15 @@ impl Consortium {
             return;
         }
         let log = File::options().create(true).append(true).open(&place.log).unwrap();
+        let shifted = self.shifts.borrow().contains_key(&bank);
+        let clock = shifted.then(|| self.clocks.variables(bank));
         let mut child = Command::new(&self.program)
             .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--listen", &own_address(bank), "--nodes"])
             .arg(self.folder.join("nodes.json"))
             .arg("--data")
             .arg(&place.data)
             .env("NETBANKING_PEER_SECRET", SECRET)
+            .envs(clock.into_iter().flatten())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -178,7 +189,28 @@ impl Consortium {
         if let Some(mut process) = process {
             process.kill().unwrap();
             process.wait().unwrap();
+            clocks::clear_up_after(process.id());
         }
+    }
+
+    /// Puts banks that do not run yet under clocks that can be set.
+    pub(crate) fn put_under_clocks(&self, shifts: Shifts) {
+        shifts.iter().for_each(|(bank, shift)| self.clocks.set(*bank, shift));
+        *self.shifts.borrow_mut() = shifts;
+    }
+
+    pub(crate) fn shifts(&self) -> Shifts {
+        self.shifts.borrow().clone()
+    }
+
+    /// The wall clock of a bank jumps.
+    pub(crate) fn set_clock(&self, bank: usize, shift: &str) {
+        self.clocks.set(bank, shift);
+    }
+
+    /// It jumps back to what it is off by all the time.
+    pub(crate) fn reset_clock(&self, bank: usize) {
+        self.clocks.set(bank, self.shifts.borrow().get(&bank).unwrap_or(&RIGHT));
     }
 
     /// Lets all banks end by themselves; answers those that did not do it cleanly.

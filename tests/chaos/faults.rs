@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::consortium::Consortium;
+use crate::clocks::RIGHT;
+use crate::consortium::{Consortium, Shifts};
 use crate::customers::random::Random;
 use crate::links::{Passage, Port};
 
@@ -22,6 +23,8 @@ const MEMBERS_WITHIN: Duration = Duration::from_secs(8);
 const FULL_DISK_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 /// How long a write may take to fail that began on a full disk.
 const LAST_WRITE_WITHIN: Duration = Duration::from_secs(1);
+/// What wrong clocks are off by; those that are ahead come last.
+const SHIFTS: [&str; 4] = ["-25h", "-64y", "+25h", "+64y"];
 
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -51,6 +54,8 @@ pub(crate) enum Fault {
     UnreadLog(usize),
     /// One bank gets no word through to another at one port, and no answer; at the other port, and the other way, it does.
     Port(usize, usize, Port),
+    /// The wall clock of a bank jumps, and back.
+    Clock(usize, &'static str),
     FullDisk(usize),
     /// SIGKILL, and a new start with an empty folder.
     Wipe(usize),
@@ -76,6 +81,7 @@ impl Fault {
             Fault::UnreadLog(_) => "unread log",
             Fault::Port(_, _, Port::Http) => "requests blocked",
             Fault::Port(..) => "heartbeats blocked",
+            Fault::Clock(..) => "wrong clock",
             Fault::FullDisk(_) => "full disk",
             Fault::Wipe(_) => "wiped disk",
         }
@@ -87,7 +93,7 @@ impl Fault {
         let other = (bank + 1 + random.below(banks - 1)) % banks;
         let cut = if random.below(2) == 0 { Passage::Held } else { Passage::Closed };
         let port = if random.below(2) == 0 { Port::Http } else { Port::Heartbeat };
-        match random.below(33) {
+        match random.below(35) {
             0..4 => Fault::Kill(vec![bank]),
             4..6 => Fault::Kill(several(banks, random)),
             6 => Fault::Kill((0..banks).collect()),
@@ -104,10 +110,32 @@ impl Fault {
             27..29 => Fault::Limp(bank),
             29..31 => Fault::Narrow(bank, 4_000 << random.below(5)),
             31..33 => Fault::UnreadLog(bank),
+            33..35 => draw_jump(&consortium.shifts(), random),
             20..22 => consortium.small_disk().map_or(Fault::Kill(vec![bank]), Fault::FullDisk),
             _ => Fault::Wipe(bank),
         }
     }
+}
+
+/// Draws whose clocks are wrong in a run, at some time or the whole time: never those of half of the banks, which nobody
+/// could tell from right ones.
+pub(crate) fn draw_clocks(banks: usize, random: &mut Random) -> Shifts {
+    let first = random.below(banks);
+    let count = 1 + random.below((banks - 1) / 2);
+    let shift = |next: usize, random: &mut Random| if random.below(2) == 0 { RIGHT } else { draw_shift(next, random) };
+    (0..count).map(|next| ((first + next) % banks, shift(next, random))).collect()
+}
+
+/// Of several wrong clocks only one may be ahead: when so many banks are away that a majority of the rest has clocks that
+/// are ahead, these are believed.
+fn draw_shift(next: usize, random: &mut Random) -> &'static str {
+    SHIFTS[random.below(if next == 0 { SHIFTS.len() } else { SHIFTS.len() / 2 })]
+}
+
+fn draw_jump(shifts: &Shifts, random: &mut Random) -> Fault {
+    let chosen = random.below(shifts.len());
+    let (bank, _) = shifts.iter().nth(chosen).expect("below their number");
+    Fault::Clock(*bank, draw_shift(chosen, random))
 }
 
 /// Two banks or more, and not all of them unless there are only two.
@@ -236,6 +264,11 @@ async fn happen(consortium: &Consortium, fault: &Fault, lasts: Duration, mut ran
             links.set_calls(*from, *to, *port, Passage::Held);
             actix_rt::time::sleep(lasts).await;
             links.set_calls(*from, *to, *port, Passage::Open);
+        }
+        Fault::Clock(bank, shift) => {
+            consortium.set_clock(*bank, shift);
+            actix_rt::time::sleep(lasts).await;
+            consortium.reset_clock(*bank);
         }
         Fault::FullDisk(bank) => {
             consortium.fill_disk(*bank).await;

@@ -10,9 +10,11 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
+mod clocks;
 mod consortium;
 #[path = "../customers/mod.rs"]
 mod customers;
+mod dates;
 mod disk;
 mod faults;
 mod gray;
@@ -56,6 +58,9 @@ struct Options {
     /// Measure what a bank costs the others that limps or is badly reached; with a word only illnesses named so
     #[arg(long, num_args = 0..=1, default_missing_value = "")]
     measure_gray: Option<String>,
+    /// Keep the logs of runs that pass, too
+    #[arg(long)]
+    keep_logs: bool,
     /// The program that the banks run, in place of that of this build
     #[arg(long, default_value = env!("CARGO_BIN_EXE_netbanking"), hide_default_value = true)]
     program: PathBuf,
@@ -76,24 +81,27 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     verdict::check_rules();
+    let keep_logs = options.keep_logs;
     if options.measure_stops {
-        return in_folder("stops", |folder| until_told_to_stop(stops::measure(folder, &options.program)));
+        return in_folder("stops", keep_logs, |folder| until_told_to_stop(stops::measure(folder, &options.program)));
     }
     if let Some(only) = &options.measure_gray {
         let only = Some(only.as_str()).filter(|word| !word.is_empty());
-        return in_folder("gray", |folder| until_told_to_stop(gray::measure(folder, &options.program, only)));
+        return in_folder("gray", keep_logs, |folder| {
+            until_told_to_stop(gray::measure(folder, &options.program, only))
+        });
     }
     if let Some(restarts) = options.restarts {
         let measure = |folder: &Path| {
             until_told_to_stop(restarts::measure(folder, &options.program, options.banks.into(), restarts))
         };
-        return in_folder("restarts", measure);
+        return in_folder("restarts", keep_logs, measure);
     }
     let (banks, lasts) = (usize::from(options.banks), Duration::from_secs(options.seconds));
     let mut all = BTreeMap::new();
     let mut failed = Vec::new();
     for seed in options.seed..options.seed + options.runs {
-        let code = in_folder(&format!("seed-{seed}"), |folder| {
+        let code = in_folder(&format!("seed-{seed}"), keep_logs, |folder| {
             let report = until_told_to_stop(run::run((folder, &options.program), banks, lasts, seed));
             report.faults.iter().for_each(|kind| *all.entry(*kind).or_insert(0) += 1);
             print(&report, banks);
@@ -130,13 +138,13 @@ fn until_told_to_stop<T>(work: impl Future<Output = T>) -> T {
     })
 }
 
-/// Does something in a folder of its own, which stays if that fails or panics.
-fn in_folder(name: &str, work: impl FnOnce(&Path) -> bool) -> ExitCode {
+/// Does something in a folder of its own, which stays if that fails or panics, or if logs are to be kept.
+fn in_folder(name: &str, keep_logs: bool, work: impl FnOnce(&Path) -> bool) -> ExitCode {
     let mut folder = tempfile::Builder::new().prefix(&format!("netbanking-chaos-{name}-")).tempdir().unwrap();
     folder.disable_cleanup(true);
     println!("logs: {}", folder.path().display());
     if work(folder.path()) {
-        folder.disable_cleanup(false);
+        folder.disable_cleanup(keep_logs);
         ExitCode::SUCCESS
     } else {
         println!("FAILED; the logs are in {}", folder.path().display());
@@ -171,12 +179,14 @@ fn print(report: &Report, banks: usize) {
         (
             "longest stop",
             format!(
-                "{}; for customers of healthy banks {}",
+                "{}; for customers of healthy banks {}, at most {} s",
                 stop(report.longest_stops[0]),
-                stop(report.longest_stops[1])
+                stop(report.longest_stops[1]),
+                report.stop_max.as_secs()
             ),
         ),
         ("healed after", format!("{:.1} s", report.healed_after)),
+        ("dates", format!("{} judged, at most {} s behind", verdict.dates.0, verdict.dates.1)),
         (
             "verdict",
             format!(

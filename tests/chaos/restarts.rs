@@ -38,7 +38,7 @@ pub(crate) async fn measure(folder: &Path, program: &Path, banks: usize, restart
     load.stop();
     customers.await.unwrap();
     load.avoided.borrow_mut().clear();
-    let violations = verdict::judge(&consortium, &load, PATIENCE).await.violations();
+    let violations = verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
     violations.iter().take(20).for_each(|violation| println!("VIOLATION {violation}"));
     println!("{}", if well && violations.is_empty() { "all as it must be" } else { "MISSED" });
     well && violations.is_empty()

@@ -22,6 +22,9 @@ const CLIENT_PAUSE: Duration = Duration::from_millis(120);
 const HEALED_WITHIN: Duration = Duration::from_secs(120);
 /// How often the test looks at what banks say and whether they are there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long customers of healthy banks may be without an answer, beside the silence after which a bank counts as failed: a
+/// bank that limps is left out when it has kept the others waiting for a fifth of half a minute, and then comes a view.
+const STOP_BESIDE_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// Load before the first fault and after the last.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -38,6 +41,8 @@ pub(crate) struct Report {
     /// Time without any answer, from and to, in seconds since the consortium began: the longest at all, and the longest
     /// for customers of healthy banks, which are while nothing ails a majority nor the lines between them.
     pub(crate) longest_stops: [(f64, f64); 2],
+    /// How long the latter may be.
+    pub(crate) stop_max: Duration,
     pub(crate) healed_after: f64,
     pub(crate) verdict: Verdict,
 }
@@ -77,7 +82,9 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     let mut random = Random::new(seed);
     let times = if random.below(2) == 0 { DEFAULT_TIMES } else { SHORT_TIMES };
     let consortium = Rc::new(Consortium::prepare(place, banks, times, Some(random.below(banks))));
-    consortium.note(&format!("seed {seed}: {banks} banks, {times:?}"));
+    let shifts = faults::draw_clocks(banks, &mut random);
+    consortium.note(&format!("seed {seed}: {banks} banks, {times:?}, clocks that are set: {shifts:?}"));
+    consortium.put_under_clocks(shifts);
     if consortium.small_disk().is_none() {
         consortium.note("NO DISK CAN BE FILLED IN THIS RUN: MOUNTING A TMPFS IS NOT ALLOWED HERE");
     }
@@ -105,6 +112,7 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     }
     let healed_after = healing.elapsed().as_secs_f64();
     consortium.note(&format!("all banks are members after {healed_after:.1} s"));
+    let healed = Instant::now();
     actix_rt::time::sleep(QUIET).await;
     sampling.abort();
     load.stop();
@@ -112,7 +120,7 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     customers.await.unwrap();
     watch.abort();
 
-    let verdict = verdict::judge(&consortium, &load, HEALED_WITHIN).await;
+    let verdict = verdict::judge(&consortium, &load, (HEALED_WITHIN, healed)).await;
     let mut report = Report {
         seed,
         faults,
@@ -121,6 +129,7 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
         packages_per_second: 0.0,
         healthy: (0.0, 0.0),
         longest_stops: [(0.0, 0.0); 2],
+        stop_max: Duration::from_millis(times.failure_after_ms) + STOP_BESIDE_SILENCE_MAX,
         healed_after,
         verdict,
     };
@@ -145,6 +154,13 @@ fn measure(
     let in_health = in_health.max_by_key(|(from, to)| *to - *from).unwrap_or((began, began));
     let since = |at: Instant| at.duration_since(consortium_began).as_secs_f64();
     report.longest_stops = [longest_gap(&answers, began, ended), in_health].map(|(from, to)| (since(from), since(to)));
+    let stop = report.longest_stops[1].1 - report.longest_stops[1].0;
+    if stop > report.stop_max.as_secs_f64() {
+        let (from, at_most) = (report.longest_stops[1].0, report.stop_max);
+        let text =
+            format!("customers of healthy banks had no answer for {stop:.1} s from {from:.1} s on, not {at_most:?}");
+        report.verdict.others.push(text);
+    }
     if lasts >= RATED_FROM && report.healthy.1 < PACKAGES_PER_SECOND_MIN {
         let text = format!("{:.0} packages/s were answered while a majority was healthy", report.healthy.1);
         report.verdict.others.push(text);

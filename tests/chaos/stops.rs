@@ -51,7 +51,7 @@ pub(crate) async fn measure(folder: &Path, program: &Path) -> bool {
     well &= measure_return(&consortium, &load, BANKS - 1).await;
     load.stop();
     customers.await.unwrap();
-    let violations = verdict::judge(&consortium, &load, PATIENCE).await.violations();
+    let violations = verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
     violations.iter().take(20).for_each(|violation| println!("VIOLATION {violation}"));
     println!("{}", if well && violations.is_empty() { "all as it must be" } else { "MISSED" });
     well && violations.is_empty()

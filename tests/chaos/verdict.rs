@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::consortium::Consortium;
+use crate::customers::http::Answer;
 use crate::customers::judge::{Findings, Judge};
+use crate::dates::Dates;
 use crate::load::{Fate, Load, OPENING};
 
 /// How many answered packages are asked about once more.
@@ -20,6 +22,8 @@ pub(crate) struct Verdict {
     /// Packages that every bank asked said will have no effect.
     pub(crate) refused: usize,
     pub(crate) findings: Findings,
+    /// Entries of statements whose dates were judged, and how far the worst was behind, in seconds.
+    pub(crate) dates: (usize, i64),
     /// Banks that differ, do not heal, end by themselves, answer what they must not.
     pub(crate) others: Vec<String>,
 }
@@ -32,8 +36,13 @@ impl Verdict {
     }
 }
 
-/// Judges a consortium that is healed and that customers have left alone.
-pub(crate) async fn judge(consortium: &Consortium, load: &Load, at_most: Duration) -> Verdict {
+/// Judges a consortium that is healed and that customers have left alone, and that may take so long to answer; what was
+/// sent since `dates_since` must be dated right.
+pub(crate) async fn judge(
+    consortium: &Consortium,
+    load: &Load,
+    (at_most, dates_since): (Duration, Instant),
+) -> Verdict {
     let mut verdict = Verdict::default();
     log_in_everywhere(consortium, load).await;
     verdict.asked_again = ask_again(consortium, load).await;
@@ -56,17 +65,22 @@ pub(crate) async fn judge(consortium: &Consortium, load: &Load, at_most: Duratio
         OPENING,
         answered.iter().map(|(sent, answer, _)| (sent.operations.as_slice(), *answer)),
     );
+    let dated = answered.iter().filter_map(|(sent, answer, at)| Some((answer.body["id"].as_str()?, sent.at, *at)));
+    let mut dates = Dates::of(dated, dates_since);
     for (index, account) in load.accounts.iter().enumerate() {
         let token = load.token(load.owner(index), account.bank);
         let base = consortium.url(account.bank, "");
         let (balance, statement) = load.http.statement(&base, account.number, &token).await;
         judge.statement(index, balance, &statement);
+        dates.statement(&statement);
     }
     verdict.findings = judge.finish();
     let mut in_time: Vec<_> =
         answered.iter().map(|(sent, answer, at)| (answer.position(), sent.at, *at, sent.key.as_str())).collect();
     in_time.sort_unstable_by_key(|(position, ..)| *position);
     verdict.others = against_time(&in_time);
+    verdict.dates = (dates.judged, dates.behind_max_s);
+    verdict.others.append(&mut dates.wrong);
     for bank in consortium.stop_all().await {
         consortium.find(format!("bank {bank} does not end cleanly"));
     }
@@ -99,7 +113,7 @@ async fn ask_again(consortium: &Consortium, load: &Load) -> usize {
     unknown.len()
 }
 
-async fn ask(consortium: &Consortium, load: &Load, index: usize) -> Option<crate::customers::http::Answer> {
+async fn ask(consortium: &Consortium, load: &Load, index: usize) -> Option<Answer> {
     for attempt in 0..ATTEMPTS_MAX {
         if let (Fate::Answered(answer, _), _) = load.attempt(index, (index + attempt) % consortium.len()).await {
             return Some(answer);

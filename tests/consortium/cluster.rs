@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 use self::links::{Front, Links, Port};
 
+#[path = "../chaos/clocks.rs"]
+pub(crate) mod clocks;
 #[path = "../chaos/links.rs"]
 #[allow(dead_code)] // Chaos uses more of it.
 pub(crate) mod links;
@@ -184,6 +186,10 @@ impl Cluster {
         self.folder.path().join(format!("banco-{bank}"))
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A `nodes.json` for one bank alone.
     pub(crate) fn own_nodes_json(&self, bank: usize) -> PathBuf {
         self.folder.path().join(format!("nodes-{bank}.json"))
@@ -232,6 +238,7 @@ impl Cluster {
         let mut child = self.processes.borrow_mut()[bank].take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+        clocks::clear_up_after(child.id());
     }
 
     /// SIGSTOP or SIGCONT: the process hangs, or goes on.
@@ -332,6 +339,7 @@ impl Drop for Cluster {
             // The process may have ended already.
             let _ = child.kill();
             let _ = child.wait();
+            clocks::clear_up_after(child.id());
         }
         if std::thread::panicking() {
             for bank in 0..self.banks() {

@@ -1,66 +1,28 @@
 //! Wall clocks that are wrong, at the start or by a jump, at a minority of the banks: no key is forgotten, no date is off,
-//! and whose clock it is stands in every log. The clocks are shifted by Debian's libfaketime; the monotonic clock is not.
+//! and whose clock it is stands in every log.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use netbanking::actors::time::unix_ms;
 use netbanking::ledger::calendar::{Date, TimeOfDay};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::cluster::Cluster;
+use crate::cluster::clocks::{Clocks, RIGHT};
 use crate::customer::{Answer, Customer, OwnAccount};
 
-const MISSING: &str =
-    "THE TESTS OF WRONG CLOCKS NEED libfaketime: run .ci/run, which installs it, or apt-get install faketime";
 /// How far a date may be from the truth, in seconds.
 const OFF_MAX_S: i64 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The library lies in a folder of the machine's architecture.
-fn library() -> PathBuf {
-    let folders = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
-    let places = folders.chain(["/usr/lib", "/usr/local/lib"].map(PathBuf::from));
-    let mut found = places.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).filter(|path| path.exists());
-    found.next().expect(MISSING)
-}
-
-/// Wall clocks that can be set while the processes run.
-struct Clocks {
-    folder: TempDir,
-}
-
-impl Clocks {
-    /// Puts these banks' processes, from their next start on, under clocks that can be set; they are right at first.
-    fn of(cluster: &Cluster, banks: &[usize]) -> Clocks {
-        let clocks = Clocks { folder: tempfile::tempdir().unwrap() };
-        for bank in banks {
-            clocks.set(*bank, "+0");
-            let text = |path: &Path| path.to_str().unwrap().to_owned();
-            let variables = [
-                ("LD_PRELOAD", text(&library())),
-                ("FAKETIME_TIMESTAMP_FILE", text(&clocks.file(*bank))),
-                ("FAKETIME_NO_CACHE", "1".to_owned()),
-                ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-                ("DONT_FAKE_MONOTONIC", "1".to_owned()),
-                ("NO_FAKE_STAT", "1".to_owned()),
-            ];
-            variables.into_iter().for_each(|(name, value)| cluster.set_variable(*bank, name, value));
-        }
-        clocks
+/// Puts these banks' processes, from their next start on, under clocks that can be set; they are right at first.
+fn clocks_of(cluster: &Cluster, banks: &[usize]) -> Clocks {
+    let clocks = Clocks::in_folder(cluster.folder());
+    for bank in banks {
+        clocks.set(*bank, RIGHT);
+        clocks.variables(*bank).into_iter().for_each(|(name, value)| cluster.set_variable(*bank, name, value));
     }
-
-    fn file(&self, bank: usize) -> PathBuf {
-        self.folder.path().join(format!("clock-{bank}"))
-    }
-
-    /// Written beside and renamed, so that nobody reads half of it.
-    fn set(&self, bank: usize, shift: &str) {
-        let beside = self.folder.path().join("next");
-        std::fs::write(&beside, format!("{shift}\n")).unwrap();
-        std::fs::rename(beside, self.file(bank)).unwrap();
-    }
+    clocks
 }
 
 /// Ana with an account at bank 0 and a payment that she sends again and again.
@@ -159,7 +121,7 @@ const SHIFTS: [(&str, &str); 6] = [
 #[actix_rt::test]
 async fn one_clock_of_three_that_jumps_while_the_bank_runs_forgets_no_key_and_spoils_no_date() {
     let cluster = Cluster::prepare(3, "sessions");
-    let clocks = Clocks::of(&cluster, &[2]);
+    let clocks = clocks_of(&cluster, &[2]);
     cluster.start_all().await;
     let mut payer = Payer::pays(&cluster).await;
     for (shift, said) in SHIFTS {
@@ -167,7 +129,7 @@ async fn one_clock_of_three_that_jumps_while_the_bank_runs_forgets_no_key_and_sp
         wait_named(&cluster, &[2]).await;
         payer.is_served_right(&cluster, &format!("while {shift}")).await;
         wait_log_everywhere(&cluster, said).await;
-        clocks.set(2, "+0");
+        clocks.set(2, RIGHT);
         wait_named(&cluster, &[]).await;
         payer.is_served_right(&cluster, &format!("after {shift}")).await;
     }
@@ -179,7 +141,7 @@ async fn one_clock_of_three_that_jumps_while_the_bank_runs_forgets_no_key_and_sp
 #[actix_rt::test]
 async fn one_clock_of_three_that_is_wrong_from_the_start_forgets_no_key_and_spoils_no_date() {
     let cluster = Cluster::prepare(3, "sessions");
-    let clocks = Clocks::of(&cluster, &[2]);
+    let clocks = clocks_of(&cluster, &[2]);
     cluster.start_all().await;
     let mut payer = Payer::pays(&cluster).await;
     for (shift, _) in SHIFTS {
@@ -197,7 +159,7 @@ async fn one_clock_of_three_that_is_wrong_from_the_start_forgets_no_key_and_spoi
 #[actix_rt::test]
 async fn two_clocks_of_five_that_are_wrong_forget_no_key_and_spoil_no_date() {
     let cluster = Cluster::prepare(5, "sessions");
-    let clocks = Clocks::of(&cluster, &[1, 4]);
+    let clocks = clocks_of(&cluster, &[1, 4]);
     clocks.set(1, "+25h");
     clocks.set(4, "+25h");
     cluster.start_all().await;
@@ -210,8 +172,8 @@ async fn two_clocks_of_five_that_are_wrong_forget_no_key_and_spoil_no_date() {
         wait_named(&cluster, &[1, 4]).await;
         payer.is_served_right(&cluster, &format!("{one} and {other}")).await;
     }
-    clocks.set(1, "+0");
-    clocks.set(4, "+0");
+    clocks.set(1, RIGHT);
+    clocks.set(4, RIGHT);
     wait_named(&cluster, &[]).await;
     payer.is_served_right(&cluster, "all right again").await;
     cluster.assert_same_everywhere().await;
@@ -220,7 +182,7 @@ async fn two_clocks_of_five_that_are_wrong_forget_no_key_and_spoil_no_date() {
 #[actix_rt::test]
 async fn a_clock_beyond_the_calendar_ends_no_process() {
     let cluster = Cluster::prepare(3, "sessions");
-    let clocks = Clocks::of(&cluster, &[2]);
+    let clocks = clocks_of(&cluster, &[2]);
     cluster.start_all().await;
     let mut payer = Payer::pays(&cluster).await;
     // After the year 9999, and before 1970.
@@ -235,7 +197,7 @@ async fn a_clock_beyond_the_calendar_ends_no_process() {
         payer.is_served_right(&cluster, &format!("started {shift}")).await;
     }
     // It still logs, and ends when it is told to.
-    clocks.set(2, "+0");
+    clocks.set(2, RIGHT);
     cluster.wait_log(2, "está certo de novo").await;
     assert!(cluster.stop(2));
 }
