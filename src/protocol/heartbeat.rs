@@ -270,10 +270,13 @@ impl Heartbeat {
             return;
         }
         let cause = seen.pace.cause();
-        // Where nothing works without it, slow is better than nothing.
+        // Where nothing works without it, slow is better than nothing; what it came to owe meanwhile is no reason to do
+        // without it later, as long as it keeps up.
         if lags.members.len() > majority(banks) {
-            self.lose(bank, cause);
-            self.tell(bank, out);
+            if seen.pace.is_slow_now() {
+                self.lose(bank, cause);
+                self.tell(bank, out);
+            }
         } else if !std::mem::replace(&mut seen.told_needed, true) {
             out.push(Effect::Notice(Notice::SlowAndNeeded(bank, cause)));
         }

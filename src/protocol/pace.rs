@@ -106,8 +106,9 @@ impl Pace {
         } else {
             self.debt.interrupt();
         }
-        let began = self.slow_since.is_none() && self.warnings.percent() >= WARNED_PERCENT;
-        let ended = self.slow_since.is_some() && self.warnings.is_clear_for(WELL_AFTER_MS);
+        let is_well = self.warnings.is_clear_for(WELL_AFTER_MS);
+        let began = self.slow_since.is_none() && self.warnings.percent() >= WARNED_PERCENT && !is_well;
+        let ended = self.slow_since.is_some() && is_well;
         if began || ended {
             self.slow_since = began.then_some(now);
         }
@@ -118,6 +119,12 @@ impl Pace {
     #[must_use]
     pub fn is_due(&self, standing_after: Millis, on_probation: bool) -> bool {
         self.debt.is_due(standing_after) || (on_probation && self.debt.is_due_on_probation())
+    }
+
+    /// Whether it keeps the others waiting at this moment.
+    #[must_use]
+    pub fn is_slow_now(&self) -> bool {
+        self.debt.waited() > 0
     }
 
     /// Why it counts as failed.

@@ -276,6 +276,29 @@ fn nobody_is_left_out_without_whom_nothing_works() {
 }
 
 #[test]
+fn what_a_bank_came_to_owe_while_it_was_needed_is_no_reason_later_unless_it_is_slow_again() {
+    let mut watched = Watched::both_up();
+    let two = BankSet::all(3).without(BankSet::default().with(THIRD));
+    (0..100).for_each(|tick| _ = watched.behind_in(two, tick * 100));
+    assert_eq!(watched.wait(10_000, |_| 0), PeerState::Up);
+    assert!(is_slow(watched.wait(600, |passed| passed)));
+}
+
+#[test]
+fn a_slow_bank_is_named_once_and_once_when_it_keeps_up_again() {
+    let mut watched = Watched::both_up();
+    let mut told = Vec::new();
+    for tick in 0..500 {
+        // Slow for four seconds, and then for half a second once more.
+        let lag = if tick < 40 || (350..355).contains(&tick) { 300 } else { 0 };
+        let lags = Lags { view: VIEW, members: BankSet::all(3), stage: Stage::Durable, behind: vec![0, lag, 0] };
+        watched.heartbeat.handle(HeartbeatInput::Behind(lags), watched.now, &mut told);
+    }
+    told.retain(|effect| matches!(effect, Effect::Notice(_)));
+    assert!(matches!(told[..], [Effect::Notice(Notice::Slow(PEER, ..)), Effect::Notice(Notice::KeepsUp(PEER))]));
+}
+
+#[test]
 fn what_the_others_wait_for_while_another_member_is_away_or_elsewhere_is_nobodys_fault() {
     let mut watched = Watched::new();
     watched.hear();
