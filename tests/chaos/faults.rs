@@ -154,6 +154,12 @@ pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, run_la
     let mut lasting = Vec::new();
     while Instant::now() < until {
         let mut fault = Fault::draw(consortium, &mut random);
+        // The end of the first of two would give the disk its space back.
+        if let Fault::FullDisk(bank) = fault
+            && consortium.disk_is_full(bank)
+        {
+            fault = Fault::Kill(vec![bank]);
+        }
         if let Fault::Wipe(bank) = fault {
             // A majority of disks with everything on them is what a consortium cannot do without.
             futures_util::future::join_all(lasting.drain(..)).await;
