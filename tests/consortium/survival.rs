@@ -118,6 +118,30 @@ async fn a_bank_paused_for_twenty_seconds_is_left_out_and_joins_again_when_it_is
 }
 
 #[actix_rt::test]
+async fn a_bank_that_returns_again_and_again_is_waited_for_no_longer_each_time_where_nothing_works_without_it() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let customer = Customer::register(&cluster, "vera007", 7).await;
+    let accounts = [customer.open(&cluster, 0, 100.0).await, customer.open(&cluster, 0, 100.0).await];
+    cluster.kill(2);
+    cluster.wait_members(&[0, 1]).await;
+    for time in 1..=5 {
+        cluster.kill(1);
+        cluster.start_bank(1);
+        let started = Instant::now();
+        let package = transfer(&accounts[0], &accounts[1]);
+        while customer.operate(&cluster, 0, &package, &format!("k{time}")).await.unwrap().status != 200 {
+            let took = started.elapsed();
+            assert!(took < Duration::from_secs(4), "no write for {took:?} after start {time} of bank 1");
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(customer.account(&cluster, &accounts[1]).await.0, 15_000);
+    cluster.start_bank(2);
+    cluster.wait_members(&[0, 1, 2]).await;
+    cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
 async fn a_bank_with_another_nodes_json_is_refused_by_name() {
     let cluster = Cluster::start(2, "sessions").await;
     assert!(cluster.stop(1));
