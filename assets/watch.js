@@ -204,7 +204,7 @@
       cell(bank.hears.map((other) => names[other]).join(', ')),
       cell(stamp(bank.bank === me ? now.clock : bank.durable ?? []), { class: 'number' }),
       cell(bank.durable ? stamp(bank.durable) : '–', { class: 'number' }),
-      cell(String(bank.position ?? '–'), { class: 'number' }), cell(String(bank.buffered), { class: 'number' }))));
+      cell(String(bank.position ?? '–'), { class: 'number' }), cell(String(bank.buffered), { class: 'number' }), cell(bank.health))));
   }
 
   function drawSummary(now) {

@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::heartbeat::ClocksStatus;
+use super::heartbeat::{ClocksStatus, OwnHealth, Paces};
 use super::laboratory::{Laboratory, Weather};
 use super::routes::{Routes, Wire};
 use super::time::Monotonic;
@@ -22,17 +22,20 @@ use crate::protocol::consortium_time::ClockState;
 use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent, PeerReport};
 use crate::protocol::event::Event;
 use crate::protocol::heartbeat::PeerState;
+use crate::protocol::ids::BankId;
 use crate::protocol::ids::Position;
 use crate::protocol::notice::Off;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::vector_clock::VectorClock;
-use crate::watch::{BankState, Fact, History, Micros, Seen, Snapshot, Timed};
+use crate::watch::{BankState, Fact, History, Micros, Seen, Snapshot, Timed, Vitals};
 
 /// How often the notes are taken away and those who watch are told.
 const TICK: Duration = Duration::from_millis(200);
 /// How long nothing new may be said, in microseconds: rates fall although nothing happens.
 const SAY_AGAIN_US: Micros = 1_000_000;
+/// How often it is noted how well the banks are, in microseconds.
+const VITALS_EVERY_US: Micros = 1_000_000;
 /// Most facts that a part keeps until they are taken; the oldest are dropped.
 pub const FACTS_MAX: usize = 16_384;
 /// Most people who watch at once.
@@ -169,6 +172,8 @@ pub struct WatchActor {
     time: Monotonic,
     routes: Option<Routes>,
     taking: bool,
+    /// When it was last noted how well the banks are.
+    felt_at: Micros,
     latest: watch::Sender<Bytes>,
     /// What `latest` shows: the history's revision and the weather,
     said: (u64, Option<Weather>),
@@ -186,6 +191,7 @@ impl WatchActor {
             time,
             routes: None,
             taking: false,
+            felt_at: 0,
             latest: watch::Sender::default(),
             said: (0, None),
             said_at: 0,
@@ -197,17 +203,28 @@ impl WatchActor {
     fn take_notes(&mut self, context: &mut Context<Self>) {
         let Some(routes) = self.routes.clone().filter(|_| !self.taking) else { return };
         self.taking = true;
+        let (me, now) = (self.history.me(), self.time.micros());
+        let feels = self.felt_at + VITALS_EVERY_US <= now;
+        if feels {
+            self.felt_at = now;
+        }
         let taken = async move {
             let view = routes.view.send(ViewStatus).await.ok();
             let clocks = routes.heartbeat.send(ClocksStatus).await.map_or_else(|_| Vec::new(), |said| said.clocks);
+            let vitals = match &view {
+                Some(view) if feels => vitals(&routes, me, view, &clocks).await,
+                _ => None,
+            };
             let agreed = routes.checks.send(TakeFacts).await.unwrap_or_default();
             let executed = routes.ledger.send(TakeFacts).await.unwrap_or_default();
             let held = routes.buffer.send(TakeFacts).await.unwrap_or_default();
             // Of the same microsecond, what comes earlier in the flow goes first.
-            (view, clocks, [held, executed, agreed].concat())
+            (view, clocks, vitals, [held, executed, agreed].concat())
         };
-        context.spawn(taken.into_actor(self).map(|(view, clocks, facts), actor, _| {
+        context.spawn(taken.into_actor(self).map(move |(view, clocks, vitals, mut facts), actor, _| {
             actor.taking = false;
+            let vitals = vitals.filter(|vitals| actor.history.vitals() != Some(vitals));
+            facts.extend(vitals.map(|vitals| Timed { at: now, fact: Fact::Vitals(vitals) }));
             actor.absorb(view, &clocks, facts);
             actor.tell();
         }));
@@ -244,6 +261,19 @@ impl WatchActor {
         self.said = (self.history.revision(), self.weather());
         self.said_at = now;
     }
+}
+
+/// How well every bank is.
+async fn vitals(routes: &Routes, me: BankId, view: &ViewState, clocks: &[ClockState]) -> Option<Vec<Vitals>> {
+    let paces = routes.heartbeat.send(Paces).await.ok()?;
+    let own = routes.heartbeat.send(OwnHealth).await.ok()?;
+    let clocks = clocks.iter().copied().chain(std::iter::repeat(ClockState::default()));
+    let banks = BankId::all(paces.len()).zip(paces).zip(&view.peers).zip(clocks);
+    let of_bank = |(((bank, pace), (_, report)), clock): (((BankId, _), &(PeerState, Option<PeerReport>)), _)| {
+        let health = if bank == me { Some(own) } else { report.map(|report| report.health) };
+        Vitals::new(pace, health, clock)
+    };
+    Some(banks.map(of_bank).collect())
 }
 
 fn state(((state, report), clock): ((PeerState, Option<PeerReport>), ClockState)) -> BankState {

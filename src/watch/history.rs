@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pace::Pace;
 use super::timeline::Timeline;
-use super::{BankState, Fact, Micros, Seen, Timed};
+use super::{BankState, Fact, Micros, Seen, Timed, Vitals};
 use crate::protocol::ids::{Ballot, BankId, BankSet, Position};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
@@ -15,6 +15,8 @@ pub const EVENTS_MAX: usize = 1_024;
 const CHANGES_MAX: usize = 2 * EVENTS_MAX;
 /// Most changes of views, states and notices that are remembered: they are rare.
 const RARE_CHANGES_MAX: usize = 256;
+/// How often it is remembered how well the banks were: for ten minutes, once a second.
+const VITALS_MAX: usize = 600;
 
 /// What happened to one event, as this node saw it.
 #[derive(Clone, Debug)]
@@ -65,6 +67,7 @@ pub struct History {
     /// Per bank, what it has executed through.
     pub(super) positions: Vec<Timeline<Position>>,
     pub(super) states: Timeline<Vec<BankState>>,
+    pub(super) vitals: Timeline<Vec<Vitals>>,
     pub(super) notices: Timeline<String>,
     pub(super) pace: Pace,
     /// Facts that were dropped.
@@ -88,6 +91,7 @@ impl History {
             durable: (0..banks).map(|_| Timeline::new(CHANGES_MAX)).collect(),
             positions,
             states: Timeline::new(RARE_CHANGES_MAX),
+            vitals: Timeline::new(VITALS_MAX),
             notices: Timeline::new(RARE_CHANGES_MAX),
             pace: Pace::default(),
             lost: 0,
@@ -105,6 +109,18 @@ impl History {
     #[must_use]
     pub fn states(&self) -> Option<&[BankState]> {
         self.states.last().map(Vec::as_slice)
+    }
+
+    /// The bank whose history it is.
+    #[must_use]
+    pub fn me(&self) -> BankId {
+        self.me
+    }
+
+    /// How well every bank is now.
+    #[must_use]
+    pub fn vitals(&self) -> Option<&[Vitals]> {
+        self.vitals.last().map(Vec::as_slice)
     }
 
     /// Takes facts in. Those of one part come in their order; parts may be given one after the other.
@@ -143,6 +159,7 @@ impl History {
             Fact::PeerExecuted(bank, position) => self.peer_executed(at, bank, position),
             Fact::Agreed(counter) => self.agreed(at, counter),
             Fact::Banks(states) => self.states.push(at, states),
+            Fact::Vitals(vitals) => self.vitals.push(at, vitals),
             Fact::Notice(text) => self.notices.push(at, text),
             Fact::Lost(count) => self.lost(at, count),
         }

@@ -12,11 +12,13 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod vitals;
 mod waits;
 
 pub use history::{EVENTS_MAX, History};
 pub use shiviz::PARSER as SHIVIZ_PARSER;
 pub use snapshot::{After, BankNow, By, EVENTS_SHOWN_MAX, EventNow, Execution, Snapshot, ViewNow};
+pub use vitals::Vitals;
 pub use waits::Wait;
 
 use serde::Serialize;
@@ -143,6 +145,8 @@ pub enum Fact {
     Agreed(u64),
     /// What is known of every bank, by number.
     Banks(Vec<BankState>),
+    /// How well every bank is, by number.
+    Vitals(Vec<Vitals>),
     /// What the log was told of views and banks.
     Notice(String),
     /// So many facts before this one were dropped.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::history::{History, Tracked};
 use super::waits::Wait;
-use super::{Micros, Seen};
+use super::{Micros, Seen, Vitals};
 use crate::protocol::ids::{BankId, BankSet, EventId, Position};
 use crate::protocol::vector_clock::VectorClock;
 
@@ -64,6 +64,10 @@ pub struct BankNow {
     pub state: String,
     /// Whom it hears.
     pub hears: BankSet,
+    /// How well it is.
+    pub vitals: Vitals,
+    /// The same in words.
+    pub health: String,
     /// What it is known to have on disk.
     pub durable: Option<VectorClock>,
     /// What it is known to have executed through.
@@ -203,6 +207,7 @@ impl History {
         let by_then = |when: Option<Micros>| when.is_some_and(|at| at <= moment);
         let states = self.states.at(moment);
         let of_the_last_view = self.members_at(moment);
+        let vitals = self.vitals.at(moment);
         let bank_at = |bank: BankId| {
             let index = bank.index();
             let state = states.and_then(|states| states.get(index));
@@ -212,12 +217,15 @@ impl History {
                 let has_executed = tracked.executed.is_some_and(|(at, of, _)| at <= moment && position >= Some(of));
                 by_then(holds) && !has_executed && !by_then(tracked.void)
             };
+            let vitals = vitals.and_then(|vitals| vitals.get(index)).copied().unwrap_or_default();
             BankNow {
                 bank,
                 member: members.contains(bank),
                 up: state.is_some_and(|state| state.up),
                 state: state.map(|state| state.state.clone()).unwrap_or_default(),
                 hears: state.map(|state| state.hears).unwrap_or_default(),
+                vitals,
+                health: vitals.to_string(),
                 // Of a bank that is outside, nobody knows what its disk still has.
                 durable: self.durable[index].at(moment).filter(|_| of_the_last_view.contains(bank)).cloned(),
                 position,

@@ -102,6 +102,19 @@ async fn a_trial_event_is_ordered_and_refused_and_its_story_told() {
 }
 
 #[actix_web::test]
+async fn how_well_each_bank_is_is_told_in_numbers_and_in_words() {
+    let (bank, _data) = bank(0, 1, "sessions").await;
+    let service = pages(&bank).await;
+    ready(&service).await;
+    let told = until(&service, |told| !told["now"]["banks"][0]["vitals"]["health"].is_null()).await;
+    let own = &told["now"]["banks"][0];
+    assert_eq!(own["vitals"]["pace"]["debt_percent"], 0, "{own}");
+    assert!(own["vitals"]["health"]["fsync_ms"].is_u64(), "{own}");
+    let (_, page) = text(&service, "/consorcio").await;
+    assert!(page.contains("Saúde") && page.contains("<td>disco "), "without a script too: {page}");
+}
+
+#[actix_web::test]
 async fn nothing_of_a_customer_is_shown_anywhere() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = pages(&bank).await;
