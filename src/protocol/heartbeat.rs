@@ -135,8 +135,10 @@ struct Observation {
     lost: Option<Cause>,
     /// How often it was lost lately.
     flaps: u32,
-    /// Whether it was too slow one of these times: then it is on probation while it is up.
-    on_probation: bool,
+    /// For how long its last return was watched.
+    watched: Millis,
+    /// How often of these it was too slow: then it is on probation while it is up.
+    slow_flaps: u32,
     report: Option<PeerReport>,
     /// Since when, and how often in succession, no request has reached it.
     unreached: Option<(Millis, u32)>,
@@ -264,7 +266,7 @@ impl Heartbeat {
                 Notice::KeepsUp(bank)
             }));
         }
-        let is_due = proves && seen.pace.is_due(failure_after, seen.on_probation);
+        let is_due = proves && seen.pace.is_due(failure_after, seen.slow_flaps > 0);
         if bank == self.me || !is_due {
             seen.told_needed &= is_due;
             return;
@@ -341,14 +343,13 @@ impl Heartbeat {
 
     /// How long the return of a peer is watched.
     fn watch(&self, seen: &Observation) -> Millis {
-        let (least, flaps_max) = if seen.on_probation { (SLOW_WATCH_MIN_MS, SLOW_FLAPS_MAX) } else { (0, FLAPS_MAX) };
-        self.patience.rejoin_after.max(least) << seen.flaps.saturating_sub(1).min(flaps_max)
-    }
-
-    /// For how long a peer must be up until its losses are forgotten: longer than the watch that it has just passed.
-    fn forgotten_after(&self, seen: &Observation) -> Millis {
-        let watch = if seen.flaps == 0 { 0 } else { self.watch(seen) };
-        FLAPS_FORGOTTEN_AFTER_MS.max(2 * watch)
+        let rejoin_after = self.patience.rejoin_after;
+        match seen.lost {
+            Some(Cause::Slow { .. }) => {
+                rejoin_after.max(SLOW_WATCH_MIN_MS) << seen.slow_flaps.saturating_sub(1).min(SLOW_FLAPS_MAX)
+            }
+            _ => rejoin_after << seen.flaps.saturating_sub(1).min(FLAPS_MAX),
+        }
     }
 
     fn heard(&mut self, peer: BankId, report: PeerReport, answered: Answered) {
@@ -373,11 +374,15 @@ impl Heartbeat {
             self.peers[peer.index()].steady_since = Some(awake);
         }
         if self.state(peer) == PeerState::Up {
-            let forgotten_after = self.forgotten_after(&self.peers[peer.index()]);
+            let watched = self.watch(&self.peers[peer.index()]);
             let seen = &mut self.peers[peer.index()];
-            seen.lost = None;
+            if seen.lost.take().is_some() {
+                seen.watched = watched;
+            }
+            // Longer than the watch that it has passed last.
+            let forgotten_after = FLAPS_FORGOTTEN_AFTER_MS.max(2 * seen.watched);
             if awake - *seen.up_since.get_or_insert(awake) >= forgotten_after {
-                (seen.flaps, seen.on_probation) = (0, false);
+                (seen.flaps, seen.slow_flaps, seen.watched) = (0, 0, 0);
             }
         }
     }
@@ -401,8 +406,8 @@ impl Heartbeat {
         // Only who had been heard before can have been lost: a first start waits for nobody.
         if seen.last_heard.is_some() {
             seen.flaps += u32::from(was_up);
+            seen.slow_flaps += u32::from(was_up && cause.is_slow());
             seen.lost = Some(seen.lost.filter(|_| !was_up).unwrap_or(cause));
-            seen.on_probation |= cause.is_slow();
             seen.steady_since = None;
             seen.up_since = None;
         }
