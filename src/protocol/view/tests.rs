@@ -5,6 +5,7 @@ mod left_behind;
 mod overtaken;
 mod restarted;
 mod returning;
+mod transcripts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,6 +43,10 @@ struct Consortium {
     /// Messages on their way: from, to, content.
     network: VecDeque<(BankId, BankId, ViewMessage)>,
     notices: Vec<String>,
+    /// What was said and came of it, line by line.
+    story: Vec<String>,
+    /// Whether delivery was stopped after a message, and which.
+    stopped_at: Option<ViewMessage>,
 }
 
 const SLOW: Cause = Cause::Slow { stage: crate::protocol::pace::Stage::Durable, lag: 700, percent: 21 };
@@ -98,6 +103,8 @@ impl Consortium {
             held: vec![Vec::new(); banks],
             network: VecDeque::new(),
             notices: Vec::new(),
+            story: Vec::new(),
+            stopped_at: None,
         }
     }
 
@@ -117,7 +124,12 @@ impl Consortium {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let mut out = Vec::new();
+            let before = self.views[bank.index()].phase.clone();
             self.views[bank.index()].handle(input, &mut out);
+            let phase = &self.views[bank.index()].phase;
+            if *phase != before {
+                self.story.push(format!("  bank {bank}: {before:?} → {phase:?}"));
+            }
             inputs.extend(out.into_iter().filter_map(|effect| self.carry_out(bank, effect)));
         }
     }
@@ -151,6 +163,12 @@ impl Consortium {
                     let position = self.journals[index].len() as u64 + 1;
                     self.journals[index].push(entry(held, position));
                 }
+                let (PreparePlan { ballot, members, position, clock, .. }, flush) = (&installed.plan, &installed.flush);
+                let flush: Vec<_> = flush.iter().map(|held| held.event.timestamp.to_string()).collect();
+                self.story.push(format!(
+                    "  bank {bank} begins view {ballot} of {members} from {position} and {clock}, and executes {}",
+                    if flush.is_empty() { "nothing first".to_owned() } else { format!("{} first", flush.join(" ")) }
+                ));
                 self.installed[index].push(installed);
                 None
             }
@@ -162,6 +180,9 @@ impl Consortium {
             }
             Effect::Notice(notice) => {
                 self.notices.push(format!("{bank}: {notice}"));
+                if !matches!(notice, Notice::PeerUp(_)) {
+                    self.story.push(format!("  bank {bank} ! {notice}"));
+                }
                 None
             }
             _ => None,
@@ -196,20 +217,70 @@ impl Consortium {
     /// Lets time pass, and messages arrive unless `lose` wants them lost. Who is dead or cut off gets none.
     fn run_losing(&mut self, ticks: usize, mut lose: impl FnMut(BankId, &ViewMessage) -> bool) {
         for _ in 0..ticks {
-            self.heartbeat();
-            for bank in BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>() {
-                self.give(bank, ViewInput::Tick);
+            self.begin_tick();
+            self.deliver(&mut lose);
+        }
+    }
+
+    fn begin_tick(&mut self) {
+        self.heartbeat();
+        for bank in BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>() {
+            self.give(bank, ViewInput::Tick);
+        }
+    }
+
+    fn deliver(&mut self, mut lose: impl FnMut(BankId, &ViewMessage) -> bool) {
+        while let Some((from, to, message)) = self.network.pop_front() {
+            let arrives = self.hears(from, to) && !self.blocked.contains(&(from, to)) && !lose(to, &message);
+            self.tell(from, to, &message, arrives);
+            if arrives {
+                self.give(to, ViewInput::Message(from, message));
             }
-            while let Some((from, to, message)) = self.network.pop_front() {
-                if self.hears(from, to) && !self.blocked.contains(&(from, to)) && !lose(to, &message) {
-                    self.give(to, ViewInput::Message(from, message));
+        }
+    }
+
+    /// One tick, in which delivery stops when such a message has arrived.
+    fn tick_until(&mut self, is_it: impl Fn(BankId, BankId, &ViewMessage) -> bool) {
+        self.begin_tick();
+        while let Some((from, to, message)) = self.network.pop_front() {
+            let arrives = self.hears(from, to) && !self.blocked.contains(&(from, to));
+            self.tell(from, to, &message, arrives);
+            if arrives {
+                self.give(to, ViewInput::Message(from, message.clone()));
+                if is_it(from, to, &message) {
+                    self.stopped_at = Some(message);
+                    return;
                 }
             }
         }
     }
 
+    fn tell(&mut self, from: BankId, to: BankId, message: &ViewMessage, arrives: bool) {
+        let lost = if arrives { "" } else { " (lost)" };
+        self.story.push(format!("{from} → {to} {}{lost}", transcripts::told(message)));
+    }
+
     fn kill(&mut self, bank: u16) {
         self.alive[usize::from(bank)] = false;
+    }
+
+    /// A bank comes back with an empty disk.
+    fn wipe(&mut self, bank: u16) {
+        let index = usize::from(bank);
+        (self.journals[index], self.held[index]) = (Vec::new(), Vec::new());
+        self.installed[index].clear();
+        self.views[index] = View::new(BankId(bank), self.banks, blank(self.banks));
+        self.alive[index] = true;
+    }
+
+    /// These banks hold an event of the view in force.
+    fn hold(&mut self, sender: u16, timestamp: Vec<u64>, holders: &[u16]) {
+        let (view, members) = self.views[usize::from(holders[0])].active().expect("events are stamped in a view");
+        let id = EventId::new(BankId(sender), &timestamp[usize::from(sender)].to_string());
+        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
+        let event = Event::stamp(view, BankId(sender), timestamp.into(), vec![request], Header::default());
+        let held = Held { event: Arc::new(event), members };
+        holders.iter().for_each(|bank| self.held[usize::from(*bank)].push(held.clone()));
     }
 
     /// A killed bank comes back with its disk.
