@@ -13,7 +13,7 @@ use netbanking::protocol::ids::{BankId, BankSet, Position};
 use netbanking::protocol::snapshot::SnapshotPiece;
 use netbanking::protocol::view::{PreparePlan, View};
 use netbanking::store::recovery::{Recovered, rebuild, recover, whole};
-use netbanking::store::{Change, GroupCommit, Owner, SqliteStore, Store};
+use netbanking::store::{Change, GroupCommit, JournalReader, Owner, SqliteStore, Store};
 
 use played::{BANKS, Played, VIEW, mark};
 
@@ -56,10 +56,10 @@ fn settle(writer: &mut GroupCommit, executor: &mut Executor) -> usize {
 
 /// What the writer answers to one question.
 fn answer(writer: &mut GroupCommit, question: JournalInput) -> ViewInput {
-    let mut out = Vec::new();
     writer.handle(question);
-    writer.flush(&mut out).unwrap();
-    match out.pop() {
+    writer.flush(&mut Vec::new()).unwrap();
+    let read = writer.take_reads().pop().expect("a question about the journal");
+    match Some(read.answer(&mut *writer.reader().unwrap()).unwrap()) {
         Some(Effect::View(input)) => input,
         other => panic!("{other:?}"),
     }

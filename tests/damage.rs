@@ -16,7 +16,7 @@ use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::recovery::{Recovered, recover, whole};
-use netbanking::store::{Change, Owner, Remembered, SqliteStore, Store, StoreError};
+use netbanking::store::{Change, JournalReader, Owner, Remembered, SqliteStore, Store, StoreError};
 
 use played::{BANKS, Played, VIEW, mark};
 

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netbanking::protocol::effect::{ExecutedMark, Executions, JournalEntry};
+use netbanking::protocol::effect::{Effect, ExecutedMark, Executions, JournalEntry, ViewInput};
 use netbanking::protocol::event::{Event, Header, Held, RawRequest, raw};
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use netbanking::protocol::order_key::OrderKey;
@@ -13,7 +13,8 @@ use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{
-    Change, DROP_EVENTS_MAX, Found, Owner, PIECE_EVENTS_MAX, Remembered, SqliteStore, Store, StoreError,
+    Change, DROP_EVENTS_MAX, Found, JournalReader, Owner, PIECE_EVENTS_MAX, Read, Remembered, SqliteStore, Store,
+    StoreError,
 };
 use sha2::{Digest, Sha256};
 
@@ -146,6 +147,36 @@ fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
     let rest = store.executed_after(first.last().unwrap().position, usize::MAX).unwrap();
     assert_eq!(rest.len(), 10);
     assert_eq!(rest.last().unwrap().hash, mark(count).hash);
+}
+
+#[test]
+fn what_is_read_for_others_is_as_of_one_commit_and_holds_up_no_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    store.write(&[Change::Replayed(entry(1))]).unwrap();
+    let mut reader = store.reader().unwrap();
+    reader.begin().unwrap();
+    assert_eq!(reader.executed_after(Position(0), usize::MAX).unwrap().len(), 1);
+    store.write(&[Change::Replayed(entry(2))]).unwrap();
+    assert_eq!(reader.executed_after(Position(0), usize::MAX).unwrap().len(), 1, "what it saw at first");
+    assert_eq!(reader.hash_at(Position(2)).unwrap(), None);
+    reader.end().unwrap();
+    let read = Read::Journal { to: BankId(2), after: Position(1), bytes: u32::MAX };
+    let Effect::View(ViewInput::JournalRead { entries, hash_before, .. }) = read.answer(&mut *reader).unwrap() else {
+        panic!("the journal was asked for");
+    };
+    assert_eq!((entries.len(), hash_before), (1, Some(mark(1).hash)), "what has been written since");
+}
+
+#[test]
+fn a_reader_finds_damage_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    store.write(&[Change::Replayed(entry(1))]).unwrap();
+    let mut reader = store.reader().unwrap();
+    meddle(folder.path(), "UPDATE events SET body = replace(body, '\"X\"', '\"Y\"')");
+    let read = Read::Journal { to: BankId(2), after: Position(0), bytes: u32::MAX };
+    assert!(is_damaged(&read.answer(&mut *reader).unwrap_err()));
 }
 
 #[test]

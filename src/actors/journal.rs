@@ -1,12 +1,13 @@
-//! Owns the store, on a thread of its own: its fsync makes nobody wait but those who wait for it.
+//! Owns the store, on a thread of its own: its fsync makes nobody wait but those who wait for it. What other banks ask
+//! for is read by a second actor, on another thread: they hold up no fsync.
 
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 
 use super::routes::{Post, Wire};
 use crate::protocol::effect::{Effect, HeartbeatInput, JournalInput};
-use crate::store::{GroupCommit, StoreError};
+use crate::store::{GroupCommit, JournalReader, Read, StoreError};
 
 /// How long marks of execution may wait for a commit that others need, in milliseconds.
 const LAZY_COMMIT_MS: u64 = 500;
@@ -20,6 +21,7 @@ impl Message for JournalInput {
 /// The actor around [`GroupCommit`].
 pub struct JournalActor {
     writer: GroupCommit,
+    reader: Addr<JournalReaderActor>,
     flush_is_queued: bool,
     post: Post,
 }
@@ -27,35 +29,35 @@ pub struct JournalActor {
 impl JournalActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(writer: GroupCommit) -> Self {
-        JournalActor { writer, flush_is_queued: false, post: Post::default() }
+    pub fn new(writer: GroupCommit, reader: Addr<JournalReaderActor>) -> Self {
+        JournalActor { writer, reader, flush_is_queued: false, post: Post::default() }
     }
 
     fn flush(&mut self) {
         let began = Instant::now();
         let flushed = self.writer.flush(&mut self.post.out);
-        self.end_unless(flushed);
+        end_unless(flushed);
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if took >= TOLD_FROM_MS {
             self.post.out.push(Effect::Heartbeat(HeartbeatInput::Fsync(took)));
         }
         self.post.deliver();
+        self.writer.take_reads().into_iter().for_each(|read| self.reader.do_send(Look(read)));
     }
 
     fn tick(&mut self) {
-        let ticked = self.writer.tick(&mut self.post.out);
-        self.end_unless(ticked);
+        end_unless(self.writer.tick(&mut self.post.out));
         self.flush();
     }
+}
 
-    fn end_unless(&self, done: Result<(), StoreError>) {
-        if let Err(error) = done {
-            // What is on disk is unknown now; the restart finds out.
-            log::error!("{error}");
-            log::logger().flush();
-            std::process::exit(1);
-        }
-    }
+/// What is on disk is unknown after a failure; the restart finds out.
+fn end_unless<T>(done: Result<T, StoreError>) -> T {
+    done.unwrap_or_else(|error| {
+        log::error!("{error}");
+        log::logger().flush();
+        std::process::exit(1);
+    })
 }
 
 impl Actor for JournalActor {
@@ -70,6 +72,7 @@ impl Handler<Wire> for JournalActor {
     type Result = ();
 
     fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.reader.do_send(Wire(routes.clone()));
         self.post.wire(routes);
     }
 }
@@ -98,5 +101,45 @@ impl Handler<Flush> for JournalActor {
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
         self.flush_is_queued = false;
         self.flush();
+    }
+}
+
+/// Reads the journal for others.
+pub struct JournalReaderActor {
+    reader: Box<dyn JournalReader>,
+    post: Post,
+}
+
+impl JournalReaderActor {
+    /// An actor that waits to be wired.
+    #[must_use]
+    pub fn new(reader: Box<dyn JournalReader>) -> Self {
+        JournalReaderActor { reader, post: Post::default() }
+    }
+}
+
+impl Actor for JournalReaderActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Wire> for JournalReaderActor {
+    type Result = ();
+
+    fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.post.wire(routes);
+    }
+}
+
+/// Read this; all before it is on disk.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Look(Read);
+
+impl Handler<Look> for JournalReaderActor {
+    type Result = ();
+
+    fn handle(&mut self, Look(read): Look, _: &mut Self::Context) {
+        self.post.out.push(end_unless(read.answer(&mut *self.reader)));
+        self.post.deliver();
     }
 }

@@ -11,7 +11,7 @@ use super::buffer::{BufferActor, BufferStatus};
 use super::checks::{ChecksActor, Unconfirmed};
 use super::clock::ClockActor;
 use super::heartbeat::{Answering, HeartbeatActor, Introduction, PeerAddress, answer_pings};
-use super::journal::{Flush, JournalActor};
+use super::journal::{Flush, JournalActor, JournalReaderActor};
 use super::laboratory::Laboratory;
 use super::ledger::LedgerActor;
 use super::passwords::{self, PasswordsActor};
@@ -82,12 +82,14 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
 
     let time = Monotonic::start();
     // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
-    let [core, ledger, disk, links, pulse, watch] =
-        ["core", "ledger", "disk", "links", "pulse", "watch"].map(thread_named);
+    let [core, ledger, disk, reads, links, pulse, watch] =
+        ["core", "ledger", "disk", "reads", "links", "pulse", "watch"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
     let history = History::new(me, banks, book.position());
     let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, book.position());
+    let reader = journal.reader()?;
+    let reader = on(&reads, move || JournalReaderActor::new(reader));
     let introduction = Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) };
     let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
@@ -100,7 +102,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
         ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed), time)),
-        journal: on(&disk, move || JournalActor::new(journal)),
+        journal: on(&disk, move || JournalActor::new(journal, reader)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time, weather)),
         watch: on(&watch, move || WatchActor::new(history, time, shown_weather)),
         links: BankId::all(banks).map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory)).collect(),
@@ -118,7 +120,7 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
         sessions: on(&core, move || SessionsActor::new(time)),
         passwords: SyncArbiter::start(passwords::THREADS, || PasswordsActor),
         laboratory,
-        arbiters: [core, ledger, disk, links, pulse, watch].into(),
+        arbiters: [core, ledger, disk, reads, links, pulse, watch].into(),
     })
 }
 

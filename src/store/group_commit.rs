@@ -2,17 +2,9 @@
 //! anybody hear of it.
 
 use super::compaction::Compaction;
-use super::{Change, Store, StoreError};
-use crate::protocol::effect::{BufferInput, Effect, Executions, JournalEntry, JournalInput, LedgerInput, ViewInput};
-use crate::protocol::ids::{BankId, Position};
-use crate::protocol::snapshot::SnapshotHead;
-
-/// Something to read once everything before it is on disk.
-enum Read {
-    Journal { to: BankId, after: Position, bytes: u32 },
-    SnapshotPiece { to: BankId, index: u32, from: u64, bytes: u32 },
-    ArrivedSnapshot(SnapshotHead),
-}
+use super::{Change, JournalReader, Read, Store, StoreError};
+use crate::protocol::effect::{BufferInput, Effect, Executions, JournalEntry, JournalInput, ViewInput};
+use crate::protocol::ids::Position;
 
 /// The journal writer: owns the store, gathers changes, tells the protocol what is on disk.
 pub struct GroupCommit {
@@ -91,13 +83,10 @@ impl GroupCommit {
                 self.changes.push(Change::Prepared { plan: prepared, fetched, dropped, learner });
             }
             JournalInput::Read { to, after, bytes } => {
-                // Whoever asks again does not wait for the earlier answer any more.
-                self.reads.retain(|read| !matches!(read, Read::Journal { to: before, .. } if *before == to));
-                self.reads.push(Read::Journal { to, after, bytes });
+                self.read_later(Read::Journal { to, after, bytes });
             }
             JournalInput::ReadSnapshot { to, index, from, bytes } => {
-                self.reads.retain(|read| !matches!(read, Read::SnapshotPiece { to: before, .. } if *before == to));
-                self.reads.push(Read::SnapshotPiece { to, index, from, bytes });
+                self.read_later(Read::SnapshotPiece { to, index, from, bytes });
             }
             JournalInput::StorePiece(piece) => {
                 self.compaction.abandon();
@@ -107,7 +96,7 @@ impl GroupCommit {
             }
             JournalInput::OpenSnapshot(head) => {
                 self.compaction.abandon();
-                self.reads.push(Read::ArrivedSnapshot(head));
+                self.read_later(Read::ArrivedSnapshot(head));
             }
             JournalInput::SnapshotOpened(head) => {
                 self.compaction.resume();
@@ -117,6 +106,11 @@ impl GroupCommit {
                 self.changes.push(Change::SnapshotComplete(head));
             }
         }
+    }
+
+    fn read_later(&mut self, read: Read) {
+        self.reads.retain(|before| !before.is_outdone_by(&read));
+        self.reads.push(read);
     }
 
     fn replayed(&mut self, entries: Vec<JournalEntry>, executed: Executions) {
@@ -138,7 +132,7 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Commits what has gathered, then says so.
+    /// Commits what has gathered, then says so. What is to be read now is in [`GroupCommit::take_reads`].
     ///
     /// # Errors
     /// [`StoreError::Failed`] when the disk does; nothing may be retried then.
@@ -149,36 +143,19 @@ impl GroupCommit {
             self.changes.clear();
         }
         out.append(&mut self.afterwards);
-        for read in std::mem::take(&mut self.reads) {
-            let found = self.read(read)?;
-            out.push(found);
-        }
         Ok(())
     }
 
-    fn read(&mut self, read: Read) -> Result<Effect, StoreError> {
-        Ok(match read {
-            Read::Journal { to, after, bytes } => {
-                let starts_after = self.store.journal_starts_after()?;
-                let entries =
-                    if after < starts_after { Vec::new() } else { self.store.executed_after(after, bytes as usize)? };
-                let hash_before = self.store.hash_at(after)?;
-                Effect::View(ViewInput::JournalRead { to, after, entries, hash_before, starts_after })
-            }
-            Read::SnapshotPiece { to, index, from, bytes } => {
-                let piece = self.store.snapshot_piece(index)?;
-                Effect::View(ViewInput::SnapshotRead { to, piece, from, bytes })
-            }
-            Read::ArrivedSnapshot(head) => {
-                let mut pieces = Vec::new();
-                for index in 0..head.pieces {
-                    match self.store.arriving_piece(index)?.filter(|piece| piece.head == head) {
-                        Some(piece) => pieces.push(piece.text),
-                        None => return Ok(Effect::View(ViewInput::SnapshotRefused)),
-                    }
-                }
-                Effect::Ledger(LedgerInput::Restore { head, pieces })
-            }
-        })
+    /// What is to be read, once all before it is on disk.
+    pub fn take_reads(&mut self) -> Vec<Read> {
+        std::mem::take(&mut self.reads)
+    }
+
+    /// Who reads it, on another thread.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk fails.
+    pub fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError> {
+        self.store.reader()
     }
 }

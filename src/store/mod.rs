@@ -3,16 +3,19 @@
 //! The ledger is not stored: [`recovery`] rebuilds it from the journal, or from a snapshot and the journal after it, and
 //! the chained hash proves that it came out the same.
 //! [`Store`] is the only door to the disk; [`GroupCommit`] turns what the protocol wants written into one transaction
-//! with one fsync for all that queued up.
+//! with one fsync for all that queued up. What other banks ask for is read by a [`JournalReader`], which holds up no
+//! commit.
 
 mod compaction;
 mod group_commit;
+mod reading;
 pub mod recovery;
 mod sqlite;
 
 use std::path::PathBuf;
 
 pub use group_commit::GroupCommit;
+pub use reading::Read;
 pub use sqlite::SqliteStore;
 
 use crate::protocol::effect::{ExecutedMark, JournalEntry};
@@ -107,7 +110,7 @@ pub enum Found {
 }
 
 /// A node's disk.
-pub trait Store: Send {
+pub trait Store: JournalReader {
     /// What was promised and prepared.
     ///
     /// # Errors
@@ -127,6 +130,27 @@ pub trait Store: Send {
     /// [`StoreError::Failed`]; what is on disk is then unknown, so the process must end and start over.
     /// [`StoreError::Unsynced`]; then the start after that counts the disk for less.
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// A second door to the same disk, for reading only, which may be used on another thread.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError>;
+}
+
+/// What is read of a disk for other banks while the node runs.
+pub trait JournalReader: Send {
+    /// From here to [`JournalReader::end`] all answers are as of one commit: the last one, or a later one than before.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn begin(&mut self) -> Result<(), StoreError>;
+
+    /// What was read may go.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn end(&mut self) -> Result<(), StoreError>;
 
     /// Executed events after a position, in order, at least one if there is any: about so many bytes, bounded by
     /// [`PIECE_EVENTS_MAX`] and [`PIECE_BYTES_MAX`].

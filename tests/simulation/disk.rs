@@ -12,7 +12,9 @@ use netbanking::protocol::ids::{ChainHash, Position};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;
-use netbanking::store::{Change, Found, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, Remembered, Store, StoreError};
+use netbanking::store::{
+    Change, Found, JournalReader, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, Remembered, Store, StoreError,
+};
 
 /// What becomes of the next commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,6 +277,20 @@ impl Store for Disk {
             stored.is_lost &= stored.is_damaged || !prepares;
         }
         if fate == NextWrite::Succeeds { Ok(()) } else { Err(failed("the process died meanwhile")) }
+    }
+
+    fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl JournalReader for Disk {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn executed_after(&mut self, after: Position, most: usize) -> Result<Vec<JournalEntry>, StoreError> {

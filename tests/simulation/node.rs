@@ -23,7 +23,7 @@ use netbanking::protocol::ordered_buffer::OrderedBuffer;
 use netbanking::protocol::outbox::{Delivery, Outbox, Parcel, Transmission};
 use netbanking::protocol::view::{View, ViewMessage};
 use netbanking::store::recovery::rebuild;
-use netbanking::store::{GroupCommit, StoreError};
+use netbanking::store::{self, GroupCommit, JournalReader, StoreError};
 
 use super::disk::Disk;
 use super::random::Random;
@@ -39,6 +39,8 @@ pub(crate) enum Part {
     Clock,
     Buffer,
     Journal,
+    /// Reads the journal for others.
+    Reader,
     Ledger,
     Checks,
     View,
@@ -47,9 +49,9 @@ pub(crate) enum Part {
 }
 
 /// How many kinds of parts there are.
-pub(crate) const PARTS: usize = 10;
+pub(crate) const PARTS: usize = 11;
 /// The kinds that may stand still for a while: each lives on a thread of its own.
-pub(crate) const STALLING: [Part; 3] = [Part::Journal, Part::Ledger, Part::Clock];
+pub(crate) const STALLING: [Part; 4] = [Part::Journal, Part::Reader, Part::Ledger, Part::Clock];
 
 impl Part {
     pub(crate) fn kind(self) -> usize {
@@ -64,6 +66,7 @@ impl Part {
             Part::View => 7,
             Part::Heartbeat => 8,
             Part::Link(_) => 9,
+            Part::Reader => 10,
         }
     }
 
@@ -93,6 +96,8 @@ pub(crate) enum Post {
     LazyFlush,
     /// The commit has come back from the disk.
     OnDisk(Vec<Effect>),
+    /// Something is to be read from the disk.
+    Look(store::Read),
     /// A link sends what has gathered.
     Pump,
     Envelope(Question, Parcel),
@@ -160,6 +165,7 @@ pub(crate) struct Process {
     clock: Clock,
     buffer: OrderedBuffer,
     journal: GroupCommit,
+    reader: Box<dyn JournalReader>,
     executor: Executor,
     checks: Checks,
     view: View,
@@ -194,6 +200,7 @@ impl Process {
             settings,
             clock: Clock::new(me, banks),
             buffer: OrderedBuffer::new(me, banks),
+            reader: journal.reader()?,
             journal,
             executor: Executor::new(me, banks, book, executed),
             checks: Checks::new(me, banks),
@@ -345,6 +352,10 @@ impl Process {
                 Err(error) => scene.said.push(Said::DiskFailed(error)),
             },
             Post::OnDisk(effects) => self.out.extend(effects),
+            Post::Look(read) => match read.answer(&mut *self.reader) {
+                Ok(found) => self.out.push(found),
+                Err(error) => scene.said.push(Said::DiskFailed(error)),
+            },
             Post::Pump => self.pump(to, scene),
             Post::Envelope(question, parcel) => self.envelope(question, parcel, scene),
             Post::AskMyself(through) => self.answer_myself(through),
@@ -406,6 +417,9 @@ impl Process {
         let mut effects = Vec::new();
         if let Err(error) = self.journal.flush(&mut effects) {
             return scene.said.push(Said::DiskFailed(error));
+        }
+        for read in self.journal.take_reads() {
+            self.put(Part::Journal, Part::Reader, Post::Look(read));
         }
         if !effects.is_empty() {
             let took_us = scene.random.below(self.settings.fsync_max_us);

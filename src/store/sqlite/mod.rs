@@ -6,9 +6,15 @@
 //! and the end of the write-ahead log together: that looks like a crash that came earlier, and shows only when another
 //! bank proves that events were executed with this one (see `forgetful` on the page on the view's plan).
 //!
-//! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `rows` writes and reads them.
+//! One connection writes; others may read beside it, each as of one commit, without waiting or holding it up. Against a
+//! second process the folder has a lock of its own.
+//!
+//! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `rows` writes and reads them, `contents`
+//! proves what is read, `reader` is the second door.
 
+mod contents;
 mod head;
+mod reader;
 mod rows;
 mod schema;
 mod tip;
@@ -18,14 +24,16 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{Connection, ErrorCode};
 
-use self::head::{Head, Seal, Stored};
-use self::rows::{EventRow, Writer, mark_digest, mark_of, to_sql};
+use self::contents::Contents;
+use self::head::Head;
+use self::reader::SqliteReader;
+use self::rows::Writer;
 use self::schema::{APPLICATION_ID, SCHEMA_VERSION, SCHEMA_VERSION_1};
 use self::tip::Tip;
-use super::{Change, Found, Owner, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, Remembered, Store, StoreError};
-use crate::protocol::effect::{ExecutedMark, JournalEntry};
+use super::{Change, Found, JournalReader, Owner, Remembered, Store, StoreError};
+use crate::protocol::effect::JournalEntry;
 use crate::protocol::ids::{ChainHash, Position};
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::protocol::view::PreparePlan;
@@ -43,17 +51,6 @@ const FILE_NAME: &str = "journal.sqlite";
 const LOCK_NAME: &str = "journal.lock";
 /// The files that belong to a journal.
 pub(super) const FILE_NAMES: [&str; 4] = ["journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
-
-const SELECT_EXECUTED: &str = "
-SELECT e.round, e.coordinator, e.sum, e.sender, e.members, e.body, e.digest, x.position, x.hash
-FROM executed x JOIN events e USING (round, coordinator, sum, sender)
-WHERE x.position > ?1 ORDER BY x.position";
-
-const SELECT_EVENTS: &str = "
-SELECT round, coordinator, sum, sender, members, body, digest FROM events
-ORDER BY round, coordinator, sum, sender";
-
-const SELECT_MARKS: &str = "SELECT round, coordinator, sum, sender, position, hash FROM executed ORDER BY position";
 
 /// The SQLite store.
 pub struct SqliteStore {
@@ -218,77 +215,8 @@ impl SqliteStore {
         self.tip.write(disk, *commits).map_err(|error| self.failed(error.to_string()))
     }
 
-    /// Walks events and marks of execution side by side; both must be complete.
-    fn walk(&self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let failed = |error: rusqlite::Error| self.reading_failed(&error);
-        let snapshot_ends = self.head.snapshot.as_ref().map_or(Position::default(), |stored| stored.head.position);
-        let (mut events_seen, mut executed_seen) = (Seal::default(), Seal::default());
-        let mut held = Vec::new();
-        let mut select_events = self.connection.prepare(SELECT_EVENTS).map_err(failed)?;
-        let mut events = select_events.query([]).map_err(failed)?;
-        let mut select_marks = self.connection.prepare(SELECT_MARKS).map_err(failed)?;
-        let mut marks = select_marks.query([]).map_err(failed)?;
-        let mut next_mark = || -> Result<Option<ExecutedMark>, StoreError> {
-            let mark = marks.next().map_err(failed)?.map(mark_of).transpose().map_err(failed)?;
-            mark.iter().for_each(|mark| executed_seen.add(mark_digest(mark)));
-            Ok(mark)
-        };
-        let mut mark = next_mark()?;
-        while let Some(row) = events.next().map_err(failed)? {
-            let mut row = EventRow::read(row).map_err(failed)?;
-            let event = row.held().ok_or_else(|| self.damaged_event(&row))?;
-            events_seen.add(row.digest);
-            match mark.take_if(|mark| mark.key == row.key) {
-                Some(ExecutedMark { position, hash, .. }) => {
-                    mark = next_mark()?;
-                    if position > snapshot_ends {
-                        found(Found::Executed(JournalEntry { held: event, position, hash }))?;
-                    }
-                }
-                None => held.push(event),
-            }
-        }
-        // A mark whose event is gone ends the walk early, so that the seal of the marks does not fit.
-        if (events_seen, executed_seen) != (self.head.events, self.head.executed) {
-            return Err(self.damaged("rows are missing or are too many".into()));
-        }
-        held.into_iter().try_for_each(|held| found(Found::Held(held)))
-    }
-
-    fn damaged_event(&self, row: &EventRow) -> StoreError {
-        let key = row.key;
-        self.damaged(format!("event {}.{} of bank {}", key.view, key.sum, key.sender))
-    }
-
-    /// All pieces that the disk must have of a snapshot.
-    fn pieces(&self, stored: &Stored) -> Result<Vec<String>, StoreError> {
-        (0..stored.here).map(|index| self.piece(stored, index)).collect()
-    }
-
-    fn piece(&self, stored: &Stored, index: u32) -> Result<String, StoreError> {
-        let piece = rows::read_piece(&self.connection, stored, index).map_err(|error| self.reading_failed(&error))?;
-        piece.ok_or_else(|| self.damaged(format!("piece {index} of the snapshot of {}", stored.head.position)))
-    }
-
-    /// Reads executed events in order until `each` has enough.
-    fn each_executed(
-        &self,
-        after: Position,
-        each: &mut dyn FnMut(JournalEntry) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
-        let failed = |error: rusqlite::Error| self.reading_failed(&error);
-        let mut statement = self.connection.prepare_cached(SELECT_EXECUTED).map_err(failed)?;
-        let mut rows = statement.query([to_sql(after.0)]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let mut event = EventRow::read(row).map_err(failed)?;
-            let held = event.held().ok_or_else(|| self.damaged_event(&event))?;
-            let position = Position(row.get::<_, i64>(7).map_err(failed)?.unsigned_abs());
-            let hash = ChainHash(row.get(8).map_err(failed)?);
-            if !each(JournalEntry { held, position, hash })? {
-                break;
-            }
-        }
-        Ok(())
+    fn contents(&self) -> Contents<'_> {
+        Contents { path: &self.path, connection: &self.connection, head: &self.head }
     }
 
     fn reading_failed(&self, error: &rusqlite::Error) -> StoreError {
@@ -315,13 +243,12 @@ impl Opening {
         let db = &self.connection;
         // A damaged file must be left as it is; see `load` for the end of this.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         let synchronous: i32 = db.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
         assert!(mode == "wal" && synchronous == 2, "SQLite keeps its commits: {mode}, {synchronous}");
-        // Takes the lock now rather than at the first write.
+        // Whoever holds the file is found out now rather than at the first write.
         db.execute_batch("BEGIN IMMEDIATE; COMMIT")
     }
 
@@ -452,12 +379,12 @@ impl Store for SqliteStore {
             }
         }
         if let Some(stored) = &self.head.arriving {
-            self.pieces(stored)?;
+            self.contents().pieces(stored)?;
         }
         if let Some(stored) = &self.head.snapshot {
-            found(Found::Snapshot { head: stored.head.clone(), pieces: self.pieces(stored)? })?;
+            found(Found::Snapshot { head: stored.head.clone(), pieces: self.contents().pieces(stored)? })?;
         }
-        self.walk(found)?;
+        self.contents().walk(found)?;
         self.prove_writable()
     }
 
@@ -465,30 +392,27 @@ impl Store for SqliteStore {
         self.commit(|writer| changes.iter().try_for_each(|change| writer.write(change)))
     }
 
+    fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError> {
+        Ok(Box::new(SqliteReader::open(&self.path)?))
+    }
+}
+
+impl JournalReader for SqliteStore {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        // Nobody else writes, and this one does nothing meanwhile.
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn executed_after(&mut self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError> {
-        let most = bytes.min(PIECE_BYTES_MAX);
-        let mut bytes = 0;
-        let mut entries = Vec::new();
-        self.each_executed(after, &mut |entry| {
-            bytes += entry.held.event.wire().get().len();
-            entries.push(entry);
-            Ok(entries.len() < PIECE_EVENTS_MAX && bytes < most)
-        })?;
-        Ok(entries)
+        self.contents().executed_after(after, bytes)
     }
 
     fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
-        if position == self.head.starts_after.0 {
-            return Ok(Some(self.head.starts_after.1));
-        }
-        if let Some(stored) = self.head.snapshot.as_ref().filter(|stored| stored.head.position == position) {
-            return Ok(Some(stored.head.hash));
-        }
-        let failed = |error: rusqlite::Error| self.reading_failed(&error);
-        let mut statement =
-            self.connection.prepare_cached("SELECT hash FROM executed WHERE position = ?1").map_err(failed)?;
-        let hash = statement.query_row([to_sql(position.0)], |row| row.get(0)).optional();
-        Ok(hash.map_err(failed)?.map(ChainHash))
+        self.contents().hash_at(position)
     }
 
     fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
@@ -496,19 +420,11 @@ impl Store for SqliteStore {
     }
 
     fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        self.piece_of(self.head.snapshot.as_ref(), index)
+        self.contents().piece_of(self.head.snapshot.as_ref(), index)
     }
 
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        self.piece_of(self.head.arriving.as_ref(), index)
-    }
-}
-
-impl SqliteStore {
-    fn piece_of(&self, stored: Option<&Stored>, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        let Some(stored) = stored.filter(|stored| index < stored.here) else { return Ok(None) };
-        let text = self.piece(stored, index)?;
-        Ok(Some(SnapshotPiece { head: stored.head.clone(), index, text }))
+        self.contents().piece_of(self.head.arriving.as_ref(), index)
     }
 }
 

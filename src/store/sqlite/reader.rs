@@ -1,0 +1,80 @@
+//! The second door: reads beside the connection that writes.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::contents::Contents;
+use super::head::Head;
+use super::reading_failed;
+use crate::protocol::effect::JournalEntry;
+use crate::protocol::ids::{ChainHash, Position};
+use crate::protocol::snapshot::SnapshotPiece;
+use crate::store::{JournalReader, StoreError};
+
+/// A connection that reads. In WAL mode it sees the last commit from before its transaction began, and nothing newer.
+pub(super) struct SqliteReader {
+    path: PathBuf,
+    connection: Connection,
+    /// The head as of the transaction that is open.
+    head: Option<Head>,
+}
+
+impl SqliteReader {
+    /// Opens a journal that a [`SqliteStore`](super::SqliteStore) of this process holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when the system refuses.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let cannot = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+        // A reader of a WAL writes its marks beside it, so that it needs more than the right to read.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
+        connection.pragma_update(None, "query_only", true).map_err(cannot)?;
+        Ok(SqliteReader { path: path.to_owned(), connection, head: None })
+    }
+
+    fn contents(&self) -> Contents<'_> {
+        let head = self.head.as_ref().expect("reads stand between begin and end");
+        Contents { path: &self.path, connection: &self.connection, head }
+    }
+}
+
+impl JournalReader for SqliteReader {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        let read = || {
+            self.connection.execute_batch("BEGIN")?;
+            Head::read(&self.connection)
+        };
+        let head = read().map_err(|error| reading_failed(&self.path, &error))?;
+        self.head = Some(head.map_err(|why| StoreError::Damaged { path: self.path.clone(), why })?);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        self.head = None;
+        self.connection.execute_batch("COMMIT").map_err(|error| reading_failed(&self.path, &error))
+    }
+
+    fn executed_after(&mut self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        self.contents().executed_after(after, bytes)
+    }
+
+    fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
+        self.contents().hash_at(position)
+    }
+
+    fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
+        Ok(self.contents().head.starts_after.0)
+    }
+
+    fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        let contents = self.contents();
+        contents.piece_of(contents.head.snapshot.as_ref(), index)
+    }
+
+    fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+        let contents = self.contents();
+        contents.piece_of(contents.head.arriving.as_ref(), index)
+    }
+}
