@@ -4,7 +4,8 @@
 //! cannot leave a trace because deciding has no way to write. Money is booked twice: what an account gains, another
 //! account or its bank's cash loses, so all of it together is always zero.
 //!
-//! The rules are beside this page: `registration`, `opening`, `operations`; `proof` looks at what they decide before it
+//! The rules are beside this page: `registration`, `opening`, `operations`; `trial` runs those of a package without
+//! writing; `proof` looks at what they decide before it
 //! is written, and `guard` turns their panics into refusals; `idempotency` remembers what was asked before,
 //! `ledger_time` dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it
 //! back.
@@ -23,6 +24,7 @@ mod registration;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::{HashMap, HashSet};
 
@@ -44,6 +46,7 @@ pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
 pub use self::ledger_time::{AGE_STEP_MAX_MS, STEP_MAX_MS};
 pub use self::opening::{JOINT_OTHERS_MAX, OPENING_MIN};
 pub use self::snapshot::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
+pub use self::trial::Trial;
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///

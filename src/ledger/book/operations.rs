@@ -1,102 +1,134 @@
 //! The rules for packages: all operations in document order, or none.
 //!
-//! A draft runs the operations on the balances they touch and collects the entries; the book sees them only if the last
-//! operation succeeded too. The first that fails names the reason.
+//! A draft runs the operations on the balances they touch and tells the entries to be; the book sees them only if the
+//! last operation succeeded too. The first that fails names the reason. The page's preview is the same draft without
+//! entries: see `trial`.
 
 use std::collections::BTreeMap;
 
 use super::change::{AccountSlot, Posting};
 use super::{Book, Change, Turn};
-use crate::ledger::account::AccountNumber;
+use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::UserName;
-use crate::ledger::money::{Amount, Centavos};
+use crate::ledger::money::Centavos;
 use crate::ledger::outcome::Refusal;
 use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::pix::PixKey;
 use crate::ledger::statement::{Entry, EntryKind};
-use crate::protocol::ids::BankId;
+use crate::protocol::ids::{BankId, BankSet, Position};
 
 impl Book {
     pub(super) fn decide_package(&self, turn: &Turn<'_>, package: &Package) -> Result<Change, Refusal> {
-        let mut draft = Draft::new(self, turn, package)?;
-        for operation in package.operations() {
-            draft.run(operation)?;
-        }
-        Ok(Change::Posted(draft.postings))
-    }
-}
-
-/// A package under way.
-struct Draft<'a> {
-    book: &'a Book,
-    turn: &'a Turn<'a>,
-    /// Who asks; `None` where the event says that customers are not named, and everybody may do everything.
-    by: Option<&'a UserName>,
-    /// The touched balances as they stand now.
-    balances: BTreeMap<AccountSlot, Centavos>,
-    postings: Vec<Posting>,
-}
-
-/// One entry to be.
-struct Leg<'a> {
-    slot: AccountSlot,
-    kind: EntryKind,
-    value: Centavos,
-    made_by: &'a UserName,
-    pix: Option<&'a PixKey>,
-}
-
-impl<'a> Draft<'a> {
-    fn new(book: &'a Book, turn: &'a Turn<'a>, package: &Package) -> Result<Self, Refusal> {
         // The customer's own copy of the name, which all their entries share.
         let by = match &turn.request.by {
-            Some(user_name) => Some(&book.known_customer(user_name)?.user_name),
+            Some(user_name) => Some(&self.known_customer(user_name)?.user_name),
             None if turn.open => None,
             None => return Err(Refusal::NoCustomer),
         };
         // Most are transfers, with two entries each.
-        let postings = Vec::with_capacity(2 * package.operations().len());
-        Ok(Draft { book, turn, by, balances: BTreeMap::new(), postings })
+        let mut postings = Vec::with_capacity(2 * package.operations().len());
+        let mut draft = Draft::new(self, turn.members, by);
+        for operation in package.operations() {
+            draft.run(operation, &mut |leg| postings.push(turn.posting(&self[leg.slot], leg)))?;
+        }
+        Ok(Change::Posted(postings))
+    }
+}
+
+impl Turn<'_> {
+    fn posting(&self, account: &Account, leg: Leg<'_>) -> Posting {
+        let entry = Entry {
+            kind: leg.kind,
+            value: leg.value,
+            balance_after: leg.balance_after,
+            at_ms: self.at_ms,
+            made_by: leg.made_by.clone(),
+            bank_sender: self.sender,
+            id: self.request.id.clone(),
+            position: self.position,
+            pix: leg.pix.cloned(),
+        };
+        Posting { slot: leg.slot, bank: account.bank, account: account.number, entry }
+    }
+}
+
+/// A package under way: the book, and the balances that it has touched.
+pub(super) struct Draft<'a> {
+    book: &'a Book,
+    /// The banks that execute it.
+    members: BankSet,
+    /// Who asks; `None` where the event says that customers are not named, and everybody may do everything.
+    by: Option<&'a UserName>,
+    /// Look at the book as it was before this position; as it is where absent.
+    before: Option<Position>,
+    /// The touched balances as they stand now.
+    balances: BTreeMap<AccountSlot, Centavos>,
+}
+
+/// One entry to be.
+pub(super) struct Leg<'a> {
+    pub(super) slot: AccountSlot,
+    kind: EntryKind,
+    value: Centavos,
+    pub(super) balance_after: Centavos,
+    made_by: &'a UserName,
+    pix: Option<&'a PixKey>,
+}
+
+/// What becomes of a leg.
+type Posted<'p, 'a> = &'p mut dyn FnMut(Leg<'a>);
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(book: &'a Book, members: BankSet, by: Option<&'a UserName>) -> Self {
+        Draft { book, members, by, before: None, balances: BTreeMap::new() }
     }
 
-    fn run(&mut self, operation: &Operation) -> Result<(), Refusal> {
+    /// The same on the book as it was before a position.
+    pub(super) fn before(self, before: Option<Position>) -> Self {
+        Draft { before, ..self }
+    }
+
+    /// The touched balances as they stand now.
+    pub(super) fn balances(&self) -> impl Iterator<Item = (&'a Account, Centavos)> {
+        self.balances.iter().map(|(slot, balance)| (&self.book[*slot], *balance))
+    }
+
+    /// Runs one operation: one leg, or two for a transfer, the payer's first.
+    pub(super) fn run(&mut self, operation: &Operation, posted: Posted<'_, 'a>) -> Result<(), Refusal> {
         let slot = self.account(operation.bank, operation.account)?;
         let made_by = self.by.unwrap_or(self.book[slot].opener());
+        let leg = |kind, value| Leg { slot, kind, value, balance_after: Centavos::ZERO, made_by, pix: None };
         match &operation.kind {
-            OperationKind::Deposit { value } => {
-                self.post(Leg { slot, kind: EntryKind::Deposit, value: value.get(), made_by, pix: None })
-            }
+            OperationKind::Deposit { value } => self.post(leg(EntryKind::Deposit, value.get()), posted),
             OperationKind::Withdraw { value } => {
                 self.check_holder(slot)?;
-                self.post(Leg { slot, kind: EntryKind::Withdraw, value: value.negated(), made_by, pix: None })
+                self.post(leg(EntryKind::Withdraw, value.negated()), posted)
             }
             OperationKind::Transfer { value, pix } => {
                 self.check_holder(slot)?;
-                self.transfer(slot, made_by, *value, pix)
+                let to = self.payee(pix)?;
+                if slot == to {
+                    let account = &self.book[slot];
+                    return Err(Refusal::SameAccount { bank: account.bank, account: account.number });
+                }
+                // The account's own copy of the key, which all entries share.
+                let pix = Some(&self.book[to].key);
+                self.post(Leg { pix, ..leg(EntryKind::Transfer, value.negated()) }, posted)?;
+                self.post(Leg { slot: to, pix, ..leg(EntryKind::Receive, value.get()) }, posted)
             }
         }
     }
 
-    fn transfer(&mut self, from: AccountSlot, made_by: &UserName, value: Amount, pix: &PixKey) -> Result<(), Refusal> {
-        let to = self.payee(pix)?;
-        if from == to {
-            let account = &self.book[from];
-            return Err(Refusal::SameAccount { bank: account.bank, account: account.number });
-        }
-        // The account's own copy of the key, which all entries share.
-        let pix = Some(&self.book[to].key);
-        self.post(Leg { slot: from, kind: EntryKind::Transfer, value: value.negated(), made_by, pix })?;
-        self.post(Leg { slot: to, kind: EntryKind::Receive, value: value.get(), made_by, pix })
-    }
-
     fn account(&self, bank: BankId, account: AccountNumber) -> Result<AccountSlot, Refusal> {
-        self.book.check_online(bank, self.turn.members)?;
-        self.book.numbers.get(&(bank, account)).copied().ok_or(Refusal::UnknownAccount { bank, account })
+        self.book.check_online(bank, self.members)?;
+        let slot = self.book.numbers.get(&(bank, account)).copied().filter(|slot| self.exists(*slot));
+        slot.ok_or(Refusal::UnknownAccount { bank, account })
     }
 
     fn payee(&self, pix: &PixKey) -> Result<AccountSlot, Refusal> {
-        self.book.check_online(pix.bank(), self.turn.members)?;
-        self.book.keys.get(pix).copied().ok_or_else(|| Refusal::UnknownPixKey(pix.clone()))
+        self.book.check_online(pix.bank(), self.members)?;
+        let slot = self.book.keys.get(pix).copied().filter(|slot| self.exists(*slot));
+        slot.ok_or_else(|| Refusal::UnknownPixKey(pix.clone()))
     }
 
     /// Refuses a debit by a customer who does not hold the account.
@@ -110,27 +142,29 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn post(&mut self, leg: Leg<'_>) -> Result<(), Refusal> {
+    /// An account begins with the entry of its opening.
+    fn exists(&self, slot: AccountSlot) -> bool {
+        let first = |account: &Account| account.statement.first().map(|entry| entry.position);
+        self.before.is_none_or(|before| first(&self.book[slot]).is_some_and(|first| first < before))
+    }
+
+    fn balance(&self, account: &Account) -> Centavos {
+        let Some(before) = self.before else { return account.balance };
+        let entries = account.statement.partition_point(|entry| entry.position < before);
+        let last = entries.checked_sub(1).map(|index| &account.statement[index]);
+        last.map_or(Centavos::ZERO, |entry| entry.balance_after)
+    }
+
+    fn post(&mut self, leg: Leg<'a>, posted: Posted<'_, 'a>) -> Result<(), Refusal> {
         let account = &self.book[leg.slot];
         let (bank, number) = (account.bank, account.number);
-        let balance = self.balances.entry(leg.slot).or_insert(account.balance);
+        let balance = self.balances.get(&leg.slot).copied().unwrap_or_else(|| self.balance(account));
         let balance_after = balance.checked_add(leg.value).ok_or(Refusal::BalanceTooLarge { bank, account: number })?;
         if balance_after < Centavos::ZERO {
-            return Err(Refusal::InsufficientBalance { bank, account: number, balance: *balance });
+            return Err(Refusal::InsufficientBalance { bank, account: number, balance });
         }
-        *balance = balance_after;
-        let entry = Entry {
-            kind: leg.kind,
-            value: leg.value,
-            balance_after,
-            at_ms: self.turn.at_ms,
-            made_by: leg.made_by.clone(),
-            bank_sender: self.turn.sender,
-            id: self.turn.request.id.clone(),
-            position: self.turn.position,
-            pix: leg.pix.cloned(),
-        };
-        self.postings.push(Posting { slot: leg.slot, bank, account: number, entry });
+        self.balances.insert(leg.slot, balance_after);
+        posted(Leg { balance_after, ..leg });
         Ok(())
     }
 }

@@ -19,7 +19,6 @@ mod payment;
 mod recipient;
 mod statement;
 mod texts;
-mod trial;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::StatusCode;

@@ -188,8 +188,7 @@ async fn confirm(bank: &Bank, user: UserName, form: &Form, mut state: State) -> 
             let status = if refusal.is_forbidden() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
             state.problem = Some(texts::refusal(&refusal));
             let (by, operations, position) = (user.clone(), state.operations.clone(), executed.position);
-            let refused =
-                Ask(move |book: &Book| super::trial::refused_operation(book, &by, &operations, position, &refusal));
+            let refused = Ask(move |book: &Book| book.refused_operation(&by, &operations, position, &refusal));
             state.refused = bank.actors.routes.ledger.send(refused).await?;
             rendered(bank, user, status, state).await
         }

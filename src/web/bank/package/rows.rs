@@ -6,11 +6,11 @@ use super::State;
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
 use crate::ledger::{AccountNumber, Book, Operation, OperationKind, UserName};
-use crate::protocol::ids::BankId;
+use crate::protocol::ids::{BankId, BankSet};
 use crate::web::bank::money::reais;
 use crate::web::bank::overview::bank_name;
 use crate::web::bank::recipient::{self, Recipient};
-use crate::web::bank::{basket, texts, trial};
+use crate::web::bank::{basket, texts};
 
 /// One operation.
 pub(super) struct Row {
@@ -73,7 +73,9 @@ pub(super) async fn picture(
 }
 
 fn draw(book: &Book, by: &UserName, operations: &[Operation], offline: &[BankId], executed: bool) -> Picture {
-    let trial = trial::Runner { book, by, offline, before: None }.run(operations);
+    let mut members = BankSet::all(book.banks());
+    offline.iter().for_each(|bank| members.remove(*bank));
+    let trial = book.try_out(by, operations, members, None);
     let is_own = |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
     let rows = operations.iter().enumerate().map(|(index, operation)| {
         let (kind, value, recipient) = match &operation.kind {
@@ -90,7 +92,7 @@ fn draw(book: &Book, by: &UserName, operations: &[Operation], offline: &[BankId]
             account: operation.account,
             value: reais(value.get()),
             recipient,
-            after: after.map(|after| reais(after.own)),
+            after: after.map(|after| reais(*after)),
             warning: failed.map(texts::refusal),
             refused: false,
             written: basket::written(operation),

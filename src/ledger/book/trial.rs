@@ -2,164 +2,86 @@
 //!
 //! Before a package is sent, this shows the customer what will come of it. When the ledger has refused one, it finds
 //! the operation that was refused: the trial runs on the balances as they stood at the refused package's position, and
-//! its answer counts only if it fails for the very reason that the ledger gave.
+//! its answer counts only if it fails for the very reason that the ledger gave. The rules are those of `operations`.
 
 use std::collections::BTreeMap;
 
-use crate::ledger::{Account, AccountNumber, Book, Centavos, Operation, OperationKind, PixKey, Refusal, UserName};
-use crate::protocol::ids::{BankId, Position};
-
-type Place = (BankId, AccountNumber);
-
-/// What one operation leaves behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct After {
-    /// The balance of the operation's own account.
-    pub(super) own: Centavos,
-    /// Account and balance of who is paid.
-    pub(super) payee: Option<(Place, Centavos)>,
-}
+use super::Book;
+use super::operations::Draft;
+use crate::ledger::account::AccountNumber;
+use crate::ledger::customer::UserName;
+use crate::ledger::money::Centavos;
+use crate::ledger::outcome::Refusal;
+use crate::ledger::package::Operation;
+use crate::protocol::ids::{BankId, BankSet, Position};
 
 /// The operations as far as they would go, and why the next one would not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Trial {
-    /// What each operation before the first that fails leaves.
-    pub(super) after: Vec<After>,
+pub struct Trial {
+    /// What each operation before the first that fails leaves on its own account.
+    pub after: Vec<Centavos>,
     /// Why the next one fails.
-    pub(super) failed: Option<Refusal>,
+    pub failed: Option<Refusal>,
     /// What every account that is touched holds at the end.
-    pub(super) balances: BTreeMap<Place, Centavos>,
+    pub balances: BTreeMap<(BankId, AccountNumber), Centavos>,
 }
 
-/// Runs a package.
-pub(super) struct Runner<'a> {
-    /// The book that is asked.
-    pub(super) book: &'a Book,
-    /// Who sends the package.
-    pub(super) by: &'a UserName,
-    /// The banks that do not take part.
-    pub(super) offline: &'a [BankId],
-    /// Look at the book as it was before this position; as it is now where absent.
-    pub(super) before: Option<Position>,
-}
-
-impl Runner<'_> {
-    /// Runs until the end or the first failure.
-    pub(super) fn run(&self, operations: &[Operation]) -> Trial {
+impl Book {
+    /// Tries a package of this customer out, as if these banks took part; on the book as it was before a position, or as
+    /// it is.
+    #[must_use]
+    pub fn try_out(
+        &self,
+        by: &UserName,
+        operations: &[Operation],
+        members: BankSet,
+        before: Option<Position>,
+    ) -> Trial {
         let mut trial = Trial::default();
+        let mut draft = Draft::new(self, members, Some(by)).before(before);
         for operation in operations {
-            match self.step(&mut trial.balances, operation) {
-                Ok(after) => trial.after.push(after),
+            // The operation's own account comes first.
+            let mut own = None;
+            let ran = draft.run(operation, &mut |leg| _ = own.get_or_insert(leg.balance_after));
+            match ran {
+                Ok(()) => trial.after.extend(own),
                 Err(refusal) => {
                     trial.failed = Some(refusal);
                     break;
                 }
             }
         }
+        trial.balances = draft.balances().map(|(account, left)| ((account.bank, account.number), left)).collect();
         trial
     }
 
-    fn step(&self, balances: &mut BTreeMap<Place, Centavos>, operation: &Operation) -> Result<After, Refusal> {
-        let (bank, number) = (operation.bank, operation.account);
-        self.check_online(bank)?;
-        let account = self.book.account(bank, number).filter(|account| self.exists(account));
-        let account = account.ok_or(Refusal::UnknownAccount { bank, account: number })?;
-        match &operation.kind {
-            OperationKind::Deposit { value } => {
-                Ok(After { own: self.post(balances, account, value.get())?, payee: None })
-            }
-            OperationKind::Withdraw { value } => {
-                self.check_holder(account)?;
-                Ok(After { own: self.post(balances, account, value.negated())?, payee: None })
-            }
-            OperationKind::Transfer { value, pix } => {
-                self.check_holder(account)?;
-                let payee = self.payee(pix)?;
-                if (payee.bank, payee.number) == (bank, number) {
-                    return Err(Refusal::SameAccount { bank, account: number });
-                }
-                let own = self.post(balances, account, value.negated())?;
-                let theirs = self.post(balances, payee, value.get())?;
-                Ok(After { own, payee: Some(((payee.bank, payee.number), theirs)) })
-            }
-        }
-    }
-
-    fn payee(&self, pix: &PixKey) -> Result<&Account, Refusal> {
-        self.check_online(pix.bank())?;
-        let payee = self.book.pix(pix).map(|(account, _)| account).filter(|account| self.exists(account));
-        payee.ok_or_else(|| Refusal::UnknownPixKey(pix.clone()))
-    }
-
-    fn check_online(&self, bank: BankId) -> Result<(), Refusal> {
-        let online = bank.index() < self.book.banks() && !self.offline.contains(&bank);
-        if online { Ok(()) } else { Err(Refusal::BankOffline(bank)) }
-    }
-
-    fn check_holder(&self, account: &Account) -> Result<(), Refusal> {
-        if account.is_held_by(self.by) {
-            return Ok(());
-        }
-        Err(Refusal::NotHolder { bank: account.bank, account: account.number, user_name: self.by.clone() })
-    }
-
-    /// Entries of a statement stand in the order of their positions.
-    fn entries(&self, account: &Account) -> usize {
-        let before = |before| account.statement.partition_point(|entry| entry.position < before);
-        self.before.map_or(account.statement.len(), before)
-    }
-
-    fn exists(&self, account: &Account) -> bool {
-        self.entries(account) > 0
-    }
-
-    fn balance(&self, account: &Account) -> Centavos {
-        let last = self.entries(account).checked_sub(1);
-        last.map_or(Centavos::ZERO, |index| account.statement[index].balance_after)
-    }
-
-    fn post(
+    /// Which operation of a refused package was refused, if it can be told for certain.
+    #[must_use]
+    pub fn refused_operation(
         &self,
-        balances: &mut BTreeMap<Place, Centavos>,
-        account: &Account,
-        value: Centavos,
-    ) -> Result<Centavos, Refusal> {
-        let (bank, number) = (account.bank, account.number);
-        let balance = balances.entry((bank, number)).or_insert_with(|| self.balance(account));
-        let after = balance.checked_add(value).ok_or(Refusal::BalanceTooLarge { bank, account: number })?;
-        if after < Centavos::ZERO {
-            return Err(Refusal::InsufficientBalance { bank, account: number, balance: *balance });
+        by: &UserName,
+        operations: &[Operation],
+        position: Position,
+        refusal: &Refusal,
+    ) -> Option<usize> {
+        let mut members = BankSet::all(self.banks());
+        // Whatever other bank was away, the package did not get to it.
+        if let Refusal::BankOffline(bank) = refusal {
+            members.remove(*bank);
         }
-        *balance = after;
-        Ok(after)
+        let trial = self.try_out(by, operations, members, Some(position));
+        (trial.failed.as_ref() == Some(refusal)).then_some(trial.after.len())
     }
-}
-
-/// Which operation of a refused package was refused, if it can be told for certain.
-pub(super) fn refused_operation(
-    book: &Book,
-    by: &UserName,
-    operations: &[Operation],
-    position: Position,
-    refusal: &Refusal,
-) -> Option<usize> {
-    // Whatever other bank was away, the package did not get to it.
-    let offline: &[BankId] = match refusal {
-        Refusal::BankOffline(bank) => &[*bank],
-        _ => &[],
-    };
-    let trial = Runner { book, by, offline, before: Some(position) }.run(operations);
-    (trial.failed.as_ref() == Some(refusal)).then_some(trial.after.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ledger::{
-        Action, Amount, Circumstances, Document, Opening, Outcome, Package, PasswordHash, PersonName, PixType,
-        Registration, Request, TypeAccount,
+        Action, Amount, Circumstances, Document, Opening, OperationKind, Outcome, Package, PasswordHash, PersonName,
+        PixKey, PixType, Registration, Request, TypeAccount,
     };
-    use crate::protocol::ids::{BankSet, EventId};
+    use crate::protocol::ids::EventId;
 
     fn user(name: &str) -> UserName {
         UserName::parse(name).unwrap()
@@ -220,7 +142,7 @@ mod tests {
         }
 
         fn try_out(&self, operations: &[Operation]) -> Trial {
-            Runner { book: &self.book, by: &user("ana"), offline: &[], before: None }.run(operations)
+            self.book.try_out(&user("ana"), operations, BankSet::all(2), None)
         }
     }
 
@@ -268,7 +190,7 @@ mod tests {
             let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else { panic!("executed") };
             // What happens afterwards does not confuse it.
             assert!(bench.operate("bia", &[deposit(0, 1, 99_999), deposit(1, 2, 99_999)]).1.code());
-            let found = refused_operation(&bench.book, &user("ana"), &operations, position, &refusal);
+            let found = bench.book.refused_operation(&user("ana"), &operations, position, &refusal);
             assert_eq!(found, Some(refused), "{refusal}");
         }
     }
@@ -280,13 +202,13 @@ mod tests {
         let operations = [deposit(0, 1, 1), pay(0, 1, 1, "1:3"), deposit(1, 2, 1)];
         let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else { panic!("executed") };
         assert_eq!(refusal, Refusal::BankOffline(BankId(1)));
-        assert_eq!(refused_operation(&bench.book, &user("ana"), &operations, position, &refusal), Some(1));
+        assert_eq!(bench.book.refused_operation(&user("ana"), &operations, position, &refusal), Some(1));
     }
 
     #[test]
     fn what_cannot_be_told_for_certain_is_not_told() {
         let bench = Bench::new();
         let refusal = Refusal::KeyReused;
-        assert_eq!(refused_operation(&bench.book, &user("ana"), &[deposit(0, 1, 1)], Position(9), &refusal), None);
+        assert_eq!(bench.book.refused_operation(&user("ana"), &[deposit(0, 1, 1)], Position(9), &refusal), None);
     }
 }
