@@ -27,6 +27,7 @@ use crate::protocol::ids::Position;
 use crate::protocol::notice::Off;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::ordered_buffer::OrderedBuffer;
+use crate::protocol::pace::PaceNow;
 use crate::protocol::vector_clock::VectorClock;
 use crate::watch::{BankState, Fact, History, Micros, Seen, Snapshot, Timed, Vitals};
 
@@ -267,13 +268,12 @@ impl WatchActor {
 async fn vitals(routes: &Routes, me: BankId, view: &ViewState, clocks: &[ClockState]) -> Option<Vec<Vitals>> {
     let paces = routes.heartbeat.send(Paces).await.ok()?;
     let own = routes.heartbeat.send(OwnHealth).await.ok()?;
-    let clocks = clocks.iter().copied().chain(std::iter::repeat(ClockState::default()));
-    let banks = BankId::all(paces.len()).zip(paces).zip(&view.peers).zip(clocks);
-    let of_bank = |(((bank, pace), (_, report)), clock): (((BankId, _), &(PeerState, Option<PeerReport>)), _)| {
+    let of_bank = |(bank, pace): (BankId, PaceNow)| {
+        let report = view.peers.get(bank.index()).and_then(|(_, report)| *report);
         let health = if bank == me { Some(own) } else { report.map(|report| report.health) };
-        Vitals::new(pace, health, clock)
+        Vitals::new(pace, health, clocks.get(bank.index()).copied().unwrap_or_default())
     };
-    Some(banks.map(of_bank).collect())
+    Some(BankId::all(paces.len()).zip(paces).map(of_bank).collect())
 }
 
 fn state(((state, report), clock): ((PeerState, Option<PeerReport>), ClockState)) -> BankState {

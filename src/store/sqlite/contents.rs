@@ -79,7 +79,7 @@ impl Contents<'_> {
     }
 
     fn piece(&self, stored: &Stored, index: u32) -> Result<String, StoreError> {
-        let piece = rows::read_piece(&self.connection, stored, index).map_err(|error| self.reading_failed(&error))?;
+        let piece = rows::read_piece(self.connection, stored, index).map_err(|error| self.reading_failed(&error))?;
         piece.ok_or_else(|| self.damaged(format!("piece {index} of the snapshot of {}", stored.head.position)))
     }
 
