@@ -28,6 +28,9 @@ pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
 pub const PROBE_EVERY_MS: Millis = 500;
 /// For how long a bank that was too slow must keep up at least, in milliseconds.
 pub const SLOW_WATCH_MIN_MS: Millis = 1_000;
+/// For how long a bank must answer at least that was lost more than once lately, before it doubles, in milliseconds:
+/// otherwise one that limps would be let in each time it wakes up, where [`Patience::rejoin_after`] is nothing.
+pub const FLAP_WATCH_MIN_MS: Millis = 100;
 /// Most doublings of the time that a return is watched.
 pub const FLAPS_MAX: u32 = 4;
 /// The same of one that was too slow: each return costs the others a second, so in the end it is tried every few hours.
@@ -344,11 +347,12 @@ impl Heartbeat {
     /// How long the return of a peer is watched.
     fn watch(&self, seen: &Observation) -> Millis {
         let rejoin_after = self.patience.rejoin_after;
+        let least = if seen.flaps > 1 { FLAP_WATCH_MIN_MS } else { 0 };
         match seen.lost {
             Some(Cause::Slow { .. }) => {
                 rejoin_after.max(SLOW_WATCH_MIN_MS) << seen.slow_flaps.saturating_sub(1).min(SLOW_FLAPS_MAX)
             }
-            _ => rejoin_after << seen.flaps.saturating_sub(1).min(FLAPS_MAX),
+            _ => rejoin_after.max(least) << seen.flaps.saturating_sub(1).min(FLAPS_MAX),
         }
     }
 

@@ -105,6 +105,27 @@ fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minu
 }
 
 #[test]
+fn who_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_for_ever_though_no_return_is_to_be_watched() {
+    let patience = Patience { failure_after: 1_000, rejoin_after: 0, slow_after: 500 };
+    let mut watched = Watched { heartbeat: Heartbeat::new(BankId(0), 3, patience), ..Watched::new() };
+    watched.hear();
+    let wake = |watched: &mut Watched, answers: u32| {
+        for _ in 0..answers {
+            watched.now += 100;
+            watched.hear();
+        }
+        watched.heartbeat.state(PEER) == PeerState::Up
+    };
+    let mut let_in = 0;
+    for _ in 0..10 {
+        watched.pass(4_200, false);
+        let_in += usize::from(wake(&mut watched, 4));
+    }
+    assert!(let_in <= 2, "{let_in} times");
+    assert!(wake(&mut watched, 20));
+}
+
+#[test]
 fn the_time_of_the_watch_itself_is_no_quiet_time() {
     let mut watched = Watched::new();
     watched.hear();

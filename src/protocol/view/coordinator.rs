@@ -223,7 +223,8 @@ impl View {
                             && (matches!(self.standings[bank.index()], Standing::Away(_)) || !circle.contains(bank))
                     };
                     let sees_failure = away.both(members).iter().any(failed);
-                    sees_failure || (!joining.is_empty() && joining.iter().all(|bank| self.hears(bank)))
+                    let may_join = |bank: BankId| self.hears(bank) && !self.is_barred(bank);
+                    sees_failure || (!joining.is_empty() && joining.iter().all(may_join))
                 }
                 None => {
                     let theirs = self.active_of(from);
@@ -465,6 +466,8 @@ impl View {
         let decided = if enough { plan(ballot, &present, banks, self.spare(&present)) } else { None };
         match decided {
             Some(plan) => {
+                // Its wish to join still counts: without this the others would stop for it again at once.
+                self.bar(awaited.iter().filter(|bank| self.seems_outside(*bank)).collect());
                 let joiners = plan.members.both(outsiders(&present));
                 let (ready, moves) = (BankSet::default(), vec![Moves::default(); banks]);
                 self.attempt(ballot, Step::Preparing { plan: plan.clone(), ready, joiners, moves }, age);

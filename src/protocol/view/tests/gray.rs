@@ -42,6 +42,25 @@ fn a_joiner_that_does_not_come_forward_stops_the_others_for_a_second_or_two_and_
 }
 
 #[test]
+fn who_asks_to_join_and_is_asleep_when_it_is_asked_to_stop_is_asked_less_often_each_time() {
+    let mut consortium = returning();
+    let before = consortium.installed[0].len();
+    let mut asked = 0;
+    for _ in 0..600 {
+        consortium.run_losing(1, |to, message| {
+            let sleeps = to == BankId(2) && matches!(message, ViewMessage::Stop(_));
+            asked += usize::from(sleeps);
+            sleeps
+        });
+    }
+    let views = consortium.installed[0].len() - before;
+    // Each of the two members finds out for itself.
+    assert!(asked > 0 && (2..=10).contains(&views), "{views} views in a minute");
+    consortium.run(1_000);
+    consortium.assert_in_force(&[0, 1, 2]);
+}
+
+#[test]
 fn a_member_whose_disk_never_comes_to_an_end_is_left_out_and_waited_for_if_it_is_needed() {
     let mut consortium = Consortium::in_force();
     consortium.stuck.push(BankId(2));
