@@ -37,6 +37,8 @@ pub(crate) enum Item {
     Heal(Healing),
     /// A dead bank starts.
     Restart(Life),
+    /// A bank that limps falls asleep again.
+    Limp(BankId),
     /// Everything is mended: the second phase begins.
     Mend,
     /// Whether the second phase has reached its end.

@@ -95,7 +95,7 @@ impl World {
         }
         if self.customers[number].wish.is_none() {
             let customer = &self.customers[number];
-            if self.is_mended() && (!customer.asks_once_more || customer.is_served) {
+            if self.customers_rest() && (!customer.asks_once_more || customer.is_served) {
                 return;
             }
             let wish = self.old_wish(number).unwrap_or_else(|| self.new_wish(number));
@@ -132,6 +132,13 @@ impl World {
         }
     }
 
+    /// Something has set in, and all go on asking.
+    pub(crate) fn ask_on(&mut self, number: usize) {
+        if self.customers[number].wish.is_none() {
+            self.customer_soon(number, 50 * MS);
+        }
+    }
+
     fn what_next(&mut self, number: usize) -> What {
         let random = &mut self.random;
         let customer = &self.customers[number];
@@ -158,6 +165,7 @@ impl World {
     fn ask_bank(&mut self, number: usize) {
         let bank = self.random.pick(&self.open_banks);
         let patience_us = self.random.skewed(300 * MS, PATIENCE_MAX_US);
+        let patience_us = self.in_haste(patience_us);
         let customer = &mut self.customers[number];
         customer.attempts += 1;
         customer.turn += 1;
@@ -241,6 +249,7 @@ impl World {
             Reply::Executed(executed) => {
                 self.judge.answered(bank, &key, executed);
                 self.tally.answered += 1;
+                self.note_answer(bank);
                 self.tally.done += u64::from(executed.outcome.code());
             }
             Reply::NotTaken(_) => {
@@ -256,12 +265,12 @@ impl World {
             Reply::Executed(executed) => {
                 self.served(number, executed);
                 let think_us = self.random.skewed(MS, self.scenario.think_max_us);
-                self.customer_soon(number, think_us);
+                self.customer_soon(number, self.in_haste(think_us));
             }
             // Retry-After is a second; not everybody reads it.
             Reply::NotTaken(_) => {
                 let after_us = self.random.skewed(20 * MS, SECOND);
-                self.customer_soon(number, after_us);
+                self.customer_soon(number, self.in_haste(after_us));
             }
         }
     }

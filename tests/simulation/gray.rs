@@ -1,15 +1,29 @@
-//! Gray faults that stay: the second phase begins with one of them, and it lasts. A majority that can hear and work must
-//! then take writes all the same, and a bank that knocks over a narrow line must not stop it for long.
+//! Gray faults that stay. The second phase begins with one of them, or a third follows in which one sets in while all is
+//! well ([`super::ordeal`]); it lasts to the end. Those that can hear and work must take writes all the same.
 
 use netbanking::protocol::ids::{BankId, BankSet, majority};
 use netbanking::protocol::view::View;
 
+use super::agenda::Item;
 use super::network::Wire;
+use super::node::Part;
 use super::world::World;
 
+const MS: u64 = 1_000;
+const SECOND: u64 = 1_000_000;
+/// How often the second phase begins with a gray fault.
+const CHANCE_PER_MILLE: u64 = 300;
 /// Longest stop of the others by a bank that knocks, in looks of a tenth of a second: two seconds, and what the view
 /// change itself takes on slow processes.
 const STOPPED_LOOKS_MAX: u32 = 30;
+/// A bank that limps sleeps so long
+const SLEEPS_US: u64 = 4_200 * MS;
+/// of so much.
+const LIMPS_EVERY_US: u64 = 4_500 * MS;
+/// How long a slow disk takes for an fsync.
+const SLOW_FSYNC_US: (u64, u64) = (2 * SECOND, 5 * SECOND);
+/// Longer than any run.
+const FOR_GOOD_US: u64 = 24 * 3_600 * SECOND;
 
 /// What stays broken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,41 +36,82 @@ pub(crate) enum Lasting {
     OneWay { from: BankId, to: BankId },
     /// All lines of a bank carry so many bytes a second.
     Narrow { bank: BankId, rate: u64 },
+    /// A bank sleeps most of the time.
+    Limps { bank: BankId },
+    /// A bank's ledger does nothing any more; everything else of it does.
+    StuckLedger { bank: BankId },
+    /// A bank's disk takes seconds for an fsync.
+    SlowDisk { bank: BankId },
 }
 
+/// How many kinds there are, nothing included.
+pub(crate) const LASTING_KINDS: usize = 7;
+/// What they are called in the tally.
+pub(crate) const LASTING_NAMES: [&str; LASTING_KINDS] =
+    ["nothing", "unreached", "one way", "narrow", "limps", "stuck ledger", "slow disk"];
+
 impl Lasting {
+    pub(crate) fn kind(self) -> usize {
+        match self {
+            Lasting::Nothing => 0,
+            Lasting::Unreached { .. } => 1,
+            Lasting::OneWay { .. } => 2,
+            Lasting::Narrow { .. } => 3,
+            Lasting::Limps { .. } => 4,
+            Lasting::StuckLedger { .. } => 5,
+            Lasting::SlowDisk { .. } => 6,
+        }
+    }
+
     /// Banks of which one at least may be left out.
     pub(crate) fn touched(self) -> BankSet {
         match self {
             Lasting::Nothing => BankSet::default(),
             Lasting::Unreached { from, to } | Lasting::OneWay { from, to } => BankSet::default().with(from).with(to),
-            Lasting::Narrow { bank, .. } => BankSet::default().with(bank),
+            Lasting::Narrow { bank, .. }
+            | Lasting::Limps { bank }
+            | Lasting::StuckLedger { bank }
+            | Lasting::SlowDisk { bank } => BankSet::default().with(bank),
         }
     }
 }
 
 impl World {
-    /// Draws what stays broken among the healed banks, if any of them can be spared.
-    pub(crate) fn break_for_good(&mut self, healed: BankSet) {
-        if !self.random.per_mille(300) || self.judge.views() == 0 || healed.len() < 3 {
-            return;
+    /// Draws what stays broken from the second phase on, if any bank can be spared.
+    pub(crate) fn break_for_good(&mut self) {
+        if self.random.per_mille(CHANCE_PER_MILLE) {
+            self.fall_ill();
         }
-        let banks: Vec<_> = healed.iter().collect();
-        let from = self.random.pick(&banks);
-        let others: Vec<_> = banks.into_iter().filter(|bank| *bank != from).collect();
+    }
+
+    /// Draws what stays broken among the healed banks from now on; answers whether any can be spared.
+    pub(crate) fn fall_ill(&mut self) -> bool {
+        if self.judge.views() == 0 || self.healed.len() < 3 {
+            return false;
+        }
+        let banks: Vec<_> = self.healed.iter().collect();
+        let bank = self.random.pick(&banks);
+        let others: Vec<_> = banks.into_iter().filter(|other| *other != bank).collect();
         let to = self.random.pick(&others);
-        let lasting = match self.random.below(3) {
-            0 => Lasting::Unreached { from, to },
-            1 => Lasting::OneWay { from, to },
-            _ => Lasting::Narrow { bank: from, rate: self.random.skewed(20_000, 500_000) },
+        let lasting = match self.random.between(1, LASTING_KINDS as u64 - 1) {
+            1 => Lasting::Unreached { from: bank, to },
+            2 => Lasting::OneWay { from: bank, to },
+            3 => Lasting::Narrow { bank, rate: self.random.skewed(20_000, 500_000) },
+            4 => Lasting::Limps { bank },
+            5 => Lasting::StuckLedger { bank },
+            _ => Lasting::SlowDisk { bank },
         };
-        if !lasting.touched().iter().all(|bank| self.can_spare(bank, healed)) {
-            return;
+        if !lasting.touched().iter().all(|bank| self.can_spare(bank)) {
+            return false;
         }
         self.trace.line(self.now_us, None, || format!("STAYS: {lasting:?}"));
         self.lasting = lasting;
-        self.tally.lasting[lasting.kind()] += 1;
-        match lasting {
+        self.set_in();
+        true
+    }
+
+    fn set_in(&mut self) {
+        match self.lasting {
             Lasting::Nothing => {}
             Lasting::Unreached { from, to } => self.network.cut(from, to, Wire::Requests),
             Lasting::OneWay { from, to } => {
@@ -64,12 +119,30 @@ impl World {
                 self.network.cut(from, to, Wire::Heartbeat);
             }
             Lasting::Narrow { bank, rate } => self.network.set_rate(bank, rate),
+            Lasting::Limps { bank } => self.put_in(0, Item::Limp(bank)),
+            Lasting::StuckLedger { bank } | Lasting::SlowDisk { bank } => self.afflict(bank),
         }
     }
 
-    fn can_spare(&mut self, bank: BankId, healed: BankSet) -> bool {
+    /// A bank's process runs, or runs again: what ails it ails this process too.
+    pub(crate) fn afflict(&mut self, bank: BankId) {
+        let Some(process) = self.machines[bank.index()].process.as_mut() else { return };
+        match self.lasting {
+            Lasting::StuckLedger { bank: ill } if ill == bank => process.stall(Part::Ledger, self.now_us + FOR_GOOD_US),
+            Lasting::SlowDisk { bank: ill } if ill == bank => process.set_fsync_us(SLOW_FSYNC_US),
+            _ => {}
+        }
+    }
+
+    /// A bank that limps falls asleep again.
+    pub(crate) fn limp(&mut self, bank: BankId) {
+        self.machines[bank.index()].paused_until_us = self.now_us + SLEEPS_US;
+        self.put_in(LIMPS_EVERY_US, Item::Limp(bank));
+    }
+
+    fn can_spare(&mut self, bank: BankId) -> bool {
         let banks = self.scenario.banks;
-        let rest = healed.without(BankSet::default().with(bank));
+        let rest = self.healed.without(BankSet::default().with(bank));
         let intact = rest.iter().filter(|bank| self.is_intact(*bank)).count();
         rest.len() >= majority(banks) && intact > banks - majority(banks)
     }
@@ -81,14 +154,28 @@ impl World {
 
     /// Whether those that can hear and work are members of one view.
     pub(crate) fn core_is_in_force(&self) -> bool {
+        self.view_of_core().is_some()
+    }
+
+    /// The members of the view in which all that can hear and work act.
+    pub(crate) fn view_of_core(&self) -> Option<BankSet> {
         let (core, healed) = (self.core(), self.healed);
         let active = |bank: BankId| {
             let view = self.machines[bank.index()].process.as_ref()?.view();
             view.active().filter(|_| View::is_ready(view))
         };
-        let Some(first) = core.first().and_then(active) else { return false };
+        let first = core.first().and_then(active)?;
         let fits = core.without(first.1).is_empty() && first.1.len() + 1 >= healed.len();
-        fits && core.iter().all(|bank| active(bank) == Some(first))
+        (fits && core.iter().all(|bank| active(bank) == Some(first))).then_some(first.1)
+    }
+
+    /// Whether the view of the others holds nobody with whom it cannot go on.
+    pub(crate) fn core_is_rid(&self, members: BankSet) -> bool {
+        match self.lasting {
+            // It keeps up, or nearly.
+            Lasting::Nothing | Lasting::Narrow { .. } => true,
+            lasting => !lasting.touched().without(members).is_empty(),
+        }
     }
 
     /// Looks whether a bank that knocks stops the others. One of them that is still watched, for what was before, may be
@@ -104,16 +191,5 @@ impl World {
         let is_stopped = !self.core().iter().any(takes_writes);
         self.stopped_looks = if is_stopped { self.stopped_looks + 1 } else { 0 };
         assert!(self.stopped_looks <= STOPPED_LOOKS_MAX, "{:?} stops the others: {}", self.lasting, self.standing());
-    }
-}
-
-impl Lasting {
-    fn kind(self) -> usize {
-        match self {
-            Lasting::Nothing => 0,
-            Lasting::Unreached { .. } => 1,
-            Lasting::OneWay { .. } => 2,
-            Lasting::Narrow { .. } => 3,
-        }
     }
 }

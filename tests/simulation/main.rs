@@ -25,6 +25,7 @@ mod mending;
 mod mistakes;
 mod network;
 mod node;
+mod ordeal;
 mod pulse;
 mod random;
 mod reads;

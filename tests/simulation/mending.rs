@@ -38,10 +38,23 @@ pub(crate) enum Mending {
     Naming {
         until_us: u64,
     },
+    /// Until it is certain that all is well.
+    Resting {
+        until_us: u64,
+    },
+    /// A gray fault has set in, and the others go on.
+    Enduring {
+        since_us: u64,
+    },
     Done,
 }
 
 impl World {
+    /// Whether customers ask for one thing more, and then rest.
+    pub(crate) fn customers_rest(&self) -> bool {
+        self.is_mended() && self.ordeal.is_none()
+    }
+
     pub(crate) fn is_mended(&self) -> bool {
         !matches!(self.mending, Mending::NotYet)
     }
@@ -53,7 +66,6 @@ impl World {
         self.mending = Mending::Gathering { until_us };
         self.network.heal();
         self.healed = healed;
-        self.break_for_good(healed);
         self.open_banks = healed.iter().collect();
         for bank in BankId::all(self.scenario.banks) {
             let now_us = self.now_us;
@@ -74,6 +86,8 @@ impl World {
                 self.plan_work(bank);
             }
         }
+        self.break_for_good();
+        self.tally.lasting[self.lasting.kind()] += 1;
         self.put_in(LOOK_US, Item::Look);
     }
 
@@ -140,21 +154,27 @@ impl World {
                 }
             }
             Mending::Naming { until_us } => match self.not_named() {
-                None => self.mending = Mending::Done,
+                None => self.mending = self.rest(),
                 Some(why) => assert!(self.now_us < until_us, "{why}"),
             },
+            Mending::Resting { until_us } => {
+                if self.now_us >= until_us {
+                    self.mending = self.begin_ordeal();
+                }
+            }
+            Mending::Enduring { since_us } => {
+                self.check_owed(since_us);
+                self.look_at_ordeal();
+            }
         }
         self.put_in(LOOK_US, Item::Look);
     }
 
     /// A view change costs those under way no more than its own duration.
     fn check_owed(&self, since_us: u64) {
-        // A cut that stays ends the view that stood when everything else was mended, once it is noticed.
-        if matches!(self.lasting, Lasting::Unreached { .. } | Lasting::OneWay { .. }) {
-            return;
-        }
         let since_us = since_us.max(self.installed_us);
-        let in_force = self.core_is_in_force();
+        // What stays broken ends the view that stood when everything else was mended, once it is noticed.
+        let in_force = self.view_of_core().is_some_and(|members| self.core_is_rid(members));
         if in_force
             && self.now_us >= since_us + ANSWERED_WITHIN_US
             && let Some(owed) = self.owed(since_us)
@@ -179,7 +199,7 @@ impl World {
         Some(format!("bank {otherwise} says that the clocks of {named:?} are off; it is {victim}'s"))
     }
 
-    fn all_are_members(&self) -> bool {
+    pub(crate) fn all_are_members(&self) -> bool {
         let healed: BankSet = self.open_banks.iter().copied().collect();
         let active = |bank: &BankId| {
             let view = self.machines[bank.index()].process.as_ref()?.view();

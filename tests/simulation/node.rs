@@ -180,6 +180,8 @@ pub(crate) struct Process {
     /// How often a kind of part gets its turn, compared with others.
     weights: [u64; PARTS],
     stalled_until_us: [u64; PARTS],
+    /// Between which times its disk needs for a commit.
+    fsync_us: (u64, u64),
     flush_is_queued: bool,
     pump_is_queued: Vec<bool>,
     /// Whether a snapshot has taken the place of events.
@@ -213,6 +215,7 @@ impl Process {
             queues: Vec::new(),
             weights,
             stalled_until_us: [0; PARTS],
+            fsync_us: (0, settings.fsync_max_us - 1),
             flush_is_queued: false,
             pump_is_queued: vec![false; banks],
             was_restored: false,
@@ -256,6 +259,11 @@ impl Process {
 
     pub(crate) fn stop_stalling(&mut self) {
         self.stalled_until_us = [0; PARTS];
+    }
+
+    /// Its disk needs so long from now on.
+    pub(crate) fn set_fsync_us(&mut self, least_and_most_us: (u64, u64)) {
+        self.fsync_us = least_and_most_us;
     }
 
     /// Until when a part stands still, if it does.
@@ -422,7 +430,7 @@ impl Process {
             self.put(Part::Journal, Part::Reader, Post::Look(read));
         }
         if !effects.is_empty() {
-            let took_us = scene.random.below(self.settings.fsync_max_us);
+            let took_us = scene.random.between(self.fsync_us.0, self.fsync_us.1);
             let until_us = scene.now_us + took_us;
             effects.push(Effect::Heartbeat(HeartbeatInput::Fsync(took_us / 1_000)));
             self.stall(Part::Journal, until_us.max(self.stalled_until_us[Part::Journal.kind()]));

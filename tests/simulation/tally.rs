@@ -1,6 +1,7 @@
 //! What the seeds went through, so that nobody can pass for safe because nothing happened.
 
 use super::faults::{ALL, KINDS};
+use super::gray::{LASTING_KINDS, LASTING_NAMES};
 use super::invariants::Judge;
 use super::network::Network;
 
@@ -9,7 +10,13 @@ pub(crate) struct Tally {
     pub(crate) seeds: u64,
     pub(crate) faults: [u64; KINDS],
     /// Second phases in which something stayed broken, by kind.
-    pub(crate) lasting: [u64; 4],
+    pub(crate) lasting: [u64; LASTING_KINDS],
+    /// Third phases, by what set in.
+    pub(crate) ordeals: [u64; LASTING_KINDS],
+    /// Longest time without an answer after one had set in, and how often there was one longer than a second once that
+    /// had been borne.
+    pub(crate) stopped_max_us: u64,
+    pub(crate) stopped_again: u64,
     /// Messages lost, repeated, late.
     pub(crate) troubles: [u64; 3],
     /// Processes started.
@@ -53,6 +60,7 @@ impl Tally {
         self.faults.iter_mut().zip(other.faults).for_each(|(mine, theirs)| *mine += theirs);
         self.troubles.iter_mut().zip(other.troubles).for_each(|(mine, theirs)| *mine += theirs);
         self.lasting.iter_mut().zip(other.lasting).for_each(|(mine, theirs)| *mine += theirs);
+        self.ordeals.iter_mut().zip(other.ordeals).for_each(|(mine, theirs)| *mine += theirs);
         self.starts += other.starts;
         self.views += other.views;
         self.installed += other.installed;
@@ -64,6 +72,8 @@ impl Tally {
         self.marked += other.marked;
         self.idle += other.idle;
         self.virtual_us += other.virtual_us;
+        self.stopped_max_us = self.stopped_max_us.max(other.stopped_max_us);
+        self.stopped_again += other.stopped_again;
         self.gathered_max_us = self.gathered_max_us.max(other.gathered_max_us);
         self.gathered_sum_us += other.gathered_sum_us;
     }
@@ -76,6 +86,10 @@ impl Tally {
         }
         if let Some(missing) = ALL.iter().find(|kind| self.faults[**kind as usize] == 0) {
             return Err(format!("not one fault of kind {missing:?} happened"));
+        }
+        let missing = (1..LASTING_KINDS).find(|kind| self.lasting[*kind] == 0 || self.ordeals[*kind] == 0);
+        if let Some(missing) = missing.filter(|_| self.seeds >= 1_000) {
+            return Err(format!("'{}' never stayed from the second phase on, or never set in", LASTING_NAMES[missing]));
         }
         if self.troubles.contains(&0) {
             return Err(format!("the network was never bad: {:?}", self.troubles));
@@ -113,10 +127,12 @@ impl Tally {
             self.idle
         );
         let [lost, repeated, late] = self.troubles;
-        let [_, unreached, one_way, narrow] = self.lasting;
-        println!(
-            "  stayed to the end: requests cut one way {unreached}, all cut one way {one_way}, narrow lines {narrow}"
-        );
+        let lasting = LASTING_NAMES.iter().zip(self.lasting.iter().zip(self.ordeals));
+        for (name, (stayed, set_in)) in lasting.skip(1) {
+            println!("  {name:<17} {stayed:>9} stayed to the end, {set_in} set in afterwards");
+        }
+        let stopped_s = self.stopped_max_us as f64 / 1e6;
+        println!("  stops by what set in: {stopped_s:.1} s at most at first, {} later ones", self.stopped_again);
         println!("  messages lost {lost}, repeated {repeated}, late {late}");
         for kind in ALL {
             println!("  {:<17} {:>9}", format!("{kind:?}"), self.faults[kind as usize]);

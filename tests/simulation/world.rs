@@ -20,6 +20,7 @@ use super::invariants::Judge;
 use super::mending::Mending;
 use super::network::{Message, Network};
 use super::node::{Process, Question, Said, Scene, Settings};
+use super::ordeal::Ordeal;
 use super::pulse::Conversation;
 use super::random::Random;
 use super::scenario::Scenario;
@@ -100,6 +101,8 @@ pub(crate) struct World {
     /// Banks that take part in the second phase.
     pub(crate) healed: BankSet,
     pub(crate) lasting: Lasting,
+    /// While the third phase lasts.
+    pub(crate) ordeal: Option<Ordeal>,
     pub(crate) stopped_looks: u32,
     /// When a view last began at a bank.
     pub(crate) installed_us: u64,
@@ -163,6 +166,7 @@ impl World {
             mending: Mending::NotYet,
             healed: BankSet::all(banks),
             lasting: Lasting::Nothing,
+            ordeal: None,
             stopped_looks: 0,
             installed_us: 0,
             said: Vec::new(),
@@ -208,6 +212,7 @@ impl World {
             Item::Fault => self.fault(),
             Item::Heal(healing) => self.heal(healing),
             Item::Restart(life) => self.restart(life),
+            Item::Limp(bank) => self.limp(bank),
             Item::Mend => self.mend(),
             Item::Look => self.look(),
         }
@@ -565,6 +570,7 @@ impl World {
         self.judge.restarted(bank, remembered.promised, remembered.prepared.ballot, process.book());
         machine.process = Some(process);
         machine.conversations.fill(Conversation::default());
+        self.afflict(bank);
         self.tally.starts += 1;
         self.trace.line(self.now_us, Some(bank), || format!("STARTS, promised {}", remembered.promised));
         self.timer_in(bank, 1, Timer::Tick);
