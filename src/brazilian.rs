@@ -20,8 +20,27 @@ pub(crate) enum BadAmount {
     TooLarge,
 }
 
-/// `1.234,56` for so many centavos.
-pub(crate) fn grouped(centavos: u128) -> String {
+/// How a sum is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    minus: &'static str,
+    /// Between currency and digits.
+    blank: &'static str,
+}
+
+/// On pages: a true minus sign, and a blank that does not break.
+pub(crate) const ON_PAGES: Look = Look { minus: "−", blank: "\u{a0}" };
+/// At a terminal: what its keyboard has, so that it can be searched for.
+pub(crate) const AT_A_TERMINAL: Look = Look { minus: "-", blank: " " };
+
+/// `R$ 1.234,56` for so many centavos; negative sums with a minus sign before them.
+pub(crate) fn reais(centavos: i128, look: Look) -> String {
+    let sign = if centavos < 0 { look.minus } else { "" };
+    format!("{sign}R${}{}", look.blank, grouped(centavos.unsigned_abs()))
+}
+
+/// `1.234,56`
+fn grouped(centavos: u128) -> String {
     let digits = (centavos / 100).to_string();
     let mut whole = String::new();
     for (place, digit) in digits.char_indices() {

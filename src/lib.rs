@@ -9,7 +9,7 @@
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
 //! - [`store`]: what outlives a crash; [`watch`]: what people who watch are shown, pure.
 //! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON between banks;
-//!   `brazilian`: money, dates and names as customers read them.
+//!   `brazilian`: money, dates and names as customers read them; `hex`: bytes as digits.
 //!
 //! Invariants that everything rests on: a bank's events are taken in without gaps and after what they depend on;
 //! nothing is acknowledged before it is on disk; events are executed in key order, at every bank the same; all
@@ -19,6 +19,7 @@ pub mod actors;
 pub(crate) mod brazilian;
 pub mod cli;
 pub mod config;
+pub(crate) mod hex;
 pub mod http;
 pub mod ledger;
 pub mod node;

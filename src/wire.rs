@@ -8,6 +8,7 @@ use actix_rt::net::TcpStream;
 use actix_service::ServiceExt as _;
 use actix_tls::connect::Connection;
 use awc::http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::effect::{Envelope, EnvelopeAnswer};
@@ -27,6 +28,14 @@ pub const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What stands as it is in an address or a form: the unreserved characters of RFC 3986, section 2.3.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as a part of an address or of a form.
+pub(crate) fn escaped(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, ESCAPED)
+}
 
 /// A client that keeps up to `connections` open to each server, sends small requests at once and follows no redirect.
 #[must_use]
@@ -127,5 +136,15 @@ impl From<EnvelopeAnswer> for EnvelopeAnswerJson {
 impl From<EnvelopeAnswerJson> for EnvelopeAnswer {
     fn from(answer: EnvelopeAnswerJson) -> Self {
         EnvelopeAnswer { taken: answer.taken, expected: answer.expected }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stays_one_part_of_an_address() {
+        assert_eq!(escaped("0:a/b?c#d%e é-._~").to_string(), "0%3Aa%2Fb%3Fc%23d%25e%20%C3%A9-._~");
     }
 }

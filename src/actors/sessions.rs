@@ -3,6 +3,7 @@
 use actix::{Actor, Context, Handler, Message, MessageResult};
 
 use super::time::Monotonic;
+use crate::hex::Hex;
 use crate::ledger::UserName;
 use crate::session::Sessions;
 
@@ -35,7 +36,7 @@ impl Handler<Begin> for SessionsActor {
     fn handle(&mut self, Begin(user): Begin, _: &mut Self::Context) -> String {
         let mut random = [0; 32];
         getrandom::fill(&mut random).expect("the system gives random bytes");
-        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = Hex(&random).to_string();
         self.sessions.begin(&token, user, self.time.now());
         token
     }

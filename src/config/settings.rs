@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Config;
+use crate::hex::Hex;
 use crate::ledger::RULES_VERSION;
 use crate::protocol::ids::BankId;
 
@@ -55,7 +56,7 @@ impl Settings {
         let (nodes, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             self.0.clone().into_iter().partition(|(field, _)| field.starts_with("nodes"));
         let canonical = serde_json::to_vec(&nodes).expect("settings can be written as JSON");
-        let digits: String = Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = Hex(&Sha256::digest(canonical)).to_string();
         others.insert("nodes".into(), Value::from(&digits[..FINGERPRINT_DIGITS]));
         Settings(others)
     }

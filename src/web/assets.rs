@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::refused::no_such_page;
+use crate::hex::Hex;
 use crate::http::Bank;
 
 /// Bytes of the digest that stand in the address.
@@ -24,7 +25,7 @@ struct Asset {
 
 fn asset(name: &'static str, content_type: &'static str, content: &'static [u8]) -> Asset {
     let digest = Sha256::digest(content);
-    let version = digest[..VERSION_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+    let version = Hex(&digest[..VERSION_BYTES]).to_string();
     Asset { name, content_type, content, version }
 }
 

@@ -61,13 +61,7 @@ pub(crate) fn unescape(text: &str) -> String {
 }
 
 fn encoded(fields: &[(&str, &str)]) -> String {
-    let encode = |text: &str| {
-        let byte = |byte: u8| match byte {
-            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        };
-        text.bytes().map(byte).collect::<String>()
-    };
+    let encode = |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
     fields.iter().map(|(name, text)| format!("{name}={}", encode(text))).collect::<Vec<_>>().join("&")
 }
 

@@ -13,6 +13,7 @@ use crate::ledger::{
     AccountNumber, Amount, Centavos, Document, PersonName, PixKey, PixType, Reais, TypeAccount, TypePerson, UserName,
 };
 use crate::protocol::ids::BankId;
+use crate::wire::escaped;
 
 /// Who wants to become a customer.
 pub(super) struct NewCustomer {
@@ -115,7 +116,7 @@ impl Banks {
 
     /// Who is behind a Pix key.
     pub(super) async fn recipient(&mut self, key: &PixKey) -> Result<Answer, ClientError> {
-        let request = Request::get(format!("/pix/{}", in_path(key.as_str())));
+        let request = Request::get(format!("/pix/{}", escaped(key.as_str())));
         done(self.ask(&mut Session::default(), &request).await?)
     }
 
@@ -140,7 +141,7 @@ impl Banks {
         place: usize,
         user: &UserName,
     ) -> Result<Vec<OwnAccount>, ClientError> {
-        let path = format!("/accounts_user/{}", in_path(user.as_str()));
+        let path = format!("/accounts_user/{}", escaped(user.as_str()));
         let answer = done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)?;
         read(&answer).map(|accounts| own_accounts(&accounts))
     }
@@ -176,26 +177,9 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T,
     answer.read().ok_or_else(|| ClientError::Refused(texts::unreadable(answer.status)))
 }
 
-/// A text as one part of a path.
-fn in_path(text: &str) -> String {
-    let byte = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(byte).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_stays_one_part_of_the_path() {
-        assert_eq!(in_path("0:a/b?c#d%e"), "0%3Aa%2Fb%3Fc%23d%25e");
-    }
 
     #[test]
     fn the_accounts_of_all_banks_are_read_to_the_centavo() {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::brazilian::grouped;
+use crate::brazilian::{AT_A_TERMINAL, reais};
 use crate::ledger::Centavos;
 
 /// A sum that prints as `R$ 1.234,56`, and as `-R$ 0,05` where money leaves.
@@ -14,8 +14,7 @@ pub(super) struct Brl(pub(super) Centavos);
 
 impl fmt::Display for Brl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0.get() < 0 { "-" } else { "" };
-        f.pad(&format!("{sign}R$ {}", grouped(self.0.get().unsigned_abs().into())))
+        f.pad(&reais(self.0.get().into(), AT_A_TERMINAL))
     }
 }
 

@@ -5,7 +5,7 @@ pub(super) mod help;
 use std::io;
 use std::path::Path;
 
-use crate::brazilian::BadAmount;
+use crate::brazilian::{self, BadAmount, parse_date};
 pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ledger::{TypeAccount, TypePerson, UserName};
 use crate::protocol::ids::BankId;
@@ -309,10 +309,7 @@ pub(super) fn type_account(type_account: TypeAccount) -> &'static str {
 
 /// `2026-11-23` as `23/11/2026`; anything else as it is.
 pub(super) fn date(iso: &str) -> String {
-    match iso.split('-').collect::<Vec<_>>().as_slice() {
-        [year, month, day] => format!("{day}/{month}/{year}"),
-        _ => iso.to_owned(),
-    }
+    parse_date(iso).map_or_else(|| iso.to_owned(), brazilian::date)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::hex::Hex;
+
 /// Random bytes in the secret; the file holds them as hexadecimal digits.
 const SECRET_BYTES: usize = 32;
 
@@ -23,7 +25,7 @@ pub(super) fn keep(file: &Path) -> io::Result<String> {
 fn make(file: &Path) -> io::Result<String> {
     let mut random = [0; SECRET_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = Hex(&random).to_string();
     // Whoever made it in the meantime is not overwritten.
     let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     writeln!(made, "{secret}")?;

@@ -90,13 +90,16 @@ impl Seal {
 mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use crate::hex::{self, Hex};
+
     pub(super) fn serialize<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{sum:032x}"))
+        serializer.collect_str(&Hex(&sum.to_be_bytes()))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+        let bytes = hex::parse(&text).ok_or_else(|| serde::de::Error::custom("32 hexadecimal digits expected"))?;
+        Ok(u128::from_be_bytes(bytes))
     }
 }
 

@@ -6,13 +6,14 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::form::{Form, escaped, new_key};
+use super::form::{Form, new_key};
 use super::{Answer, package, see_other, sent, shown, texts};
 use crate::actors::sessions::{Begin, End};
 use crate::http::{Bank, Newcomer, Refused, place, prove};
 use crate::ledger::{Outcome, TypePerson, UserName};
 use crate::web::frame::Frame;
 use crate::web::{page, session};
+use crate::wire::escaped;
 
 #[derive(Template)]
 #[template(path = "bank/register.html")]

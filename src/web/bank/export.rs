@@ -3,6 +3,7 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
 
 use super::form::Form;
 use super::money::plain_reais;
@@ -12,7 +13,8 @@ use super::{Answer, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::date;
 use crate::http::{Bank, Refused};
-use crate::ledger::{Account, Book, Entry, EntryKind};
+use crate::ledger::{Account, AccountNumber, Book, Centavos, Entry, EntryKind};
+use crate::protocol::ids::BankId;
 
 /// Most entries in one file: the ledger writes it while others wait.
 const ENTRIES_MAX: usize = 20_000;
@@ -42,7 +44,7 @@ async fn file(
     request: &HttpRequest,
     content_type: &'static str,
     extension: &str,
-    write: fn(&Extract<'_>) -> String,
+    write: fn(&Extract<'_>) -> Result<String, Refused>,
 ) -> Answer {
     let user = customer(bank, request).await?;
     let (of, number) = place(request)?;
@@ -56,7 +58,7 @@ async fn file(
         if entries.len() > ENTRIES_MAX {
             return Err(Refused::bad(texts::too_many_entries(ENTRIES_MAX)));
         }
-        Ok(write(&Extract { bank_name: &bank_name, account, entries, now_ms: book.time_ms() }))
+        write(&Extract { bank_name: &bank_name, account, entries, now_ms: book.time_ms() })
     });
     let text = bank.actors.routes.ledger.send(asked).await??;
     Ok(HttpResponse::Ok()
@@ -68,7 +70,7 @@ async fn file(
 }
 
 /// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the mark that says UTF-8.
-fn write_csv(extract: &Extract<'_>) -> String {
+fn write_csv(extract: &Extract<'_>) -> Result<String, Refused> {
     let mut text = String::from(
         "\u{feff}Data;Hora (UTC);Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",
     );
@@ -89,7 +91,7 @@ fn write_csv(extract: &Extract<'_>) -> String {
         text += &cells.join(";");
         text += "\r\n";
     }
-    text
+    Ok(text)
 }
 
 /// A cell of customers' text: quoted where it must be, and never the beginning of a formula.
@@ -98,25 +100,30 @@ fn words(text: &str) -> String {
     if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-fn write_ofx(extract: &Extract<'_>) -> String {
-    let Extract { account, entries, .. } = extract;
-    let now = moment(extract.now_ms);
-    let first = entries.first().map_or_else(|| now.clone(), |(_, entry)| moment(entry.at_ms));
-    let last = entries.last().map_or_else(|| now.clone(), |(_, entry)| moment(entry.at_ms));
-    let mut text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n\
-         <?OFX OFXHEADER=\"200\" VERSION=\"211\" SECURITY=\"NONE\" OLDFILEUID=\"NONE\" NEWFILEUID=\"NONE\"?>\n\
-         <OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>0</CODE><SEVERITY>INFO</SEVERITY></STATUS><DTSERVER>{now}</DTSERVER>\
-         <LANGUAGE>POR</LANGUAGE><FI><ORG>{}</ORG><FID>{}</FID></FI></SONRS></SIGNONMSGSRSV1>\n\
-         <BANKMSGSRSV1><STMTTRNRS><TRNUID>0</TRNUID><STATUS><CODE>0</CODE><SEVERITY>INFO</SEVERITY></STATUS>\
-         <STMTRS><CURDEF>BRL</CURDEF><BANKACCTFROM><BANKID>{}</BANKID><ACCTID>{}</ACCTID><ACCTTYPE>CHECKING</ACCTTYPE>\
-         </BANKACCTFROM><BANKTRANLIST><DTSTART>{first}</DTSTART><DTEND>{last}</DTEND>\n",
-        xml(extract.bank_name),
-        account.bank,
-        account.bank,
-        account.number,
-    );
-    for (index, entry) in entries {
+#[derive(Template)]
+#[template(path = "bank/statement.ofx", escape = "html")]
+struct Ofx<'a> {
+    bank_name: &'a str,
+    bank: BankId,
+    number: AccountNumber,
+    now: String,
+    first: String,
+    last: String,
+    lines: Vec<OfxLine>,
+    balance: Centavos,
+}
+
+struct OfxLine {
+    kind: &'static str,
+    moment: String,
+    value: Centavos,
+    index: usize,
+    name: String,
+    memo: String,
+}
+
+impl OfxLine {
+    fn of(index: usize, entry: &Entry) -> OfxLine {
         let kind = match entry.kind {
             EntryKind::Opening | EntryKind::Deposit => "DEP",
             EntryKind::Withdraw => "CASH",
@@ -126,23 +133,26 @@ fn write_ofx(extract: &Extract<'_>) -> String {
             Some(pix) => format!("{} {pix}", texts::entry_kind(entry.kind)),
             None => texts::entry_kind(entry.kind).to_owned(),
         };
-        text += &format!(
-            "<STMTTRN><TRNTYPE>{kind}</TRNTYPE><DTPOSTED>{}</DTPOSTED><TRNAMT>{}</TRNAMT>\
-             <FITID>{}-{}-{index}</FITID><NAME>{}</NAME><MEMO>{}</MEMO></STMTTRN>\n",
-            moment(entry.at_ms),
-            entry.value,
-            account.bank,
-            account.number,
-            // The format allows 32 characters.
-            xml(&entry.made_by.as_str().chars().take(32).collect::<String>()),
-            xml(&memo),
-        );
+        // The format allows 32 characters.
+        let name = entry.made_by.as_str().chars().take(32).collect();
+        OfxLine { kind, moment: moment(entry.at_ms), value: entry.value, index, name, memo }
     }
-    text + &format!(
-        "</BANKTRANLIST><LEDGERBAL><BALAMT>{}</BALAMT><DTASOF>{now}</DTASOF></LEDGERBAL></STMTRS></STMTTRNRS>\
-         </BANKMSGSRSV1></OFX>\n",
-        account.balance,
-    )
+}
+
+fn write_ofx(extract: &Extract<'_>) -> Result<String, Refused> {
+    let Extract { bank_name, account, entries, now_ms } = extract;
+    let at = |entry: Option<&(usize, &Entry)>| moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms));
+    let ofx = Ofx {
+        bank_name,
+        bank: account.bank,
+        number: account.number,
+        now: moment(*now_ms),
+        first: at(entries.first()),
+        last: at(entries.last()),
+        lines: entries.iter().map(|(index, entry)| OfxLine::of(*index, entry)).collect(),
+        balance: account.balance,
+    };
+    ofx.render().map_err(|_| Refused::internal())
 }
 
 /// `20261123140322[0:GMT]`
@@ -150,10 +160,6 @@ fn moment(at_ms: i64) -> String {
     use crate::ledger::calendar::{Date, TimeOfDay};
     let digits: String = format!("{}{}", Date::at(at_ms), TimeOfDay::at(at_ms)).replace(['-', ':'], "");
     format!("{digits}[0:GMT]")
-}
-
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -171,7 +177,19 @@ mod tests {
 
     #[test]
     fn markup_in_names_stays_text() {
-        assert_eq!(xml("<a & \"b\">"), "&lt;a &amp; &quot;b&quot;&gt;");
-        assert_eq!(moment(1_795_442_602_999), "20261123140322[0:GMT]");
+        let ofx = Ofx {
+            bank_name: "<a & \"b\">",
+            bank: BankId(0),
+            number: AccountNumber::try_from(7).unwrap(),
+            now: moment(1_795_442_602_999),
+            first: String::new(),
+            last: String::new(),
+            lines: Vec::new(),
+            balance: Centavos::new(-5),
+        };
+        let text = ofx.render().unwrap();
+        assert!(text.contains("<ORG>&#60;a &#38; &#34;b&#34;&#62;</ORG>"), "{text}");
+        assert!(text.contains("<DTSERVER>20261123140322[0:GMT]</DTSERVER>"), "{text}");
+        assert!(text.contains("<BALAMT>-0.05</BALAMT>"), "{text}");
     }
 }

@@ -5,6 +5,7 @@ use actix_web::web::{Payload, Query};
 
 use crate::http::{Refused, receive};
 use crate::ledger::IdempotencyKey;
+use crate::wire::escaped;
 
 /// The fields of a form.
 #[derive(Clone, Debug, Default)]
@@ -55,15 +56,6 @@ impl Form {
         IdempotencyKey::parse(self.text("chave"))
             .map_err(|_| Refused::bad("Formulário incompleto: abra a página de novo"))
     }
-}
-
-/// A text inside an address or a form.
-pub(super) fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
 }
 
 /// A key for a form that is about to be rendered.

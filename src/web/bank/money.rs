@@ -1,6 +1,6 @@
 //! Money as pages and downloads show it.
 
-use crate::brazilian::grouped;
+use crate::brazilian::{self, ON_PAGES};
 use crate::ledger::Centavos;
 
 /// `R$ 1.234,56`; negative sums with a minus sign before them. The blank does not break.
@@ -10,8 +10,7 @@ pub(super) fn reais(sum: Centavos) -> String {
 
 /// The same for a sum of many.
 pub(super) fn reais_wide(centavos: i128) -> String {
-    let sign = if centavos < 0 { "−" } else { "" };
-    format!("{sign}R$\u{a0}{}", grouped(centavos.unsigned_abs()))
+    brazilian::reais(centavos, ON_PAGES)
 }
 
 /// `1234,56`, as spreadsheets read it.

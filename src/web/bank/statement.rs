@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::chart::{Chart, chart};
-use super::form::{Form, escaped};
+use super::form::Form;
 use super::money::reais;
 use super::overview::bank_name;
 use super::{Answer, basket, customer, shown, texts};
@@ -18,6 +18,7 @@ use crate::ledger::{Account, AccountNumber, Book, Entry, EntryKind, UserName};
 use crate::protocol::ids::BankId;
 use crate::web::frame::Frame;
 use crate::web::page;
+use crate::wire::escaped;
 
 /// Entries on one page.
 const PAGE: usize = 50;
