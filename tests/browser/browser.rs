@@ -172,9 +172,7 @@ impl Browser {
 
     /// Presses a button or follows a link by what stands on it.
     pub(crate) async fn press(&self, label: &str) {
-        let path = format!(
-            "//*[self::button or self::a or self::summary][starts-with(concat(normalize-space(.), ' '), '{label} ')]"
-        );
+        let path = pressed(label);
         loop {
             let wait = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY);
             match wait.for_element(Locator::XPath(&path)).await {
@@ -184,6 +182,16 @@ impl Browser {
                     clicked => return clicked.unwrap(),
                 },
                 Err(error) => panic!("no {label}: {error}\n{}", self.text().await),
+            }
+        }
+    }
+
+    /// The same if it is there now; a page that a script exchanges at this moment has it no more.
+    pub(crate) async fn press_if_there(&self, label: &str) {
+        if let Ok(button) = self.client.find(Locator::XPath(&pressed(label))).await {
+            match button.click().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                clicked => clicked.unwrap(),
             }
         }
     }
@@ -314,4 +322,9 @@ impl WebDriverCompatibleCommand for Tools {
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(self.0.to_string()))
     }
+}
+
+/// What is pressed, by what stands on it.
+fn pressed(label: &str) -> String {
+    format!("//*[self::button or self::a or self::summary][starts-with(concat(normalize-space(.), ' '), '{label} ')]")
 }

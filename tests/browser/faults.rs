@@ -22,7 +22,7 @@ async fn ask_until_known(browser: &Browser) {
         let next = ["Pacote executado", "Perguntar o que aconteceu", "Confirmar"];
         match browser.sees_one_of(&next).await {
             0 => return,
-            again => browser.press(next[again]).await,
+            again => browser.press_if_there(next[again]).await,
         }
     }
 }
