@@ -126,6 +126,7 @@ async fn one_clock_of_three_that_jumps_while_the_bank_runs_forgets_no_key_and_sp
     let mut payer = Payer::pays(&cluster).await;
     for (shift, said) in SHIFTS {
         clocks.set(2, shift);
+        payer.is_served_right(&cluster, &format!("just after {shift}")).await;
         wait_named(&cluster, &[2]).await;
         payer.is_served_right(&cluster, &format!("while {shift}")).await;
         wait_log_everywhere(&cluster, said).await;
@@ -150,8 +151,8 @@ async fn one_clock_of_three_that_is_wrong_from_the_start_forgets_no_key_and_spoi
         cluster.start_bank(2);
         cluster.wait_ready().await;
         cluster.wait_members(&[0, 1, 2]).await;
-        wait_named(&cluster, &[2]).await;
         payer.is_served_right(&cluster, &format!("started {shift}")).await;
+        wait_named(&cluster, &[2]).await;
     }
     cluster.assert_same_everywhere().await;
 }
@@ -163,14 +164,14 @@ async fn two_clocks_of_five_that_are_wrong_forget_no_key_and_spoil_no_date() {
     clocks.set(1, "+25h");
     clocks.set(4, "+25h");
     cluster.start_all().await;
-    wait_named(&cluster, &[1, 4]).await;
     let mut payer = Payer::pays(&cluster).await;
     payer.is_served_right(&cluster, "from the start").await;
+    wait_named(&cluster, &[1, 4]).await;
     for [one, other] in [["+64y", "-64y"], ["-25h", "-25h"], ["-1h", "+1h"]] {
         clocks.set(1, one);
         clocks.set(4, other);
-        wait_named(&cluster, &[1, 4]).await;
         payer.is_served_right(&cluster, &format!("{one} and {other}")).await;
+        wait_named(&cluster, &[1, 4]).await;
     }
     clocks.set(1, RIGHT);
     clocks.set(4, RIGHT);
@@ -188,8 +189,8 @@ async fn a_clock_beyond_the_calendar_ends_no_process() {
     // After the year 9999, and before 1970.
     for shift in ["+8100y", "-100y"] {
         clocks.set(2, shift);
-        wait_named(&cluster, &[2]).await;
         payer.is_served_right(&cluster, shift).await;
+        wait_named(&cluster, &[2]).await;
         cluster.kill(2);
         cluster.start_bank(2);
         cluster.wait_ready().await;
