@@ -1,12 +1,10 @@
 //! Owns the ordered buffer.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use std::collections::BTreeMap;
 
 use super::routes::{Post, Wire};
-use super::time::Monotonic;
+use super::time::{Monotonic, every};
 use super::watch::{Recorder, TakeFacts};
 use crate::protocol::effect::{BufferInput, Envelope, EnvelopeAnswer};
 use crate::protocol::event::Event;
@@ -38,8 +36,7 @@ impl Actor for BufferActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        let tick = |_: &mut Self, context: &mut Self::Context| context.address().do_send(BufferInput::Tick);
-        context.run_interval(Duration::from_millis(TICK_MS), tick);
+        every(TICK_MS, context, |context| context.address().do_send(BufferInput::Tick));
     }
 }
 

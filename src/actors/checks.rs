@@ -1,11 +1,9 @@
 //! Owns the checks: which member has executed what, and who waits for that.
 
-use std::time::Duration;
-
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
-use super::time::Monotonic;
+use super::time::{Monotonic, every};
 use super::watch::{Recorder, TakeFacts};
 use crate::protocol::checks::Checks;
 use crate::protocol::effect::ChecksInput;
@@ -34,8 +32,7 @@ impl Actor for ChecksActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        let tick = |_: &mut Self, context: &mut Self::Context| context.address().do_send(ChecksInput::Tick);
-        context.run_interval(Duration::from_millis(TICK_MS), tick);
+        every(TICK_MS, context, |context| context.address().do_send(ChecksInput::Tick));
     }
 }
 

@@ -1,11 +1,9 @@
 //! Owns the vector clock.
 
-use std::time::Duration;
-
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 
 use super::routes::{Post, Wire};
-use super::time::{Monotonic, TICK_MS};
+use super::time::{Monotonic, TICK_MS, every};
 use crate::protocol::clock::Clock;
 use crate::protocol::effect::ClockInput;
 use crate::protocol::vector_clock::VectorClock;
@@ -33,7 +31,7 @@ impl Actor for ClockActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(Duration::from_millis(TICK_MS), |_, context| context.address().do_send(ClockInput::Tick));
+        every(TICK_MS, context, |context| context.address().do_send(ClockInput::Tick));
     }
 }
 

@@ -2,11 +2,49 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use actix::{Actor, AsyncContext, Context};
+
 use crate::protocol::effect::Millis;
+use crate::protocol::heartbeat::AWAKE_GAP_MAX_MS;
 use crate::watch::Micros;
 
 /// How often the parts that wait for something look at the time, in milliseconds.
 pub const TICK_MS: u64 = 100;
+
+/// Calls `tick` every so many milliseconds in which this process is awake. An actor's timer makes up for all turns at once that it
+/// missed while the process slept: the parts that count turns would take them for time in which nobody else moved.
+pub(super) fn every<A>(period_ms: u64, context: &mut Context<A>, tick: impl Fn(&mut Context<A>) + 'static)
+where
+    A: Actor<Context = Context<A>>,
+{
+    let mut turns = Turns { period_ms, last: Instant::now(), missed: 0 };
+    context.run_interval(Duration::from_millis(period_ms), move |_, context| {
+        if turns.counts(Instant::now()) {
+            tick(context);
+        }
+    });
+}
+
+/// Tells turns of a timer from those that are only made up for.
+struct Turns {
+    period_ms: u64,
+    last: Instant,
+    /// How many are still to be made up for.
+    missed: u64,
+}
+
+impl Turns {
+    fn counts(&mut self, now: Instant) -> bool {
+        let gap = now.saturating_duration_since(self.last).as_millis() as u64;
+        self.last = now;
+        if gap > AWAKE_GAP_MAX_MS {
+            self.missed = gap / self.period_ms;
+        }
+        let counts = self.missed == 0;
+        self.missed = self.missed.saturating_sub(1);
+        counts
+    }
+}
 
 /// A clock that only goes forward, the same for all actors of a node.
 #[derive(Clone, Copy, Debug)]
@@ -42,5 +80,23 @@ pub fn unix_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => millis(since),
         Err(before) => -millis(before.duration()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_slept_through_is_no_turn_and_a_short_delay_is_made_up_for() {
+        let start = Instant::now();
+        let mut turns = Turns { period_ms: 100, last: start, missed: 0 };
+        let mut counted = |at_ms: u64| u64::from(turns.counts(start + Duration::from_millis(at_ms)));
+        assert_eq!((1..=10).map(|turn| counted(turn * 100)).sum::<u64>(), 10);
+        // Four are late.
+        assert_eq!((0..4).map(|_| counted(1_400)).sum::<u64>(), 4);
+        // Five seconds asleep, and then every 100 ms again.
+        assert_eq!((0..50).map(|turn| counted(6_400 + turn / 10)).sum::<u64>(), 0);
+        assert_eq!((1..=10).map(|turn| counted(6_400 + turn * 100)).sum::<u64>(), 10);
     }
 }

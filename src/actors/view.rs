@@ -1,10 +1,9 @@
 //! Owns the view.
 
-use std::time::Duration;
-
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
+use super::time::every;
 use crate::protocol::effect::{PeerReport, Reach, ViewInput};
 use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet};
@@ -40,7 +39,7 @@ impl Actor for ViewActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(Duration::from_millis(TICK_MS), |_, context| context.address().do_send(ViewInput::Tick));
+        every(TICK_MS, context, |context| context.address().do_send(ViewInput::Tick));
     }
 }
 

@@ -160,6 +160,8 @@ pub struct Heartbeat {
     peers: Vec<Observation>,
     /// Milliseconds that this bank was awake for.
     awake: Millis,
+    /// When, counted so, it has last woken up.
+    woke: Millis,
     last_look: Millis,
     /// This bank's own illness.
     fsync: Worst,
@@ -178,6 +180,7 @@ impl Heartbeat {
             patience,
             peers: vec![Observation::default(); banks],
             awake: 0,
+            woke: 0,
             last_look: 0,
             fsync,
             slept,
@@ -189,6 +192,9 @@ impl Heartbeat {
     pub fn handle(&mut self, input: HeartbeatInput, now: Millis, out: &mut Vec<Effect>) {
         let gap = now.saturating_sub(self.last_look);
         self.awake += gap.min(AWAKE_GAP_MAX_MS);
+        if gap > AWAKE_GAP_MAX_MS {
+            self.woke = self.awake;
+        }
         self.last_look = now;
         self.slept.note(now, gap);
         match input {
@@ -320,7 +326,8 @@ impl Heartbeat {
 
     fn not_reached(&mut self, peer: BankId, waited: Millis) {
         let is_gone = matches!(self.state(peer), PeerState::Unheard | PeerState::Down(_));
-        let since = self.awake.saturating_sub(waited);
+        // Nor does it count that this bank slept meanwhile.
+        let since = self.awake.saturating_sub(waited).max(self.woke);
         let is_unreached = self.is_unreached(&self.peers[peer.index()]);
         let seen = &mut self.peers[peer.index()];
         if is_gone && !is_unreached {

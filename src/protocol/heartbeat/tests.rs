@@ -379,6 +379,17 @@ fn a_bank_that_answers_and_is_not_reached_by_requests_has_failed_until_one_reach
 }
 
 #[test]
+fn requests_that_this_bank_slept_through_are_held_against_nobody() {
+    let mut watched = Watched::new();
+    watched.hear();
+    watched.now += 20_000;
+    for _ in 0..3 {
+        let requests = HeartbeatInput::Requests { bank: PEER, arrive: false, waited: 20_000 };
+        assert_eq!(watched.give(requests), PeerState::Up);
+    }
+}
+
+#[test]
 fn what_fails_while_a_bank_is_gone_is_not_held_against_it_when_it_returns() {
     let mut watched = Watched::new();
     watched.hear();
