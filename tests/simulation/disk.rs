@@ -25,9 +25,12 @@ pub(crate) enum NextWrite {
         /// Whether the commit record had reached the disk.
         is_there: bool,
     },
+    /// Its fsync fails, and the process ends. What it wrote can be read until the machine loses power, and is lost then
+    /// with all that was written after it (A. Rebello et al., 'Can Applications Recover from fsync Failures?', 2020).
+    FsyncFails,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Content {
     remembered: Remembered,
     events: BTreeMap<OrderKey, Held>,
@@ -46,6 +49,8 @@ struct Stored {
     next_write: NextWrite,
     /// Whether it has lost what it once held and no view was prepared on it since.
     is_lost: bool,
+    /// What is really on the disk since an fsync has failed.
+    before_doubt: Option<Content>,
 }
 
 /// A handle on a disk, held by the machine and by the process that runs on it.
@@ -60,6 +65,7 @@ impl Disk {
             is_full: false,
             next_write: NextWrite::Succeeds,
             is_lost: false,
+            before_doubt: None,
         })))
     }
 
@@ -83,7 +89,8 @@ impl Disk {
 
     /// Whether it counts as lost: what it once held it cannot be asked for any more.
     pub(crate) fn is_lost(&self) -> bool {
-        self.stored().is_lost
+        let stored = self.stored();
+        stored.is_lost || stored.next_write == NextWrite::FsyncFails
     }
 
     /// A bit flips.
@@ -97,8 +104,29 @@ impl Disk {
     pub(crate) fn wipe(&self) {
         let mut stored = self.stored();
         stored.content = Content::default();
+        stored.before_doubt = None;
         stored.is_damaged = false;
         stored.is_lost = true;
+    }
+
+    /// What the kernel had only in memory is gone.
+    pub(crate) fn lose_power(&self) {
+        let mut stored = self.stored();
+        if let Some(before) = stored.before_doubt.take() {
+            stored.content = before;
+        }
+    }
+
+    /// A process starts. After an fsync that failed it does as `store/sqlite` does: all that can be read is written once
+    /// more before it is believed, and the disk is a learner.
+    pub(crate) fn end_doubt(&mut self) -> Result<(), StoreError> {
+        let was_in_doubt = self.stored().before_doubt.is_some();
+        if !was_in_doubt {
+            return Ok(());
+        }
+        self.write(&[Change::Doubted])?;
+        self.stored().before_doubt = None;
+        Ok(())
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -271,10 +299,15 @@ impl Store for Disk {
             return Err(failed("no space left"));
         }
         let fate = std::mem::replace(&mut stored.next_write, NextWrite::Succeeds);
+        if fate == NextWrite::FsyncFails {
+            stored.is_lost = true;
+            let before = stored.content.clone();
+            stored.before_doubt.get_or_insert(before);
+        }
         if fate != (NextWrite::Torn { is_there: false }) {
             changes.iter().for_each(|change| stored.content.apply(change));
             let prepares = changes.iter().any(|change| matches!(change, Change::Prepared { .. }));
-            stored.is_lost &= stored.is_damaged || !prepares;
+            stored.is_lost &= stored.is_damaged || stored.before_doubt.is_some() || !prepares;
         }
         if fate == NextWrite::Succeeds { Ok(()) } else { Err(failed("the process died meanwhile")) }
     }

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     /// A process dies in the middle of a commit, which is on disk or is not.
     TornWrite,
     FullDisk,
+    /// An fsync fails, and with it the process.
+    FailedFsync,
     /// A bit flips on a disk.
     FlippedBit,
     /// A disk is lost and replaced by an empty one.
@@ -57,6 +59,7 @@ pub(crate) const ALL: [Kind; KINDS] = [
     Kind::PowerCut,
     Kind::TornWrite,
     Kind::FullDisk,
+    Kind::FailedFsync,
     Kind::FlippedBit,
     Kind::WipedDisk,
     Kind::Pause,
@@ -70,7 +73,7 @@ pub(crate) const ALL: [Kind; KINDS] = [
     Kind::WrongClock,
     Kind::DeathInViewChange,
 ];
-pub(crate) const KINDS: usize = 17;
+pub(crate) const KINDS: usize = 18;
 
 /// What ends a fault.
 #[derive(Debug)]
@@ -126,6 +129,12 @@ impl World {
                 self.machines[bank.index()].disk.set_full(true);
                 self.heal_later(6 * SECOND, Healing::NotFull(bank));
                 true
+            }
+            Kind::FailedFsync => {
+                self.may_lose(bank) && {
+                    self.machines[bank.index()].disk.set_next_write(NextWrite::FsyncFails);
+                    true
+                }
             }
             Kind::FlippedBit => {
                 self.may_lose(bank) && {

@@ -1,13 +1,15 @@
 //! Gray faults that stay. The second phase begins with one of them, or a third follows in which one sets in while all is
 //! well ([`super::ordeal`]); it lasts to the end. Those that can hear and work must take writes all the same.
 
+use netbanking::protocol::effect::Notice;
+use netbanking::protocol::heartbeat::Patience;
 use netbanking::protocol::ids::{BankId, BankSet, majority};
 use netbanking::protocol::view::View;
 
 use super::agenda::Item;
 use super::network::Wire;
 use super::node::Part;
-use super::world::World;
+use super::world::{Death, World};
 
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
@@ -22,6 +24,8 @@ const SLEEPS_US: u64 = 4_200 * MS;
 const LIMPS_EVERY_US: u64 = 4_500 * MS;
 /// How long a slow disk takes for an fsync.
 const SLOW_FSYNC_US: (u64, u64) = (2 * SECOND, 5 * SECOND);
+/// How long one takes that is needed: longer than is borne of one that is not.
+const BORNE_FSYNC_US: (u64, u64) = (600 * MS, 1_200 * MS);
 /// Longer than any run.
 const FOR_GOOD_US: u64 = 24 * 3_600 * SECOND;
 
@@ -42,13 +46,26 @@ pub(crate) enum Lasting {
     StuckLedger { bank: BankId },
     /// A bank's disk takes seconds for an fsync.
     SlowDisk { bank: BankId },
+    /// A bank was started again with other settings than the others have.
+    OtherSettings { bank: BankId },
+    /// A bank's disk is too slow, and nothing works without it.
+    SlowAndNeeded { bank: BankId },
 }
 
 /// How many kinds there are, nothing included.
-pub(crate) const LASTING_KINDS: usize = 7;
+pub(crate) const LASTING_KINDS: usize = 9;
 /// What they are called in the tally.
-pub(crate) const LASTING_NAMES: [&str; LASTING_KINDS] =
-    ["nothing", "unreached", "one way", "narrow", "limps", "stuck ledger", "slow disk"];
+pub(crate) const LASTING_NAMES: [&str; LASTING_KINDS] = [
+    "nothing",
+    "unreached",
+    "one way",
+    "narrow",
+    "limps",
+    "stuck ledger",
+    "slow disk",
+    "other settings",
+    "slow and needed",
+];
 
 impl Lasting {
     pub(crate) fn kind(self) -> usize {
@@ -60,18 +77,21 @@ impl Lasting {
             Lasting::Limps { .. } => 4,
             Lasting::StuckLedger { .. } => 5,
             Lasting::SlowDisk { .. } => 6,
+            Lasting::OtherSettings { .. } => 7,
+            Lasting::SlowAndNeeded { .. } => 8,
         }
     }
 
     /// Banks of which one at least may be left out.
     pub(crate) fn touched(self) -> BankSet {
         match self {
-            Lasting::Nothing => BankSet::default(),
+            Lasting::Nothing | Lasting::SlowAndNeeded { .. } => BankSet::default(),
             Lasting::Unreached { from, to } | Lasting::OneWay { from, to } => BankSet::default().with(from).with(to),
             Lasting::Narrow { bank, .. }
             | Lasting::Limps { bank }
             | Lasting::StuckLedger { bank }
-            | Lasting::SlowDisk { bank } => BankSet::default().with(bank),
+            | Lasting::SlowDisk { bank }
+            | Lasting::OtherSettings { bank } => BankSet::default().with(bank),
         }
     }
 }
@@ -86,24 +106,29 @@ impl World {
 
     /// Draws what stays broken among the healed banks from now on; answers whether any can be spared.
     pub(crate) fn fall_ill(&mut self) -> bool {
-        if self.judge.views() == 0 || self.healed.len() < 3 {
+        if self.judge.views() == 0 || self.healed.len() < 2 {
             return false;
         }
         let banks: Vec<_> = self.healed.iter().collect();
         let bank = self.random.pick(&banks);
+        if self.healed.len() == majority(self.scenario.banks) {
+            return self.stays(Lasting::SlowAndNeeded { bank });
+        }
         let others: Vec<_> = banks.into_iter().filter(|other| *other != bank).collect();
         let to = self.random.pick(&others);
-        let lasting = match self.random.between(1, LASTING_KINDS as u64 - 1) {
+        let lasting = match self.random.between(1, 7) {
             1 => Lasting::Unreached { from: bank, to },
             2 => Lasting::OneWay { from: bank, to },
             3 => Lasting::Narrow { bank, rate: self.random.skewed(20_000, 500_000) },
             4 => Lasting::Limps { bank },
             5 => Lasting::StuckLedger { bank },
-            _ => Lasting::SlowDisk { bank },
+            6 => Lasting::SlowDisk { bank },
+            _ => Lasting::OtherSettings { bank },
         };
-        if !lasting.touched().iter().all(|bank| self.can_spare(bank)) {
-            return false;
-        }
+        lasting.touched().iter().all(|bank| self.can_spare(bank)) && self.stays(lasting)
+    }
+
+    fn stays(&mut self, lasting: Lasting) -> bool {
         self.trace.line(self.now_us, None, || format!("STAYS: {lasting:?}"));
         self.lasting = lasting;
         self.set_in();
@@ -120,7 +145,13 @@ impl World {
             }
             Lasting::Narrow { bank, rate } => self.network.set_rate(bank, rate),
             Lasting::Limps { bank } => self.put_in(0, Item::Limp(bank)),
-            Lasting::StuckLedger { bank } | Lasting::SlowDisk { bank } => self.afflict(bank),
+            Lasting::StuckLedger { bank } | Lasting::SlowDisk { bank } | Lasting::SlowAndNeeded { bank } => {
+                self.afflict(bank);
+            }
+            // It is started again, as whoever is dead.
+            Lasting::OtherSettings { bank } => {
+                self.die(bank, Death::Killed);
+            }
         }
     }
 
@@ -130,8 +161,16 @@ impl World {
         match self.lasting {
             Lasting::StuckLedger { bank: ill } if ill == bank => process.stall(Part::Ledger, self.now_us + FOR_GOOD_US),
             Lasting::SlowDisk { bank: ill } if ill == bank => process.set_fsync_us(SLOW_FSYNC_US),
+            Lasting::SlowAndNeeded { bank: ill } if ill == bank => process.set_fsync_us(BORNE_FSYNC_US),
             _ => {}
         }
+    }
+
+    /// The heartbeat times that a bank is started with.
+    pub(crate) fn patience_of(&self, bank: BankId) -> Patience {
+        let Patience { failure_after, .. } = self.scenario.patience;
+        let differs = self.lasting == (Lasting::OtherSettings { bank });
+        Patience { failure_after: failure_after + u64::from(differs), ..self.scenario.patience }
     }
 
     /// A bank that limps falls asleep again.
@@ -173,9 +212,24 @@ impl World {
     pub(crate) fn core_is_rid(&self, members: BankSet) -> bool {
         match self.lasting {
             // It keeps up, or nearly.
-            Lasting::Nothing | Lasting::Narrow { .. } => true,
+            Lasting::Nothing | Lasting::Narrow { .. } | Lasting::SlowAndNeeded { .. } => true,
             lasting => !lasting.touched().without(members).is_empty(),
         }
+    }
+
+    /// Slow is better than nothing: nobody is left out for it without whom nothing works.
+    pub(crate) fn judge_blame(&self, bank: BankId, notice: &Notice) {
+        let is_needed = self.ordeal.is_some() && matches!(self.lasting, Lasting::SlowAndNeeded { .. });
+        if let Notice::PeerDown(peer, cause) = notice {
+            assert!(!(is_needed && cause.is_slow()), "bank {bank} blames bank {peer}, which is needed: {notice}");
+        }
+    }
+
+    /// Who has other settings is let in by nobody, and told which they are.
+    pub(crate) fn look_for_strangers(&mut self) {
+        let Lasting::OtherSettings { bank } = self.lasting else { return };
+        let members = self.view_of_core().unwrap_or_default();
+        assert!(!members.contains(bank), "bank {bank} is a member with other settings: {}", self.standing());
     }
 
     /// Looks whether a bank that knocks stops the others. One of them that is still watched, for what was before, may be

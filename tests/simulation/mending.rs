@@ -135,6 +135,7 @@ impl World {
             Mending::Serving { since_us, until_us } => {
                 self.check_owed(since_us);
                 self.look_for_stops();
+                self.look_for_strangers();
                 if self.customers.iter().all(|customer| customer.is_served) {
                     self.mending = Mending::Levelling { since_us, until_us };
                 } else {
@@ -144,6 +145,7 @@ impl World {
             Mending::Levelling { since_us, until_us } => {
                 self.check_owed(since_us);
                 self.look_for_stops();
+                self.look_for_strangers();
                 let books = self.open_banks.iter().map(|bank| self.machines[bank.index()].process.as_ref());
                 let books: Vec<_> = books.map(|process| process.map(Process::book)).collect();
                 let owed = self.owed(self.now_us);
@@ -164,6 +166,7 @@ impl World {
             }
             Mending::Enduring { since_us } => {
                 self.check_owed(since_us);
+                self.look_for_strangers();
                 self.look_at_ordeal();
             }
         }

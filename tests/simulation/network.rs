@@ -1,6 +1,9 @@
 //! What lies between the banks: messages are late, lost, repeated and overtake each other; links are cut in one
 //! direction or in both, wholly or only for heartbeats or only for everything else.
 
+use std::sync::Arc;
+
+use netbanking::config::Settings;
 use netbanking::protocol::effect::PeerReport;
 use netbanking::protocol::ids::BankId;
 use netbanking::protocol::outbox::{Delivery, Parcel};
@@ -38,6 +41,8 @@ pub(crate) enum Message {
         number: u64,
     },
     Ping {
+        /// The first one on a connection comes after what the asker says of itself: its settings.
+        hello: Option<Arc<Settings>>,
         life: u64,
         number: u64,
     },

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use netbanking::config::Config;
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
@@ -158,6 +159,21 @@ pub(crate) struct Settings {
     pub(crate) fsync_max_us: u64,
     /// Most positions that its journal reaches back; 0 is without limit.
     pub(crate) journal_positions_max: u64,
+    pub(crate) ping_every_ms: u64,
+}
+
+impl Settings {
+    /// As they would stand in `nodes.json`: what banks compare when they meet.
+    fn written(&self) -> netbanking::config::Settings {
+        let Patience { failure_after, rejoin_after, slow_after } = self.patience;
+        let nodes: Vec<_> = (0..self.banks).map(|bank| format!(r#"{{"host":"bank{bank}"}}"#)).collect();
+        let text = format!(
+            r#"{{"nodes":[{}],"heartbeat":{{"interval_ms":{},"failure_after_ms":{failure_after},"rejoin_after_ms":{rejoin_after},"slow_after_ms":{slow_after}}}}}"#,
+            nodes.join(","),
+            self.ping_every_ms
+        );
+        netbanking::config::Settings::of(&Config::parse(&text).expect("settings of a consortium"))
+    }
 }
 
 pub(crate) struct Process {
@@ -182,6 +198,10 @@ pub(crate) struct Process {
     stalled_until_us: [u64; PARTS],
     /// Between which times its disk needs for a commit.
     fsync_us: (u64, u64),
+    /// What it says of itself to whoever it meets.
+    hello: Arc<netbanking::config::Settings>,
+    /// Per peer, its process that has introduced itself to this one.
+    introduced: Vec<Option<u64>>,
     flush_is_queued: bool,
     pump_is_queued: Vec<bool>,
     /// Whether a snapshot has taken the place of events.
@@ -216,6 +236,8 @@ impl Process {
             weights,
             stalled_until_us: [0; PARTS],
             fsync_us: (0, settings.fsync_max_us - 1),
+            hello: Arc::new(settings.written()),
+            introduced: vec![None; banks],
             flush_is_queued: false,
             pump_is_queued: vec![false; banks],
             was_restored: false,
@@ -512,6 +534,28 @@ impl Process {
     /// A ping is answered by the view itself.
     pub(crate) fn report(&self, now_us: u64) -> PeerReport {
         PeerReport { health: self.heartbeat.health(self.now_ms(now_us)), ..self.view.report() }
+    }
+
+    /// What it says of itself to whoever it meets.
+    pub(crate) fn hello(&self) -> Arc<netbanking::config::Settings> {
+        Arc::clone(&self.hello)
+    }
+
+    /// Takes a ping, or says why not: as `actors/heartbeat/answers.rs` does. A connection of which this process knows
+    /// nothing was another's before, and is refused by the machine without a word.
+    pub(crate) fn welcome(
+        &mut self,
+        from: BankId,
+        hello: Option<Arc<netbanking::config::Settings>>,
+        life: u64,
+    ) -> Result<(), String> {
+        if let Some(hello) = hello {
+            match self.hello.difference(self.settings.me, &hello, from) {
+                Some(difference) => return Err(difference),
+                None => self.introduced[from.index()] = Some(life),
+            }
+        }
+        if self.introduced[from.index()] == Some(life) { Ok(()) } else { Err(String::new()) }
     }
 
     pub(crate) fn pulse(&mut self, input: HeartbeatInput) {

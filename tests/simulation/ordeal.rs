@@ -31,6 +31,8 @@ pub(crate) struct Ordeal {
     began_us: u64,
     /// When a customer of theirs was last answered.
     answered_us: u64,
+    /// How often a view had begun before.
+    installed: u64,
     /// When the times without an answer began, since the beginning, and how long they were.
     stops: Vec<(u64, u64)>,
 }
@@ -63,7 +65,8 @@ impl World {
         }
         self.tally.ordeals[self.lasting.kind()] += 1;
         let now_us = self.now_us;
-        self.ordeal = Some(Ordeal { began_us: now_us, answered_us: now_us, stops: Vec::new() });
+        self.ordeal =
+            Some(Ordeal { began_us: now_us, answered_us: now_us, installed: self.tally.installed, stops: Vec::new() });
         self.open_banks = self.core().iter().collect();
         (0..self.customers.len()).for_each(|number| self.ask_on(number));
         Mending::Enduring { since_us: now_us }
@@ -101,6 +104,11 @@ impl World {
     /// Who is let in again on probation may stop the others again, ever more seldom.
     fn judge_ordeal(&mut self) {
         let Some(ordeal) = self.ordeal.take() else { return };
+        if let Lasting::SlowAndNeeded { bank } = self.lasting {
+            let views = self.tally.installed - ordeal.installed;
+            assert!(views == 0, "bank {bank} is slow, and the view was changed {views} times though it is needed");
+            return;
+        }
         let again = || ordeal.stops.iter().filter(|(at_us, _)| *at_us >= BORNE_US);
         let long_us: u64 = again().map(|(_, long_us)| long_us).sum();
         assert!(

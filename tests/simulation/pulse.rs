@@ -6,6 +6,7 @@ use netbanking::protocol::effect::{Answered, HeartbeatInput, PeerReport};
 use netbanking::protocol::ids::BankId;
 
 use super::agenda::Timer;
+use super::gray::Lasting;
 use super::network::Message;
 use super::world::World;
 
@@ -37,7 +38,8 @@ impl World {
     pub(crate) fn ping(&mut self, bank: BankId, peer: BankId) {
         let life = self.life_of(bank).number;
         let now_us = self.now_us;
-        let through = self.machines[bank.index()].process.as_ref().expect("only a process asks").asked();
+        let process = self.machines[bank.index()].process.as_ref().expect("only a process asks");
+        let (through, hello) = (process.asked(), process.hello());
         let conversation = self.conversation(bank, peer);
         if conversation.is_waiting {
             return;
@@ -48,7 +50,8 @@ impl World {
         conversation.turn += 1;
         conversation.is_waiting = true;
         let number = conversation.number;
-        self.send(bank, peer, Message::Ping { life, number });
+        let hello = (!conversation.is_open).then_some(hello);
+        self.send(bank, peer, Message::Ping { hello, life, number });
         let patience_ms = self.scenario.patience.failure_after;
         self.timer_in(bank, patience_ms, Timer::PingOverdue(peer, number));
     }
@@ -112,6 +115,17 @@ impl World {
         self.word(bank, ConfirmationInput::Lost(peer));
         let pause_ms = self.scenario.ping_every_ms.min(RETRY_MS);
         self.timer_in(bank, pause_ms, Timer::Ping(peer, turn));
+    }
+
+    /// A bank refuses another one's heartbeat: it does not know the connection, or differs from it.
+    pub(crate) fn turn_away(&mut self, bank: BankId, peer: BankId, why: &str, (life, number): (u64, u64)) {
+        self.trace.line(self.now_us, Some(bank), || format!("! batimento do banco {peer} recusado: {why}"));
+        let differs = why.contains("heartbeat.failure_after_ms difere");
+        let is_fair = why.is_empty() || (differs && matches!(self.lasting, Lasting::OtherSettings { .. }));
+        assert!(is_fair, "bank {bank} refuses bank {peer}: {why}");
+        self.tally.refused_settings += u64::from(differs);
+        self.send(bank, peer, Message::Refused { life, number });
+        self.plan_work(bank);
     }
 
     fn word(&mut self, bank: BankId, word: ConfirmationInput) {

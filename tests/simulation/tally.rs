@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     /// had been borne.
     pub(crate) stopped_max_us: u64,
     pub(crate) stopped_again: u64,
+    /// Heartbeats refused because settings differ.
+    pub(crate) refused_settings: u64,
     /// Messages lost, repeated, late.
     pub(crate) troubles: [u64; 3],
     /// Processes started.
@@ -74,6 +76,7 @@ impl Tally {
         self.virtual_us += other.virtual_us;
         self.stopped_max_us = self.stopped_max_us.max(other.stopped_max_us);
         self.stopped_again += other.stopped_again;
+        self.refused_settings += other.refused_settings;
         self.gathered_max_us = self.gathered_max_us.max(other.gathered_max_us);
         self.gathered_sum_us += other.gathered_sum_us;
     }
@@ -133,6 +136,7 @@ impl Tally {
         }
         let stopped_s = self.stopped_max_us as f64 / 1e6;
         println!("  stops by what set in: {stopped_s:.1} s at most at first, {} later ones", self.stopped_again);
+        println!("  heartbeats refused because settings differ {}", self.refused_settings);
         println!("  messages lost {lost}, repeated {repeated}, late {late}");
         for kind in ALL {
             println!("  {:<17} {:>9}", format!("{kind:?}"), self.faults[kind as usize]);

@@ -347,6 +347,7 @@ impl World {
         );
         assert!(!blames, "bank {bank} raises the alarm: {notice}");
         self.judge_clock_notice(bank, notice);
+        self.judge_blame(bank, notice);
     }
 
     /// Whoever is named has a wrong clock, or had one when it was heard last.
@@ -478,7 +479,10 @@ impl World {
                 self.send(to, from, Message::ViewTaken { life, number });
             }
             Message::ViewTaken { life, number } if is_asker(life) => self.view_taken(to, number, true),
-            Message::Ping { life, number } => {
+            Message::Ping { hello, life, number } => {
+                if let Err(why) = process.welcome(from, hello, life) {
+                    return self.turn_away(to, from, &why, (life, number));
+                }
                 let report = process.report(self.now_us);
                 let wall_ms = self.wall_ms(to);
                 self.send(to, from, Message::Pong { report, wall_ms, life, number });
@@ -499,7 +503,7 @@ impl World {
             Message::Envelope { life, number, .. } => {
                 Message::EnvelopeAnswer { delivery: Delivery::Failed, life, number }
             }
-            Message::Ping { life, number } => Message::Refused { life, number },
+            Message::Ping { life, number, .. } => Message::Refused { life, number },
             _ => return,
         };
         self.send(to, from, refusal);
@@ -520,6 +524,9 @@ impl World {
         machine.bulk_next.fill(None);
         // A commit that nobody makes any more is not torn.
         machine.disk.set_next_write(NextWrite::Succeeds);
+        if how == Death::PowerLost {
+            machine.disk.lose_power();
+        }
         machine.life += 1;
         self.judge.died(bank);
         self.trace.line(self.now_us, Some(bank), || format!("DIES: {how:?}"));
@@ -536,19 +543,24 @@ impl World {
 
     fn restart(&mut self, life: Life) {
         let bank = life.bank;
+        let patience = self.patience_of(bank);
         let machine = &mut self.machines[bank.index()];
-        if machine.life != life.number || machine.process.is_some() || !self.open_banks.contains(&bank) {
+        if machine.life != life.number || machine.process.is_some() || !self.healed.contains(bank) {
             return;
         }
         let settings = Settings {
             me: bank,
             banks: self.scenario.banks,
-            patience: self.scenario.patience,
+            patience,
             started_us: self.now_us,
             rate_ppm: machine.rate_ppm,
             fsync_max_us: self.scenario.fsync_max_us,
             journal_positions_max: self.scenario.journal_positions_max,
+            ping_every_ms: self.scenario.ping_every_ms,
         };
+        if machine.disk.end_doubt().is_err() {
+            return self.put_in(RETRY_US, Item::Restart(life));
+        }
         let started = Process::start(settings, machine.disk.clone(), &mut self.random);
         let process = match started {
             Ok(process) => process,
