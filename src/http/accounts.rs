@@ -195,7 +195,7 @@ fn account_read(
     if reader.is_some_and(|user| !account.is_held_by(user)) {
         return Err(Refused::not_yours(format!("A conta {number} não é sua")));
     }
-    let owner = book.customer(account.opener()).ok_or_else(Refused::internal)?;
+    let owner = book.customer(account.opener()).ok_or(Refused::Internal)?;
     let page = page(&account.statement, limit, before);
     let data = AccountData {
         num_account: number,

@@ -25,20 +25,20 @@ pub(super) async fn customer(bank: &Bank, request: &HttpRequest) -> Result<Optio
     match bearer(request) {
         Some(token) => match bank.actors.sessions.send(Whose(token.to_owned())).await? {
             Some(user) => Ok(Some(user)),
-            None => Err(Refused::no_session()),
+            None => Err(Refused::NoSession),
         },
         None if bank.config.customer_auth == CustomerAuth::Open => Ok(None),
-        None => Err(Refused::no_session()),
+        None => Err(Refused::NoSession),
     }
 }
 
 /// The peer that calls: it knows the secret and names its bank.
 pub(crate) fn peer(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
-    let secret = bearer(request).ok_or_else(Refused::not_a_peer)?;
+    let secret = bearer(request).ok_or(Refused::NotAPeer)?;
     if !bool::from(secret.as_bytes().ct_eq(bank.secret.as_bytes())) {
-        return Err(Refused::not_a_peer());
+        return Err(Refused::NotAPeer);
     }
     let named = request.headers().get(BANK_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let is_peer = |peer: &BankId| *peer != bank.me && peer.index() < bank.config.nodes.len();
-    named.map(BankId).filter(is_peer).ok_or_else(Refused::not_a_peer)
+    named.map(BankId).filter(is_peer).ok_or(Refused::NotAPeer)
 }

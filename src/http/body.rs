@@ -26,8 +26,8 @@ pub(crate) async fn receive(payload: Payload) -> Result<Bytes, Refused> {
 /// A body of at most so many bytes, read after the caller has been recognised.
 pub(super) async fn receive_up_to(payload: Payload, bytes_max: usize) -> Result<Bytes, Refused> {
     match actix_rt::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(bytes_max)).await {
-        Err(_) => Err(Refused::too_slow()),
-        Ok(Err(_)) => Err(Refused::too_large(bytes_max)),
+        Err(_) => Err(Refused::TooSlow),
+        Ok(Err(_)) => Err(Refused::TooLarge(bytes_max)),
         Ok(Ok(Err(_))) => Err(Refused::bad("O corpo do pedido não chegou inteiro")),
         Ok(Ok(Ok(body))) => Ok(body),
     }
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn refusal(body: &str) -> String {
-        Fields::of_body(body.as_bytes()).map(|_| ()).unwrap_err().descript
+        Fields::of_body(body.as_bytes()).map(|_| ()).unwrap_err().to_string()
     }
 
     #[test]
@@ -172,15 +172,15 @@ mod tests {
         assert_eq!(refusal("[]"), "O corpo deve ser um objeto JSON");
         assert_eq!(refusal(r#"{"a":1,"b":2,"a":3}"#), "O campo a aparece duas vezes");
         let fields = Fields::of_body(br#"{"a":1}"#).unwrap();
-        assert_eq!(fields.text("a").unwrap_err().descript, "O campo a deve ser um texto");
-        assert_eq!(fields.text("b").unwrap_err().descript, "Falta o campo b");
+        assert_eq!(fields.text("a").unwrap_err().to_string(), "O campo a deve ser um texto");
+        assert_eq!(fields.text("b").unwrap_err().to_string(), "Falta o campo b");
     }
 
     #[test]
     fn nesting_without_end_is_refused_or_left_raw_but_never_overflows_the_stack() {
         let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
         if let Ok(fields) = Fields::of_body(deep.as_bytes()) {
-            assert_eq!(fields.text("a").unwrap_err().descript, "O campo a deve ser um texto");
+            assert_eq!(fields.text("a").unwrap_err().to_string(), "O campo a deve ser um texto");
         }
     }
 }

@@ -128,7 +128,7 @@ pub(super) async fn login(
     let user = authenticate(&bank, &fields).await?;
     let asked = user.clone();
     let data = freshness::read(&bank, &request, move |book| customer_data(book, &asked)).await?;
-    let data = data.ok_or_else(Refused::internal)?;
+    let data = data.ok_or(Refused::Internal)?;
     let token = bank.actors.sessions.send(Begin(user)).await?;
     Ok(HttpResponse::Ok().json(LoggedIn { data, descript: "Logado com sucesso", token }))
 }
@@ -150,9 +150,9 @@ fn customer_data(book: &Book, user: &UserName) -> Option<CustomerData> {
 
 /// `POST /logout`
 pub(super) async fn logout(bank: web::Data<Bank>, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    let token = bearer(&request).ok_or_else(Refused::no_session)?;
+    let token = bearer(&request).ok_or(Refused::NoSession)?;
     if !bank.actors.sessions.send(End(token.to_owned())).await? {
-        return Err(Refused::no_session());
+        return Err(Refused::NoSession);
     }
     Ok(HttpResponse::Ok().json(serde_json::json!({"descript": "Sessão encerrada"})))
 }

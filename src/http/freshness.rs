@@ -71,7 +71,7 @@ async fn reach(bank: &Bank, position: Position) -> Result<(), Refused> {
     let reached = bank.actors.routes.ledger.send(Reach(position)).await?;
     match actix_rt::time::timeout(REACH_WITHIN, reached).await {
         Ok(Ok(())) => Ok(()),
-        _ => Err(Refused::behind(position)),
+        _ => Err(Refused::Behind(position)),
     }
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn mark_figures<B: MessageBody>(
 /// What has to be before the ledger is read: it has come as far as the read asks for. Answers whether it is proved to be
 /// fresh; then it stays so, as it only grows.
 async fn prepare(request: &HttpRequest) -> Result<bool, Refused> {
-    let bank = request.app_data::<Data<Bank>>().cloned().ok_or_else(Refused::internal)?;
+    let bank = request.app_data::<Data<Bank>>().cloned().ok_or(Refused::Internal)?;
     reach(&bank, min_position(request)?).await?;
     Ok(is_fresh(&bank).await)
 }

@@ -42,7 +42,7 @@ impl Methods {
 
     /// The resource, and how it refuses any other method.
     pub(crate) fn parts(self) -> (Resource, Refused) {
-        (self.resource, Refused::wrong_method(self.names.join(", ")))
+        (self.resource, Refused::WrongMethod(self.names.join(", ")))
     }
 
     /// A resource for programs: other methods are refused in JSON.

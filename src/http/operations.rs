@@ -79,7 +79,7 @@ fn parse_operation(
         "TRANSFER" => {
             let bad = |why: String| Refused::bad(format!("{place}.pix: {why}"));
             let pix = PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
-            no_such_bank(pix.bank(), banks).map_err(|refused| bad(refused.descript))?;
+            no_such_bank(pix.bank(), banks).map_err(|refused| bad(refused.to_string()))?;
             OperationKind::Transfer { value, pix }
         }
         _ => return Err(Refused::bad(format!("O campo {place}.type deve ser DEPOSIT, WITHDRAW ou TRANSFER"))),

@@ -57,13 +57,13 @@ pub(crate) async fn place(
     let request = Request { id, at_ms: None, key, by, action };
     let waiting = bank.actors.routes.replies.send(Submit(request.to_raw())).await?;
     match actix_rt::time::timeout(ANSWER_WAIT, waiting).await {
-        Err(_) => Err(Refused::unknown_outcome()),
-        Ok(Err(_)) => Err(Refused::unknown_outcome()),
-        Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::cut_off()),
-        Ok(Ok(Reply::NotTaken(NotTaken::Outside))) => Err(Refused::outside()),
-        Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::stopping()),
-        Ok(Ok(Reply::NotTaken(NotTaken::StoodStill))) => Err(Refused::stands_still()),
-        Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::overloaded()),
+        Err(_) => Err(Refused::UnknownOutcome),
+        Ok(Err(_)) => Err(Refused::UnknownOutcome),
+        Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::CutOff),
+        Ok(Ok(Reply::NotTaken(NotTaken::Outside))) => Err(Refused::Outside),
+        Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::Stopping),
+        Ok(Ok(Reply::NotTaken(NotTaken::StoodStill))) => Err(Refused::StandsStill),
+        Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::Overloaded),
         Ok(Ok(Reply::Executed(executed))) => Ok(executed),
     }
 }

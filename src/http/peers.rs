@@ -32,14 +32,14 @@ fn event_id(path: &str) -> Result<EventId, Refused> {
 fn speaker(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
     let from = peer(bank, request)?;
     let is_cut = bank.actors.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(from));
-    if is_cut { Err(Refused::cut_in_laboratory()) } else { Ok(from) }
+    if is_cut { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
 
 /// The peer that calls with events or what became of them, unless the laboratory has closed the link to it.
 fn correspondent(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
     let from = speaker(bank, request)?;
     let passage = bank.actors.laboratory.as_ref().map(|laboratory| laboratory.passage(from));
-    if passage == Some(Passage::Closed) { Err(Refused::cut_in_laboratory()) } else { Ok(from) }
+    if passage == Some(Passage::Closed) { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
 
 fn speaks_for_itself(caller: BankId, named: BankId) -> Result<(), Refused> {
@@ -59,7 +59,7 @@ pub(super) async fn envelope(
     let envelope = said.read().map_err(Refused::bad)?;
     let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
     if !answer.taken {
-        return Err(Refused::other_view());
+        return Err(Refused::OtherView);
     }
     if let Some((view, (position, hash))) = executed {
         bank.actors.routes.checks.do_send(ChecksInput::PeerExecuted { from, view, position, hash });
@@ -97,7 +97,7 @@ pub(super) async fn receive_message(
     }
     // The requirement's message names no view: it belongs to the one in force.
     let in_force = bank.actors.routes.view.send(crate::actors::view::Report).await?.active;
-    let in_force = in_force.ok_or_else(Refused::other_view)?;
+    let in_force = in_force.ok_or(Refused::OtherView)?;
     let event = Event::from_wire(wire, in_force).map_err(|error| Refused::bad(error.to_string()))?;
     // Nor does it say when it was stamped: that is what its request says.
     let at_ms = event.requests.first().and_then(|request| Request::parse(request).ok()?.at_ms);
@@ -105,7 +105,7 @@ pub(super) async fn receive_message(
     let envelope = Envelope { view: Some(event.view), events: vec![Arc::new(event)], clock: None };
     let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
     if !answer.taken {
-        return Err(Refused::other_view());
+        return Err(Refused::OtherView);
     }
     Ok(HttpResponse::Ok().json(EnvelopeAnswerJson::from(answer)))
 }

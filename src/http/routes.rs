@@ -59,5 +59,5 @@ fn read(methods: Methods) -> impl HttpServiceFactory {
 }
 
 async fn no_such_route() -> Result<HttpResponse, Refused> {
-    Err(Refused::no_such_route())
+    Err(Refused::NoSuchRoute)
 }

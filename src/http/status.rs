@@ -33,15 +33,15 @@ pub(super) async fn ready(bank: web::Data<Bank>) -> Result<HttpResponse, Refused
     let view = bank.actors.routes.view.send(ViewStatus).await?;
     let clock = bank.actors.routes.clock.send(ClockStatus).await?;
     if view.ready && clock.stands_still {
-        Err(Refused::stands_still())
+        Err(Refused::StandsStill)
     } else if view.ready {
         Ok(HttpResponse::Ok().json(Said { descript: "ready" }))
     } else if view.draining {
-        Err(Refused::stopping())
+        Err(Refused::Stopping)
     } else if view.reach == Reach::Outside {
-        Err(Refused::outside())
+        Err(Refused::Outside)
     } else {
-        Err(Refused::cut_off())
+        Err(Refused::CutOff)
     }
 }
 

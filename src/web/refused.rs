@@ -22,12 +22,12 @@ struct RefusedPage {
 
 /// A refusal as a page.
 pub(super) async fn refused_page(bank: &Bank, request: &HttpRequest, refused: Refused) -> HttpResponse {
-    let title = match refused.status {
+    let title = match refused.status() {
         StatusCode::NOT_FOUND => "Página não encontrada",
         _ => "Não foi possível",
     };
     let frame = Frame::of(bank, request).await;
-    let response = page(refused.status, &RefusedPage { frame, title, message: refused.descript.clone() });
+    let response = page(refused.status(), &RefusedPage { frame, title, message: refused.to_string() });
     with_header(response, &refused)
 }
 
@@ -58,7 +58,7 @@ fn wants_page(request: &HttpRequest) -> bool {
 
 /// Answers an address that no route has.
 pub(super) async fn no_such_page(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    let refused = if wants_page(&request) { Refused::not_found(NO_SUCH_PAGE) } else { Refused::no_such_route() };
+    let refused = if wants_page(&request) { Refused::NoSuchPage(NO_SUCH_PAGE) } else { Refused::NoSuchRoute };
     refused_for(&bank, &request, refused).await
 }
 

@@ -116,7 +116,7 @@ fn make(form: &Form, key: PixKey, owner: &str) -> Result<Made, String> {
         key,
     };
     let code = charge.write().map_err(|error| error.to_string())?;
-    let qr = draw(&code).ok_or_else(|| Refused::internal().descript)?;
+    let qr = draw(&code).ok_or_else(|| Refused::Internal.to_string())?;
     Ok(Made {
         qr,
         code,

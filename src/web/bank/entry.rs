@@ -50,7 +50,7 @@ pub(super) async fn register(bank: Data<Bank>, request: HttpRequest, body: Paylo
         Err(refused) => refused,
     };
     // An unknown outcome is found out by sending the very same form again.
-    let key = if refused.status == StatusCode::GATEWAY_TIMEOUT { form.text("chave").to_owned() } else { new_key() };
+    let key = if refused.leaves_unknown() { form.text("chave").to_owned() } else { new_key() };
     let text = |name| form.text(name).to_owned();
     let values = RegisterValues {
         type_person: text("tipo"),
@@ -59,7 +59,7 @@ pub(super) async fn register(bank: Data<Bank>, request: HttpRequest, body: Paylo
         user_name: text("usuario"),
     };
     let frame = Frame::of(&bank, &request).await;
-    page(refused.status, &RegisterPage { frame, problem: Some(refused.descript), key, values })
+    page(refused.status(), &RegisterPage { frame, problem: Some(refused.to_string()), key, values })
 }
 
 async fn registered(bank: &Bank, form: &Form) -> Result<UserName, Refused> {
@@ -158,12 +158,12 @@ async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer 
             let frame = Frame::of(bank, request).await;
             let login = LoginPage {
                 frame,
-                problem: Some(refused.descript),
+                problem: Some(refused.to_string()),
                 user_name: form.text("usuario").to_owned(),
                 target: target.to_owned(),
                 basket: basket.map(str::to_owned),
             };
-            Ok(page(refused.status, &login))
+            Ok(page(refused.status(), &login))
         }
     }
 }

@@ -152,7 +152,7 @@ fn write_ofx(extract: &Extract<'_>) -> Result<String, Refused> {
         lines: entries.iter().map(|(index, entry)| OfxLine::of(*index, entry)).collect(),
         balance: account.balance,
     };
-    ofx.render().map_err(|_| Refused::internal())
+    ofx.render().map_err(|_| Refused::Internal)
 }
 
 /// `20261123140322[0:GMT]`

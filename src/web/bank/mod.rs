@@ -21,7 +21,6 @@ mod statement;
 mod texts;
 
 use actix_web::dev::HttpServiceFactory;
-use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Payload, ServiceConfig};
@@ -61,7 +60,7 @@ type Answer = Result<HttpResponse, Refused>;
 async fn shown(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpResponse {
     match answer {
         Ok(response) => response,
-        Err(refused) if refused.status == StatusCode::UNAUTHORIZED => {
+        Err(Refused::NoSession) => {
             let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
             let target = if request.method().is_safe() { target } else { "/" };
             see_other(&entry::login_address(target))
@@ -72,7 +71,7 @@ async fn shown(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpRespon
 
 /// Who is logged in.
 async fn customer(bank: &Bank, request: &HttpRequest) -> Result<UserName, Refused> {
-    session::customer(bank, request).await.ok_or_else(Refused::no_session)
+    session::customer(bank, request).await.ok_or(Refused::NoSession)
 }
 
 /// The fields of a form that was sent from a page of this bank.

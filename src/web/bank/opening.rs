@@ -69,7 +69,7 @@ struct NotOpened {
 
 impl From<Refused> for NotOpened {
     fn from(refused: Refused) -> Self {
-        NotOpened { unknown: refused.status == StatusCode::GATEWAY_TIMEOUT, refused }
+        NotOpened { unknown: refused.leaves_unknown(), refused }
     }
 }
 
@@ -94,7 +94,7 @@ async fn try_open(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
         Ok((at, number)) => Ok(see_other(&format!("/?aberta={at}-{number}"))),
         Err(NotOpened { refused, unknown }) => {
             let key = if unknown { form.text("chave").to_owned() } else { new_key() };
-            rendered(bank, request, &user, refused.status, Some(refused.descript), key, &form).await
+            rendered(bank, request, &user, refused.status(), Some(refused.to_string()), key, &form).await
         }
     }
 }
@@ -168,11 +168,11 @@ async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -
     let body = serde_json::to_string(&order).expect("names and numbers can be written as JSON");
     let url = format!("{}/create_account", bank.config.nodes[wanted.bank.index()].url());
     let request = wire::client(1, OTHER_BANK_WAIT).post(url).insert_header((IDEMPOTENCY_HEADER, form.text("chave")));
-    let lost = || NotOpened { refused: Refused::bank_lost(texts::bank_lost(&name)), unknown: true };
+    let lost = || NotOpened { refused: Refused::BankLost(texts::bank_lost(&name)), unknown: true };
     let mut response = match request.content_type("application/json").send_body(body).await {
         Ok(response) => response,
         Err(SendRequestError::Connect(_)) => {
-            let refused = Refused::bank_away(texts::bank_away(&name));
+            let refused = Refused::BankAway(texts::bank_away(&name));
             return Err(NotOpened { refused, unknown: false });
         }
         Err(_) => return Err(lost()),
@@ -181,7 +181,7 @@ async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -
     let answer: OtherAnswer = serde_json::from_slice(&answer).map_err(|_| lost())?;
     match answer.num_account {
         Some(number) => Ok(number),
-        None => Err(Refused::by_another_bank(response.status(), format!("{name}: {}", answer.descript)).into()),
+        None => Err(Refused::ByAnotherBank(response.status(), format!("{name}: {}", answer.descript)).into()),
     }
 }
 
@@ -196,7 +196,7 @@ async fn rendered(
 ) -> Answer {
     let asked = user.clone();
     let person = Ask(move |book: &Book| book.customer(&asked).map(|customer| customer.type_person()));
-    let person = bank.actors.routes.ledger.send(person).await?.ok_or_else(Refused::internal)?;
+    let person = bank.actors.routes.ledger.send(person).await?.ok_or(Refused::Internal)?;
     let wanted_bank = form.text("banco").parse().unwrap_or(bank.me.0);
     let banks = BankId::all(bank.config.nodes.len()).map(|other| Choice {
         value: other.to_string(),

@@ -101,7 +101,7 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let accounts = accounts_of(bank, &user).await?;
     let name = Ask(move |book: &Book| book.customer(&user).map(|customer| customer.name.to_string()));
-    let name = bank.actors.routes.ledger.send(name).await?.ok_or_else(Refused::internal)?;
+    let name = bank.actors.routes.ledger.send(name).await?.ok_or(Refused::Internal)?;
     let frame = Frame::of(bank, request).await;
     let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
     let opened = basket::read_account(Form::of_query(request)?.text("aberta"));

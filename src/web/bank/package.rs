@@ -127,7 +127,7 @@ async fn add(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answ
     };
     if let OperationKind::Transfer { pix, .. } = &operation.kind {
         match recipient::of(bank, pix.clone()).await {
-            Err(refused) => return refuse(state, refused.descript).await,
+            Err(refused) => return refuse(state, refused.to_string()).await,
             Ok(found) if form.text("conferido") != pix.as_str() => {
                 state.recipient = Some(found);
                 return rendered(bank, user, StatusCode::OK, state).await;
@@ -157,7 +157,7 @@ async fn read_code(bank: &Bank, user: UserName, form: &Form, mut state: State) -
             rendered(bank, user, StatusCode::OK, state).await
         }
         Err(refused) => {
-            state.draft_problem = Some(refused.descript);
+            state.draft_problem = Some(refused.to_string());
             rendered(bank, user, StatusCode::BAD_REQUEST, state).await
         }
     }
@@ -173,10 +173,10 @@ async fn confirm(bank: &Bank, user: UserName, form: &Form, mut state: State) -> 
     let executed = match place(bank, Some(user.clone()), Some(key), Action::Operations(package)).await {
         Ok(executed) => executed,
         Err(refused) => {
-            state.unknown = refused.status == StatusCode::GATEWAY_TIMEOUT;
+            state.unknown = refused.leaves_unknown();
             state.key = state.unknown.then(|| form.text("chave").to_owned());
-            state.problem = Some(refused.descript);
-            return rendered(bank, user, refused.status, state).await;
+            state.problem = Some(refused.to_string());
+            return rendered(bank, user, refused.status(), state).await;
         }
     };
     match executed.outcome {
@@ -204,8 +204,8 @@ async fn log_in_first(bank: &Bank, form: &Form) -> Answer {
         target: "/pacote".into(),
         basket: Some(form.written(&["chave", "acao", "op", "tipo", "conta", "valor", "pix"])),
     };
-    let refused = Refused::no_session();
-    Ok(with_header(page(refused.status, &login), &refused))
+    let refused = Refused::NoSession;
+    Ok(with_header(page(refused.status(), &login), &refused))
 }
 
 /// The package page as it was when the session ended. If the package was already on its way, its key is kept, so that

@@ -68,7 +68,7 @@ async fn part(bank: &Bank, request: &HttpRequest) -> Answer {
     customer(bank, request).await?;
     let form = Form::of_query(request)?;
     let found = match PixKey::parse(form.text("pix")) {
-        Ok(key) => of(bank, key).await.map_err(|refused| refused.descript),
+        Ok(key) => of(bank, key).await.map_err(|refused| refused.to_string()),
         Err(error) => Err(error.to_string()),
     };
     let part = match found {

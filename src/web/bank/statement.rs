@@ -69,12 +69,12 @@ pub(super) fn own<'a>(
 ) -> Result<&'a Account, Refused> {
     let account = book.account(bank, number).filter(|account| account.is_held_by(user));
     // Whether a stranger's account exists is nobody's business.
-    account.ok_or_else(|| Refused::not_found(texts::NO_SUCH_ACCOUNT))
+    account.ok_or(Refused::NoSuchPage(texts::NO_SUCH_ACCOUNT))
 }
 
 /// The account that an address names.
 pub(super) fn place(request: &HttpRequest) -> Result<(BankId, AccountNumber), Refused> {
-    basket::read_account(request.match_info().query("account")).ok_or_else(|| Refused::not_found(texts::NO_SUCH_PAGE))
+    basket::read_account(request.match_info().query("account")).ok_or(Refused::NoSuchPage(texts::NO_SUCH_PAGE))
 }
 
 struct Line {
