@@ -9,8 +9,8 @@ use super::world::World;
 
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
-/// How often a third phase follows.
-const CHANCE_PER_MILLE: u64 = 300;
+/// How often a third phase follows: one takes three times as long as the other two.
+const CHANCE_PER_MILLE: u64 = 100;
 /// How long it is looked at.
 const LASTS_US: u64 = 45 * SECOND;
 /// Within which time after it has set in the others must be answered again.
