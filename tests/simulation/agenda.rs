@@ -45,6 +45,18 @@ pub(crate) enum Item {
     Look,
 }
 
+impl Item {
+    /// The bank whose process it happens to.
+    pub(crate) fn happens_to(&self) -> Option<BankId> {
+        match self {
+            Item::Work(life) | Item::Timer(life, _) => Some(life.bank),
+            Item::Arrival { to, .. } => Some(*to),
+            Item::Submit { bank, .. } | Item::Read { bank } => Some(*bank),
+            _ => None,
+        }
+    }
+}
+
 /// The timers of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timer {
@@ -78,6 +90,17 @@ impl Agenda {
         });
         self.items[place] = Some(item);
         self.entries.push(Reverse((at_us, self.number, place)));
+    }
+
+    /// What was put off to one time happens at another, in the same order, if `of` says so.
+    pub(crate) fn move_all(&mut self, from_us: u64, to_us: u64, of: impl Fn(&Item) -> bool) {
+        let mut entries = std::mem::take(&mut self.entries).into_vec();
+        for Reverse((at_us, _, place)) in &mut entries {
+            if *at_us == from_us && self.items[*place].as_ref().is_some_and(&of) {
+                *at_us = to_us;
+            }
+        }
+        self.entries = entries.into();
     }
 
     pub(crate) fn next(&mut self) -> Option<(u64, Item)> {

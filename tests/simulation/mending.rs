@@ -68,9 +68,8 @@ impl World {
         self.healed = healed;
         self.open_banks = healed.iter().collect();
         for bank in BankId::all(self.scenario.banks) {
-            let now_us = self.now_us;
+            self.wake(bank);
             let machine = &mut self.machines[bank.index()];
-            machine.paused_until_us = now_us;
             machine.disk.set_full(false);
             machine.disk.set_next_write(NextWrite::Succeeds);
             if let Some(process) = &mut machine.process {

@@ -220,13 +220,15 @@ impl World {
 
     /// A paused process does nothing; what comes for it waits.
     fn sleeper(&self, item: &Item) -> Option<BankId> {
-        let bank = match item {
-            Item::Work(life) | Item::Timer(life, _) => life.bank,
-            Item::Arrival { to, .. } => *to,
-            Item::Submit { bank, .. } | Item::Read { bank } => *bank,
-            _ => return None,
-        };
-        (self.machines[bank.index()].paused_until_us > self.now_us).then_some(bank)
+        item.happens_to().filter(|bank| self.machines[bank.index()].paused_until_us > self.now_us)
+    }
+
+    /// A pause ends earlier than it was to: what has waited for its end comes now.
+    pub(crate) fn wake(&mut self, bank: BankId) {
+        let until_us = std::mem::replace(&mut self.machines[bank.index()].paused_until_us, self.now_us);
+        if until_us > self.now_us {
+            self.agenda.move_all(until_us, self.now_us, |item| item.happens_to() == Some(bank));
+        }
     }
 
     /// What time it is, in Unix milliseconds.
