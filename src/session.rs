@@ -45,7 +45,7 @@ impl Sessions {
         (now < *ends).then(|| user.clone())
     }
 
-    /// Ends a session; answers whether there was one.
+    /// Ends a session; returns whether there was one.
     pub(crate) fn end(&mut self, token: &str) -> bool {
         self.open.remove(&digest(token)).is_some()
     }

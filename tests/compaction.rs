@@ -31,7 +31,7 @@ fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
     (store, played, held)
 }
 
-/// Lets time pass until nothing is asked of the ledger any more and every change is written; answers how often the
+/// Lets time pass until nothing is asked of the ledger any more and every change is written; returns how often the
 /// ledger was asked for itself.
 fn settle(writer: &mut GroupCommit, executor: &mut Executor) -> usize {
     let mut asked = 0;
@@ -111,7 +111,7 @@ fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
     assert_eq!((book.position(), book.hash()), (played.book.position(), played.book.hash()));
     assert_eq!(
         disk.state.executed,
-        played.executed.clone().map(Executions::as_hearsay),
+        played.executed.clone().map(Executions::as_unverified),
         "most of it was told by others"
     );
     assert_eq!(played.snapshot().0, head);

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use netbanking::protocol::effect::{Executions, JournalEntry};
 use netbanking::protocol::event::Held;
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position, Sha256Digest};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;
@@ -150,7 +150,7 @@ fn a_head() -> SnapshotHead {
         hash: ChainHash::default(),
         executed: Executions { last, members: BankSet::all(BANKS), clock: vec![1, 0, 0].into() },
         pieces: 2,
-        digest: ChainHash::default(),
+        digest: Sha256Digest::default(),
     }
 }
 

@@ -93,7 +93,7 @@ impl World {
         self.nodes[bank.index()].post(Part::Outside, Effect::Clock(ClockInput::Submit(request)));
     }
 
-    /// One step of one part of one bank, or of the network. Answers whether anything was left to do.
+    /// One step of one part of one bank, or of the network. Returns whether anything was left to do.
     fn step(&mut self) -> bool {
         let mut choices = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {

@@ -57,7 +57,7 @@ fn tour_of(readme: &str) -> String {
     tour.to_owned()
 }
 
-/// A tour that went well says what the README promises; answers the position at which all banks stood at its end.
+/// A tour that went well says what the README promises; returns the position at which all banks stood at its end.
 fn judge(tour: &Output, consortium: &mut Consortium) -> u64 {
     let (said, complained) = (text(&tour.stdout), text(&tour.stderr));
     let all = || format!("--- the tour said\n{said}\n--- and complained\n{complained}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use netbanking::protocol::effect::{Effect, ExecutedMark, Executions, JournalEntry, ViewInput};
 use netbanking::protocol::event::{Event, Header, Held, RawRequest, raw};
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, Sha256Digest};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::protocol::vector_clock::VectorClock;
@@ -51,7 +51,7 @@ fn snapshot(position: u64) -> (SnapshotHead, Vec<Change>) {
     let texts = ["one\n", "two\n", "three\n"];
     let executed =
         Executions { last: held(position).event.order_key(), members: BankSet::all(3), clock: vec![0; 3].into() };
-    let digest = texts.iter().fold(ChainHash::default(), |digest, text| digest_with(digest, text));
+    let digest = texts.iter().fold(Sha256Digest::default(), |digest, text| digest_with(digest, text));
     let head = SnapshotHead { position: Position(position), hash: mark(position).hash, executed, pieces: 3, digest };
     let piece = |(index, text): (u32, &&str)| SnapshotPiece { head: head.clone(), index, text: (*text).to_owned() };
     let pieces = (0..).zip(texts.iter()).map(piece).map(Change::SnapshotPiece).collect();
@@ -119,19 +119,19 @@ fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
 }
 
 #[test]
-fn what_others_have_told_is_known_as_hearsay_until_a_view_is_prepared() {
+fn what_others_have_told_is_known_as_unverified_until_a_view_is_prepared() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store.write(&[Change::Append(held(1)), Change::Executed(mark(1))]).unwrap();
-    assert!(!store.remembered().unwrap().hearsay);
+    assert!(!store.remembered().unwrap().unverified);
     let told = JournalEntry { held: held(2), position: Position(2), hash: mark(2).hash };
     store.write(&[Change::Replayed(told)]).unwrap();
     drop(store);
     let mut store = open(folder.path());
-    assert!(store.remembered().unwrap().hearsay);
+    assert!(store.remembered().unwrap().unverified);
     let plan = PreparePlan { ballot: VIEW, position: Position(2), clock: vec![2, 0, 0].into(), ..Default::default() };
     store.write(&[Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new(), learner: false }]).unwrap();
-    assert!(!store.remembered().unwrap().hearsay);
+    assert!(!store.remembered().unwrap().unverified);
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub struct ClockState {
     /// How many requests wait for their stamp.
     pub queued: usize,
     /// Whether own events are under way and none goes forward.
-    pub stands_still: bool,
+    pub is_stalled: bool,
 }
 
 impl Handler<ClockStatus> for ClockActor {
@@ -72,6 +72,6 @@ impl Handler<ClockStatus> for ClockActor {
 
     fn handle(&mut self, _: ClockStatus, _: &mut Self::Context) -> Self::Result {
         let (clock, queued) = (self.clock.now().clone(), self.clock.queued());
-        actix::MessageResult(ClockState { clock, queued, stands_still: self.clock.stands_still() })
+        actix::MessageResult(ClockState { clock, queued, is_stalled: self.clock.is_stalled() })
     }
 }

@@ -263,7 +263,7 @@ impl Asking {
         }
     }
 
-    /// One connection's life; answers why the peer refused it.
+    /// One connection's life; returns why the peer refused it.
     async fn converse(&mut self) -> std::io::Result<String> {
         let patience = Duration::from_millis(self.times.failure_after_ms);
         let stream = actix_rt::time::timeout(patience, TcpStream::connect(&self.peer.address)).await??;

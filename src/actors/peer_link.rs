@@ -12,7 +12,7 @@ use super::routes::{Post, Wire};
 use super::time::Monotonic;
 use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
 use crate::protocol::ids::BankId;
-use crate::protocol::outbox::{Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SeedMessage, Transmission};
+use crate::protocol::outbox::{Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SingleMessage, Transmission};
 use crate::protocol::view::{Bulk, ViewMessage};
 use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
 
@@ -104,13 +104,13 @@ impl PeerLinkActor {
             Transmission::Envelope(parcel) => {
                 ("/peer/envelope".to_owned(), json(&EnvelopeOut::new(self.line.me, parcel)))
             }
-            Transmission::Seed(SeedMessage::Event(event)) => ("/receive-message".to_owned(), json(&event)),
-            Transmission::Seed(SeedMessage::Ack(id)) => (format!("/receiver_ack/{id}"), String::new()),
-            Transmission::Seed(SeedMessage::OwnCheck(id, check)) => {
+            Transmission::Single(SingleMessage::Event(event)) => ("/receive-message".to_owned(), json(&event)),
+            Transmission::Single(SingleMessage::Ack(id)) => (format!("/receiver_ack/{id}"), String::new()),
+            Transmission::Single(SingleMessage::OwnCheck(id, check)) => {
                 let body = serde_json::json!({"code": check.code, "descript": check.descript});
                 (format!("/init_check_queue/{id}"), body.to_string())
             }
-            Transmission::Seed(SeedMessage::PeerCheck(id, check)) => {
+            Transmission::Single(SingleMessage::PeerCheck(id, check)) => {
                 let body = serde_json::json!({"code": check.code, "descript": check.descript, "msg": "ONE_QUEUE"});
                 (format!("/receiver_one_queue/{id}"), body.to_string())
             }

@@ -25,7 +25,7 @@ impl Actor for SessionsActor {
     type Context = Context<Self>;
 }
 
-/// A customer has proved who they are; answers the token of the new session.
+/// A customer has proved who they are; returns the token of the new session.
 #[derive(Message)]
 #[rtype(result = "String")]
 pub struct Begin(pub UserName);
@@ -55,7 +55,7 @@ impl Handler<Whose> for SessionsActor {
     }
 }
 
-/// The customer leaves; answers whether there was such a session.
+/// The customer leaves; returns whether there was such a session.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct End(pub String);

@@ -71,7 +71,7 @@ impl Outlet {
         }
     }
 
-    /// Waits until everything has been written, but no longer than this; answers whether it has.
+    /// Waits until everything has been written, but no longer than this; returns whether it has.
     pub(super) fn flush(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         let (tell, hear) = mpsc::channel();

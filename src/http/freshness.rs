@@ -123,7 +123,7 @@ pub(crate) async fn mark_figures<B: MessageBody>(
     Ok(response.map_into_left_body())
 }
 
-/// What has to be before the ledger is read: it has come as far as the read asks for. Answers whether it is proved to be
+/// What has to be before the ledger is read: it has come as far as the read asks for. Returns whether it is proved to be
 /// fresh; then it stays so, as it only grows.
 async fn prepare(request: &HttpRequest) -> Result<bool, Refused> {
     let bank = request.app_data::<Data<Bank>>().cloned().ok_or(Refused::Internal)?;

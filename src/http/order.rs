@@ -62,7 +62,7 @@ pub(crate) async fn place(
         Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::CutOff),
         Ok(Ok(Reply::NotTaken(NotTaken::Outside))) => Err(Refused::Outside),
         Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::Stopping),
-        Ok(Ok(Reply::NotTaken(NotTaken::StoodStill))) => Err(Refused::StandsStill),
+        Ok(Ok(Reply::NotTaken(NotTaken::Stalled))) => Err(Refused::Stalled),
         Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::Overloaded),
         Ok(Ok(Reply::Executed(executed))) => Ok(executed),
     }

@@ -51,7 +51,7 @@ pub(crate) enum Refused {
     /// Never stamped: the node is going down.
     Stopping,
     /// Never stamped: what was stamped before does not go forward, since some bank does not keep up.
-    StandsStill,
+    Stalled,
     /// A read that asks for more than this bank has executed.
     Behind(Position),
     /// A peer's message that the laboratory does not let through.
@@ -100,7 +100,7 @@ impl Refused {
             Refused::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::Overloaded => StatusCode::TOO_MANY_REQUESTS,
             Refused::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Refused::CutOff | Refused::Outside | Refused::Stopping | Refused::StandsStill => {
+            Refused::CutOff | Refused::Outside | Refused::Stopping | Refused::Stalled => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Refused::Behind(_) | Refused::CutInLaboratory | Refused::BankAway(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -149,7 +149,7 @@ impl fmt::Display for Refused {
                 "Este banco está fora da visão em vigor; o pedido não foi aceito e não terá efeito. Use outro banco"
             }
             Refused::Stopping => "Este banco está parando; o pedido não foi aceito e não terá efeito. Use outro banco",
-            Refused::StandsStill => {
+            Refused::Stalled => {
                 "Um dos bancos não acompanha os outros agora; o pedido não foi aceito e não terá efeito. Tente de novo"
             }
             Refused::Behind(position) => {

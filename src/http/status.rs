@@ -32,8 +32,8 @@ pub(super) async fn check() -> HttpResponse {
 pub(super) async fn ready(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
     let view = bank.actors.routes.view.send(ViewStatus).await?;
     let clock = bank.actors.routes.clock.send(ClockStatus).await?;
-    if view.ready && clock.stands_still {
-        Err(Refused::StandsStill)
+    if view.ready && clock.is_stalled {
+        Err(Refused::Stalled)
     } else if view.ready {
         Ok(HttpResponse::Ok().json(Said { descript: "ready" }))
     } else if view.draining {
@@ -59,7 +59,7 @@ struct Status {
     consortium_time_ms: Option<i64>,
     clock: VectorClock,
     queued: usize,
-    stands_still: bool,
+    stalled: bool,
     buffer: Vec<StatusEvent>,
     /// By bank; of one that is no member nothing is known.
     durable_clocks: Vec<Option<VectorClock>>,
@@ -101,7 +101,7 @@ struct StatusEvent {
 pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
     let routes = &bank.actors.routes;
     let ViewState { ready, phase, active, reach, voter, peers, .. } = routes.view.send(ViewStatus).await?;
-    let ClockState { clock, queued, stands_still } = routes.clock.send(ClockStatus).await?;
+    let ClockState { clock, queued, is_stalled } = routes.clock.send(ClockStatus).await?;
     let paces = routes.heartbeat.send(Paces).await?;
     let buffer = routes.buffer.send(BufferStatus).await?;
     let (position, hash) = routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
@@ -128,7 +128,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
     Ok(HttpResponse::Ok().json(Status {
         bank: bank.me,
         name: bank.config.nodes[bank.me.index()].name.clone(),
-        ready: ready && !stands_still,
+        ready: ready && !is_stalled,
         phase,
         reach,
         voter,
@@ -137,7 +137,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         consortium_time_ms: now_ms,
         clock,
         queued,
-        stands_still,
+        stalled: is_stalled,
         buffer: waiting.collect(),
         durable_clocks,
         position,

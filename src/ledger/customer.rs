@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_documents_are_accepted_where_check_digits_are_not_asked_for() {
+    fn the_requirements_documents_are_accepted_where_check_digits_are_not_asked_for() {
         for text in ["123.123.123-00", "123.123.123-01"] {
             assert_eq!(document(TypePerson::Pf, text, false).as_deref(), Ok(text));
             assert_eq!(document(TypePerson::Pf, text, true), Err(BadDocument::CheckDigits(TypePerson::Pf)));

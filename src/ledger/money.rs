@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_write_money_as_the_seed_does() {
+    fn answers_write_money_as_the_requirement_does() {
         let examples = [(53_000, "530.0"), (45_055, "450.55"), (5_050, "50.5"), (-5, "-0.05"), (0, "0.0"), (5, "0.05")];
         for (centavos, text) in examples {
             assert_eq!(serde_json::to_string(&Reais(Centavos::new(centavos))).unwrap(), text);

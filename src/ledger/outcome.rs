@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_texts_are_kept_to_the_letter() {
+    fn the_requirements_texts_are_kept_to_the_letter() {
         let bank = BankId(0);
         let balance = Centavos::new(8_000);
         let texts = [
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn successes_read_as_the_seed_has_them() {
+    fn successes_read_as_the_requirement_has_them() {
         let user_name = UserName::parse("pedrinho234").unwrap();
         let key = PixKey::parse("0:pedrinho234").unwrap();
         let texts = [

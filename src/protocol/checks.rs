@@ -1,8 +1,8 @@
 //! The first-of-queue checks: a customer is answered when all members have executed the request and agree on it.
 //!
-//! The seed asks every bank, event by event, whether it could be executed there. Here a bank says cumulatively
+//! The requirement asks every bank, event by event, whether it could be executed there. Here a bank says cumulatively
 //! 'executed through position p, hash h', so nobody waits to be asked, and a copy of the ledger that differs is found
-//! before anyone is told success. The seed's single messages count the same for the one event that they name.
+//! before anyone is told success. The requirement's single messages count the same for the one event that they name.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -117,7 +117,7 @@ impl Checks {
         }
         let position = |bank: BankId| match bank {
             bank if bank == self.me => self.last.0,
-            // The seed's single checks confirm without a claim.
+            // The requirement's single checks confirm without a claim.
             bank => self.reached.get(&bank).copied().max(self.confirmed.get(&bank).copied()).unwrap_or_default(),
         };
         let rows: Vec<_> = BankId::all(self.banks).map(|bank| VectorClock::from(vec![position(bank).0])).collect();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_single_checks_count_before_and_after_the_own_execution() {
+    fn the_requirements_single_checks_count_before_and_after_the_own_execution() {
         let mut checks = checks();
         let id = EventId::new(BankId(0), "11");
         let check = |from, check| ChecksInput::PeerChecked { from: BankId(from), id: id.clone(), check };

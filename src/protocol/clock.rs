@@ -33,7 +33,7 @@ pub const STAMP_WAIT_MS: Millis = 2_000;
 pub const STAMPED_AGAIN_WITHIN_MS: Millis = 8_000;
 /// For how long own events may be under way without any being agreed on before the bank calls itself not ready, in
 /// milliseconds.
-pub const STANDS_STILL_AFTER_MS: Millis = 2_000;
+pub const STALLED_AFTER_MS: Millis = 2_000;
 
 /// By how much a stamp keeps up with a later one before it, in milliseconds. Another estimate of consortium time may be a
 /// little lower; one that is lower by more is a correction.
@@ -64,7 +64,7 @@ pub struct Clock {
     queue: VecDeque<Waiting>,
     /// When an own event was last agreed on, or left while none was under way.
     moved_at: Millis,
-    stands_still: bool,
+    is_stalled: bool,
 }
 
 /// A request that waits for its stamp.
@@ -94,7 +94,7 @@ impl Clock {
             under_way: VecDeque::new(),
             queue: VecDeque::new(),
             moved_at: 0,
-            stands_still: false,
+            is_stalled: false,
         }
     }
 
@@ -106,8 +106,8 @@ impl Clock {
 
     /// Whether own events are under way and none goes forward.
     #[must_use]
-    pub fn stands_still(&self) -> bool {
-        self.stands_still
+    pub fn is_stalled(&self) -> bool {
+        self.is_stalled
     }
 
     /// The clock as it stands.
@@ -165,9 +165,9 @@ impl Clock {
 
     fn find_stand_still(&mut self, now: Millis, out: &mut Vec<Effect>) {
         let still = now.saturating_sub(self.moved_at);
-        let stands_still = self.is_under_way() && still >= STANDS_STILL_AFTER_MS;
-        if std::mem::replace(&mut self.stands_still, stands_still) != stands_still {
-            out.push(Effect::Notice(if stands_still { Notice::StandsStill(still) } else { Notice::GoesForward }));
+        let is_stalled = self.is_under_way() && still >= STALLED_AFTER_MS;
+        if std::mem::replace(&mut self.is_stalled, is_stalled) != is_stalled {
+            out.push(Effect::Notice(if is_stalled { Notice::Stalled(still) } else { Notice::GoesForward }));
         }
     }
 
@@ -240,7 +240,7 @@ impl Clock {
             if is_overdue {
                 let nothing_moved = is_under_way && moved_at + STAMP_WAIT_MS <= waiting.deadline;
                 let why = match all_here {
-                    _ if nothing_moved => NotTaken::StoodStill,
+                    _ if nothing_moved => NotTaken::Stalled,
                     // With all members there, waiting this long means more work than the consortium can do.
                     true => NotTaken::Overloaded,
                     false => NotTaken::CutOff,
@@ -261,7 +261,7 @@ impl Clock {
         let (base_ms, known) = self.time?;
         let at_ms = consortium_time::at(base_ms, now);
         let is_step_back = (at_ms..at_ms.saturating_add(STEP_BACK_MAX_MS)).contains(&self.stamped_ms);
-        let rests_on_all = self.members.without(known).is_empty();
+        let rests_on_all = self.members.difference(known).is_empty();
         rests_on_all.then_some(if is_step_back { self.stamped_ms } else { at_ms })
     }
 
@@ -417,13 +417,13 @@ mod tests {
         give(&mut clock, vec![ClockInput::Submit(request("a"))], 0);
         give(&mut clock, vec![ClockInput::Submit(request("b"))], 100);
         let out = give(&mut clock, vec![ClockInput::Tick], 2_100);
-        let refused = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::StoodStill)));
+        let refused = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stalled)));
         assert!(out.iter().any(refused), "{out:?}");
-        assert!(out.iter().any(|effect| matches!(effect, Effect::Notice(Notice::StandsStill(_)))), "{out:?}");
-        assert!(clock.stands_still());
+        assert!(out.iter().any(|effect| matches!(effect, Effect::Notice(Notice::Stalled(_)))), "{out:?}");
+        assert!(clock.is_stalled());
         let out = give(&mut clock, vec![ClockInput::Agreed(1)], 2_200);
         assert!(matches!(out[..], [Effect::Notice(Notice::GoesForward)]), "{out:?}");
-        assert!(!clock.stands_still());
+        assert!(!clock.is_stalled());
     }
 
     #[test]

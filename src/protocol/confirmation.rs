@@ -79,7 +79,7 @@ struct Word {
 pub struct Confirmation {
     me: BankId,
     /// The number of the last read.
-    asked: ReadNumber,
+    last_read: ReadNumber,
     words: Vec<Word>,
     /// Reads that wait, with the time at which they began to.
     waiting: VecDeque<(ReadNumber, Millis)>,
@@ -93,25 +93,25 @@ impl Confirmation {
     pub fn new(me: BankId, banks: usize) -> Self {
         let mut words = vec![Word::default(); banks];
         words[me.index()].reachable = true;
-        Confirmation { me, asked: 0, words, waiting: VecDeque::new(), overdue: None }
+        Confirmation { me, last_read: 0, words, waiting: VecDeque::new(), overdue: None }
     }
 
     /// The number of the last read: what a question that leaves now proves.
     #[must_use]
     pub fn asked(&self) -> ReadNumber {
-        self.asked
+        self.last_read
     }
 
     /// A read begins. Its verdict is in `out` at once or comes later; either way all banks are to be asked anew.
     pub fn ask(&mut self, now: Millis, out: &mut Vec<Verdict>) -> ReadNumber {
-        self.asked += 1;
+        self.last_read += 1;
         if self.overdue.is_some() {
-            out.push(Verdict { read: self.asked, fresh: false });
+            out.push(Verdict { read: self.last_read, fresh: false });
         } else {
-            self.waiting.push_back((self.asked, now));
+            self.waiting.push_back((self.last_read, now));
             self.decide(now, out);
         }
-        self.asked
+        self.last_read
     }
 
     /// Takes one input; see [`ConfirmationInput`].

@@ -184,7 +184,7 @@ impl ConsortiumTime {
         } else {
             known.iter().for_each(|bank| self.compare(bank, now, out));
         }
-        self.off = self.off.both(known);
+        self.off = self.off.intersection(known);
     }
 
     /// One bank's clock against consortium time.

@@ -102,7 +102,7 @@ pub enum BufferInput {
     Own(Arc<Event>),
     /// The clock has taken notice of events up to this clock.
     Merged(VectorClock),
-    /// A peer holds this event durably (the seed's single acknowledgement).
+    /// A peer holds this event durably (the requirement's single acknowledgement).
     Acknowledged {
         /// The peer.
         from: BankId,
@@ -131,7 +131,7 @@ pub enum BufferInput {
 /// What one peer says in one message, coalesced.
 #[derive(Clone, Debug)]
 pub struct Envelope {
-    /// The view it speaks in; absent in the seed's messages.
+    /// The view it speaks in; absent in the requirement's messages.
     pub view: Option<Ballot>,
     /// Events of the peer, in its order.
     pub events: Vec<Arc<Event>>,
@@ -263,7 +263,7 @@ impl Executions {
     /// The same as a bank has it that was told by others: a later flush may have executed what had never reached all
     /// members of the event's own view.
     #[must_use]
-    pub fn as_hearsay(self) -> Self {
+    pub fn as_unverified(self) -> Self {
         Executions { members: BankSet::default(), ..self }
     }
 }
@@ -355,7 +355,7 @@ pub enum ChecksInput {
         /// Chain hash there.
         hash: ChainHash,
     },
-    /// A peer's check of one event (the seed's single message).
+    /// A peer's check of one event (the requirement's single message).
     PeerChecked {
         /// The peer.
         from: BankId,
@@ -368,7 +368,7 @@ pub enum ChecksInput {
     Tick,
 }
 
-/// What an event came to: the seed's `{code, descript}`.
+/// What an event came to: the requirement's `{code, descript}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// Whether every request of the event was executed.
@@ -386,7 +386,7 @@ pub struct ExecutedEvent {
     pub position: Position,
     /// Chain hash after it.
     pub hash: ChainHash,
-    /// Summary for the seed's checks.
+    /// Summary for the requirement's checks.
     pub check: Check,
     /// What each request came to, in order.
     pub outcomes: Vec<Executed>,
@@ -592,5 +592,5 @@ pub enum NotTaken {
     /// Too many requests wait already.
     Overloaded,
     /// What this bank had stamped before did not go forward meanwhile.
-    StoodStill,
+    Stalled,
 }

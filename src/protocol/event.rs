@@ -1,6 +1,6 @@
-//! An event: what one bank multicasts to all, stamped with its clock. The seed calls it a message.
+//! An event: what one bank multicasts to all, stamped with its clock. The requirement calls it a message.
 //!
-//! To the protocol a request is opaque JSON; only the ledger reads it. On the wire an event is the seed's message
+//! To the protocol a request is opaque JSON; only the ledger reads it. On the wire an event is the requirement's message
 //! `{sender, timestamp, type_msg, id, msg}` plus its view: `msg` is one request, or with `type_msg` `BATCH` the list
 //! `[{id, type_msg, msg}, …]`.
 
@@ -127,7 +127,7 @@ impl Event {
         });
     }
 
-    /// A message of the seed, which has no header: the time is the one that its request names, or none, and whether
+    /// A message of the requirement, which has no header: the time is the one that its request names, or none, and whether
     /// customers are named is what all banks of the consortium have in their `nodes.json`. Every bank reads the same
     /// letters and comes to the same.
     #[must_use]
@@ -245,14 +245,14 @@ pub struct Held {
 /// An event as it stands in JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WireEvent {
-    /// The view; absent in the seed's own messages, which belong to the view in force.
+    /// The view; absent in the requirement's own messages, which belong to the view in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<Ballot>,
     /// The bank that sent it.
     pub sender: BankId,
     /// The sender's clock.
     pub timestamp: VectorClock,
-    /// Consortium time, in Unix milliseconds; absent in the seed's own messages and in older journals.
+    /// Consortium time, in Unix milliseconds; absent in the requirement's own messages and in older journals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<i64>,
     /// Whether its sender takes operations without a named customer.
@@ -301,12 +301,12 @@ impl fmt::Display for MalformedEvent {
 mod tests {
     use super::*;
 
-    const SEED_EXAMPLE: &str = r#"{"sender":0,"timestamp":[5,9,1],"type_msg":"REGISTER","id":"EV192.168.0.1-1584","msg":{"mensagem":"mensagem"}}"#;
+    const REQUIRED_EXAMPLE: &str = r#"{"sender":0,"timestamp":[5,9,1],"type_msg":"REGISTER","id":"EV192.168.0.1-1584","msg":{"mensagem":"mensagem"}}"#;
 
     #[test]
-    fn the_seeds_message_is_an_event_of_the_view_in_force() {
+    fn the_requirements_message_is_an_event_of_the_view_in_force() {
         let view = Ballot { round: 3, coordinator: BankId(1) };
-        let event = Event::from_wire(serde_json::from_str(SEED_EXAMPLE).unwrap(), view).unwrap();
+        let event = Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), view).unwrap();
         assert_eq!((event.view, event.counter()), (view, 5));
         assert_eq!(event.requests[0].id, event.id);
     }
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn a_batch_keeps_its_requests_over_the_wire() {
         let view = Ballot::default();
-        let mut event = Event::from_wire(serde_json::from_str(SEED_EXAMPLE).unwrap(), view).unwrap();
+        let mut event = Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), view).unwrap();
         let mut second = event.requests[0].clone();
         second.id = EventId::new(BankId(0), "x");
         event.requests.push(second);
@@ -331,11 +331,11 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_the_seed_has_the_time_of_its_request_within_the_calendar() {
-        let seed = || Event::from_wire(serde_json::from_str(SEED_EXAMPLE).unwrap(), Ballot::default()).unwrap();
-        assert_eq!(seed().header, None);
+    fn a_message_of_the_requirement_has_the_time_of_its_request_within_the_calendar() {
+        let required = || Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), Ballot::default()).unwrap();
+        assert_eq!(required().header, None);
         for (said, at_ms) in [(Some(5), 5), (Some(i64::MAX), AT_MS_MAX), (Some(i64::MIN), 0), (None, 0)] {
-            let dated = seed().dated(said, false);
+            let dated = required().dated(said, false);
             assert_eq!(dated.header, Some(Header { at_ms, open: false }));
             assert_eq!(dated.to_wire().at_ms, Some(at_ms));
             assert_eq!(dated.dated(Some(7), true).header.map(|header| header.at_ms), Some(at_ms), "once");
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_time_outside_the_calendar_and_an_authority_without_time_are_refused() {
         for header in [r#""at_ms":-1"#, r#""at_ms":253402300800000"#, r#""open":true"#] {
-            let text = SEED_EXAMPLE.replacen('{', &format!("{{{header},"), 1);
+            let text = REQUIRED_EXAMPLE.replacen('{', &format!("{{{header},"), 1);
             let read = Event::from_wire(serde_json::from_str(&text).unwrap(), Ballot::default());
             assert_eq!(read.map(|_| ()), Err(MalformedEvent::Time), "{header}");
         }

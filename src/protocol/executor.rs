@@ -50,7 +50,7 @@ impl Executor {
         self.in_force
     }
 
-    /// Takes one input; see [`LedgerInput`]. Answers the events it executed in their turn, for the log.
+    /// Takes one input; see [`LedgerInput`]. Returns the events it executed in their turn, for the log.
     pub fn handle(&mut self, input: LedgerInput, out: &mut Vec<Effect>) -> Vec<ExecutedEvent> {
         self.replayed.clear();
         match input {
@@ -99,7 +99,7 @@ impl Executor {
                 return out.push(Effect::View(ViewInput::Diverged { with: self.me, position }));
             }
         }
-        self.executed = self.executed.take().map(Executions::as_hearsay);
+        self.executed = self.executed.take().map(Executions::as_unverified);
         if let Some(executed) = self.executed.clone() {
             out.push(Effect::Journal(JournalInput::Replayed { entries, executed }));
         }
@@ -110,7 +110,7 @@ impl Executor {
         match restored(self.banks, &head, &pieces) {
             Some(book) => {
                 self.book = book;
-                self.executed = Some(head.executed.clone().as_hearsay());
+                self.executed = Some(head.executed.clone().as_unverified());
                 out.push(Effect::Journal(JournalInput::SnapshotOpened(head)));
             }
             None => out.push(Effect::View(ViewInput::SnapshotRefused)),

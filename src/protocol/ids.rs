@@ -90,19 +90,19 @@ impl BankSet {
 
     /// The banks that are in both sets.
     #[must_use]
-    pub fn both(self, other: BankSet) -> BankSet {
+    pub fn intersection(self, other: BankSet) -> BankSet {
         BankSet(self.0 & other.0)
     }
 
     /// The banks that are in either set.
     #[must_use]
-    pub fn or(self, other: BankSet) -> BankSet {
+    pub fn union(self, other: BankSet) -> BankSet {
         BankSet(self.0 | other.0)
     }
 
     /// The banks of this set that are not in the other.
     #[must_use]
-    pub fn without(self, other: BankSet) -> BankSet {
+    pub fn difference(self, other: BankSet) -> BankSet {
         BankSet(self.0 & !other.0)
     }
 
@@ -246,41 +246,56 @@ impl fmt::Display for Ballot {
     }
 }
 
-/// A value of the hash chain over event, results and the state they leave (SHA-256).
-#[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct ChainHash(pub [u8; 32]);
+/// 32 bytes that are written as 64 hexadecimal digits.
+macro_rules! digest {
+    ($(#[$meaning:meta])* $name:ident) => {
+        $(#[$meaning])*
+        #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
+        pub struct $name(pub [u8; 32]);
 
-impl ChainHash {
-    /// Reads 64 hexadecimal digits.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        hex::parse(text).map(ChainHash)
-    }
+        impl $name {
+            /// Reads 64 hexadecimal digits.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                hex::parse(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Hex(&self.0).fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom("64 hexadecimal digits expected"))
+            }
+        }
+    };
 }
 
-impl fmt::Display for ChainHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Hex(&self.0).fmt(f)
-    }
+digest! {
+    /// A value of the hash chain over event, results and the state they leave (SHA-256).
+    ChainHash
 }
 
-impl fmt::Debug for ChainHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for ChainHash {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ChainHash {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        ChainHash::parse(&text).ok_or_else(|| serde::de::Error::custom("64 hexadecimal digits expected"))
-    }
+digest! {
+    /// The SHA-256 of something that is no chain: a snapshot's text, a row, the definitions of the tables.
+    Sha256Digest
 }
 
 #[cfg(test)]
@@ -296,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_event_id_is_read_and_a_hostile_one_is_not() {
+    fn the_requirements_event_id_is_read_and_a_hostile_one_is_not() {
         assert!(EventId::parse("EV192.168.0.1-1584").is_ok());
         for text in ["", "EV 1", "EV\n1", "EVé", &"E".repeat(EVENT_ID_BYTES_MAX + 1)] {
             assert_eq!(EventId::parse(text), Err(BadEventId), "{text:?}");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!             customers                        peers
-//!                 │ Submit                       │ envelopes, the seed's messages
+//!                 │ Submit                       │ envelopes, the requirement's messages
 //!                 ▼              Held            ▼
 //!              clock ◀──────────────────── ordered_buffer ──▶ outbox (one per peer) ──▶ peers
 //!                 │     Own, Merged              ▲ │ │ Execute

@@ -82,7 +82,7 @@ pub enum Notice {
     /// A member is too slow, and nothing works without it.
     SlowAndNeeded(BankId, Cause),
     /// What this bank has stamped does not go forward.
-    StandsStill(Millis),
+    Stalled(Millis),
     /// It goes forward again.
     GoesForward,
 }
@@ -106,7 +106,7 @@ impl Notice {
             | Notice::Left(..)
             | Notice::Slow(..)
             | Notice::SlowAndNeeded(..)
-            | Notice::StandsStill(_) => Weight::Warning,
+            | Notice::Stalled(_) => Weight::Warning,
             _ => Weight::News,
         }
     }
@@ -171,7 +171,7 @@ impl Notice {
             Notice::SlowAndNeeded(bank, cause) => {
                 write!(f, "banco {bank} fica, embora lento, pois sem ele não há maioria ({cause})")
             }
-            Notice::StandsStill(millis) => {
+            Notice::Stalled(millis) => {
                 write!(f, "os eventos deste banco não avançam há {} s: /ready responde 503", millis / 1_000)
             }
             Notice::GoesForward => f.write_str("os eventos deste banco avançam de novo"),
@@ -244,7 +244,7 @@ impl fmt::Display for Notice {
                 f,
                 "discos de menos para saber como a última visão terminou: respondem os bancos {answered}, e só os discos de \
                  {intact} estão íntegros e a conhecem. Ligue os bancos que faltam; se os discos deles se perderam de vez, \
-                 pare um banco íntegro e use `netbanking rescue` (veja o README)"
+                 pare um banco íntegro e use `netbanking rescue` (veja docs/operations.md)"
             ),
             Notice::Restoring(position, source) => {
                 write!(f, "recebendo do banco {source} o instantâneo da posição {position}")

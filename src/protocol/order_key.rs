@@ -1,7 +1,7 @@
 //! The total order of events, and why it is one.
 //!
 //! What happened before has a smaller timestamp in at least one component and a larger one in none, hence a smaller
-//! sum: the order keeps causality. Concurrent events with equal sums go by bank number, as the seed asks. Comparing
+//! sum: the order keeps causality. Concurrent events with equal sums go by bank number, as the requirement asks. Comparing
 //! pairs 'by causality, else by bank number' looks alike but is not transitive (the test below has three events
 //! that it orders in a circle), so it is no order at all.
 
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_example_of_three_processes_and_four_events_is_executed_in_causal_order() {
+    fn the_requirements_example_of_three_processes_and_four_events_is_executed_in_causal_order() {
         // Process 0 sends a; process 1 has it and sends b; process 2 has both and sends c; process 0 has all, sends d.
         let [a, b, c, d] = [key(0, [1, 0, 0]), key(1, [1, 1, 0]), key(2, [1, 1, 1]), key(0, [2, 1, 1])];
         let mut arrived = vec![d, b, a, c];

@@ -1,6 +1,6 @@
 //! The ordered buffer: takes events in, knows when one is stable, and lets them go in key order.
 //!
-//! Source: the seed's 'Ordenação Total com Multicast', with the acknowledgements of all members gathered in a matrix
+//! Source: the requirement's 'Ordenação Total com Multicast', with the acknowledgements of all members gathered in a matrix
 //! as in K. Birman, A. Schiper, P. Stephenson, 'Lightweight Causal and Atomic Group Multicast' (1991).
 //!
 //! An event is *stable* when every member's row of the matrix covers its timestamp. Then all hold it on disk. And no
@@ -286,7 +286,7 @@ impl OrderedBuffer {
         self.execute_stable(out);
     }
 
-    /// The seed's single acknowledgement says: the peer has everything the event's timestamp names on disk.
+    /// The requirement's single acknowledgement says: the peer has everything the event's timestamp names on disk.
     fn acknowledged(&mut self, from: BankId, id: EventId, out: &mut Vec<Effect>) {
         if self.view.is_none() || !self.is_peer(from) {
             return;
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_single_acknowledgement_counts_also_when_it_comes_before_the_event() {
+    fn the_requirements_single_acknowledgement_counts_also_when_it_comes_before_the_event() {
         let mut buffer = buffer();
         let first = event(1, [0, 1, 0]);
         let mut out = Vec::new();

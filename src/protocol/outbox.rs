@@ -3,7 +3,7 @@
 //! The idea is the sliding window of a reliable link: an event is kept until the peer's durable clock covers it, a few
 //! envelopes are under way at once, and after an error everything from the last acknowledged event on is sent again.
 //! Clock and position are cumulative, so only their latest values travel. A peer that does not know envelopes is
-//! spoken to in the seed's single messages, one after the other.
+//! spoken to in the requirement's single messages, one after the other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub const BACK_OFF_FIRST_MS: Millis = 20;
 /// Longest wait after a failed sending, in milliseconds.
 pub const BACK_OFF_MAX_MS: Millis = 1_000;
 /// Most single facts kept for a peer of which it is not known yet whether it understands envelopes.
-pub const SEED_FACTS_MAX: usize = 65_536;
+pub const SINGLE_FACTS_MAX: usize = 65_536;
 
 /// How a peer is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,13 @@ enum Dialect {
     Untried,
     /// `POST /peer/envelope`.
     Envelopes,
-    /// The seed's four routes.
-    Seed,
+    /// The requirement's four routes.
+    Singles,
 }
 
-/// One of the seed's messages.
+/// One of the requirement's messages.
 #[derive(Clone, Debug)]
-pub enum SeedMessage {
+pub enum SingleMessage {
     /// `POST /receive-message`.
     Event(Arc<Event>),
     /// `POST /receiver_ack/{id}`.
@@ -60,8 +60,8 @@ pub enum SeedMessage {
 pub enum Transmission {
     /// One envelope; several may be under way.
     Envelope(Parcel),
-    /// One of the seed's messages; the next follows after its answer.
-    Seed(SeedMessage),
+    /// One of the requirement's messages; the next follows after its answer.
+    Single(SingleMessage),
 }
 
 /// An envelope with what it says of execution.
@@ -102,8 +102,8 @@ pub struct Outbox {
     clock_is_news: bool,
     executed: Option<(Ballot, Position, ChainHash)>,
     executed_is_news: bool,
-    /// Single facts in order, for a peer that speaks only the seed's routes.
-    facts: VecDeque<SeedMessage>,
+    /// Single facts in order, for a peer that speaks only the requirement's routes.
+    facts: VecDeque<SingleMessage>,
     under_way: usize,
     /// When the last one left.
     left_at: Millis,
@@ -148,18 +148,22 @@ impl Outbox {
             PeerInput::Install(view) => self.install(view),
             PeerInput::Freeze => self.reset(None),
             PeerInput::Event(event) => {
-                self.keep_fact(SeedMessage::Event(Arc::clone(&event)));
+                self.keep_fact(SingleMessage::Event(Arc::clone(&event)));
                 self.events.push_back(event);
             }
             PeerInput::Durable { clock, events } => {
-                events.iter().for_each(|id| self.keep_fact(SeedMessage::Ack(id.clone())));
+                events.iter().for_each(|id| self.keep_fact(SingleMessage::Ack(id.clone())));
                 self.clock = Some(clock);
                 self.clock_is_news = true;
             }
             PeerInput::Executed { view, position, hash, event, check } => {
                 let id = event.id.clone();
                 let own = event.sender == self.me;
-                self.keep_fact(if own { SeedMessage::OwnCheck(id, check) } else { SeedMessage::PeerCheck(id, check) });
+                self.keep_fact(if own {
+                    SingleMessage::OwnCheck(id, check)
+                } else {
+                    SingleMessage::PeerCheck(id, check)
+                });
                 self.executed = Some((view, position, hash));
                 self.executed_is_news = true;
             }
@@ -194,15 +198,15 @@ impl Outbox {
         self.quiet_until = 0;
     }
 
-    fn keep_fact(&mut self, fact: SeedMessage) {
-        if self.dialect != Dialect::Envelopes && self.facts.len() < SEED_FACTS_MAX {
+    fn keep_fact(&mut self, fact: SingleMessage) {
+        if self.dialect != Dialect::Envelopes && self.facts.len() < SINGLE_FACTS_MAX {
             self.facts.push_back(fact);
         }
     }
 
     fn has_news(&self) -> bool {
         match self.dialect {
-            Dialect::Seed => !self.facts.is_empty(),
+            Dialect::Singles => !self.facts.is_empty(),
             _ => self.sent < self.events.len() || self.clock_is_news || self.executed_is_news,
         }
     }
@@ -234,7 +238,7 @@ impl Outbox {
         self.under_way += 1;
         self.left_at = now;
         let transmission = match self.dialect {
-            Dialect::Seed => Transmission::Seed(self.facts.front()?.clone()),
+            Dialect::Singles => Transmission::Single(self.facts.front()?.clone()),
             _ => Transmission::Envelope(self.parcel(view)),
         };
         Some((self.era, transmission))
@@ -274,7 +278,7 @@ impl Outbox {
                 self.failures = 0;
                 self.facts.pop_front();
             }
-            Delivery::UnknownRoute if self.dialect == Dialect::Untried => self.dialect = Dialect::Seed,
+            Delivery::UnknownRoute if self.dialect == Dialect::Untried => self.dialect = Dialect::Singles,
             Delivery::WrongView | Delivery::UnknownRoute | Delivery::Failed => self.back_off(now),
         }
     }
@@ -402,21 +406,21 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_without_envelopes_gets_the_seeds_messages_one_by_one_and_again_after_an_error() {
+    fn a_peer_without_envelopes_gets_the_requirements_messages_one_by_one_and_again_after_an_error() {
         let mut outbox = installed();
         outbox.handle(event(1));
         let id = EventId::new(BankId(1), "x");
         outbox.handle(PeerInput::Durable { clock: vec![1, 1].into(), events: [id.clone()].into() });
         outbox.next(0);
         outbox.delivered(1, Delivery::UnknownRoute, 0);
-        let seed = |outbox: &mut Outbox, now| match outbox.next(now) {
-            Some((_, Transmission::Seed(message))) => message,
+        let single = |outbox: &mut Outbox, now| match outbox.next(now) {
+            Some((_, Transmission::Single(message))) => message,
             other => panic!("a single message expected: {other:?}"),
         };
-        assert!(matches!(seed(&mut outbox, 0), SeedMessage::Event(_)));
+        assert!(matches!(single(&mut outbox, 0), SingleMessage::Event(_)));
         outbox.delivered(1, Delivery::Failed, 0);
-        assert!(matches!(seed(&mut outbox, BACK_OFF_MAX_MS), SeedMessage::Event(_)));
+        assert!(matches!(single(&mut outbox, BACK_OFF_MAX_MS), SingleMessage::Event(_)));
         outbox.delivered(1, Delivery::Taken, 0);
-        assert!(matches!(seed(&mut outbox, BACK_OFF_MAX_MS), SeedMessage::Ack(ack) if ack == id));
+        assert!(matches!(single(&mut outbox, BACK_OFF_MAX_MS), SingleMessage::Ack(ack) if ack == id));
     }
 }

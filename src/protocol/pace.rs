@@ -94,7 +94,7 @@ impl Pace {
         self.round_trips.iter().copied().min().unwrap_or(0).min(slow_after)
     }
 
-    /// One tick has passed; `proves` says whether a lag now is the bank's own fault. Answers whether it has begun to be
+    /// One tick has passed; `proves` says whether a lag now is the bank's own fault. Returns whether it has begun to be
     /// slow, or to keep up again.
     pub fn tick(&mut self, proves: bool, slow_after: Millis, now: Millis) -> Option<bool> {
         let lag = self.worst().1;

@@ -54,7 +54,7 @@ impl Progress {
         self.samples.iter_mut().for_each(VecDeque::clear);
     }
 
-    /// Another [`TICK_MS`] has passed; `rows` is what each bank has. Answers the lag of each, in milliseconds.
+    /// Another [`TICK_MS`] has passed; `rows` is what each bank has. Returns the lag of each, in milliseconds.
     pub fn tick(&mut self, members: BankSet, rows: &[VectorClock]) -> Vec<Millis> {
         self.now += TICK_MS;
         let lowest = Lowest::of(members, rows);
@@ -115,7 +115,7 @@ mod tests {
         rows.map(|row| row.to_vec().into()).into()
     }
 
-    /// Ticks so often with these rows; answers the last lags.
+    /// Ticks so often with these rows; returns the last lags.
     fn tick(progress: &mut Progress, times: u64, clocks: [[u64; 3]; 3]) -> Vec<Millis> {
         (0..times).map(|_| progress.tick(BankSet::all(3), &rows(clocks))).last().unwrap()
     }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn banks_outside_keep_nobody_waiting_and_samples_are_bounded() {
         let mut progress = Progress::new(3);
-        let two = BankSet::all(3).without(BankSet::default().with(BankId(2)));
+        let two = BankSet::all(3).difference(BankSet::default().with(BankId(2)));
         for now in 1..10_000 {
             let lags = progress.tick(two, &rows([[now, 0, 0], [0, 0, 0], [0, 0, 0]]));
             assert_eq!(lags, [0, (now - 1) * TICK_MS, 0], "of two, the other is alone");

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::effect::Executions;
-use super::ids::{ChainHash, Position};
+use super::ids::{ChainHash, Position, Sha256Digest};
 
 /// What a snapshot is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,22 +18,22 @@ pub struct SnapshotHead {
     /// How many pieces it has.
     pub pieces: u32,
     /// What the pieces hash to, chained by [`digest_with`]: the ledger's own hash covers what happened, not the text.
-    pub digest: ChainHash,
+    pub digest: Sha256Digest,
 }
 
 impl SnapshotHead {
     /// Whether these are the pieces that the head speaks of.
     #[must_use]
     pub fn covers(&self, pieces: &[String]) -> bool {
-        let digest = pieces.iter().fold(ChainHash::default(), |digest, piece| digest_with(digest, piece));
+        let digest = pieces.iter().fold(Sha256Digest::default(), |digest, piece| digest_with(digest, piece));
         pieces.len() == self.pieces as usize && digest == self.digest
     }
 }
 
 /// The digest of some pieces and one more (SHA-256); that of none is zero.
 #[must_use]
-pub fn digest_with(before: ChainHash, piece: &str) -> ChainHash {
-    ChainHash(Sha256::new().chain_update(before.0).chain_update(piece).finalize().into())
+pub fn digest_with(before: Sha256Digest, piece: &str) -> Sha256Digest {
+    Sha256Digest(Sha256::new().chain_update(before.0).chain_update(piece).finalize().into())
 }
 
 /// One piece of a snapshot.

@@ -1,6 +1,6 @@
 //! The vector clock: per bank, how many of its events are held without a gap.
 //!
-//! Source: the seed's chapter 'Relógio Vetorial'; C. Fidge, 'Timestamps in Message-Passing Systems That Preserve the
+//! Source: the requirement's chapter 'Relógio Vetorial'; C. Fidge, 'Timestamps in Message-Passing Systems That Preserve the
 //! Partial Ordering' (1988); F. Mattern, 'Virtual Time and Global States of Distributed Systems' (1989). Unlike
 //! there only events raise it, not deliveries, so that a component says exactly how many events of a bank are held.
 
@@ -49,7 +49,7 @@ impl VectorClock {
         self.0[bank.index()]
     }
 
-    /// Counts one more event of `bank` and answers its counter.
+    /// Counts one more event of `bank` and returns its counter.
     pub fn count(&mut self, bank: BankId) -> u64 {
         let counter = &mut self.0[bank.index()];
         *counter += 1;

@@ -10,7 +10,7 @@ use super::Change;
 use crate::ledger::Book;
 use crate::ledger::book::Pieces;
 use crate::protocol::effect::{Effect, Executions, LedgerInput};
-use crate::protocol::ids::{ChainHash, Position};
+use crate::protocol::ids::{Position, Sha256Digest};
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 
 /// Most pieces that are written down at a time.
@@ -53,7 +53,7 @@ impl Compaction {
         }
         if matches!(self.stage, Stage::Asked) {
             let (position, hash) = (book.position(), book.hash());
-            let head = SnapshotHead { position, hash, executed, pieces: 0, digest: ChainHash::default() };
+            let head = SnapshotHead { position, hash, executed, pieces: 0, digest: Sha256Digest::default() };
             self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&book)), book, head };
         }
     }

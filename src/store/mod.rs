@@ -86,7 +86,7 @@ pub struct Remembered {
     /// Whether a person has declared that this disk decides alone.
     pub rescue: bool,
     /// Whether others have told what was executed last, since that view was prepared: it proves nothing of anybody.
-    pub hearsay: bool,
+    pub unverified: bool,
     /// A snapshot of which so many pieces have arrived.
     pub arriving: Option<(SnapshotHead, u32)>,
     /// The snapshot that the journal goes on from.

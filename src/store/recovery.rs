@@ -14,7 +14,7 @@ use crate::ledger::Book;
 use crate::ledger::book::Pieces;
 use crate::protocol::effect::{Executions, Frozen};
 use crate::protocol::executor;
-use crate::protocol::ids::ChainHash;
+use crate::protocol::ids::Sha256Digest;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use crate::protocol::vector_clock::VectorClock;
 use crate::protocol::view::OnDisk;
@@ -72,7 +72,7 @@ pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), St
 }
 
 fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
-    let Remembered { promised, prepared, learner, fresh, rescue, hearsay, arriving, snapshot: _ } =
+    let Remembered { promised, prepared, learner, fresh, rescue, unverified, arriving, snapshot: _ } =
         store.remembered()?;
     let mut book = Book::new(banks);
     // The clock of the last view: where it began, and every event of it that is here.
@@ -108,8 +108,8 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
         }
         Ok(())
     })?;
-    if hearsay {
-        state.executed = state.executed.map(Executions::as_hearsay);
+    if unverified {
+        state.executed = state.executed.map(Executions::as_unverified);
     }
     (state.position, state.hash) = (book.position(), book.hash());
     // What lies below and was not executed never existed: a later view left it behind.
@@ -119,14 +119,14 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
 }
 
 /// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that came to it, and gives the space
-/// back. What is held and not executed stays. Answers whether anything had been executed.
+/// back. What is held and not executed stays. Returns whether anything had been executed.
 ///
 /// # Errors
 /// [`StoreError::Failed`] when the disk does.
 pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool, StoreError> {
     let Some(executed) = disk.state.executed else { return Ok(false) };
     let book = Arc::new(book);
-    let (mut pieces, mut digest) = (0, ChainHash::default());
+    let (mut pieces, mut digest) = (0, Sha256Digest::default());
     for piece in Pieces::of(Arc::clone(&book)) {
         digest = digest_with(digest, &piece);
         pieces += 1;

@@ -23,7 +23,7 @@ pub(crate) async fn until(page: &Browser, script: &str) {
     }
 }
 
-/// Waits until so many events are executed on the page; answers their ids in the order that it shows.
+/// Waits until so many events are executed on the page; returns their ids in the order that it shows.
 pub(crate) async fn order(page: &Browser, count: usize) -> Vec<String> {
     until(page, &format!("return document.querySelectorAll('#ordem li').length >= {count}")).await;
     let ids = page.evaluate("return [...document.querySelectorAll('#ordem li')].map(li => li.dataset.id)").await;

@@ -395,7 +395,7 @@ impl Consortium {
         })
     }
 
-    /// Waits until all are; answers whether they were in time.
+    /// Waits until all are; returns whether they were in time.
     pub(crate) async fn wait_members(&self, at_most: Duration) -> bool {
         let deadline = Instant::now() + at_most;
         while !self.all_are_members().await {
@@ -407,7 +407,7 @@ impl Consortium {
         true
     }
 
-    /// Waits until all have executed the same; answers the position, or nothing if it does not come to that.
+    /// Waits until all have executed the same; returns the position, or nothing if it does not come to that.
     pub(crate) async fn wait_same(&self, at_most: Duration) -> Option<u64> {
         let deadline = Instant::now() + at_most;
         loop {

@@ -147,7 +147,7 @@ fn several(banks: usize, random: &mut Random) -> Vec<usize> {
     chosen
 }
 
-/// Lets faults happen for so long, some while others still last; answers their kinds.
+/// Lets faults happen for so long, some while others still last; returns their kinds.
 pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, run_lasts: Duration) -> Vec<&'static str> {
     let until = Instant::now() + run_lasts;
     let mut happened = Vec::new();

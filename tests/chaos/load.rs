@@ -119,7 +119,7 @@ impl Load {
         load
     }
 
-    /// A new token at a bank, unless another client of the customer is at it; answers whether there is one.
+    /// A new token at a bank, unless another client of the customer is at it; returns whether there is one.
     pub(crate) async fn log_in(&self, customer: usize, bank: usize) -> bool {
         let customer = &self.customers[customer];
         if std::mem::replace(&mut customer.logging_in.borrow_mut()[bank], true) {
@@ -215,7 +215,7 @@ impl Load {
         sent.len() - 1
     }
 
-    /// Sends a package, or asks after it; answers what is known of it now, and whether the bank is to be asked again.
+    /// Sends a package, or asks after it; returns what is known of it now, and whether the bank is to be asked again.
     pub(crate) async fn attempt(&self, index: usize, bank: usize) -> (Fate, bool) {
         let asked = Instant::now();
         let (customer, outcome) = self.operate(index, bank).await;

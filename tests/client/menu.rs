@@ -30,7 +30,7 @@ fn register(terminal: &mut Terminal) {
     terminal.expect("Bem-vindo(a), Ana Souza");
 }
 
-/// Opens an account; answers its Pix key as the screen shows it.
+/// Opens an account; returns its Pix key as the screen shows it.
 fn open(terminal: &mut Terminal, bank: &str, value: &str) -> String {
     terminal.answer(MENU, "Abrir");
     terminal.answer("Qual banco?", bank);

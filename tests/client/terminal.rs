@@ -68,7 +68,7 @@ impl Terminal {
         self.program.id()
     }
 
-    /// Waits until a row below what has been read shows this; answers the row.
+    /// Waits until a row below what has been read shows this; returns the row.
     pub(crate) fn expect(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -117,7 +117,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.raw).into_owned()
     }
 
-    /// Waits for the program's end; answers its exit code.
+    /// Waits for the program's end; returns its exit code.
     pub(crate) fn end(&mut self) -> i32 {
         let deadline = Instant::now() + PATIENCE;
         loop {

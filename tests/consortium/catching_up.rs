@@ -46,7 +46,7 @@ struct Deposits {
 }
 
 impl Deposits {
-    /// Sends them until `ended`; answers the longest time without an answer.
+    /// Sends them until `ended`; returns the longest time without an answer.
     async fn go_on(self, cluster: Rc<Cluster>, customer: Customer, ended: Rc<Cell<bool>>) -> Duration {
         let (mut last, mut longest) = (self.from, Duration::ZERO);
         let text = package(&self.account, self.operations);

@@ -247,7 +247,7 @@ impl Cluster {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Asks a bank to stop and waits until it has; answers whether it ended cleanly.
+    /// Asks a bank to stop and waits until it has; returns whether it ended cleanly.
     pub(crate) fn stop(&self, bank: usize) -> bool {
         let mut child = self.processes.borrow_mut()[bank].take().unwrap();
         drop(child.stdin.take());
@@ -314,7 +314,7 @@ impl Cluster {
         client.get(self.url(bank, "/status")).send().await.unwrap().json().await.unwrap()
     }
 
-    /// Waits until all banks have executed the same, and checks that they agree on it; answers the position.
+    /// Waits until all banks have executed the same, and checks that they agree on it; returns the position.
     pub(crate) async fn assert_same_everywhere(&self) -> u64 {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -28,7 +28,7 @@ impl SlowCalls {
         SlowCalls::attach(&[], thread_id(process_id, name), "all", STUCK)
     }
 
-    /// Answers when the fault has begun.
+    /// Returns when the fault has begun.
     fn attach(options: &[&str], id: u32, calls: &str, delay: Duration) -> SlowCalls {
         let mut strace = Command::new("strace")
             .args(options)

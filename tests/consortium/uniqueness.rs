@@ -13,7 +13,7 @@ async fn at_all_banks(http: &Http, cluster: &Cluster, bodies: &[Value]) -> Vec<A
     join_all(urls.iter().zip(bodies).map(|(url, body)| http.post(url, body))).await
 }
 
-/// Checks that one bank succeeded and that each of the others was told why not; answers the winner.
+/// Checks that one bank succeeded and that each of the others was told why not; returns the winner.
 fn assert_one_winner(answers: &[Answer], why: &str) -> usize {
     let winners: Vec<_> = (0..answers.len()).filter(|index| answers[*index].status == 200).collect();
     assert_eq!(winners.len(), 1, "{answers:?}");

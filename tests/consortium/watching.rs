@@ -52,7 +52,7 @@ impl Pages {
         Pages { open, bytes, reader }
     }
 
-    /// Closes all; answers how many bytes came.
+    /// Closes all; returns how many bytes came.
     fn close(self) -> u64 {
         self.open.store(false, Ordering::Relaxed);
         self.reader.join().unwrap();

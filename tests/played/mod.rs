@@ -14,7 +14,7 @@ use netbanking::ledger::{
 use netbanking::protocol::effect::{ExecutedMark, Executions, JournalEntry};
 use netbanking::protocol::event::{Event, Header, Held, RawRequest};
 use netbanking::protocol::executor;
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId};
+use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, Sha256Digest};
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 
 /// How many banks the consortium has.
@@ -114,7 +114,7 @@ impl Played {
             hash: self.book.hash(),
             executed: self.executed.clone().unwrap(),
             pieces: texts.len().try_into().unwrap(),
-            digest: texts.iter().fold(ChainHash::default(), |digest, text| digest_with(digest, text)),
+            digest: texts.iter().fold(Sha256Digest::default(), |digest, text| digest_with(digest, text)),
         };
         let piece = |(index, text)| SnapshotPiece { head: head.clone(), index, text };
         let pieces = (0..).zip(texts).map(piece).collect();

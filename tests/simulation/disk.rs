@@ -165,7 +165,7 @@ impl Content {
             Change::Append(held) => self.insert_event(held),
             Change::Executed(mark) => self.insert_executed(mark.position, mark.key, mark.hash),
             Change::Replayed(entry) => {
-                self.remembered.hearsay = true;
+                self.remembered.unverified = true;
                 self.insert_event(&entry.held);
                 self.insert_executed(entry.position, entry.held.event.order_key(), entry.hash);
             }
@@ -189,13 +189,13 @@ impl Content {
                 let remembered = &mut self.remembered;
                 remembered.prepared = plan.clone();
                 remembered.fresh = *learner && (remembered.fresh || !remembered.learner);
-                (remembered.learner, remembered.rescue, remembered.hearsay) = (*learner, false, false);
+                (remembered.learner, remembered.rescue, remembered.unverified) = (*learner, false, false);
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),
             Change::SnapshotMade(head) => self.install(head),
             Change::SnapshotComplete(head) => {
                 self.install(head);
-                self.remembered.hearsay = true;
+                self.remembered.unverified = true;
                 self.drop_through(head.position);
                 self.events.retain(|key, _| *key > head.executed.last);
                 self.starts_after = (head.position, head.hash);

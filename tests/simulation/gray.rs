@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// Draws what stays broken among the healed banks from now on; answers whether any can be spared.
+    /// Draws what stays broken among the healed banks from now on; returns whether any can be spared.
     pub(crate) fn fall_ill(&mut self) -> bool {
         if self.judge.views() == 0 || self.healed.len() < 2 {
             return false;
@@ -181,14 +181,14 @@ impl World {
 
     fn can_spare(&mut self, bank: BankId) -> bool {
         let banks = self.scenario.banks;
-        let rest = self.healed.without(BankSet::default().with(bank));
+        let rest = self.healed.difference(BankSet::default().with(bank));
         let intact = rest.iter().filter(|bank| self.is_intact(*bank)).count();
         rest.len() >= majority(banks) && intact > banks - majority(banks)
     }
 
     /// Banks that nothing is wrong with.
     pub(crate) fn core(&self) -> BankSet {
-        self.healed.without(self.lasting.touched())
+        self.healed.difference(self.lasting.touched())
     }
 
     /// Whether those that can hear and work are members of one view.
@@ -204,7 +204,7 @@ impl World {
             view.active().filter(|_| View::is_ready(view))
         };
         let first = core.first().and_then(active)?;
-        let fits = core.without(first.1).is_empty() && first.1.len() + 1 >= healed.len();
+        let fits = core.difference(first.1).is_empty() && first.1.len() + 1 >= healed.len();
         (fits && core.iter().all(|bank| active(bank) == Some(first))).then_some(first.1)
     }
 
@@ -213,7 +213,7 @@ impl World {
         match self.lasting {
             // It keeps up, or nearly.
             Lasting::Nothing | Lasting::Narrow { .. } | Lasting::SlowAndNeeded { .. } => true,
-            lasting => !lasting.touched().without(members).is_empty(),
+            lasting => !lasting.touched().difference(members).is_empty(),
         }
     }
 
@@ -229,7 +229,7 @@ impl World {
     pub(crate) fn look_for_strangers(&mut self) {
         let Lasting::OtherSettings { bank } = self.lasting else { return };
         let members = self.view_of_core().unwrap_or_default();
-        assert!(!members.contains(bank), "bank {bank} is a member with other settings: {}", self.standing());
+        assert!(!members.contains(bank), "bank {bank} is a member with other settings: {}", self.where_they_stand());
     }
 
     /// Looks whether a bank that knocks stops the others. One of them that is still watched, for what was before, may be
@@ -244,6 +244,11 @@ impl World {
         };
         let is_stopped = !self.core().iter().any(takes_writes);
         self.stopped_looks = if is_stopped { self.stopped_looks + 1 } else { 0 };
-        assert!(self.stopped_looks <= STOPPED_LOOKS_MAX, "{:?} stops the others: {}", self.lasting, self.standing());
+        assert!(
+            self.stopped_looks <= STOPPED_LOOKS_MAX,
+            "{:?} stops the others: {}",
+            self.lasting,
+            self.where_they_stand()
+        );
     }
 }

@@ -128,7 +128,11 @@ impl World {
                     self.mending = Mending::Serving { since_us: self.now_us, until_us };
                     self.ask_once_more();
                 } else {
-                    assert!(self.now_us < until_us, "no view of all healed banks came to stand: {}", self.standing());
+                    assert!(
+                        self.now_us < until_us,
+                        "no view of all healed banks came to stand: {}",
+                        self.where_they_stand()
+                    );
                 }
             }
             Mending::Serving { since_us, until_us } => {
@@ -151,7 +155,11 @@ impl World {
                 if self.judge.all_are_level(&books) && owed.is_none() {
                     self.mending = Mending::Naming { until_us };
                 } else {
-                    assert!(self.now_us < until_us, "the books do not agree or {owed:?} is open: {}", self.standing());
+                    assert!(
+                        self.now_us < until_us,
+                        "the books do not agree or {owed:?} is open: {}",
+                        self.where_they_stand()
+                    );
                 }
             }
             Mending::Naming { until_us } => match self.not_named() {
@@ -211,7 +219,7 @@ impl World {
         first.is_some_and(|(_, members)| members == healed) && self.open_banks.iter().all(|bank| active(bank) == first)
     }
 
-    pub(crate) fn standing(&self) -> String {
+    pub(crate) fn where_they_stand(&self) -> String {
         let of = |machine: &Machine| match &machine.process {
             None => "dead".to_owned(),
             Some(process) => {

@@ -48,7 +48,7 @@ impl Ordeal {
 }
 
 impl World {
-    /// All is well; answers the next phase.
+    /// All is well; returns the next phase.
     pub(crate) fn rest(&mut self) -> Mending {
         if self.lasting != Lasting::Nothing || !self.random.per_mille(CHANCE_PER_MILLE) {
             return Mending::Done;
@@ -58,7 +58,7 @@ impl World {
         Mending::Resting { until_us }
     }
 
-    /// Lets a gray fault set in, if all are still well; answers the next phase.
+    /// Lets a gray fault set in, if all are still well; returns the next phase.
     pub(crate) fn begin_ordeal(&mut self) -> Mending {
         if !self.all_are_members() || !self.fall_ill() {
             return Mending::Done;
@@ -94,7 +94,7 @@ impl World {
         let Some(ordeal) = &self.ordeal else { return };
         let (passed_us, silent_us) = (now_us - ordeal.began_us, now_us - ordeal.answered_us);
         let bound_us = if passed_us - silent_us < BORNE_US { BORNE_US } else { AGAIN_US };
-        assert!(silent_us < bound_us, "{:?} stops the others: {}", self.lasting, self.standing());
+        assert!(silent_us < bound_us, "{:?} stops the others: {}", self.lasting, self.where_they_stand());
         if passed_us >= LASTS_US {
             self.judge_ordeal();
             self.mending = Mending::Done;

@@ -77,7 +77,7 @@ impl<T> Hash for Shared<T> {
 
 /// A message on its way, for ever: it may arrive never, late, again, and in any order.
 #[derive(Clone, Debug, PartialEq, Hash)]
-pub(crate) struct Letter {
+pub(crate) struct InFlight {
     pub(crate) from: BankId,
     pub(crate) to: BankId,
     pub(crate) content: Content,
@@ -140,7 +140,7 @@ type Prompt = VecDeque<(BankId, BankId, ViewMessage)>;
 pub(crate) struct Consortium {
     pub(crate) banks: [Shared<Bank>; BANKS],
     /// Sorted by fingerprint.
-    letters: Vec<Shared<Letter>>,
+    messages: Vec<Shared<InFlight>>,
     pub(crate) left: Budget,
     /// The bank that hears nobody and that nobody hears.
     pub(crate) cut_off: Option<BankId>,
@@ -150,7 +150,7 @@ pub(crate) struct Consortium {
 /// One step.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Step {
-    Arrives(Shared<Letter>),
+    Arrives(Shared<InFlight>),
     Writes(BankId),
     /// Time passes at a bank until it does something.
     Waits(BankId),
@@ -168,7 +168,7 @@ pub(crate) enum Step {
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Arrives(letter) => write!(f, "{} -> {}: {:?}", letter.from, letter.to, letter.content),
+            Step::Arrives(in_flight) => write!(f, "{} -> {}: {:?}", in_flight.from, in_flight.to, in_flight.content),
             Step::Writes(bank) => write!(f, "{bank} writes to disk"),
             Step::Waits(bank) => write!(f, "time passes at {bank}"),
             Step::Crashes { bank, marks_written } => {
@@ -186,7 +186,7 @@ impl fmt::Debug for Step {
 impl Consortium {
     pub(crate) fn new(banks: [Bank; BANKS], left: Budget, cut_off: Option<BankId>) -> Self {
         let history = Shared::new(History::default());
-        Consortium { banks: banks.map(Shared::new), letters: Vec::new(), left, cut_off, history }
+        Consortium { banks: banks.map(Shared::new), messages: Vec::new(), left, cut_off, history }
     }
 
     /// What had happened before.
@@ -204,8 +204,8 @@ impl Consortium {
         &self.banks[bank.index()]
     }
 
-    pub(crate) fn letters(&self) -> impl Iterator<Item = &Letter> {
-        self.letters.iter().map(|letter| &**letter)
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &InFlight> {
+        self.messages.iter().map(|in_flight| &**in_flight)
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = BankId> {
@@ -218,8 +218,8 @@ impl Consortium {
 
     /// What can happen next. Some of it comes to nothing.
     pub(crate) fn steps(&self, events: &[Held], steps: &mut Vec<Step>) {
-        let reaches = |letter: &&Shared<Letter>| self.bank(letter.to).runs();
-        steps.extend(self.letters.iter().filter(reaches).cloned().map(Step::Arrives));
+        let reaches = |in_flight: &&Shared<InFlight>| self.bank(in_flight.to).runs();
+        steps.extend(self.messages.iter().filter(reaches).cloned().map(Step::Arrives));
         for bank in BankId::all(BANKS) {
             let here = self.bank(bank);
             if !here.runs() {
@@ -268,12 +268,12 @@ impl Consortium {
     pub(crate) fn after(&self, step: &Step, events: &[Held]) -> Option<Consortium> {
         let mut next = self.clone();
         match step {
-            Step::Arrives(letter) => {
-                let input = match letter.content.clone() {
-                    Content::View(message) => ViewInput::Message(letter.from, message),
+            Step::Arrives(in_flight) => {
+                let input = match in_flight.content.clone() {
+                    Content::View(message) => ViewInput::Message(in_flight.from, message),
                     Content::Traffic(view) => ViewInput::Traffic(view),
                 };
-                next.at(letter.to, |bank, seen| bank.give(input, seen));
+                next.at(in_flight.to, |bank, seen| bank.give(input, seen));
             }
             Step::Writes(bank) => {
                 next.at(*bank, Bank::write);
@@ -321,7 +321,7 @@ impl Consortium {
         }
     }
 
-    /// One step of a bank, with everything that follows from it at once. Answers whether others could notice it.
+    /// One step of a bank, with everything that follows from it at once. Returns whether others could notice it.
     pub(crate) fn at(&mut self, bank: BankId, step: impl FnOnce(&mut Bank, &mut Seen)) -> bool {
         let mut seen = Seen::default();
         self.banks[bank.index()].change(|bank| step(bank, &mut seen));
@@ -386,10 +386,10 @@ impl Consortium {
         (noticed || self.bank(bank).doing() != before || self.bank(bank).view().reach() != reach).then_some(())
     }
 
-    /// Notes what the world can see of a step; answers whether other banks can.
+    /// Notes what the world can see of a step; returns whether other banks can.
     fn note(&mut self, bank: BankId, seen: Seen, prompt: &mut Prompt) -> bool {
         let Seen { said, started, executed, broken } = seen;
-        let letters = self.letters.len();
+        let messages = self.messages.len();
         for (to, message) in said {
             match message {
                 // It only makes the coordinator more patient, and here it has any patience there is.
@@ -401,7 +401,7 @@ impl Consortium {
                 | ViewMessage::Join
                 | ViewMessage::FetchJournal { .. }
                 | ViewMessage::FetchEvents { .. } => prompt.push_back((bank, to, message)),
-                _ => self.post(Letter { from: bank, to, content: Content::View(message) }),
+                _ => self.post(InFlight { from: bank, to, content: Content::View(message) }),
             }
         }
         if !executed.is_empty() || broken.is_some() {
@@ -411,32 +411,32 @@ impl Consortium {
             });
         }
         started.into_iter().for_each(|plan| self.note_started(bank, plan));
-        self.letters.len() > letters
+        self.messages.len() > messages
     }
 
-    fn post(&mut self, letter: Letter) {
-        if let Some(property) = self.broken_by(&letter) {
+    fn post(&mut self, in_flight: InFlight) {
+        if let Some(property) = self.broken_by(&in_flight) {
             self.history.change(|history| history.breaks(property));
         }
-        let letter = Shared::new(letter);
-        let place = self.letters.binary_search_by_key(&letter.fingerprint, |letter| letter.fingerprint);
+        let in_flight = Shared::new(in_flight);
+        let place = self.messages.binary_search_by_key(&in_flight.fingerprint, |in_flight| in_flight.fingerprint);
         if let Err(place) = place {
-            self.letters.insert(place, letter);
+            self.messages.insert(place, in_flight);
         }
     }
 
-    fn broken_by(&self, letter: &Letter) -> Option<&'static str> {
-        match &letter.content {
+    fn broken_by(&self, in_flight: &InFlight) -> Option<&'static str> {
+        match &in_flight.content {
             Content::View(ViewMessage::Prepare(plan)) => {
                 let other = |content: &Content| match content {
                     Content::View(ViewMessage::Prepare(other)) => other.ballot == plan.ballot && other != plan,
                     _ => false,
                 };
-                let twice = self.letters().any(|letter| other(&letter.content));
+                let twice = self.messages().any(|in_flight| other(&in_flight.content));
                 twice.then_some("there is one plan for a ballot")
             }
             Content::View(ViewMessage::Stopped(stopped)) => {
-                let counts = stopped.voter && self.bank(letter.from).disk.learner;
+                let counts = stopped.voter && self.bank(in_flight.from).disk.learner;
                 counts.then_some("a learner counts for no majority")
             }
             _ => None,
@@ -447,7 +447,7 @@ impl Consortium {
         let prepared = |bank: BankId| self.bank(bank).disk.prepared.ballot >= plan.ballot;
         let everywhere = plan.members.iter().all(prepared);
         for peer in plan.members.iter().filter(|peer| *peer != bank).collect::<Vec<_>>() {
-            self.post(Letter { from: bank, to: peer, content: Content::Traffic(plan.ballot) });
+            self.post(InFlight { from: bank, to: peer, content: Content::Traffic(plan.ballot) });
         }
         self.history.change(|history| {
             if !everywhere {

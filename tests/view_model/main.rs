@@ -6,7 +6,7 @@
 //! - `scenarios`: where it begins and what may happen: how often time passes at each bank, crashes, cuts, events.
 //! - `properties`: what must always be so, and what must be seen to happen, so that the rest is not true of nothing.
 //!
-//! A letter once sent stays under way for ever, so each may arrive never, late, or again, in any order. Questions that
+//! A in_flight once sent stays under way for ever, so each may arrive never, late, or again, in any order. Questions that
 //! change nothing where they arrive are carried at once: lost or late, they are as if the time for them had not come.
 
 #![allow(clippy::unwrap_used)]
@@ -45,7 +45,7 @@ impl Model for Scenario {
     }
 }
 
-/// Goes through every state that can be reached. Answers what is not as it must be, with the steps that lead there.
+/// Goes through every state that can be reached. Returns what is not as it must be, with the steps that lead there.
 fn explore(scenario: Scenario) -> Result<(), String> {
     let name = scenario.name;
     let begun = Instant::now();

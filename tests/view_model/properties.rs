@@ -52,8 +52,8 @@ pub(crate) fn all() -> Vec<Property<Scenario>> {
     properties.extend([
         Property::<Scenario>::sometimes(TAKE_OVER, |_, consortium| {
             let attempts: Vec<_> = consortium
-                .letters()
-                .filter_map(|letter| match letter.content {
+                .messages()
+                .filter_map(|in_flight| match in_flight.content {
                     Content::View(ViewMessage::Stop(ballot)) => Some(ballot),
                     _ => None,
                 })
@@ -78,10 +78,12 @@ pub(crate) fn all() -> Vec<Property<Scenario>> {
             views().max() != views().min()
         }),
         Property::<Scenario>::sometimes(FLUSH, |_, consortium| {
-            consortium.letters().any(|letter| matches!(letter.content, Content::View(ViewMessage::Events { .. })))
+            consortium
+                .messages()
+                .any(|in_flight| matches!(in_flight.content, Content::View(ViewMessage::Events { .. })))
         }),
         Property::<Scenario>::sometimes(JOURNAL, |_, consortium| {
-            consortium.letters().any(|letter| match &letter.content {
+            consortium.messages().any(|in_flight| match &in_flight.content {
                 Content::View(ViewMessage::JournalPiece { entries, .. }) => !entries.is_empty(),
                 _ => false,
             })

@@ -66,7 +66,7 @@ impl Door {
         lasting.into_iter().for_each(|peer| self.refusals.forget(Some(peer)));
     }
 
-    /// Somebody was refused: a peer, or nobody knows who. Answers what to add to the log's line, if there is to be one.
+    /// Somebody was refused: a peer, or nobody knows who. Returns what to add to the log's line, if there is to be one.
     pub(super) fn refuse(&mut self, whom: Option<BankId>, why: &str, now: Millis) -> Option<String> {
         self.refusals.say(whom, why, now)
     }

@@ -263,7 +263,7 @@ impl Banks {
         Ok(logged_in)
     }
 
-    /// Logs in at all other banks too, so that any of them can take over; answers where that went well.
+    /// Logs in at all other banks too, so that any of them can take over; returns where that went well.
     pub(super) async fn log_in_everywhere(&self, session: &mut Session) -> Result<Vec<usize>, ClientError> {
         let mut places = Vec::new();
         for place in 0..self.list.len() {

@@ -90,7 +90,7 @@ impl Session {
         self.tokens.get(&bank.to_string()).map(String::as_str)
     }
 
-    /// Takes a token; answers the one that it replaces.
+    /// Takes a token; returns the one that it replaces.
     pub(super) fn begin(&mut self, bank: &BaseUrl, token: String) -> Option<String> {
         self.tokens.insert(bank.to_string(), token)
     }

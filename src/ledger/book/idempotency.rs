@@ -11,7 +11,7 @@ use super::fields::Fields;
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
-use crate::protocol::ids::ChainHash;
+use crate::protocol::ids::Sha256Digest;
 
 /// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, and longer where little happens.
 pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -105,7 +105,7 @@ struct First {
 
 /// A key as a snapshot has it: at which age it came, the key, what it stands for, and what came of it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct RememberedKey(i64, ChainHash, ChainHash, Executed);
+pub(super) struct RememberedKey(i64, Sha256Digest, Sha256Digest, Executed);
 
 /// The keys of the last [`IDEMPOTENCY_WINDOW_MS`].
 #[derive(Clone, Debug, Default)]
@@ -135,10 +135,10 @@ impl Remembered {
     pub(super) fn nth(&self, index: usize) -> Option<RememberedKey> {
         let (at_ms, key) = self.queue.get(index)?;
         let First { digest, executed } = self.firsts.get(key).expect("every key in the queue is known");
-        Some(RememberedKey(*at_ms, ChainHash(*key), ChainHash(*digest), executed.clone()))
+        Some(RememberedKey(*at_ms, Sha256Digest(*key), Sha256Digest(*digest), executed.clone()))
     }
 
-    /// Remembers a key of a snapshot; keys come oldest first. Answers whether it was new and in order.
+    /// Remembers a key of a snapshot; keys come oldest first. Returns whether it was new and in order.
     pub(super) fn restore(&mut self, RememberedKey(at_ms, key, digest, executed): RememberedKey) -> bool {
         let in_order = self.queue.back().is_none_or(|(last_ms, _)| *last_ms <= at_ms);
         self.queue.push_back((at_ms, key.0));

@@ -40,7 +40,7 @@ pub(super) struct LedgerTime {
 }
 
 impl LedgerTime {
-    /// Takes the time of an event with a header; answers the event's date.
+    /// Takes the time of an event with a header; returns the event's date.
     pub(super) fn take(&mut self, sender: BankId, at_ms: i64) -> i64 {
         let at_ms = at_ms.clamp(0, AT_MS_MAX);
         if let Some(jump) = self.pending.take_if(|jump| jump.sender != sender)
@@ -66,7 +66,7 @@ impl LedgerTime {
         date_ms
     }
 
-    /// Takes the time that a request without a header names, if it can be read; answers its date.
+    /// Takes the time that a request without a header names, if it can be read; returns its date.
     pub(super) fn take_undated(&mut self, at_ms: Option<i64>) -> i64 {
         let later = at_ms.map_or(self.floor_ms, |at_ms| at_ms.clamp(self.floor_ms, AT_MS_MAX));
         self.age_ms = self.age_ms.saturating_add(later - self.floor_ms);
@@ -123,7 +123,7 @@ mod tests {
     const YEARS_MS: i64 = 64 * 365 * DAY_MS;
 
     /// A ledger whose floor two banks have agreed on.
-    fn standing() -> LedgerTime {
+    fn with_a_floor() -> LedgerTime {
         let mut time = LedgerTime::default();
         time.take(BankId(0), NOW_MS);
         time.take(BankId(1), NOW_MS);
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn dates_never_lie_below_the_floor_and_small_steps_raise_it() {
-        let mut time = standing();
+        let mut time = with_a_floor();
         assert_eq!(time.take(BankId(2), NOW_MS + 700), NOW_MS + 700);
         assert_eq!(time.take(BankId(0), NOW_MS - YEARS_MS), NOW_MS + 700);
         assert_eq!(time.take(BankId(0), NOW_MS + STEP_MAX_MS), NOW_MS + STEP_MAX_MS);
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_years_ahead_neither_moves_the_floor_nor_makes_keys_old() {
         for ahead_ms in [3_600_000, 25 * 3_600_000, YEARS_MS, i64::MAX - NOW_MS] {
-            let mut time = standing();
+            let mut time = with_a_floor();
             let age_ms = time.age_ms();
             for second in 1..=600 {
                 time.take(BankId(2), NOW_MS + ahead_ms);
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn one_event_adds_a_minute_of_age_at_most_however_far_it_jumps_and_whoever_confirms() {
-        let mut time = standing();
+        let mut time = with_a_floor();
         let age_ms = time.age_ms();
         time.take(BankId(2), NOW_MS + YEARS_MS);
         assert_eq!(time.age_ms(), age_ms);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn after_a_quiet_week_dates_are_right_from_the_first_event_and_the_floor_follows_the_second_bank() {
-        let mut time = standing();
+        let mut time = with_a_floor();
         let week_ms = NOW_MS + 7 * DAY_MS;
         assert_eq!(time.take(BankId(1), week_ms), week_ms);
         assert_eq!(time.take(BankId(1), week_ms + 900), week_ms + 900);
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_wrong_clock_cannot_confirm_more_than_the_right_one_has_said() {
-        let mut time = standing();
+        let mut time = with_a_floor();
         let week_ms = NOW_MS + 7 * DAY_MS;
         time.take(BankId(1), week_ms);
         time.take(BankId(2), NOW_MS + YEARS_MS);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_a_snapshot_has_is_read_back_and_nonsense_is_not() {
-        let mut time = standing();
+        let mut time = with_a_floor();
         time.take(BankId(2), NOW_MS + DAY_MS);
         let (pending, age_ms) = time.beside_floor();
         assert_eq!(LedgerTime::restored(time.floor_ms(), pending, age_ms), Some(time));

@@ -257,7 +257,7 @@ impl Book {
         assert_eq!(sum, 0, "the postings of a request add up to zero");
     }
 
-    /// Writes one entry and, where cash is its other side, that too; answers the sum of both in centavos.
+    /// Writes one entry and, where cash is its other side, that too; returns the sum of both in centavos.
     fn post(&mut self, posting: Posting) -> i128 {
         let Posting { slot, entry, .. } = posting;
         let account = &mut self.accounts[slot.index()];

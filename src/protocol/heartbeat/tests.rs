@@ -284,7 +284,7 @@ fn a_steady_distance_is_no_fault() {
 #[test]
 fn nobody_is_left_out_without_whom_nothing_works() {
     let mut watched = Watched::both_up();
-    let two = BankSet::all(3).without(BankSet::default().with(THIRD));
+    let two = BankSet::all(3).difference(BankSet::default().with(THIRD));
     let mut out = Vec::new();
     for lag in 0..1_000 {
         let behind = vec![0, lag * 100, 0];
@@ -299,7 +299,7 @@ fn nobody_is_left_out_without_whom_nothing_works() {
 #[test]
 fn what_a_bank_came_to_owe_while_it_was_needed_is_no_reason_later_unless_it_is_slow_again() {
     let mut watched = Watched::both_up();
-    let two = BankSet::all(3).without(BankSet::default().with(THIRD));
+    let two = BankSet::all(3).difference(BankSet::default().with(THIRD));
     (0..100).for_each(|tick| _ = watched.behind_in(two, tick * 100));
     assert_eq!(watched.wait(10_000, |_| 0), PeerState::Up);
     assert!(is_slow(watched.wait(600, |passed| passed)));

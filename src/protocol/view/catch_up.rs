@@ -40,7 +40,7 @@ pub(super) struct CatchUp {
     /// The member that is asked.
     source: Option<BankId>,
     /// Banks that were asked: what they answer counts, however late.
-    asked: BankSet,
+    sources: BankSet,
     /// Whether an answer is awaited.
     waiting: bool,
     /// How long it is waited for.
@@ -61,7 +61,7 @@ impl CatchUp {
     pub(super) fn new(arriving: Option<(SnapshotHead, u32)>) -> Self {
         CatchUp {
             source: None,
-            asked: BankSet::default(),
+            sources: BankSet::default(),
             waiting: false,
             within: ANSWER_WITHIN,
             bytes: PIECE_BYTES_MIN,
@@ -110,9 +110,9 @@ impl View {
         let latest = self.acting().iter().filter_map(|bank| self.active_of(*bank)).max();
         match self.phase {
             Phase::Outside => latest.is_some(),
-            Phase::Promised => latest.is_some_and(|view| view >= self.promised || self.still >= ATTEMPT_OVER),
+            Phase::Promised => latest.is_some_and(|view| view >= self.promised || self.idle >= ATTEMPT_OVER),
             Phase::Fetching | Phase::Ready => {
-                latest.is_some_and(|view| view > self.promised || self.still >= ATTEMPT_OVER)
+                latest.is_some_and(|view| view > self.promised || self.idle >= ATTEMPT_OVER)
             }
             _ => false,
         }
@@ -122,7 +122,7 @@ impl View {
         if !self.is_left_out() {
             if self.phase != Phase::Fetching {
                 (self.catch_up.source, self.catch_up.waiting, self.catch_up.near) = (None, false, false);
-                self.catch_up.asked = BankSet::default();
+                self.catch_up.sources = BankSet::default();
             }
             return;
         }
@@ -145,7 +145,7 @@ impl View {
             out.extend(next.map(|next| Effect::Notice(Notice::CatchingUp(self.state.position, next))));
             return self.ask_further(out);
         }
-        if !self.catch_up.waiting && self.asked >= LOOK_EVERY {
+        if !self.catch_up.waiting && self.since_asked >= LOOK_EVERY {
             self.ask_further(out);
         }
         self.catch_up.since_join = (self.catch_up.since_join + 1).min(TICKS_MAX);
@@ -157,24 +157,24 @@ impl View {
 
     /// A question has left whose answer is awaited.
     pub(super) fn wait_for_answer(&mut self) {
-        self.asked = 0;
+        self.since_asked = 0;
         self.catch_up.waiting = true;
     }
 
     /// It was answered with something new.
     pub(super) fn answered(&mut self) {
         self.catch_up.waiting = false;
-        self.catch_up.within = ANSWER_WITHIN.max(self.asked * 3).min(ANSWER_WITHIN_MAX);
+        self.catch_up.within = ANSWER_WITHIN.max(self.since_asked * 3).min(ANSWER_WITHIN_MAX);
     }
 
     fn is_overdue(&self) -> bool {
-        self.catch_up.waiting && self.asked >= self.catch_up.within
+        self.catch_up.waiting && self.since_asked >= self.catch_up.within
     }
 
     fn ask_further(&mut self, out: &mut Vec<Effect>) {
         if let Some(source) = self.catch_up.source {
             self.wait_for_answer();
-            self.catch_up.asked.insert(source);
+            self.catch_up.sources.insert(source);
             let (after, bytes) = (self.state.position, self.catch_up.bytes);
             self.send(source, ViewMessage::FetchJournal { after, bytes }, out);
         }
@@ -192,7 +192,7 @@ impl View {
         if self.phase != Phase::Fetching || self.replaying {
             return;
         }
-        let over = if self.catch_up.waiting { self.is_overdue() } else { self.asked >= LOOK_EVERY };
+        let over = if self.catch_up.waiting { self.is_overdue() } else { self.since_asked >= LOOK_EVERY };
         if !over {
             return;
         }
@@ -215,7 +215,7 @@ impl View {
     /// good as any.
     fn takes_from(&self, from: BankId) -> bool {
         let fetches = matches!(self.phase, Phase::Fetching | Phase::Outside);
-        fetches && !self.replaying && self.catch_up.asked.contains(from)
+        fetches && !self.replaying && self.catch_up.sources.contains(from)
     }
 
     pub(super) fn journal_piece(
@@ -241,8 +241,8 @@ impl View {
         }
         let got: usize = entries.iter().map(|entry| entry.held.0.event.wire().get().len()).sum();
         let is_all = got < self.catch_up.bytes as usize && entries.len() < PIECE_EVENTS_MAX;
-        let in_time = self.asked <= FITTING;
-        self.catch_up.learn(got, self.asked);
+        let in_time = self.since_asked <= FITTING;
+        self.catch_up.learn(got, self.since_asked);
         self.near_if(is_all && in_time && hash_before.is_some(), out);
         let entries: Vec<_> = entries.into_iter().map(JournalEntry::from).collect();
         let starts_here =
@@ -261,7 +261,7 @@ impl View {
 
     /// Something has come that the plan needs: worth the others' patience.
     pub(super) fn went_on(&mut self) {
-        self.still = 0;
+        self.idle = 0;
         self.progress = self.progress.saturating_add(1);
     }
 
@@ -283,7 +283,7 @@ impl View {
     /// Asks for more of the snapshot that is arriving, or opens it when all is here.
     fn fetch_snapshot(&mut self, out: &mut Vec<Effect>) {
         let Some(source) = self.catch_up.source else { return };
-        self.asked = 0;
+        self.since_asked = 0;
         let index = match &self.catch_up.arriving {
             Some((head, next)) if *next == head.pieces && head.position > self.state.position => {
                 self.replaying = true;
@@ -294,7 +294,7 @@ impl View {
             _ => 0,
         };
         self.catch_up.waiting = true;
-        self.catch_up.asked.insert(source);
+        self.catch_up.sources.insert(source);
         let begun = self.catch_up.part.as_ref().filter(|part| part.index == index);
         let (from, bytes) = (begun.map_or(0, |part| part.text.len() as u64), self.catch_up.bytes);
         self.send(source, ViewMessage::FetchSnapshot { index, from, bytes }, out);
@@ -332,7 +332,7 @@ impl View {
             };
         }
         self.catch_up.source = Some(bank);
-        self.catch_up.learn(part.text.len(), self.asked);
+        self.catch_up.learn(part.text.len(), self.since_asked);
         self.went_on();
         let piece = match begun {
             Some(mut begun) => {
@@ -363,7 +363,7 @@ impl View {
         self.catch_up.arriving = None;
         self.catch_up.part = None;
         self.catch_up.waiting = true;
-        self.asked = TICKS_MAX;
+        self.since_asked = TICKS_MAX;
         if let Some(ballot) = self.stop_later.take().filter(|ballot| *ballot > self.promised) {
             self.promise(ballot, out);
         }

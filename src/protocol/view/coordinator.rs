@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::hearing::largest_circle;
-use super::plan::{Answers, far_behind, forgetful, outsiders, plan, suffice};
-use super::{Phase, PreparePlan, RESEND, Standing, Stopped, Ticks, View, ViewMessage};
+use super::hearing::largest_clique;
+use super::plan::{Answers, far_behind, is_quorum, lost_state, outsiders, plan};
+use super::{MemberStatus, Phase, PreparePlan, RESEND, Stopped, Ticks, View, ViewMessage};
 use crate::protocol::effect::{Effect, Notice, PeerReport};
 use crate::protocol::ids::{Ballot, BankId, BankSet, majority};
 use crate::protocol::vector_clock::VectorClock;
@@ -45,9 +45,9 @@ pub(super) struct Coordination {
     ballot: Ballot,
     step: Step,
     /// Ticks since something last went forward.
-    still: Ticks,
+    idle: Ticks,
     /// Ticks since the step's message was last said.
-    said: Ticks,
+    since_said: Ticks,
     /// Ticks since the banks were stopped.
     age: Ticks,
 }
@@ -69,13 +69,13 @@ enum Step {
 struct Moves {
     progress: u32,
     /// Ticks since it last went forward.
-    still: Ticks,
+    idle: Ticks,
 }
 
 impl Moves {
     fn hear(&mut self, progress: u32) {
         if progress > self.progress {
-            *self = Moves { progress, still: 0 };
+            *self = Moves { progress, idle: 0 };
         }
     }
 }
@@ -90,8 +90,8 @@ struct Wish {
 }
 
 impl View {
-    /// The largest circle of banks that all hear each other, this one among them.
-    fn circle(&self) -> BankSet {
+    /// The largest clique of banks that all hear each other, this one among them.
+    fn clique(&self) -> BankSet {
         let heard = self.heard();
         let row = |bank: BankId| {
             let peer = &self.peers[bank.index()];
@@ -103,23 +103,23 @@ impl View {
         };
         let rows: Vec<_> = BankId::all(self.banks).map(row).collect();
         let members = self.active().map(|(_, members)| members).unwrap_or_default();
-        largest_circle(self.me, &rows, members)
+        largest_clique(self.me, &rows, members)
     }
 
-    fn wish(&self, circle: BankSet) -> Option<Wish> {
-        if circle.len() < majority(self.banks) {
+    fn wish(&self, clique: BankSet) -> Option<Wish> {
+        if clique.len() < majority(self.banks) {
             return None;
         }
         let Some((_, members)) = self.active() else {
             let in_a_step = matches!(self.phase, Phase::Freezing | Phase::Promising | Phase::Writing);
-            let somebody_acts = circle.iter().any(|bank| self.active_of(bank).is_some());
+            let somebody_acts = clique.iter().any(|bank| self.active_of(bank).is_some());
             let wish = Wish { away: BankSet::default(), joining: BankSet::default() };
             return (!in_a_step && !somebody_acts).then_some(wish);
         };
-        let failed = |bank: &BankId| *bank != self.me && matches!(self.standings[bank.index()], Standing::Away(_));
+        let failed = |bank: &BankId| *bank != self.me && matches!(self.statuses[bank.index()], MemberStatus::Away(_));
         let wishes = |bank: &BankId| self.peers[bank.index()].joining > 0 && !self.is_barred(*bank);
-        let away: BankSet = members.iter().filter(|bank| failed(bank) || !circle.contains(*bank)).collect();
-        let joining: BankSet = circle.without(members).iter().filter(wishes).collect();
+        let away: BankSet = members.iter().filter(|bank| failed(bank) || !clique.contains(*bank)).collect();
+        let joining: BankSet = clique.difference(members).iter().filter(wishes).collect();
         (!away.is_empty() || !joining.is_empty()).then_some(Wish { away, joining })
     }
 
@@ -132,12 +132,12 @@ impl View {
 
     /// This bank's turn among those who may coordinate: first who acts, then who prepared the latest view, by number.
     /// A bank whose disk has lost something never does, unless nobody's has anything.
-    fn turn(&self, circle: BankSet) -> Option<Ticks> {
+    fn turn(&self, clique: BankSet) -> Option<Ticks> {
         let report = |bank: BankId| match self.peers[bank.index()].report {
             _ if bank == self.me => Some(self.report()),
             report => report,
         };
-        let mut order: Vec<_> = circle.iter().filter_map(|bank| report(bank).map(|report| (report, bank))).collect();
+        let mut order: Vec<_> = clique.iter().filter_map(|bank| report(bank).map(|report| (report, bank))).collect();
         let voters = order.iter().any(|(report, _)| report.voter);
         order.retain(|(report, _)| report.voter || !voters);
         let latest = order.iter().map(|(report, _)| report.prepared).max()?;
@@ -151,33 +151,33 @@ impl View {
     fn another_is_at_it(&self) -> bool {
         let in_attempt = matches!(self.phase, Phase::Promised | Phase::Fetching | Phase::Writing | Phase::Ready);
         let coordinator = self.promised.coordinator;
-        in_attempt && coordinator != self.me && self.hears(coordinator) && self.still < COURTESY
+        in_attempt && coordinator != self.me && self.hears(coordinator) && self.idle < COURTESY
     }
 
     /// Starts, repeats or gives up an attempt.
     pub(super) fn coordinate(&mut self, out: &mut Vec<Effect>) {
-        let circle = self.circle();
+        let clique = self.clique();
         if self.coordination.is_some() {
-            return self.carry_on(circle, out);
+            return self.carry_on(clique, out);
         }
-        let Some(wish) = self.wish(circle) else {
+        let Some(wish) = self.wish(clique) else {
             self.wanting = 0;
             return;
         };
         self.wanting = self.wanting.saturating_add(1).min(super::TICKS_MAX);
-        let Some(turn) = self.turn(circle) else { return };
+        let Some(turn) = self.turn(clique) else { return };
         if self.pause > 0 || self.wanting <= turn * TAKE_OVER || self.another_is_at_it() || self.replaying {
             return;
         }
         let ballot = Ballot { round: self.round_seen.max(self.promised.round) + 1, coordinator: self.me };
         let granted = BankSet::default().with(self.me);
         self.attempt(ballot, Step::Asking { granted }, 0);
-        self.ask(ballot, wish, circle.without(granted), out);
+        self.ask(ballot, wish, clique.difference(granted), out);
         self.begin_if_granted();
     }
 
     fn attempt(&mut self, ballot: Ballot, step: Step, age: Ticks) {
-        self.coordination = Some(Coordination { ballot, step, still: 0, said: 0, age });
+        self.coordination = Some(Coordination { ballot, step, idle: 0, since_said: 0, age });
     }
 
     fn is_barred(&self, bank: BankId) -> bool {
@@ -217,12 +217,12 @@ impl View {
         let granted = ballot > self.promised
             && match self.active() {
                 Some((_, members)) => {
-                    let circle = self.circle();
+                    let clique = self.clique();
                     let failed = |bank: BankId| {
                         bank != self.me
-                            && (matches!(self.standings[bank.index()], Standing::Away(_)) || !circle.contains(bank))
+                            && (matches!(self.statuses[bank.index()], MemberStatus::Away(_)) || !clique.contains(bank))
                     };
-                    let sees_failure = away.both(members).iter().any(failed);
+                    let sees_failure = away.intersection(members).iter().any(failed);
                     let may_join = |bank: BankId| self.hears(bank) && !self.is_barred(bank);
                     sees_failure || (!joining.is_empty() && joining.iter().all(may_join))
                 }
@@ -256,7 +256,7 @@ impl View {
 
     fn begin(&mut self) {
         let ballot = Ballot { round: self.round_seen.max(self.promised.round) + 1, coordinator: self.me };
-        let invited = self.circle();
+        let invited = self.clique();
         self.attempt(ballot, Step::Stopping { invited, answers: BTreeMap::new() }, 0);
         // The others hear of the ballot once the own promise is on disk, so that no ballot is ever used twice.
         self.inbox.push_back(ViewMessage::Stop(ballot));
@@ -274,64 +274,64 @@ impl View {
     }
 
     /// One tick of an attempt.
-    fn carry_on(&mut self, circle: BankSet, out: &mut Vec<Effect>) {
-        let wish = self.wish(circle);
+    fn carry_on(&mut self, clique: BankSet, out: &mut Vec<Effect>) {
+        let wish = self.wish(clique);
         let (me, own_progress) = (self.me, self.progress);
         let Some(attempt) = &mut self.coordination else { return };
-        attempt.still += 1;
+        attempt.idle += 1;
         attempt.age += 1;
-        attempt.said += 1;
+        attempt.since_said += 1;
         if let Step::Preparing { moves, .. } = &mut attempt.step {
-            moves.iter_mut().for_each(|moves| moves.still += 1);
+            moves.iter_mut().for_each(|moves| moves.idle += 1);
             moves[me.index()].hear(own_progress);
         }
-        let (ballot, still) = (attempt.ballot, attempt.still);
-        let say_again = attempt.said >= RESEND;
+        let (ballot, idle) = (attempt.ballot, attempt.idle);
+        let say_again = attempt.since_said >= RESEND;
         if say_again {
-            attempt.said = 0;
+            attempt.since_said = 0;
         }
-        let too_few = circle.len() < majority(self.banks);
+        let too_few = clique.len() < majority(self.banks);
         let (hopeless, over) = match &attempt.step {
-            Step::Asking { .. } => (too_few || wish.is_none(), still >= ASK_WITHIN),
-            Step::Stopping { .. } => (too_few, still >= PATIENCE),
-            Step::Preparing { plan, .. } => (!plan.members.without(circle).is_empty(), false),
+            Step::Asking { .. } => (too_few || wish.is_none(), idle >= ASK_WITHIN),
+            Step::Stopping { .. } => (too_few, idle >= PATIENCE),
+            Step::Preparing { plan, .. } => (!plan.members.difference(clique).is_empty(), false),
             // A member may be gone before it has heard: the next view change does not wait for it.
-            Step::Starting { .. } => (self.phase != Phase::Active || wish.is_some(), still >= PATIENCE),
+            Step::Starting { .. } => (self.phase != Phase::Active || wish.is_some(), idle >= PATIENCE),
         };
         let overtaken = self.promised > ballot;
         if hopeless || over || overtaken {
             return self.give_up(over);
         }
-        if self.go_on_without_the_late(circle) {
+        if self.go_on_without_the_late(clique) {
             return;
         }
         let own_step_first = self.promised != ballot || matches!(self.phase, Phase::Freezing | Phase::Promising);
         if say_again && (self.is_asking() || !own_step_first) {
-            self.say_again(wish, circle, out);
+            self.say_again(wish, clique, out);
         }
-        self.plan_if_known(circle, out);
+        self.plan_if_known(clique, out);
     }
 
     /// Whether the plan is given up because members do not come forward. Where the others are ready and suffice, or may
     /// with banks that are not in the plan, they go on at once without those; where not, all are asked anew in a while,
     /// as another source or coordinator may help.
-    fn go_on_without_the_late(&mut self, circle: BankSet) -> bool {
+    fn go_on_without_the_late(&mut self, clique: BankSet) -> bool {
         let Some(Coordination { step: Step::Preparing { plan, ready, joiners, moves }, age, .. }) = &self.coordination
         else {
             return false;
         };
-        let unready = plan.members.without(*ready);
-        let still = |bank: BankId| moves[bank.index()].still;
-        let late = |bank: &BankId| still(*bank) >= STALLED || (joiners.contains(*bank) && *age >= JOINER_WITHIN);
+        let unready = plan.members.difference(*ready);
+        let idle = |bank: BankId| moves[bank.index()].idle;
+        let late = |bank: &BankId| idle(*bank) >= STALLED || (joiners.contains(*bank) && *age >= JOINER_WITHIN);
         let late: BankSet = unready.iter().filter(late).collect();
-        let stalled: BankSet = unready.iter().filter(|bank| still(*bank) >= self.patience_with(*bank)).collect();
-        let suffice = |banks: BankSet| banks.len() >= majority(self.banks);
+        let stalled: BankSet = unready.iter().filter(|bank| idle(*bank) >= self.patience_with(*bank)).collect();
+        let is_majority = |banks: BankSet| banks.len() >= majority(self.banks);
         let left_out = match () {
             () if unready.is_empty() => return false,
-            () if unready.without(late).is_empty() && suffice(plan.members.without(late)) => late,
-            () if unready.without(stalled).is_empty() && suffice(circle.without(stalled)) => stalled,
+            () if unready.difference(late).is_empty() && is_majority(plan.members.difference(late)) => late,
+            () if unready.difference(stalled).is_empty() && is_majority(clique.difference(stalled)) => stalled,
             () => {
-                let hopeless: BankSet = stalled.iter().filter(|bank| still(*bank) >= PATIENCE).collect();
+                let hopeless: BankSet = stalled.iter().filter(|bank| idle(*bank) >= PATIENCE).collect();
                 if !hopeless.is_empty() {
                     self.bar(hopeless);
                     self.give_up(true);
@@ -371,25 +371,25 @@ impl View {
         }
     }
 
-    fn say_again(&mut self, wish: Option<Wish>, circle: BankSet, out: &mut Vec<Effect>) {
+    fn say_again(&mut self, wish: Option<Wish>, clique: BankSet, out: &mut Vec<Effect>) {
         let Some(attempt) = self.coordination.clone() else { return };
         let ballot = attempt.ballot;
         let in_force = |bank: &BankId| self.active_of(*bank) == Some(ballot);
         let (message, to) = match &attempt.step {
             Step::Asking { granted } => {
                 if let Some(wish) = wish {
-                    self.ask(ballot, wish, circle.without(*granted), out);
+                    self.ask(ballot, wish, clique.difference(*granted), out);
                 }
                 return;
             }
             Step::Stopping { invited, answers } => {
-                (ViewMessage::Stop(ballot), invited.without(answers.keys().copied().collect()))
+                (ViewMessage::Stop(ballot), invited.difference(answers.keys().copied().collect()))
             }
             // Also to those who are ready: then they know that the attempt goes on.
             Step::Preparing { plan, .. } => (ViewMessage::Prepare(plan.clone()), plan.members),
             Step::Starting { members } => {
                 let heard: BankSet = members.iter().filter(in_force).collect();
-                (ViewMessage::Start(ballot), members.without(heard))
+                (ViewMessage::Start(ballot), members.difference(heard))
             }
         };
         let mut to = to;
@@ -428,16 +428,16 @@ impl View {
         }
         // What was executed before the consortium grew knows fewer banks.
         stopped.executed.iter_mut().for_each(|done| done.clock.merge(&VectorClock::zero(banks)));
-        attempt.still = 0;
+        attempt.idle = 0;
         answers.insert(from, stopped);
-        let circle = self.circle();
-        self.plan_if_known(circle, out);
+        let clique = self.clique();
+        self.plan_if_known(clique, out);
     }
 
     /// Makes the plan once everybody who can be reached has answered, or enough have and the others are late.
-    fn plan_if_known(&mut self, circle: BankSet, out: &mut Vec<Effect>) {
+    fn plan_if_known(&mut self, clique: BankSet, out: &mut Vec<Effect>) {
         let banks = self.banks;
-        let Some(Coordination { ballot, step: Step::Stopping { invited, answers }, still, age, .. }) =
+        let Some(Coordination { ballot, step: Step::Stopping { invited, answers }, idle, age, .. }) =
             &self.coordination
         else {
             return;
@@ -446,29 +446,29 @@ impl View {
         let answered: BankSet = answers.keys().copied().collect();
         let waits_for =
             |bank: &BankId| !self.is_barred(*bank) && (age < JOINER_STOPS_WITHIN || !self.seems_outside(*bank));
-        let awaited = invited.both(circle).without(answered);
+        let awaited = invited.intersection(clique).difference(answered);
         let all_here = awaited.iter().filter(waits_for).count() == 0;
-        if answered.len() < majority(banks) || !(all_here || *still >= STRAGGLERS) {
+        if answered.len() < majority(banks) || !(all_here || *idle >= STRAGGLERS) {
             return;
         }
         let mut answers = answers.clone();
-        for bank in forgetful(&answers) {
+        for bank in lost_state(&answers) {
             answers.entry(bank).and_modify(|answer| answer.voter = false);
             self.send(bank, ViewMessage::Forgotten(ballot), out);
         }
-        // Whoever has fallen out of the circle meanwhile is heard as a witness, but cannot take part.
+        // Whoever has fallen out of the clique meanwhile is heard as a witness, but cannot take part.
         let present: Answers = answers
             .iter()
-            .filter(|(bank, _)| circle.contains(**bank))
+            .filter(|(bank, _)| clique.contains(**bank))
             .map(|(bank, answer)| (*bank, answer.clone()))
             .collect();
-        let enough = suffice(&present, banks);
+        let enough = is_quorum(&present, banks);
         let decided = if enough { plan(ballot, &present, banks, self.spare(&present)) } else { None };
         match decided {
             Some(plan) => {
                 // Its wish to join still counts: without this the others would stop for it again at once.
                 self.bar(awaited.iter().filter(|bank| self.seems_outside(*bank)).collect());
-                let joiners = plan.members.both(outsiders(&present));
+                let joiners = plan.members.intersection(outsiders(&present));
                 let (ready, moves) = (BankSet::default(), vec![Moves::default(); banks]);
                 self.attempt(ballot, Step::Preparing { plan: plan.clone(), ready, joiners, moves }, age);
                 for bank in plan.members.iter() {
@@ -500,7 +500,7 @@ impl View {
             true => far_behind(answers),
             false => outsiders(answers).iter().filter(|bank| !has_asked(bank)).collect(),
         };
-        self.barred().or(outside)
+        self.barred().union(outside)
     }
 
     /// Nothing but another disk, or a person, can help: asking again and again only wears the disks out.
@@ -521,11 +521,11 @@ impl View {
         if !plan.members.contains(from) {
             return;
         }
-        attempt.still = 0;
+        attempt.idle = 0;
         ready.insert(from);
         let (members, ready, age) = (plan.members, *ready, attempt.age);
         self.peers[from.index()].bars = 0;
-        if !members.without(ready).is_empty() {
+        if !members.difference(ready).is_empty() {
             return;
         }
         self.attempt(ballot, Step::Starting { members }, age);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Phase, PreparePlan, ROUND_MAX, Standing, Stopped, View, ViewMessage, WireHeld};
+use super::{MemberStatus, Phase, PreparePlan, ROUND_MAX, Stopped, View, ViewMessage, WireHeld};
 use crate::protocol::effect::{
     ClockInput, Effect, Executions, Fates, Frozen, HeartbeatInput, Installed, JournalInput, Notice,
 };
@@ -42,7 +42,7 @@ impl View {
         }
         out.push(Effect::Notice(Notice::Stopping(ballot)));
         self.promised = ballot;
-        self.still = 0;
+        self.idle = 0;
         match self.phase {
             Phase::Active => {
                 self.phase = Phase::Freezing;
@@ -73,7 +73,7 @@ impl View {
             return;
         }
         self.phase = Phase::Promised;
-        self.still = 0;
+        self.idle = 0;
         if self.promised.coordinator == self.me {
             self.coordinate_stop_others(out);
         }
@@ -120,10 +120,10 @@ impl View {
             }
             Phase::Promised | Phase::Outside => {
                 self.phase = Phase::Fetching;
-                self.still = 0;
+                self.idle = 0;
                 self.progress = 0;
                 self.turn = 0;
-                self.not_begun = self.not_begun.or(plan.members);
+                self.not_begun = self.not_begun.union(plan.members);
                 self.plan = plan;
                 self.fetched.clear();
                 self.fetch(out);
@@ -133,7 +133,7 @@ impl View {
                 self.send(from, ViewMessage::Working { ballot, progress }, out);
             }
             Phase::Ready | Phase::Active => {
-                self.still = 0;
+                self.idle = 0;
                 self.send(from, ViewMessage::Ready(self.promised), out);
             }
             _ => {}
@@ -227,7 +227,7 @@ impl View {
         self.state.held.retain(|held| held.event.order_key() > executed.last);
         (self.state.position, self.state.hash) = (position, hash);
         // Others have told this, also what a snapshot says of itself: it proves nothing.
-        self.state.executed = Some(executed.as_hearsay());
+        self.state.executed = Some(executed.as_unverified());
         if let Some(ballot) = self.stop_later.take() {
             return if ballot > self.promised {
                 self.promise(ballot, out)
@@ -269,7 +269,7 @@ impl View {
     pub(super) fn prepared_on_disk(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
         if self.phase == Phase::Writing && ballot == self.promised {
             self.phase = Phase::Ready;
-            self.still = 0;
+            self.idle = 0;
             self.send(ballot.coordinator, ViewMessage::Ready(ballot), out);
         }
     }
@@ -279,13 +279,13 @@ impl View {
             return;
         }
         self.phase = Phase::Active;
-        self.still = 0;
+        self.idle = 0;
         self.counted = self.banks;
         if std::mem::take(&mut self.learner) {
             out.push(Effect::Journal(JournalInput::Counts));
         }
         let members = self.plan.members;
-        let left_out = std::mem::take(&mut self.not_begun).without(members);
+        let left_out = std::mem::take(&mut self.not_begun).difference(members);
         self.bar(left_out);
         self.fruitless = 0;
         self.tell_who_came_and_went(members, out);
@@ -294,8 +294,8 @@ impl View {
         }
         out.push(Effect::Heartbeat(HeartbeatInput::Began(members)));
         for bank in BankId::all(self.banks) {
-            let standing = if self.hears(bank) { Standing::Here } else { Standing::Away(Cause::Unheard) };
-            self.standings[bank.index()] = standing;
+            let status = if self.hears(bank) { MemberStatus::Here } else { MemberStatus::Away(Cause::Unheard) };
+            self.statuses[bank.index()] = status;
         }
         let flush = std::mem::take(&mut self.state.held);
         let fates = std::mem::take(&mut self.fates);
@@ -305,15 +305,15 @@ impl View {
 
     fn tell_who_came_and_went(&mut self, members: BankSet, out: &mut Vec<Effect>) {
         let before = std::mem::replace(&mut self.members_before, members);
-        for bank in before.without(members).iter() {
-            let cause = match (self.peers[bank.index()].state, self.standings[bank.index()]) {
-                (_, Standing::Away(cause)) | (PeerState::Down(cause), _) => Some(cause),
+        for bank in before.difference(members).iter() {
+            let cause = match (self.peers[bank.index()].state, self.statuses[bank.index()]) {
+                (_, MemberStatus::Away(cause)) | (PeerState::Down(cause), _) => Some(cause),
                 _ => None,
             };
             out.push(Effect::Notice(Notice::Left(bank, cause)));
         }
         if !before.is_empty() {
-            let came = members.without(before);
+            let came = members.difference(before);
             out.extend(came.iter().map(|bank| Effect::Notice(Notice::Joined(bank))));
         }
     }

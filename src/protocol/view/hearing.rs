@@ -1,4 +1,4 @@
-//! Who hears whom: the largest circle of banks that all hear each other.
+//! Who hears whom: the largest clique of banks that all hear each other.
 //!
 //! Source: C. Bron, J. Kerbosch, 'Algorithm 457: finding all cliques of an undirected graph' (1973), cut short where a
 //! branch cannot win any more.
@@ -8,9 +8,9 @@ use crate::protocol::ids::{BankId, BankSet};
 /// Most branches that are followed. A consortium with one or two cuts needs a handful; beyond, the best so far will do.
 const BRANCHES_MAX: usize = 10_000;
 
-/// The largest circle with `me` in it; of equals the one with most of `preferred`, then with the lowest numbers.
+/// The largest clique with `me` in it; of equals the one with most of `preferred`, then with the lowest numbers.
 /// `hears` has a row for each bank: whom it hears, itself included; an empty row is a bank that is not there.
-pub(super) fn largest_circle(me: BankId, hears: &[BankSet], preferred: BankSet) -> BankSet {
+pub(super) fn largest_clique(me: BankId, hears: &[BankSet], preferred: BankSet) -> BankSet {
     let mutual = |bank: BankId| {
         let back = |peer: &BankId| hears.get(peer.index()).is_some_and(|row| row.contains(bank));
         hears.get(bank.index()).map(|row| row.iter().filter(back).collect::<BankSet>()).unwrap_or_default()
@@ -36,29 +36,29 @@ struct Search {
 }
 
 impl Search {
-    fn worth(&self, circle: BankSet) -> (usize, usize) {
-        (circle.len(), circle.both(self.preferred).len())
+    fn worth(&self, clique: BankSet) -> (usize, usize) {
+        (clique.len(), clique.intersection(self.preferred).len())
     }
 
-    fn grow(&mut self, circle: BankSet, candidates: BankSet) {
+    fn grow(&mut self, clique: BankSet, candidates: BankSet) {
         self.branches += 1;
         let hope = (
-            circle.len() + candidates.len(),
-            circle.both(self.preferred).len() + candidates.both(self.preferred).len(),
+            clique.len() + candidates.len(),
+            clique.intersection(self.preferred).len() + candidates.intersection(self.preferred).len(),
         );
         if self.branches > BRANCHES_MAX || (self.worth(self.best) >= hope && !candidates.is_empty()) {
             return;
         }
         let Some(next) = candidates.first() else {
-            if self.worth(circle) > self.worth(self.best) {
-                self.best = circle;
+            if self.worth(clique) > self.worth(self.best) {
+                self.best = clique;
             }
             return;
         };
         let mut others = candidates;
         others.remove(next);
-        self.grow(circle.with(next), others.both(self.neighbours[next.index()]));
-        self.grow(circle, others);
+        self.grow(clique.with(next), others.intersection(self.neighbours[next.index()]));
+        self.grow(clique, others);
     }
 }
 
@@ -75,35 +75,35 @@ mod tests {
         rows
     }
 
-    fn circle(me: u16, rows: &[BankSet], preferred: &[u16]) -> Vec<u16> {
+    fn clique(me: u16, rows: &[BankSet], preferred: &[u16]) -> Vec<u16> {
         let preferred = preferred.iter().map(|bank| BankId(*bank)).collect();
-        largest_circle(BankId(me), rows, preferred).iter().map(|bank| bank.0).collect()
+        largest_clique(BankId(me), rows, preferred).iter().map(|bank| bank.0).collect()
     }
 
     #[test]
-    fn whoever_is_heard_only_one_way_is_not_in_the_circle() {
-        assert_eq!(circle(0, &rows(3, &[]), &[]), [0, 1, 2]);
-        assert_eq!(circle(0, &rows(3, &[(0, 2)]), &[]), [0, 1]);
-        assert_eq!(circle(0, &rows(3, &[(2, 0)]), &[]), [0, 1]);
+    fn whoever_is_heard_only_one_way_is_not_in_the_clique() {
+        assert_eq!(clique(0, &rows(3, &[]), &[]), [0, 1, 2]);
+        assert_eq!(clique(0, &rows(3, &[(0, 2)]), &[]), [0, 1]);
+        assert_eq!(clique(0, &rows(3, &[(2, 0)]), &[]), [0, 1]);
     }
 
     #[test]
-    fn of_two_circles_of_one_size_the_one_with_the_members_stands_and_else_the_lowest() {
+    fn of_two_cliques_of_one_size_the_one_with_the_members_stands_and_else_the_lowest() {
         let cut = rows(3, &[(1, 2), (2, 1)]);
-        assert_eq!(circle(0, &cut, &[]), [0, 1]);
-        assert_eq!(circle(0, &cut, &[0, 2]), [0, 2]);
+        assert_eq!(clique(0, &cut, &[]), [0, 1]);
+        assert_eq!(clique(0, &cut, &[0, 2]), [0, 2]);
     }
 
     #[test]
-    fn the_largest_circle_is_found_in_a_consortium_that_is_cut_in_several_places() {
+    fn the_largest_clique_is_found_in_a_consortium_that_is_cut_in_several_places() {
         let cut = rows(7, &[(0, 1), (2, 3), (3, 4), (5, 6)]);
-        assert_eq!(circle(2, &cut, &[]), [0, 2, 4, 5]);
+        assert_eq!(clique(2, &cut, &[]), [0, 2, 4, 5]);
     }
 
     #[test]
     fn sixty_four_banks_are_no_burden() {
         let deaf: Vec<_> = (0..32).map(|bank| (bank * 2, bank * 2 + 1)).collect();
-        assert!(circle(0, &rows(64, &deaf), &[]).len() >= 32);
-        assert_eq!(circle(0, &rows(64, &[]), &[]).len(), 64);
+        assert!(clique(0, &rows(64, &deaf), &[]).len() >= 32);
+        assert_eq!(clique(0, &rows(64, &[]), &[]).len(), 64);
     }
 }

@@ -1,6 +1,6 @@
 //! The view: which banks act together, and how they change over without losing or doubling anything.
 //!
-//! Source: the seed's two phases, stop the network and release it, made safe in the manner of L. Lamport's Paxos
+//! Source: the requirement's two phases, stop the network and release it, made safe in the manner of L. Lamport's Paxos
 //! (promises to ballots, a prepared view is carried on by whoever comes next) and of the flush in virtual synchrony
 //! (K. Birman, T. Joseph, 1987):
 //!
@@ -12,7 +12,7 @@
 //! a bank outside  fetches the journal of a member, then asks to JOIN
 //! ```
 //!
-//! - `hearing`: the largest circle of banks that hear each other; the lowest-numbered bank of the latest view in it
+//! - `hearing`: the largest clique of banks that hear each other; the lowest-numbered bank of the latest view in it
 //!   coordinates.
 //! - `coordinator`: the steps of an attempt; `plan`: how a view begins, from what the banks hold.
 //! - `flush`: what a bank does for an attempt of another.
@@ -85,7 +85,7 @@ pub enum Phase {
 
 /// What is known of a member of the view in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Standing {
+enum MemberStatus {
     Here,
     /// Reports another view, for so long.
     Doubtful(Ticks),
@@ -162,15 +162,15 @@ pub struct View {
     /// A `STOP` that came while entries were being executed.
     stop_later: Option<Ballot>,
     /// Ticks since something was last asked for.
-    asked: Ticks,
+    since_asked: Ticks,
     /// Ticks since a view change last went forward here.
-    still: Ticks,
+    idle: Ticks,
     /// For how many ticks a view change has been wanted here.
     wanting: Ticks,
     /// Ticks to wait before the next attempt.
     pause: Ticks,
     peers: Vec<Peer>,
-    standings: Vec<Standing>,
+    statuses: Vec<MemberStatus>,
     /// What the clock was told last.
     reach: Reach,
     /// Members of the last view that was in force here.
@@ -214,12 +214,12 @@ impl View {
             fruitless: 0,
             replaying: false,
             stop_later: None,
-            asked: TICKS_MAX,
-            still: TICKS_MAX,
+            since_asked: TICKS_MAX,
+            idle: TICKS_MAX,
             wanting: 0,
             pause: 0,
             peers: vec![Peer::default(); banks],
-            standings: vec![Standing::Here; banks],
+            statuses: vec![MemberStatus::Here; banks],
             reach: Reach::Minority,
             members_before: BankSet::default(),
             last_in_force: Ballot::default(),
@@ -430,9 +430,9 @@ impl View {
         };
         self.round_seen = self.round_seen.max(report.promised.round.min(ROUND_MAX));
         match (report.active, self.active()) {
-            _ if report.diverged => self.stands(bank, Standing::Away(Cause::Diverged)),
-            (Some(theirs), Some((ours, _))) if theirs == ours => self.stands(bank, Standing::Here),
-            _ if self.standings[bank.index()] == Standing::Here => self.stands(bank, Standing::Doubtful(0)),
+            _ if report.diverged => self.set_status(bank, MemberStatus::Away(Cause::Diverged)),
+            (Some(theirs), Some((ours, _))) if theirs == ours => self.set_status(bank, MemberStatus::Here),
+            _ if self.statuses[bank.index()] == MemberStatus::Here => self.set_status(bank, MemberStatus::Doubtful(0)),
             _ => {}
         }
         if let Some(view) = report.active {
@@ -442,18 +442,18 @@ impl View {
 
     /// What it was lost for stands until it counts as heard again.
     fn is_away(&mut self, bank: BankId, state: PeerState) {
-        match (state, self.standings[bank.index()]) {
+        match (state, self.statuses[bank.index()]) {
             (PeerState::Down(cause), _) => {
                 self.peers[bank.index()].slow = u16::from(matches!(cause, Cause::Slow { .. }));
-                self.stands(bank, Standing::Away(cause));
+                self.set_status(bank, MemberStatus::Away(cause));
             }
-            (_, Standing::Away(_)) => {}
-            _ => self.stands(bank, Standing::Away(Cause::Elsewhere)),
+            (_, MemberStatus::Away(_)) => {}
+            _ => self.set_status(bank, MemberStatus::Away(Cause::Elsewhere)),
         }
     }
 
-    fn stands(&mut self, bank: BankId, standing: Standing) {
-        self.standings[bank.index()] = standing;
+    fn set_status(&mut self, bank: BankId, status: MemberStatus) {
+        self.statuses[bank.index()] = status;
     }
 
     /// Somebody acts in a view. If it is the one prepared here, it has begun; if it is above the one in force here,
@@ -467,7 +467,7 @@ impl View {
     }
 
     fn tell_reach(&mut self, out: &mut Vec<Effect>) {
-        let here = |bank: BankId| !matches!(self.standings[bank.index()], Standing::Away(_));
+        let here = |bank: BankId| !matches!(self.statuses[bank.index()], MemberStatus::Away(_));
         let reach = match self.active() {
             Some((_, members)) if members.iter().all(|bank| bank == self.me || here(bank)) => Reach::Members,
             _ if self.phase == Phase::Diverged => Reach::Outside,
@@ -492,7 +492,7 @@ impl View {
     fn peer_diverged(&mut self, bank: BankId, position: Position, out: &mut Vec<Effect>) {
         if !std::mem::replace(&mut self.peers[bank.index()].diverged, true) {
             out.push(Effect::Notice(Notice::PeerDiverged(bank, position)));
-            self.stands(bank, Standing::Away(Cause::Diverged));
+            self.set_status(bank, MemberStatus::Away(Cause::Diverged));
         }
     }
 
@@ -504,7 +504,7 @@ impl View {
     }
 
     fn tick(&mut self, out: &mut Vec<Effect>) {
-        for counter in [&mut self.asked, &mut self.still] {
+        for counter in [&mut self.since_asked, &mut self.idle] {
             *counter = (*counter + 1).min(TICKS_MAX);
         }
         self.pause = self.pause.saturating_sub(1);
@@ -512,14 +512,14 @@ impl View {
             peer.joining = peer.joining.saturating_sub(1);
             peer.barred = peer.barred.saturating_sub(1);
         }
-        for (peer, standing) in self.peers.iter_mut().zip(&self.standings) {
-            let is_slow = matches!(standing, Standing::Away(Cause::Slow { .. }));
+        for (peer, status) in self.peers.iter_mut().zip(&self.statuses) {
+            let is_slow = matches!(status, MemberStatus::Away(Cause::Slow { .. }));
             peer.slow = if is_slow { (peer.slow + 1).min(TICKS_MAX) } else { 0 };
         }
-        for standing in &mut self.standings {
-            *standing = match *standing {
-                Standing::Doubtful(ticks) if ticks >= DOUBT => Standing::Away(Cause::Elsewhere),
-                Standing::Doubtful(ticks) => Standing::Doubtful(ticks + 1),
+        for status in &mut self.statuses {
+            *status = match *status {
+                MemberStatus::Doubtful(ticks) if ticks >= DOUBT => MemberStatus::Away(Cause::Elsewhere),
+                MemberStatus::Doubtful(ticks) => MemberStatus::Doubtful(ticks + 1),
                 other => other,
             };
         }

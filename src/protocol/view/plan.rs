@@ -21,7 +21,7 @@ pub(super) type Answers = BTreeMap<BankId, Stopped>;
 /// Only who has prepared no later view can tell that: what a flush executes need not have reached all members of the
 /// view that it comes from. And whoever has been outside since and has fetched what was executed there has it again,
 /// though its clock, which is that of its own view, need not show it after a restart.
-pub(super) fn forgetful(answers: &Answers) -> Vec<BankId> {
+pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
     let proof = |answer: &'_ Stopped| answer.executed.clone().filter(|done| done.last.view == answer.prepared);
     let Some(proof) = answers.values().filter_map(proof).max_by_key(|done| done.last) else {
         return Vec::new();
@@ -41,17 +41,17 @@ pub(super) fn forgetful(answers: &Answers) -> Vec<BankId> {
 /// Every view had a strict majority of the banks as members, and each of them had prepared it on disk before it began.
 /// So any set of intact disks that shares a bank with every majority knows the latest view (as in H. Howard et al.,
 /// 'Flexible Paxos', 2016). New banks at the end of `nodes.json` count once all the old ones have let them in.
-pub(super) fn suffice(answers: &Answers, banks: usize) -> bool {
+pub(super) fn is_quorum(answers: &Answers, banks: usize) -> bool {
     let everybody = answers.len() == banks;
     // A disk that has lost what it knew counts banks and is no voter: it does not testify that nothing was held.
     let has_lost = |answer: &Stopped| !answer.voter && answer.counted > 0;
     let nothing_was_ever_held =
         answers.values().all(|answer| answer.position.0 == 0 && answer.held.is_empty() && !has_lost(answer));
     let rescue = answers.values().any(|answer| answer.voter && answer.rescue);
-    (everybody && (nothing_was_ever_held || rescue)) || voters_suffice(answers, banks)
+    (everybody && (nothing_was_ever_held || rescue)) || voters_are_quorum(answers, banks)
 }
 
-fn voters_suffice(answers: &Answers, banks: usize) -> bool {
+fn voters_are_quorum(answers: &Answers, banks: usize) -> bool {
     let voters = || answers.values().filter(|answer| answer.voter);
     let counted = voters().map(|answer| answer.counted).max().unwrap_or_default();
     if counted < banks {
@@ -78,7 +78,7 @@ pub(super) fn far_behind(answers: &Answers) -> BankSet {
 
 /// How the view begins; `None` when the copies of the ledger differ and no majority says which is right, when too few
 /// remain, or when a bank could still go on by a shorter list without the others. Those `spare` take part only where no
-/// majority comes about without them, or while they know only such a list. Only for answers that [`suffice`].
+/// majority comes about without them, or while they know only such a list. Only for answers that [`is_quorum`].
 pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize, spare: BankSet) -> Option<PreparePlan> {
     let longest = answers.values().map(|answer| answer.position).max()?;
     let (source, hash) = right_copy(answers, banks)?;
@@ -104,7 +104,7 @@ pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize, spare: BankS
         return None;
     }
     let events = events.into_iter().collect();
-    let founding = !voters_suffice(answers, banks);
+    let founding = !voters_are_quorum(answers, banks);
     Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
 }
 
@@ -181,45 +181,45 @@ mod tests {
 
     #[test]
     fn only_a_first_start_with_every_bank_up_and_empty_forms_a_view_from_nothing() {
-        assert!(suffice(&answers([(0, blank()), (1, blank()), (2, blank())]), 3));
-        assert!(!suffice(&answers([(0, blank()), (1, blank())]), 3));
+        assert!(is_quorum(&answers([(0, blank()), (1, blank()), (2, blank())]), 3));
+        assert!(!is_quorum(&answers([(0, blank()), (1, blank())]), 3));
         let one_knows = answer(1, 5, [5, 0, 0], Vec::new());
-        assert!(!suffice(&answers([(0, one_knows), (1, blank()), (2, blank())]), 3), "two of three disks are lost");
+        assert!(!is_quorum(&answers([(0, one_knows), (1, blank()), (2, blank())]), 3), "two of three disks are lost");
     }
 
     #[test]
     fn disks_that_were_damaged_and_begin_anew_are_no_first_start() {
         let damaged = || Stopped { counted: 3, ..blank() };
-        assert!(!suffice(&answers([(0, damaged()), (1, damaged()), (2, damaged())]), 3));
-        assert!(!suffice(&answers([(0, damaged()), (1, blank()), (2, blank())]), 3));
+        assert!(!is_quorum(&answers([(0, damaged()), (1, damaged()), (2, damaged())]), 3));
+        assert!(!is_quorum(&answers([(0, damaged()), (1, blank()), (2, blank())]), 3));
     }
 
     #[test]
     fn a_first_start_that_was_interrupted_goes_on() {
         let prepared = answer(1, 0, [0, 0, 0], Vec::new());
-        assert!(suffice(&answers([(0, prepared), (1, blank()), (2, blank())]), 3));
+        assert!(is_quorum(&answers([(0, prepared), (1, blank()), (2, blank())]), 3));
     }
 
     #[test]
     fn an_empty_disk_does_not_vote_and_two_intact_ones_of_three_suffice() {
         let intact = || answer(1, 5, [5, 0, 0], Vec::new());
-        assert!(suffice(&answers([(0, intact()), (1, intact())]), 3));
-        assert!(!suffice(&answers([(0, intact()), (1, blank())]), 3));
-        assert!(suffice(&answers([(0, intact()), (1, blank()), (2, intact())]), 3));
+        assert!(is_quorum(&answers([(0, intact()), (1, intact())]), 3));
+        assert!(!is_quorum(&answers([(0, intact()), (1, blank())]), 3));
+        assert!(is_quorum(&answers([(0, intact()), (1, blank()), (2, intact())]), 3));
     }
 
     #[test]
     fn of_two_banks_one_intact_disk_knows_everything_but_both_must_be_there() {
         let counted = |counted| Stopped { counted, ..answer(1, 5, [5, 0, 0], Vec::new()) };
-        assert!(suffice(&answers([(0, counted(2)), (1, blank())]), 2));
-        assert!(!suffice(&answers([(0, counted(2))]), 2));
+        assert!(is_quorum(&answers([(0, counted(2)), (1, blank())]), 2));
+        assert!(!is_quorum(&answers([(0, counted(2))]), 2));
     }
 
     #[test]
     fn new_banks_count_once_all_old_ones_have_let_them_in() {
         let old = || answer(1, 5, [5, 0, 0], Vec::new());
-        assert!(!suffice(&answers([(0, old()), (1, old()), (3, blank())]), 4));
-        assert!(suffice(&answers([(0, old()), (1, old()), (2, old())]), 4));
+        assert!(!is_quorum(&answers([(0, old()), (1, old()), (3, blank())]), 4));
+        assert!(is_quorum(&answers([(0, old()), (1, old()), (2, old())]), 4));
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         let new = || Stopped { position: Position(far), hash, ..blank() };
         let old_ones = [(0, at(far)), (1, at(0)), (2, at(far)), (3, new()), (4, new())];
         let all = answers(old_ones.clone());
-        assert!(suffice(&all, 5));
+        assert!(is_quorum(&all, 5));
         assert_eq!(
             plan(ballot(9), &all, 5, far_behind(&all)).unwrap().members,
             BankSet::all(5),
@@ -240,7 +240,7 @@ mod tests {
         let mut differs = answers(old_ones);
         differs.get_mut(&BankId(1)).unwrap().position = Position(far);
         differs.get_mut(&BankId(1)).unwrap().hash = ChainHash([2; 32]);
-        assert!(suffice(&differs, 5));
+        assert!(is_quorum(&differs, 5));
         assert!(
             plan(ballot(9), &differs, 5, far_behind(&differs)).is_none(),
             "it cannot be a member, and must not be left with the old list"
@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn a_person_may_declare_that_a_survivor_decides_when_all_are_there() {
         let survivor = || Stopped { rescue: true, ..answer(1, 5, [5, 0, 0], Vec::new()) };
-        assert!(suffice(&answers([(0, survivor()), (1, blank()), (2, blank())]), 3));
-        assert!(!suffice(&answers([(0, survivor()), (1, blank())]), 3));
+        assert!(is_quorum(&answers([(0, survivor()), (1, blank()), (2, blank())]), 3));
+        assert!(!is_quorum(&answers([(0, survivor()), (1, blank())]), 3));
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
         let holds = answer(2, 6, [1, 1, 1], vec![key(2, 3, 0)]);
         let lacks = answer(2, 6, [1, 1, 0], Vec::new());
         let older = answer(1, 3, [4, 4, 4], Vec::new());
-        let found = |bank| forgetful(&answers([(0, witness.clone()), (1, bank)]));
+        let found = |bank| lost_state(&answers([(0, witness.clone()), (1, bank)]));
         assert!(found(holds).is_empty());
         assert_eq!(found(lacks), [BankId(1)]);
         assert_eq!(found(older), [BankId(1)], "it was a member and does not know the view");
@@ -326,7 +326,7 @@ mod tests {
         let done = |last| Some(Executions { last, members: BankSet::all(3), clock: vec![1, 1, 1].into() });
         let witness = Stopped { executed: done(key(2, 3, 0)), ..answer(2, 7, [1, 1, 1], Vec::new()) };
         let restarted = |last| Stopped { executed: done(last), ..answer(2, 9, [1, 0, 0], Vec::new()) };
-        let found = |bank| forgetful(&answers([(0, witness.clone()), (1, bank)]));
+        let found = |bank| lost_state(&answers([(0, witness.clone()), (1, bank)]));
         assert!(found(restarted(key(3, 5, 0))).is_empty(), "the snapshot of a later view holds all of it");
         assert!(found(restarted(key(2, 3, 0))).is_empty());
         assert_eq!(found(restarted(key(2, 2, 0))), [BankId(1)]);
@@ -339,6 +339,6 @@ mod tests {
         let flushed = Executions { last: key(2, 3, 0), members: BankSet::all(3), clock: vec![1, 1, 1].into() };
         let witness = Stopped { executed: Some(flushed), ..answer(3, 7, [1, 1, 1], Vec::new()) };
         let never_had_it = answer(2, 6, [1, 1, 0], Vec::new());
-        assert!(forgetful(&answers([(0, witness), (1, never_had_it)])).is_empty());
+        assert!(lost_state(&answers([(0, witness), (1, never_had_it)])).is_empty());
     }
 }

@@ -135,7 +135,7 @@ impl Consortium {
         }
     }
 
-    /// Does what disk, ledger and network would do; answers what comes back to the view.
+    /// Does what disk, ledger and network would do; returns what comes back to the view.
     fn carry_out(&mut self, bank: BankId, effect: Effect) -> Option<ViewInput> {
         let index = bank.index();
         match effect {

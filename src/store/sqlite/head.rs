@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
+use crate::protocol::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
 use crate::protocol::snapshot::SnapshotHead;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -27,12 +27,12 @@ pub(super) struct Head {
     /// Version of what the banks said to each other when it was last used.
     pub(super) protocol: u32,
     /// Of the definitions of the tables: SQLite reads columns by what these say.
-    pub(super) tables: ChainHash,
+    pub(super) tables: Sha256Digest,
     /// How many commits there were.
     pub(super) commits: u64,
     pub(super) promised: Ballot,
     /// Of the prepared plan, which has a row of its own because it may be long.
-    pub(super) plan: ChainHash,
+    pub(super) plan: Sha256Digest,
     pub(super) learner: bool,
     /// Whether it is one because it is new, not because it has lost something.
     #[serde(default)]
@@ -42,8 +42,9 @@ pub(super) struct Head {
     pub(super) in_doubt: bool,
     pub(super) rescue: bool,
     /// Whether others have told what was executed last, since that view was prepared.
-    #[serde(default)]
-    pub(super) hearsay: bool,
+    // Its name in journals of before is the alias.
+    #[serde(default, alias = "hearsay")]
+    pub(super) unverified: bool,
     /// The ledger as it was, from which the journal goes on.
     pub(super) snapshot: Option<Stored>,
     /// A snapshot that is on its way.
@@ -131,8 +132,8 @@ impl Head {
     }
 }
 
-pub(super) fn sha256(text: &str) -> ChainHash {
-    ChainHash(Sha256::digest(text).into())
+pub(super) fn sha256(text: &str) -> Sha256Digest {
+    Sha256Digest(Sha256::digest(text).into())
 }
 
 /// The digest of the fields of a row. None of them has a zero byte, or all have a fixed length.
@@ -169,5 +170,17 @@ mod tests {
         assert_ne!(left, right);
         let text = serde_json::to_string(&left).unwrap();
         assert_eq!(serde_json::from_str::<Seal>(&text).unwrap(), left, "{text}");
+    }
+
+    #[test]
+    fn a_head_of_before_says_what_is_unverified_in_its_own_word() {
+        let head = r#"{"bank":0,"banks":3,"disk":"d","protocol":1,"tables":"T","commits":1,
+            "promised":{"round":1,"coordinator":0},"plan":"T","learner":false,"rescue":false,"hearsay":true,
+            "snapshot":null,"arriving":null,"starts_after":[0,"T"],"events":{"rows":0,"sum":"S"},
+            "executed":{"rows":0,"sum":"S"}}"#;
+        let head = head.replace("\"T\"", &format!("\"{}\"", "0".repeat(64)));
+        let head = head.replace("\"S\"", &format!("\"{}\"", "0".repeat(32)));
+        let head: Head = serde_json::from_str(&head).unwrap();
+        assert!(head.unverified);
     }
 }

@@ -4,7 +4,7 @@
 //! read is believed without proof: events, pieces and the plan have digests, the `head` has one too and says how many
 //! rows there must be, and the `tip` beside the file says how many commits. What remains is a disk that loses the tip
 //! and the end of the write-ahead log together: that looks like a crash that came earlier, and shows only when another
-//! bank proves that events were executed with this one (see `forgetful` on the page on the view's plan).
+//! bank proves that events were executed with this one (see `lost_state` on the page on the view's plan).
 //!
 //! One connection writes; others may read beside it, each as of one commit, without waiting or holding it up. Against a
 //! second process the folder has a lock of its own.
@@ -104,7 +104,7 @@ impl SqliteStore {
     }
 
     /// Declares, in a person's name, that this disk decides how the next view begins although too few others are left.
-    /// Answers whether it may: a disk that lacks something, or never belonged to a view, knows too little. One of which an
+    /// Returns whether it may: a disk that lacks something, or never belonged to a view, knows too little. One of which an
     /// fsync has failed may: perhaps all of them share what failed, and it lacks nothing that it had said it holds.
     ///
     /// # Errors
@@ -362,7 +362,7 @@ impl Store for SqliteStore {
             learner: self.head.learner,
             fresh: self.head.fresh,
             rescue: self.head.rescue,
-            hearsay: self.head.hearsay,
+            unverified: self.head.unverified,
             arriving: self.head.arriving.as_ref().map(|stored| (stored.head.clone(), stored.here)),
             snapshot: self.head.snapshot.as_ref().map(|stored| stored.head.clone()),
         })
@@ -442,7 +442,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes the file if it is not there and answers its length. SQLite gives the files beside it the same mode.
+/// Makes the file if it is not there and returns its length. SQLite gives the files beside it the same mode.
 fn make_private(file: &Path) -> std::io::Result<u64> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(file)?.metadata().map(|found| found.len())
 }

@@ -33,7 +33,7 @@ impl Writer<'_> {
             Change::Executed(mark) => self.insert_executed(mark),
             Change::Replayed(entry) => {
                 let key = entry.held.event.order_key();
-                self.head.hearsay = true;
+                self.head.unverified = true;
                 self.insert_event(&entry.held)?;
                 self.insert_executed(&ExecutedMark { key, position: entry.position, hash: entry.hash })
             }
@@ -66,7 +66,7 @@ impl Writer<'_> {
                 self.drop_through(head.position, i64::MAX)?;
                 self.delete_events(None, Some(head.executed.last))?;
                 self.head.starts_after = (head.position, head.hash);
-                self.head.hearsay = true;
+                self.head.unverified = true;
                 Ok(())
             }
             Change::SnapshotMade(head) => self.install(head),
@@ -114,7 +114,7 @@ impl Writer<'_> {
             }
         }
         fetched.iter().try_for_each(|held| self.insert_event(held))?;
-        (self.head.rescue, self.head.hearsay) = (false, false);
+        (self.head.rescue, self.head.unverified) = (false, false);
         self.head.belongs_to(&plan.clock);
         write_plan(self.transaction, self.head, plan)
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::head::{Head, Seal, sha256};
 use super::rows;
-use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
+use crate::protocol::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
 use crate::protocol::view::PreparePlan;
 use crate::store::Owner;
 use crate::wire::PROTOCOL_VERSION;
@@ -93,11 +93,11 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
         tables: digest_of_tables(&transaction)?,
         commits: 0,
         promised,
-        plan: ChainHash::default(),
+        plan: Sha256Digest::default(),
         learner: false,
         fresh: false,
         in_doubt: false,
-        hearsay: false,
+        unverified: false,
         rescue: false,
         snapshot: None,
         arriving: None,
@@ -114,7 +114,7 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
 }
 
 /// What the definitions of the tables hash to.
-pub(super) fn digest_of_tables(db: &Connection) -> rusqlite::Result<ChainHash> {
+pub(super) fn digest_of_tables(db: &Connection) -> rusqlite::Result<Sha256Digest> {
     let sql = "SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, ''), ';')
         FROM (SELECT * FROM sqlite_schema ORDER BY name)";
     db.query_row(sql, [], |row| row.get::<_, String>(0)).map(|tables| sha256(&tables))

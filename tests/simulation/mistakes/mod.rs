@@ -111,7 +111,7 @@ fn build_folder() -> Outcome<PathBuf> {
     Ok(target_folder()?.join("mistakes-build"))
 }
 
-/// Runs seeds of the copy; answers the first that finds something, and what.
+/// Runs seeds of the copy; returns the first that finds something, and what.
 fn run(copy: &Path, arguments: &[&str]) -> Outcome<Option<(u64, String)>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);

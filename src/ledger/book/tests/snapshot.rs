@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::ledger::book::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
 use crate::protocol::executor::restored;
-use crate::protocol::ids::{BankId, ChainHash};
+use crate::protocol::ids::{BankId, Sha256Digest};
 use crate::protocol::snapshot::{SnapshotHead, digest_with};
 
 /// The book as pieces.
@@ -121,7 +121,7 @@ fn any_changed_byte_of_a_piece_is_refused_by_the_head() {
             clock: vec![1, 0, 0].into(),
         },
         pieces: 1,
-        digest: digest_with(ChainHash::default(), &pieces[0]),
+        digest: digest_with(Sha256Digest::default(), &pieces[0]),
     };
     assert!(restored(BANKS, &head, &pieces).is_some());
     assert!(restored(BANKS, &head, &[]).is_none());

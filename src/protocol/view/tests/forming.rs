@@ -178,7 +178,7 @@ fn without_a_majority_nobody_acts_and_writes_are_refused_at_once() {
 }
 
 #[test]
-fn a_bank_cut_off_from_one_other_only_leaves_a_circle_in_which_all_hear_each_other() {
+fn a_bank_cut_off_from_one_other_only_leaves_a_clique_in_which_all_hear_each_other() {
     let mut consortium = Consortium::in_force();
     consortium.cut.push((BankId(1), BankId(2)));
     consortium.run(20);

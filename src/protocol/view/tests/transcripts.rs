@@ -96,7 +96,7 @@ struct Player {
 }
 
 impl Player {
-    /// Answers what came of a command; `None` if it is none.
+    /// Returns what came of a command; `None` if it is none.
     fn obey(&mut self, command: &str) -> Option<Vec<String>> {
         let words: Vec<_> = command.split_whitespace().collect();
         let number = |at: usize| words.get(at)?.parse::<u16>().ok();
