@@ -4,7 +4,7 @@
 use netbanking::protocol::effect::Notice;
 use netbanking::protocol::heartbeat::Patience;
 use netbanking::protocol::ids::{BankId, BankSet, majority};
-use netbanking::protocol::view::View;
+use netbanking::protocol::view::{View, ViewMessage};
 
 use super::agenda::Item;
 use super::network::Wire;
@@ -48,12 +48,14 @@ pub(crate) enum Lasting {
     SlowDisk { bank: BankId },
     /// A bank was started again with other settings than the others have.
     OtherSettings { bank: BankId },
+    /// A bank's disk does nothing any more, from the moment when the bank has promised to take part in a view.
+    StuckDisk { bank: BankId },
     /// A bank's disk is too slow, and nothing works without it.
     SlowAndNeeded { bank: BankId },
 }
 
 /// How many kinds there are, nothing included.
-pub(crate) const LASTING_KINDS: usize = 9;
+pub(crate) const LASTING_KINDS: usize = 10;
 /// What they are called in the tally.
 pub(crate) const LASTING_NAMES: [&str; LASTING_KINDS] = [
     "nothing",
@@ -65,6 +67,7 @@ pub(crate) const LASTING_NAMES: [&str; LASTING_KINDS] = [
     "slow disk",
     "other settings",
     "slow and needed",
+    "stuck disk",
 ];
 
 impl Lasting {
@@ -79,6 +82,7 @@ impl Lasting {
             Lasting::SlowDisk { .. } => 6,
             Lasting::OtherSettings { .. } => 7,
             Lasting::SlowAndNeeded { .. } => 8,
+            Lasting::StuckDisk { .. } => 9,
         }
     }
 
@@ -91,6 +95,7 @@ impl Lasting {
             | Lasting::Limps { bank }
             | Lasting::StuckLedger { bank }
             | Lasting::SlowDisk { bank }
+            | Lasting::StuckDisk { bank }
             | Lasting::OtherSettings { bank } => BankSet::default().with(bank),
         }
     }
@@ -116,13 +121,14 @@ impl World {
         }
         let others: Vec<_> = banks.into_iter().filter(|other| *other != bank).collect();
         let to = self.random.pick(&others);
-        let lasting = match self.random.between(1, 7) {
+        let lasting = match self.random.between(1, 8) {
             1 => Lasting::Unreached { from: bank, to },
             2 => Lasting::OneWay { from: bank, to },
             3 => Lasting::Narrow { bank, rate: self.random.skewed(20_000, 500_000) },
             4 => Lasting::Limps { bank },
             5 => Lasting::StuckLedger { bank },
             6 => Lasting::SlowDisk { bank },
+            7 => Lasting::StuckDisk { bank },
             _ => Lasting::OtherSettings { bank },
         };
         lasting.touched().iter().all(|bank| self.can_spare(bank)) && self.stays(lasting)
@@ -148,6 +154,7 @@ impl World {
             Lasting::StuckLedger { bank } | Lasting::SlowDisk { bank } | Lasting::SlowAndNeeded { bank } => {
                 self.afflict(bank);
             }
+            Lasting::StuckDisk { .. } => {}
             // It is started again, as whoever is dead.
             Lasting::OtherSettings { bank } => {
                 self.die(bank, Death::Killed);
@@ -163,6 +170,14 @@ impl World {
             Lasting::SlowDisk { bank: ill } if ill == bank => process.set_fsync_us(SLOW_FSYNC_US),
             Lasting::SlowAndNeeded { bank: ill } if ill == bank => process.set_fsync_us(BORNE_FSYNC_US),
             _ => {}
+        }
+    }
+
+    /// A bank says something about views.
+    pub(crate) fn speaks_of_views(&mut self, bank: BankId, message: &ViewMessage) {
+        let gets_stuck = self.lasting == (Lasting::StuckDisk { bank }) && matches!(message, ViewMessage::Stopped(_));
+        if gets_stuck && let Some(process) = self.machines[bank.index()].process.as_mut() {
+            process.stall(Part::Journal, self.now_us + FOR_GOOD_US);
         }
     }
 

@@ -365,6 +365,7 @@ impl World {
     }
 
     fn hear_view(&mut self, bank: BankId, to: BankId, message: ViewMessage) {
+        self.speaks_of_views(bank, &message);
         let machine = &mut self.machines[bank.index()];
         machine.questions += 1;
         let (life, number) = (machine.life, machine.questions);

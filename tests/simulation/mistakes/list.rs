@@ -15,7 +15,7 @@ pub(super) struct Mistake {
     pub(super) found_by: (u64, &'static str),
 }
 
-pub(super) const MISTAKES: [Mistake; 18] = [
+pub(super) const MISTAKES: [Mistake; 19] = [
     Mistake {
         name: "acknowledging before fsync",
         edits: &[Edit {
@@ -246,6 +246,17 @@ pub struct Ballot {",
         found_by: (10, "bank 0 shows its ledger at 54 without a mark, and 56 was answered before"),
     },
     Mistake {
+        name: "working without progress extends patience",
+        edits: &[Edit {
+            file: "src/protocol/view/coordinator.rs",
+            before: "        if progress > self.progress {
+",
+            after: "        if progress >= self.progress {
+",
+        }],
+        found_by: (661, "no view of all healed banks came to stand: Ready at 162 hears 0, 1, 2, 3, 4 promised 9.0; Ready a"),
+    },
+    Mistake {
         name: "watching durable clocks only",
         edits: &[Edit {
             file: "src/protocol/checks.rs",
@@ -294,6 +305,6 @@ pub struct Ballot {",
 ",
             },
         ],
-        found_by: (51, "SlowDisk { bank: BankId(1) } stops the others: Active at 117 hears 0, 1, 2 promised 14.2; Activ"),
+        found_by: (4, "Limps { bank: BankId(3) } stops the others again and again: [(0, 4205355), (4492345, 24970"),
     },
 ];
