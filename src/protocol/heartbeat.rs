@@ -258,7 +258,9 @@ impl Heartbeat {
         }
         if lags.stage == Stage::Durable {
             let (_, own) = self.peers[self.me.index()].pace.worst();
-            self.behind.note(self.last_look, own);
+            // In a view that others have left nobody waits for anybody, whatever this bank still counts there.
+            let waited = if self.is_to_blame(self.me, lags) { own } else { 0 };
+            self.behind.note(self.last_look, waited);
             lags.members.iter().for_each(|bank| self.count(bank, lags, out));
         }
     }

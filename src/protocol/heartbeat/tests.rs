@@ -332,6 +332,23 @@ fn what_the_others_wait_for_while_another_member_is_away_or_elsewhere_is_nobodys
 }
 
 #[test]
+fn in_a_view_that_the_others_have_left_this_bank_keeps_nobody_waiting() {
+    let mut watched = Watched::both_up();
+    let mut behind = |active| {
+        for bank in [PEER, THIRD] {
+            watched.give(heard(bank, PeerReport { active, ..PeerReport::default() }));
+        }
+        watched.now += 20_000;
+        let members = BankSet::all(3);
+        let lags = Lags { view: VIEW, members, stage: Stage::Durable, behind: vec![9_000, 0, 0] };
+        watched.give(HeartbeatInput::Behind(lags));
+        watched.heartbeat.health(watched.now).behind_ms
+    };
+    assert_eq!(behind(Some(VIEW)), 9_000);
+    assert_eq!(behind(None), 0);
+}
+
+#[test]
 fn who_takes_part_in_no_view_or_another_keeps_nobody_waiting() {
     let mut watched = Watched::both_up();
     watched.give(heard(PEER, PeerReport::default()));
