@@ -13,6 +13,8 @@ use super::world::{Death, Machine, World};
 const MS: u64 = 1_000;
 /// How long after a view of all stands what was under way before may stay unanswered.
 const ANSWERED_WITHIN_US: u64 = 5_000 * MS;
+/// The same where a disk without which nothing works needs a second for each of the commits that an answer takes.
+const ANSWERED_SLOWLY_WITHIN_US: u64 = 20_000 * MS;
 /// How often it is looked at.
 const LOOK_US: u64 = 100 * MS;
 
@@ -185,8 +187,12 @@ impl World {
         let since_us = since_us.max(self.installed_us);
         // What stays broken ends the view that stood when everything else was mended, once it is noticed.
         let in_force = self.view_of_core().is_some_and(|members| self.core_is_rid(members));
+        let within_us = match self.lasting {
+            Lasting::SlowAndNeeded { .. } => ANSWERED_SLOWLY_WITHIN_US,
+            _ => ANSWERED_WITHIN_US,
+        };
         if in_force
-            && self.now_us >= since_us + ANSWERED_WITHIN_US
+            && self.now_us >= since_us + within_us
             && let Some(owed) = self.owed(since_us)
         {
             panic!("{owed} is never answered although a view stands");

@@ -93,7 +93,9 @@ impl World {
         let now_us = self.now_us;
         let Some(ordeal) = &self.ordeal else { return };
         let (passed_us, silent_us) = (now_us - ordeal.began_us, now_us - ordeal.answered_us);
-        let bound_us = if passed_us - silent_us < BORNE_US { BORNE_US } else { AGAIN_US };
+        // Where the ill bank is needed it goes as slowly as that bank does.
+        let is_needed = matches!(self.lasting, Lasting::SlowAndNeeded { .. });
+        let bound_us = if is_needed || passed_us - silent_us < BORNE_US { BORNE_US } else { AGAIN_US };
         assert!(silent_us < bound_us, "{:?} stops the others: {}", self.lasting, self.where_they_stand());
         if passed_us >= LASTS_US {
             self.judge_ordeal();

@@ -320,7 +320,7 @@ impl World {
             Said::Executed(view, executed) => {
                 let disks: Vec<_> = self.machines.iter().map(|machine| machine.disk.clone()).collect();
                 let book = self.machines[bank.index()].process.as_ref().expect("it speaks").book();
-                self.judge.executed(bank, view, &executed, book, &disks);
+                self.judge.executed(bank, view, &executed, (book, self.now_ms()), &disks);
             }
             Said::Read(read, position) => self.hear_read(bank, read, position),
             Said::CaughtUp(position, hash) => self.judge.caught_up(bank, position, hash),

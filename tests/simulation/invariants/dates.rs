@@ -23,8 +23,9 @@ impl Judge {
         self.asked_ms.extend(event.requests.iter().map(|request| (request.id.clone(), now_ms)));
     }
 
-    /// What a bank has written into statements since it was looked at last has true dates.
-    pub(super) fn check_dates(&mut self, bank: BankId, book: &Book) {
+    /// What a bank has written into statements since it was looked at last has true dates. What is executed long after it
+    /// was stamped, as its view was stopped meanwhile, may follow something that was stamped later, and has its date.
+    pub(super) fn check_dates(&mut self, bank: BankId, book: &Book, now_ms: i64) {
         let looked_at = std::mem::replace(&mut self.dated_through[bank.index()], book.position());
         if !self.dates_are_right {
             return;
@@ -32,7 +33,8 @@ impl Judge {
         for account in book.accounts() {
             let new = account.statement.iter().rev().take_while(|entry| entry.position > looked_at);
             for entry in new {
-                let off_ms = entry.at_ms - self.asked_ms[&entry.id];
+                let asked_ms = self.asked_ms[&entry.id];
+                let off_ms = entry.at_ms - entry.at_ms.clamp(asked_ms, now_ms.max(asked_ms));
                 let (id, position) = (&entry.id, entry.position);
                 assert!(off_ms.abs() <= OFF_MAX_MS, "bank {bank} dates {id} at {position} {off_ms} ms off");
             }

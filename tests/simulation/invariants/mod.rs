@@ -114,7 +114,7 @@ impl Judge {
         bank: BankId,
         view: Ballot,
         events: &[ExecutedEvent],
-        book: &Book,
+        (book, now_ms): (&Book, i64),
         disks: &[Disk],
     ) {
         self.check_promise_kept(bank, view);
@@ -123,7 +123,7 @@ impl Judge {
             self.place(bank, event);
         }
         self.check_total(bank, book);
-        self.check_dates(bank, book);
+        self.check_dates(bank, book, now_ms);
     }
 
     /// A bank has executed what others had executed before.
