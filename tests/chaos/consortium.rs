@@ -51,6 +51,8 @@ struct Bank {
     disk_is_full: bool,
     /// Its disk is empty, and it has not been a voter since.
     wiped: bool,
+    /// Whether its process has not answered anything yet.
+    starting: bool,
 }
 
 /// Whose wall clocks can be set, and what each is off by while no fault says otherwise.
@@ -109,9 +111,21 @@ impl Consortium {
             let data = folder.join(format!("banco-{bank}"));
             let disk = if small_disk == Some(bank) { SmallDisk::mount(&data) } else { None };
             let log = folder.join(format!("banco-{bank}.log"));
-            let (paused, limping, disk_is_full, wiped) = (false, false, false, false);
+            let (paused, limping, disk_is_full, wiped, starting) = (false, false, false, false, true);
             let log_is_read = Arc::new(AtomicBool::new(true));
-            Bank { port: *port, data, log, disk, process: None, paused, limping, log_is_read, disk_is_full, wiped }
+            Bank {
+                port: *port,
+                data,
+                log,
+                disk,
+                process: None,
+                paused,
+                limping,
+                log_is_read,
+                disk_is_full,
+                wiped,
+                starting,
+            }
         };
         Consortium {
             folder: folder.to_owned(),
@@ -180,6 +194,7 @@ impl Consortium {
             .unwrap();
         copy_log(child.stderr.take().unwrap(), log, place.log_is_read.clone());
         place.process = Some(child);
+        place.starting = true;
         place.paused = false;
     }
 
@@ -346,7 +361,7 @@ impl Consortium {
     /// Whether a majority of banks are as they should be, and the way is free between any two of them.
     pub(crate) fn majority_is_healthy(&self) -> bool {
         let banks = self.banks.borrow();
-        let well = |bank: &Bank| !bank.paused && !bank.limping && !bank.disk_is_full && !bank.wiped;
+        let well = |bank: &Bank| !bank.paused && !bank.limping && !bank.disk_is_full && !bank.wiped && !bank.starting;
         let fit = |bank: &Bank| bank.process.is_some() && well(bank);
         let fit: Vec<_> = (0..banks.len()).filter(|bank| fit(&banks[*bank])).collect();
         let all_linked = |set: usize| {
@@ -368,6 +383,7 @@ impl Consortium {
     pub(crate) async fn status(&self, bank: usize) -> Option<Value> {
         let mut answer = self.client.get(self.url(bank, "/status")).send().await.ok()?;
         let status: Value = answer.json().await.ok()?;
+        self.banks.borrow_mut()[bank].starting = false;
         let (position, hash) = (status["position"].as_u64()?, status["hash"].clone());
         let known = self.hashes.borrow_mut().entry(position).or_insert((hash.clone(), bank)).clone();
         if known.0 != hash {
