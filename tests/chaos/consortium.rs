@@ -255,8 +255,13 @@ impl Consortium {
         unclean
     }
 
+    /// The operating system's number of a bank's process, if it runs.
+    pub(crate) fn process_id(&self, bank: usize) -> Option<u32> {
+        self.banks.borrow()[bank].process.as_ref().map(Child::id)
+    }
+
     fn signal(&self, bank: usize, signal: &str) -> bool {
-        let id = self.banks.borrow()[bank].process.as_ref().map(Child::id);
+        let id = self.process_id(bank);
         id.is_some_and(|id| Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success())
     }
 

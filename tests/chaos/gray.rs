@@ -9,6 +9,7 @@ use crate::consortium::{Consortium, DEFAULT_TIMES};
 use crate::links::{Passage, Port};
 use crate::load::{Drive, Load};
 use crate::run::longest_gap;
+use crate::slow_calls::SlowCalls;
 use crate::verdict;
 
 const BANKS: usize = 3;
@@ -37,6 +38,10 @@ enum Ill {
     Narrow,
     /// Another bank cannot call it: one port, one direction, while heartbeats work.
     OnePortBlocked,
+    /// Its disk needs two seconds for an fsync.
+    SlowDisk,
+    /// Its ledger's thread is stuck.
+    StuckLedger,
     /// It is 300 ms away, there and back: no illness, and it must stay in.
     Far,
 }
@@ -54,7 +59,7 @@ pub(crate) async fn measure(folder: &Path, program: &Path, only: Option<&str>) -
     };
     let alone = without_it(&consortium, &load).await;
     let mut well = true;
-    for ill in [Ill::Limping, Ill::Narrow, Ill::OnePortBlocked, Ill::Far] {
+    for ill in [Ill::Limping, Ill::Narrow, Ill::OnePortBlocked, Ill::SlowDisk, Ill::StuckLedger, Ill::Far] {
         if only.is_none_or(|word| format!("{ill:?}").to_lowercase().contains(&word.to_lowercase())) {
             well &= one(&consortium, &load, ill, alone).await;
         }
@@ -84,7 +89,7 @@ async fn one(consortium: &Consortium, load: &Load, ill: Ill, alone: Duration) ->
     assert!(consortium.wait_members(PATIENCE).await, "all are members before {ill:?}");
     let began = Instant::now();
     let mut stayed_in = true;
-    begin(consortium, ill);
+    let slow_calls = begin(consortium, ill);
     while began.elapsed() < LASTS {
         if matches!(ill, Ill::Limping) {
             consortium.pause(ILL);
@@ -109,12 +114,17 @@ async fn one(consortium: &Consortium, load: &Load, ill: Ill, alone: Duration) ->
         if stayed_in { "stayed a member" } else { "was left out" },
         if well { "" } else { "  MISSED" }
     ));
+    drop(slow_calls);
     consortium.links.open_all();
     well
 }
 
-fn begin(consortium: &Consortium, ill: Ill) {
+/// Answers what lasts until it is dropped.
+fn begin(consortium: &Consortium, ill: Ill) -> Option<SlowCalls> {
+    let process = consortium.process_id(ILL).expect("the bank runs");
     match ill {
+        Ill::SlowDisk => return Some(SlowCalls::fsyncs(process, Duration::from_secs(2))),
+        Ill::StuckLedger => return Some(SlowCalls::stuck_thread(process, "ledger")),
         Ill::Limping => {}
         Ill::Narrow => consortium.set_all(ILL, Passage::Narrow(4_000), Passage::Narrow(4_000)),
         Ill::OnePortBlocked => consortium.links.set_calls(1, ILL, Port::Http, Passage::Held),
@@ -123,4 +133,5 @@ fn begin(consortium: &Consortium, ill: Ill) {
             consortium.set_all(ILL, far, far);
         }
     }
+    None
 }

@@ -22,6 +22,8 @@ mod links;
 mod load;
 mod restarts;
 mod run;
+#[path = "../consortium/slow_calls.rs"]
+mod slow_calls;
 mod stops;
 mod verdict;
 
