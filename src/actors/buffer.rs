@@ -1,7 +1,8 @@
 //! Owns the ordered buffer.
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 use std::collections::BTreeMap;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
 use super::time::{Monotonic, every};

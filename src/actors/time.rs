@@ -11,8 +11,8 @@ use crate::watch::Micros;
 /// How often the parts that wait for something look at the time, in milliseconds.
 pub const TICK_MS: u64 = 100;
 
-/// Calls `tick` every so many milliseconds in which this process is awake. An actor's timer makes up for all turns at once that it
-/// missed while the process slept: the parts that count turns would take them for time in which nobody else moved.
+/// Calls `tick` every so many milliseconds in which this process is awake. An actor's timer makes up at once for all turns
+/// that it missed while the process slept: the parts that count turns would take them for time in which nobody else moved.
 pub(super) fn every<A>(period_ms: u64, context: &mut Context<A>, tick: impl Fn(&mut Context<A>) + 'static)
 where
     A: Actor<Context = Context<A>>,
