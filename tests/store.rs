@@ -169,6 +169,21 @@ fn what_is_read_for_others_is_as_of_one_commit_and_holds_up_no_writing() {
 }
 
 #[test]
+fn a_bank_that_asks_for_what_lies_beyond_all_positions_is_given_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    store.write(&[Change::Replayed(entry(1))]).unwrap();
+    for after in [1 << 63, u64::MAX] {
+        let read = Read::Journal { to: BankId(2), after: Position(after), bytes: u32::MAX };
+        let found = read.answer(&mut *store.reader().unwrap()).unwrap();
+        assert!(
+            matches!(&found, Effect::View(ViewInput::JournalRead { entries, hash_before: None, .. }) if entries.is_empty()),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn a_reader_finds_damage_too() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());

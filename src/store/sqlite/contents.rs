@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::head::{Head, Seal, Stored};
 use super::reading_failed;
-use super::rows::{self, EventRow, mark_digest, mark_of, to_sql};
+use super::rows::{self, EventRow, mark_digest, mark_of};
 use crate::protocol::effect::{ExecutedMark, JournalEntry};
 use crate::protocol::ids::{ChainHash, Position};
 use crate::protocol::snapshot::SnapshotPiece;
@@ -89,9 +89,11 @@ impl Contents<'_> {
         after: Position,
         each: &mut dyn FnMut(JournalEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
+        // Another bank may ask for anything; nothing lies beyond what SQLite can count.
+        let Ok(after) = i64::try_from(after.0) else { return Ok(()) };
         let failed = |error: rusqlite::Error| self.reading_failed(&error);
         let mut statement = self.connection.prepare_cached(SELECT_EXECUTED).map_err(failed)?;
-        let mut rows = statement.query([to_sql(after.0)]).map_err(failed)?;
+        let mut rows = statement.query([after]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let mut event = EventRow::read(row).map_err(failed)?;
             let held = event.held().ok_or_else(|| self.damaged_event(&event))?;
@@ -125,10 +127,11 @@ impl Contents<'_> {
         if let Some(stored) = self.head.snapshot.as_ref().filter(|stored| stored.head.position == position) {
             return Ok(Some(stored.head.hash));
         }
+        let Ok(position) = i64::try_from(position.0) else { return Ok(None) };
         let failed = |error: rusqlite::Error| self.reading_failed(&error);
         let mut statement =
             self.connection.prepare_cached("SELECT hash FROM executed WHERE position = ?1").map_err(failed)?;
-        let hash = statement.query_row([to_sql(position.0)], |row| row.get(0)).optional();
+        let hash = statement.query_row([position], |row| row.get(0)).optional();
         Ok(hash.map_err(failed)?.map(ChainHash))
     }
 
