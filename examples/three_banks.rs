@@ -1,5 +1,6 @@
-//! Three banks in memory. At each of them somebody registers as `ana` at the same time: one of them gets the name, and
-//! all banks agree who. A node's actors carry effects from part to part; here a queue does.
+//! Three banks in memory. At each of them somebody registers as `ana` at the same time: one of them
+//! gets the name, and all banks agree who. A node's actors carry effects from part to part; here a
+//! queue does.
 
 use std::collections::VecDeque;
 
@@ -7,13 +8,18 @@ use netbanking::ledger::{Book, UserName};
 use netbanking::protocol::effect::*;
 use netbanking::protocol::event::{RawRequest, raw};
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
-use netbanking::protocol::{clock::Clock, executor::Executor, ordered_buffer::OrderedBuffer, view::PreparePlan};
+use netbanking::protocol::{
+    clock::Clock, executor::Executor, ordered_buffer::OrderedBuffer, view::PreparePlan,
+};
 
 fn main() {
     let (view, members) = (Ballot { round: 1, coordinator: BankId(0) }, BankSet::all(3));
-    let plan = PreparePlan { ballot: view, members, clock: vec![0; 3].into(), ..PreparePlan::default() };
+    let plan =
+        PreparePlan { ballot: view, members, clock: vec![0; 3].into(), ..PreparePlan::default() };
     let begin = Installed { plan, flush: Vec::new(), fates: Fates::default() };
-    let new = |me| (Clock::new(me, 3), OrderedBuffer::new(me, 3), Executor::new(me, 3, Book::new(3), None));
+    let new = |me| {
+        (Clock::new(me, 3), OrderedBuffer::new(me, 3), Executor::new(me, 3, Book::new(3), None))
+    };
     let mut banks: Vec<_> = BankId::all(3).map(new).collect();
     let mut queue = VecDeque::new();
     for me in BankId::all(3) {
@@ -45,15 +51,26 @@ fn main() {
                     _ => continue,
                 };
                 who = peer;
-                banks[peer.index()].1.receive(me, Envelope { view: Some(view), events, clock }, &mut out);
+                banks[peer.index()].1.receive(
+                    me,
+                    Envelope { view: Some(view), events, clock },
+                    &mut out,
+                );
             }
             _ => {}
         }
         queue.extend(out.into_iter().map(|effect| (who, effect)));
     }
     for book in banks.iter().map(|(_, _, executor)| executor.book()) {
-        let ana = UserName::parse("ana").ok().and_then(|ana| book.customer(&ana)).expect("somebody got the name");
+        let ana = UserName::parse("ana")
+            .ok()
+            .and_then(|ana| book.customer(&ana))
+            .expect("somebody got the name");
         println!("position {}, ana is {}, hash {}", book.position(), ana.num_cadastro, book.hash());
-        assert_eq!((book.position().0, book.hash()), (3, banks[0].2.book().hash()), "the banks agree");
+        assert_eq!(
+            (book.position().0, book.hash()),
+            (3, banks[0].2.book().hash()),
+            "the banks agree"
+        );
     }
 }

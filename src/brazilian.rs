@@ -1,6 +1,6 @@
-//! What pages and terminal say alike: money and dates as Brazilians write them, `1.234,56` and `23/11/2026`, whole
-//! centavos all the way, and the names of things. For people only: between programs money is a JSON number
-//! ([`crate::ledger::Reais`]).
+//! What pages and terminal say alike: money and dates as Brazilians write them, `1.234,56` and
+//! `23/11/2026`, whole centavos all the way, and the names of things. For people only: between
+//! programs money is a JSON number ([`crate::ledger::Reais`]).
 
 use crate::ledger::calendar::Date;
 use crate::ledger::money::BadMoney;
@@ -52,8 +52,8 @@ fn grouped(centavos: u128) -> String {
     format!("{whole},{:02}", centavos % 100)
 }
 
-/// Reads an amount such as `100`, `1.234,5` or `R$ 1.234,56`. A point only ever separates thousands: `12.50` is
-/// refused instead of guessed at.
+/// Reads an amount such as `100`, `1.234,5` or `R$ 1.234,56`. A point only ever separates
+/// thousands: `12.50` is refused instead of guessed at.
 ///
 /// # Errors
 /// [`BadAmount`]
@@ -69,11 +69,15 @@ pub(crate) fn parse_amount(text: &str) -> Result<Amount, BadAmount> {
     })
 }
 
-/// The digits of whole reais, as JSON wants them; `None` unless the points stand where thousands end.
+/// The digits of whole reais, as JSON wants them; `None` unless the points stand where thousands
+/// end.
 fn without_points(whole: &str) -> Option<String> {
     let groups: Vec<_> = whole.split('.').collect();
-    let digits = groups.iter().all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
-    let grouped = groups.len() == 1 || groups[0].len() <= GROUP && groups[1..].iter().all(|group| group.len() == GROUP);
+    let digits = groups
+        .iter()
+        .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    let grouped = groups.len() == 1
+        || groups[0].len() <= GROUP && groups[1..].iter().all(|group| group.len() == GROUP);
     if !digits || !grouped {
         return None;
     }
@@ -87,8 +91,8 @@ pub(crate) fn date(date: Date) -> String {
     format!("{:02}/{:02}/{:04}", date.day, date.month, date.year)
 }
 
-/// A date from a date field, `2026-11-23`, or as it is written, `23/11/2026`; `None` for anything else and for days
-/// that there are not.
+/// A date from a date field, `2026-11-23`, or as it is written, `23/11/2026`; `None` for anything
+/// else and for days that there are not.
 pub(crate) fn parse_date(text: &str) -> Option<Date> {
     let iso: Vec<_> = text.trim().split('-').collect();
     let written: Vec<_> = text.trim().split('/').collect();
@@ -111,7 +115,11 @@ pub(crate) fn parse_date(text: &str) -> Option<Date> {
     if !(1..=days).contains(&day) {
         return None;
     }
-    Some(Date { year: i64::from(year), month: u8::try_from(month).ok()?, day: u8::try_from(day).ok()? })
+    Some(Date {
+        year: i64::from(year),
+        month: u8::try_from(month).ok()?,
+        day: u8::try_from(day).ok()?,
+    })
 }
 
 /// A line of a statement.
@@ -162,8 +170,14 @@ mod tests {
 
     #[test]
     fn amounts_are_read_as_people_write_them() {
-        let examples =
-            [("1", 100), ("1,5", 150), ("0,05", 5), ("1.234,56", 123_456), ("R$ 50,00", 5_000), (" R$1.000 ", 100_000)];
+        let examples = [
+            ("1", 100),
+            ("1,5", 150),
+            ("0,05", 5),
+            ("1.234,56", 123_456),
+            ("R$ 50,00", 5_000),
+            (" R$1.000 ", 100_000),
+        ];
         for (text, centavos) in examples {
             assert_eq!(parsed(text), Ok(centavos), "{text:?}");
         }
@@ -172,8 +186,8 @@ mod tests {
     #[test]
     fn what_could_be_meant_in_two_ways_is_refused() {
         for text in [
-            "12.50", "1.23", "1234.567", "1,234.56", "", ",5", "5,", "1,234", "-1", "+1", "1e2", "1.", ".5", "a", "١",
-            "1 2", "R$",
+            "12.50", "1.23", "1234.567", "1,234.56", "", ",5", "5,", "1,234", "-1", "+1", "1e2",
+            "1.", ".5", "a", "١", "1 2", "R$",
         ] {
             assert_eq!(parsed(text), Err(BadAmount::Form), "{text:?}");
         }
@@ -188,9 +202,17 @@ mod tests {
         assert_eq!(parse_date(" 23/11/2026 "), Some(expected));
         assert_eq!(date(expected), "23/11/2026");
         assert!(parse_date("2024-02-29").is_some());
-        for text in
-            ["", "2026-02-29", "2026-13-01", "2026-00-10", "2026-11-00", "31/04/2026", "1/1/2026", "2026-11", "a-b-c"]
-        {
+        for text in [
+            "",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-11-00",
+            "31/04/2026",
+            "1/1/2026",
+            "2026-11",
+            "a-b-c",
+        ] {
             assert!(parse_date(text).is_none(), "{text:?}");
         }
     }

@@ -1,8 +1,10 @@
-//! `nodes.json`: which banks there are, how patient they are with one another, and what customers must show.
+//! `nodes.json`: which banks there are, how patient they are with one another, and what customers
+//! must show.
 //!
-//! Text goes in, a validated [`Config`] comes out; what is missing gets a default from here, and what is wrong is
-//! refused with the place where it stands. What one node alone needs (its number, its folder, the secret) is no
-//! business of this file: all banks of a consortium read the same, and refuse one whose [`Settings`] differ.
+//! Text goes in, a validated [`Config`] comes out; what is missing gets a default from here, and
+//! what is wrong is refused with the place where it stands. What one node alone needs (its number,
+//! its folder, the secret) is no business of this file: all banks of a consortium read the same,
+//! and refuse one whose [`Settings`] differ.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,13 +29,15 @@ pub const HEARTBEAT_INTERVAL_DEFAULT_MS: u64 = 1_000;
 pub const FAILURE_AFTER_DEFAULT_MS: u64 = 5_000;
 /// How long a failed peer must answer before it counts as back, in milliseconds.
 pub const REJOIN_AFTER_DEFAULT_MS: u64 = 5_000;
-/// For how long a member alone may keep the others waiting before it is counted against it, in milliseconds.
+/// For how long a member alone may keep the others waiting before it is counted against it, in
+/// milliseconds.
 pub const SLOW_AFTER_DEFAULT_MS: u64 = 500;
 /// Shortest heartbeat interval, in milliseconds: below it the pings themselves are a load.
 pub const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
 /// Longest of the heartbeat's times, in milliseconds: one hour.
 pub const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
-/// Fewest positions to which a journal may be limited: each time it is full, the whole ledger is written down.
+/// Fewest positions to which a journal may be limited: each time it is full, the whole ledger is
+/// written down.
 pub const JOURNAL_POSITIONS_MIN: u64 = 1_000;
 /// Longest host, in characters, as for names in the domain name system.
 pub const HOST_CHARS_MAX: usize = 253;
@@ -42,10 +46,12 @@ pub const BANK_NAME_CHARS_MAX: usize = 100;
 /// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A consortium, as `nodes.json` describes it. What holds of every value of this type is checked by [`Config::parse`].
+/// A consortium, as `nodes.json` describes it. What holds of every value of this type is checked by
+/// [`Config::parse`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The banks; a bank's number is its index. 1 to [`BANKS_MAX`], no name twice and no address twice.
+    /// The banks; a bank's number is its index. 1 to [`BANKS_MAX`], no name twice and no address
+    /// twice.
     pub nodes: Vec<NodeAddress>,
     /// When a silent peer counts as failed.
     pub heartbeat: HeartbeatTimes,
@@ -55,7 +61,8 @@ pub struct Config {
     pub check_digits: bool,
     /// How much journal is kept.
     pub journal: JournalLimits,
-    /// Whether anybody may slow down, stop and cut the links between the banks and send trial events.
+    /// Whether anybody may slow down, stop and cut the links between the banks and send trial
+    /// events.
     pub laboratory: bool,
 }
 
@@ -90,8 +97,9 @@ pub struct HeartbeatTimes {
     pub failure_after_ms: u64,
     /// How long a failed peer must answer before it counts as back, in milliseconds.
     pub rejoin_after_ms: u64,
-    /// For how long a member alone may keep the others waiting before it is counted against it, in milliseconds; one that
-    /// does so in more than a fifth of half a minute is left out. More than 0.
+    /// For how long a member alone may keep the others waiting before it is counted against it, in
+    /// milliseconds; one that does so in more than a fifth of half a minute is left out. More than
+    /// 0.
     pub slow_after_ms: u64,
 }
 
@@ -207,14 +215,17 @@ impl Config {
     /// [`ConfigError`], which names the file.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let file = || path.display().to_string();
-        let text = read_bounded(path).map_err(|why| ConfigError::Unreadable { file: file(), why })?;
-        Config::parse(&text).map_err(|problem| ConfigError::InFile { file: file(), problem: Box::new(problem) })
+        let text =
+            read_bounded(path).map_err(|why| ConfigError::Unreadable { file: file(), why })?;
+        Config::parse(&text)
+            .map_err(|problem| ConfigError::InFile { file: file(), problem: Box::new(problem) })
     }
 
     /// Reads and checks the text of a `nodes.json`.
     ///
     /// # Errors
-    /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values out of bounds.
+    /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values
+    /// out of bounds.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         // Editors put a byte order mark before it, which JSON does not know.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -222,7 +233,8 @@ impl Config {
         let Written { nodes, heartbeat, customer_auth, check_digits, journal, laboratory } =
             serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
         deserializer.end().map_err(ConfigError::Malformed)?;
-        let nodes = nodes.into_iter().enumerate().map(|(index, node)| node.completed(index)).collect();
+        let nodes =
+            nodes.into_iter().enumerate().map(|(index, node)| node.completed(index)).collect();
         let config = Config { nodes, heartbeat, customer_auth, check_digits, journal, laboratory };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;
@@ -249,7 +261,10 @@ fn located(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError 
 
 fn check_nodes(nodes: &[NodeAddress]) -> Result<(), ConfigError> {
     if nodes.is_empty() || nodes.len() > BANKS_MAX {
-        return Err(refused("nodes", format!("must list 1 to {BANKS_MAX} banks, not {}", nodes.len())));
+        return Err(refused(
+            "nodes",
+            format!("must list 1 to {BANKS_MAX} banks, not {}", nodes.len()),
+        ));
     }
     let mut names = BTreeMap::new();
     let mut addresses = BTreeMap::new();
@@ -276,8 +291,14 @@ fn check_nodes(nodes: &[NodeAddress]) -> Result<(), ConfigError> {
 
 fn check_name(name: &str) -> Result<(), String> {
     let chars = name.chars().count();
-    if name.trim() != name || chars == 0 || chars > BANK_NAME_CHARS_MAX || name.contains(char::is_control) {
-        return Err(format!("must be 1 to {BANK_NAME_CHARS_MAX} printable characters without spaces around them"));
+    if name.trim() != name
+        || chars == 0
+        || chars > BANK_NAME_CHARS_MAX
+        || name.contains(char::is_control)
+    {
+        return Err(format!(
+            "must be 1 to {BANK_NAME_CHARS_MAX} printable characters without spaces around them"
+        ));
     }
     Ok(())
 }
@@ -285,9 +306,13 @@ fn check_name(name: &str) -> Result<(), String> {
 fn check_host(host: &str) -> Result<(), &'static str> {
     let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let name_or_ipv4 = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
     };
-    let allowed = in_brackets.map_or_else(|| name_or_ipv4(host), |inner| inner.parse::<Ipv6Addr>().is_ok());
+    let allowed =
+        in_brackets.map_or_else(|| name_or_ipv4(host), |inner| inner.parse::<Ipv6Addr>().is_ok());
     if allowed && host.len() <= HOST_CHARS_MAX {
         Ok(())
     } else {
@@ -305,7 +330,8 @@ fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
         return Err(refused("heartbeat.interval_ms", why));
     }
     if interval_ms >= failure_after_ms {
-        let why = format!("must be smaller than failure_after_ms ({interval_ms} >= {failure_after_ms})");
+        let why =
+            format!("must be smaller than failure_after_ms ({interval_ms} >= {failure_after_ms})");
         return Err(refused("heartbeat.interval_ms", why));
     }
     // The interval is bounded by the failure time.
@@ -325,7 +351,9 @@ fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
 
 fn check_journal(JournalLimits { positions_max }: JournalLimits) -> Result<(), ConfigError> {
     if positions_max > 0 && positions_max < JOURNAL_POSITIONS_MIN {
-        let why = format!("must be 0 (no limit) or at least {JOURNAL_POSITIONS_MIN}, not {positions_max}");
+        let why = format!(
+            "must be 0 (no limit) or at least {JOURNAL_POSITIONS_MIN}, not {positions_max}"
+        );
         return Err(refused("journal.positions_max", why));
     }
     Ok(())
@@ -336,7 +364,9 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        Config::parse(text).map(|config| format!("accepted: {config:?}")).unwrap_or_else(|error| error.to_string())
+        Config::parse(text)
+            .map(|config| format!("accepted: {config:?}"))
+            .unwrap_or_else(|error| error.to_string())
     }
 
     /// A text with these entries in `nodes`.
@@ -346,7 +376,8 @@ mod tests {
 
     #[test]
     fn everything_but_the_hosts_has_a_default() {
-        let config = Config::parse(&nodes(r#"{"host": "bank0"}, {"host": "bank1", "port": 4000}"#)).unwrap();
+        let config =
+            Config::parse(&nodes(r#"{"host": "bank0"}, {"host": "bank1", "port": 4000}"#)).unwrap();
         let node = |name: &str, host: &str, port| NodeAddress {
             name: name.into(),
             host: host.into(),
@@ -354,8 +385,12 @@ mod tests {
             heartbeat_port: 2050,
         };
         assert_eq!(config.nodes, [node("Banco 0", "bank0", 3050), node("Banco 1", "bank1", 4000)]);
-        let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms, slow_after_ms } = config.heartbeat;
-        assert_eq!((interval_ms, failure_after_ms, rejoin_after_ms, slow_after_ms), (1_000, 5_000, 5_000, 500));
+        let HeartbeatTimes { interval_ms, failure_after_ms, rejoin_after_ms, slow_after_ms } =
+            config.heartbeat;
+        assert_eq!(
+            (interval_ms, failure_after_ms, rejoin_after_ms, slow_after_ms),
+            (1_000, 5_000, 5_000, 500)
+        );
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
         assert_eq!(config.journal.positions_max, 0);
         assert!(!config.laboratory, "a laboratory only where somebody asks for one");
@@ -364,7 +399,10 @@ mod tests {
     #[test]
     fn a_byte_order_mark_before_the_file_is_passed_over() {
         let text = nodes(r#"{"host": "bank0"}"#);
-        assert_eq!(Config::parse(&format!("\u{feff}{text}")).unwrap().nodes, Config::parse(&text).unwrap().nodes);
+        assert_eq!(
+            Config::parse(&format!("\u{feff}{text}")).unwrap().nodes,
+            Config::parse(&text).unwrap().nodes
+        );
     }
 
     #[test]
@@ -376,7 +414,12 @@ mod tests {
         let config = Config::parse(text).unwrap();
         assert_eq!(config.nodes[0].name, "Norte");
         assert_eq!(config.nodes[0].url(), "http://[::1]:1");
-        let times = HeartbeatTimes { interval_ms: 10, failure_after_ms: 11, rejoin_after_ms: 0, slow_after_ms: 9 };
+        let times = HeartbeatTimes {
+            interval_ms: 10,
+            failure_after_ms: 11,
+            rejoin_after_ms: 0,
+            slow_after_ms: 9,
+        };
         assert_eq!(config.heartbeat, times);
         assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Open, true));
         assert_eq!(config.journal.positions_max, 1_000);
@@ -385,23 +428,39 @@ mod tests {
 
     #[test]
     fn the_file_of_the_repository_has_three_banks_on_this_machine() {
-        let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json"))).unwrap();
-        let addresses: Vec<_> =
-            config.nodes.iter().map(|node| (node.host.as_str(), node.port, node.heartbeat_port)).collect();
-        assert_eq!(addresses, [("127.0.0.1", 3050, 2050), ("127.0.0.1", 3051, 2051), ("127.0.0.1", 3052, 2052)]);
+        let config =
+            Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json"))).unwrap();
+        let addresses: Vec<_> = config
+            .nodes
+            .iter()
+            .map(|node| (node.host.as_str(), node.port, node.heartbeat_port))
+            .collect();
+        assert_eq!(
+            addresses,
+            [("127.0.0.1", 3050, 2050), ("127.0.0.1", 3051, 2051), ("127.0.0.1", 3052, 2052)]
+        );
     }
 
     #[test]
     fn what_does_not_parse_is_refused_with_its_place() {
         for (text, place) in [
-            (nodes(r#"{"host": "a"}, {"host": "b", "prot": 1}"#), "nodes[1].prot: unknown field `prot`"),
+            (
+                nodes(r#"{"host": "a"}, {"host": "b", "prot": 1}"#),
+                "nodes[1].prot: unknown field `prot`",
+            ),
             (nodes(r#"{"host": "a", "port": 1, "port": 2}"#), "nodes[0]: duplicate field `port`"),
             (nodes(r#"{"host": "a", "port": 65536}"#), "nodes[0].port: invalid value"),
             (nodes(r#"{"host": "a", "port": "1"}"#), "nodes[0].port: invalid type"),
             (nodes(r#"{"port": 1}"#), "nodes[0]: missing field `host`"),
-            (r#"{"nodes": [], "customer_auth": "none"}"#.into(), "customer_auth: unknown variant `none`"),
+            (
+                r#"{"nodes": [], "customer_auth": "none"}"#.into(),
+                "customer_auth: unknown variant `none`",
+            ),
             (r#"{"nodes": [], "nodes": []}"#.into(), "duplicate field `nodes` at line 1"),
-            (r#"{"nodes": [], "heartbeat": {"interval_ms": -1}}"#.into(), "heartbeat.interval_ms: invalid value"),
+            (
+                r#"{"nodes": [], "heartbeat": {"interval_ms": -1}}"#.into(),
+                "heartbeat.interval_ms: invalid value",
+            ),
             (r#"{"nodes": [], "journal": {"max": 1}}"#.into(), "journal.max: unknown field `max`"),
             (r#"{"nodes": []} x"#.into(), "trailing characters at line 1"),
             (r#"{"node": []}"#.into(), "node: unknown field `node`"),
@@ -415,7 +474,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_together_is_refused_with_its_place() {
-        let times = |times: &str| format!(r#"{{"nodes": [{{"host": "a"}}], "heartbeat": {{{times}}}}}"#);
+        let times =
+            |times: &str| format!(r#"{{"nodes": [{{"host": "a"}}], "heartbeat": {{{times}}}}}"#);
         for (text, expected) in [
             (nodes(""), "nodes: must list 1 to 64 banks, not 0"),
             (nodes(r#"{"host": "a", "port": 0}"#), "nodes[0].port: must be 1 to 65535"),
@@ -445,7 +505,10 @@ mod tests {
                 r#"{"nodes": [{"host": "a"}], "journal": {"positions_max": 999}}"#.into(),
                 "journal.positions_max: must be 0 (no limit) or at least 1000, not 999",
             ),
-            (times(r#""rejoin_after_ms": 3600001"#), "heartbeat.rejoin_after_ms: must be at most 3600000, not 3600001"),
+            (
+                times(r#""rejoin_after_ms": 3600001"#),
+                "heartbeat.rejoin_after_ms: must be at most 3600000, not 3600001",
+            ),
         ] {
             assert_eq!(refusal(&text), expected, "{text}");
         }
@@ -454,7 +517,8 @@ mod tests {
     #[test]
     fn there_may_be_64_banks_and_not_one_more() {
         let banks = |count| {
-            let entries: Vec<_> = (0..count).map(|bank| format!(r#"{{"host": "bank{bank}"}}"#)).collect();
+            let entries: Vec<_> =
+                (0..count).map(|bank| format!(r#"{{"host": "bank{bank}"}}"#)).collect();
             nodes(&entries.join(","))
         };
         assert_eq!(Config::parse(&banks(64)).unwrap().nodes.len(), 64);
@@ -466,7 +530,10 @@ mod tests {
         let long = "a".repeat(HOST_CHARS_MAX + 1);
         for host in ["", " a", "http://a", "a:3050", "::1", "[::1", "[a]", "a/b", &long] {
             let refusal = refusal(&nodes(&format!(r#"{{"host": "{host}"}}"#)));
-            assert!(refusal.starts_with("nodes[0].host: must be a host name"), "{host:?}: {refusal}");
+            assert!(
+                refusal.starts_with("nodes[0].host: must be a host name"),
+                "{host:?}: {refusal}"
+            );
         }
     }
 

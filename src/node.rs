@@ -59,8 +59,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node on this thread's actix system; its logins, accounts and packages are served when this returns,
-    /// writes once all banks have agreed on a view.
+    /// Starts a node on this thread's actix system; its logins, accounts and packages are served
+    /// when this returns, writes once all banks have agreed on a view.
     ///
     /// # Errors
     /// [`NodeError`] when ports or journal cannot be used.
@@ -74,7 +74,8 @@ impl Node {
             let address = address.to_owned();
             move |why| NodeError::Listen { address, why }
         };
-        // The ports first: they are cheap to refuse, and a second node on the same data is refused by name.
+        // The ports first: they are cheap to refuse, and a second node on the same data is refused
+        // by name.
         let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
         let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
         let actors = crate::actors::node::start(me, &config, &data, &peer_secret, pings)?;
@@ -88,7 +89,13 @@ impl Node {
                 "banco {me}: laboratory está ligado: qualquer um atrasa, para e corta as ligações entre os bancos em /consorcio"
             );
         }
-        let bank = Bank { me, config: Arc::new(config), secret: peer_secret.into(), actors: actors.clone(), draw };
+        let bank = Bank {
+            me,
+            config: Arc::new(config),
+            secret: peer_secret.into(),
+            actors: actors.clone(),
+            draw,
+        };
         let server = http::serve(bank, listener, web::configure).map_err(NodeError::Server)?;
         let handle = server.handle();
         Ok(Node { actors, server: handle, running: actix_rt::spawn(server) })
@@ -102,7 +109,8 @@ impl Node {
     }
 }
 
-/// Runs a node until it is told to stop by SIGTERM, SIGINT or, if so asked, the end of standard input.
+/// Runs a node until it is told to stop by SIGTERM, SIGINT or, if so asked, the end of standard
+/// input.
 ///
 /// # Errors
 /// [`NodeError`] when it cannot start or its server fails.
@@ -145,7 +153,8 @@ async fn told_to_stop(stdin_counts: bool) {
     }
 }
 
-/// Waits for the end of standard input on a thread that nobody has to wait for when the node ends otherwise.
+/// Waits for the end of standard input on a thread that nobody has to wait for when the node ends
+/// otherwise.
 fn end_of_stdin() -> tokio::sync::oneshot::Receiver<()> {
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {

@@ -1,6 +1,8 @@
-//! Who is logged in at this bank. Sessions are this bank's own: they are in memory only and end with the process.
+//! Who is logged in at this bank. Sessions are this bank's own: they are in memory only and end
+//! with the process.
 //!
-//! Only a digest of each token is kept, so that a memory dump or a timing of the look-up gives no token away.
+//! Only a digest of each token is kept, so that a memory dump or a timing of the look-up gives no
+//! token away.
 
 use std::collections::{BTreeMap, VecDeque};
 

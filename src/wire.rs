@@ -1,5 +1,5 @@
-//! How this program calls others over HTTP: one kind of client for peer links and command line, and the JSON that
-//! travels between banks.
+//! How this program calls others over HTTP: one kind of client for peer links and command line, and
+//! the JSON that travels between banks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,8 @@ use crate::protocol::vector_clock::VectorClock;
 pub const BANK_HEADER: &str = "netbanking-bank";
 /// Version of what banks say to each other; banks of different versions refuse one another.
 pub const PROTOCOL_VERSION: u32 = 2;
-/// Largest body between banks, in bytes; above the largest envelope and the largest piece of journal.
+/// Largest body between banks, in bytes; above the largest envelope and the largest piece of
+/// journal.
 pub const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Idle connections are given up before the server does so (it waits 75 s).
@@ -29,7 +30,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(50);
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What stands as it is in an address or a form: the unreserved characters of RFC 3986, section 2.3.
+/// What stands as it is in an address or a form: the unreserved characters of RFC 3986, section
+/// 2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text as a part of an address or of a form.
@@ -37,18 +39,20 @@ pub(crate) fn escaped(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, ESCAPED)
 }
 
-/// A client that keeps up to `connections` open to each server, sends small requests at once and follows no redirect.
+/// A client that keeps up to `connections` open to each server, sends small requests at once and
+/// follows no redirect.
 #[must_use]
 pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
     let resolver = actix_tls::connect::Resolver::default();
-    let connect =
-        actix_tls::connect::Connector::new(resolver).service().map(|connection: Connection<Uri, TcpStream>| {
+    let connect = actix_tls::connect::Connector::new(resolver).service().map(
+        |connection: Connection<Uri, TcpStream>| {
             // A request is two writes, head and body; Nagle's algorithm would hold the second back.
             if let Err(error) = connection.io_ref().set_nodelay(true) {
                 log::debug!("TCP_NODELAY: {error}");
             }
             connection
-        });
+        },
+    );
     let connector = awc::Connector::new()
         .connector(connect)
         .limit(connections)
@@ -113,7 +117,12 @@ impl EnvelopeIn {
     pub fn read(self) -> Result<Envelope, String> {
         let view = self.view;
         let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);
-        let events = self.events.into_iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let events = self
+            .events
+            .into_iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.to_string())?;
         Ok(Envelope { view, events, clock: self.clock })
     }
 }

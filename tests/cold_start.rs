@@ -37,7 +37,8 @@ fn write_journal(folder: &Path) {
 fn a_million_executed_requests_are_there_again_within_ten_seconds() {
     let folder = tempfile::tempdir().unwrap();
     write_journal(folder.path());
-    let size = || std::fs::metadata(folder.path().join("journal.sqlite")).unwrap().len() / 1_000_000;
+    let size =
+        || std::fs::metadata(folder.path().join("journal.sqlite")).unwrap().len() / 1_000_000;
 
     let began = Instant::now();
     let recovered = recover(folder.path(), OWNER).unwrap();

@@ -1,4 +1,5 @@
-//! A journal that is kept short: by the running node, and what banks that lack its beginning are given instead.
+//! A journal that is kept short: by the running node, and what banks that lack its beginning are
+//! given instead.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -31,8 +32,8 @@ fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
     (store, played, held)
 }
 
-/// Lets time pass until nothing is asked of the ledger any more and every change is written; returns how often the
-/// ledger was asked for itself.
+/// Lets time pass until nothing is asked of the ledger any more and every change is written;
+/// returns how often the ledger was asked for itself.
 fn settle(writer: &mut GroupCommit, executor: &mut Executor) -> usize {
     let mut asked = 0;
     for _ in 0..20 {
@@ -66,7 +67,10 @@ fn answer(writer: &mut GroupCommit, question: JournalInput) -> ViewInput {
 }
 
 fn read(writer: &mut GroupCommit, after: u64) -> (usize, bool, Position) {
-    match answer(writer, JournalInput::Read { to: BankId(2), after: Position(after), bytes: u32::MAX }) {
+    match answer(
+        writer,
+        JournalInput::Read { to: BankId(2), after: Position(after), bytes: u32::MAX },
+    ) {
         ViewInput::JournalRead { entries, hash_before, starts_after, .. } => {
             (entries.len(), hash_before.is_some(), starts_after)
         }
@@ -75,7 +79,10 @@ fn read(writer: &mut GroupCommit, after: u64) -> (usize, bool, Position) {
 }
 
 fn piece(writer: &mut GroupCommit, index: u32) -> Option<SnapshotPiece> {
-    match answer(writer, JournalInput::ReadSnapshot { to: BankId(2), index, from: 0, bytes: u32::MAX }) {
+    match answer(
+        writer,
+        JournalInput::ReadSnapshot { to: BankId(2), index, from: 0, bytes: u32::MAX },
+    ) {
         ViewInput::SnapshotRead { piece, .. } => piece,
         other => panic!("{other:?}"),
     }
@@ -86,7 +93,8 @@ fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut played, held) = journal(folder.path(), LIMIT);
     let position = played.book.position();
-    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut executor =
+        Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
     let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, position);
     assert_eq!(settle(&mut writer, &mut executor), 0, "it is full, and not beyond");
     assert_eq!(read(&mut writer, 0), (100, true, Position(0)));
@@ -94,7 +102,8 @@ fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
 
     let entry = played.execute(held);
     writer.handle(JournalInput::Executed(vec![mark(&entry)]));
-    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut executor =
+        Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
     assert_eq!(settle(&mut writer, &mut executor), 1);
     let (head, pieces) = played.snapshot();
     let through = Position(500);
@@ -131,7 +140,8 @@ fn without_a_limit_the_journal_is_kept() {
 fn no_snapshot_of_its_own_is_begun_while_one_that_has_arrived_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
-    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut executor =
+        Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
     let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, played.book.position());
     (0..50).for_each(|_| _ = played.entry(10));
     let (head, pieces) = played.snapshot();
@@ -166,7 +176,8 @@ fn no_snapshot_of_its_own_is_begun_while_one_that_has_arrived_is_opened() {
 fn a_snapshot_that_arrives_has_precedence_over_one_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
-    let mut executor = Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut executor =
+        Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
     let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, played.book.position());
     let mut out = Vec::new();
     writer.tick(&mut out).unwrap();
@@ -204,8 +215,11 @@ fn a_restart_from_a_snapshot_is_a_restart_from_the_whole_journal() {
     assert_eq!(book_after.accounts(), book.accounts());
     // A store whose snapshot is another ledger's is whole, and yet not to be trusted.
     let (other, pieces) = Played::new_with(30).snapshot();
-    let false_head = netbanking::protocol::snapshot::SnapshotHead { position: Position(500), ..other };
-    let piece = |piece: SnapshotPiece| Change::SnapshotPiece(SnapshotPiece { head: false_head.clone(), ..piece });
+    let false_head =
+        netbanking::protocol::snapshot::SnapshotHead { position: Position(500), ..other };
+    let piece = |piece: SnapshotPiece| {
+        Change::SnapshotPiece(SnapshotPiece { head: false_head.clone(), ..piece })
+    };
     store.write(&pieces.into_iter().map(piece).collect::<Vec<_>>()).unwrap();
     store.write(&[Change::SnapshotComplete(false_head.clone())]).unwrap();
     let error = rebuild(&mut store, BANKS).map(|_| ()).unwrap_err();
@@ -279,11 +293,17 @@ fn rescue_explains_before_it_marks_and_refuses_a_disk_that_knows_no_view() {
         clock: vec![0; 3].into(),
         ..Default::default()
     };
-    let prepared = Change::Prepared { plan: prepared, fetched: Vec::new(), dropped: Vec::new(), learner: false };
+    let prepared = Change::Prepared {
+        plan: prepared,
+        fetched: Vec::new(),
+        dropped: Vec::new(),
+        learner: false,
+    };
     SqliteStore::open(folder.path(), OWNER).unwrap().write(&[prepared]).unwrap();
-    for (arguments, expected, marked) in
-        [(&["rescue"][..], "O que se pode perder", false), (&["rescue", "--yes"], "resgate declarado", true)]
-    {
+    for (arguments, expected, marked) in [
+        (&["rescue"][..], "O que se pode perder", false),
+        (&["rescue", "--yes"], "resgate declarado", true),
+    ] {
         let (success, said) = netbanking(folder.path(), arguments);
         assert!(success && said.contains(expected), "{said}");
         let (_, _, disk) = whole(folder.path(), OWNER).unwrap();

@@ -1,13 +1,18 @@
-//! What the `Dockerfile` takes for granted, as far as it can be tried without an engine for containers.
+//! What the `Dockerfile` takes for granted, as far as it can be tried without an engine for
+//! containers.
 
 const DOCKERFILE: &str = include_str!("../Dockerfile");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
-/// The layer of dependencies is built from the manifest, the lock file and an empty program. Cargo goes looking for the
-/// file of every target that is named without a path, also when it builds another.
+/// The layer of dependencies is built from the manifest, the lock file and an empty program. Cargo
+/// goes looking for the file of every target that is named without a path, also when it builds
+/// another.
 #[test]
 fn the_manifest_names_the_path_of_every_target_so_that_it_serves_without_the_tests() {
-    assert!(DOCKERFILE.contains("COPY Cargo.toml Cargo.lock ./\n") && DOCKERFILE.contains("touch src/lib.rs"));
+    assert!(
+        DOCKERFILE.contains("COPY Cargo.toml Cargo.lock ./\n")
+            && DOCKERFILE.contains("touch src/lib.rs")
+    );
     let mut targets = 0;
     for section in MANIFEST.split("\n[[").skip(1) {
         targets += 1;

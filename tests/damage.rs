@@ -1,5 +1,5 @@
-//! Every byte of a small journal is changed, and the files are cut at every length: the disk must come back exactly as
-//! it was, or be refused or put aside. Never anything else.
+//! Every byte of a small journal is changed, and the files are cut at every length: the disk must
+//! come back exactly as it was, or be refused or put aside. Never anything else.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -25,8 +25,8 @@ const JOURNAL: &str = "journal.sqlite";
 const LOG: &str = "journal.sqlite-wal";
 const TIP: &str = "journal.tip";
 
-/// One in so many disks is put aside indeed, or written to where it passes for whole; a prime, so that all kinds of places
-/// are met.
+/// One in so many disks is put aside indeed, or written to where it passes for whole; a prime, so
+/// that all kinds of places are met.
 const FAR_EVERY: usize = 7;
 
 /// The files of a folder by name.
@@ -53,14 +53,20 @@ impl State {
             (entry.position, entry.hash, text, members)
         };
         let starts_after = store.journal_starts_after().unwrap();
-        let mut pieces: Vec<_> = (0..9).filter_map(|index| store.snapshot_piece(index).unwrap()).collect();
+        let mut pieces: Vec<_> =
+            (0..9).filter_map(|index| store.snapshot_piece(index).unwrap()).collect();
         pieces.extend((0..9).filter_map(|index| store.arriving_piece(index).unwrap()));
         let state = &recovered.disk.state;
         State {
             remembered: store.remembered().unwrap(),
             held: state.held.iter().map(text).collect(),
             clock: BankId::all(BANKS).map(|bank| state.clock.get(bank)).collect(),
-            journal: store.executed_after(Position(0), usize::MAX).unwrap().into_iter().map(entry).collect(),
+            journal: store
+                .executed_after(Position(0), usize::MAX)
+                .unwrap()
+                .into_iter()
+                .map(entry)
+                .collect(),
             starts_after: (starts_after, store.hash_at(starts_after).unwrap()),
             pieces,
             book: (recovered.book.position(), recovered.book.hash()),
@@ -85,7 +91,8 @@ fn fast_folder() -> tempfile::TempDir {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     AsANode,
-    /// Not into beginning anew, which is the same after any damage and takes longer than finding it.
+    /// Not into beginning anew, which is the same after any damage and takes longer than finding
+    /// it.
     UpToTheDamage,
 }
 
@@ -93,7 +100,11 @@ enum Way {
 fn start(folder: &Path, files: &Files, way: Way) -> Found {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap()
+        } else {
+            std::fs::remove_file(path).unwrap()
+        }
     }
     for (name, bytes) in files {
         std::fs::write(folder.join(name), bytes).unwrap();
@@ -109,12 +120,18 @@ fn start(folder: &Path, files: &Files, way: Way) -> Found {
     match recovered {
         Err(error) => {
             println!("refused: {error}");
-            assert!(std::fs::read(folder.join(JOURNAL)).unwrap() == files[JOURNAL], "what is refused is left alone");
+            assert!(
+                std::fs::read(folder.join(JOURNAL)).unwrap() == files[JOURNAL],
+                "what is refused is left alone"
+            );
             Found::Refused
         }
         Ok(recovered) => match &recovered.set_aside {
             Some((aside, _)) => {
-                assert!(std::fs::read(aside.join(JOURNAL)).unwrap() == files[JOURNAL], "nothing is lost");
+                assert!(
+                    std::fs::read(aside.join(JOURNAL)).unwrap() == files[JOURNAL],
+                    "nothing is lost"
+                );
                 assert!(recovered.disk.learner && recovered.book.position() == Position(0));
                 Found::PutAside
             }
@@ -123,7 +140,8 @@ fn start(folder: &Path, files: &Files, way: Way) -> Found {
     }
 }
 
-/// A disk that passes for whole must bear being written to: what was there stays, and what is written comes back.
+/// A disk that passes for whole must bear being written to: what was there stays, and what is
+/// written comes back.
 fn goes_on(folder: &Path, state: &State) {
     let mut recovered = recover(folder, OWNER).unwrap();
     assert!(recovered.set_aside.is_none());
@@ -138,7 +156,8 @@ fn goes_on(folder: &Path, state: &State) {
     let Remembered { promised, arriving, .. } = state.remembered.clone();
     found.remembered = Remembered { promised, arriving, ..found.remembered };
     found.pieces.retain(|piece| piece.head != a_head());
-    let pieces = state.pieces.iter().filter(|piece| Some(&piece.head) == state.remembered.snapshot.as_ref());
+    let pieces =
+        state.pieces.iter().filter(|piece| Some(&piece.head) == state.remembered.snapshot.as_ref());
     assert_eq!(found, State { pieces: pieces.cloned().collect(), ..state.clone() });
 }
 
@@ -163,15 +182,19 @@ struct Tally {
     prefix: usize,
 }
 
-/// Starts on every damaged version of the files, two at a time; `allowed` are the states that may be found, the one
-/// that was written last.
+/// Starts on every damaged version of the files, two at a time; `allowed` are the states that may
+/// be found, the one that was written last.
 fn try_all(cases: usize, damaged: impl Fn(usize) -> Files + Sync, allowed: &[State]) -> Tally {
     let part = |range: Range<usize>| {
         let folder = fast_folder();
         let mut tally = Tally::default();
         for case in range {
             let far = case % FAR_EVERY == 0;
-            match start(folder.path(), &damaged(case), if far { Way::AsANode } else { Way::UpToTheDamage }) {
+            match start(
+                folder.path(),
+                &damaged(case),
+                if far { Way::AsANode } else { Way::UpToTheDamage },
+            ) {
                 Found::Refused => tally.refused += 1,
                 Found::PutAside => tally.put_aside += 1,
                 Found::Whole(state) if Some(&*state) == allowed.last() => {
@@ -255,7 +278,8 @@ fn commits(played: &mut Played) -> Vec<Vec<Change>> {
         dropped: Vec::new(),
         learner: false,
     };
-    let mut commits = vec![vec![Change::Promise(VIEW)], vec![prepared], vec![Change::Append(first[2].clone())]];
+    let mut commits =
+        vec![vec![Change::Promise(VIEW)], vec![prepared], vec![Change::Append(first[2].clone())]];
     let entries: Vec<_> = first.into_iter().map(|held| played.execute(held)).collect();
     commits.push(entries.iter().map(mark).map(Change::Executed).collect());
     commits.push(vec![Change::Append(played.held(2))]);
@@ -283,13 +307,17 @@ fn closed(write: impl FnOnce(&mut SqliteStore)) -> (Files, State) {
     drop(store);
     let files = read(folder.path());
     assert!(!files.contains_key(LOG), "all of it is in the file");
-    let Found::Whole(state) = start(folder.path(), &files, Way::AsANode) else { panic!("it is not damaged") };
+    let Found::Whole(state) = start(folder.path(), &files, Way::AsANode) else {
+        panic!("it is not damaged")
+    };
     (files, *state)
 }
 
 /// Three events executed, one held, a view, a promise.
 fn a_journal() -> (Files, State) {
-    closed(|store| commits(&mut Played::new()).iter().for_each(|commit| store.write(commit).unwrap()))
+    closed(|store| {
+        commits(&mut Played::new()).iter().for_each(|commit| store.write(commit).unwrap())
+    })
 }
 
 /// A snapshot, journal on both sides of where it was made, and the beginning of another snapshot.
@@ -301,18 +329,25 @@ fn a_snapshot() -> (Files, State) {
         let (head, pieces) = played.snapshot();
         store.write(&pieces.into_iter().map(Change::SnapshotPiece).collect::<Vec<_>>()).unwrap();
         let drop_some = Change::DropJournal { through: Position(3) };
-        store.write(&[Change::SnapshotMade(head), drop_some, Change::Replayed(played.entry(1))]).unwrap();
+        store
+            .write(&[Change::SnapshotMade(head), drop_some, Change::Replayed(played.entry(1))])
+            .unwrap();
         store.write(&[Change::Append(played.held(1)), Change::Forgotten]).unwrap();
         let (mut head, pieces) = played.snapshot();
         head.pieces += 1;
-        let piece = |piece: SnapshotPiece| Change::SnapshotPiece(SnapshotPiece { head: head.clone(), ..piece });
+        let piece = |piece: SnapshotPiece| {
+            Change::SnapshotPiece(SnapshotPiece { head: head.clone(), ..piece })
+        };
         store.write(&pieces.into_iter().map(piece).collect::<Vec<_>>()).unwrap();
     })
 }
 
 fn check_closed((files, state): (Files, State)) {
     let allowed = [state];
-    for flipped in [flip_every_byte(&files, JOURNAL, &allowed), flip_a_bit_of_every_byte(&files, JOURNAL, &allowed)] {
+    for flipped in [
+        flip_every_byte(&files, JOURNAL, &allowed),
+        flip_a_bit_of_every_byte(&files, JOURNAL, &allowed),
+    ] {
         println!("each of {} bytes changed: {flipped:?}", files[JOURNAL].len());
         assert!(flipped.put_aside > 0 && flipped.refused < 10, "hardly anything needs a person");
     }
@@ -340,7 +375,8 @@ fn a_damaged_tip_proves_nothing_and_harms_nothing() {
     assert_eq!(flipped.whole + cut.whole, 2 * files[TIP].len());
 }
 
-/// A journal whose last commits are in the write-ahead log; and what it held before them and after each.
+/// A journal whose last commits are in the write-ahead log; and what it held before them and after
+/// each.
 fn in_the_log() -> (Files, Vec<State>) {
     let folder = fast_folder();
     small_pages(folder.path());
@@ -353,7 +389,9 @@ fn in_the_log() -> (Files, Vec<State>) {
     for commit in std::iter::once(Vec::new()).chain(commits) {
         store.write(&commit).unwrap();
         files = read(folder.path());
-        let Found::Whole(state) = start(elsewhere.path(), &files, Way::AsANode) else { panic!("it is not damaged") };
+        let Found::Whole(state) = start(elsewhere.path(), &files, Way::AsANode) else {
+            panic!("it is not damaged")
+        };
         states.push(*state);
     }
     (files, states)
@@ -365,14 +403,19 @@ fn a_damaged_log_is_noticed_while_the_tip_is_there() {
     let last = &states[states.len() - 1..];
     let (flipped, cut) = (flip_every_byte(&files, LOG, last), cut_everywhere(&files, LOG, last));
     println!("{} bytes: changed {flipped:?}, cut {cut:?}", files[LOG].len());
-    assert_eq!((flipped.refused, cut.refused, cut.whole), (0, 0, 0), "a cut log has lost something");
+    assert_eq!(
+        (flipped.refused, cut.refused, cut.whole),
+        (0, 0, 0),
+        "a cut log has lost something"
+    );
 }
 
 #[test]
 fn without_the_tip_a_damaged_log_gives_an_exact_prefix_of_commits() {
     let (mut files, states) = in_the_log();
     files.remove(TIP);
-    let (flipped, cut) = (flip_a_bit_of_every_byte(&files, LOG, &states), cut_everywhere(&files, LOG, &states));
+    let (flipped, cut) =
+        (flip_a_bit_of_every_byte(&files, LOG, &states), cut_everywhere(&files, LOG, &states));
     println!("{} bytes: changed {flipped:?}, cut {cut:?}", files[LOG].len());
     assert!(cut.prefix > 0 && cut.refused == 0 && cut.put_aside == 0);
 }

@@ -1,6 +1,7 @@
-//! Whatever the scheduler and the network do, all banks execute the same events in the same order, and that order
-//! keeps causality. The node's own parts run here, with their effects carried in any order that actors could have
-//! (first in, first out between two parts; anything between different pairs) and envelopes lost, repeated, reordered.
+//! Whatever the scheduler and the network do, all banks execute the same events in the same order,
+//! and that order keeps causality. The node's own parts run here, with their effects carried in any
+//! order that actors could have (first in, first out between two parts; anything between different
+//! pairs) and envelopes lost, repeated, reordered.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -11,7 +12,8 @@ use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
 use netbanking::protocol::effect::{
-    BufferInput, ClockInput, Effect, Fates, Installed, JournalInput, PeerInput, Reach, Reply, ViewInput,
+    BufferInput, ClockInput, Effect, Fates, Installed, JournalInput, PeerInput, Reach, Reply,
+    ViewInput,
 };
 use netbanking::protocol::event::{Event, RawRequest, raw};
 use netbanking::protocol::executor::Executor;
@@ -62,8 +64,11 @@ impl World {
             ..PreparePlan::default()
         };
         let node = |me: BankId| {
-            let install =
-                ClockInput::Install(Installed { plan: plan.clone(), flush: Vec::new(), fates: Fates::default() });
+            let install = ClockInput::Install(Installed {
+                plan: plan.clone(),
+                flush: Vec::new(),
+                fates: Fates::default(),
+            });
             let time = ClockInput::Time { base_ms: 0, known: BankSet::all(banks) };
             let begin = [time, install, ClockInput::Reach(Reach::Members)].map(Effect::Clock);
             PureNode {
@@ -71,13 +76,21 @@ impl World {
                 buffer: OrderedBuffer::new(me, banks),
                 executor: Executor::new(me, banks, Book::new(banks), None),
                 checks: Checks::new(me, banks),
-                outboxes: BankId::all(banks).filter(|peer| *peer != me).map(|peer| (peer, Outbox::new(me))).collect(),
+                outboxes: BankId::all(banks)
+                    .filter(|peer| *peer != me)
+                    .map(|peer| (peer, Outbox::new(me)))
+                    .collect(),
                 queues: BTreeMap::from([((Part::Outside, Part::Clock), VecDeque::from(begin))]),
                 executed: Vec::new(),
                 answered: Vec::new(),
             }
         };
-        World { nodes: BankId::all(banks).map(node).collect(), network: Vec::new(), random: seed | 1, now: 0 }
+        World {
+            nodes: BankId::all(banks).map(node).collect(),
+            network: Vec::new(),
+            random: seed | 1,
+            now: 0,
+        }
     }
 
     /// Source: G. Marsaglia, 'Xorshift RNGs' (2003).
@@ -89,20 +102,32 @@ impl World {
     }
 
     fn submit(&mut self, bank: BankId, name: usize) {
-        let request = RawRequest { id: EventId::new(bank, &name.to_string()), type_msg: "X".into(), msg: raw(&name) };
+        let request = RawRequest {
+            id: EventId::new(bank, &name.to_string()),
+            type_msg: "X".into(),
+            msg: raw(&name),
+        };
         self.nodes[bank.index()].post(Part::Outside, Effect::Clock(ClockInput::Submit(request)));
     }
 
-    /// One step of one part of one bank, or of the network. Returns whether anything was left to do.
+    /// One step of one part of one bank, or of the network. Returns whether anything was left to
+    /// do.
     fn step(&mut self) -> bool {
         let mut choices = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            choices.extend(node.queues.iter().filter(|(_, queue)| !queue.is_empty()).map(|(pair, _)| (index, *pair)));
+            choices.extend(
+                node.queues
+                    .iter()
+                    .filter(|(_, queue)| !queue.is_empty())
+                    .map(|(pair, _)| (index, *pair)),
+            );
         }
         let choice = self.below(choices.len() + self.network.len() + 1);
         if let Some((index, pair)) = choices.get(choice) {
             self.nodes[*index].work(*pair);
-        } else if let Some(index) = choice.checked_sub(choices.len()).filter(|index| *index < self.network.len()) {
+        } else if let Some(index) =
+            choice.checked_sub(choices.len()).filter(|index| *index < self.network.len())
+        {
             self.transport(index);
         } else {
             self.now += 1;
@@ -128,7 +153,9 @@ impl World {
         if fate == 0 {
             return self.delivered(from, to, era, Delivery::Failed);
         }
-        let Transmission::Envelope(parcel) = &transmission else { panic!("all banks know envelopes") };
+        let Transmission::Envelope(parcel) = &transmission else {
+            panic!("all banks know envelopes")
+        };
         let node = &mut self.nodes[to.index()];
         let mut out = Vec::new();
         let view = parcel.envelope.view.expect("links speak in a view");
@@ -155,7 +182,8 @@ impl World {
 
 impl PureNode {
     fn has_work(&self) -> bool {
-        self.queues.values().any(|queue| !queue.is_empty()) || self.outboxes.values().any(|outbox| !outbox.is_empty())
+        self.queues.values().any(|queue| !queue.is_empty())
+            || self.outboxes.values().any(|outbox| !outbox.is_empty())
     }
 
     fn post(&mut self, from: Part, effect: Effect) {
@@ -177,7 +205,11 @@ impl PureNode {
     }
 
     fn work(&mut self, pair: (Part, Part)) {
-        let effect = self.queues.get_mut(&pair).and_then(VecDeque::pop_front).expect("chosen because it is not empty");
+        let effect = self
+            .queues
+            .get_mut(&pair)
+            .and_then(VecDeque::pop_front)
+            .expect("chosen because it is not empty");
         let mut out = Vec::new();
         match effect {
             Effect::Clock(input) => self.clock.handle(input, 0, &mut out),
@@ -220,7 +252,10 @@ fn run(banks: usize, requests: &[usize], seed: u64) -> World {
 }
 
 fn ids(events: &[Arc<Event>]) -> Vec<String> {
-    events.iter().flat_map(|event| event.requests.iter().map(|request| request.id.to_string())).collect()
+    events
+        .iter()
+        .flat_map(|event| event.requests.iter().map(|request| request.id.to_string()))
+        .collect()
 }
 
 proptest! {

@@ -1,5 +1,5 @@
-//! A journal and a snapshot that were written before there was consortium time (commit 6b19ea3) are read as they are, and
-//! come to the same: hash by hash, date by date, key by key.
+//! A journal and a snapshot that were written before there was consortium time (commit 6b19ea3) are
+//! read as they are, and come to the same: hash by hash, date by date, key by key.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -17,7 +17,8 @@ const BANKS: usize = 3;
 const BEFORE: &str = include_str!("old_journal/before.jsonl");
 /// The ledger after it, as a snapshot.
 const SNAPSHOT: &str = include_str!("old_journal/snapshot.jsonl");
-/// A clock that is a day ahead and makes all keys forgotten, one at the end of the calendar, requests of nobody.
+/// A clock that is a day ahead and makes all keys forgotten, one at the end of the calendar,
+/// requests of nobody.
 const AFTER: &str = include_str!("old_journal/after.jsonl");
 
 /// An event and what it came to.
@@ -38,9 +39,16 @@ fn replay(book: &mut Book, lines: &str) {
         let line: Line = serde_json::from_str(line).unwrap();
         let event = Event::from_own_text(line.event.clone()).unwrap();
         assert_eq!((event.header, event.wire().get()), (None, line.event.as_str()));
-        let executed = executor::apply(book, &Held { event: Arc::new(event), members: line.members });
-        assert_eq!((executed.position, executed.hash, executed.check.descript), (line.position, line.hash, line.check));
-        let newest = book.accounts().iter().map(|account| account.statement.last().map_or(0, |entry| entry.at_ms));
+        let executed =
+            executor::apply(book, &Held { event: Arc::new(event), members: line.members });
+        assert_eq!(
+            (executed.position, executed.hash, executed.check.descript),
+            (line.position, line.hash, line.check)
+        );
+        let newest = book
+            .accounts()
+            .iter()
+            .map(|account| account.statement.last().map_or(0, |entry| entry.at_ms));
         assert_eq!((book.time_ms(), newest.collect::<Vec<_>>()), (line.time_ms, line.newest));
     }
 }

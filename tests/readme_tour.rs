@@ -1,4 +1,5 @@
-//! The README's tour, run as printed against a consortium of its own: what a stranger pastes must work, twice.
+//! The README's tour, run as printed against a consortium of its own: what a stranger pastes must
+//! work, twice.
 
 #![allow(clippy::unwrap_used)] // Whatever cannot be started, read or written here fails the test, as it should.
 
@@ -27,7 +28,10 @@ const LOG_LINES_SHOWN: usize = 60;
 fn the_tour_of_the_readme_works_as_printed_and_again_and_the_consortium_goes_on_after_a_restart() {
     for program in PROGRAMS {
         let found = Command::new(program).arg("--version").output();
-        assert!(found.is_ok(), "THE README'S TOUR NEEDS {program}, WHICH IS NOT INSTALLED: apt-get install {program}");
+        assert!(
+            found.is_ok(),
+            "THE README'S TOUR NEEDS {program}, WHICH IS NOT INSTALLED: apt-get install {program}"
+        );
     }
     let readme = include_str!("../README.md");
     let folder = tempfile::tempdir().unwrap();
@@ -37,31 +41,63 @@ fn the_tour_of_the_readme_works_as_printed_and_again_and_the_consortium_goes_on_
     let mut consortium = Consortium::start(folder.path());
     consortium.wait_ready();
     let tour = tour_of(readme);
-    let positions: Vec<u64> = (0..2).map(|_| judge(&run(&tour, &ports, folder.path()), &mut consortium)).collect();
-    assert!(positions[0] < positions[1], "the second tour is ordered after the first: {positions:?}");
-    assert_eq!(consortium.terminate().code(), Some(0), "SIGTERM ends the supervisor cleanly\n{}", consortium.log());
+    let positions: Vec<u64> =
+        (0..2).map(|_| judge(&run(&tour, &ports, folder.path()), &mut consortium)).collect();
+    assert!(
+        positions[0] < positions[1],
+        "the second tour is ordered after the first: {positions:?}"
+    );
+    assert_eq!(
+        consortium.terminate().code(),
+        Some(0),
+        "SIGTERM ends the supervisor cleanly\n{}",
+        consortium.log()
+    );
 
     let mut consortium = Consortium::start(folder.path());
     consortium.wait_ready();
-    let statuses = run("for bank in $BANK0 $BANK1 $BANK2; do curl -sS $bank/status; echo; done", &ports, folder.path());
+    let statuses = run(
+        "for bank in $BANK0 $BANK1 $BANK2; do curl -sS $bank/status; echo; done",
+        &ports,
+        folder.path(),
+    );
     let found = the_one_state_in(&text(&statuses.stdout));
-    assert_eq!(found.0, positions[1], "a second start goes on where the first ended\n{}", consortium.log());
-    assert_eq!(consortium.terminate().code(), Some(0), "SIGTERM ends the supervisor cleanly\n{}", consortium.log());
+    assert_eq!(
+        found.0,
+        positions[1],
+        "a second start goes on where the first ended\n{}",
+        consortium.log()
+    );
+    assert_eq!(
+        consortium.terminate().code(),
+        Some(0),
+        "SIGTERM ends the supervisor cleanly\n{}",
+        consortium.log()
+    );
 }
 
 /// The fenced block after the mark.
 fn tour_of(readme: &str) -> String {
-    let (_, after) = readme.split_once(&format!("{MARK}\n```bash\n")).expect("the README has a tour behind its mark");
+    let (_, after) = readme
+        .split_once(&format!("{MARK}\n```bash\n"))
+        .expect("the README has a tour behind its mark");
     let (tour, rest) = after.split_once("\n```\n").expect("the tour's fence is closed");
     assert!(!rest.contains(MARK), "the README has one tour");
     tour.to_owned()
 }
 
-/// A tour that went well says what the README promises; returns the position at which all banks stood at its end.
+/// A tour that went well says what the README promises; returns the position at which all banks
+/// stood at its end.
 fn judge(tour: &Output, consortium: &mut Consortium) -> u64 {
     let (said, complained) = (text(&tour.stdout), text(&tour.stderr));
     let all = || format!("--- the tour said\n{said}\n--- and complained\n{complained}");
-    assert!(tour.status.success(), "the tour ends with {}\n{}\n{}", tour.status, all(), consortium.log());
+    assert!(
+        tour.status.success(),
+        "the tour ends with {}\n{}\n{}",
+        tour.status,
+        all(),
+        consortium.log()
+    );
     assert_eq!(complained, "", "{}", all());
     let with = |words: &str| said.lines().filter(|line| line.contains(words)).collect::<Vec<_>>();
     let done = with("Pacote de operações executado com sucesso");
@@ -70,7 +106,11 @@ fn judge(tour: &Output, consortium: &mut Consortium) -> u64 {
     assert_eq!(with("Conta criada com sucesso").len(), 2, "{}", all());
     assert_eq!(with("Chave Pix encontrada").len(), 1, "{}", all());
     let refused = with("insuficiente");
-    assert!(refused.len() == 1 && refused[0].ends_with("400"), "the overdraft is refused\n{}", all());
+    assert!(
+        refused.len() == 1 && refused[0].ends_with("400"),
+        "the overdraft is refused\n{}",
+        all()
+    );
     assert_eq!(with("\"OPENING\"").len(), 1, "the statement is shown\n{}", all());
     the_one_state_in(&said).0
 }
@@ -79,7 +119,9 @@ fn judge(tour: &Output, consortium: &mut Consortium) -> u64 {
 fn the_one_state_in(said: &str) -> (u64, String) {
     let statuses = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let states: Vec<_> = statuses
-        .filter_map(|status| Some((status["position"].as_u64()?, status["hash"].as_str()?.to_owned())))
+        .filter_map(|status| {
+            Some((status["position"].as_u64()?, status["hash"].as_str()?.to_owned()))
+        })
         .collect();
     assert_eq!(states.len(), BANKS, "every bank tells its position and hash:\n{said}");
     assert!(states.iter().all(|state| *state == states[0]), "the banks agree: {states:?}");
@@ -92,7 +134,11 @@ fn run(commands: &str, ports: &[(u16, u16)], folder: &Path) -> Output {
     std::fs::write(&script, format!("set -euo pipefail\n{commands}\n")).unwrap();
     let mut bash = Command::new("bash");
     // Nothing of the machine's: not its proxy, not its curl settings.
-    bash.arg(script).env("NO_PROXY", "*").env("no_proxy", "*").env("CURL_HOME", folder).current_dir(folder);
+    bash.arg(script)
+        .env("NO_PROXY", "*")
+        .env("no_proxy", "*")
+        .env("CURL_HOME", folder)
+        .current_dir(folder);
     for (bank, (port, _)) in ports.iter().enumerate() {
         bash.env(format!("BANK{bank}"), format!("http://127.0.0.1:{port}"));
     }
@@ -105,20 +151,26 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Two ports a bank, below the range from which the system draws those for outgoing connections, and above those that
-/// the other tests use.
+/// Two ports a bank, below the range from which the system draws those for outgoing connections,
+/// and above those that the other tests use.
 fn free_ports() -> Vec<(u16, u16)> {
     let from = 30_100 + u16::try_from(std::process::id() % 20).unwrap() * 100;
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let free: Vec<u16> = (from..32_700).filter(is_free).take(2 * BANKS).collect();
-    assert_eq!(free.len(), 2 * BANKS, "THIS MACHINE HAS NO {} FREE PORTS BETWEEN {from} AND 32700", 2 * BANKS);
+    assert_eq!(
+        free.len(),
+        2 * BANKS,
+        "THIS MACHINE HAS NO {} FREE PORTS BETWEEN {from} AND 32700",
+        2 * BANKS
+    );
     free.chunks(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
 fn write_nodes_json(folder: &Path, ports: &[(u16, u16)]) {
     let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
     let nodes: Vec<_> = ports.iter().enumerate().map(node).collect();
-    let config = json!({"nodes": nodes, "heartbeat": {"interval_ms": 200}, "customer_auth": "sessions"});
+    let config =
+        json!({"nodes": nodes, "heartbeat": {"interval_ms": 200}, "customer_auth": "sessions"});
     std::fs::write(folder.join("nodes.json"), config.to_string()).unwrap();
 }
 
@@ -132,11 +184,21 @@ struct Consortium {
 impl Consortium {
     fn start(folder: &Path) -> Consortium {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netbanking"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NETBANKING_") || name == "RUST_LOG") {
+        for (name, _) in std::env::vars()
+            .filter(|(name, _)| name.starts_with("NETBANKING_") || name == "RUST_LOG")
+        {
             command.env_remove(name);
         }
-        command.arg("--nodes").arg(folder.join("nodes.json")).arg("--data").arg(folder.join("data"));
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .arg("--nodes")
+            .arg(folder.join("nodes.json"))
+            .arg("--data")
+            .arg(folder.join("data"));
+        command
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut supervisor = command.spawn().unwrap();
         let pipe = supervisor.stderr.take().unwrap();
         let (say, lines) = channel();
@@ -150,7 +212,8 @@ impl Consortium {
     fn wait_ready(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let line = self.next_line(deadline).unwrap_or_else(|| panic!("it has ended\n{}", self.log()));
+            let line =
+                self.next_line(deadline).unwrap_or_else(|| panic!("it has ended\n{}", self.log()));
             if line.starts_with("consortium ready:") {
                 return;
             }
@@ -159,7 +222,8 @@ impl Consortium {
 
     /// The next line that it says; `None` once it has ended.
     fn next_line(&mut self, deadline: Instant) -> Option<String> {
-        let line = match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let line = match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             Ok(line) => line,
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => panic!("nothing happens any more\n{}", self.log()),
@@ -173,7 +237,10 @@ impl Consortium {
 
     /// Stops it as an administrator does and waits until it has ended.
     fn terminate(&mut self) -> ExitStatus {
-        let told = Command::new("kill").args(["-TERM", &self.supervisor.id().to_string()]).status().unwrap();
+        let told = Command::new("kill")
+            .args(["-TERM", &self.supervisor.id().to_string()])
+            .status()
+            .unwrap();
         assert!(told.success());
         let deadline = Instant::now() + PATIENCE;
         while self.next_line(deadline).is_some() {}

@@ -1,4 +1,5 @@
-//! The journal on a real disk: what was written is there after a restart, and what does not belong is refused.
+//! The journal on a real disk: what was written is there after a restart, and what does not belong
+//! is refused.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -7,14 +8,16 @@ use std::sync::Arc;
 
 use netbanking::protocol::effect::{Effect, ExecutedMark, Executions, JournalEntry, ViewInput};
 use netbanking::protocol::event::{Event, Header, Held, RawRequest, raw};
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, Sha256Digest};
+use netbanking::protocol::ids::{
+    Ballot, BankId, BankSet, ChainHash, EventId, Position, Sha256Digest,
+};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{
-    Change, DROP_EVENTS_MAX, Found, JournalReader, Owner, PIECE_EVENTS_MAX, Read, Remembered, SqliteStore, Store,
-    StoreError,
+    Change, DROP_EVENTS_MAX, Found, JournalReader, Owner, PIECE_EVENTS_MAX, Read, Remembered,
+    SqliteStore, Store, StoreError,
 };
 use sha2::{Digest, Sha256};
 
@@ -24,7 +27,8 @@ const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 fn held(counter: u64) -> Held {
     let id = EventId::new(BankId(0), &counter.to_string());
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&counter) };
-    let event = Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request], Header::default());
+    let event =
+        Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request], Header::default());
     Held { event: Arc::new(event), members: BankSet::all(3) }
 }
 
@@ -39,7 +43,13 @@ fn open(folder: &Path) -> SqliteStore {
 
 fn plan(position: u64) -> PreparePlan {
     let members = BankSet::all(3);
-    PreparePlan { ballot: VIEW, members, position: Position(position), clock: vec![0; 3].into(), ..Default::default() }
+    PreparePlan {
+        ballot: VIEW,
+        members,
+        position: Position(position),
+        clock: vec![0; 3].into(),
+        ..Default::default()
+    }
 }
 
 fn entry(counter: u64) -> JournalEntry {
@@ -49,11 +59,25 @@ fn entry(counter: u64) -> JournalEntry {
 /// A snapshot of three pieces after `position`.
 fn snapshot(position: u64) -> (SnapshotHead, Vec<Change>) {
     let texts = ["one\n", "two\n", "three\n"];
-    let executed =
-        Executions { last: held(position).event.order_key(), members: BankSet::all(3), clock: vec![0; 3].into() };
-    let digest = texts.iter().fold(Sha256Digest::default(), |digest, text| digest_with(digest, text));
-    let head = SnapshotHead { position: Position(position), hash: mark(position).hash, executed, pieces: 3, digest };
-    let piece = |(index, text): (u32, &&str)| SnapshotPiece { head: head.clone(), index, text: (*text).to_owned() };
+    let executed = Executions {
+        last: held(position).event.order_key(),
+        members: BankSet::all(3),
+        clock: vec![0; 3].into(),
+    };
+    let digest =
+        texts.iter().fold(Sha256Digest::default(), |digest, text| digest_with(digest, text));
+    let head = SnapshotHead {
+        position: Position(position),
+        hash: mark(position).hash,
+        executed,
+        pieces: 3,
+        digest,
+    };
+    let piece = |(index, text): (u32, &&str)| SnapshotPiece {
+        head: head.clone(),
+        index,
+        text: (*text).to_owned(),
+    };
     let pieces = (0..).zip(texts.iter()).map(piece).map(Change::SnapshotPiece).collect();
     (head, pieces)
 }
@@ -92,7 +116,12 @@ fn what_was_written_is_there_after_a_restart() {
     let mut store = open(folder.path());
     let appended: Vec<_> = (1..=4).map(|counter| Change::Append(held(counter))).collect();
     store.write(&appended).unwrap();
-    store.write(&[Change::Executed(mark(1)), Change::Promise(Ballot { round: 7, coordinator: BankId(2) })]).unwrap();
+    store
+        .write(&[
+            Change::Executed(mark(1)),
+            Change::Promise(Ballot { round: 7, coordinator: BankId(2) }),
+        ])
+        .unwrap();
     drop(store);
 
     let mut store = open(folder.path());
@@ -109,7 +138,14 @@ fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
     let events = [1, 3].map(|counter| (held(counter).event.order_key(), BankId(0))).to_vec();
     let plan = PreparePlan { clock: vec![3, 0, 0].into(), events, ..plan(0) };
     let dropped = vec![held(2).event.order_key()];
-    store.write(&[Change::Prepared { plan: plan.clone(), fetched: vec![held(3)], dropped, learner: false }]).unwrap();
+    store
+        .write(&[Change::Prepared {
+            plan: plan.clone(),
+            fetched: vec![held(3)],
+            dropped,
+            learner: false,
+        }])
+        .unwrap();
     drop(store);
 
     let mut store = open(folder.path());
@@ -129,8 +165,20 @@ fn what_others_have_told_is_known_as_unverified_until_a_view_is_prepared() {
     drop(store);
     let mut store = open(folder.path());
     assert!(store.remembered().unwrap().unverified);
-    let plan = PreparePlan { ballot: VIEW, position: Position(2), clock: vec![2, 0, 0].into(), ..Default::default() };
-    store.write(&[Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new(), learner: false }]).unwrap();
+    let plan = PreparePlan {
+        ballot: VIEW,
+        position: Position(2),
+        clock: vec![2, 0, 0].into(),
+        ..Default::default()
+    };
+    store
+        .write(&[Change::Prepared {
+            plan,
+            fetched: Vec::new(),
+            dropped: Vec::new(),
+            learner: false,
+        }])
+        .unwrap();
     assert!(!store.remembered().unwrap().unverified);
 }
 
@@ -141,7 +189,9 @@ fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
     let count = PIECE_EVENTS_MAX as u64 + 10;
     // Held before it was fetched as executed: no harm.
     store.write(&[Change::Append(held(3))]).unwrap();
-    store.write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>()).unwrap();
+    store
+        .write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
+        .unwrap();
     let first = store.executed_after(Position(0), usize::MAX).unwrap();
     assert_eq!(first.len(), PIECE_EVENTS_MAX);
     let rest = store.executed_after(first.last().unwrap().position, usize::MAX).unwrap();
@@ -158,14 +208,24 @@ fn what_is_read_for_others_is_as_of_one_commit_and_holds_up_no_writing() {
     reader.begin().unwrap();
     assert_eq!(reader.executed_after(Position(0), usize::MAX).unwrap().len(), 1);
     store.write(&[Change::Replayed(entry(2))]).unwrap();
-    assert_eq!(reader.executed_after(Position(0), usize::MAX).unwrap().len(), 1, "what it saw at first");
+    assert_eq!(
+        reader.executed_after(Position(0), usize::MAX).unwrap().len(),
+        1,
+        "what it saw at first"
+    );
     assert_eq!(reader.hash_at(Position(2)).unwrap(), None);
     reader.end().unwrap();
     let read = Read::Journal { to: BankId(2), after: Position(1), bytes: u32::MAX };
-    let Effect::View(ViewInput::JournalRead { entries, hash_before, .. }) = read.answer(&mut *reader).unwrap() else {
+    let Effect::View(ViewInput::JournalRead { entries, hash_before, .. }) =
+        read.answer(&mut *reader).unwrap()
+    else {
         panic!("the journal was asked for");
     };
-    assert_eq!((entries.len(), hash_before), (1, Some(mark(1).hash)), "what has been written since");
+    assert_eq!(
+        (entries.len(), hash_before),
+        (1, Some(mark(1).hash)),
+        "what has been written since"
+    );
 }
 
 #[test]
@@ -206,7 +266,12 @@ fn two_processes_cannot_use_one_folder() {
 #[test]
 fn the_journal_of_another_bank_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let other = || SqliteStore::open(folder.path(), Owner { bank: BankId(2), ..OWNER }).err().unwrap().to_string();
+    let other = || {
+        SqliteStore::open(folder.path(), Owner { bank: BankId(2), ..OWNER })
+            .err()
+            .unwrap()
+            .to_string()
+    };
     drop(open(folder.path()));
     assert!(other().contains("the journal of bank 1, not of bank 2 of 3"), "{}", other());
     open(folder.path()).write(&[Change::Append(held(1))]).unwrap();
@@ -285,7 +350,10 @@ fn foreign_files_are_refused_and_left_alone() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "milk, bread");
 
     std::fs::remove_file(&file).unwrap();
-    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE shopping (item TEXT)").unwrap();
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch("CREATE TABLE shopping (item TEXT)")
+        .unwrap();
     let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
     assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
     assert!(error.to_string().contains("--data"));
@@ -302,23 +370,35 @@ fn changed_vanished_and_added_rows_are_noticed() {
         ("DELETE FROM executed WHERE position = 2", "rows are missing"),
         ("UPDATE executed SET position = 7 WHERE position = 2", "rows are missing"),
         ("UPDATE executed SET hash = zeroblob(32) WHERE position = 2", "rows are missing"),
-        ("INSERT INTO executed SELECT 3, round, coordinator, 3, sender, hash FROM executed WHERE position = 2", "rows"),
+        (
+            "INSERT INTO executed SELECT 3, round, coordinator, 3, sender, hash FROM executed WHERE position = 2",
+            "rows",
+        ),
         (
             "UPDATE head SET content = replace(content, '\"promised\":{\"round\":1', '\"promised\":{\"round\":2')",
             "head",
         ),
         ("DELETE FROM head", "the head is missing"),
-        ("UPDATE plan SET content = replace(content, '\"round\":1', '\"round\":2')", "the prepared view"),
+        (
+            "UPDATE plan SET content = replace(content, '\"round\":1', '\"round\":2')",
+            "the prepared view",
+        ),
         ("DELETE FROM plan", "the prepared view"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(folder.path());
-        store.write(&(1..=3).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>()).unwrap();
-        store.write(&[Change::Promise(VIEW), Change::Executed(mark(1)), Change::Executed(mark(2))]).unwrap();
+        store
+            .write(&(1..=3).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>())
+            .unwrap();
+        store
+            .write(&[Change::Promise(VIEW), Change::Executed(mark(1)), Change::Executed(mark(2))])
+            .unwrap();
         let fetched = Vec::new();
         let events = vec![(held(3).event.order_key(), BankId(0))];
         let plan = PreparePlan { events, ..plan(2) };
-        store.write(&[Change::Prepared { plan, fetched, dropped: Vec::new(), learner: false }]).unwrap();
+        store
+            .write(&[Change::Prepared { plan, fetched, dropped: Vec::new(), learner: false }])
+            .unwrap();
         assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![held(3).event.order_key()]));
         drop(store);
         meddle(folder.path(), sql);
@@ -342,7 +422,12 @@ fn a_journal_that_has_lost_its_last_commits_or_itself_is_noticed() {
     let older = std::fs::read(file(folder.path())).unwrap();
     write(2);
     let newer = std::fs::read(file(folder.path())).unwrap();
-    let refusal = || SqliteStore::open(folder.path(), OWNER).err().map(|error| error.to_string()).unwrap_or_default();
+    let refusal = || {
+        SqliteStore::open(folder.path(), OWNER)
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    };
 
     std::fs::write(file(folder.path()), older).unwrap();
     assert!(refusal().contains("commits are gone"), "{}", refusal());
@@ -365,7 +450,9 @@ fn what_a_view_does_not_know_of_is_dropped_when_it_is_prepared() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store.write(&(1..=5).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>()).unwrap();
-    store.write(&[Change::Executed(mark(1)), Change::Executed(mark(2)), Change::Forgotten]).unwrap();
+    store
+        .write(&[Change::Executed(mark(1)), Change::Executed(mark(2)), Change::Forgotten])
+        .unwrap();
     assert!(store.remembered().unwrap().learner);
     let key = |counter| held(counter).event.order_key();
     let prepared = |position| Change::Prepared {
@@ -388,7 +475,12 @@ fn a_person_may_declare_rescue_on_a_disk_that_knows_its_view_only() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     assert!(!store.declare_rescue().unwrap(), "it never belonged to a view");
-    let prepared = || Change::Prepared { plan: plan(0), fetched: Vec::new(), dropped: Vec::new(), learner: false };
+    let prepared = || Change::Prepared {
+        plan: plan(0),
+        fetched: Vec::new(),
+        dropped: Vec::new(),
+        learner: false,
+    };
     store.write(&[prepared(), Change::Forgotten]).unwrap();
     assert!(!store.declare_rescue().unwrap(), "it is a learner");
     store.write(&[prepared()]).unwrap();
@@ -412,15 +504,28 @@ fn put_in_doubt(folder: &Path) {
 #[test]
 fn after_an_fsync_that_failed_a_disk_counts_for_nothing_until_a_view_has_begun_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let prepared = || Change::Prepared { plan: plan(0), fetched: Vec::new(), dropped: Vec::new(), learner: false };
+    let prepared = || Change::Prepared {
+        plan: plan(0),
+        fetched: Vec::new(),
+        dropped: Vec::new(),
+        learner: false,
+    };
     open(folder.path()).write(&[prepared(), Change::Append(held(1))]).unwrap();
     put_in_doubt(folder.path());
     for was_in_doubt in [true, false] {
         let mut store = open(folder.path());
-        assert_eq!(store.was_in_doubt(), was_in_doubt, "what was read is written once more, and once");
+        assert_eq!(
+            store.was_in_doubt(),
+            was_in_doubt,
+            "what was read is written once more, and once"
+        );
         let Remembered { learner, fresh, .. } = store.remembered().unwrap();
         assert_eq!((learner, fresh), (true, false), "it has lost something, perhaps");
-        assert_eq!(contents(&mut store).unwrap().1, [held(1).event.order_key()], "what it holds it goes on holding");
+        assert_eq!(
+            contents(&mut store).unwrap().1,
+            [held(1).event.order_key()],
+            "what it holds it goes on holding"
+        );
     }
     open(folder.path()).write(&[Change::Counts]).unwrap();
     assert!(!open(folder.path()).remembered().unwrap().learner);
@@ -430,7 +535,12 @@ fn after_an_fsync_that_failed_a_disk_counts_for_nothing_until_a_view_has_begun_w
 fn a_disk_in_doubt_may_be_rescued_and_one_that_has_forgotten_may_not() {
     for (also, may) in [(None, true), (Some(Change::Forgotten), false)] {
         let folder = tempfile::tempdir().unwrap();
-        let prepared = Change::Prepared { plan: plan(0), fetched: Vec::new(), dropped: Vec::new(), learner: false };
+        let prepared = Change::Prepared {
+            plan: plan(0),
+            fetched: Vec::new(),
+            dropped: Vec::new(),
+            learner: false,
+        };
         let mut store = open(folder.path());
         store.write(&[prepared]).unwrap();
         drop(store);
@@ -457,7 +567,9 @@ fn a_bank_that_is_alone_goes_on_after_an_fsync_that_failed() {
 fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_goes() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
-    store.write(&(1..=2).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>()).unwrap();
+    store
+        .write(&(1..=2).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
+        .unwrap();
     // Held, and neither executed here nor in the snapshot: it never existed.
     store.write(&[Change::Append(held(4)), Change::Append(held(9))]).unwrap();
     let (head, pieces) = snapshot(5);
@@ -469,14 +581,19 @@ fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_goes() {
     assert_eq!(store.arriving_piece(1).unwrap().unwrap().text, "two\n");
     assert_eq!(store.arriving_piece(2).unwrap(), None);
     // Twice, and one too early: neither does harm.
-    store.write(&[pieces[0].clone(), pieces[2].clone(), Change::SnapshotComplete(head.clone())]).unwrap();
+    store
+        .write(&[pieces[0].clone(), pieces[2].clone(), Change::SnapshotComplete(head.clone())])
+        .unwrap();
     store.write(&[Change::Replayed(entry(6))]).unwrap();
     drop(store);
 
     let mut store = open(folder.path());
     let Remembered { arriving, snapshot, .. } = store.remembered().unwrap();
     assert_eq!((arriving, snapshot), (None, Some(head.clone())));
-    assert_eq!(store.snapshot_piece(2).unwrap(), Some(SnapshotPiece { head, index: 2, text: "three\n".into() }));
+    assert_eq!(
+        store.snapshot_piece(2).unwrap(),
+        Some(SnapshotPiece { head, index: 2, text: "three\n".into() })
+    );
     assert_eq!(store.snapshot_piece(3).unwrap(), None);
     assert_eq!(contents(&mut store).unwrap(), (vec![5, 6], vec![held(9).event.order_key()]));
     assert_eq!(store.journal_starts_after().unwrap(), Position(5));
@@ -494,7 +611,10 @@ fn the_pieces_of_another_snapshot_begin_anew() {
     store.write(&new[..1]).unwrap();
     assert_eq!(store.remembered().unwrap().arriving, Some((second.clone(), 1)));
     let error = store.write(&[Change::SnapshotComplete(first)]).unwrap_err();
-    assert!(matches!(error, StoreError::Failed { .. }), "nobody may announce what is not here: {error}");
+    assert!(
+        matches!(error, StoreError::Failed { .. }),
+        "nobody may announce what is not here: {error}"
+    );
     drop(store);
     let mut store = open(folder.path());
     store.write(&new[1..]).unwrap();
@@ -507,7 +627,9 @@ fn a_snapshot_of_its_own_leaves_the_journal_which_is_dropped_bit_by_bit() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     let count = 2 * DROP_EVENTS_MAX as u64;
-    store.write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>()).unwrap();
+    store
+        .write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
+        .unwrap();
     store.write(&[Change::Append(held(count + 1))]).unwrap();
     let (head, mut changes) = snapshot(count);
     changes.push(Change::SnapshotMade(head));
@@ -522,8 +644,15 @@ fn a_snapshot_of_its_own_leaves_the_journal_which_is_dropped_bit_by_bit() {
     let mut store = open(folder.path());
     assert_eq!(store.journal_starts_after().unwrap(), through);
     assert_eq!(store.hash_at(through).unwrap(), Some(mark(through.0).hash));
-    assert_eq!(store.executed_after(through, usize::MAX).unwrap().len(), 10, "for banks that were away for a moment");
-    assert_eq!(contents(&mut store).unwrap(), (vec![count], vec![held(count + 1).event.order_key()]));
+    assert_eq!(
+        store.executed_after(through, usize::MAX).unwrap().len(),
+        10,
+        "for banks that were away for a moment"
+    );
+    assert_eq!(
+        contents(&mut store).unwrap(),
+        (vec![count], vec![held(count + 1).event.order_key()])
+    );
 }
 
 #[test]

@@ -115,7 +115,11 @@ impl Handler<BufferStatus> for BufferActor {
         MessageResult(BufferState {
             view: self.buffer.view(),
             waiting: self.buffer.waiting().cloned().collect(),
-            durable: self.buffer.known_durable().map(|(bank, clock)| (bank, clock.clone())).collect(),
+            durable: self
+                .buffer
+                .known_durable()
+                .map(|(bank, clock)| (bank, clock.clone()))
+                .collect(),
         })
     }
 }

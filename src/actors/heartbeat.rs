@@ -1,9 +1,10 @@
-//! Owns the heartbeat monitor: asks every peer for a sign of life over a connection kept open, and answers theirs.
+//! Owns the heartbeat monitor: asks every peer for a sign of life over a connection kept open, and
+//! answers theirs.
 //!
-//! It lives on a thread of its own, so that work elsewhere delays no ping. What it answers comes from the view's
-//! actor, so that a node that hangs is noticed although its kernel still accepts connections. A read that wants to be
-//! proved fresh has all banks asked at once; while a question is under way reads gather for the next. One JSON text a
-//! line:
+//! It lives on a thread of its own, so that work elsewhere delays no ping. What it answers comes
+//! from the view's actor, so that a node that hangs is noticed although its kernel still accepts
+//! connections. A read that wants to be proved fresh has all banks asked at once; while a question
+//! is under way reads gather for the next. One JSON text a line:
 //!
 //! ```text
 //! ▶ {"bank":0,"secret":"…","protocol":2,"settings":{"check_digits":false,…}}
@@ -13,8 +14,8 @@
 //!    "health":{"fsync_ms":3,"slept_ms":100,"behind_ms":0}}
 //! ```
 //!
-//! Here: the asking side. `answers` is the other, `door` says who may be connected there, `lines` what travels, `proofs`
-//! what reads wait for.
+//! Here: the asking side. `answers` is the other, `door` says who may be connected there, `lines`
+//! what travels, `proofs` what reads wait for.
 
 mod answers;
 mod door;
@@ -123,7 +124,9 @@ impl Actor for HeartbeatActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        let tick = |_: &mut Self, context: &mut Self::Context| context.address().do_send(HeartbeatInput::Tick);
+        let tick = |_: &mut Self, context: &mut Self::Context| {
+            context.address().do_send(HeartbeatInput::Tick)
+        };
         context.run_interval(Duration::from_millis(TICK_MS), tick);
     }
 }
@@ -137,7 +140,12 @@ impl Handler<Wire> for HeartbeatActor {
 
     fn handle(&mut self, Wire(routes): Wire, context: &mut Self::Context) {
         let asked = self.proofs.asked();
-        actix_rt::spawn(ask_myself(self.introduction.me, routes.ledger.clone(), context.address(), asked));
+        actix_rt::spawn(ask_myself(
+            self.introduction.me,
+            routes.ledger.clone(),
+            context.address(),
+            asked,
+        ));
         self.post.wire(routes);
         for peer in self.peers.clone() {
             let laboratory = self.laboratory.clone();
@@ -259,34 +267,48 @@ impl Asking {
                     self.introduction.me
                 );
             }
-            actix_rt::time::sleep(Duration::from_millis(self.times.interval_ms.min(RETRY_MS))).await;
+            actix_rt::time::sleep(Duration::from_millis(self.times.interval_ms.min(RETRY_MS)))
+                .await;
         }
     }
 
     /// One connection's life; returns why the peer refused it.
     async fn converse(&mut self) -> std::io::Result<String> {
         let patience = Duration::from_millis(self.times.failure_after_ms);
-        let stream = actix_rt::time::timeout(patience, TcpStream::connect(&self.peer.address)).await??;
+        let stream =
+            actix_rt::time::timeout(patience, TcpStream::connect(&self.peer.address)).await??;
         stream.set_nodelay(true)?;
         let mut lines = BufReader::new(stream);
-        if let Welcome::Refused(why) = actix_rt::time::timeout(patience, self.introduce(&mut lines)).await?? {
+        if let Welcome::Refused(why) =
+            actix_rt::time::timeout(patience, self.introduce(&mut lines)).await??
+        {
             return Ok(why);
         }
         let mut told = None;
         for ping in 0.. {
             let (asked, through) = (self.time.now(), *self.reads.borrow_and_update());
             say(&mut lines, &Ping { ping }).await?;
-            let pong: Pong = actix_rt::time::timeout(patience, hear(&mut lines, LINE_BYTES_MAX)).await??;
+            let pong: Pong =
+                actix_rt::time::timeout(patience, hear(&mut lines, LINE_BYTES_MAX)).await??;
             if pong.pong != ping {
                 break;
             }
             let at = self.time.now();
             let round_trip = at - asked;
             let (bank, active) = (self.peer.bank, pong.report.active);
-            self.monitor.do_send(Acts(ConfirmationInput::Answered { bank, through, active, round_trip }));
+            self.monitor.do_send(Acts(ConfirmationInput::Answered {
+                bank,
+                through,
+                active,
+                round_trip,
+            }));
             // While the peer is in no view things change fast.
             let interval_ms = self.times.interval_ms;
-            let pause = Duration::from_millis(if active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) });
+            let pause = Duration::from_millis(if active.is_some() {
+                interval_ms
+            } else {
+                interval_ms.min(RETRY_MS)
+            });
             if is_news(&mut told, pong.report, pause) {
                 let answered = Answered { round_trip, wall_ms: pong.wall_ms, at };
                 self.monitor.do_send(HeartbeatInput::Heard(bank, pong.report, answered));
@@ -306,7 +328,8 @@ impl Asking {
     }
 }
 
-/// However often reads ask, a sign of life is told about as often as without them, and at once when it says something new.
+/// However often reads ask, a sign of life is told about as often as without them, and at once when
+/// it says something new.
 fn is_news(told: &mut Option<(Instant, PeerReport)>, report: PeerReport, pause: Duration) -> bool {
     let is_old = told.is_some_and(|(when, before)| before == report && when.elapsed() < pause / 2);
     if !is_old {

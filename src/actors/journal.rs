@@ -1,5 +1,5 @@
-//! Owns the store, on a thread of its own: its fsync makes nobody wait but those who wait for it. What other banks ask
-//! for is read by a second actor, on another thread: they hold up no fsync.
+//! Owns the store, on a thread of its own: its fsync makes nobody wait but those who wait for it.
+//! What other banks ask for is read by a second actor, on another thread: they hold up no fsync.
 
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,8 @@ impl Handler<Wire> for JournalActor {
     }
 }
 
-/// Commit now; answered when it is on disk. The actor queues one behind everything that waits already, so that all of
-/// it shares one fsync.
+/// Commit now; answered when it is on disk. The actor queues one behind everything that waits
+/// already, so that all of it shares one fsync.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Flush;

@@ -1,7 +1,8 @@
-//! The laboratory: what people may do to the links between the banks so that they can see what comes of it.
+//! The laboratory: what people may do to the links between the banks so that they can see what
+//! comes of it.
 //!
-//! It is there only where `nodes.json` says so. The protocol does not know of it: a link is slowed, stopped or cut
-//! where its messages leave and arrive, exactly as a bad network would do it.
+//! It is there only where `nodes.json` says so. The protocol does not know of it: a link is slowed,
+//! stopped or cut where its messages leave and arrive, exactly as a bad network would do it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use tokio::sync::watch;
 use crate::protocol::effect::Millis;
 use crate::protocol::ids::{BankId, BankSet};
 
-/// Longest delay of a message, in milliseconds. Several one after the other must not look like a bank that stands
-/// still, so that the patience of the heartbeat bounds it too.
+/// Longest delay of a message, in milliseconds. Several one after the other must not look like a
+/// bank that stands still, so that the patience of the heartbeat bounds it too.
 pub const DELAY_MAX_MS: Millis = 2_000;
 /// Why a connection has ended, for the log.
 pub const CUT: &str = "ligação cortada no laboratório";
@@ -105,10 +106,12 @@ impl Laboratory {
 pub async fn cut(laboratory: &Option<Laboratory>, bank: BankId) {
     match laboratory {
         // The sender lives as long as the laboratory, which is held here.
-        Some(laboratory) => match laboratory.0.subscribe().wait_for(|weather| weather.cut.contains(bank)).await {
-            Ok(_) => {}
-            Err(_) => std::future::pending().await,
-        },
+        Some(laboratory) => {
+            match laboratory.0.subscribe().wait_for(|weather| weather.cut.contains(bank)).await {
+                Ok(_) => {}
+                Err(_) => std::future::pending().await,
+            }
+        }
         None => std::future::pending().await,
     }
 }
@@ -135,7 +138,10 @@ mod tests {
     fn the_delay_is_bounded_and_a_stopped_link_is_not_merely_slow() {
         let laboratory = Laboratory::default();
         laboratory.slow_down(Millis::MAX);
-        assert_eq!(laboratory.passage(BankId(1)), Passage::Slow(Duration::from_millis(DELAY_MAX_MS)));
+        assert_eq!(
+            laboratory.passage(BankId(1)),
+            Passage::Slow(Duration::from_millis(DELAY_MAX_MS))
+        );
         laboratory.set(BankId(1), Link::Stopped);
         assert_eq!(laboratory.passage(BankId(1)), Passage::Closed);
     }

@@ -57,10 +57,12 @@ impl LedgerActor {
         }
     }
 
-    /// Tells those who wait that the ledger has come so far, be it by execution, by replay or by a snapshot.
+    /// Tells those who wait that the ledger has come so far, be it by execution, by replay or by a
+    /// snapshot.
     fn tell_reached(&mut self) {
         let position = self.executor.book().position();
-        while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() <= position) {
+        while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() <= position)
+        {
             for reader in first.remove() {
                 // Whoever gave up waiting needs no word.
                 let _ = reader.send(());
@@ -75,7 +77,8 @@ impl LedgerActor {
         });
     }
 
-    /// One line per event, the same at every bank but for the first word: the order can be followed in the logs.
+    /// One line per event, the same at every bank but for the first word: the order can be followed
+    /// in the logs.
     fn log(&self, executed: &ExecutedEvent) {
         let event = &executed.event;
         let done = executed.outcomes.iter().filter(|executed| executed.outcome.code()).count();
@@ -111,10 +114,16 @@ impl LedgerActor {
     fn log_span(&mut self) {
         match self.span.take() {
             Some(Span { from: Some(from), to }) => {
-                log::info!("banco {} recuperou as posições {from} a {to} pelo diário de outro banco", self.me);
+                log::info!(
+                    "banco {} recuperou as posições {from} a {to} pelo diário de outro banco",
+                    self.me
+                );
             }
             Some(Span { from: None, to }) => {
-                log::info!("banco {} recuperou as posições até {to} pelo instantâneo de outro banco", self.me);
+                log::info!(
+                    "banco {} recuperou as posições até {to} pelo instantâneo de outro banco",
+                    self.me
+                );
             }
             None => {}
         }
@@ -151,7 +160,8 @@ impl Handler<LedgerInput> for LedgerActor {
         executed.iter().for_each(|event| self.recorder.executed(event));
         let replayed = self.executor.take_replayed();
         replayed.iter().for_each(|event| self.recorder.recovered(event));
-        let restored = snapshot.filter(|(_, position)| *position == self.executor.book().position());
+        let restored =
+            snapshot.filter(|(_, position)| *position == self.executor.book().position());
         if let Some((through, position)) = restored {
             self.recorder.restored(through, position);
         }
@@ -167,7 +177,8 @@ impl Handler<LedgerInput> for LedgerActor {
     }
 }
 
-/// A read wants to see everything through a position; what comes is that the ledger has executed so far.
+/// A read wants to see everything through a position; what comes is that the ledger has executed so
+/// far.
 #[derive(Message)]
 #[rtype(result = "oneshot::Receiver<()>")]
 pub struct Reach(pub Position);

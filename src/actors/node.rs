@@ -1,6 +1,7 @@
-//! The only wiring: starts a node's actors on what its disk holds and tells each where the others are.
+//! The only wiring: starts a node's actors on what its disk holds and tells each where the others
+//! are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,62 +59,66 @@ pub struct Actors {
 ///
 /// # Errors
 /// [`StoreError`] when the journal cannot be used.
-pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpListener) -> Result<Actors, StoreError> {
+pub fn start(
+    me: BankId,
+    config: &Config,
+    data: &Path,
+    secret: &str,
+    pings: TcpListener,
+) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
-    let Recovered { store, book, disk: on_disk, set_aside } = recover(data, Owner { bank: me, banks })?;
-    if let Some((aside, damage)) = set_aside {
-        log::error!("banco {me}: DIÁRIO DANIFICADO: {damage}");
-        log::error!(
-            "banco {me}: os arquivos danificados foram guardados em {}; este banco reaprende o diário com os outros \
-             e até lá não conta para nenhuma maioria",
-            aside.display()
-        );
-    }
-    if store.was_in_doubt() {
-        let meaning = match banks {
-            1 => "este banco não tem com quem reaprender e segue com o que leu",
-            _ => "este banco não conta para nenhuma maioria até entrar numa visão",
-        };
-        log::error!(
-            "banco {me}: um fsync falhou antes deste início; tudo o que se lê foi gravado de novo, e {meaning}"
-        );
-    }
-    log::info!("banco {me}: diário em {} até a posição {}", data.display(), book.position());
+    let Recovered { store, book, disk: on_disk, set_aside } =
+        recover(data, Owner { bank: me, banks })?;
+    tell_of_disk(me, banks, set_aside, store.was_in_doubt());
+    let at = book.position();
+    log::info!("banco {me}: diário em {} até a posição {at}", data.display());
 
     let time = Monotonic::start();
-    // The core decides; ledger, disk, links and heartbeat each have a thread, so that none holds up another.
+    // The core decides; the others each have a thread, so that none holds up another.
     let [core, ledger, disk, reads, links, pulse, watch] =
         ["core", "ledger", "disk", "reads", "links", "pulse", "watch"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
-    let history = History::new(me, banks, book.position());
-    let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, book.position());
+    let history = History::new(me, banks, at);
+    let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, at);
     let reader = journal.reader()?;
     let reader = on(&reads, move || JournalReaderActor::new(reader));
-    let introduction = Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) };
-    let (times, peers, monitor_introduction) = (config.heartbeat, peers(me, config), introduction.clone());
+    let introduction =
+        Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) };
+    let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let open = config.customer_auth == CustomerAuth::Open;
     let routes = Routes {
         me,
-        clock: on(&core, move || ClockActor::new(Clock::new(me, banks).with_open_customers(open), time)),
-        buffer: on(&core, move || BufferActor::new(OrderedBuffer::new(me, banks).with_open_customers(open), time)),
+        clock: on(&core, move || {
+            ClockActor::new(Clock::new(me, banks).with_open_customers(open), time)
+        }),
+        buffer: on(&core, move || {
+            BufferActor::new(OrderedBuffer::new(me, banks).with_open_customers(open), time)
+        }),
         checks: on(&core, move || ChecksActor::new(Checks::new(me, banks), time)),
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
-        ledger: on(&ledger, move || LedgerActor::new(me, Executor::new(me, banks, book, executed), time)),
+        ledger: on(&ledger, move || {
+            LedgerActor::new(me, Executor::new(me, banks, book, executed), time)
+        }),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
-        heartbeat: on(&pulse, move || HeartbeatActor::new(monitor_introduction, times, peers, time, weather)),
+        heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
         watch: on(&watch, move || WatchActor::new(history, time, shown_weather)),
-        links: BankId::all(banks).map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory)).collect(),
+        links: BankId::all(banks)
+            .map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory))
+            .collect(),
     };
     wire(&routes);
-    let (routes_of_pings, laboratory_of_pings) = (routes.clone(), laboratory.clone());
-    let answering =
-        Answering { introduction, banks, times, routes: routes_of_pings, time, laboratory: laboratory_of_pings };
-    pulse.spawn_fn(move || {
-        actix_rt::spawn(answer_pings(pings, answering));
-    });
+    let answering = Answering {
+        introduction,
+        banks,
+        times,
+        routes: routes.clone(),
+        time,
+        laboratory: laboratory.clone(),
+    };
+    pulse.spawn_fn(move || _ = actix_rt::spawn(answer_pings(pings, answering)));
 
     Ok(Actors {
         routes,
@@ -124,8 +129,34 @@ pub fn start(me: BankId, config: &Config, data: &Path, secret: &str, pings: TcpL
     })
 }
 
-/// A thread for actors that goes by its name where the system lists threads (`ps -L`, `top -H`, `strace`): all arbiters
-/// are named alike. A system without such a list knows it by a number only.
+/// Says what is wrong with the disk that the bank starts with.
+fn tell_of_disk(
+    me: BankId,
+    banks: usize,
+    set_aside: Option<(PathBuf, StoreError)>,
+    was_in_doubt: bool,
+) {
+    if let Some((aside, damage)) = set_aside {
+        log::error!("banco {me}: DIÁRIO DANIFICADO: {damage}");
+        log::error!(
+            "banco {me}: os arquivos danificados foram guardados em {}; este banco reaprende o diário com os outros \
+             e até lá não conta para nenhuma maioria",
+            aside.display()
+        );
+    }
+    if was_in_doubt {
+        let meaning = match banks {
+            1 => "este banco não tem com quem reaprender e segue com o que leu",
+            _ => "este banco não conta para nenhuma maioria até entrar numa visão",
+        };
+        log::error!(
+            "banco {me}: um fsync falhou antes deste início; tudo o que se lê foi gravado de novo, e {meaning}"
+        );
+    }
+}
+
+/// A thread for actors that goes by its name where the system lists threads (`ps -L`, `top -H`,
+/// `strace`): all arbiters are named alike. A system without such a list knows it by a number only.
 fn thread_named(name: &'static str) -> Arbiter {
     let arbiter = Arbiter::new();
     arbiter.spawn_fn(move || _ = std::fs::write("/proc/thread-self/comm", name));
@@ -177,8 +208,8 @@ fn wire(routes: &Routes) {
 }
 
 impl Actors {
-    /// Takes nothing new and waits, for a bounded time, until what is under way is answered and the peers have what
-    /// they need of this bank; then everything is on disk.
+    /// Takes nothing new and waits, for a bounded time, until what is under way is answered and the
+    /// peers have what they need of this bank; then everything is on disk.
     pub async fn drain(&self) {
         self.routes.view.do_send(Draining);
         self.routes.clock.do_send(ClockInput::Drain);
@@ -189,7 +220,10 @@ impl Actors {
             }
         };
         if actix_rt::time::timeout(DRAIN_WAIT, idle).await.is_err() {
-            log::warn!("banco {}: parando com pedidos sem resposta; a ordem comum decidirá sobre eles", self.routes.me);
+            log::warn!(
+                "banco {}: parando com pedidos sem resposta; a ordem comum decidirá sobre eles",
+                self.routes.me
+            );
         }
         // An actor that is gone has nothing to write.
         let _ = self.routes.journal.send(Flush).await;
@@ -198,7 +232,8 @@ impl Actors {
     async fn is_idle(&self) -> bool {
         let routes = &self.routes;
         let waiting = routes.replies.send(Waiting).await.unwrap_or(0);
-        let buffered = routes.buffer.send(BufferStatus).await.map_or(0, |state| state.waiting.len());
+        let buffered =
+            routes.buffer.send(BufferStatus).await.map_or(0, |state| state.waiting.len());
         let unconfirmed = routes.checks.send(Unconfirmed).await.unwrap_or(0);
         let mut links_are_empty = true;
         for link in routes.links.iter().flatten() {

@@ -1,4 +1,5 @@
-//! Hashes and checks passwords with Argon2id, on threads of their own so that a queue of logins delays nobody else.
+//! Hashes and checks passwords with Argon2id, on threads of their own so that a queue of logins
+//! delays nobody else.
 
 use actix::{Actor, Handler, Message, MessageResult, SyncContext};
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
@@ -6,16 +7,17 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 use crate::ledger::PasswordHash;
 
-/// Memory for one hash in KiB, passes over it and lanes: OWASP's recommendation for Argon2id (2025).
+/// Memory for one hash in KiB, passes over it and lanes: OWASP's recommendation for Argon2id
+/// (2025).
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Most hashes at once.
 pub const THREADS: usize = 2;
 
-/// Stands in where there is no such customer, so that an answer takes as long as a wrong password's.
-const NOBODY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$bmV0YmFua2luZy1ub2JvZHk$0000000000000000000000000000000000000000000";
+/// Stands in where there is no such customer, so that an answer takes as long as a wrong
+/// password's.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bmV0YmFua2luZy1ub2JvZHk$0000000000000000000000000000000000000000000";
 
 /// One of the hashing threads.
 pub struct PasswordsActor;
@@ -25,7 +27,8 @@ impl Actor for PasswordsActor {
 }
 
 fn argon2() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters lie within Argon2's bounds");
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+        .expect("the parameters lie within Argon2's bounds");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
@@ -38,12 +41,17 @@ impl Handler<Hash> for PasswordsActor {
     type Result = MessageResult<Hash>;
 
     fn handle(&mut self, Hash(password): Hash, _: &mut Self::Context) -> Self::Result {
-        let hash = argon2().hash_password(password.as_bytes()).expect("Argon2 hashes any password of bounded length");
-        MessageResult(PasswordHash::parse(&hash.to_string()).expect("a PHC string is a password hash"))
+        let hash = argon2()
+            .hash_password(password.as_bytes())
+            .expect("Argon2 hashes any password of bounded length");
+        MessageResult(
+            PasswordHash::parse(&hash.to_string()).expect("a PHC string is a password hash"),
+        )
     }
 }
 
-/// Asks whether a password is the one that was hashed; `None` stands for a customer who does not exist.
+/// Asks whether a password is the one that was hashed; `None` stands for a customer who does not
+/// exist.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct Verify {

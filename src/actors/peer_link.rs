@@ -1,4 +1,5 @@
-//! Owns the outbox for one peer and carries it there over HTTP. Awaits the network, and nothing else does for it.
+//! Owns the outbox for one peer and carries it there over HTTP. Awaits the network, and nothing
+//! else does for it.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,9 @@ use super::routes::{Post, Wire};
 use super::time::Monotonic;
 use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
 use crate::protocol::ids::BankId;
-use crate::protocol::outbox::{Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SingleMessage, Transmission};
+use crate::protocol::outbox::{
+    Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SingleMessage, Transmission,
+};
 use crate::protocol::view::{Bulk, ViewMessage};
 use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
 
@@ -84,7 +87,8 @@ impl PeerLinkActor {
         }
     }
 
-    /// Sends once everything that waits in the mailbox has been taken in, so that it travels together.
+    /// Sends once everything that waits in the mailbox has been taken in, so that it travels
+    /// together.
     fn queue_pump(&mut self, context: &mut Context<Self>) {
         if !std::mem::replace(&mut self.pump_is_queued, true) {
             context.address().do_send(Pump);
@@ -104,8 +108,12 @@ impl PeerLinkActor {
             Transmission::Envelope(parcel) => {
                 ("/peer/envelope".to_owned(), json(&EnvelopeOut::new(self.line.me, parcel)))
             }
-            Transmission::Single(SingleMessage::Event(event)) => ("/receive-message".to_owned(), json(&event)),
-            Transmission::Single(SingleMessage::Ack(id)) => (format!("/receiver_ack/{id}"), String::new()),
+            Transmission::Single(SingleMessage::Event(event)) => {
+                ("/receive-message".to_owned(), json(&event))
+            }
+            Transmission::Single(SingleMessage::Ack(id)) => {
+                (format!("/receiver_ack/{id}"), String::new())
+            }
             Transmission::Single(SingleMessage::OwnCheck(id, check)) => {
                 let body = serde_json::json!({"code": check.code, "descript": check.descript});
                 (format!("/init_check_queue/{id}"), body.to_string())
@@ -118,12 +126,17 @@ impl PeerLinkActor {
         let sending = self.request(&self.client, &path).send_body(body);
         let is_envelope = matches!(transmission, Transmission::Envelope(_));
         let link = context.address();
-        let passage = self.laboratory.as_ref().map_or(Passage::Free, |laboratory| laboratory.passage(self.line.peer));
+        let passage = self
+            .laboratory
+            .as_ref()
+            .map_or(Passage::Free, |laboratory| laboratory.passage(self.line.peer));
         actix_rt::spawn(async move {
             match passage {
                 Passage::Free => {}
                 Passage::Slow(delay) => actix_rt::time::sleep(delay).await,
-                Passage::Closed => return link.do_send(Delivered { era, delivery: Delivery::Failed }),
+                Passage::Closed => {
+                    return link.do_send(Delivered { era, delivery: Delivery::Failed });
+                }
             }
             let began = Instant::now();
             let delivery = match sending.await {
@@ -287,8 +300,11 @@ impl Handler<Pump> for PeerLinkActor {
         while let Some((era, transmission)) = self.outbox.next(now) {
             self.transmit(era, &transmission, context);
         }
-        if let Some(wait) = self.outbox.wake_at().and_then(|at| at.checked_sub(now)).filter(|wait| *wait > 0) {
-            context.run_later(Duration::from_millis(wait), |link, context| link.queue_pump(context));
+        if let Some(wait) =
+            self.outbox.wake_at().and_then(|at| at.checked_sub(now)).filter(|wait| *wait > 0)
+        {
+            context
+                .run_later(Duration::from_millis(wait), |link, context| link.queue_pump(context));
         }
     }
 }

@@ -25,7 +25,9 @@ impl Actor for RepliesActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(SWEEP_EVERY, |actor, _| actor.waiting.retain(|_, waiting| !waiting.is_closed()));
+        context.run_interval(SWEEP_EVERY, |actor, _| {
+            actor.waiting.retain(|_, waiting| !waiting.is_closed())
+        });
     }
 }
 

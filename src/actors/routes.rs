@@ -17,7 +17,8 @@ use super::watch::{Noticed, WatchActor};
 use crate::protocol::effect::{Effect, Notice, Weight};
 use crate::protocol::ids::BankId;
 
-/// The addresses of all parts of a node. `do_send` enqueues at once, so what one part tells another arrives in order.
+/// The addresses of all parts of a node. `do_send` enqueues at once, so what one part tells another
+/// arrives in order.
 #[derive(Clone)]
 pub struct Routes {
     /// This bank.
@@ -97,6 +98,9 @@ impl Post {
 
     /// Hands over what has gathered.
     pub fn deliver(&mut self) {
-        self.routes.as_ref().expect("every actor is wired by its first message").deliver(&mut self.out);
+        self.routes
+            .as_ref()
+            .expect("every actor is wired by its first message")
+            .deliver(&mut self.out);
     }
 }

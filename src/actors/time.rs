@@ -11,10 +11,14 @@ use crate::watch::Micros;
 /// How often the parts that wait for something look at the time, in milliseconds.
 pub const TICK_MS: u64 = 100;
 
-/// Calls `tick` every so many milliseconds in which this process is awake. An actor's timer makes up at once for all turns
-/// that it missed while the process slept: the parts that count turns would take them for time in which nobody else moved.
-pub(super) fn every<A>(period_ms: u64, context: &mut Context<A>, tick: impl Fn(&mut Context<A>) + 'static)
-where
+/// Calls `tick` every so many milliseconds in which this process is awake. An actor's timer makes
+/// up at once for all turns that it missed while the process slept: the parts that count turns
+/// would take them for time in which nobody else moved.
+pub(super) fn every<A>(
+    period_ms: u64,
+    context: &mut Context<A>,
+    tick: impl Fn(&mut Context<A>) + 'static,
+) where
     A: Actor<Context = Context<A>>,
 {
     let mut turns = Turns { period_ms, last: Instant::now(), missed: 0 };
@@ -62,18 +66,20 @@ impl Monotonic {
     /// Milliseconds since the start.
     #[must_use]
     pub fn now(self) -> Millis {
-        u64::try_from(self.start.elapsed().as_millis()).expect("a node does not run for 500 million years")
+        u64::try_from(self.start.elapsed().as_millis())
+            .expect("a node does not run for 500 million years")
     }
 
     /// Microseconds since the start.
     #[must_use]
     pub fn micros(self) -> Micros {
-        u64::try_from(self.start.elapsed().as_micros()).expect("a node does not run for 500 thousand years")
+        u64::try_from(self.start.elapsed().as_micros())
+            .expect("a node does not run for 500 thousand years")
     }
 }
 
-/// Milliseconds since 1970 in UTC, as the machine believes it; negative before. It may be wrong by any amount: what
-/// anything is dated with is consortium time.
+/// Milliseconds since 1970 in UTC, as the machine believes it; negative before. It may be wrong by
+/// any amount: what anything is dated with is consortium time.
 #[must_use]
 pub fn unix_ms() -> i64 {
     let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
@@ -91,7 +97,8 @@ mod tests {
     fn what_a_process_slept_through_is_no_turn_and_a_short_delay_is_made_up_for() {
         let start = Instant::now();
         let mut turns = Turns { period_ms: 100, last: start, missed: 0 };
-        let mut counted = |at_ms: u64| u64::from(turns.counts(start + Duration::from_millis(at_ms)));
+        let mut counted =
+            |at_ms: u64| u64::from(turns.counts(start + Duration::from_millis(at_ms)));
         assert_eq!((1..=10).map(|turn| counted(turn * 100)).sum::<u64>(), 10);
         // Four are late.
         assert_eq!((0..4).map(|_| counted(1_400)).sum::<u64>(), 4);

@@ -31,7 +31,11 @@ impl ViewActor {
 
 impl ViewActor {
     fn peer(&self, bank: BankId) -> (PeerState, Option<PeerReport>) {
-        if bank == self.view.me() { (PeerState::Up, Some(self.view.report())) } else { self.view.peer(bank) }
+        if bank == self.view.me() {
+            (PeerState::Up, Some(self.view.report()))
+        } else {
+            self.view.peer(bank)
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! Owns the history for people who watch, and tells all of them from one text.
 //!
-//! The parts of the node note what happens in a [`Recorder`] of their own, which costs them no message and no thread
-//! switch; a few times a second this actor takes the notes away. Only while somebody watches does it write a
-//! snapshot, once for all: whoever reads slowly gets the latest one next, so that nobody is waited for.
+//! The parts of the node note what happens in a [`Recorder`] of their own, which costs them no
+//! message and no thread switch; a few times a second this actor takes the notes away. Only while
+//! somebody watches does it write a snapshot, once for all: whoever reads slowly gets the latest
+//! one next, so that nobody is waited for.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
+};
 use actix_web::web::Bytes;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -19,7 +22,9 @@ use super::routes::{Routes, Wire};
 use super::time::Monotonic;
 use super::view::{ViewState, ViewStatus};
 use crate::protocol::consortium_time::ClockState;
-use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent, PeerReport};
+use crate::protocol::effect::{
+    BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent, PeerReport,
+};
 use crate::protocol::event::Event;
 use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::BankId;
@@ -199,8 +204,8 @@ impl WatchActor {
         }
     }
 
-    /// Takes the notes of all parts away. What comes later in the flow of facts is asked first, so that nothing
-    /// arrives before its cause.
+    /// Takes the notes of all parts away. What comes later in the flow of facts is asked first, so
+    /// that nothing arrives before its cause.
     fn take_notes(&mut self, context: &mut Context<Self>) {
         let Some(routes) = self.routes.clone().filter(|_| !self.taking) else { return };
         self.taking = true;
@@ -211,7 +216,11 @@ impl WatchActor {
         }
         let taken = async move {
             let view = routes.view.send(ViewStatus).await.ok();
-            let clocks = routes.heartbeat.send(ClocksStatus).await.map_or_else(|_| Vec::new(), |said| said.clocks);
+            let clocks = routes
+                .heartbeat
+                .send(ClocksStatus)
+                .await
+                .map_or_else(|_| Vec::new(), |said| said.clocks);
             let vitals = match &view {
                 Some(view) if feels => vitals(&routes, me, view, &clocks).await,
                 _ => None,
@@ -222,18 +231,21 @@ impl WatchActor {
             // Of the same microsecond, what comes earlier in the flow goes first.
             (view, clocks, vitals, [held, executed, agreed].concat())
         };
-        context.spawn(taken.into_actor(self).map(move |(view, clocks, vitals, mut facts), actor, _| {
-            actor.taking = false;
-            let vitals = vitals.filter(|vitals| actor.history.vitals() != Some(vitals));
-            facts.extend(vitals.map(|vitals| Timed { at: now, fact: Fact::Vitals(vitals) }));
-            actor.absorb(view, &clocks, facts);
-            actor.tell();
-        }));
+        context.spawn(taken.into_actor(self).map(
+            move |(view, clocks, vitals, mut facts), actor, _| {
+                actor.taking = false;
+                let vitals = vitals.filter(|vitals| actor.history.vitals() != Some(vitals));
+                facts.extend(vitals.map(|vitals| Timed { at: now, fact: Fact::Vitals(vitals) }));
+                actor.absorb(view, &clocks, facts);
+                actor.tell();
+            },
+        ));
     }
 
     fn absorb(&mut self, view: Option<ViewState>, clocks: &[ClockState], mut facts: Vec<Timed>) {
         let clocks = clocks.iter().copied().chain(std::iter::repeat(ClockState::default()));
-        let states = view.map(|view| view.peers.into_iter().zip(clocks).map(state).collect::<Vec<_>>());
+        let states =
+            view.map(|view| view.peers.into_iter().zip(clocks).map(state).collect::<Vec<_>>());
         if let Some(states) = states.filter(|states| self.history.states() != Some(states)) {
             facts.push(Timed { at: self.time.micros(), fact: Fact::Banks(states) });
         }
@@ -265,7 +277,12 @@ impl WatchActor {
 }
 
 /// How well every bank is.
-async fn vitals(routes: &Routes, me: BankId, view: &ViewState, clocks: &[ClockState]) -> Option<Vec<Vitals>> {
+async fn vitals(
+    routes: &Routes,
+    me: BankId,
+    view: &ViewState,
+    clocks: &[ClockState],
+) -> Option<Vec<Vitals>> {
     let paces = routes.heartbeat.send(Paces).await.ok()?;
     let own = routes.heartbeat.send(OwnHealth).await.ok()?;
     let of_bank = |(bank, pace): (BankId, PaceNow)| {
@@ -318,7 +335,8 @@ impl Handler<Noticed> for WatchActor {
     }
 }
 
-/// Somebody wants to watch: answers where the latest snapshot is, as a server-sent event; nothing when too many do.
+/// Somebody wants to watch: answers where the latest snapshot is, as a server-sent event; nothing
+/// when too many do.
 #[derive(Message)]
 #[rtype(result = "Option<watch::Receiver<Bytes>>")]
 pub struct Subscribe;

@@ -33,9 +33,14 @@ impl FromStr for BaseUrl {
     fn from_str(text: &str) -> Result<Self, BadUrl> {
         let text = text.strip_suffix('/').unwrap_or(text);
         let uri: Uri = text.parse().map_err(|_| BadUrl)?;
-        let bare = uri.path_and_query().is_none_or(|rest| rest.as_str() == "/") && !text.ends_with('/');
+        let bare =
+            uri.path_and_query().is_none_or(|rest| rest.as_str() == "/") && !text.ends_with('/');
         let with_host = uri.host().is_some_and(|host| !host.is_empty());
-        if uri.scheme_str() == Some("http") && with_host && bare { Ok(BaseUrl(text.to_owned())) } else { Err(BadUrl) }
+        if uri.scheme_str() == Some("http") && with_host && bare {
+            Ok(BaseUrl(text.to_owned()))
+        } else {
+            Err(BadUrl)
+        }
     }
 }
 
@@ -48,8 +53,15 @@ mod tests {
         let url: BaseUrl = "http://127.0.0.1:3050/".parse().unwrap();
         assert_eq!(url.route("/ready"), "http://127.0.0.1:3050/ready");
         assert!("http://[::1]:3050".parse::<BaseUrl>().is_ok());
-        for text in ["", "127.0.0.1:3050", "https://a:1", "http://", "http://a:1/ready", "http://a:1?x", "http://a:1//"]
-        {
+        for text in [
+            "",
+            "127.0.0.1:3050",
+            "https://a:1",
+            "http://",
+            "http://a:1/ready",
+            "http://a:1?x",
+            "http://a:1//",
+        ] {
             assert_eq!(text.parse::<BaseUrl>(), Err(BadUrl), "{text:?}");
         }
     }

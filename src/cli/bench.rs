@@ -1,9 +1,10 @@
 //! `netbanking bench`: a load generator for a running consortium.
 //!
-//! It speaks only the customer API, as one customer with many accounts. Every client has a connection of its own to
-//! its bank. Without `--rate` the loop is closed: a client sends its next package when the last is answered. With it
-//! the loop is open: packages fall due by the clock and their latency counts from then, however late they are sent.
-//! It shares the machine with the banks, so it is one thread that does little more than send and count.
+//! It speaks only the customer API, as one customer with many accounts. Every client has a
+//! connection of its own to its bank. Without `--rate` the loop is closed: a client sends its next
+//! package when the last is answered. With it the loop is open: packages fall due by the clock and
+//! their latency counts from then, however late they are sent. It shares the machine with the
+//! banks, so it is one thread that does little more than send and count.
 
 mod disk;
 mod load;
@@ -52,27 +53,34 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "URL")]
     url: Vec<BaseUrl>,
     /// Connections, each with at most one package under way
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     clients: u32,
     /// How long to measure
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=SECONDS_MAX))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=SECONDS_MAX))]
     seconds: u32,
     /// How long to run before that
-    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=SECONDS_MAX))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2,
+        value_parser = clap::value_parser!(u32).range(0..=SECONDS_MAX))]
     warmup: u32,
     /// Open loop: packages/s in total, sent by the clock whether or not earlier ones are answered
-    #[arg(long, value_name = "PACKAGES", value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
+    #[arg(long, value_name = "PACKAGES",
+        value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
     rate: Option<u32>,
     /// Transfers in each package
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=OPERATIONS_MAX as i64))]
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=OPERATIONS_MAX as i64))]
     ops_per_package: u32,
     /// Accounts to open, spread over the banks
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=ACCOUNTS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(2..=ACCOUNTS_MAX))]
     accounts: u32,
     /// One JSON object on standard output, and nothing else
     #[arg(long)]
     json: bool,
-    /// Folder whose disk is measured, best the one that holds the banks' data [default: the system's temporary folder]
+    /// Folder whose disk is measured, best the one that holds the banks' data [default: the
+    /// system's temporary folder]
     #[arg(long, value_name = "DIR")]
     disk: Option<PathBuf>,
 }
@@ -82,7 +90,9 @@ pub(super) struct BenchArgs {
 pub(super) enum BenchError {
     #[error("{url} does not answer: {why}. Is the consortium running?")]
     Silent { url: String, why: String },
-    #[error("{url} answers {status} {descript:?}, so that the accounts for the load cannot be prepared")]
+    #[error(
+        "{url} answers {status} {descript:?}, so that the accounts for the load cannot be prepared"
+    )]
     SetUp { url: String, status: u16, descript: String },
     #[error("{url} answers something unexpected ({what}). Are all URLs banks of one consortium?")]
     Unexpected { url: String, what: String },
@@ -98,8 +108,8 @@ pub(super) enum BenchError {
 pub(super) fn run(arguments: &BenchArgs) -> Result<(), CommandError> {
     let urls = urls(arguments)?;
     let folder = arguments.disk.clone().unwrap_or_else(std::env::temp_dir);
-    let fsyncs_per_second =
-        disk::fsyncs_per_second(&folder).map_err(|why| BenchError::Disk { folder: folder.clone(), why })?;
+    let fsyncs_per_second = disk::fsyncs_per_second(&folder)
+        .map_err(|why| BenchError::Disk { folder: folder.clone(), why })?;
     let disk = Disk { folder, fsyncs_per_second };
     if !arguments.json {
         stdout::put(&format!("{disk}\n"));
@@ -124,7 +134,11 @@ fn urls(arguments: &BenchArgs) -> Result<Vec<BaseUrl>, CommandError> {
     config.nodes.iter().map(url).collect()
 }
 
-async fn measure(arguments: &BenchArgs, urls: Vec<BaseUrl>, disk: Disk) -> Result<Report, BenchError> {
+async fn measure(
+    arguments: &BenchArgs,
+    urls: Vec<BaseUrl>,
+    disk: Disk,
+) -> Result<Report, BenchError> {
     let mut random = SplitMix64::from_system().map_err(BenchError::System)?;
     let customer = set_up::prepare(&urls, arguments.accounts as usize, &mut random).await?;
 

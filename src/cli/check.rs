@@ -1,5 +1,5 @@
-//! `netbanking check`: whether a bank takes writes, as an exit code; made for a container's health check. With a
-//! `nodes.json` it also says in what the bank's settings differ from that file.
+//! `netbanking check`: whether a bank takes writes, as an exit code; made for a container's health
+//! check. With a `nodes.json` it also says in what the bank's settings differ from that file.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ pub(super) struct CheckArgs {
     /// Address of the bank
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3050")]
     url: BaseUrl,
-    /// Also compare what the bank was started with to this file: banks that differ refuse one another
+    /// Also compare what the bank was started with to this file: banks that differ refuse one
+    /// another
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
 }
@@ -48,7 +49,8 @@ struct Status {
 /// Asks the bank once.
 pub(super) fn run(arguments: &CheckArgs) -> Result<(), CommandError> {
     let CheckArgs { url, nodes } = arguments;
-    let settings = nodes.as_deref().map(Config::load).transpose()?.map(|config| Settings::of(&config));
+    let settings =
+        nodes.as_deref().map(Config::load).transpose()?.map(|config| Settings::of(&config));
     actix_rt::System::new().block_on(async {
         // First what keeps a bank from becoming ready.
         if let (Some(settings), Some(file)) = (&settings, nodes) {
@@ -62,10 +64,13 @@ pub(super) fn run(arguments: &CheckArgs) -> Result<(), CommandError> {
 async fn compare(url: &BaseUrl, settings: &Settings, file: &str) -> Result<(), NotReady> {
     let silent = |why: String| NotReady::Silent { url: url.clone(), why };
     let client = wire::client(1, ANSWER_WAIT);
-    let mut answer = client.get(url.route("/status")).send().await.map_err(|error| silent(error.to_string()))?;
+    let mut answer =
+        client.get(url.route("/status")).send().await.map_err(|error| silent(error.to_string()))?;
     let status: Status = answer.json().await.map_err(|error| silent(error.to_string()))?;
     match status.settings.difference_to_file(&settings.without_addresses()) {
-        Some(difference) => Err(NotReady::Differs { url: url.clone(), file: file.to_owned(), difference }),
+        Some(difference) => {
+            Err(NotReady::Differs { url: url.clone(), file: file.to_owned(), difference })
+        }
         None => Ok(()),
     }
 }
@@ -73,7 +78,8 @@ async fn compare(url: &BaseUrl, settings: &Settings, file: &str) -> Result<(), N
 async fn check(url: &BaseUrl) -> Result<(), NotReady> {
     let client = wire::client(1, ANSWER_WAIT);
     let answer = client.get(url.route("/ready")).send().await;
-    let answer = answer.map_err(|error| NotReady::Silent { url: url.clone(), why: error.to_string() })?;
+    let answer =
+        answer.map_err(|error| NotReady::Silent { url: url.clone(), why: error.to_string() })?;
     match answer.status().as_u16() {
         200 => Ok(()),
         status => Err(NotReady::Refusing { url: url.clone(), status }),
@@ -89,8 +95,9 @@ mod tests {
     #[actix_rt::test]
     async fn only_a_200_is_ready() {
         for (status, ready) in [(200, true), (503, false), (204, false)] {
-            let answer =
-                move || async move { HttpResponse::build(awc::http::StatusCode::from_u16(status).unwrap()).finish() };
+            let answer = move || async move {
+                HttpResponse::build(awc::http::StatusCode::from_u16(status).unwrap()).finish()
+            };
             let server = HttpServer::new(move || App::new().route("/ready", web::get().to(answer)))
                 .workers(1)
                 .bind(("127.0.0.1", 0))

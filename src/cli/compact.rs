@@ -9,8 +9,10 @@ use crate::store::recovery::{compact, whole};
 
 /// What `netbanking compact` is told.
 #[derive(Debug, Args)]
-#[command(after_help = "A bank that was away for longer than this journal reaches back is given the snapshot. \
-    To have running banks do this by themselves, set journal.positions_max in nodes.json.")]
+#[command(
+    after_help = "A bank that was away for longer than this journal reaches back is given the snapshot. \
+    To have running banks do this by themselves, set journal.positions_max in nodes.json."
+)]
 pub(super) struct CompactArgs {
     #[command(flatten)]
     disk: DiskArgs,
@@ -22,7 +24,9 @@ pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
     let (mut store, book, disk) = whole(&arguments.disk.data, owner)?;
     let position = book.position();
     let said = match compact(&mut store, book, disk)? {
-        true => format!("the ledger of position {position} is the snapshot now; the journal below it is gone"),
+        true => format!(
+            "the ledger of position {position} is the snapshot now; the journal below it is gone"
+        ),
         false => "nothing was executed yet: there is no journal to make short".to_owned(),
     };
     stdout::put(&format!("bank {}: {said}\n", owner.bank));

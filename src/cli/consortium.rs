@@ -1,8 +1,10 @@
-//! `netbanking` without a command: a supervisor that runs every bank of `nodes.json` as a process of its own.
+//! `netbanking` without a command: a supervisor that runs every bank of `nodes.json` as a process
+//! of its own.
 //!
-//! It shares nothing with the banks but their pipes: what they say is passed on with their number in front, and the
-//! end of their standard input tells them to stop, also when the supervisor is killed. A bank that ends by itself is
-//! reported and not started again: whoever watches shall see what the others make of its absence.
+//! It shares nothing with the banks but their pipes: what they say is passed on with their number
+//! in front, and the end of their standard input tells them to stop, also when the supervisor is
+//! killed. A bank that ends by itself is reported and not started again: whoever watches shall see
+//! what the others make of its absence.
 
 mod bank_log;
 mod bank_process;
@@ -57,7 +59,8 @@ pub(super) enum ConsortiumError {
 pub(super) fn run(arguments: &ConsortiumArgs) -> Result<(), CommandError> {
     let config = Config::load(&arguments.nodes)?;
     let secret_file = arguments.data.join("peer-secret");
-    let secret = secret::keep(&secret_file).map_err(|why| ConsortiumError::Data { path: secret_file.clone(), why })?;
+    let secret = secret::keep(&secret_file)
+        .map_err(|why| ConsortiumError::Data { path: secret_file.clone(), why })?;
     let program = std::env::current_exe().map_err(ConsortiumError::System)?;
     let process = |bank: BankId| BankProcess {
         bank,
@@ -73,7 +76,11 @@ pub(super) fn run(arguments: &ConsortiumArgs) -> Result<(), CommandError> {
     Ok(ended?)
 }
 
-async fn supervise(processes: Vec<BankProcess>, secret: String, urls: Vec<String>) -> Result<(), ConsortiumError> {
+async fn supervise(
+    processes: Vec<BankProcess>,
+    secret: String,
+    urls: Vec<String>,
+) -> Result<(), ConsortiumError> {
     let mut signals = StopSignals::listen().map_err(ConsortiumError::System)?;
     let (orders, _) = watch::channel(Order::Run);
     let mut running = JoinSet::new();
@@ -103,9 +110,12 @@ async fn supervise(processes: Vec<BankProcess>, secret: String, urls: Vec<String
 
 fn report(ended: Ended, order: Order, left: usize) {
     let Ended { process, status } = ended;
-    let (bank, status) = (process.bank, status.map_or_else(|error| error.to_string(), |status| status.to_string()));
+    let (bank, status) =
+        (process.bank, status.map_or_else(|error| error.to_string(), |status| status.to_string()));
     if order == Order::Run {
-        say(&format!("BANCO {bank} HAS ENDED BY ITSELF: {status}. Banks still running: {left}. Start it again with:"));
+        say(&format!(
+            "BANCO {bank} HAS ENDED BY ITSELF: {status}. Banks still running: {left}. Start it again with:"
+        ));
         say(&format!("  {}", process.by_hand()));
     } else {
         say(&format!("banco {bank} has ended: {status}"));
@@ -129,7 +139,10 @@ struct StopSignals {
 
 impl StopSignals {
     fn listen() -> io::Result<StopSignals> {
-        Ok(StopSignals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(StopSignals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {

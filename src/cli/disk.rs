@@ -29,7 +29,10 @@ impl DiskArgs {
         let config = Config::load(&self.nodes)?;
         let bank = bank_of(self.bank, &config, &self.nodes)?;
         if !self.data.is_dir() {
-            return Err(CommandError::Usage(format!("--data {}: there is no such folder", self.data.display())));
+            return Err(CommandError::Usage(format!(
+                "--data {}: there is no such folder",
+                self.data.display()
+            )));
         }
         Ok(Owner { bank, banks: config.nodes.len() })
     }

@@ -1,8 +1,10 @@
-//! The command line, one file a command: reads the arguments, runs the command, turns its end into an exit code.
+//! The command line, one file a command: reads the arguments, runs the command, turns its end into
+//! an exit code.
 //!
-//! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody has to correct; 4 is
-//! an answer that could not be written to standard output. `netbanking client` has some more.
-//! Whatever goes wrong is said in one line on standard error, `netbanking: what and where`.
+//! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody
+//! has to correct; 4 is an answer that could not be written to standard output. `netbanking client`
+//! has some more. Whatever goes wrong is said in one line on standard error, `netbanking: what and
+//! where`.
 
 mod base_url;
 mod bench;
@@ -33,10 +35,11 @@ const EXIT_USAGE: u8 = 2;
 /// What was to be done is done, and the answer is lost.
 const EXIT_OUTPUT_LOST: u8 = 4;
 
-/// Instant payments for a country without a central bank: banks that execute every operation in one agreed order.
+/// Instant payments for a country without a central bank: banks that execute every operation in one
+/// agreed order.
 ///
-/// Without a command: starts every bank of nodes.json on this machine, each as a process of its own, and stops all of
-/// them on Ctrl-C.
+/// Without a command: starts every bank of nodes.json on this machine, each as a process of its
+/// own, and stops all of them on Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "netbanking", version, args_conflicts_with_subcommands = true)]
 struct CommandLine {
@@ -90,7 +93,9 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Usage(_) | CommandError::Config(_) => EXIT_USAGE,
-            CommandError::Store(error) | CommandError::Node(NodeError::Store(error)) if error.is_misplaced() => {
+            CommandError::Store(error) | CommandError::Node(NodeError::Store(error))
+                if error.is_misplaced() =>
+            {
                 EXIT_USAGE
             }
             CommandError::Client(error) => error.exit_code(),
@@ -129,7 +134,9 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
             return Ok(());
         }
         Err(refusal) if of_customer => return Err(client::refuse(&arguments, &refusal).into()),
-        Err(refusal) => return Err(CommandError::Usage(in_one_line(&refusal.render().to_string()))),
+        Err(refusal) => {
+            return Err(CommandError::Usage(in_one_line(&refusal.render().to_string())));
+        }
     };
     match command_line.command {
         None => consortium::run(&command_line.consortium),
@@ -144,7 +151,8 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
 
 /// What clap says before its usage text, which fills several lines, as one.
 fn in_one_line(rendered: &str) -> String {
-    let said: Vec<_> = rendered.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let said: Vec<_> =
+        rendered.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let said = said.join(" ");
     format!("{} (see netbanking --help)", said.strip_prefix("error: ").unwrap_or(&said))
 }
@@ -159,7 +167,8 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<CommandLine, String> {
         let arguments = ["netbanking"].iter().chain(arguments);
-        CommandLine::try_parse_from(arguments).map_err(|refusal| in_one_line(&refusal.render().to_string()))
+        CommandLine::try_parse_from(arguments)
+            .map_err(|refusal| in_one_line(&refusal.render().to_string()))
     }
 
     #[test]
@@ -171,7 +180,10 @@ mod tests {
     fn without_a_command_it_is_the_consortium() {
         assert!(parse(&[]).unwrap().command.is_none());
         assert!(parse(&["--data", "x", "--nodes", "y"]).unwrap().command.is_none());
-        assert!(parse(&["--data", "x", "check"]).is_err(), "the consortium's options mean nothing to a command");
+        assert!(
+            parse(&["--data", "x", "check"]).is_err(),
+            "the consortium's options mean nothing to a command"
+        );
     }
 
     #[test]
@@ -196,8 +208,9 @@ mod tests {
         assert_eq!(exit_code(&["fly"]), 2);
         for command in ["compact", "rescue"] {
             let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
-            let exit_code =
-                |bank: &str| exit_code(&[command, "--bank", bank, "--nodes", nodes, "--data", "/nowhere/at/all"]);
+            let exit_code = |bank: &str| {
+                exit_code(&[command, "--bank", bank, "--nodes", nodes, "--data", "/nowhere/at/all"])
+            };
             assert_eq!((exit_code("0"), exit_code("3")), (2, 2), "no folder, no bank");
         }
         assert_eq!(exit_code(&["check", "--url", "http://127.0.0.1:1"]), 1);
@@ -211,7 +224,9 @@ mod tests {
         let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
         let data = folder.path().to_str().unwrap();
         let error = obey(
-            ["netbanking", "compact", "--bank", "0", "--nodes", nodes, "--data", data].map(OsString::from).into_iter(),
+            ["netbanking", "compact", "--bank", "0", "--nodes", nodes, "--data", data]
+                .map(OsString::from)
+                .into_iter(),
         )
         .unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");

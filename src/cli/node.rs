@@ -1,4 +1,5 @@
-//! `netbanking node`: one bank. Everything it needs comes from the command line, the environment and `nodes.json`.
+//! `netbanking node`: one bank. Everything it needs comes from the command line, the environment
+//! and `nodes.json`.
 
 use std::fs;
 use std::io::Write;
@@ -17,7 +18,8 @@ use crate::ledger::calendar::Moment;
 use crate::node::{self, NodeOptions};
 use crate::protocol::ids::BankId;
 
-/// Environment variable with the secret that peers share; never an argument, which everybody on the machine can read.
+/// Environment variable with the secret that peers share; never an argument, which everybody on the
+/// machine can read.
 pub(super) const PEER_SECRET_VARIABLE: &str = "NETBANKING_PEER_SECRET";
 /// Environment variable that names a file with the secret instead.
 pub(super) const PEER_SECRET_FILE_VARIABLE: &str = "NETBANKING_PEER_SECRET_FILE";
@@ -32,7 +34,9 @@ const LOG_FILTER_DEFAULT: &str = "info,actix_server=warn";
 
 /// What `netbanking node` is told.
 #[derive(Debug, Args)]
-#[command(after_help = "The secret that the banks share comes from NETBANKING_PEER_SECRET or --peer-secret-file.")]
+#[command(
+    after_help = "The secret that the banks share comes from NETBANKING_PEER_SECRET or --peer-secret-file."
+)]
 pub(super) struct NodeArgs {
     /// Number of the bank: its index in nodes.json, counted from 0
     #[arg(long, env = "NETBANKING_BANK", value_name = "N")]
@@ -74,7 +78,11 @@ pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
 pub(super) fn bank_of(number: u16, config: &Config, nodes: &Path) -> Result<BankId, CommandError> {
     let banks = config.nodes.len();
     if usize::from(number) >= banks {
-        let why = format!("--bank {number}: {} has {banks} banks, numbered from 0 to {}", nodes.display(), banks - 1);
+        let why = format!(
+            "--bank {number}: {} has {banks} banks, numbered from 0 to {}",
+            nodes.display(),
+            banks - 1
+        );
         return Err(CommandError::Usage(why));
     }
     Ok(BankId(number))
@@ -95,13 +103,17 @@ fn secret_of_environment() -> Result<Option<String>, CommandError> {
     Ok(Some(secret).filter(|secret| !secret.is_empty()))
 }
 
-fn peer_secret(of_environment: Option<String>, file: Option<&Path>) -> Result<String, CommandError> {
+fn peer_secret(
+    of_environment: Option<String>,
+    file: Option<&Path>,
+) -> Result<String, CommandError> {
     let (secret, source) = match (of_environment, file) {
         (Some(secret), None) => (secret, PEER_SECRET_VARIABLE.to_owned()),
         (None, Some(file)) => (read_secret(file)?, file.display().to_string()),
         (None, None) => {
-            let why =
-                format!("the secret that the banks share is missing: set {PEER_SECRET_VARIABLE} or --peer-secret-file");
+            let why = format!(
+                "the secret that the banks share is missing: set {PEER_SECRET_VARIABLE} or --peer-secret-file"
+            );
             return Err(CommandError::Usage(why));
         }
         (Some(_), Some(file)) => {
@@ -119,8 +131,9 @@ fn peer_secret(of_environment: Option<String>, file: Option<&Path>) -> Result<St
 }
 
 fn read_secret(file: &Path) -> Result<String, CommandError> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| CommandError::Usage(format!("--peer-secret-file {}: {error}", file.display())))?;
+    let text = fs::read_to_string(file).map_err(|error| {
+        CommandError::Usage(format!("--peer-secret-file {}: {error}", file.display()))
+    })?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -132,16 +145,19 @@ fn bad_secret(source: &str) -> CommandError {
     ))
 }
 
-/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO banco 0: ready`. Never waits for whoever
-/// should read it. A panic is a record too: its own way to standard error could wait for ever, and so never end.
+/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO banco 0: ready`. Never
+/// waits for whoever should read it. A panic is a record too: its own way to standard error could
+/// wait for ever, and so never end.
 fn start_log() {
-    let lines = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG_FILTER_DEFAULT))
-        .format(|out, record| {
-            // The crate's own timestamp ends with the year 9999, and the line with it.
-            writeln!(out, "{} {} {}", Moment(unix_ms()), record.level(), line_of(record))
-        })
-        .target(env_logger::Target::Pipe(Box::new(ToOutlet)))
-        .build();
+    let lines = env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or(LOG_FILTER_DEFAULT),
+    )
+    .format(|out, record| {
+        // The crate's own timestamp ends with the year 9999, and the line with it.
+        writeln!(out, "{} {} {}", Moment(unix_ms()), record.level(), line_of(record))
+    })
+    .target(env_logger::Target::Pipe(Box::new(ToOutlet)))
+    .build();
     let level = lines.filter();
     if log::set_boxed_logger(Box::new(NodeLog { lines })).is_ok() {
         log::set_max_level(level);
@@ -149,11 +165,13 @@ fn start_log() {
     std::panic::set_hook(Box::new(report_panic));
 }
 
-/// A panic is an error in this program. One of a rule of the ledger refuses the request, and the bank goes on; any other
-/// ends the process wherever it happens, since an actor that is gone would leave a bank that answers and does nothing.
+/// A panic is an error in this program. One of a rule of the ledger refuses the request, and the
+/// bank goes on; any other ends the process wherever it happens, since an actor that is gone would
+/// leave a bank that answers and does nothing.
 fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let is_guarded = is_guarded();
-    let meaning = if is_guarded { "o pedido é recusado em todos os bancos" } else { "o processo termina" };
+    let meaning =
+        if is_guarded { "o pedido é recusado em todos os bancos" } else { "o processo termina" };
     log::error!("ERRO DO PROGRAMA, {meaning}: {panic}");
     let backtrace = std::backtrace::Backtrace::capture();
     if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
@@ -198,15 +216,22 @@ impl Write for ToOutlet {
     }
 }
 
-/// A record in one line. Our own messages begin with the bank; those of other crates get the crate's name.
+/// A record in one line. Our own messages begin with the bank; those of other crates get the
+/// crate's name.
 fn line_of(record: &Record<'_>) -> String {
     let ours = record.target().split("::").next() == Some(env!("CARGO_PKG_NAME"));
-    let message = if ours { record.args().to_string() } else { format!("{}: {}", record.target(), record.args()) };
+    let message = if ours {
+        record.args().to_string()
+    } else {
+        format!("{}: {}", record.target(), record.args())
+    };
     // What a peer or a customer has sent must not be able to write lines of its own.
     if message.contains(char::is_control) {
         message
             .chars()
-            .flat_map(|char| if char.is_control() { char.escape_default().collect() } else { vec![char] })
+            .flat_map(
+                |char| if char.is_control() { char.escape_default().collect() } else { vec![char] },
+            )
             .collect()
     } else {
         message
@@ -231,7 +256,10 @@ mod tests {
         let config = Config::parse(r#"{"nodes": [{"host": "a"}, {"host": "b"}]}"#).unwrap();
         let nodes = Path::new("nodes.json");
         assert_eq!(bank_of(1, &config, nodes).unwrap(), BankId(1));
-        assert_eq!(refusal(bank_of(2, &config, nodes)), "--bank 2: nodes.json has 2 banks, numbered from 0 to 1");
+        assert_eq!(
+            refusal(bank_of(2, &config, nodes)),
+            "--bank 2: nodes.json has 2 banks, numbered from 0 to 1"
+        );
     }
 
     #[test]
@@ -242,15 +270,25 @@ mod tests {
         assert_eq!(peer_secret(None, Some(&file)).unwrap(), SECRET);
         assert_eq!(peer_secret(Some(SECRET.into()), None).unwrap(), SECRET);
         assert!(refusal(peer_secret(Some(SECRET.into()), Some(&file))).contains("both set"));
-        assert!(refusal(peer_secret(None, None)).contains("NETBANKING_PEER_SECRET or --peer-secret-file"));
-        assert!(refusal(peer_secret(None, Some(Path::new("/nowhere")))).starts_with("--peer-secret-file /nowhere: "));
+        assert!(
+            refusal(peer_secret(None, None))
+                .contains("NETBANKING_PEER_SECRET or --peer-secret-file")
+        );
+        assert!(
+            refusal(peer_secret(None, Some(Path::new("/nowhere"))))
+                .starts_with("--peer-secret-file /nowhere: ")
+        );
     }
 
     #[test]
     fn a_secret_that_is_too_short_or_no_header_is_refused_and_not_repeated() {
-        for secret in [&SECRET[1..], "0123456789abcdef\n", "0123456789abcdeé", &SECRET.repeat(17)] {
+        for secret in [&SECRET[1..], "0123456789abcdef\n", "0123456789abcdeé", &SECRET.repeat(17)]
+        {
             let said = refusal(peer_secret(Some(secret.into()), None));
-            assert!(said.starts_with("NETBANKING_PEER_SECRET: the secret must have 16 to 256"), "{said}");
+            assert!(
+                said.starts_with("NETBANKING_PEER_SECRET: the secret must have 16 to 256"),
+                "{said}"
+            );
             assert!(!said.contains("0123456789"), "{said}");
         }
     }
@@ -261,7 +299,10 @@ mod tests {
             line_of(&Record::builder().target(target).args(format_args!("{message}")).build())
         };
         assert_eq!(line("netbanking::actors::view", "banco 0: ready"), "banco 0: ready");
-        assert_eq!(line("netbanking", "banco 0: é \"x\"\n2026 INFO"), "banco 0: é \"x\"\\n2026 INFO");
+        assert_eq!(
+            line("netbanking", "banco 0: é \"x\"\n2026 INFO"),
+            "banco 0: é \"x\"\\n2026 INFO"
+        );
         assert_eq!(line("actix_server::worker", "stopping"), "actix_server::worker: stopping");
     }
 

@@ -1,9 +1,9 @@
 //! The way of lines to standard error, which never holds up whoever has something to say.
 //!
-//! Standard error may be a pipe that nobody reads: a stopped pager, a log collector that hangs. Whoever writes to it
-//! then waits, and a ledger or a core that waits for its log stops the whole consortium. So lines wait in a bounded
-//! queue for a thread of their own; what does not fit is dropped and counted, and the count is said when the lines
-//! flow again.
+//! Standard error may be a pipe that nobody reads: a stopped pager, a log collector that hangs.
+//! Whoever writes to it then waits, and a ledger or a core that waits for its log stops the whole
+//! consortium. So lines wait in a bounded queue for a thread of their own; what does not fit is
+//! dropped and counted, and the count is said when the lines flow again.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,7 +18,8 @@ const TEXTS_MAX: usize = 8_192;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What one write to the system takes, or one text that is longer.
 const BATCH_BYTES: usize = 64 * 1024;
-/// How long lines gather after a write. What a process says in its last milliseconds is lost when it is killed.
+/// How long lines gather after a write. What a process says in its last milliseconds is lost when
+/// it is killed.
 const GATHER: Duration = Duration::from_millis(10);
 /// How often a full queue is tried again while somebody waits for it to be empty.
 const RETRY: Duration = Duration::from_millis(5);
@@ -56,7 +57,9 @@ impl Outlet {
         let counts = Arc::new(Counts::default());
         let seen = Arc::clone(&counts);
         // Without a thread the queue fills, and what is said is lost; no reason to stop a bank.
-        let _ = thread::Builder::new().name("log".into()).spawn(move || write_all(writer, &posts, &seen));
+        let _ = thread::Builder::new()
+            .name("log".into())
+            .spawn(move || write_all(writer, &posts, &seen));
         Outlet { queue, counts }
     }
 
@@ -92,12 +95,14 @@ impl Outlet {
 }
 
 fn said_of_lost(lines: u64) -> Vec<u8> {
-    format!("netbanking: {lines} linhas de log perdidas: a saída de erros não era lida\n").into_bytes()
+    format!("netbanking: {lines} linhas de log perdidas: a saída de erros não era lida\n")
+        .into_bytes()
 }
 
 /// The thread behind the queue: writes what there is at once, then lets the next lines gather.
 ///
-/// Waking a thread costs several microseconds on the core of whoever speaks; a bank says several lines an event.
+/// Waking a thread costs several microseconds on the core of whoever speaks; a bank says several
+/// lines an event.
 fn write_all(mut writer: impl Write, posts: &Receiver<Post>, counts: &Counts) {
     while let Some(first) = next(&mut writer, posts, counts) {
         let mut batch = Batch::default();
@@ -139,7 +144,8 @@ impl Batch {
     }
 }
 
-/// The next of the queue; tells of lost lines when nothing is left that could carry it. `None` when nobody can speak.
+/// The next of the queue; tells of lost lines when nothing is left that could carry it. `None` when
+/// nobody can speak.
 fn next(writer: &mut impl Write, posts: &Receiver<Post>, counts: &Counts) -> Option<Post> {
     match posts.try_recv() {
         Ok(post) => return Some(post),
@@ -190,7 +196,10 @@ mod tests {
         // What is kept is in order, and every gap says how long it is.
         let mut next = 0;
         for line in text.lines() {
-            match line.strip_prefix("netbanking: ").and_then(|line| line.split_once(" linhas de log perdidas: ")) {
+            match line
+                .strip_prefix("netbanking: ")
+                .and_then(|line| line.split_once(" linhas de log perdidas: "))
+            {
                 Some((lost, _)) => next += lost.parse::<usize>().unwrap(),
                 None => {
                     assert_eq!(line.parse(), Ok(next));
@@ -213,7 +222,8 @@ mod tests {
         assert!(outlet.counts.lines_lost.load(Ordering::Relaxed) >= 95 * 1024 * 1024);
     }
 
-    /// A thread that is woken and a call to the system for every line cost a lone request a tenth of its time.
+    /// A thread that is woken and a call to the system for every line cost a lone request a tenth
+    /// of its time.
     #[test]
     fn lines_that_come_one_after_the_other_are_written_together() {
         struct Writes(Arc<AtomicUsize>);
@@ -236,7 +246,11 @@ mod tests {
         }
         assert!(outlet.flush(Duration::from_secs(10)));
         let rounds = begun.elapsed().as_millis() / GATHER.as_millis() + 3;
-        assert!(writes.load(Ordering::Relaxed) as u128 <= rounds, "{writes:?} writes in {:?}", begun.elapsed());
+        assert!(
+            writes.load(Ordering::Relaxed) as u128 <= rounds,
+            "{writes:?} writes in {:?}",
+            begun.elapsed()
+        );
     }
 
     #[test]

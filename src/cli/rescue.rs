@@ -24,8 +24,10 @@ Nada foi mudado. Para declarar o resgate, repita o comando com --yes.
 
 /// What `netbanking rescue` is told.
 #[derive(Debug, Args)]
-#[command(after_help = "Only needed when more than half of the disks are lost; without --yes it explains, in the \
-    operators' language, what that means and what may be lost. It counts for the next view only.")]
+#[command(
+    after_help = "Only needed when more than half of the disks are lost; without --yes it explains, in the \
+    operators' language, what that means and what may be lost. It counts for the next view only."
+)]
 pub(super) struct RescueArgs {
     #[command(flatten)]
     disk: DiskArgs,
@@ -49,9 +51,13 @@ pub(super) fn run(arguments: &RescueArgs) -> Result<(), CommandError> {
     let (bank, position) = (owner.bank, book.position());
     let said = if !arguments.yes {
         let view = disk.prepared.ballot;
-        format!("Banco {bank}: disco intacto, última visão {view}, posição {position}.\n\n{EXPLANATION}")
+        format!(
+            "Banco {bank}: disco intacto, última visão {view}, posição {position}.\n\n{EXPLANATION}"
+        )
     } else if store.declare_rescue()? {
-        format!("Banco {bank}: resgate declarado na posição {position}. Agora ligue todos os bancos do nodes.json.\n")
+        format!(
+            "Banco {bank}: resgate declarado na posição {position}. Agora ligue todos os bancos do nodes.json.\n"
+        )
     } else {
         return Err(UnfitForRescue(bank).into());
     };

@@ -1,5 +1,5 @@
-//! What a command answers, on standard output. Whoever closed the pipe wants no more; but a full disk has lost the
-//! answer, and a script that reads it later must hear of that from the exit code.
+//! What a command answers, on standard output. Whoever closed the pipe wants no more; but a full
+//! disk has lost the answer, and a script that reads it later must hear of that from the exit code.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;

@@ -1,8 +1,9 @@
-//! What all banks of a consortium must have alike: whatever decides about money or about who acts when. Banks show it
-//! to one another when they meet, and one that differs is refused by the name of the field.
+//! What all banks of a consortium must have alike: whatever decides about money or about who acts
+//! when. Banks show it to one another when they meet, and one that differs is refused by the name
+//! of the field.
 //!
-//! Fields are compared as JSON under the names that they have in `nodes.json`, so that an unknown field of another
-//! version differs by name too.
+//! Fields are compared as JSON under the names that they have in `nodes.json`, so that an unknown
+//! field of another version differs by name too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,18 +32,25 @@ impl Settings {
     /// What a configuration and this program decide.
     #[must_use]
     pub fn of(config: &Config) -> Settings {
-        // `journal.positions_max` may differ: how much of its own journal a disk keeps is nobody else's business, since
-        // whoever lacks more is given the snapshot, and all snapshots of a position are alike.
-        let Config { nodes, heartbeat, customer_auth, check_digits, journal: _, laboratory } = config;
+        // `journal.positions_max` may differ: how much of its own journal a disk keeps is nobody
+        // else's business, since whoever lacks more is given the snapshot, and all snapshots of a
+        // position are alike.
+        let Config { nodes, heartbeat, customer_auth, check_digits, journal: _, laboratory } =
+            config;
         let mut settings = BTreeMap::new();
-        let as_value = |written: serde_json::Result<Value>| written.expect("settings can be written as JSON");
+        let as_value =
+            |written: serde_json::Result<Value>| written.expect("settings can be written as JSON");
         flatten("heartbeat", as_value(serde_json::to_value(heartbeat)), &mut settings);
         flatten("customer_auth", as_value(serde_json::to_value(customer_auth)), &mut settings);
         flatten("check_digits", Value::from(*check_digits), &mut settings);
         flatten("laboratory", Value::from(*laboratory), &mut settings);
         flatten("nodes", Value::from(nodes.len()), &mut settings);
         for (index, node) in nodes.iter().enumerate() {
-            flatten(&format!("nodes[{index}]"), as_value(serde_json::to_value(node)), &mut settings);
+            flatten(
+                &format!("nodes[{index}]"),
+                as_value(serde_json::to_value(node)),
+                &mut settings,
+            );
         }
         // Rules and texts are part of what is hashed.
         flatten("program.version", Value::from(env!("CARGO_PKG_VERSION")), &mut settings);
@@ -50,7 +58,8 @@ impl Settings {
         Settings(settings)
     }
 
-    /// The same, with a fingerprint instead of the banks' names and addresses: for pages that anybody reads.
+    /// The same, with a fingerprint instead of the banks' names and addresses: for pages that
+    /// anybody reads.
     #[must_use]
     pub fn without_addresses(&self) -> Settings {
         let (nodes, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -61,9 +70,12 @@ impl Settings {
         Settings(others)
     }
 
-    /// The fields that differ, in the order of their names, with the values here and there. Of banks that only one side
-    /// lists, their number says enough.
-    fn differences<'a>(&'a self, other: &'a Settings) -> impl Iterator<Item = (&'a String, Value, Value)> {
+    /// The fields that differ, in the order of their names, with the values here and there. Of
+    /// banks that only one side lists, their number says enough.
+    fn differences<'a>(
+        &'a self,
+        other: &'a Settings,
+    ) -> impl Iterator<Item = (&'a String, Value, Value)> {
         let fields: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
         fields.into_iter().filter_map(|field| {
             let value = |of: &Settings| of.0.get(field).cloned().unwrap_or_default();
@@ -73,8 +85,8 @@ impl Settings {
         })
     }
 
-    /// Why the owner of these settings takes no part with the owner of the others, as log readers are told; `None` if
-    /// nothing differs.
+    /// Why the owner of these settings takes no part with the owner of the others, as log readers
+    /// are told; `None` if nothing differs.
     #[must_use]
     pub fn difference(&self, me: BankId, other: &Settings, peer: BankId) -> Option<String> {
         let place = (format!("no banco {peer}"), format!("no banco {me}"));
@@ -87,7 +99,12 @@ impl Settings {
         self.said(file, ("at the bank", "in the file"), ("differs", "nothing", "and more:"))
     }
 
-    fn said(&self, other: &Settings, places: (&str, &str), words: (&str, &str, &str)) -> Option<String> {
+    fn said(
+        &self,
+        other: &Settings,
+        places: (&str, &str),
+        words: (&str, &str, &str),
+    ) -> Option<String> {
         let (differs, nothing, more) = words;
         let text = |value: &Value| match value {
             Value::Null => nothing.to_owned(),
@@ -95,7 +112,13 @@ impl Settings {
         };
         let named = |(field, here, there): (&String, Value, Value)| {
             let field: String = field.chars().take(VALUE_CHARS_MAX).collect();
-            format!("{field} {differs}: {} {}, {} {}", text(&there), places.1, text(&here), places.0)
+            format!(
+                "{field} {differs}: {} {}, {} {}",
+                text(&there),
+                places.1,
+                text(&here),
+                places.0
+            )
         };
         let all: Vec<_> = self.differences(other).map(named).collect();
         let rest = all.len().saturating_sub(NAMED_MAX);
@@ -112,7 +135,9 @@ impl Settings {
 fn flatten(path: &str, value: Value, into: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) => {
-            fields.into_iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, into));
+            fields
+                .into_iter()
+                .for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, into));
         }
         value => {
             into.insert(path.to_owned(), value);
@@ -153,7 +178,10 @@ mod tests {
                 r#"{"nodes":[{"host":"a"},{"host":"b","name":"Sul"}]}"#,
                 r#"nodes[1].name difere: "Sul" no banco 2, "Banco 1" no banco 0"#,
             ),
-            (r#"{"nodes":[{"host":"a"},{"host":"c"}]}"#, r#"nodes[1].host difere: "c" no banco 2, "b" no banco 0"#),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"c"}]}"#,
+                r#"nodes[1].host difere: "c" no banco 2, "b" no banco 0"#,
+            ),
             (
                 r#"{"nodes":[{"host":"a","port":1},{"host":"b"}]}"#,
                 "nodes[0].port difere: 1 no banco 2, 3050 no banco 0",
@@ -172,8 +200,11 @@ mod tests {
         let times = serde_json::to_value(crate::config::HeartbeatTimes::default()).unwrap();
         for (field, value) in times.as_object().unwrap() {
             let other = value.as_u64().unwrap() + 1;
-            let theirs = format!(r#"{{"nodes":[{{"host":"a"}},{{"host":"b"}}],"heartbeat":{{"{field}":{other}}}}}"#);
-            let expected = format!("heartbeat.{field} difere: {other} no banco 2, {value} no banco 0");
+            let theirs = format!(
+                r#"{{"nodes":[{{"host":"a"}},{{"host":"b"}}],"heartbeat":{{"{field}":{other}}}}}"#
+            );
+            let expected =
+                format!("heartbeat.{field} difere: {other} no banco 2, {value} no banco 0");
             assert_eq!(said(&theirs), Some(expected));
         }
     }
@@ -189,7 +220,10 @@ mod tests {
     #[test]
     fn only_how_much_journal_a_bank_keeps_is_its_own_business() {
         assert_eq!(said(PLAIN), None);
-        assert_eq!(said(r#"{"nodes":[{"host":"a"},{"host":"b"}],"journal":{"positions_max":5000}}"#), None);
+        assert_eq!(
+            said(r#"{"nodes":[{"host":"a"},{"host":"b"}],"journal":{"positions_max":5000}}"#),
+            None
+        );
     }
 
     #[test]

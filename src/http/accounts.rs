@@ -14,8 +14,8 @@ use super::freshness::read as read_ledger;
 use super::order::{idempotency_key, order};
 use super::refusal::Refused;
 use crate::ledger::{
-    Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, Opening, PixKey, PixType, Reais, TypeAccount,
-    TypePerson, UserName, page,
+    Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, Opening, PixKey, PixType,
+    Reais, TypeAccount, TypePerson, UserName, page,
 };
 use crate::protocol::ids::{BankId, EventId};
 
@@ -48,7 +48,8 @@ pub(super) async fn open(
         return Err(Refused::bad("O campo user_name difere do nome na rota"));
     }
     let type_account = fields.word::<TypeAccount>("type_account", "PF, PJ ou CONJUNTA")?;
-    let pix_type = fields.word::<PixType>("pix_type", "CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM")?;
+    let pix_type =
+        fields.word::<PixType>("pix_type", "CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM")?;
     let users = users(&fields)?;
     let value_init = amount(&fields, "value_init")?;
     let key = idempotency_key(&request)?;
@@ -97,7 +98,12 @@ pub(super) async fn list(
     let me = bank.me;
     let lines = read_ledger(&bank, &request, move |book| {
         book.customer(&asked)?;
-        Some(book.accounts_of(&asked).filter(|account| account.bank == me).map(line).collect::<Vec<_>>())
+        Some(
+            book.accounts_of(&asked)
+                .filter(|account| account.bank == me)
+                .map(line)
+                .collect::<Vec<_>>(),
+        )
     });
     let lines = lines.await?;
     let lines = lines.ok_or_else(|| Refused::bad("Cliente não encontrado"))?;
@@ -178,7 +184,8 @@ pub(super) async fn read(
     }
     let reader = customer(&bank, &request).await?;
     let (me, before) = (bank.me, query.before);
-    let question = move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before);
+    let question =
+        move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before);
     Ok(HttpResponse::Ok().json(read_ledger(&bank, &request, question).await??))
 }
 
@@ -190,8 +197,9 @@ fn account_read(
     limit: usize,
     before: Option<usize>,
 ) -> Result<AccountRead, Refused> {
-    let account =
-        book.account(bank, number).ok_or_else(|| Refused::bad(format!("Conta {number} não existe no banco {bank}")))?;
+    let account = book
+        .account(bank, number)
+        .ok_or_else(|| Refused::bad(format!("Conta {number} não existe no banco {bank}")))?;
     if reader.is_some_and(|user| !account.is_held_by(user)) {
         return Err(Refused::not_yours(format!("A conta {number} não é sua")));
     }
@@ -232,10 +240,15 @@ pub(super) async fn find_pix(
             name: owner.name.to_string(),
             num_cadastro: owner.num_cadastro.masked(),
             bank: account.bank,
-            bank_name: config.nodes.get(account.bank.index()).map(|node| node.name.clone()).unwrap_or_default(),
+            bank_name: config
+                .nodes
+                .get(account.bank.index())
+                .map(|node| node.name.clone())
+                .unwrap_or_default(),
             type_person: owner.type_person(),
         })
     });
     let data = recipient.await?.ok_or_else(|| Refused::bad("Chave Pix não encontrada"))?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({"data": data, "descript": "Chave Pix encontrada"})))
+    Ok(HttpResponse::Ok()
+        .json(serde_json::json!({"data": data, "descript": "Chave Pix encontrada"})))
 }

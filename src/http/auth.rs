@@ -19,9 +19,12 @@ pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The customer whose session the request belongs to. `None` only where `nodes.json` leaves customers open and the
-/// request carries no token.
-pub(super) async fn customer(bank: &Bank, request: &HttpRequest) -> Result<Option<UserName>, Refused> {
+/// The customer whose session the request belongs to. `None` only where `nodes.json` leaves
+/// customers open and the request carries no token.
+pub(super) async fn customer(
+    bank: &Bank,
+    request: &HttpRequest,
+) -> Result<Option<UserName>, Refused> {
     match bearer(request) {
         Some(token) => match bank.actors.sessions.send(Whose(token.to_owned())).await? {
             Some(user) => Ok(Some(user)),
@@ -38,7 +41,8 @@ pub(crate) fn peer(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused
     if !bool::from(secret.as_bytes().ct_eq(bank.secret.as_bytes())) {
         return Err(Refused::NotAPeer);
     }
-    let named = request.headers().get(BANK_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let named =
+        request.headers().get(BANK_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let is_peer = |peer: &BankId| *peer != bank.me && peer.index() < bank.config.nodes.len();
     named.map(BankId).filter(is_peer).ok_or(Refused::NotAPeer)
 }

@@ -1,7 +1,8 @@
-//! Reads JSON bodies so that a mistake is named in the customer's language: which field, what was expected.
+//! Reads JSON bodies so that a mistake is named in the customer's language: which field, what was
+//! expected.
 //!
-//! An object is read as its fields in document order, each still raw. A key that stands there twice is refused:
-//! parsers differ on which of the two counts, and money must not hang on that.
+//! An object is read as its fields in document order, each still raw. A key that stands there twice
+//! is refused: parsers differ on which of the two counts, and money must not hang on that.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,7 +45,8 @@ impl<'a> Fields<'a> {
     /// Reads a whole body.
     pub(super) fn of_body(body: &'a [u8]) -> Result<Self, Refused> {
         let text = std::str::from_utf8(body).map_err(|_| Refused::bad("O corpo não é UTF-8"))?;
-        // Some programs put a byte order mark before JSON; RFC 8259, section 8.1, lets a reader pass over it.
+        // Some programs put a byte order mark before JSON; RFC 8259, section 8.1, lets a reader
+        // pass over it.
         Fields::read(text.strip_prefix('\u{feff}').unwrap_or(text), String::new())
     }
 
@@ -54,10 +56,14 @@ impl<'a> Fields<'a> {
     }
 
     fn read(text: &'a str, place: String) -> Result<Self, Refused> {
-        let Object(fields) = serde_json::from_str(text).map_err(|error| not_an_object(&error, &place))?;
+        let Object(fields) =
+            serde_json::from_str(text).map_err(|error| not_an_object(&error, &place))?;
         let mut seen = BTreeSet::new();
         if let Some((twice, _)) = fields.iter().find(|(name, _)| !seen.insert(name.as_str())) {
-            return Err(Refused::bad(format!("O campo {} aparece duas vezes", within(&place, twice))));
+            return Err(Refused::bad(format!(
+                "O campo {} aparece duas vezes",
+                within(&place, twice)
+            )));
         }
         Ok(Fields { place, fields })
     }
@@ -75,7 +81,9 @@ impl<'a> Fields<'a> {
     /// Refuses fields that mean nothing here.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Refused> {
         match self.fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => Err(Refused::bad(format!("Campo desconhecido: {}", within(&self.place, name)))),
+            Some((name, _)) => {
+                Err(Refused::bad(format!("Campo desconhecido: {}", within(&self.place, name))))
+            }
             None => Ok(()),
         }
     }
@@ -87,7 +95,8 @@ impl<'a> Fields<'a> {
 
     /// A field that must be there.
     pub(super) fn raw(&self, name: &str) -> Result<&'a RawValue, Refused> {
-        self.find(name).ok_or_else(|| Refused::bad(format!("Falta o campo {}", within(&self.place, name))))
+        self.find(name)
+            .ok_or_else(|| Refused::bad(format!("Falta o campo {}", within(&self.place, name))))
     }
 
     /// A field that must be there and be a text.
@@ -97,14 +106,16 @@ impl<'a> Fields<'a> {
 
     /// A field that must be there and be a list.
     pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, Refused> {
-        serde_json::from_str(self.raw(name)?.get())
-            .map_err(|_| Refused::bad(format!("O campo {} deve ser uma lista", within(&self.place, name))))
+        serde_json::from_str(self.raw(name)?.get()).map_err(|_| {
+            Refused::bad(format!("O campo {} deve ser uma lista", within(&self.place, name)))
+        })
     }
 
     /// A field that must be there and be one of the words that `T` knows.
     pub(super) fn word<T: DeserializeOwned>(&self, name: &str, words: &str) -> Result<T, Refused> {
-        serde_json::from_str(self.raw(name)?.get())
-            .map_err(|_| Refused::bad(format!("O campo {} deve ser {words}", within(&self.place, name))))
+        serde_json::from_str(self.raw(name)?.get()).map_err(|_| {
+            Refused::bad(format!("O campo {} deve ser {words}", within(&self.place, name)))
+        })
     }
 }
 
@@ -131,7 +142,11 @@ fn not_an_object(error: &serde_json::Error, place: &str) -> Refused {
     if error.is_data() {
         return Refused::bad("O corpo deve ser um objeto JSON");
     }
-    Refused::bad(format!("O corpo não é JSON válido (linha {}, coluna {})", error.line(), error.column()))
+    Refused::bad(format!(
+        "O corpo não é JSON válido (linha {}, coluna {})",
+        error.line(),
+        error.column()
+    ))
 }
 
 struct Object<'a>(Vec<(String, &'a RawValue)>);

@@ -54,9 +54,11 @@ pub(crate) struct Newcomer {
 impl Newcomer {
     /// Checks everything that needs no ledger, and hashes the password.
     pub(crate) async fn registration(self, bank: &Bank) -> Result<Action, Refused> {
-        let name = PersonName::parse(&self.name).map_err(|error| Refused::bad(error.to_string()))?;
-        let num_cadastro = Document::parse(self.type_person, &self.num_cadastro, bank.config.check_digits)
-            .map_err(|error| Refused::bad(error.to_string()))?;
+        let name =
+            PersonName::parse(&self.name).map_err(|error| Refused::bad(error.to_string()))?;
+        let num_cadastro =
+            Document::parse(self.type_person, &self.num_cadastro, bank.config.check_digits)
+                .map_err(|error| Refused::bad(error.to_string()))?;
         let user_name = user_name(&self.user_name)?;
         let password = new_password(self.password)?;
         let password_hash = bank.actors.passwords.send(Hash(password)).await?;
@@ -71,7 +73,9 @@ pub(crate) fn user_name(text: &str) -> Result<UserName, Refused> {
 
 fn new_password(password: String) -> Result<String, Refused> {
     if password.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(Refused::bad(format!("A senha deve ter pelo menos {PASSWORD_CHARS_MIN} caracteres")));
+        return Err(Refused::bad(format!(
+            "A senha deve ter pelo menos {PASSWORD_CHARS_MIN} caracteres"
+        )));
     }
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Refused::bad(format!("A senha deve ter no máximo {PASSWORD_BYTES_MAX} bytes")));
@@ -96,9 +100,15 @@ pub(crate) async fn prove(bank: &Bank, name: &str, password: String) -> Result<U
         .actors
         .routes
         .ledger
-        .send(Ask(move |book: &Book| book.customer(&asked).map(|customer| customer.password_hash.clone())))
+        .send(Ask(move |book: &Book| {
+            book.customer(&asked).map(|customer| customer.password_hash.clone())
+        }))
         .await?;
-    if bank.actors.passwords.send(Verify { password, hash }).await? { Ok(user) } else { Err(wrong()) }
+    if bank.actors.passwords.send(Verify { password, hash }).await? {
+        Ok(user)
+    } else {
+        Err(wrong())
+    }
 }
 
 #[derive(Serialize)]
@@ -135,7 +145,8 @@ pub(super) async fn login(
 
 fn customer_data(book: &Book, user: &UserName) -> Option<CustomerData> {
     let customer = book.customer(user)?;
-    let mut accounts: BTreeMap<_, Vec<_>> = BankId::all(book.banks()).map(|bank| (bank, Vec::new())).collect();
+    let mut accounts: BTreeMap<_, Vec<_>> =
+        BankId::all(book.banks()).map(|bank| (bank, Vec::new())).collect();
     for account in book.accounts_of(user) {
         accounts.entry(account.bank).or_default().push(line(account));
     }
@@ -149,7 +160,10 @@ fn customer_data(book: &Book, user: &UserName) -> Option<CustomerData> {
 }
 
 /// `POST /logout`
-pub(super) async fn logout(bank: web::Data<Bank>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(super) async fn logout(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
     let token = bearer(&request).ok_or(Refused::NoSession)?;
     if !bank.actors.sessions.send(End(token.to_owned())).await? {
         return Err(Refused::NoSession);

@@ -1,5 +1,6 @@
-//! Reads go on at a bank that is cut off, and say then that others may know more. A read may ask for what was executed
-//! through a position at least, such as that of the customer's own last write.
+//! Reads go on at a bank that is cut off, and say then that others may know more. A read may ask
+//! for what was executed through a position at least, such as that of the customer's own last
+//! write.
 
 use std::time::Duration;
 
@@ -22,8 +23,10 @@ use crate::protocol::ids::Position;
 /// What a read says that may be old: warn code 110 of RFC 7234, section 5.5.1.
 const STALE: HeaderValue = HeaderValue::from_static(r#"110 - "Response is Stale""#);
 
-/// Header with which a read asks for everything through a position, as the parameter `min_position` does.
-pub(crate) const MIN_POSITION_HEADER: HeaderName = HeaderName::from_static("netbanking-min-position");
+/// Header with which a read asks for everything through a position, as the parameter `min_position`
+/// does.
+pub(crate) const MIN_POSITION_HEADER: HeaderName =
+    HeaderName::from_static("netbanking-min-position");
 /// Header of a read's answer: the position that it was made at.
 pub(crate) const POSITION_HEADER: HeaderName = HeaderName::from_static("netbanking-position");
 /// How long a read waits at most until the bank has executed as far as it asks for.
@@ -36,7 +39,8 @@ pub(crate) struct Freshness {
     pub(crate) is_proved: bool,
 }
 
-/// Proves that what is read from now on shows all that was answered anywhere before; waits for that a bounded time.
+/// Proves that what is read from now on shows all that was answered anywhere before; waits for that
+/// a bounded time.
 pub(crate) async fn is_fresh(bank: &Bank) -> bool {
     match bank.actors.routes.heartbeat.send(Prove).await {
         Ok(verdict) => verdict.await.unwrap_or(false),
@@ -51,12 +55,14 @@ struct Wanted {
 
 /// The position that the read asks for at least: the higher of parameter and header.
 fn min_position(request: &HttpRequest) -> Result<Position, Refused> {
-    let bad = || Refused::bad(format!("min_position deve ser um número inteiro entre 0 e {}", u64::MAX));
+    let bad =
+        || Refused::bad(format!("min_position deve ser um número inteiro entre 0 e {}", u64::MAX));
     let parse = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
         true => text.parse().map_err(|_| bad()),
         false => Err(bad()),
     };
-    let Query(Wanted { min_position }) = Query::from_query(request.query_string()).map_err(|_| bad())?;
+    let Query(Wanted { min_position }) =
+        Query::from_query(request.query_string()).map_err(|_| bad())?;
     let parameter = min_position.map_or(Ok(0), |text| parse(&text))?;
     let header = request.headers().get(MIN_POSITION_HEADER);
     let header = header.map_or(Ok(0), |value| value.to_str().map_err(|_| bad()).and_then(parse))?;
@@ -109,7 +115,9 @@ pub(crate) async fn mark_figures<B: MessageBody>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let is_proved = match prepare(request.request()).await {
         Ok(is_proved) => is_proved,
-        Err(refused) => return Ok(request.into_response(refused.error_response()).map_into_right_body()),
+        Err(refused) => {
+            return Ok(request.into_response(refused.error_response()).map_into_right_body());
+        }
     };
     request.extensions_mut().insert(Freshness { is_proved });
     let mut response = next.call(request).await?;
@@ -123,8 +131,8 @@ pub(crate) async fn mark_figures<B: MessageBody>(
     Ok(response.map_into_left_body())
 }
 
-/// What has to be before the ledger is read: it has come as far as the read asks for. Returns whether it is proved to be
-/// fresh; then it stays so, as it only grows.
+/// What has to be before the ledger is read: it has come as far as the read asks for. Returns
+/// whether it is proved to be fresh; then it stays so, as it only grows.
 async fn prepare(request: &HttpRequest) -> Result<bool, Refused> {
     let bank = request.app_data::<Data<Bank>>().cloned().ok_or(Refused::Internal)?;
     reach(&bank, min_position(request)?).await?;

@@ -1,5 +1,5 @@
-//! A resource by its methods: HEAD is answered wherever GET is, and a method that is not there is refused with the list
-//! of those that are.
+//! A resource by its methods: HEAD is answered wherever GET is, and a method that is not there is
+//! refused with the list of those that are.
 
 use actix_web::web::{self, get, head, post};
 use actix_web::{FromRequest, Handler, Resource, Responder};
@@ -26,7 +26,10 @@ impl Methods {
         F::Output: Responder + 'static,
     {
         self.names.extend(["GET", "HEAD"]);
-        Methods { resource: self.resource.route(get().to(handler.clone())).route(head().to(handler)), ..self }
+        Methods {
+            resource: self.resource.route(get().to(handler.clone())).route(head().to(handler)),
+            ..self
+        }
     }
 
     /// Answers POST.

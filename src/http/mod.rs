@@ -1,6 +1,8 @@
-//! HTTP, and nothing else: handlers read a request, send it to an actor as a message, and write what came back.
+//! HTTP, and nothing else: handlers read a request, send it to an actor as a message, and write
+//! what came back.
 //!
-//! [`routes`] is the whole route table; [`refusal`] the only place with status codes and their texts.
+//! [`routes`] is the whole route table; [`refusal`] the only place with status codes and their
+//! texts.
 
 mod accounts;
 mod auth;
@@ -18,7 +20,9 @@ mod status;
 pub(crate) use auth::peer;
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};
-pub(crate) use freshness::{Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures};
+pub(crate) use freshness::{
+    Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures,
+};
 pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, place};
 pub(crate) use refusal::Refused;
@@ -66,7 +70,11 @@ pub struct Bank {
 /// Account numbers from the system's random source.
 #[must_use]
 pub fn draw_at_random() -> DrawNumbers {
-    Arc::new(|| AccountNumber::candidates(&mut || getrandom::u64().expect("the system gives random numbers")))
+    Arc::new(|| {
+        AccountNumber::candidates(&mut || {
+            getrandom::u64().expect("the system gives random numbers")
+        })
+    })
 }
 
 /// Starts the server of a bank on a bound port, with the routes that `configure` names.

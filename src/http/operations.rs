@@ -25,13 +25,15 @@ pub(super) async fn execute(
     order(&bank, by, key, Action::Operations(package)).await
 }
 
-/// Reads a package in the requirement's form: bank, then account, then its operations, all in document order.
+/// Reads a package in the requirement's form: bank, then account, then its operations, all in
+/// document order.
 fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
     let mut operations = Vec::new();
     for (bank, accounts, place) in Fields::of_body(body)?.iter() {
         let bank = parse_bank(bank, banks)?;
         for (account, content, place) in Fields::of_field(accounts, place)?.iter() {
-            let number = AccountNumber::parse(account).map_err(|error| Refused::bad(format!("{place}: {error}")))?;
+            let number = AccountNumber::parse(account)
+                .map_err(|error| Refused::bad(format!("{place}: {error}")))?;
             let content = Fields::of_field(content, place.clone())?;
             content.only(&["package"])?;
             for (index, raw) in content.list("package")?.into_iter().enumerate() {
@@ -54,7 +56,11 @@ fn parse_bank(text: &str, banks: usize) -> Result<BankId, Refused> {
 }
 
 fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Refused> {
-    if bank.index() < banks { Ok(()) } else { Err(Refused::bad(format!("Banco {bank} não existe"))) }
+    if bank.index() < banks {
+        Ok(())
+    } else {
+        Err(Refused::bad(format!("Banco {bank} não existe")))
+    }
 }
 
 fn parse_operation(
@@ -74,15 +80,22 @@ fn parse_operation(
         "DEPOSIT" => OperationKind::Deposit { value },
         "WITHDRAW" => OperationKind::Withdraw { value },
         "TRANSFER" if sender != account => {
-            return Err(Refused::bad(format!("{place}.sender: o remetente {sender} não é a conta {account}")));
+            return Err(Refused::bad(format!(
+                "{place}.sender: o remetente {sender} não é a conta {account}"
+            )));
         }
         "TRANSFER" => {
             let bad = |why: String| Refused::bad(format!("{place}.pix: {why}"));
-            let pix = PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
+            let pix =
+                PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
             no_such_bank(pix.bank(), banks).map_err(|refused| bad(refused.to_string()))?;
             OperationKind::Transfer { value, pix }
         }
-        _ => return Err(Refused::bad(format!("O campo {place}.type deve ser DEPOSIT, WITHDRAW ou TRANSFER"))),
+        _ => {
+            return Err(Refused::bad(format!(
+                "O campo {place}.type deve ser DEPOSIT, WITHDRAW ou TRANSFER"
+            )));
+        }
     };
     Ok(Operation { bank, account, kind })
 }

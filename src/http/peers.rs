@@ -1,5 +1,5 @@
-//! What peers say: the requirement's four routes with one fact each, the envelope with many, and the view change. All of
-//! them end in the same messages to the same actors.
+//! What peers say: the requirement's four routes with one fact each, the envelope with many, and
+//! the view change. All of them end in the same messages to the same actors.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ use crate::protocol::view::ViewMessage;
 use crate::wire::{EnvelopeAnswerJson, EnvelopeIn, PEER_BODY_BYTES_MAX};
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
-    serde_json::from_slice(body).map_err(|error| Refused::bad(format!("Mensagem malformada: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Refused::bad(format!("Mensagem malformada: {error}")))
 }
 
 fn event_id(path: &str) -> Result<EventId, Refused> {
@@ -35,7 +36,8 @@ fn speaker(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
     if is_cut { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
 
-/// The peer that calls with events or what became of them, unless the laboratory has closed the link to it.
+/// The peer that calls with events or what became of them, unless the laboratory has closed the
+/// link to it.
 fn correspondent(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
     let from = speaker(bank, request)?;
     let passage = bank.actors.laboratory.as_ref().map(|laboratory| laboratory.passage(from));
@@ -43,7 +45,11 @@ fn correspondent(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> 
 }
 
 fn speaks_for_itself(caller: BankId, named: BankId) -> Result<(), Refused> {
-    if caller == named { Ok(()) } else { Err(Refused::bad(format!("O banco {caller} fala em nome do banco {named}"))) }
+    if caller == named {
+        Ok(())
+    } else {
+        Err(Refused::bad(format!("O banco {caller} fala em nome do banco {named}")))
+    }
 }
 
 /// `POST /peer/envelope`
@@ -98,7 +104,8 @@ pub(super) async fn receive_message(
     // The requirement's message names no view: it belongs to the one in force.
     let in_force = bank.actors.routes.view.send(crate::actors::view::Report).await?.active;
     let in_force = in_force.ok_or(Refused::OtherView)?;
-    let event = Event::from_wire(wire, in_force).map_err(|error| Refused::bad(error.to_string()))?;
+    let event =
+        Event::from_wire(wire, in_force).map_err(|error| Refused::bad(error.to_string()))?;
     // Nor does it say when it was stamped: that is what its request says.
     let at_ms = event.requests.first().and_then(|request| Request::parse(request).ok()?.at_ms);
     let event = event.dated(at_ms, bank.config.customer_auth == CustomerAuth::Open);

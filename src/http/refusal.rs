@@ -1,5 +1,5 @@
-//! Every answer that is not a success: what happened is a variant, and its status and text are said here and nowhere else
-//! (but for the ledger's own refusals, whose texts are the ledger's).
+//! Every answer that is not a success: what happened is a variant, and its status and text are said
+//! here and nowhere else (but for the ledger's own refusals, whose texts are the ledger's).
 
 use std::fmt;
 
@@ -19,8 +19,8 @@ const CHALLENGE: &str = "Bearer realm=\"NetBanking\"";
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The request itself is wrong, or names what is not there (an account, a bank, a key); nothing was ordered. With
-    /// the reason in the customer's language.
+    /// The request itself is wrong, or names what is not there (an account, a bank, a key); nothing
+    /// was ordered. With the reason in the customer's language.
     Bad(String),
     /// No session.
     NoSession,
@@ -50,7 +50,8 @@ pub(crate) enum Refused {
     Outside,
     /// Never stamped: the node is going down.
     Stopping,
-    /// Never stamped: what was stamped before does not go forward, since some bank does not keep up.
+    /// Never stamped: what was stamped before does not go forward, since some bank does not keep
+    /// up.
     Stalled,
     /// A read that asks for more than this bank has executed.
     Behind(Position),
@@ -103,7 +104,9 @@ impl Refused {
             Refused::CutOff | Refused::Outside | Refused::Stopping | Refused::Stalled => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Refused::Behind(_) | Refused::CutInLaboratory | Refused::BankAway(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Behind(_) | Refused::CutInLaboratory | Refused::BankAway(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refused::UnknownOutcome | Refused::BankLost(_) => StatusCode::GATEWAY_TIMEOUT,
             Refused::ByAnotherBank(status, _) => *status,
         }

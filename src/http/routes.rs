@@ -15,13 +15,14 @@ use super::{Bank, accounts, customers, operations, peers, status};
 pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(bank)
-            .app_data(
-                PathConfig::default()
-                    .error_handler(|_: PathError, _: &HttpRequest| Refused::bad("Caminho inválido").into()),
-            )
-            .app_data(QueryConfig::default().error_handler(|_: QueryPayloadError, _: &HttpRequest| {
-                Refused::bad("Parâmetros da consulta inválidos").into()
-            }));
+            .app_data(PathConfig::default().error_handler(|_: PathError, _: &HttpRequest| {
+                Refused::bad("Caminho inválido").into()
+            }))
+            .app_data(QueryConfig::default().error_handler(
+                |_: QueryPayloadError, _: &HttpRequest| {
+                    Refused::bad("Parâmetros da consulta inválidos").into()
+                },
+            ));
         customer_routes(app);
         peer_routes(app);
         app.default_service(web::to(no_such_route));
@@ -33,8 +34,15 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(at("/ready").get(status::ready).resource())
         .service(at("/status").get(status::status).resource())
         .service(at("/register-customer").post(customers::register).resource())
-        // Browsers send no body with GET, so the requirement's route is there for both. Its answer has balances.
-        .service(at("/login").get(customers::login).post(customers::login).resource().wrap(from_fn(mark_figures)))
+        // Browsers send no body with GET, so the requirement's route is there for both. Its answer
+        // has balances.
+        .service(
+            at("/login")
+                .get(customers::login)
+                .post(customers::login)
+                .resource()
+                .wrap(from_fn(mark_figures)),
+        )
         .service(at("/logout").post(customers::logout).resource())
         .service(read(at("/accounts_user/{user_name}").get(accounts::list).post(accounts::open)))
         .service(at("/create_account").post(accounts::open).resource())

@@ -100,11 +100,13 @@ struct StatusEvent {
 /// `GET /status`
 pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
     let routes = &bank.actors.routes;
-    let ViewState { ready, phase, active, reach, voter, peers, .. } = routes.view.send(ViewStatus).await?;
+    let ViewState { ready, phase, active, reach, voter, peers, .. } =
+        routes.view.send(ViewStatus).await?;
     let ClockState { clock, queued, is_stalled } = routes.clock.send(ClockStatus).await?;
     let paces = routes.heartbeat.send(Paces).await?;
     let buffer = routes.buffer.send(BufferStatus).await?;
-    let (position, hash) = routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
+    let (position, hash) =
+        routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
     let ConsortiumClock { now_ms, clocks } = routes.heartbeat.send(ClocksStatus).await?;
     let members = active.map(|(_, members)| members).unwrap_or_default();
     let peers = BankId::all(bank.config.nodes.len()).zip(peers).zip(clocks).zip(paces);
@@ -124,7 +126,9 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         sender: event.sender,
         timestamp: event.timestamp.clone(),
     });
-    let durable_clocks = BankId::all(bank.config.nodes.len()).map(|bank| buffer.durable.get(&bank).cloned()).collect();
+    let durable_clocks = BankId::all(bank.config.nodes.len())
+        .map(|bank| buffer.durable.get(&bank).cloned())
+        .collect();
     Ok(HttpResponse::Ok().json(Status {
         bank: bank.me,
         name: bank.config.nodes[bank.me.index()].name.clone(),

@@ -1,7 +1,8 @@
 //! Accounts and their numbers.
 //!
-//! An account is only data here; the book alone changes it. Numbers are drawn at random by the bank that sends the
-//! request, several at a time, because the ledger itself may not draw: it takes the first that is free.
+//! An account is only data here; the book alone changes it. Numbers are drawn at random by the bank
+//! that sends the request, several at a time, because the ledger itself may not draw: it takes the
+//! first that is free.
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ use crate::protocol::ids::BankId;
 pub const NUMBER_DIGITS_MAX: usize = 18;
 /// One more than the largest account number.
 const NUMBER_END: u64 = 10_u64.pow(NUMBER_DIGITS_MAX as u32);
-/// How many numbers are drawn of how many digits, in the order in which they are tried: more digits when six run short.
+/// How many numbers are drawn of how many digits, in the order in which they are tried: more digits
+/// when six run short.
 const DRAWS: [(usize, u32); 4] = [(8, 6), (4, 7), (2, 8), (2, 9)];
 
 /// Who may hold an account.
@@ -84,7 +86,8 @@ impl AccountNumber {
         self.0
     }
 
-    /// Numbers for a new account, drawn by the bank that sends the request: `random` gives 64 random bits a call.
+    /// Numbers for a new account, drawn by the bank that sends the request: `random` gives 64
+    /// random bits a call.
     pub fn candidates(random: &mut dyn FnMut() -> u64) -> Vec<AccountNumber> {
         let mut draw = |digits: u32| {
             let smallest = 10_u64.pow(digits - 1);
@@ -99,7 +102,11 @@ impl TryFrom<u64> for AccountNumber {
     type Error = BadAccountNumber;
 
     fn try_from(number: u64) -> Result<Self, BadAccountNumber> {
-        if (1..NUMBER_END).contains(&number) { Ok(AccountNumber(number)) } else { Err(BadAccountNumber) }
+        if (1..NUMBER_END).contains(&number) {
+            Ok(AccountNumber(number))
+        } else {
+            Err(BadAccountNumber)
+        }
     }
 }
 
@@ -160,7 +167,10 @@ mod tests {
     #[test]
     fn a_number_is_digits_without_leading_zeros() {
         assert_eq!(AccountNumber::parse("740358").map(AccountNumber::get), Ok(740_358));
-        assert_eq!(AccountNumber::parse(&"9".repeat(18)).map(AccountNumber::get), Ok(NUMBER_END - 1));
+        assert_eq!(
+            AccountNumber::parse(&"9".repeat(18)).map(AccountNumber::get),
+            Ok(NUMBER_END - 1)
+        );
         for text in ["", "0", "007", "+7", "-7", "7.0", "7 ", "٧", &"9".repeat(19)] {
             assert_eq!(AccountNumber::parse(text), Err(BadAccountNumber), "{text:?}");
         }
@@ -178,7 +188,8 @@ mod tests {
     fn six_digits_are_tried_first_and_more_when_they_run_short() {
         for random in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
             let digits = |number: &AccountNumber| number.to_string().len();
-            let drawn: Vec<_> = AccountNumber::candidates(&mut || random).iter().map(digits).collect();
+            let drawn: Vec<_> =
+                AccountNumber::candidates(&mut || random).iter().map(digits).collect();
             assert_eq!(drawn, [6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 8, 8, 9, 9]);
         }
     }

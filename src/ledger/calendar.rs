@@ -1,8 +1,9 @@
 //! Days and times of day in UTC, computed from Unix milliseconds.
 //!
-//! The algorithm is `civil_from_days` of Howard Hinnant, 'chrono-Compatible Low-Level Date Algorithms'
-//! (<https://howardhinnant.github.io/date_algorithms.html>): the proleptic Gregorian calendar in eras of 400 years that
-//! begin on 1 March, so that the leap day is the last of its year. No time zones and no leap seconds.
+//! The algorithm is `civil_from_days` of Howard Hinnant, 'chrono-Compatible Low-Level Date
+//! Algorithms' (<https://howardhinnant.github.io/date_algorithms.html>): the proleptic Gregorian
+//! calendar in eras of 400 years that begin on 1 March, so that the leap day is the last of its
+//! year. No time zones and no leap seconds.
 
 use std::fmt;
 
@@ -36,14 +37,16 @@ impl Date {
         let days = days_since_epoch + EPOCH_DAYS;
         let era = days.div_euclid(ERA_DAYS);
         let day_of_era = days.rem_euclid(ERA_DAYS);
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
         let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
         // January and February belong to the year that began the March before.
         let year = era * 400 + year_of_era + i64::from(month <= 2);
-        let small = |number: i64| u8::try_from(number).expect("a month is at most 12, a day at most 31");
+        let small =
+            |number: i64| u8::try_from(number).expect("a month is at most 12, a day at most 31");
         Date { year, month: small(month), day: small(day) }
     }
 }
@@ -62,7 +65,8 @@ pub struct TimeOfDay {
 }
 
 impl TimeOfDay {
-    /// The time of day at a moment in Unix milliseconds, UTC; the begun second counts as not yet over.
+    /// The time of day at a moment in Unix milliseconds, UTC; the begun second counts as not yet
+    /// over.
     #[must_use]
     pub fn at(unix_ms: i64) -> Self {
         TimeOfDay { seconds: unix_ms.rem_euclid(DAY_MS) / 1_000 }
@@ -71,7 +75,13 @@ impl TimeOfDay {
 
 impl fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}:{:02}:{:02}", self.seconds / 3_600, self.seconds / 60 % 60, self.seconds % 60)
+        write!(
+            f,
+            "{:02}:{:02}:{:02}",
+            self.seconds / 3_600,
+            self.seconds / 60 % 60,
+            self.seconds % 60
+        )
     }
 }
 
@@ -82,7 +92,13 @@ pub struct Moment(pub i64);
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Moment(unix_ms) = *self;
-        write!(f, "{}T{}.{:03}Z", Date::at(unix_ms), TimeOfDay::at(unix_ms), unix_ms.rem_euclid(1_000))
+        write!(
+            f,
+            "{}T{}.{:03}Z",
+            Date::at(unix_ms),
+            TimeOfDay::at(unix_ms),
+            unix_ms.rem_euclid(1_000)
+        )
     }
 }
 

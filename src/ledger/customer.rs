@@ -1,7 +1,8 @@
 //! Who banks here: customers, their names and their documents (CPF and CNPJ).
 //!
-//! Each name is a newtype whose `parse` is the only door. A document knows by its form whether it belongs to a person
-//! or a company, so the two can never contradict each other. Passwords never come here, only their hashes.
+//! Each name is a newtype whose `parse` is the only door. A document knows by its form whether it
+//! belongs to a person or a company, so the two can never contradict each other. Passwords never
+//! come here, only their hashes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,7 +56,8 @@ impl TypePerson {
         }
     }
 
-    /// The largest weight of the check digits; smaller ones go down to 2 from right to left and begin again.
+    /// The largest weight of the check digits; smaller ones go down to 2 from right to left and
+    /// begin again.
     fn weight_max(self) -> u32 {
         match self {
             TypePerson::Pf => 11,
@@ -76,11 +78,16 @@ impl fmt::Display for TypePerson {
 pub struct Document(Arc<str>);
 
 impl Document {
-    /// Reads a document in its printed form; `check_digits` asks whether its last two digits must fit the others.
+    /// Reads a document in its printed form; `check_digits` asks whether its last two digits must
+    /// fit the others.
     ///
     /// # Errors
     /// [`BadDocument`] says what does not fit.
-    pub fn parse(type_person: TypePerson, text: &str, check_digits: bool) -> Result<Self, BadDocument> {
+    pub fn parse(
+        type_person: TypePerson,
+        text: &str,
+        check_digits: bool,
+    ) -> Result<Self, BadDocument> {
         if !has_form(text, type_person.document_form()) {
             return Err(BadDocument::Form(type_person));
         }
@@ -99,7 +106,11 @@ impl Document {
     /// Whose kind of document it is.
     #[must_use]
     pub fn type_person(&self) -> TypePerson {
-        if self.0.len() == TypePerson::Pf.document_form().len() { TypePerson::Pf } else { TypePerson::Pj }
+        if self.0.len() == TypePerson::Pf.document_form().len() {
+            TypePerson::Pf
+        } else {
+            TypePerson::Pj
+        }
     }
 
     /// What a payer may see of it, its middle six digits: `***.123.123-**` or `**.345.678/****-**`.
@@ -134,11 +145,18 @@ fn check_digits_fit(type_person: TypePerson, text: &str) -> bool {
     let monotonous = values.iter().all(|value| *value == values[0]);
     let last_two = [values.len() - 2, values.len() - 1];
     !monotonous
-        && last_two.iter().all(|place| values[*place] == check_digit(&values[..*place], type_person.weight_max()))
+        && last_two
+            .iter()
+            .all(|place| values[*place] == check_digit(&values[..*place], type_person.weight_max()))
 }
 
 fn check_digit(values: &[u32], weight_max: u32) -> u32 {
-    let weighted: u32 = values.iter().rev().zip((2..=weight_max).cycle()).map(|(value, weight)| value * weight).sum();
+    let weighted: u32 = values
+        .iter()
+        .rev()
+        .zip((2..=weight_max).cycle())
+        .map(|(value, weight)| value * weight)
+        .sum();
     match weighted % 11 {
         0 | 1 => 0,
         rest => 11 - rest,
@@ -148,9 +166,11 @@ fn check_digit(values: &[u32], weight_max: u32) -> u32 {
 impl TryFrom<String> for Document {
     type Error = BadDocument;
 
-    /// The form alone says which kind it is. Check digits are a matter of the door, not of the ledger.
+    /// The form alone says which kind it is. Check digits are a matter of the door, not of the
+    /// ledger.
     fn try_from(text: String) -> Result<Self, BadDocument> {
-        Document::parse(TypePerson::Pf, &text, false).or_else(|_| Document::parse(TypePerson::Pj, &text, false))
+        Document::parse(TypePerson::Pf, &text, false)
+            .or_else(|_| Document::parse(TypePerson::Pj, &text, false))
     }
 }
 
@@ -180,12 +200,16 @@ impl UserName {
     /// Reads a user name.
     ///
     /// # Errors
-    /// [`BadUserName`] unless it is 3 to 64 ASCII letters, digits, `.`, `_` and `-`, at least one of them a letter:
-    /// a user name can be a Pix key and must not pass for somebody's CPF or account number there.
+    /// [`BadUserName`] unless it is 3 to 64 ASCII letters, digits, `.`, `_` and `-`, at least one
+    /// of them a letter: a user name can be a Pix key and must not pass for somebody's CPF or
+    /// account number there.
     pub fn parse(text: &str) -> Result<Self, BadUserName> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let length_fits = (NAME_CHARS_MIN..=USER_NAME_CHARS_MAX).contains(&text.len());
-        if !length_fits || !text.bytes().all(allowed) || !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        if !length_fits
+            || !text.bytes().all(allowed)
+            || !text.bytes().any(|byte| byte.is_ascii_alphabetic())
+        {
             return Err(BadUserName);
         }
         Ok(UserName(text.into()))
@@ -214,7 +238,9 @@ impl fmt::Display for UserName {
 
 /// A text that is no user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Nome de usuário deve ter de 3 a 64 letras sem acento, algarismos, '.', '_' ou '-', e ao menos uma letra")]
+#[error(
+    "Nome de usuário deve ter de 3 a 64 letras sem acento, algarismos, '.', '_' ou '-', e ao menos uma letra"
+)]
 pub struct BadUserName;
 
 /// A customer's full name, without surrounding blanks.
@@ -262,7 +288,8 @@ impl fmt::Display for PersonName {
 #[error("Nome deve ter de 3 a 200 caracteres")]
 pub struct BadPersonName;
 
-/// A password's hash as PHC text (`$argon2id$…`), opaque to the ledger. `Debug` shows nothing of it.
+/// A password's hash as PHC text (`$argon2id$…`), opaque to the ledger. `Debug` shows nothing of
+/// it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PasswordHash(Arc<str>);
@@ -271,10 +298,14 @@ impl PasswordHash {
     /// Takes a hash as PHC text.
     ///
     /// # Errors
-    /// [`BadPasswordHash`] for a text that does not begin like one, so that no password can ever slip in here.
+    /// [`BadPasswordHash`] for a text that does not begin like one, so that no password can ever
+    /// slip in here.
     pub fn parse(text: &str) -> Result<Self, BadPasswordHash> {
         let length_fits = text.len() <= PASSWORD_HASH_BYTES_MAX;
-        if !length_fits || !text.starts_with('$') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !length_fits
+            || !text.starts_with('$')
+            || !text.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(BadPasswordHash);
         }
         Ok(PasswordHash(text.into()))
@@ -331,7 +362,11 @@ impl Customer {
 mod tests {
     use super::*;
 
-    fn document(type_person: TypePerson, text: &str, check_digits: bool) -> Result<String, BadDocument> {
+    fn document(
+        type_person: TypePerson,
+        text: &str,
+        check_digits: bool,
+    ) -> Result<String, BadDocument> {
         Document::parse(type_person, text, check_digits).map(|document| document.to_string())
     }
 
@@ -339,7 +374,10 @@ mod tests {
     fn the_requirements_documents_are_accepted_where_check_digits_are_not_asked_for() {
         for text in ["123.123.123-00", "123.123.123-01"] {
             assert_eq!(document(TypePerson::Pf, text, false).as_deref(), Ok(text));
-            assert_eq!(document(TypePerson::Pf, text, true), Err(BadDocument::CheckDigits(TypePerson::Pf)));
+            assert_eq!(
+                document(TypePerson::Pf, text, true),
+                Err(BadDocument::CheckDigits(TypePerson::Pf))
+            );
         }
     }
 
@@ -364,11 +402,28 @@ mod tests {
 
     #[test]
     fn a_document_of_another_form_is_refused() {
-        for text in ["", "12312312300", "123.123.123-0A", "123.123.123-000", "12A.123.123-00", "123-123-123.00"] {
-            assert_eq!(document(TypePerson::Pf, text, false), Err(BadDocument::Form(TypePerson::Pf)), "{text}");
+        for text in [
+            "",
+            "12312312300",
+            "123.123.123-0A",
+            "123.123.123-000",
+            "12A.123.123-00",
+            "123-123-123.00",
+        ] {
+            assert_eq!(
+                document(TypePerson::Pf, text, false),
+                Err(BadDocument::Form(TypePerson::Pf)),
+                "{text}"
+            );
         }
-        for text in ["12.abc.345/01DE-35", "12.ABC.345/01DE-3A", "12.ABC.34É/01D-35", "123.123.123-00"] {
-            assert_eq!(document(TypePerson::Pj, text, false), Err(BadDocument::Form(TypePerson::Pj)), "{text}");
+        for text in
+            ["12.abc.345/01DE-35", "12.ABC.345/01DE-3A", "12.ABC.34É/01D-35", "123.123.123-00"]
+        {
+            assert_eq!(
+                document(TypePerson::Pj, text, false),
+                Err(BadDocument::Form(TypePerson::Pj)),
+                "{text}"
+            );
         }
         let text = document(TypePerson::Pj, "1", false).unwrap_err().to_string();
         assert_eq!(text, "CNPJ deve ter a forma XX.XXX.XXX/XXXX-00");
@@ -376,7 +431,9 @@ mod tests {
 
     #[test]
     fn a_document_knows_whose_it_is_also_after_json() {
-        for (text, type_person) in [("123.123.123-00", TypePerson::Pf), ("12.ABC.345/01DE-35", TypePerson::Pj)] {
+        for (text, type_person) in
+            [("123.123.123-00", TypePerson::Pf), ("12.ABC.345/01DE-35", TypePerson::Pj)]
+        {
             let document: Document = serde_json::from_str(&format!("{text:?}")).unwrap();
             assert_eq!((document.type_person(), document.as_str()), (type_person, text));
         }
@@ -385,7 +442,8 @@ mod tests {
 
     #[test]
     fn a_payer_sees_only_the_middle_six_digits() {
-        let masked = |type_person, text| Document::parse(type_person, text, false).unwrap().masked();
+        let masked =
+            |type_person, text| Document::parse(type_person, text, false).unwrap().masked();
         assert_eq!(masked(TypePerson::Pf, "456.123.123-00"), "***.123.123-**");
         assert_eq!(masked(TypePerson::Pj, "12.345.678/0001-95"), "**.345.678/****-**");
     }

@@ -1,5 +1,5 @@
-//! The ledger: every bank's copy of all customers, accounts and statements. Pure code: no disk, no clock, no
-//! randomness, no floating point, no order that a hash map chose.
+//! The ledger: every bank's copy of all customers, accounts and statements. Pure code: no disk, no
+//! clock, no randomness, no floating point, no order that a hash map chose.
 //!
 //! ```text
 //!   RawRequest ──parse──▶ Request ──decide──▶ Change ──write──▶ Book ──▶ reads
@@ -8,19 +8,20 @@
 //!                            └─ malformed: refused too
 //! ```
 //!
-//! - [`money`], [`customer`], [`account`], [`pix`], [`package`], [`request`]: what can be said, newtypes whose `parse`
-//!   is the only door.
+//! - [`money`], [`customer`], [`account`], [`pix`], [`package`], [`request`]: what can be said,
+//!   newtypes whose `parse` is the only door.
 //! - [`statement`], [`calendar`]: what is remembered of an account.
 //! - [`outcome`]: what a request came to; the texts that customers read.
-//! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order; the same requests in
-//!   the same order give the same book, answers and hash at every bank.
+//! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order;
+//!   the same requests in the same order give the same book, answers and hash at every bank.
 //!
 //! A refusal is an outcome like any other: it has a position and is part of the chain.
 
 #![deny(clippy::float_arithmetic)] // Money is counted in whole centavos.
 
-/// Version of rules and texts: what a request comes to, and how it is hashed. Raise it whenever a change lets any
-/// request come to another outcome, text or hash; banks with different ones refuse each other by name.
+/// Version of rules and texts: what a request comes to, and how it is hashed. Raise it whenever a
+/// change lets any request come to another outcome, text or hash; banks with different ones refuse
+/// each other by name.
 pub const RULES_VERSION: u32 = 1;
 
 pub mod account;

@@ -1,7 +1,8 @@
 //! Money: whole centavos in an `i64`, exact from the first digit read to the last one printed.
 //!
-//! There is no floating point here and no way through `serde_json::Value`, which would make one: a JSON number is read
-//! from its digits as they stand in the text. What an `i64` of centavos cannot hold exactly is refused, never rounded.
+//! There is no floating point here and no way through `serde_json::Value`, which would make one: a
+//! JSON number is read from its digits as they stand in the text. What an `i64` of centavos cannot
+//! hold exactly is refused, never rounded.
 
 use std::fmt;
 
@@ -13,7 +14,8 @@ const DECIMALS: usize = 2;
 /// Centavos in one real.
 const CENTAVOS_PER_REAL: u64 = 100;
 
-/// A sum of money in centavos; negative where money leaves. Between banks it is written as it is, a whole number.
+/// A sum of money in centavos; negative where money leaves. Between banks it is written as it is, a
+/// whole number.
 ///
 /// ```
 /// use netbanking::ledger::Centavos;
@@ -24,7 +26,9 @@ const CENTAVOS_PER_REAL: u64 = 100;
 /// assert_eq!(Centavos::parse_json("0.001"), Err(BadMoney::TooManyDecimals), "nothing is ever rounded");
 /// assert_eq!(Centavos::new(i64::MAX).checked_add(price), None);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Centavos(i64);
 
@@ -47,8 +51,8 @@ impl Centavos {
     /// Reads a JSON number of reais, such as `450.55`, digit by digit.
     ///
     /// # Errors
-    /// [`BadMoney`] for anything that is not a JSON number, has an exponent or more than two decimals (zeros too), or
-    /// does not fit.
+    /// [`BadMoney`] for anything that is not a JSON number, has an exponent or more than two
+    /// decimals (zeros too), or does not fit.
     pub fn parse_json(token: &str) -> Result<Self, BadMoney> {
         let (negative, unsigned) = match token.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -93,9 +97,12 @@ impl Centavos {
 
 /// Checks JSON's grammar for a number without its sign and splits it at the point.
 fn split_number(unsigned: &str) -> Result<(&str, &str), BadMoney> {
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        Some((mantissa, exponent)) => {
+            (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
+        }
         None => (unsigned, None),
     };
     let (whole, decimals) = match mantissa.split_once('.') {
@@ -103,7 +110,11 @@ fn split_number(unsigned: &str) -> Result<(&str, &str), BadMoney> {
         None => (mantissa, None),
     };
     let leading_zero = whole.len() > 1 && whole.starts_with('0');
-    if !all_digits(whole) || leading_zero || !decimals.is_none_or(all_digits) || !exponent.is_none_or(all_digits) {
+    if !all_digits(whole)
+        || leading_zero
+        || !decimals.is_none_or(all_digits)
+        || !exponent.is_none_or(all_digits)
+    {
         return Err(BadMoney::NotANumber);
     }
     if exponent.is_some() {
@@ -121,7 +132,8 @@ impl fmt::Display for Centavos {
     }
 }
 
-/// Money as the REST answers write it: a JSON number in reais with as few decimals as are exact, at least one.
+/// Money as the REST answers write it: a JSON number in reais with as few decimals as are exact, at
+/// least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reais(pub Centavos);
 
@@ -139,12 +151,14 @@ impl fmt::Display for Reais {
 
 impl Serialize for Reais {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let number = RawValue::from_string(self.to_string()).expect("digits around a point are a JSON number");
+        let number = RawValue::from_string(self.to_string())
+            .expect("digits around a point are a JSON number");
         number.serialize(serializer)
     }
 }
 
-/// What is paid, drawn or opened with: strictly positive. Inside events it is an integer of centavos.
+/// What is paid, drawn or opened with: strictly positive. Inside events it is an integer of
+/// centavos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Amount(Centavos);
@@ -237,7 +251,14 @@ mod tests {
 
     #[test]
     fn a_number_of_reais_is_read_exactly() {
-        let examples = [("500.0", 50_000), ("450.55", 45_055), ("7", 700), ("0.1", 10), ("-0.05", -5), ("0", 0)];
+        let examples = [
+            ("500.0", 50_000),
+            ("450.55", 45_055),
+            ("7", 700),
+            ("0.1", 10),
+            ("-0.05", -5),
+            ("0", 0),
+        ];
         for (token, centavos) in examples {
             assert_eq!(parsed(token), Ok(centavos), "{token}");
         }
@@ -252,8 +273,8 @@ mod tests {
     #[test]
     fn what_is_not_a_json_number_is_refused() {
         let tokens = [
-            "", "-", ".", "1.", ".5", "+1", "--1", "00", "07", "1 ", "1,5", "\"1\"", "NaN", "null", "e3", "1e", "١",
-            "1.5.0", "1_0",
+            "", "-", ".", "1.", ".5", "+1", "--1", "00", "07", "1 ", "1,5", "\"1\"", "NaN", "null",
+            "e3", "1e", "١", "1.5.0", "1_0",
         ];
         for token in tokens {
             assert_eq!(parsed(token), Err(BadMoney::NotANumber), "{token:?}");
@@ -292,7 +313,14 @@ mod tests {
 
     #[test]
     fn answers_write_money_as_the_requirement_does() {
-        let examples = [(53_000, "530.0"), (45_055, "450.55"), (5_050, "50.5"), (-5, "-0.05"), (0, "0.0"), (5, "0.05")];
+        let examples = [
+            (53_000, "530.0"),
+            (45_055, "450.55"),
+            (5_050, "50.5"),
+            (-5, "-0.05"),
+            (0, "0.0"),
+            (5, "0.05"),
+        ];
         for (centavos, text) in examples {
             assert_eq!(serde_json::to_string(&Reais(Centavos::new(centavos))).unwrap(), text);
         }
@@ -312,8 +340,12 @@ mod tests {
 
     #[test]
     fn arithmetic_that_does_not_fit_answers_nothing() {
-        let (least, most, one) = (Centavos::new(i64::MIN), Centavos::new(i64::MAX), Centavos::new(1));
-        assert_eq!((most.checked_add(one), least.checked_sub(one), least.checked_neg()), (None, None, None));
+        let (least, most, one) =
+            (Centavos::new(i64::MIN), Centavos::new(i64::MAX), Centavos::new(1));
+        assert_eq!(
+            (most.checked_add(one), least.checked_sub(one), least.checked_neg()),
+            (None, None, None)
+        );
         assert_eq!(one.checked_sub(one), Some(Centavos::ZERO));
         assert_eq!(sum([most, most]), 2 * i128::from(i64::MAX));
     }

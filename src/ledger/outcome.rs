@@ -1,7 +1,8 @@
 //! What a request came to, in the words that the customer reads.
 //!
-//! A refusal is no error: it is decided by the ledger, the same at every bank, and has its place in the common order.
-//! Its text is part of the hash chain, so banks of one consortium must agree on every letter here.
+//! A refusal is no error: it is decided by the ledger, the same at every bank, and has its place in
+//! the common order. Its text is part of the hash chain, so banks of one consortium must agree on
+//! every letter here.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,9 @@ impl Done {
     #[must_use]
     pub fn descript(&self) -> String {
         match self {
-            Done::CustomerCreated { user_name } => format!("Cliente {user_name} criado com sucesso"),
+            Done::CustomerCreated { user_name } => {
+                format!("Cliente {user_name} criado com sucesso")
+            }
             Done::AccountCreated { .. } => "Conta criada com sucesso".to_owned(),
             Done::PackageExecuted => "Pacote de operações executado com sucesso".to_owned(),
         }
@@ -61,7 +64,9 @@ pub enum Refusal {
     #[error("Falha na operação: Cliente {0} não encontrado")]
     UnknownCustomer(UserName),
     /// A person asks for a company's account, or a company for a person's.
-    #[error("Falha na operação: Conta {type_account} não pode ser aberta por cliente {type_person}")]
+    #[error(
+        "Falha na operação: Conta {type_account} não pode ser aberta por cliente {type_person}"
+    )]
     WrongTypeAccount {
         /// What was asked for.
         type_account: TypeAccount,
@@ -72,7 +77,10 @@ pub enum Refusal {
     #[error("Falha na operação: Conta {0} não aceita outros titulares")]
     NotJoint(TypeAccount),
     /// No other holders for a joint account, or too many.
-    #[error("Falha na operação: Conta CONJUNTA precisa de 1 a {} outros titulares", super::book::JOINT_OTHERS_MAX)]
+    #[error(
+        "Falha na operação: Conta CONJUNTA precisa de 1 a {} outros titulares",
+        super::book::JOINT_OTHERS_MAX
+    )]
     JointHolders,
     /// Somebody would hold the account twice.
     #[error("Falha na operação: Titular {0} repetido")]
@@ -88,11 +96,15 @@ pub enum Refusal {
     /// The key belongs to another account.
     #[error("Falha na operação: Chave Pix {0} já cadastrada")]
     PixKeyTaken(PixKey),
-    /// A rule came to something that must not be: the program is wrong. Nothing was done, at any bank.
+    /// A rule came to something that must not be: the program is wrong. Nothing was done, at any
+    /// bank.
     #[error("Falha na operação: Erro interno, nada foi executado")]
     Broken,
     /// Too little to open an account with.
-    #[error("Falha na operação: Valor inicial deve ser de pelo menos {} reais", super::book::OPENING_MIN)]
+    #[error(
+        "Falha na operação: Valor inicial deve ser de pelo menos {} reais",
+        super::book::OPENING_MIN
+    )]
     OpeningTooSmall,
     /// All the numbers that were drawn are taken.
     #[error("Falha na operação: Nenhum dos números sorteados está livre, tente novamente")]
@@ -109,7 +121,9 @@ pub enum Refusal {
         account: AccountNumber,
     },
     /// The customer would debit an account that they do not hold.
-    #[error("Falha na operação: Conta {account} no banco {bank} não pertence ao cliente {user_name}")]
+    #[error(
+        "Falha na operação: Conta {account} no banco {bank} não pertence ao cliente {user_name}"
+    )]
     NotHolder {
         /// The account's bank.
         bank: BankId,
@@ -186,8 +200,8 @@ impl Outcome {
     }
 }
 
-/// What a request came to, and where. When an idempotency key was repeated, `id` and `position` are those of the first
-/// execution.
+/// What a request came to, and where. When an idempotency key was repeated, `id` and `position` are
+/// those of the first execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     /// The request that was executed.

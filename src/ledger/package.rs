@@ -1,7 +1,8 @@
 //! A package: the operations that a customer wants done together or not at all.
 //!
-//! A parsed package is never empty, never too long and holds no amount below one centavo. Whether banks, accounts and
-//! keys exist is not its business: that is for the book, when the package's turn comes.
+//! A parsed package is never empty, never too long and holds no amount below one centavo. Whether
+//! banks, accounts and keys exist is not its business: that is for the book, when the package's
+//! turn comes.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,12 +97,15 @@ pub enum BadPackage {
 mod tests {
     use super::*;
 
-    const TRANSFER: &str = r#"{"bank":0,"account":2432433,"kind":{"TRANSFER":{"value":50000,"pix":"1:thiago003"}}}"#;
+    const TRANSFER: &str =
+        r#"{"bank":0,"account":2432433,"kind":{"TRANSFER":{"value":50000,"pix":"1:thiago003"}}}"#;
 
     #[test]
     fn a_package_has_one_to_a_thousand_operations() {
         let operation: Operation = serde_json::from_str(TRANSFER).unwrap();
-        let package = |count| Package::parse(vec![operation.clone(); count]).map(|package| package.operations().len());
+        let package = |count| {
+            Package::parse(vec![operation.clone(); count]).map(|package| package.operations().len())
+        };
         assert_eq!(package(0), Err(BadPackage::Empty));
         assert_eq!(package(1_000), Ok(1_000));
         assert_eq!(package(1_001), Err(BadPackage::TooLong));
@@ -112,9 +116,13 @@ mod tests {
         assert!(serde_json::from_str::<Package>("[]").is_err());
         let package: Package = serde_json::from_str(&format!("[{TRANSFER}]")).unwrap();
         assert_eq!(serde_json::to_string(&package).unwrap(), format!("[{TRANSFER}]"));
-        for (good, bad) in
-            [("50000", "0"), ("50000", "-1"), ("1:thiago003", "thiago003"), ("\"bank\":0,", ""), ("2432433", "0")]
-        {
+        for (good, bad) in [
+            ("50000", "0"),
+            ("50000", "-1"),
+            ("1:thiago003", "thiago003"),
+            ("\"bank\":0,", ""),
+            ("2432433", "0"),
+        ] {
             let text = format!("[{}]", TRANSFER.replace(good, bad));
             assert!(serde_json::from_str::<Package>(&text).is_err(), "{text}");
         }

@@ -1,7 +1,7 @@
 //! Pix keys: the short name by which an account is paid, `bank:value`.
 //!
-//! A key is unique in the consortium because its bank is part of it. Whether that bank exists and is online, and whom
-//! the key belongs to, only the book knows.
+//! A key is unique in the consortium because its bank is part of it. Whether that bank exists and
+//! is online, and whom the key belongs to, only the book knows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,8 +58,8 @@ impl PixKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`BadPixKey`] unless it is a bank's number without leading zeros, a colon, and 1 to 77 printable ASCII
-    /// characters without blanks.
+    /// [`BadPixKey`] unless it is a bank's number without leading zeros, a colon, and 1 to 77
+    /// printable ASCII characters without blanks.
     pub fn parse(text: &str) -> Result<Self, BadPixKey> {
         let (bank, value) = text.split_once(':').ok_or(BadPixKey)?;
         let number: u16 = bank.parse().map_err(|_| BadPixKey)?;
@@ -75,7 +75,11 @@ impl PixKey {
     /// # Errors
     /// [`BadPixKey`] if the value cannot stand in a key.
     pub fn of(bank: BankId, value: &str) -> Result<Self, BadPixKey> {
-        if is_pix_value(value) { Ok(PixKey(format!("{bank}:{value}").into())) } else { Err(BadPixKey) }
+        if is_pix_value(value) {
+            Ok(PixKey(format!("{bank}:{value}").into()))
+        } else {
+            Err(BadPixKey)
+        }
     }
 
     /// The bank where the key's account is.
@@ -92,10 +96,12 @@ impl PixKey {
     }
 }
 
-/// Whether a text can stand behind the colon of a key: 1 to 77 printable ASCII characters without blanks.
+/// Whether a text can stand behind the colon of a key: 1 to 77 printable ASCII characters without
+/// blanks.
 #[must_use]
 pub(crate) fn is_pix_value(value: &str) -> bool {
-    (1..=PIX_VALUE_CHARS_MAX).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
+    (1..=PIX_VALUE_CHARS_MAX).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl TryFrom<String> for PixKey {
@@ -139,7 +145,9 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused() {
         let long = format!("1:{}", "x".repeat(PIX_VALUE_CHARS_MAX + 1));
-        for text in ["", ":", "1:", ":a", "mara21", "65536:a", "-1:a", "1:a b", "1:é", "1:a\n", &long] {
+        for text in
+            ["", ":", "1:", ":a", "mara21", "65536:a", "-1:a", "1:a b", "1:é", "1:a\n", &long]
+        {
             assert_eq!(PixKey::parse(text), Err(BadPixKey), "{text:?}");
         }
         assert_eq!(PixKey::of(BankId(1), "a b"), Err(BadPixKey));
@@ -147,7 +155,9 @@ mod tests {
 
     #[test]
     fn a_key_type_is_printed_as_json_names_it() {
-        for pix_type in [PixType::Cpf, PixType::Cnpj, PixType::UserName, PixType::NumConta, PixType::Random] {
+        for pix_type in
+            [PixType::Cpf, PixType::Cnpj, PixType::UserName, PixType::NumConta, PixType::Random]
+        {
             assert_eq!(serde_json::to_string(&pix_type).unwrap(), format!("\"{pix_type}\""));
         }
     }

@@ -1,8 +1,10 @@
-//! Requests as the ledger reads them: what the protocol carries unread as [`RawRequest`], with types.
+//! Requests as the ledger reads them: what the protocol carries unread as [`RawRequest`], with
+//! types.
 //!
-//! Everything that differs from bank to bank or from moment to moment is in the request, put there by the bank that
-//! sends it: the password's hash, the account numbers drawn and the random key. Unknown fields are refused:
-//! a newer bank's field that older banks skip would make the copies differ.
+//! Everything that differs from bank to bank or from moment to moment is in the request, put there
+//! by the bank that sends it: the password's hash, the account numbers drawn and the random key.
+//! Unknown fields are refused: a newer bank's field that older banks skip would make the copies
+//! differ.
 
 use std::fmt;
 use std::sync::Arc;
@@ -91,7 +93,8 @@ pub struct Opening {
     pub users: Vec<UserName>,
     /// The first money.
     pub value_init: Amount,
-    /// Numbers that the sender has drawn ([`AccountNumber::candidates`]), to be tried in this order.
+    /// Numbers that the sender has drawn ([`AccountNumber::candidates`]), to be tried in this
+    /// order.
     pub numbers: Vec<AccountNumber>,
     /// The value of the key, should it be [`PixType::Random`]; drawn by the sender.
     pub random_key: String,
@@ -126,8 +129,8 @@ impl Action {
 pub struct Request {
     /// What the answer and the statements call it.
     pub id: EventId,
-    /// When the sender took it, in Unix milliseconds (UTC): only where its event does not say it, as in older journals
-    /// and in the requirement's messages.
+    /// When the sender took it, in Unix milliseconds (UTC): only where its event does not say it,
+    /// as in older journals and in the requirement's messages.
     pub at_ms: Option<i64>,
     /// The customer's name for it, if they gave one.
     pub key: Option<IdempotencyKey>,
@@ -154,8 +157,17 @@ impl Request {
     /// The request as the protocol carries it.
     #[must_use]
     pub fn to_raw(&self) -> RawRequest {
-        let content = Content { at_ms: self.at_ms, key: self.key.clone(), by: self.by.clone(), action: &self.action };
-        RawRequest { id: self.id.clone(), type_msg: self.action.type_msg().to_owned(), msg: raw(&content) }
+        let content = Content {
+            at_ms: self.at_ms,
+            key: self.key.clone(),
+            by: self.by.clone(),
+            action: &self.action,
+        };
+        RawRequest {
+            id: self.id.clone(),
+            type_msg: self.action.type_msg().to_owned(),
+            msg: raw(&content),
+        }
     }
 
     /// Reads what the protocol carried.
@@ -170,7 +182,8 @@ impl Request {
         if content.at_ms.is_some_and(|at_ms| at_ms > AT_MS_MAX) {
             return Err(MalformedRequest::Time);
         }
-        if matches!(&content.action, Action::CreateAccount(opening) if !is_pix_value(&opening.random_key)) {
+        if matches!(&content.action, Action::CreateAccount(opening) if !is_pix_value(&opening.random_key))
+        {
             return Err(MalformedRequest::RandomKey);
         }
         let Content { at_ms, key, by, action } = content;
@@ -239,7 +252,10 @@ mod tests {
     fn altered(request: &Request, from: &str, to: &str) -> RawRequest {
         let raw = request.to_raw();
         assert!(raw.msg.get().contains(from), "{from} stands in {}", raw.msg);
-        let msg = serde_json::from_str::<Box<serde_json::value::RawValue>>(&raw.msg.get().replace(from, to)).unwrap();
+        let msg = serde_json::from_str::<Box<serde_json::value::RawValue>>(
+            &raw.msg.get().replace(from, to),
+        )
+        .unwrap();
         RawRequest { msg: Arc::from(msg), ..raw }
     }
 
@@ -275,7 +291,11 @@ mod tests {
             altered(&package(), "{\"value\":1}", "{\"value\":-1}"),
         ];
         for raw in malformed {
-            assert!(matches!(Request::parse(&raw), Err(MalformedRequest::Content(_))), "{}", raw.msg);
+            assert!(
+                matches!(Request::parse(&raw), Err(MalformedRequest::Content(_))),
+                "{}",
+                raw.msg
+            );
         }
     }
 

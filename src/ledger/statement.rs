@@ -1,7 +1,8 @@
 //! Statements: what happened to an account, entry by entry, newest last.
 //!
-//! The entries of an account add up to its balance and each carries the balance it left, so a statement proves itself.
-//! There may be millions of entries, so they share names, ids and keys instead of owning them.
+//! The entries of an account add up to its balance and each carries the balance it left, so a
+//! statement proves itself. There may be millions of entries, so they share names, ids and keys
+//! instead of owning them.
 
 use std::fmt;
 
@@ -106,12 +107,13 @@ impl Entry {
 pub struct Page<'a> {
     /// The entries, newest last.
     pub entries: &'a [Entry],
-    /// What to ask for to get the page with the entries before these; `None` at the account's opening.
+    /// What to ask for to get the page with the entries before these; `None` at the account's
+    /// opening.
     pub next_before: Option<usize>,
 }
 
-/// The last `limit` entries of those with an index below `before`; of all, where it is absent. A limit of 0 counts as
-/// 1, so that turning pages always gets to the end.
+/// The last `limit` entries of those with an index below `before`; of all, where it is absent. A
+/// limit of 0 counts as 1, so that turning pages always gets to the end.
 #[must_use]
 pub fn page(entries: &[Entry], limit: usize, before: Option<usize>) -> Page<'_> {
     let end = before.map_or(entries.len(), |index| index.min(entries.len()));
@@ -143,7 +145,10 @@ mod tests {
     fn an_entry_knows_the_balance_before_it_and_its_date_and_time() {
         let entry = entry(750);
         assert_eq!(entry.previous_balance(), Centavos::new(1_000));
-        assert_eq!((entry.date().to_string(), entry.time().to_string()), ("2026-11-23".into(), "14:03:22".into()));
+        assert_eq!(
+            (entry.date().to_string(), entry.time().to_string()),
+            ("2026-11-23".into(), "14:03:22".into())
+        );
     }
 
     #[test]

@@ -1,19 +1,23 @@
-//! The first-of-queue checks: a customer is answered when all members have executed the request and agree on it.
+//! The first-of-queue checks: a customer is answered when all members have executed the request and
+//! agree on it.
 //!
-//! The requirement asks every bank, event by event, whether it could be executed there. Here a bank says cumulatively
-//! 'executed through position p, hash h', so nobody waits to be asked, and a copy of the ledger that differs is found
-//! before anyone is told success. The requirement's single messages count the same for the one event that they name.
+//! The requirement asks every bank, event by event, whether it could be executed there. Here a bank
+//! says cumulatively 'executed through position p, hash h', so nobody waits to be asked, and a copy
+//! of the ledger that differs is found before anyone is told success. The requirement's single
+//! messages count the same for the one event that they name.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::effect::{Check, ChecksInput, ClockInput, Effect, ExecutedEvent, HeartbeatInput, Lags, Reply, ViewInput};
+use super::effect::{
+    Check, ChecksInput, ClockInput, Effect, ExecutedEvent, HeartbeatInput, Lags, Reply, ViewInput,
+};
 use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, majority};
 use super::pace::Stage;
 use super::progress::Progress;
 use super::vector_clock::VectorClock;
 
-/// Most claims of one peer about positions that this bank has not reached; the oldest is dropped, as later ones
-/// cover it.
+/// Most claims of one peer about positions that this bank has not reached; the oldest is dropped,
+/// as later ones cover it.
 pub const CLAIMS_AHEAD_MAX: usize = 1_024;
 
 /// What the members have executed, and who waits for it.
@@ -23,7 +27,8 @@ pub struct Checks {
     banks: usize,
     view: Ballot,
     members: BankSet,
-    /// Executed here and not yet confirmed by all, in order; between two views, of what was fetched only own events.
+    /// Executed here and not yet confirmed by all, in order; between two views, of what was fetched
+    /// only own events.
     executed: VecDeque<ExecutedEvent>,
     /// Executed here through this position, with this hash.
     last: (Position, ChainHash),
@@ -73,7 +78,9 @@ impl Checks {
     /// Takes one input; see [`ChecksInput`].
     pub fn handle(&mut self, input: ChecksInput, out: &mut Vec<Effect>) {
         match input {
-            ChecksInput::Install { view, members, position, hash } => self.install(view, members, (position, hash)),
+            ChecksInput::Install { view, members, position, hash } => {
+                self.install(view, members, (position, hash))
+            }
             ChecksInput::Executed(event) => {
                 self.last = (event.position, event.hash);
                 self.executed.push_back(event);
@@ -83,7 +90,9 @@ impl Checks {
                 }
             }
             // Of earlier processes' events nobody waits for an answer.
-            ChecksInput::Fetched(event) if event.event.view == self.view => self.executed.push_back(event),
+            ChecksInput::Fetched(event) if event.event.view == self.view => {
+                self.executed.push_back(event)
+            }
             ChecksInput::Fetched(_) => {}
             ChecksInput::PeerExecuted { from, view, position, hash } => {
                 if view > self.view {
@@ -118,18 +127,28 @@ impl Checks {
         let position = |bank: BankId| match bank {
             bank if bank == self.me => self.last.0,
             // The requirement's single checks confirm without a claim.
-            bank => self.reached.get(&bank).copied().max(self.confirmed.get(&bank).copied()).unwrap_or_default(),
+            bank => self
+                .reached
+                .get(&bank)
+                .copied()
+                .max(self.confirmed.get(&bank).copied())
+                .unwrap_or_default(),
         };
-        let rows: Vec<_> = BankId::all(self.banks).map(|bank| VectorClock::from(vec![position(bank).0])).collect();
+        let rows: Vec<_> =
+            BankId::all(self.banks).map(|bank| VectorClock::from(vec![position(bank).0])).collect();
         let behind = self.progress.tick(members, &rows);
         out.push(Effect::Heartbeat(HeartbeatInput::Behind(Lags { view, members, stage, behind })));
     }
 
-    /// A copy that differs from those of most members is the wrong one: a peer's is voted out, the own one puts itself
-    /// out. Where no majority can come about any more, nobody goes on.
+    /// A copy that differs from those of most members is the wrong one: a peer's is voted out, the
+    /// own one puts itself out. Where no majority can come about any more, nobody goes on.
     fn judge_differences(&mut self, out: &mut Vec<Effect>) {
-        let Some((&with, &position)) = self.differ.iter().min_by_key(|(_, position)| **position) else { return };
-        let confirmed = |bank: &BankId| self.confirmed.get(bank).is_some_and(|agreed| *agreed >= position);
+        let Some((&with, &position)) = self.differ.iter().min_by_key(|(_, position)| **position)
+        else {
+            return;
+        };
+        let confirmed =
+            |bank: &BankId| self.confirmed.get(bank).is_some_and(|agreed| *agreed >= position);
         let agree = 1 + self.peers().iter().filter(|bank| confirmed(bank)).count();
         let most = majority(self.members.len());
         if agree >= most {
@@ -161,7 +180,8 @@ impl Checks {
                 self.ahead.entry(from).or_default().push_back((position, hash));
             }
         }
-        // All members of a view have the same state where it begins: what was executed before is agreed.
+        // All members of a view have the same state where it begins: what was executed before is
+        // agreed.
         self.confirmed = members.iter().map(|bank| (bank, last.0)).collect();
         for peer in self.peers() {
             self.confirm_claims(peer);
@@ -171,7 +191,9 @@ impl Checks {
     /// Compares every claim about a position that has been reached here.
     fn confirm_claims(&mut self, peer: BankId) {
         let Some(claims) = self.ahead.get_mut(&peer) else { return };
-        while let Some((position, hash)) = claims.front().copied().filter(|claim| claim.0 <= self.last.0) {
+        while let Some((position, hash)) =
+            claims.front().copied().filter(|claim| claim.0 <= self.last.0)
+        {
             claims.pop_front();
             let confirmed = self.confirmed.entry(peer).or_default();
             if position <= *confirmed {
@@ -189,7 +211,10 @@ impl Checks {
 
     /// Compares every single check of an event that has been executed here.
     fn confirm_checks(&mut self, peer: BankId) {
-        let Some(checks) = self.checks_ahead.get_mut(&peer).filter(|checks| !checks.is_empty()) else { return };
+        let Some(checks) = self.checks_ahead.get_mut(&peer).filter(|checks| !checks.is_empty())
+        else {
+            return;
+        };
         let mut still_ahead = VecDeque::new();
         for (id, check) in checks.drain(..) {
             let Some(own) = self.executed.iter().find(|event| event.event.id == id) else {
@@ -257,7 +282,13 @@ mod tests {
         let id = EventId::new(BankId(0), &position.to_string());
         let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
         let counter = u64::from(position) - 10;
-        let event = Event::stamp(VIEW, BankId(0), vec![counter, 0, 0].into(), vec![request], Header::default());
+        let event = Event::stamp(
+            VIEW,
+            BankId(0),
+            vec![counter, 0, 0].into(),
+            vec![request],
+            Header::default(),
+        );
         let outcomes = vec![crate::ledger::Executed {
             id: event.id.clone(),
             position: Position(position.into()),
@@ -274,7 +305,12 @@ mod tests {
     }
 
     fn claim(from: u16, position: u8, hash: ChainHash) -> ChecksInput {
-        ChecksInput::PeerExecuted { from: BankId(from), view: VIEW, position: Position(position.into()), hash }
+        ChecksInput::PeerExecuted {
+            from: BankId(from),
+            view: VIEW,
+            position: Position(position.into()),
+            hash,
+        }
     }
 
     fn give(checks: &mut Checks, inputs: Vec<ChecksInput>) -> (usize, usize) {
@@ -282,7 +318,10 @@ mod tests {
         inputs.into_iter().for_each(|input| checks.handle(input, &mut out));
         let replies = out.iter().filter(|effect| matches!(effect, Effect::Reply(..))).count();
         let diverged = |effect: &&Effect| {
-            matches!(effect, Effect::View(ViewInput::Diverged { .. } | ViewInput::PeerDiverged { .. }))
+            matches!(
+                effect,
+                Effect::View(ViewInput::Diverged { .. } | ViewInput::PeerDiverged { .. })
+            )
         };
         (replies, out.iter().filter(diverged).count())
     }
@@ -300,7 +339,11 @@ mod tests {
         let mut checks = checks();
         let ahead = vec![claim(1, 12, hash(12)), claim(2, 11, hash(11)), claim(2, 13, hash(13))];
         assert_eq!(give(&mut checks, ahead), (0, 0));
-        assert_eq!(give(&mut checks, vec![executed(11)]), (0, 0), "bank 1 has spoken of a later position only");
+        assert_eq!(
+            give(&mut checks, vec![executed(11)]),
+            (0, 0),
+            "bank 1 has spoken of a later position only"
+        );
         assert_eq!(give(&mut checks, vec![executed(12)]), (1, 0));
         assert_eq!(give(&mut checks, vec![executed(13), claim(1, 13, hash(13))]), (2, 0));
     }
@@ -325,7 +368,9 @@ mod tests {
         let (mut checks, mut out) = (checks(), Vec::new());
         inputs.into_iter().for_each(|input| checks.handle(input, &mut out));
         let told = |effect: &Effect| match effect {
-            Effect::View(ViewInput::Diverged { with, .. }) => Some(format!("out: differs from {with}")),
+            Effect::View(ViewInput::Diverged { with, .. }) => {
+                Some(format!("out: differs from {with}"))
+            }
             Effect::View(ViewInput::PeerDiverged { bank, .. }) => Some(format!("{bank} is wrong")),
             _ => None,
         };
@@ -346,13 +391,17 @@ mod tests {
     fn the_requirements_single_checks_count_before_and_after_the_own_execution() {
         let mut checks = checks();
         let id = EventId::new(BankId(0), "11");
-        let check = |from, check| ChecksInput::PeerChecked { from: BankId(from), id: id.clone(), check };
+        let check =
+            |from, check| ChecksInput::PeerChecked { from: BankId(from), id: id.clone(), check };
         assert_eq!(give(&mut checks, vec![check(1, DONE), executed(11)]), (0, 0));
         assert_eq!(give(&mut checks, vec![check(2, DONE)]), (1, 0));
 
         let mut checks = self::checks();
         let refused = Check { code: false, descript: "não".into() };
-        assert_eq!(give(&mut checks, vec![executed(11), check(1, refused), check(2, DONE)]), (0, 1));
+        assert_eq!(
+            give(&mut checks, vec![executed(11), check(1, refused), check(2, DONE)]),
+            (0, 1)
+        );
     }
 
     #[test]
@@ -360,7 +409,12 @@ mod tests {
         let mut checks = Checks::new(BankId(0), 3);
         let (position, hash_there) = (Position(10), hash(10));
         assert_eq!(give(&mut checks, vec![claim(1, 11, hash(11)), claim(2, 11, hash(11))]), (0, 0));
-        let install = ChecksInput::Install { view: VIEW, members: BankSet::all(3), position, hash: hash_there };
+        let install = ChecksInput::Install {
+            view: VIEW,
+            members: BankSet::all(3),
+            position,
+            hash: hash_there,
+        };
         assert_eq!(give(&mut checks, vec![install, executed(11)]), (1, 0));
     }
 
@@ -373,8 +427,14 @@ mod tests {
         assert!(out.is_empty(), "not all may have it yet: {out:?}");
         let view = Ballot { round: 2, coordinator: BankId(0) };
         let (position, hash) = (Position(11), hash(11));
-        checks.handle(ChecksInput::Install { view, members: BankSet::all(2), position, hash }, &mut out);
-        assert!(matches!(out[..], [Effect::Clock(ClockInput::Agreed(_)), Effect::Reply(..)]), "{out:?}");
+        checks.handle(
+            ChecksInput::Install { view, members: BankSet::all(2), position, hash },
+            &mut out,
+        );
+        assert!(
+            matches!(out[..], [Effect::Clock(ClockInput::Agreed(_)), Effect::Reply(..)]),
+            "{out:?}"
+        );
     }
 
     #[test]
@@ -383,11 +443,15 @@ mod tests {
         give(&mut checks, vec![executed(11), claim(1, 11, hash(11))]);
         let mut out = Vec::new();
         (0..11).for_each(|_| checks.handle(ChecksInput::Tick, &mut out));
-        let Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) = out.pop() else { panic!("{out:?}") };
+        let Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) = out.pop() else {
+            panic!("{out:?}")
+        };
         assert_eq!((lags.behind, lags.stage), (vec![0, 0, 1_000], Stage::Executed));
         give(&mut checks, vec![claim(2, 11, hash(11))]);
         checks.handle(ChecksInput::Tick, &mut out);
-        let Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) = out.pop() else { panic!("{out:?}") };
+        let Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) = out.pop() else {
+            panic!("{out:?}")
+        };
         assert_eq!(lags.behind, [0, 0, 0]);
     }
 }

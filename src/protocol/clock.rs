@@ -1,26 +1,32 @@
 //! The vector clock's own logic: it stamps what customers ask for.
 //!
-//! One event carries all requests that have queued up since the last one, so the batch grows by itself under load.
-//! The clock hears of other banks' events before they are acknowledged: after its acknowledgement of `e`, a bank sends
-//! only events with a larger sum than `e`'s, and that is what stability rests on (see `ordered_buffer`).
+//! One event carries all requests that have queued up since the last one, so the batch grows by
+//! itself under load. The clock hears of other banks' events before they are acknowledged: after
+//! its acknowledgement of `e`, a bank sends only events with a larger sum than `e`'s, and that is
+//! what stability rests on (see `ordered_buffer`).
 //!
-//! An event that is under way when a view ends may be decided never to have existed. Its requests are then stamped
-//! anew in the next view, before all others and in their order, under another name.
+//! An event that is under way when a view ends may be decided never to have existed. Its requests
+//! are then stamped anew in the next view, before all others and in their order, under another
+//! name.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::consortium_time;
-use super::effect::{BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Notice, Reach, Reply};
+use super::effect::{
+    BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Notice, Reach, Reply,
+};
 use super::event::{Event, Header, REQUESTS_PER_EVENT_MAX, RawRequest};
 use super::ids::{Ballot, BankId, BankSet};
 use super::vector_clock::VectorClock;
 
-/// Most own events stamped and not yet executed everywhere. This bounds what any bank has to keep of another.
+/// Most own events stamped and not yet executed everywhere. This bounds what any bank has to keep
+/// of another.
 pub const EVENTS_UNDER_WAY_MAX: u64 = 8;
-/// How many requests must wait before a further event leaves while one is under way; fewer wait for that one and
-/// share the next. As with Nagle's algorithm, a lone request never waits and many small events become a few full
-/// ones: every event costs each bank an fsync and some messages, whatever it carries.
+/// How many requests must wait before a further event leaves while one is under way; fewer wait for
+/// that one and share the next. As with Nagle's algorithm, a lone request never waits and many
+/// small events become a few full ones: every event costs each bank an fsync and some messages,
+/// whatever it carries.
 pub const WORTH_A_FURTHER_EVENT: usize = 16;
 /// Most requests that wait to be stamped; more are refused as overload.
 pub const QUEUE_MAX: usize = 10_000;
@@ -28,15 +34,15 @@ pub const QUEUE_MAX: usize = 10_000;
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// Longest wait of a request for its stamp, in milliseconds; then it is answered 'not taken'.
 pub const STAMP_WAIT_MS: Millis = 2_000;
-/// For how long after its stamp a request whose event never existed is stamped anew, in milliseconds. Its customer waits
-/// for ten seconds in all, two of them at most before the stamp.
+/// For how long after its stamp a request whose event never existed is stamped anew, in
+/// milliseconds. Its customer waits for ten seconds in all, two of them at most before the stamp.
 pub const STAMPED_AGAIN_WITHIN_MS: Millis = 8_000;
-/// For how long own events may be under way without any being agreed on before the bank calls itself not ready, in
-/// milliseconds.
+/// For how long own events may be under way without any being agreed on before the bank calls
+/// itself not ready, in milliseconds.
 pub const STALLED_AFTER_MS: Millis = 2_000;
 
-/// By how much a stamp keeps up with a later one before it, in milliseconds. Another estimate of consortium time may be a
-/// little lower; one that is lower by more is a correction.
+/// By how much a stamp keeps up with a later one before it, in milliseconds. Another estimate of
+/// consortium time may be a little lower; one that is lower by more is a correction.
 const STEP_BACK_MAX_MS: i64 = 60_000;
 
 /// Stamps this bank's events.
@@ -167,7 +173,11 @@ impl Clock {
         let still = now.saturating_sub(self.moved_at);
         let is_stalled = self.is_under_way() && still >= STALLED_AFTER_MS;
         if std::mem::replace(&mut self.is_stalled, is_stalled) != is_stalled {
-            out.push(Effect::Notice(if is_stalled { Notice::Stalled(still) } else { Notice::GoesForward }));
+            out.push(Effect::Notice(if is_stalled {
+                Notice::Stalled(still)
+            } else {
+                Notice::GoesForward
+            }));
         }
     }
 
@@ -210,21 +220,29 @@ impl Clock {
         }
     }
 
-    /// Puts the requests of own events that never existed before all that wait. Those that were executed, or are by the
-    /// flush, the checks answer; what a snapshot may hold nobody can tell. Where the customer has given up waiting, who
-    /// may have done without or have asked again without a key, nothing is done any more.
+    /// Puts the requests of own events that never existed before all that wait. Those that were
+    /// executed, or are by the flush, the checks answer; what a snapshot may hold nobody can tell.
+    /// Where the customer has given up waiting, who may have done without or have asked again
+    /// without a key, nothing is done any more.
     fn put_back(&mut self, installed: &Installed, now: Millis, out: &mut Vec<Effect>) {
         let Installed { flush, fates, .. } = installed;
         let under_way = std::mem::take(&mut self.under_way);
         if fates.unknown {
             return;
         }
-        let exists = |key| fates.has_executed(key) || flush.iter().any(|held| held.event.order_key() == key);
-        for (stamped_at, event) in under_way.into_iter().rev().filter(|(_, event)| !exists(event.order_key())) {
+        let exists =
+            |key| fates.has_executed(key) || flush.iter().any(|held| held.event.order_key() == key);
+        for (stamped_at, event) in
+            under_way.into_iter().rev().filter(|(_, event)| !exists(event.order_key()))
+        {
             let somebody_waits = now < stamped_at + STAMPED_AGAIN_WITHIN_MS;
             for request in event.requests.iter().rev().cloned() {
                 if somebody_waits {
-                    self.queue.push_front(Waiting { deadline: now + STAMP_WAIT_MS, request, again: true });
+                    self.queue.push_front(Waiting {
+                        deadline: now + STAMP_WAIT_MS,
+                        request,
+                        again: true,
+                    });
                 } else {
                     out.push(Effect::Reply(request.id, Reply::NotTaken(NotTaken::CutOff)));
                 }
@@ -241,7 +259,8 @@ impl Clock {
                 let nothing_moved = is_under_way && moved_at + STAMP_WAIT_MS <= waiting.deadline;
                 let why = match all_here {
                     _ if nothing_moved => NotTaken::Stalled,
-                    // With all members there, waiting this long means more work than the consortium can do.
+                    // With all members there, waiting this long means more work than the consortium
+                    // can do.
                     true => NotTaken::Overloaded,
                     false => NotTaken::CutOff,
                 };
@@ -252,15 +271,20 @@ impl Clock {
     }
 
     fn refuse_all(&mut self, why: NotTaken, out: &mut Vec<Effect>) {
-        out.extend(self.queue.drain(..).map(|waiting| Effect::Reply(waiting.request.id, Reply::NotTaken(why))));
+        out.extend(
+            self.queue
+                .drain(..)
+                .map(|waiting| Effect::Reply(waiting.request.id, Reply::NotTaken(why))),
+        );
     }
 
-    /// Consortium time, once it rests on the clocks of all members. Each of them has answered a ping before it counted as
-    /// one, but the word of it may still be on its way.
+    /// Consortium time, once it rests on the clocks of all members. Each of them has answered a
+    /// ping before it counted as one, but the word of it may still be on its way.
     fn consortium_ms(&self, now: Millis) -> Option<i64> {
         let (base_ms, known) = self.time?;
         let at_ms = consortium_time::at(base_ms, now);
-        let is_step_back = (at_ms..at_ms.saturating_add(STEP_BACK_MAX_MS)).contains(&self.stamped_ms);
+        let is_step_back =
+            (at_ms..at_ms.saturating_add(STEP_BACK_MAX_MS)).contains(&self.stamped_ms);
         let rests_on_all = self.members.difference(known).is_empty();
         rests_on_all.then_some(if is_step_back { self.stamped_ms } else { at_ms })
     }
@@ -302,7 +326,9 @@ impl Clock {
         let mut requests = Vec::new();
         while let Some(next) = self.queue.front() {
             bytes += next.request.msg.get().len();
-            if !requests.is_empty() && (bytes > EVENT_BYTES_MAX || requests.len() == REQUESTS_PER_EVENT_MAX) {
+            if !requests.is_empty()
+                && (bytes > EVENT_BYTES_MAX || requests.len() == REQUESTS_PER_EVENT_MAX)
+            {
                 break;
             }
             requests.extend(self.queue.pop_front().map(|waiting| waiting.request));
@@ -312,281 +338,4 @@ impl Clock {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::effect::Fates;
-    use crate::protocol::event::Held;
-    use crate::protocol::event::raw;
-    use crate::protocol::ids::{BankSet, EventId};
-    use crate::protocol::view::PreparePlan;
-
-    fn request(name: &str) -> RawRequest {
-        RawRequest { id: EventId::new(BankId(1), name), type_msg: "X".into(), msg: raw(&name) }
-    }
-
-    fn installed(clock: [u64; 3]) -> ClockInput {
-        let plan = PreparePlan {
-            ballot: Ballot { round: 1, coordinator: BankId(0) },
-            members: BankSet::all(3),
-            clock: clock.to_vec().into(),
-            ..PreparePlan::default()
-        };
-        ClockInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() })
-    }
-
-    fn events(out: &[Effect]) -> Vec<&Event> {
-        let own = |effect| match effect {
-            &Effect::Buffer(BufferInput::Own(ref event)) => Some(&**event),
-            _ => None,
-        };
-        out.iter().filter_map(own).collect()
-    }
-
-    fn time(base_ms: i64) -> ClockInput {
-        ClockInput::Time { base_ms, known: BankSet::all(3) }
-    }
-
-    /// A clock that knows what the time is.
-    fn timed(me: u16) -> Clock {
-        let mut clock = Clock::new(BankId(me), 3);
-        clock.handle(time(1_000), 0, &mut Vec::new());
-        clock
-    }
-
-    fn give(clock: &mut Clock, inputs: Vec<ClockInput>, now: Millis) -> Vec<Effect> {
-        let mut out = Vec::new();
-        inputs.into_iter().for_each(|input| clock.handle(input, now, &mut out));
-        out
-    }
-
-    #[test]
-    fn what_queued_up_before_the_view_is_stamped_after_it_in_one_event_above_the_flushed_clock() {
-        let mut clock = timed(1);
-        give(&mut clock, vec![ClockInput::Reach(Reach::Majority)], 0);
-        let submitted = ["a", "b", "c"].map(|name| ClockInput::Submit(request(name)));
-        assert!(events(&give(&mut clock, submitted.into(), 0)).is_empty());
-        let out = give(&mut clock, vec![installed([4, 7, 2]), ClockInput::Reach(Reach::Members)], 0);
-        let events = events(&out);
-        assert_eq!(events.len(), 1);
-        assert_eq!(events[0].timestamp, vec![4, 8, 2].into());
-        assert_eq!(events[0].requests.len(), 3);
-        assert!(matches!(out[0], Effect::Buffer(BufferInput::Install(_))), "the buffer learns of the view first");
-    }
-
-    #[test]
-    fn a_lone_request_leaves_at_once_and_what_comes_meanwhile_shares_the_next_event() {
-        let mut clock = timed(0);
-        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
-        let submit = |names: std::ops::Range<usize>| {
-            names.map(|name| ClockInput::Submit(request(&name.to_string()))).collect::<Vec<_>>()
-        };
-        assert_eq!(events(&give(&mut clock, submit(0..1), 0)).len(), 1);
-        assert!(events(&give(&mut clock, submit(1..WORTH_A_FURTHER_EVENT), 0)).is_empty());
-        let out = give(&mut clock, submit(100..101), 0);
-        assert_eq!(events(&out)[0].requests.len(), WORTH_A_FURTHER_EVENT, "so many are worth an event");
-        give(&mut clock, submit(101..103), 0);
-        assert!(events(&give(&mut clock, vec![ClockInput::Agreed(1)], 0)).is_empty());
-        assert_eq!(events(&give(&mut clock, vec![ClockInput::Agreed(2)], 0))[0].requests.len(), 2);
-    }
-
-    #[test]
-    fn only_so_many_own_events_are_under_way() {
-        let mut clock = timed(0);
-        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
-        for index in 0..1_000 {
-            give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 0);
-        }
-        assert_eq!(clock.now().get(BankId(0)), EVENTS_UNDER_WAY_MAX);
-    }
-
-    #[test]
-    fn a_request_that_found_no_view_in_time_is_answered_as_not_taken_and_never_stamped() {
-        let mut clock = timed(0);
-        give(&mut clock, vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))], 100);
-        assert!(give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS - 1).is_empty());
-        let out = give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS);
-        assert!(matches!(out[..], [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]));
-        let later = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
-        assert!(events(&give(&mut clock, later, 9_000)).is_empty());
-    }
-
-    #[test]
-    fn behind_a_member_that_hangs_a_request_is_not_taken_and_that_is_no_overload() {
-        let mut clock = timed(0);
-        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
-        give(&mut clock, vec![ClockInput::Submit(request("a"))], 0);
-        give(&mut clock, vec![ClockInput::Submit(request("b"))], 100);
-        let out = give(&mut clock, vec![ClockInput::Tick], 2_100);
-        let refused = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stalled)));
-        assert!(out.iter().any(refused), "{out:?}");
-        assert!(out.iter().any(|effect| matches!(effect, Effect::Notice(Notice::Stalled(_)))), "{out:?}");
-        assert!(clock.is_stalled());
-        let out = give(&mut clock, vec![ClockInput::Agreed(1)], 2_200);
-        assert!(matches!(out[..], [Effect::Notice(Notice::GoesForward)]), "{out:?}");
-        assert!(!clock.is_stalled());
-    }
-
-    #[test]
-    fn more_work_than_can_be_done_is_overload() {
-        let mut clock = timed(0);
-        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
-        for index in 0..3_000 {
-            give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 100);
-        }
-        give(&mut clock, vec![ClockInput::Agreed(1)], 1_000);
-        let out = give(&mut clock, vec![ClockInput::Tick], 2_100);
-        assert!(matches!(out[0], Effect::Reply(_, Reply::NotTaken(NotTaken::Overloaded))), "{:?}", out[0]);
-    }
-
-    #[test]
-    fn a_bank_cut_off_from_the_majority_refuses_at_once() {
-        let mut clock = timed(0);
-        let cut_off = |out: &[Effect]| matches!(out, [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]);
-        assert!(cut_off(&give(&mut clock, vec![ClockInput::Submit(request("a"))], 0)));
-        let waits = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("b"))];
-        assert!(give(&mut clock, waits, 0).is_empty());
-        assert!(cut_off(&give(&mut clock, vec![ClockInput::Reach(Reach::Minority)], 0)));
-    }
-
-    #[test]
-    fn a_bank_without_which_others_act_refuses_at_once_what_waits_and_what_comes() {
-        let mut clock = Clock::new(BankId(0), 3);
-        give(&mut clock, vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))], 0);
-        let out = give(&mut clock, vec![ClockInput::Reach(Reach::Outside), ClockInput::Submit(request("b"))], 0);
-        let outside = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Outside)));
-        assert_eq!(out.iter().filter(|effect| outside(effect)).count(), 2);
-        let let_in = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("c"))];
-        assert!(give(&mut clock, let_in, 0).is_empty(), "a view change is under way that includes it");
-    }
-
-    #[test]
-    fn a_draining_clock_refuses_what_waits_and_what_comes() {
-        let mut clock = timed(0);
-        let mut inputs = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))];
-        inputs.extend([ClockInput::Drain, ClockInput::Submit(request("b"))]);
-        let out = give(&mut clock, inputs, 0);
-        let stopping = |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stopping)));
-        assert_eq!(out.iter().filter(|effect| stopping(effect)).count(), 2);
-    }
-
-    #[test]
-    fn events_carry_consortium_time_which_does_not_step_back_and_follows_a_correction() {
-        let mut clock = timed(0);
-        give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
-        let mut counter = 0;
-        let mut stamped = |base_ms: i64, now: Millis| {
-            counter += 1;
-            let inputs = vec![time(base_ms), ClockInput::Submit(request("a")), ClockInput::Agreed(counter)];
-            events(&give(&mut clock, inputs, now))[0].header.map(|header| header.at_ms)
-        };
-        assert_eq!(stamped(5_000, 10), Some(5_010));
-        assert_eq!(stamped(4_000, 20), Some(5_010));
-        assert_eq!(stamped(4_000, 1_900), Some(5_900));
-        assert_eq!(stamped(i64::MAX, 2_000), Some(crate::protocol::event::AT_MS_MAX));
-        assert_eq!(stamped(4_000, 3_000), Some(7_000), "it had been set wrong by more than a step");
-        assert_eq!(stamped(i64::MIN, 4_000), Some(7_000));
-    }
-
-    #[test]
-    fn nothing_is_stamped_before_the_clocks_of_all_members_are_known() {
-        let mut clock = Clock::new(BankId(0), 3).with_open_customers(true);
-        let inputs = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members), ClockInput::Submit(request("a"))];
-        assert!(events(&give(&mut clock, inputs, 0)).is_empty());
-        let some = ClockInput::Time { base_ms: 7, known: BankSet::all(2) };
-        assert!(events(&give(&mut clock, vec![some], 0)).is_empty());
-        let header = events(&give(&mut clock, vec![time(9)], 0))[0].header;
-        assert_eq!(header, Some(Header { at_ms: 9, open: true }));
-    }
-
-    #[test]
-    fn a_merged_event_raises_the_next_stamp_above_it() {
-        let mut clock = timed(0);
-        let inputs = vec![
-            installed([0, 0, 0]),
-            ClockInput::Reach(Reach::Members),
-            ClockInput::Held { view: Ballot { round: 1, coordinator: BankId(0) }, clock: vec![0, 5, 0].into() },
-            ClockInput::Submit(request("a")),
-        ];
-        let out = give(&mut clock, inputs, 0);
-        assert_eq!(events(&out)[0].timestamp, vec![1, 5, 0].into());
-    }
-
-    fn begun(fates: Fates, flush: Vec<Held>) -> ClockInput {
-        let plan = PreparePlan {
-            ballot: Ballot { round: 2, coordinator: BankId(0) },
-            members: BankSet::all(3),
-            clock: vec![1, 0, 0].into(),
-            ..PreparePlan::default()
-        };
-        ClockInput::Install(Installed { plan, flush, fates })
-    }
-
-    /// A clock with two events under way, of one request and of as many as are worth a second one, and one that waits.
-    fn with_events_under_way() -> (Clock, Vec<Event>) {
-        let mut clock = timed(0);
-        let mut inputs = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
-        inputs.extend((0..=WORTH_A_FURTHER_EVENT).map(|name| ClockInput::Submit(request(&name.to_string()))));
-        inputs.extend([ClockInput::Submit(request("waits")), ClockInput::Freeze(Ballot::default())]);
-        let out = give(&mut clock, inputs, 0);
-        let stamped = events(&out).into_iter().cloned().collect();
-        (clock, stamped)
-    }
-
-    fn names(event: &Event) -> Vec<&str> {
-        event.requests.iter().map(|request| request.id.as_str()).collect()
-    }
-
-    #[test]
-    fn requests_of_events_that_never_existed_are_stamped_anew_at_once_in_their_order_before_all_others() {
-        let (mut clock, before) = with_events_under_way();
-        assert_eq!(before.len(), 2);
-        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 7_900);
-        let again = events(&out);
-        let expected: Vec<_> = before.iter().flat_map(|event| names(event)).chain(["EV1-waits"]).collect();
-        assert_eq!(names(again[0]), expected);
-        assert_ne!(again[0].id, before[0].id, "late word of the old event is none of the new one");
-        assert!(out.iter().all(|effect| !matches!(effect, Effect::Reply(..))));
-    }
-
-    #[test]
-    fn what_nobody_waits_for_any_more_is_not_stamped_again() {
-        let (mut clock, before) = with_events_under_way();
-        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 8_000);
-        let not_taken = |effect: &&Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff)));
-        let under_way: usize = before.iter().map(|event| event.requests.len()).sum();
-        assert_eq!(out.iter().filter(not_taken).count(), under_way);
-        assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
-    }
-
-    #[test]
-    fn what_was_executed_or_is_flushed_is_not_stamped_again() {
-        for fetched in [false, true] {
-            let (mut clock, before) = with_events_under_way();
-            let key = before[0].order_key();
-            let executed = Fates { executed: Some(key), ..Fates::default() };
-            let fates = if fetched { Fates { fetched: vec![key], ..Fates::default() } } else { executed };
-            let flush = vec![Held { event: Arc::new(before[1].clone()), members: BankSet::all(3) }];
-            let out = give(&mut clock, vec![begun(fates, flush)], 0);
-            assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
-        }
-    }
-
-    #[test]
-    fn what_a_snapshot_may_hold_is_neither_stamped_again_nor_refused() {
-        let (mut clock, _) = with_events_under_way();
-        let out = give(&mut clock, vec![begun(Fates { unknown: true, ..Fates::default() }, Vec::new())], 0);
-        assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
-        assert!(out.iter().all(|effect| !matches!(effect, Effect::Reply(..))));
-    }
-
-    #[test]
-    fn a_draining_clock_refuses_what_never_existed_at_once() {
-        let (mut clock, before) = with_events_under_way();
-        give(&mut clock, vec![ClockInput::Drain], 0);
-        let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 0);
-        let stopping = |effect: &&Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stopping)));
-        let under_way: usize = before.iter().map(|event| event.requests.len()).sum();
-        assert_eq!(out.iter().filter(stopping).count(), under_way);
-        assert!(events(&out).is_empty());
-    }
-}
+mod tests;

@@ -1,38 +1,46 @@
-//! Whether a read at this bank is fresh: it shows every write that was answered anywhere before the read began.
+//! Whether a read at this bank is fresh: it shows every write that was answered anywhere before the
+//! read began.
 //!
-//! Source: ReadIndex in D. Ongaro's thesis on Raft (2014), section 6.4. No clock is trusted, unlike with a lease:
+//! Source: ReadIndex in D. Ongaro's thesis on Raft (2014), section 6.4. No clock is trusted, unlike
+//! with a lease:
 //!
 //! ```text
 //! read k arrives  ──▶ ask this bank's own ledger and all peers anew
 //! enough answered, after they were asked: 'I act in view V'  ──▶ now read the ledger: fresh
 //! ```
 //!
-//! Enough are more banks than lie outside a majority, this one among them: they share a bank with every majority. Why
-//! that suffices, for a write that was answered before the read began:
+//! Enough are more banks than lie outside a majority, this one among them: they share a bank with
+//! every majority. Why that suffices, for a write that was answered before the read began:
 //!
 //! - In `V`: every member had executed it before the answer, and so had this bank.
-//! - In an earlier view: its members had executed it, each new view begins with the longest executed journal of a
-//!   majority and the events that were held, and this bank's ledger has executed all of that before it says `V`.
-//! - In a later view: that began only after a majority had promised it, before the answer. One of them is among those
-//!   who said afterwards that they act in `V`; but who has promised a later view, or was restarted, acts in `V` no more.
+//! - In an earlier view: its members had executed it, each new view begins with the longest
+//!   executed journal of a majority and the events that were held, and this bank's ledger has
+//!   executed all of that before it says `V`.
+//! - In a later view: that began only after a majority had promised it, before the answer. One of
+//!   them is among those who said afterwards that they act in `V`; but who has promised a later
+//!   view, or was restarted, acts in `V` no more.
 //!
-//! The proof needs no disk, so that one which forgets its promises does not break it. It holds while the consortium
-//! grows and after a `rescue`: both need the promises of at least a majority of all banks of `nodes.json`.
+//! The proof needs no disk, so that one which forgets its promises does not break it. It holds
+//! while the consortium grows and after a `rescue`: both need the promises of at least a majority
+//! of all banks of `nodes.json`.
 //!
-//! What cannot be proved in time is read all the same and marked as perhaps old. While a proof is overdue nobody waits
-//! for the next, so that a bank which is cut off answers its customers at once.
+//! What cannot be proved in time is read all the same and marked as perhaps old. While a proof is
+//! overdue nobody waits for the next, so that a bank which is cut off answers its customers at
+//! once.
 
 use std::collections::VecDeque;
 
 use super::effect::Millis;
 use super::ids::{Ballot, BankId, majority};
 
-/// How long a read waits for its proof at most, in milliseconds, unless the banks that are needed are far away.
+/// How long a read waits for its proof at most, in milliseconds, unless the banks that are needed
+/// are far away.
 pub const PROOF_WITHIN_MS: Millis = 300;
 /// How long it waits at most for banks that are far away.
 pub const PROOF_WITHIN_MAX_MS: Millis = 2_000;
 
-/// Number of a read; a later one has a higher number. A question proves all reads up to the last before it left.
+/// Number of a read; a later one has a higher number. A question proves all reads up to the last
+/// before it left.
 pub type ReadNumber = u64;
 
 /// What the confirmation is told.
@@ -102,7 +110,8 @@ impl Confirmation {
         self.last_read
     }
 
-    /// A read begins. Its verdict is in `out` at once or comes later; either way all banks are to be asked anew.
+    /// A read begins. Its verdict is in `out` at once or comes later; either way all banks are to
+    /// be asked anew.
     pub fn ask(&mut self, now: Millis, out: &mut Vec<Verdict>) -> ReadNumber {
         self.last_read += 1;
         if self.overdue.is_some() {
@@ -145,7 +154,8 @@ impl Confirmation {
         while let Some((read, since)) = self.waiting.front().copied() {
             let fresh = read <= proved;
             let too_late = since < began_before;
-            // Verdicts come in the order of the reads, and nobody waits behind one whose proof is overdue.
+            // Verdicts come in the order of the reads, and nobody waits behind one whose proof is
+            // overdue.
             if !fresh && !too_late && read > hopeless && self.overdue.is_none() {
                 break;
             }
@@ -181,13 +191,22 @@ impl Confirmation {
         nth_largest(disproofs, majority(self.words.len()))
     }
 
-    /// How long a read waits: for the banks that are needed and far away, twice their round trip, as another question may
-    /// just be under way, and once more for good measure.
+    /// How long a read waits: for the banks that are needed and far away, twice their round trip,
+    /// as another question may just be under way, and once more for good measure.
     fn within(&self) -> Millis {
-        let peers = self.words.iter().enumerate().filter(|(bank, word)| *bank != self.me.index() && word.reachable);
+        let peers = self
+            .words
+            .iter()
+            .enumerate()
+            .filter(|(bank, word)| *bank != self.me.index() && word.reachable);
         let mut round_trips: Vec<_> = peers.map(|(_, word)| word.round_trip).collect();
         round_trips.sort_unstable();
-        let farthest = self.enough().checked_sub(2).and_then(|place| round_trips.get(place)).copied().unwrap_or(0);
+        let farthest = self
+            .enough()
+            .checked_sub(2)
+            .and_then(|place| round_trips.get(place))
+            .copied()
+            .unwrap_or(0);
         PROOF_WITHIN_MS.max(3 * farthest).min(PROOF_WITHIN_MAX_MS)
     }
 }
@@ -216,7 +235,11 @@ mod tests {
     impl Reads {
         /// All banks have just said that they act in view 1.
         fn of(banks: usize) -> Reads {
-            let mut reads = Reads { confirmation: Confirmation::new(ME, banks), now: 1_000, verdicts: Vec::new() };
+            let mut reads = Reads {
+                confirmation: Confirmation::new(ME, banks),
+                now: 1_000,
+                verdicts: Vec::new(),
+            };
             BankId::all(banks).for_each(|bank| reads.word(bank.0, 0, view(1)));
             reads
         }
@@ -230,7 +253,12 @@ mod tests {
         }
 
         fn word(&mut self, bank: u16, through: ReadNumber, active: Option<Ballot>) {
-            self.give(ConfirmationInput::Answered { bank: BankId(bank), through, active, round_trip: 1 });
+            self.give(ConfirmationInput::Answered {
+                bank: BankId(bank),
+                through,
+                active,
+                round_trip: 1,
+            });
         }
 
         fn pass(&mut self, millis: Millis) {
@@ -283,7 +311,8 @@ mod tests {
     }
 
     #[test]
-    fn who_acts_in_another_view_or_in_none_proves_nothing_and_when_too_few_are_left_the_read_is_marked_at_once() {
+    fn who_acts_in_another_view_or_in_none_proves_nothing_and_when_too_few_are_left_the_read_is_marked_at_once()
+     {
         let mut reads = Reads::of(5);
         let read = reads.ask();
         reads.word(0, read, view(1));
@@ -325,7 +354,8 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_that_does_not_come_marks_the_read_in_time_and_nobody_waits_again_until_one_has_come() {
+    fn a_proof_that_does_not_come_marks_the_read_in_time_and_nobody_waits_again_until_one_has_come()
+    {
         let mut reads = Reads::of(3);
         let read = reads.ask();
         reads.word(0, read, view(1));
@@ -347,7 +377,12 @@ mod tests {
     #[test]
     fn a_far_bank_is_waited_for_when_it_is_needed_and_not_when_nearer_ones_suffice() {
         let far = |reads: &mut Reads, bank, through| {
-            reads.give(ConfirmationInput::Answered { bank: BankId(bank), through, active: view(1), round_trip: 300 });
+            reads.give(ConfirmationInput::Answered {
+                bank: BankId(bank),
+                through,
+                active: view(1),
+                round_trip: 300,
+            });
         };
         let mut reads = Reads::of(3);
         far(&mut reads, 1, 0);

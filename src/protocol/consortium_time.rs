@@ -1,15 +1,18 @@
 //! Consortium time: what events are dated with. It rests on the clocks of all banks, not on one.
 //!
-//! Every clock that this bank reads, its own included, is kept as a *base*: what it says when this bank's monotonic clock
-//! says zero. Consortium time is the median of the bases plus the monotonic clock, so that a minority of wrong clocks
-//! moves nothing; of an even number the lower of the middle two counts, so that of two banks the lower clock rules.
+//! Every clock that this bank reads, its own included, is kept as a *base*: what it says when this
+//! bank's monotonic clock says zero. Consortium time is the median of the bases plus the monotonic
+//! clock, so that a minority of wrong clocks moves nothing; of an even number the lower of the
+//! middle two counts, so that of two banks the lower clock rules.
 //!
-//! A peer's clock is read over the network with an error of half the round trip (F. Cristian, 'Probabilistic Clock
-//! Synchronization', 1989). A better reading is kept as long as a later one does not contradict it; it grows uncertain
-//! with time. What contradicts it is a clock that was set, and counts at once. A peer that is not heard any more keeps
-//! its reading for [`REMEMBERED_MS`], so that two that are left know which of them is wrong.
+//! A peer's clock is read over the network with an error of half the round trip (F. Cristian,
+//! 'Probabilistic Clock Synchronization', 1989). A better reading is kept as long as a later one
+//! does not contradict it; it grows uncertain with time. What contradicts it is a clock that was
+//! set, and counts at once. A peer that is not heard any more keeps its reading for
+//! [`REMEMBERED_MS`], so that two that are left know which of them is wrong.
 //!
-//! It hears what the heartbeat monitor hears, and tells the clock, the buffer's door and the people who watch.
+//! It hears what the heartbeat monitor hears, and tells the clock, the buffer's door and the people
+//! who watch.
 
 use super::effect::{Answered, BufferInput, ClockInput, Effect, HeartbeatInput, Millis, Notice};
 use super::event::AT_MS_MAX;
@@ -21,9 +24,11 @@ pub const OFF_MS: i64 = 3_000;
 const RIGHT_AGAIN_MS: i64 = 2_000;
 /// For how long a peer's clock counts after it was last read, in milliseconds: four hours.
 pub const REMEMBERED_MS: Millis = 4 * 60 * 60 * 1_000;
-/// A reading's error grows by one millisecond in so many: far more than clocks drift, so that fresh readings win soon.
+/// A reading's error grows by one millisecond in so many: far more than clocks drift, so that fresh
+/// readings win soon.
 const DRIFT_ONE_IN: Millis = 20;
-/// How far above the clocks of a majority an event may be dated and still be taken in, in milliseconds.
+/// How far above the clocks of a majority an event may be dated and still be taken in, in
+/// milliseconds.
 pub const AHEAD_MAX_MS: i64 = 60_000;
 /// The clock is told when consortium time has moved against its own by so much, in milliseconds,
 const TOLD_EVERY_MS: i64 = 20;
@@ -42,7 +47,8 @@ struct Reading {
 
 impl Reading {
     fn new(wall_ms: i64, round_trip: Millis, at: Millis) -> Self {
-        let [round_trip_ms, at_ms] = [round_trip, at].map(|millis| i64::try_from(millis).unwrap_or(i64::MAX));
+        let [round_trip_ms, at_ms] =
+            [round_trip, at].map(|millis| i64::try_from(millis).unwrap_or(i64::MAX));
         let half_ms = round_trip_ms / 2;
         let base_ms = wall_ms.saturating_add(half_ms).saturating_sub(at_ms);
         Reading { base_ms, error_ms: half_ms.saturating_add(1), at, heard: at }
@@ -58,7 +64,11 @@ impl Reading {
         let error_ms = self.error_ms(next.at);
         let apart_ms = self.base_ms.saturating_sub(next.base_ms).saturating_abs();
         let is_contradicted = apart_ms > error_ms.saturating_add(next.error_ms);
-        if is_contradicted || next.error_ms <= error_ms { next } else { Reading { heard: next.heard, ..self } }
+        if is_contradicted || next.error_ms <= error_ms {
+            next
+        } else {
+            Reading { heard: next.heard, ..self }
+        }
     }
 }
 
@@ -91,7 +101,14 @@ impl ConsortiumTime {
     #[must_use]
     pub fn new(me: BankId, banks: usize) -> Self {
         let readings = vec![None; banks];
-        ConsortiumTime { me, readings, off: BankSet::default(), two: false, told: None, limit: None }
+        ConsortiumTime {
+            me,
+            readings,
+            off: BankSet::default(),
+            two: false,
+            told: None,
+            limit: None,
+        }
     }
 
     /// Takes what the heartbeat monitor is told; what is no reading of a clock is nothing to it.
@@ -117,7 +134,9 @@ impl ConsortiumTime {
     pub fn states(&self) -> Vec<ClockState> {
         let median_ms = self.median().map(|median| median.base_ms);
         let state = |bank: BankId| {
-            let offset_ms = self.readings[bank.index()].zip(median_ms).map(|(it, of)| it.base_ms.saturating_sub(of));
+            let offset_ms = self.readings[bank.index()]
+                .zip(median_ms)
+                .map(|(it, of)| it.base_ms.saturating_sub(of));
             ClockState { offset_ms, is_off: self.off.contains(bank) }
         };
         BankId::all(self.readings.len()).map(state).collect()
@@ -130,7 +149,9 @@ impl ConsortiumTime {
     }
 
     fn known(&self) -> BankSet {
-        BankId::all(self.readings.len()).filter(|bank| self.readings[bank.index()].is_some()).collect()
+        BankId::all(self.readings.len())
+            .filter(|bank| self.readings[bank.index()].is_some())
+            .collect()
     }
 
     /// All known clocks, the slowest first.
@@ -157,13 +178,16 @@ impl ConsortiumTime {
         }
     }
 
-    /// What is dated above the clocks of a majority of all banks is wrong, whoever of them is; a bank that knows fewer
-    /// clocks cannot tell, and must not keep out what others are right to take in.
+    /// What is dated above the clocks of a majority of all banks is wrong, whoever of them is; a
+    /// bank that knows fewer clocks cannot tell, and must not keep out what others are right to
+    /// take in.
     fn tell_door(&mut self, now: Millis, out: &mut Vec<Effect>) {
         let enough = self.sorted().get(majority(self.readings.len()) - 1).copied();
         let limit = enough.map(|reading| at(reading.base_ms, now).saturating_add(AHEAD_MAX_MS));
         let is_news = match (self.limit, limit) {
-            (Some(told_ms), Some(ms)) => ms.saturating_sub(told_ms).saturating_abs() >= LIMIT_TOLD_EVERY_MS,
+            (Some(told_ms), Some(ms)) => {
+                ms.saturating_sub(told_ms).saturating_abs() >= LIMIT_TOLD_EVERY_MS
+            }
             (told, new) => told != new,
         };
         if is_news {
@@ -175,7 +199,8 @@ impl ConsortiumTime {
     fn tell_people(&mut self, now: Millis, out: &mut Vec<Effect>) {
         let known = self.known();
         if self.two != (known.len() == 2) {
-            // With a third clock it shows which of the two is off; without it, nobody knows any more.
+            // With a third clock it shows which of the two is off; without it, nobody knows any
+            // more.
             self.two = known.len() == 2;
             self.off = BankSet::default();
         }
@@ -189,7 +214,9 @@ impl ConsortiumTime {
 
     /// One bank's clock against consortium time.
     fn compare(&mut self, bank: BankId, now: Millis, out: &mut Vec<Effect>) {
-        let Some((reading, median)) = self.readings[bank.index()].zip(self.median()) else { return };
+        let Some((reading, median)) = self.readings[bank.index()].zip(self.median()) else {
+            return;
+        };
         let by_ms = reading.base_ms.saturating_sub(median.base_ms);
         let error_ms = reading.error_ms(now).saturating_add(median.error_ms(now));
         if !self.off.contains(bank) && by_ms.saturating_abs().saturating_sub(error_ms) > OFF_MS {
@@ -202,8 +229,10 @@ impl ConsortiumTime {
     }
 
     fn compare_two(&mut self, known: BankSet, now: Millis, out: &mut Vec<Effect>) {
-        let mut two: Vec<_> =
-            known.iter().filter_map(|bank| self.readings[bank.index()].map(|reading| (bank, reading))).collect();
+        let mut two: Vec<_> = known
+            .iter()
+            .filter_map(|bank| self.readings[bank.index()].map(|reading| (bank, reading)))
+            .collect();
         two.sort_by_key(|(_, reading)| reading.base_ms);
         let [(behind, low), (ahead, high)] = two[..] else { return };
         let by_ms = high.base_ms.saturating_sub(low.base_ms);
@@ -265,7 +294,8 @@ mod tests {
 
         fn hear_with(&mut self, bank: usize, round_trip: Millis, late_ms: i64) {
             let late_ms = if bank == 0 { 0 } else { late_ms };
-            let wall_ms = (TRUE_MS + self.now.cast_signed() - late_ms).saturating_add(self.wrong_ms[bank]);
+            let wall_ms =
+                (TRUE_MS + self.now.cast_signed() - late_ms).saturating_add(self.wrong_ms[bank]);
             let at = self.now;
             self.give(match bank {
                 0 => HeartbeatInput::OwnClock { wall_ms, at },
@@ -285,7 +315,10 @@ mod tests {
         /// How far consortium time is from the truth.
         fn error_ms(&self) -> i64 {
             let base_ms = self.told_ms.expect("a clock is known");
-            assert!(base_ms.saturating_sub(self.time.median().unwrap().base_ms).saturating_abs() < TOLD_EVERY_MS);
+            assert!(
+                base_ms.saturating_sub(self.time.median().unwrap().base_ms).saturating_abs()
+                    < TOLD_EVERY_MS
+            );
             at(base_ms, self.now) - TRUE_MS - self.now.cast_signed()
         }
 
@@ -296,15 +329,27 @@ mod tests {
 
     #[test]
     fn a_minority_of_wrong_clocks_moves_nothing_whichever_way_they_go_and_each_is_named() {
-        for wrong_ms in [HOUR_MS, -HOUR_MS, 25 * HOUR_MS, -25 * HOUR_MS, YEARS_MS, -YEARS_MS, i64::MAX, i64::MIN] {
-            for (banks, wrong) in [(3, vec![0]), (3, vec![2]), (5, vec![0, 1]), (5, vec![2, 4]), (4, vec![1])] {
+        for wrong_ms in [
+            HOUR_MS,
+            -HOUR_MS,
+            25 * HOUR_MS,
+            -25 * HOUR_MS,
+            YEARS_MS,
+            -YEARS_MS,
+            i64::MAX,
+            i64::MIN,
+        ] {
+            for (banks, wrong) in
+                [(3, vec![0]), (3, vec![2]), (5, vec![0, 1]), (5, vec![2, 4]), (4, vec![1])]
+            {
                 let mut clocks = vec![0; banks];
                 wrong.iter().for_each(|bank| clocks[*bank] = wrong_ms);
                 let mut trial = Trial::new(&clocks);
                 let all: Vec<_> = (0..banks).collect();
                 (0..5).for_each(|_| trial.second(&all));
                 assert_eq!(trial.error_ms(), 0, "{wrong_ms} at {wrong:?} of {banks}");
-                let off: Vec<_> = (0..banks).filter(|bank| trial.time.states()[*bank].is_off).collect();
+                let off: Vec<_> =
+                    (0..banks).filter(|bank| trial.time.states()[*bank].is_off).collect();
                 assert_eq!(off, wrong);
             }
         }
@@ -317,7 +362,11 @@ mod tests {
             trial.second(&[0, 1]);
             assert_eq!(trial.error_ms(), 0);
             assert_eq!(trial.notices.len(), 1, "{:?}", trial.notices);
-            assert!(trial.notices[0].contains(by) && trial.notices[0].contains("25 h"), "{:?}", trial.notices);
+            assert!(
+                trial.notices[0].contains(by) && trial.notices[0].contains("25 h"),
+                "{:?}",
+                trial.notices
+            );
             trial.wrong_ms = vec![0, 0];
             trial.second(&[0, 1]);
             assert_eq!(trial.notices.len(), 2, "{:?}", trial.notices);
@@ -332,7 +381,11 @@ mod tests {
         trial.wrong_ms[0] = -25 * HOUR_MS;
         (0..5).for_each(|_| trial.second(&[0, 1, 2]));
         assert_eq!((trial.notices.len(), trial.error_ms()), (1, 0), "{:?}", trial.notices);
-        assert!(trial.notices[0].contains("banco 0") && trial.notices[0].contains("atrasado"), "{:?}", trial.notices);
+        assert!(
+            trial.notices[0].contains("banco 0") && trial.notices[0].contains("atrasado"),
+            "{:?}",
+            trial.notices
+        );
         trial.wrong_ms[0] = 0;
         (0..5).for_each(|_| trial.second(&[0, 1, 2]));
         assert_eq!(trial.notices.len(), 2, "{:?}", trial.notices);
@@ -370,7 +423,10 @@ mod tests {
         trial.second(&[0]);
         assert_eq!(trial.limit_ms, None);
         trial.second(&[0, 1]);
-        assert_eq!(trial.limit_ms, Some(TRUE_MS + trial.now.cast_signed() + 25 * HOUR_MS + AHEAD_MAX_MS));
+        assert_eq!(
+            trial.limit_ms,
+            Some(TRUE_MS + trial.now.cast_signed() + 25 * HOUR_MS + AHEAD_MAX_MS)
+        );
         trial.second(&[0, 1, 2]);
         assert_eq!(trial.limit_ms, Some(TRUE_MS + trial.now.cast_signed() + AHEAD_MAX_MS));
     }
@@ -385,9 +441,15 @@ mod tests {
             }
             let answered = Answered { round_trip: u64::MAX, wall_ms, at: u64::MAX };
             let mut two = ConsortiumTime::new(BankId(0), 2);
-            for input in [HeartbeatInput::OwnClock { wall_ms: i64::MAX, at: 0 }, HeartbeatInput::Tick] {
+            for input in
+                [HeartbeatInput::OwnClock { wall_ms: i64::MAX, at: 0 }, HeartbeatInput::Tick]
+            {
                 two.handle(input, 0, &mut Vec::new());
-                two.handle(HeartbeatInput::Heard(BankId(1), PeerReport::default(), answered), 9, &mut Vec::new());
+                two.handle(
+                    HeartbeatInput::Heard(BankId(1), PeerReport::default(), answered),
+                    9,
+                    &mut Vec::new(),
+                );
             }
         }
     }

@@ -1,5 +1,5 @@
-//! How often a peer was the last missing one: a debt that grows while it keeps the others waiting and is forgotten
-//! after half a minute. So limping shows, and not only standing still.
+//! How often a peer was the last missing one: a debt that grows while it keeps the others waiting
+//! and is forgotten after half a minute. So limping shows, and not only standing still.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,8 @@ pub const WINDOW_MS: Millis = 30_000;
 pub const PART_MAX: usize = 5;
 
 const WINDOW: usize = (WINDOW_MS / TICK_MS) as usize;
-/// What one that was let in on probation may keep the others waiting within the window, in milliseconds.
+/// What one that was let in on probation may keep the others waiting within the window, in
+/// milliseconds.
 pub const ON_PROBATION_MS: Millis = 1_000;
 
 /// The debt of one peer.
@@ -26,7 +27,8 @@ pub struct Debt {
 }
 
 impl Debt {
-    /// Counts one tick. When waiting begins to count, the time that led up to it, this tick included, is counted too.
+    /// Counts one tick. When waiting begins to count, the time that led up to it, this tick
+    /// included, is counted too.
     pub fn count(&mut self, is_slow: bool, led_up: Millis) {
         if is_slow && self.run == 0 {
             let led_up = usize::try_from(led_up / TICK_MS).unwrap_or(WINDOW).clamp(1, WINDOW) - 1;
@@ -48,13 +50,15 @@ impl Debt {
         self.run = 0;
     }
 
-    /// Whether the others have waited for it more than a fifth of the window, or for so long without a break.
+    /// Whether the others have waited for it more than a fifth of the window, or for so long
+    /// without a break.
     #[must_use]
     pub fn is_due(&self, standing_after: Millis) -> bool {
         self.slow * PART_MAX > WINDOW || (self.run > 0 && self.waited() >= standing_after)
     }
 
-    /// The same for one on probation: it has to show that it keeps up, and is trusted with less of the others' time.
+    /// The same for one on probation: it has to show that it keeps up, and is trusted with less of
+    /// the others' time.
     #[must_use]
     pub fn is_due_on_probation(&self) -> bool {
         self.slow as Millis * TICK_MS > ON_PROBATION_MS

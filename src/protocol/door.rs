@@ -1,8 +1,8 @@
 //! The door of the buffer: what an event says of itself must be possible before it is taken in.
 //!
-//! A date far above the clocks of most banks would spoil the dates of all, and an authority that this bank does not have
-//! would let somebody act for others. A wrong date alone keeps nobody out without whom there is no majority: the
-//! ledger bears it.
+//! A date far above the clocks of most banks would spoil the dates of all, and an authority that
+//! this bank does not have would let somebody act for others. A wrong date alone keeps nobody out
+//! without whom there is no majority: the ledger bears it.
 
 use super::effect::{Effect, Notice};
 use super::event::Event;
@@ -37,8 +37,8 @@ impl Door {
         self.named = BankSet::default();
     }
 
-    /// Whether a peer's event is taken in, in a view of these members. Who sends an impossible one is named once: it
-    /// comes again and again.
+    /// Whether a peer's event is taken in, in a view of these members. Who sends an impossible one
+    /// is named once: it comes again and again.
     pub fn admits(&mut self, event: &Event, members: BankSet, out: &mut Vec<Effect>) -> bool {
         // Only journals have events without.
         let Some(header) = event.header else { return false };
@@ -66,7 +66,8 @@ mod tests {
     use crate::protocol::ids::{Ballot, BankId, EventId};
 
     fn event(at_ms: i64, open: bool) -> Event {
-        let request = RawRequest { id: EventId::new(BankId(1), "x"), type_msg: "X".into(), msg: raw(&1) };
+        let request =
+            RawRequest { id: EventId::new(BankId(1), "x"), type_msg: "X".into(), msg: raw(&1) };
         let header = Header { at_ms, open };
         Event::stamp(Ballot::default(), BankId(1), vec![0, 1, 0].into(), vec![request], header)
     }
@@ -84,7 +85,10 @@ mod tests {
             assert!(!door.admits(&event(5_001, false), BankSet::all(3), &mut out));
         }
         assert!(door.admits(&event(5_000, false), BankSet::all(3), &mut out));
-        assert!(matches!(out[..], [Effect::Notice(Notice::FromTheFuture { bank: BankId(1), taken: false })]));
+        assert!(matches!(
+            out[..],
+            [Effect::Notice(Notice::FromTheFuture { bank: BankId(1), taken: false })]
+        ));
         door.install();
         door.admits(&event(5_001, false), BankSet::all(3), &mut out);
         assert_eq!(out.len(), 2);
@@ -94,7 +98,10 @@ mod tests {
     fn an_event_from_the_future_is_let_in_where_nothing_works_without_its_sender() {
         let (mut door, mut out) = (door(false), Vec::new());
         assert!(door.admits(&event(5_001, false), BankSet::all(2), &mut out));
-        assert!(matches!(out[..], [Effect::Notice(Notice::FromTheFuture { taken: true, .. })]), "{out:?}");
+        assert!(
+            matches!(out[..], [Effect::Notice(Notice::FromTheFuture { taken: true, .. })]),
+            "{out:?}"
+        );
     }
 
     #[test]
@@ -102,7 +109,10 @@ mod tests {
         for (open, said) in [(false, true), (true, false)] {
             let (mut door, mut out) = (door(open), Vec::new());
             assert!(!door.admits(&event(0, said), BankSet::all(2), &mut out));
-            assert!(matches!(out[..], [Effect::Notice(Notice::OtherAuthority(BankId(1)))]), "{out:?}");
+            assert!(
+                matches!(out[..], [Effect::Notice(Notice::OtherAuthority(BankId(1)))]),
+                "{out:?}"
+            );
             assert!(door.admits(&event(0, open), BankSet::all(2), &mut out));
         }
     }

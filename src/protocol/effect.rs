@@ -1,7 +1,8 @@
-//! What the protocol's parts tell each other. Every part is a plain struct: an input and the time go in, effects come
-//! out. Actors and the simulator only carry effects to the part they name.
+//! What the protocol's parts tell each other. Every part is a plain struct: an input and the time
+//! go in, effects come out. Actors and the simulator only carry effects to the part they name.
 //!
-//! Between two parts effects arrive in the order in which they were made; between different pairs in any order.
+//! Between two parts effects arrive in the order in which they were made; between different pairs
+//! in any order.
 
 use std::sync::Arc;
 
@@ -89,7 +90,8 @@ pub enum Reach {
     Members,
     /// A majority answers: a view will soon be in force, and requests may wait for it.
     Majority,
-    /// Others act in a view without this bank, which catches up or must not take part: requests are refused at once.
+    /// Others act in a view without this bank, which catches up or must not take part: requests are
+    /// refused at once.
     Outside,
     /// Fewer: requests are refused at once.
     Minority,
@@ -118,11 +120,13 @@ pub enum BufferInput {
     },
     /// Take nothing in, acknowledge and execute nothing any more; passed on to the ledger.
     Freeze(Ballot),
-    /// The ledger has executed all that was let go; passed on to the journal, behind everything that was appended.
+    /// The ledger has executed all that was let go; passed on to the journal, behind everything
+    /// that was appended.
     LedgerFrozen(Frozen),
     /// A view begins.
     Install(Installed),
-    /// An event dated later than this, in Unix milliseconds, is wrong; nothing while this bank cannot tell.
+    /// An event dated later than this, in Unix milliseconds, is wrong; nothing while this bank
+    /// cannot tell.
     LatestDate(Option<i64>),
     /// Time has passed.
     Tick,
@@ -160,7 +164,8 @@ pub enum JournalInput {
         /// What the journal covers with them.
         clock: VectorClock,
     },
-    /// Events were executed. Needs no fsync of its own: what is lost of it, the next flush finds again.
+    /// Events were executed. Needs no fsync of its own: what is lost of it, the next flush finds
+    /// again.
     Executed(Vec<ExecutedMark>),
     /// Write a promise; answered by [`ViewInput::Frozen`].
     Promise(Frozen),
@@ -171,7 +176,8 @@ pub enum JournalInput {
         /// The last of them.
         executed: Executions,
     },
-    /// Write a prepared view, new events and drops in one step; answered by [`ViewInput::Prepared`].
+    /// Write a prepared view, new events and drops in one step; answered by
+    /// [`ViewInput::Prepared`].
     Prepare {
         /// The view.
         prepared: PreparePlan,
@@ -179,7 +185,8 @@ pub enum JournalInput {
         fetched: Vec<Held>,
         /// Events that never existed.
         dropped: Vec<OrderKey>,
-        /// Whether the disk still lacks what it once promised: then it counts only once the view has begun.
+        /// Whether the disk still lacks what it once promised: then it counts only once the view
+        /// has begun.
         learner: bool,
     },
     /// The view has begun: this bank's disk counts again.
@@ -191,7 +198,8 @@ pub enum JournalInput {
         /// The last executed event.
         executed: Executions,
     },
-    /// This bank's disk has lost something: it counts for no majority until a view has begun with it.
+    /// This bank's disk has lost something: it counts for no majority until a view has begun with
+    /// it.
     Forgotten,
     /// Read executed events for a bank that lacks them; answered by [`ViewInput::JournalRead`].
     Read {
@@ -202,7 +210,8 @@ pub enum JournalInput {
         /// About how many bytes of events; at least one event.
         bytes: u32,
     },
-    /// Read a piece of the snapshot for a bank that lacks it; answered by [`ViewInput::SnapshotRead`].
+    /// Read a piece of the snapshot for a bank that lacks it; answered by
+    /// [`ViewInput::SnapshotRead`].
     ReadSnapshot {
         /// Who asked.
         to: BankId,
@@ -238,12 +247,14 @@ pub struct Frozen {
     pub executed: Option<Executions>,
 }
 
-/// How far execution has come in the view of the last executed event. Every member of that view has all of it on disk.
+/// How far execution has come in the view of the last executed event. Every member of that view has
+/// all of it on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Executions {
     /// Key of the last executed event.
     pub last: OrderKey,
-    /// Members of its view; nobody when it was told by others, for then it proves nothing of anybody's disk.
+    /// Members of its view; nobody when it was told by others, for then it proves nothing of
+    /// anybody's disk.
     pub members: BankSet,
     /// Covers everything executed of its view.
     pub clock: VectorClock,
@@ -260,8 +271,8 @@ impl Executions {
         *executions = Some(next);
     }
 
-    /// The same as a bank has it that was told by others: a later flush may have executed what had never reached all
-    /// members of the event's own view.
+    /// The same as a bank has it that was told by others: a later flush may have executed what had
+    /// never reached all members of the event's own view.
     #[must_use]
     pub fn as_unverified(self) -> Self {
         Executions { members: BankSet::default(), ..self }
@@ -300,10 +311,11 @@ pub enum LedgerInput {
         /// The events.
         events: Vec<Held>,
     },
-    /// Everything before this has been executed: complete the frozen state and hand it back to the buffer.
+    /// Everything before this has been executed: complete the frozen state and hand it back to the
+    /// buffer.
     Freeze(Frozen),
-    /// A view begins; passed on to the checks. Only when its flush is executed does the ledger stand where every write
-    /// that was answered in an earlier view can be seen.
+    /// A view begins; passed on to the checks. Only when its flush is executed does the ledger
+    /// stand where every write that was answered in an earlier view can be seen.
     Install {
         /// The view.
         view: Ballot,
@@ -341,8 +353,8 @@ pub enum ChecksInput {
     },
     /// This bank executed an event.
     Executed(ExecutedEvent),
-    /// An event of this bank itself was executed by others first and fetched from them: all agree on it once the next
-    /// view has begun.
+    /// An event of this bank itself was executed by others first and fetched from them: all agree
+    /// on it once the next view has begun.
     Fetched(ExecutedEvent),
     /// A peer has executed through a position.
     PeerExecuted {
@@ -521,7 +533,8 @@ pub enum HeartbeatInput {
     },
     /// A peer's connection was refused or has ended.
     Lost(BankId),
-    /// How this bank's requests to a peer fare: each that no answer came to, and the first answered one after that.
+    /// How this bank's requests to a peer fare: each that no answer came to, and the first answered
+    /// one after that.
     Requests {
         /// The peer.
         bank: BankId,
@@ -534,7 +547,8 @@ pub enum HeartbeatInput {
     Behind(Lags),
     /// This bank's disk took so many milliseconds for an fsync.
     Fsync(Millis),
-    /// A view of these members has begun here: who is in it counts as heard until it is silent or lost anew.
+    /// A view of these members has begun here: who is in it counts as heard until it is silent or
+    /// lost anew.
     Began(BankSet),
     /// Time has passed.
     Tick,
@@ -551,15 +565,17 @@ pub struct Installed {
     pub fates: Fates,
 }
 
-/// What became of the events that a bank had under way in the view that was last in force there, as far as the flush
-/// does not say it. Once the next view begins, an event that neither was executed nor is flushed never existed.
+/// What became of the events that a bank had under way in the view that was last in force there, as
+/// far as the flush does not say it. Once the next view begins, an event that neither was executed
+/// nor is flushed never existed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fates {
     /// Executed here before that view ended: everything of it through this key.
     pub executed: Option<OrderKey>,
     /// This bank's own events that others had executed in it, and that were fetched since.
     pub fetched: Vec<OrderKey>,
-    /// Whether a snapshot took the place of what was executed since; it does not name what it holds.
+    /// Whether a snapshot took the place of what was executed since; it does not name what it
+    /// holds.
     pub unknown: bool,
 }
 

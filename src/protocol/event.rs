@@ -1,8 +1,9 @@
-//! An event: what one bank multicasts to all, stamped with its clock. The requirement calls it a message.
+//! An event: what one bank multicasts to all, stamped with its clock. The requirement calls it a
+//! message.
 //!
-//! To the protocol a request is opaque JSON; only the ledger reads it. On the wire an event is the requirement's message
-//! `{sender, timestamp, type_msg, id, msg}` plus its view: `msg` is one request, or with `type_msg` `BATCH` the list
-//! `[{id, type_msg, msg}, …]`.
+//! To the protocol a request is opaque JSON; only the ledger reads it. On the wire an event is the
+//! requirement's message `{sender, timestamp, type_msg, id, msg}` plus its view: `msg` is one
+//! request, or with `type_msg` `BATCH` the list `[{id, type_msg, msg}, …]`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -25,7 +26,8 @@ pub const REQUESTS_PER_EVENT_MAX: usize = 1_000;
 /// Latest time an event may carry, in Unix milliseconds: the end of the year 9999.
 pub const AT_MS_MAX: i64 = 253_402_300_799_999;
 
-/// What an event says of the circumstances in which its requests were taken, the same at every bank that executes it.
+/// What an event says of the circumstances in which its requests were taken, the same at every bank
+/// that executes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// Consortium time when it was stamped, in Unix milliseconds: 0 to [`AT_MS_MAX`].
@@ -37,7 +39,8 @@ pub struct Header {
 /// One request as it travels: what kind it is and its JSON, read only by the ledger.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RawRequest {
-    /// What the customer's answer and the statements call it. A single request shares its event's id.
+    /// What the customer's answer and the statements call it. A single request shares its event's
+    /// id.
     pub id: EventId,
     /// The kind, e.g. `REGISTER`.
     pub type_msg: String,
@@ -81,8 +84,8 @@ impl Event {
         Event::stamped(view, sender, timestamp, (id, requests), header)
     }
 
-    /// Stamps requests whose first was in an event that never existed: the new event must not be taken for that one by
-    /// whoever hears of it late, so it is named after its view too.
+    /// Stamps requests whose first was in an event that never existed: the new event must not be
+    /// taken for that one by whoever hears of it late, so it is named after its view too.
     #[must_use]
     pub fn stamp_again(
         view: Ballot,
@@ -103,8 +106,12 @@ impl Event {
         header: Header,
     ) -> Self {
         assert!(timestamp.get(sender) > 0, "the sender counts an event before it stamps it");
-        assert!((0..=AT_MS_MAX).contains(&header.at_ms), "the clock keeps its stamps within the calendar");
-        let mut event = Event { view, sender, timestamp, id, requests, header: Some(header), wire: raw(&()) };
+        assert!(
+            (0..=AT_MS_MAX).contains(&header.at_ms),
+            "the clock keeps its stamps within the calendar"
+        );
+        let mut event =
+            Event { view, sender, timestamp, id, requests, header: Some(header), wire: raw(&()) };
         event.write();
         event
     }
@@ -127,13 +134,14 @@ impl Event {
         });
     }
 
-    /// A message of the requirement, which has no header: the time is the one that its request names, or none, and whether
-    /// customers are named is what all banks of the consortium have in their `nodes.json`. Every bank reads the same
-    /// letters and comes to the same.
+    /// A message of the requirement, which has no header: the time is the one that its request
+    /// names, or none, and whether customers are named is what all banks of the consortium have in
+    /// their `nodes.json`. Every bank reads the same letters and comes to the same.
     #[must_use]
     pub fn dated(mut self, at_ms: Option<i64>, open: bool) -> Self {
         if self.header.is_none() {
-            self.header = Some(Header { at_ms: at_ms.unwrap_or_default().clamp(0, AT_MS_MAX), open });
+            self.header =
+                Some(Header { at_ms: at_ms.unwrap_or_default().clamp(0, AT_MS_MAX), open });
             self.write();
         }
         self
@@ -151,8 +159,8 @@ impl Event {
         Ok(event)
     }
 
-    /// Reads an event from the text that [`Event::wire`] gave, which is kept to the letter: what a journal holds is read
-    /// by the million.
+    /// Reads an event from the text that [`Event::wire`] gave, which is kept to the letter: what a
+    /// journal holds is read by the million.
     ///
     /// # Errors
     /// [`MalformedEvent`] says what does not fit.
@@ -167,14 +175,20 @@ impl Event {
     /// What a wire form says, checked.
     fn content(wire: &WireEvent, view_when_absent: Ballot) -> Result<Content, MalformedEvent> {
         let requests = if wire.type_msg == BATCH {
-            serde_json::from_str::<Vec<RawRequest>>(wire.msg.get()).map_err(|_| MalformedEvent::Batch)?
+            serde_json::from_str::<Vec<RawRequest>>(wire.msg.get())
+                .map_err(|_| MalformedEvent::Batch)?
         } else {
-            vec![RawRequest { id: wire.id.clone(), type_msg: wire.type_msg.clone(), msg: Arc::clone(&wire.msg) }]
+            vec![RawRequest {
+                id: wire.id.clone(),
+                type_msg: wire.type_msg.clone(),
+                msg: Arc::clone(&wire.msg),
+            }]
         };
         if requests.is_empty() || requests.len() > REQUESTS_PER_EVENT_MAX {
             return Err(MalformedEvent::Batch);
         }
-        let counted = wire.timestamp.len() > wire.sender.index() && wire.timestamp.get(wire.sender) > 0;
+        let counted =
+            wire.timestamp.len() > wire.sender.index() && wire.timestamp.get(wire.sender) > 0;
         if !counted || wire.timestamp.sum() > SUM_MAX {
             return Err(MalformedEvent::Timestamp);
         }
@@ -211,8 +225,8 @@ impl Event {
     }
 }
 
-/// Events are equal when they stand at the same place of the order under the same name: nothing else of a stamped event
-/// ever changes.
+/// Events are equal when they stand at the same place of the order under the same name: nothing
+/// else of a stamped event ever changes.
 impl PartialEq for Event {
     fn eq(&self, other: &Self) -> bool {
         (self.order_key(), &self.id) == (other.order_key(), &other.id)
@@ -233,7 +247,8 @@ impl Serialize for Event {
     }
 }
 
-/// An event that a bank has taken in, with the members of the view it belongs to: its execution depends on them.
+/// An event that a bank has taken in, with the members of the view it belongs to: its execution
+/// depends on them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// The event.
@@ -252,7 +267,8 @@ pub struct WireEvent {
     pub sender: BankId,
     /// The sender's clock.
     pub timestamp: VectorClock,
-    /// Consortium time, in Unix milliseconds; absent in the requirement's own messages and in older journals.
+    /// Consortium time, in Unix milliseconds; absent in the requirement's own messages and in older
+    /// journals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<i64>,
     /// Whether its sender takes operations without a named customer.
@@ -269,7 +285,8 @@ pub struct WireEvent {
 /// Writes a value as raw JSON, to be carried along unread.
 ///
 /// # Panics
-/// Only for types that JSON cannot hold (maps with keys that are no text); the protocol's own have none.
+/// Only for types that JSON cannot hold (maps with keys that are no text); the protocol's own have
+/// none.
 #[must_use]
 pub fn raw<T: Serialize>(value: &T) -> Arc<RawValue> {
     let text = serde_json::to_string(value).expect("the protocol's types are JSON");
@@ -306,7 +323,8 @@ mod tests {
     #[test]
     fn the_requirements_message_is_an_event_of_the_view_in_force() {
         let view = Ballot { round: 3, coordinator: BankId(1) };
-        let event = Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), view).unwrap();
+        let event =
+            Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), view).unwrap();
         assert_eq!((event.view, event.counter()), (view, 5));
         assert_eq!(event.requests[0].id, event.id);
     }
@@ -314,14 +332,16 @@ mod tests {
     #[test]
     fn a_batch_keeps_its_requests_over_the_wire() {
         let view = Ballot::default();
-        let mut event = Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), view).unwrap();
+        let mut event =
+            Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), view).unwrap();
         let mut second = event.requests[0].clone();
         second.id = EventId::new(BankId(0), "x");
         event.requests.push(second);
         let header = Header { at_ms: 1_795_442_602_999, open: true };
         let event = Event::stamp(view, event.sender, event.timestamp, event.requests, header);
         let text = serde_json::to_string(&event).unwrap();
-        let back = Event::from_wire(serde_json::from_str(&text).unwrap(), Ballot::default()).unwrap();
+        let back =
+            Event::from_wire(serde_json::from_str(&text).unwrap(), Ballot::default()).unwrap();
         assert_eq!((back.requests.len(), back.header), (2, Some(header)));
         assert_eq!(back.requests[1].msg.get(), r#"{"mensagem":"mensagem"}"#);
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
@@ -332,13 +352,22 @@ mod tests {
 
     #[test]
     fn a_message_of_the_requirement_has_the_time_of_its_request_within_the_calendar() {
-        let required = || Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), Ballot::default()).unwrap();
+        let required = || {
+            Event::from_wire(serde_json::from_str(REQUIRED_EXAMPLE).unwrap(), Ballot::default())
+                .unwrap()
+        };
         assert_eq!(required().header, None);
-        for (said, at_ms) in [(Some(5), 5), (Some(i64::MAX), AT_MS_MAX), (Some(i64::MIN), 0), (None, 0)] {
+        for (said, at_ms) in
+            [(Some(5), 5), (Some(i64::MAX), AT_MS_MAX), (Some(i64::MIN), 0), (None, 0)]
+        {
             let dated = required().dated(said, false);
             assert_eq!(dated.header, Some(Header { at_ms, open: false }));
             assert_eq!(dated.to_wire().at_ms, Some(at_ms));
-            assert_eq!(dated.dated(Some(7), true).header.map(|header| header.at_ms), Some(at_ms), "once");
+            assert_eq!(
+                dated.dated(Some(7), true).header.map(|header| header.at_ms),
+                Some(at_ms),
+                "once"
+            );
         }
     }
 
@@ -353,12 +382,15 @@ mod tests {
 
     #[test]
     fn an_empty_batch_and_a_short_timestamp_are_refused() {
-        let read = |text: &str| Event::from_wire(serde_json::from_str(text).unwrap(), Ballot::default()).map(|_| ());
+        let read = |text: &str| {
+            Event::from_wire(serde_json::from_str(text).unwrap(), Ballot::default()).map(|_| ())
+        };
         let empty = r#"{"sender":0,"timestamp":[1],"type_msg":"BATCH","id":"a","msg":[]}"#;
         assert_eq!(read(empty), Err(MalformedEvent::Batch));
         let short = r#"{"sender":2,"timestamp":[1,1],"type_msg":"X","id":"a","msg":1}"#;
         assert_eq!(read(short), Err(MalformedEvent::Timestamp));
-        let huge = r#"{"sender":1,"timestamp":[18446744073709551615,1],"type_msg":"X","id":"a","msg":1}"#;
+        let huge =
+            r#"{"sender":1,"timestamp":[18446744073709551615,1],"type_msg":"X","id":"a","msg":1}"#;
         assert_eq!(read(huge), Err(MalformedEvent::Timestamp));
     }
 }

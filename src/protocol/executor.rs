@@ -1,10 +1,11 @@
-//! The ledger's place in the flow of facts: it executes what the buffer lets go and says what came of it.
+//! The ledger's place in the flow of facts: it executes what the buffer lets go and says what came
+//! of it.
 
 use std::sync::Arc;
 
 use super::effect::{
-    BufferInput, Check, ChecksInput, Effect, ExecutedEvent, ExecutedMark, Executions, JournalEntry, JournalInput,
-    LedgerInput, PeerInput, ViewInput,
+    BufferInput, Check, ChecksInput, Effect, ExecutedEvent, ExecutedMark, Executions, JournalEntry,
+    JournalInput, LedgerInput, PeerInput, ViewInput,
 };
 use super::event::Held;
 use super::ids::{Ballot, BankId, BankSet};
@@ -29,7 +30,15 @@ impl Executor {
     /// An executor over a ledger that the journal has rebuilt.
     #[must_use]
     pub fn new(me: BankId, banks: usize, book: Book, executed: Option<Executions>) -> Self {
-        Executor { me, members: BankSet::default(), in_force: None, book, banks, executed, replayed: Vec::new() }
+        Executor {
+            me,
+            members: BankSet::default(),
+            in_force: None,
+            book,
+            banks,
+            executed,
+            replayed: Vec::new(),
+        }
     }
 
     /// The ledger, for reading.
@@ -43,14 +52,16 @@ impl Executor {
         std::mem::take(&mut self.replayed)
     }
 
-    /// The view in force, once everything is executed with which it begins: what was answered in an earlier view can be
-    /// seen here then. Nothing once the ledger has frozen, which is before anybody hears of this bank's promise.
+    /// The view in force, once everything is executed with which it begins: what was answered in an
+    /// earlier view can be seen here then. Nothing once the ledger has frozen, which is before
+    /// anybody hears of this bank's promise.
     #[must_use]
     pub fn in_force(&self) -> Option<Ballot> {
         self.in_force
     }
 
-    /// Takes one input; see [`LedgerInput`]. Returns the events it executed in their turn, for the log.
+    /// Takes one input; see [`LedgerInput`]. Returns the events it executed in their turn, for the
+    /// log.
     pub fn handle(&mut self, input: LedgerInput, out: &mut Vec<Effect>) -> Vec<ExecutedEvent> {
         self.replayed.clear();
         match input {
@@ -85,7 +96,8 @@ impl Executor {
     fn replay(&mut self, entries: Vec<JournalEntry>, out: &mut Vec<Effect>) {
         for entry in &entries {
             let position = entry.position;
-            let in_order = self.executed.as_ref().is_none_or(|done| done.last < entry.held.event.order_key());
+            let in_order =
+                self.executed.as_ref().is_none_or(|done| done.last < entry.held.event.order_key());
             let same = in_order && {
                 let executed = self.apply(&entry.held);
                 let same = (executed.position, executed.hash) == (entry.position, entry.hash);
@@ -117,7 +129,12 @@ impl Executor {
         }
     }
 
-    fn execute(&mut self, view: Ballot, events: &[Held], out: &mut Vec<Effect>) -> Vec<ExecutedEvent> {
+    fn execute(
+        &mut self,
+        view: Ballot,
+        events: &[Held],
+        out: &mut Vec<Effect>,
+    ) -> Vec<ExecutedEvent> {
         let executed: Vec<_> = events.iter().map(|held| self.apply(held)).collect();
         let mark = |event: &ExecutedEvent| ExecutedMark {
             key: event.event.order_key(),
@@ -153,7 +170,10 @@ impl Executor {
 /// The ledger of a snapshot, if the pieces are what the head says.
 #[must_use]
 pub fn restored(banks: usize, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
-    let book = head.covers(pieces).then(|| Book::from_snapshot(banks, pieces.iter().map(String::as_str)))?.ok()?;
+    let book = head
+        .covers(pieces)
+        .then(|| Book::from_snapshot(banks, pieces.iter().map(String::as_str)))?
+        .ok()?;
     ((book.position(), book.hash()) == (head.position, head.hash)).then_some(book)
 }
 
@@ -167,7 +187,13 @@ pub fn apply(book: &mut Book, held: &Held) -> ExecutedEvent {
         code: refused.is_none(),
         descript: refused.map(|executed| executed.outcome.descript()).unwrap_or_default(),
     };
-    ExecutedEvent { event: Arc::clone(event), position: book.position(), hash: book.hash(), check, outcomes }
+    ExecutedEvent {
+        event: Arc::clone(event),
+        position: book.position(),
+        hash: book.hash(),
+        check,
+        outcomes,
+    }
 }
 
 #[cfg(test)]
@@ -178,8 +204,10 @@ mod tests {
 
     fn held() -> Held {
         let view = Ballot { round: 1, coordinator: BankId(0) };
-        let request = RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
-        let event = Event::stamp(view, BankId(0), vec![1, 0, 0].into(), vec![request], Header::default());
+        let request =
+            RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
+        let event =
+            Event::stamp(view, BankId(0), vec![1, 0, 0].into(), vec![request], Header::default());
         Held { event: Arc::new(event), members: BankSet::all(3) }
     }
 
@@ -189,17 +217,21 @@ mod tests {
         executor.handle(input, &mut out);
         out.clear();
         executor.handle(LedgerInput::Freeze(super::super::effect::Frozen::default()), &mut out);
-        let Some(Effect::Buffer(BufferInput::LedgerFrozen(frozen))) = out.pop() else { panic!("{out:?}") };
+        let Some(Effect::Buffer(BufferInput::LedgerFrozen(frozen))) = out.pop() else {
+            panic!("{out:?}")
+        };
         frozen.executed.expect("something was executed")
     }
 
     #[test]
-    fn what_this_bank_has_executed_proves_that_all_members_had_it_and_what_it_was_told_proves_nothing() {
+    fn what_this_bank_has_executed_proves_that_all_members_had_it_and_what_it_was_told_proves_nothing()
+     {
         let view = held().event.view;
         let own = frozen_after(LedgerInput::Execute { view, events: vec![held()] });
         assert_eq!(own.members, BankSet::all(3));
         let ExecutedEvent { position, hash, .. } = apply(&mut Book::new(3), &held());
-        let told = frozen_after(LedgerInput::Replay(vec![JournalEntry { held: held(), position, hash }]));
+        let told =
+            frozen_after(LedgerInput::Replay(vec![JournalEntry { held: held(), position, hash }]));
         assert_eq!((told.last, told.members), (own.last, BankSet::default()));
     }
 }

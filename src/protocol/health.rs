@@ -1,4 +1,5 @@
-//! What a bank knows of its own illness and tells its peers: a bank may answer every ping and still be too slow to work.
+//! What a bank knows of its own illness and tells its peers: a bank may answer every ping and still
+//! be too slow to work.
 
 use std::collections::VecDeque;
 

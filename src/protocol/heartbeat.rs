@@ -1,26 +1,31 @@
-//! Who answers: like a nurse who writes down when each patient was last heard, and calls one well again only after
-//! they have been steady for a while.
+//! Who answers: like a nurse who writes down when each patient was last heard, and calls one well
+//! again only after they have been steady for a while.
 //!
-//! A bank fails by silence, at once when its connection is refused or closed, and when it alone keeps the others waiting
-//! too often. One that was lost must answer without a break for a while before it counts again, longer each time, so
-//! that a flapping bank does not drag the others along. One that was too slow must give no sign of it for as long; and
-//! as it may be slow only under load, of which it has none while it is outside, it comes back on probation: should it
-//! keep the others waiting again, it is out after a second, and for twice as long, up to hours.
+//! A bank fails by silence, at once when its connection is refused or closed, and when it alone
+//! keeps the others waiting too often. One that was lost must answer without a break for a while
+//! before it counts again, longer each time, so that a flapping bank does not drag the others
+//! along. One that was too slow must give no sign of it for as long; and as it may be slow only
+//! under load, of which it has none while it is outside, it comes back on probation: should it keep
+//! the others waiting again, it is out after a second, and for twice as long, up to hours.
 //!
-//! A bank whose answers come while this bank's requests do not reach it (one port, one direction) cannot work with this
-//! one: it counts as failed too, until a probe reaches it.
+//! A bank whose answers come while this bank's requests do not reach it (one port, one direction)
+//! cannot work with this one: it counts as failed too, until a probe reaches it.
 //!
-//! Time is what this bank was awake for: after it has itself been stopped for a while, it blames nobody for silence.
+//! Time is what this bank was awake for: after it has itself been stopped for a while, it blames
+//! nobody for silence.
 
 use std::fmt;
 
-use super::effect::{Answered, Effect, HeartbeatInput, Lags, Millis, Notice, PeerInput, PeerReport, ViewInput};
+use super::effect::{
+    Answered, Effect, HeartbeatInput, Lags, Millis, Notice, PeerInput, PeerReport, ViewInput,
+};
 use super::health::{Health, Worst};
 use super::ids::{Ballot, BankId, BankSet, majority};
 use super::pace::{Pace, PaceNow, Stage};
 use super::view::ViewMessage;
 
-/// Longest time between two looks at the clock that counts; what is longer, this bank slept through.
+/// Longest time between two looks at the clock that counts; what is longer, this bank slept
+/// through.
 pub const AWAKE_GAP_MAX_MS: Millis = 500;
 /// How long a bank must be up at least before its earlier losses are forgotten, in milliseconds.
 pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
@@ -28,12 +33,14 @@ pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
 pub const PROBE_EVERY_MS: Millis = 500;
 /// For how long a bank that was too slow must keep up at least, in milliseconds.
 pub const SLOW_WATCH_MIN_MS: Millis = 1_000;
-/// For how long a bank must answer at least that was lost more than once lately, before it doubles, in milliseconds:
-/// otherwise one that limps would be let in each time it wakes up, where [`Patience::rejoin_after`] is nothing.
+/// For how long a bank must answer at least that was lost more than once lately, before it doubles,
+/// in milliseconds: otherwise one that limps would be let in each time it wakes up, where
+/// [`Patience::rejoin_after`] is nothing.
 pub const FLAP_WATCH_MIN_MS: Millis = 100;
 /// Most doublings of the time that a return is watched.
 pub const FLAPS_MAX: u32 = 4;
-/// The same of one that was too slow: each return costs the others a second, so in the end it is tried every few hours.
+/// The same of one that was too slow: each return costs the others a second, so in the end it is
+/// tried every few hours.
 pub const SLOW_FLAPS_MAX: u32 = 11;
 
 /// When a silence is a failure and how long a return is watched, in milliseconds.
@@ -122,7 +129,9 @@ impl fmt::Display for Cause {
             Cause::Elsewhere => f.write_str("recomeçou ou está em outra visão"),
             Cause::Diverged => f.write_str("cópia divergente"),
             Cause::Unheard => f.write_str("outros bancos não o ouvem"),
-            Cause::Unreached => f.write_str("responde, mas os pedidos deste banco não chegam a ele"),
+            Cause::Unreached => {
+                f.write_str("responde, mas os pedidos deste banco não chegam a ele")
+            }
         }
     }
 }
@@ -188,7 +197,8 @@ impl Heartbeat {
         }
     }
 
-    /// Takes one input; see [`HeartbeatInput`]. Tells the view what is known of each peer that it concerns.
+    /// Takes one input; see [`HeartbeatInput`]. Tells the view what is known of each peer that it
+    /// concerns.
     pub fn handle(&mut self, input: HeartbeatInput, now: Millis, out: &mut Vec<Effect>) {
         let gap = now.saturating_sub(self.last_look);
         self.awake += gap.min(AWAKE_GAP_MAX_MS);
@@ -222,7 +232,8 @@ impl Heartbeat {
         }
     }
 
-    /// What this bank says of its own health. Who has just woken up may be asked before it has looked at the time.
+    /// What this bank says of its own health. Who has just woken up may be asked before it has
+    /// looked at the time.
     #[must_use]
     pub fn health(&self, now: Millis) -> Health {
         let slept_ms = self.slept.get(now).max(now.saturating_sub(self.last_look));
@@ -243,10 +254,14 @@ impl Heartbeat {
         let silence = self.awake.saturating_sub(last);
         match (seen.steady_since, seen.lost) {
             (None, cause) => PeerState::Down(cause.unwrap_or(Cause::Lost)),
-            (Some(_), _) if silence >= self.patience.failure_after => PeerState::Down(Cause::Silent(silence)),
+            (Some(_), _) if silence >= self.patience.failure_after => {
+                PeerState::Down(Cause::Silent(silence))
+            }
             _ if self.is_unreached(seen) => PeerState::Down(Cause::Unreached),
             // Until its last answer: of the time since, nobody knows yet how it was.
-            (Some(since), Some(_)) if last.saturating_sub(since) < self.watch(seen) => PeerState::Returning,
+            (Some(since), Some(_)) if last.saturating_sub(since) < self.watch(seen) => {
+                PeerState::Returning
+            }
             (Some(_), _) => PeerState::Up,
         }
     }
@@ -258,7 +273,8 @@ impl Heartbeat {
         }
         if lags.stage == Stage::Durable {
             let (_, own) = self.peers[self.me.index()].pace.worst();
-            // In a view that others have left nobody waits for anybody, whatever this bank still counts there.
+            // In a view that others have left nobody waits for anybody, whatever this bank still
+            // counts there.
             let waited = if self.is_to_blame(self.me, lags) { own } else { 0 };
             self.behind.note(self.last_look, waited);
             lags.members.iter().for_each(|bank| self.count(bank, lags, out));
@@ -272,7 +288,11 @@ impl Heartbeat {
         let seen = &mut self.peers[bank.index()];
         if let Some(is_slow) = seen.pace.tick(proves, slow_after, now) {
             out.push(Effect::Notice(if is_slow {
-                Notice::Slow(bank, seen.pace.now(now), seen.report.map(|report| report.health.fsync_ms))
+                Notice::Slow(
+                    bank,
+                    seen.pace.now(now),
+                    seen.report.map(|report| report.health.fsync_ms),
+                )
             } else {
                 Notice::KeepsUp(bank)
             }));
@@ -283,8 +303,8 @@ impl Heartbeat {
             return;
         }
         let cause = seen.pace.cause();
-        // Where nothing works without it, slow is better than nothing; what it came to owe meanwhile is no reason to do
-        // without it later, as long as it keeps up.
+        // Where nothing works without it, slow is better than nothing; what it came to owe
+        // meanwhile is no reason to do without it later, as long as it keeps up.
         if lags.members.len() > majority(banks) {
             if seen.pace.is_slow_now() {
                 self.lose(bank, cause);
@@ -295,9 +315,10 @@ impl Heartbeat {
         }
     }
 
-    /// Whether it is a member's own fault that others wait for it. One that takes part in no view has nothing to do: the
-    /// view knows that it is elsewhere. And while any other member is away or elsewhere, it may lack an event that only
-    /// that one could have sent it: the view has to change anyway.
+    /// Whether it is a member's own fault that others wait for it. One that takes part in no view
+    /// has nothing to do: the view knows that it is elsewhere. And while any other member is away
+    /// or elsewhere, it may lack an event that only that one could have sent it: the view has to
+    /// change anyway.
     fn is_to_blame(&self, bank: BankId, lags: &Lags) -> bool {
         let is_here = |bank: BankId| bank == self.me || self.acts_in(bank, lags.view);
         lags.members.contains(bank) && lags.members.iter().all(is_here)
@@ -308,7 +329,8 @@ impl Heartbeat {
         self.state(bank) == PeerState::Up && active == Some(view)
     }
 
-    /// Its members heard each other well enough to begin the view: nobody's return is watched any more.
+    /// Its members heard each other well enough to begin the view: nobody's return is watched any
+    /// more.
     fn begin(&mut self, members: BankSet, out: &mut Vec<Effect>) {
         let awake = self.awake;
         for bank in members.iter().filter(|bank| *bank != self.me) {
@@ -322,7 +344,9 @@ impl Heartbeat {
 
     /// Whether requests have failed for long enough, and not only one that was lost.
     fn is_unreached(&self, seen: &Observation) -> bool {
-        let long = |(since, failures): (Millis, u32)| failures > 1 && self.awake - since >= self.patience.failure_after;
+        let long = |(since, failures): (Millis, u32)| {
+            failures > 1 && self.awake - since >= self.patience.failure_after
+        };
         seen.unreached.is_some_and(long)
     }
 
@@ -359,7 +383,8 @@ impl Heartbeat {
         let least = if seen.flaps > 1 { FLAP_WATCH_MIN_MS } else { 0 };
         match seen.lost {
             Some(Cause::Slow { .. }) => {
-                rejoin_after.max(SLOW_WATCH_MIN_MS) << seen.slow_flaps.saturating_sub(1).min(SLOW_FLAPS_MAX)
+                rejoin_after.max(SLOW_WATCH_MIN_MS)
+                    << seen.slow_flaps.saturating_sub(1).min(SLOW_FLAPS_MAX)
             }
             _ => rejoin_after.max(least) << seen.flaps.saturating_sub(1).min(FLAPS_MAX),
         }
@@ -409,9 +434,11 @@ impl Heartbeat {
 
     fn lose(&mut self, peer: BankId, cause: Cause) {
         let before = self.state(peer);
-        // Its silence may have been noticed first, and then its connection given up: that is one loss.
+        // Its silence may have been noticed first, and then its connection given up: that is one
+        // loss.
         let was_up = before == PeerState::Up
-            || (matches!(before, PeerState::Down(Cause::Silent(_))) && self.peers[peer.index()].lost.is_none());
+            || (matches!(before, PeerState::Down(Cause::Silent(_)))
+                && self.peers[peer.index()].lost.is_none());
         let seen = &mut self.peers[peer.index()];
         seen.report = None;
         seen.pace.forget();
@@ -435,12 +462,13 @@ impl Heartbeat {
         }
     }
 
-    /// Tries whether requests arrive: now and then, so that it is known before somebody needs it, and often while they
-    /// do not.
+    /// Tries whether requests arrive: now and then, so that it is known before somebody needs it,
+    /// and often while they do not.
     fn probe(&mut self, bank: BankId, out: &mut Vec<Effect>) {
         let answers = matches!(self.state(bank), PeerState::Up | PeerState::Returning);
         let seen = &mut self.peers[bank.index()];
-        let every = if seen.unreached.is_some() { PROBE_EVERY_MS } else { self.patience.failure_after };
+        let every =
+            if seen.unreached.is_some() { PROBE_EVERY_MS } else { self.patience.failure_after };
         let is_due = seen.probed.is_none_or(|before| self.awake - before >= every);
         if is_due && (answers || seen.unreached.is_some()) {
             seen.probed = Some(self.awake);
@@ -450,7 +478,9 @@ impl Heartbeat {
 
     fn tell(&self, bank: BankId, out: &mut Vec<Effect>) {
         let state = self.state(bank);
-        let report = self.peers[bank.index()].report.filter(|_| matches!(state, PeerState::Up | PeerState::Returning));
+        let report = self.peers[bank.index()]
+            .report
+            .filter(|_| matches!(state, PeerState::Up | PeerState::Returning));
         out.push(Effect::View(ViewInput::Peer { bank, state, report }));
     }
 }

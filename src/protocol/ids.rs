@@ -1,6 +1,7 @@
 //! The names that everything else speaks with: banks, sets of banks, events, positions, ballots.
 //!
-//! Newtypes whose `parse` is the only door for text from outside. Nothing here knows what an event means.
+//! Newtypes whose `parse` is the only door for text from outside. Nothing here knows what an event
+//! means.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ pub const BANKS_MAX: usize = 64;
 pub const EVENT_ID_BYTES_MAX: usize = 96;
 
 /// A bank's number: its index in `nodes.json`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct BankId(pub u16);
 
@@ -172,7 +175,8 @@ impl EventId {
     /// Reads an id that came from outside.
     ///
     /// # Errors
-    /// [`BadEventId`] unless it is 1 to [`EVENT_ID_BYTES_MAX`] bytes of letters, digits, `.`, `_`, `:` and `-`.
+    /// [`BadEventId`] unless it is 1 to [`EVENT_ID_BYTES_MAX`] bytes of letters, digits, `.`, `_`,
+    /// `:` and `-`.
     pub fn parse(text: &str) -> Result<Self, BadEventId> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
         if text.is_empty() || text.len() > EVENT_ID_BYTES_MAX || !text.bytes().all(allowed) {
@@ -181,7 +185,8 @@ impl EventId {
         Ok(EventId(text.into()))
     }
 
-    /// A name for an event whose first request has this id and was stamped before, in an event that never existed.
+    /// A name for an event whose first request has this id and was stamped before, in an event that
+    /// never existed.
     #[must_use]
     pub fn again_in(&self, view: Ballot) -> Self {
         EventId(format!("{self}:{view}").into())
@@ -212,8 +217,11 @@ impl<'de> Deserialize<'de> for EventId {
 #[error("identificador de evento inválido")]
 pub struct BadEventId;
 
-/// A request's place in the common order, counted from 1 over the consortium's whole life; 0 is 'nothing yet'.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A request's place in the common order, counted from 1 over the consortium's whole life; 0 is
+/// 'nothing yet'.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Position(pub u64);
 
@@ -231,8 +239,11 @@ impl fmt::Display for Position {
     }
 }
 
-/// What names a view, unique by construction: no two coordinators share a number. Ordered by round, then coordinator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What names a view, unique by construction: no two coordinators share a number. Ordered by round,
+/// then coordinator.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Ballot {
     /// Counts attempts; higher than any the coordinator has seen.
     pub round: u64,
@@ -294,7 +305,8 @@ digest! {
 }
 
 digest! {
-    /// The SHA-256 of something that is no chain: a snapshot's text, a row, the definitions of the tables.
+    /// The SHA-256 of something that is no chain: a snapshot's text, a row, the definitions of the
+    /// tables.
     Sha256Digest
 }
 

@@ -7,21 +7,21 @@
 //!              clock ◀──────────────────── ordered_buffer ──▶ outbox (one per peer) ──▶ peers
 //!                 │     Own, Merged              ▲ │ │ Execute
 //!                 └──────────────────────────────┘ │ ▼
-//!                               Persisted ▲ Append │ executor (the ledger) ──▶ checks ──▶ customers
+//!                               Persisted ▲ Append │ executor (ledger) ──▶ checks ──▶ customers
 //!                                         │        ▼
 //!                                        journal ◀────── executed marks
 //! ```
 //!
 //! - [`ids`], [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the total order.
-//! - [`clock`] stamps, [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes,
-//!   [`checks`] finds agreement, [`outbox`] sends until it is acknowledged.
-//! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads here are fresh,
-//!   [`consortium_time`] what the time is.
-//! - [`progress`] finds who alone keeps the others waiting, [`pace`] and [`debt`] how much of that is borne, [`health`] is
-//!   what a bank says of its own illness.
+//! - [`clock`] stamps, [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable,
+//!   [`executor`] executes, [`checks`] finds agreement, [`outbox`] sends until it is acknowledged.
+//! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads
+//!   here are fresh, [`consortium_time`] what the time is.
+//! - [`progress`] finds who alone keeps the others waiting, [`pace`] and [`debt`] how much of that
+//!   is borne, [`health`] is what a bank says of its own illness.
 //! - [`snapshot`]: the ledger as a whole on its way to a bank that lacks too much of the journal.
-//! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they tell people;
-//!   [`report`]: what banks tell each other with every heartbeat.
+//! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they
+//!   tell people; [`report`]: what banks tell each other with every heartbeat.
 //!
 //! Each part is a plain struct with a `handle(input, …, out)`; it never sends anything itself.
 

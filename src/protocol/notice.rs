@@ -75,7 +75,8 @@ pub enum Notice {
     },
     /// The node begins anew from a member's snapshot.
     Restoring(Position, BankId),
-    /// A member begins to keep the others waiting; how long its disk takes for an fsync, if it says so.
+    /// A member begins to keep the others waiting; how long its disk takes for an fsync, if it says
+    /// so.
     Slow(BankId, PaceNow, Option<Millis>),
     /// A member that was slow keeps up again.
     KeepsUp(BankId),
@@ -172,10 +173,16 @@ impl Notice {
                 write!(f, "banco {bank} fica, embora lento, pois sem ele não há maioria ({cause})")
             }
             Notice::Stalled(millis) => {
-                write!(f, "os eventos deste banco não avançam há {} s: /ready responde 503", millis / 1_000)
+                write!(
+                    f,
+                    "os eventos deste banco não avançam há {} s: /ready responde 503",
+                    millis / 1_000
+                )
             }
             Notice::GoesForward => f.write_str("os eventos deste banco avançam de novo"),
-            Notice::PeerDown(bank, cause) => write!(f, "banco {bank} não acompanha os outros ({cause})"),
+            Notice::PeerDown(bank, cause) => {
+                write!(f, "banco {bank} não acompanha os outros ({cause})")
+            }
             _ => Ok(()),
         }
     }

@@ -1,16 +1,17 @@
 //! The total order of events, and why it is one.
 //!
-//! What happened before has a smaller timestamp in at least one component and a larger one in none, hence a smaller
-//! sum: the order keeps causality. Concurrent events with equal sums go by bank number, as the requirement asks. Comparing
-//! pairs 'by causality, else by bank number' looks alike but is not transitive (the test below has three events
-//! that it orders in a circle), so it is no order at all.
+//! What happened before has a smaller timestamp in at least one component and a larger one in none,
+//! hence a smaller sum: the order keeps causality. Concurrent events with equal sums go by bank
+//! number, as the requirement asks. Comparing pairs 'by causality, else by bank number' looks alike
+//! but is not transitive (the test below has three events that it orders in a circle), so it is no
+//! order at all.
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Ballot, BankId};
 
-/// Where an event stands in the common order. Two events of one consortium never share a key: with equal view and
-/// sender the counter, and with it the sum, grows.
+/// Where an event stands in the common order. Two events of one consortium never share a key: with
+/// equal view and sender the counter, and with it the sum, grows.
 ///
 /// ```
 /// use netbanking::protocol::ids::{Ballot, BankId};
@@ -40,13 +41,19 @@ mod tests {
     use crate::protocol::vector_clock::VectorClock;
 
     fn key(sender: u16, timestamp: [u64; 3]) -> OrderKey {
-        OrderKey { view: Ballot::default(), sum: VectorClock::from(timestamp.to_vec()).sum(), sender: BankId(sender) }
+        OrderKey {
+            view: Ballot::default(),
+            sum: VectorClock::from(timestamp.to_vec()).sum(),
+            sender: BankId(sender),
+        }
     }
 
     #[test]
     fn the_requirements_example_of_three_processes_and_four_events_is_executed_in_causal_order() {
-        // Process 0 sends a; process 1 has it and sends b; process 2 has both and sends c; process 0 has all, sends d.
-        let [a, b, c, d] = [key(0, [1, 0, 0]), key(1, [1, 1, 0]), key(2, [1, 1, 1]), key(0, [2, 1, 1])];
+        // Process 0 sends a; process 1 has it and sends b; process 2 has both and sends c; process
+        // 0 has all, sends d.
+        let [a, b, c, d] =
+            [key(0, [1, 0, 0]), key(1, [1, 1, 0]), key(2, [1, 1, 1]), key(0, [2, 1, 1])];
         let mut arrived = vec![d, b, a, c];
         arrived.sort();
         assert_eq!(arrived, [a, b, c, d]);
@@ -61,10 +68,12 @@ mod tests {
     #[test]
     fn comparing_pairs_by_causality_else_by_bank_number_goes_in_a_circle_and_the_key_does_not() {
         let pairwise = |(sender_a, a): (u16, [u64; 3]), (sender_b, b): (u16, [u64; 3])| {
-            let by_cause = VectorClock::from(a.to_vec()).partial_cmp(&VectorClock::from(b.to_vec()));
+            let by_cause =
+                VectorClock::from(a.to_vec()).partial_cmp(&VectorClock::from(b.to_vec()));
             by_cause.unwrap_or_else(|| sender_a.cmp(&sender_b))
         };
-        // x happened before z; y is concurrent with both, and its bank's number lies between theirs.
+        // x happened before z; y is concurrent with both, and its bank's number lies between
+        // theirs.
         let (x, y, z) = ((2, [0, 0, 1]), (1, [0, 1, 0]), (0, [1, 0, 1]));
         assert_eq!(pairwise(x, z), Ordering::Less);
         assert_eq!(pairwise(z, y), Ordering::Less);

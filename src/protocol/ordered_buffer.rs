@@ -1,19 +1,21 @@
 //! The ordered buffer: takes events in, knows when one is stable, and lets them go in key order.
 //!
-//! Source: the requirement's 'Ordenação Total com Multicast', with the acknowledgements of all members gathered in a matrix
-//! as in K. Birman, A. Schiper, P. Stephenson, 'Lightweight Causal and Atomic Group Multicast' (1991).
+//! Source: the requirement's 'Ordenação Total com Multicast', with the acknowledgements of all
+//! members gathered in a matrix as in K. Birman, A. Schiper, P. Stephenson, 'Lightweight Causal and
+//! Atomic Group Multicast' (1991).
 //!
-//! An event is *stable* when every member's row of the matrix covers its timestamp. Then all hold it on disk. And no
-//! event with a smaller key can still come: a bank's row is believed only when that bank's own events up to it are
-//! here, and whatever it sends later is stamped above the row, hence above the event.
+//! An event is *stable* when every member's row of the matrix covers its timestamp. Then all hold
+//! it on disk. And no event with a smaller key can still come: a bank's row is believed only when
+//! that bank's own events up to it are here, and whatever it sends later is stamped above the row,
+//! hence above the event.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::door::Door;
 use super::effect::{
-    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, HeartbeatInput, Installed, JournalInput, Lags,
-    LedgerInput, Notice, PeerInput, ViewInput,
+    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, HeartbeatInput, Installed,
+    JournalInput, Lags, LedgerInput, Notice, PeerInput, ViewInput,
 };
 use super::event::{Event, Held};
 use super::ids::{Ballot, BankId, BankSet, EventId};
@@ -22,8 +24,8 @@ use super::pace::Stage;
 use super::progress::Progress;
 use super::vector_clock::VectorClock;
 
-/// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is further ahead is
-/// dropped, and its sender rewinds.
+/// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is
+/// further ahead is dropped, and its sender rewinds.
 pub const HOLD_BACK_MAX: u64 = 256;
 /// Most single acknowledgements of events that are not here yet.
 pub const EARLY_ACKS_MAX: usize = 4_096;
@@ -109,8 +111,9 @@ impl OrderedBuffer {
         &self.matrix
     }
 
-    /// What is known to be on the disks of the members of this view or, while there is none, of the last: they had it
-    /// when the view began, or have said so since. Of other banks nothing is known.
+    /// What is known to be on the disks of the members of this view or, while there is none, of the
+    /// last: they had it when the view began, or have said so since. Of other banks nothing is
+    /// known.
     pub fn known_durable(&self) -> impl Iterator<Item = (BankId, &VectorClock)> {
         self.members.iter().map(|bank| (bank, &self.matrix[bank.index()]))
     }
@@ -146,15 +149,23 @@ impl OrderedBuffer {
             BufferInput::Acknowledged { from, id } => self.acknowledged(from, id, out),
             BufferInput::Persisted { view, clock } => self.persisted(view, clock, out),
             BufferInput::Freeze(ballot) => self.freeze(ballot, out),
-            BufferInput::LedgerFrozen(frozen) => out.push(Effect::Journal(JournalInput::Promise(frozen))),
+            BufferInput::LedgerFrozen(frozen) => {
+                out.push(Effect::Journal(JournalInput::Promise(frozen)))
+            }
             BufferInput::Install(installed) => self.install(installed, out),
             BufferInput::LatestDate(latest_ms) => self.door.set_latest(latest_ms),
             BufferInput::Tick => self.find_lags(out),
         }
     }
 
-    /// Takes what a peer says. A repeated or reordered envelope does no harm; one of another view is not taken.
-    pub fn receive(&mut self, from: BankId, envelope: Envelope, out: &mut Vec<Effect>) -> EnvelopeAnswer {
+    /// Takes what a peer says. A repeated or reordered envelope does no harm; one of another view
+    /// is not taken.
+    pub fn receive(
+        &mut self,
+        from: BankId,
+        envelope: Envelope,
+        out: &mut Vec<Effect>,
+    ) -> EnvelopeAnswer {
         let spoken_in_force = envelope.view.is_none_or(|view| Some(view) == self.view);
         if self.view.is_none() || !spoken_in_force || !self.is_peer(from) {
             out.extend(envelope.view.map(|view| Effect::View(ViewInput::Traffic(view))));
@@ -180,7 +191,9 @@ impl OrderedBuffer {
     fn hold(&mut self, from: BankId, event: Arc<Event>, out: &mut Vec<Effect>) {
         let counter = event.counter();
         let expected = self.held.get(from) + 1;
-        let fits = event.sender == from && Some(event.view) == self.view && event.timestamp.len() == self.banks;
+        let fits = event.sender == from
+            && Some(event.view) == self.view
+            && event.timestamp.len() == self.banks;
         let is_near = fits && (expected..expected + HOLD_BACK_MAX).contains(&counter);
         if is_near && self.door.admits(&event, self.members, out) {
             self.hold_back.entry((from, counter)).or_insert(event);
@@ -212,23 +225,35 @@ impl OrderedBuffer {
 
     fn is_next(&self, event: &Event) -> bool {
         event.timestamp.iter().all(|(bank, counter)| {
-            if bank == event.sender { counter == self.held.get(bank) + 1 } else { counter <= self.held.get(bank) }
+            if bank == event.sender {
+                counter == self.held.get(bank) + 1
+            } else {
+                counter <= self.held.get(bank)
+            }
         })
     }
 
-    /// A bank stamps above its earlier events and above everything that it has acknowledged. One that does not is
-    /// broken; its event would break the order here, so it is not taken.
+    /// A bank stamps above its earlier events and above everything that it has acknowledged. One
+    /// that does not is broken; its event would break the order here, so it is not taken.
     fn keeps_its_word(&self, event: &Event) -> bool {
         let sender = event.sender.index();
-        event.timestamp.covers(&self.last_taken[sender]) && event.timestamp.covers(&self.matrix[sender])
+        event.timestamp.covers(&self.last_taken[sender])
+            && event.timestamp.covers(&self.matrix[sender])
     }
 
     fn take(&mut self, event: Arc<Event>) {
         self.held.count(event.sender);
         self.last_taken[event.sender.index()] = event.timestamp.clone();
-        assert_eq!(self.held.get(event.sender), event.counter(), "events of a bank are taken in without a gap");
+        assert_eq!(
+            self.held.get(event.sender),
+            event.counter(),
+            "events of a bank are taken in without a gap"
+        );
         let key = event.order_key();
-        assert!(self.last_executed.is_none_or(|last| last < key), "a stable event admits no smaller key after it");
+        assert!(
+            self.last_executed.is_none_or(|last| last < key),
+            "a stable event admits no smaller key after it"
+        );
         let twin = self.ordered.insert(key, Held { event, members: self.members });
         assert!(twin.is_none(), "no two events of a view share a key");
     }
@@ -241,14 +266,19 @@ impl OrderedBuffer {
         self.take(Arc::clone(&event));
         self.appended.count(self.me);
         let held = Held { event, members: self.members };
-        out.push(Effect::Journal(JournalInput::Append { view, events: vec![held], clock: self.appended.clone() }));
+        out.push(Effect::Journal(JournalInput::Append {
+            view,
+            events: vec![held],
+            clock: self.appended.clone(),
+        }));
     }
 
     fn peers(&self) -> Vec<BankId> {
         self.members.iter().filter(|bank| *bank != self.me).collect()
     }
 
-    /// The clock stamps above these events from now on, so they may be written and then acknowledged.
+    /// The clock stamps above these events from now on, so they may be written and then
+    /// acknowledged.
     fn write_merged(&mut self, clock: &VectorClock, out: &mut Vec<Effect>) {
         let Some(view) = self.view else { return };
         let (ready, later) = std::mem::take(&mut self.unwritten)
@@ -263,7 +293,11 @@ impl OrderedBuffer {
         });
         let members = self.members;
         let events = ready.into_iter().map(|event| Held { event, members }).collect();
-        out.push(Effect::Journal(JournalInput::Append { view, events, clock: self.appended.clone() }));
+        out.push(Effect::Journal(JournalInput::Append {
+            view,
+            events,
+            clock: self.appended.clone(),
+        }));
     }
 
     fn persisted(&mut self, view: Ballot, clock: VectorClock, out: &mut Vec<Effect>) {
@@ -276,8 +310,10 @@ impl OrderedBuffer {
             let counter = event.counter();
             counter > row.get(event.sender) && counter <= clock.get(event.sender)
         };
-        // Events that are on this disk for the first time cannot have been executed yet, so they are all in `ordered`.
-        let events: Arc<[EventId]> = self.waiting().filter(newly).map(|event| event.id.clone()).collect();
+        // Events that are on this disk for the first time cannot have been executed yet, so they
+        // are all in `ordered`.
+        let events: Arc<[EventId]> =
+            self.waiting().filter(newly).map(|event| event.id.clone()).collect();
         for peer in self.peers() {
             let input = PeerInput::Durable { clock: clock.clone(), events: Arc::clone(&events) };
             out.push(Effect::Peer(peer, input));
@@ -286,7 +322,8 @@ impl OrderedBuffer {
         self.execute_stable(out);
     }
 
-    /// The requirement's single acknowledgement says: the peer has everything the event's timestamp names on disk.
+    /// The requirement's single acknowledgement says: the peer has everything the event's timestamp
+    /// names on disk.
     fn acknowledged(&mut self, from: BankId, id: EventId, out: &mut Vec<Effect>) {
         if self.view.is_none() || !self.is_peer(from) {
             return;
@@ -299,12 +336,14 @@ impl OrderedBuffer {
         self.execute_stable(out);
     }
 
-    /// Believes every claim of a bank whose own events up to it are here, and tells its link what it need not resend.
+    /// Believes every claim of a bank whose own events up to it are here, and tells its link what
+    /// it need not resend.
     fn believe_claims(&mut self, out: &mut Vec<Effect>) {
         self.claim_single_acks();
         for bank in self.peers() {
             let claim = &self.claims[bank.index()];
-            // An acknowledgement never overtakes an event of the same bank; one that did is not believed yet.
+            // An acknowledgement never overtakes an event of the same bank; one that did is not
+            // believed yet.
             let own_events_here = claim.get(bank) <= self.held.get(bank);
             // A peer cannot hold more of our events than there are.
             let plausible = claim.get(self.me) <= self.held.get(self.me);
@@ -362,7 +401,8 @@ impl OrderedBuffer {
                 out.push(Effect::Peer(peer, PeerInput::Freeze));
             }
         }
-        // What the clock has not noticed is not written either: it was never acknowledged and may be forgotten.
+        // What the clock has not noticed is not written either: it was never acknowledged and may
+        // be forgotten.
         for event in self.unwritten.drain(..) {
             self.ordered.remove(&event.order_key());
         }
@@ -388,7 +428,11 @@ impl OrderedBuffer {
         self.last_executed = None;
         self.door.install();
         self.progress.begin();
-        out.push(Effect::Ledger(LedgerInput::Install { view, members: plan.members, flush: installed.flush }));
+        out.push(Effect::Ledger(LedgerInput::Install {
+            view,
+            members: plan.members,
+            flush: installed.flush,
+        }));
         for peer in self.peers() {
             out.push(Effect::Peer(peer, PeerInput::Install(view)));
         }
@@ -396,197 +440,4 @@ impl OrderedBuffer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::effect::Fates;
-    use crate::protocol::event::{Header, RawRequest, raw};
-    use crate::protocol::view::PreparePlan;
-
-    const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
-
-    fn event(sender: u16, timestamp: [u64; 3]) -> Arc<Event> {
-        let id = EventId::new(BankId(sender), &timestamp.map(|counter| counter.to_string()).join("-"));
-        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-        Arc::new(Event::stamp(VIEW, BankId(sender), timestamp.to_vec().into(), vec![request], Header::default()))
-    }
-
-    /// Bank 0 of three in a view that begins at zero.
-    fn buffer() -> OrderedBuffer {
-        let plan = PreparePlan {
-            ballot: VIEW,
-            members: BankSet::all(3),
-            clock: VectorClock::zero(3),
-            ..PreparePlan::default()
-        };
-        let mut buffer = OrderedBuffer::new(BankId(0), 3);
-        buffer.handle(
-            BufferInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() }),
-            &mut Vec::new(),
-        );
-        buffer
-    }
-
-    fn envelope(events: &[Arc<Event>], clock: Option<[u64; 3]>) -> Envelope {
-        Envelope { view: Some(VIEW), events: events.to_vec(), clock: clock.map(|clock| clock.to_vec().into()) }
-    }
-
-    /// Lets the clock notice and the disk write everything that is held.
-    fn settle(buffer: &mut OrderedBuffer, clock: [u64; 3], out: &mut Vec<Effect>) {
-        buffer.handle(BufferInput::Merged(clock.to_vec().into()), out);
-        buffer.handle(BufferInput::Persisted { view: VIEW, clock: clock.to_vec().into() }, out);
-    }
-
-    fn executed(out: &[Effect]) -> Vec<EventId> {
-        let events = |effect: &Effect| match effect {
-            Effect::Ledger(LedgerInput::Execute { events, .. }) => events.clone(),
-            _ => Vec::new(),
-        };
-        out.iter().flat_map(events).map(|held| held.event.id.clone()).collect()
-    }
-
-    fn written(out: &[Effect]) -> usize {
-        out.iter().filter(|effect| matches!(effect, Effect::Journal(JournalInput::Append { .. }))).count()
-    }
-
-    #[test]
-    fn an_event_waits_for_everything_that_its_timestamp_names() {
-        let (cause, consequence) = (event(2, [0, 0, 1]), event(1, [0, 1, 1]));
-        let mut buffer = buffer();
-        let answer = buffer.receive(BankId(1), envelope(&[consequence], None), &mut Vec::new());
-        assert_eq!((answer.taken, answer.expected), (true, 1));
-        assert_eq!(buffer.waiting().count(), 0);
-        buffer.receive(BankId(2), envelope(&[cause], None), &mut Vec::new());
-        assert_eq!(buffer.waiting().count(), 2);
-    }
-
-    #[test]
-    fn a_gap_is_answered_with_the_counter_expected_and_a_repetition_does_no_harm() {
-        let mut buffer = buffer();
-        let say = |buffer: &mut OrderedBuffer, counters: &[u64]| {
-            let events: Vec<_> = counters.iter().map(|counter| event(1, [0, *counter, 0])).collect();
-            buffer.receive(BankId(1), envelope(&events, None), &mut Vec::new()).expected
-        };
-        assert_eq!(say(&mut buffer, &[2]), 1);
-        assert_eq!(say(&mut buffer, &[1, 1]), 3);
-        assert_eq!(say(&mut buffer, &[2]), 3);
-        assert_eq!(say(&mut buffer, &[3 + HOLD_BACK_MAX]), 3);
-        assert_eq!(buffer.waiting().count(), 2, "too far ahead is dropped");
-    }
-
-    #[test]
-    fn nothing_is_written_before_the_clock_stamps_above_it() {
-        let mut buffer = buffer();
-        let mut out = Vec::new();
-        buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], None), &mut out);
-        assert_eq!(written(&out), 0);
-        buffer.handle(BufferInput::Merged(vec![0, 1, 0].into()), &mut out);
-        assert_eq!(written(&out), 1);
-    }
-
-    #[test]
-    fn an_event_is_executed_when_every_row_covers_it_the_own_included() {
-        let mut buffer = buffer();
-        let first = event(1, [0, 1, 0]);
-        let mut out = Vec::new();
-        buffer.receive(BankId(1), envelope(&[Arc::clone(&first)], Some([0, 1, 0])), &mut out);
-        buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
-        assert!(executed(&out).is_empty(), "not on the own disk yet");
-        settle(&mut buffer, [0, 1, 0], &mut out);
-        assert_eq!(executed(&out), std::slice::from_ref(&first.id));
-    }
-
-    #[test]
-    fn an_acknowledgement_that_overtook_an_event_of_its_bank_is_not_believed_until_that_event_is_here() {
-        let mut buffer = buffer();
-        let (late, early) = (event(2, [0, 0, 1]), event(1, [0, 1, 0]));
-        let mut out = Vec::new();
-        buffer.receive(BankId(1), envelope(&[Arc::clone(&early)], Some([0, 1, 1])), &mut out);
-        settle(&mut buffer, [0, 1, 0], &mut out);
-        // Bank 2 has sent its own event before it acknowledged bank 1's; the envelopes were exchanged on the way.
-        buffer.receive(BankId(2), envelope(&[], Some([0, 1, 1])), &mut out);
-        assert!(executed(&out).is_empty(), "an event with the same sum may still come");
-        buffer.receive(BankId(2), envelope(&[Arc::clone(&late)], None), &mut out);
-        settle(&mut buffer, [0, 1, 1], &mut out);
-        assert_eq!(executed(&out), [early.id.clone(), late.id.clone()]);
-    }
-
-    #[test]
-    fn a_bank_that_stamps_below_what_it_said_before_is_not_taken_and_is_named() {
-        let mut buffer = buffer();
-        let mut out = Vec::new();
-        let honest = [event(1, [0, 1, 0]), event(2, [0, 1, 1])];
-        buffer.receive(BankId(1), envelope(&honest[..1], None), &mut out);
-        buffer.receive(BankId(2), envelope(&honest[1..], None), &mut out);
-        buffer.receive(BankId(2), envelope(&[event(2, [0, 0, 2])], None), &mut out);
-        assert_eq!(buffer.waiting().count(), 2);
-        assert!(matches!(out.last(), Some(Effect::Notice(Notice::BrokenOrder(BankId(2))))), "{out:?}");
-    }
-
-    #[test]
-    fn the_requirements_single_acknowledgement_counts_also_when_it_comes_before_the_event() {
-        let mut buffer = buffer();
-        let first = event(1, [0, 1, 0]);
-        let mut out = Vec::new();
-        let ack = |from| BufferInput::Acknowledged { from: BankId(from), id: first.id.clone() };
-        buffer.handle(ack(2), &mut out);
-        buffer.receive(BankId(1), envelope(&[Arc::clone(&first)], None), &mut out);
-        settle(&mut buffer, [0, 1, 0], &mut out);
-        assert!(executed(&out).is_empty());
-        buffer.handle(ack(1), &mut out);
-        assert_eq!(executed(&out), std::slice::from_ref(&first.id));
-    }
-
-    #[test]
-    fn a_frozen_buffer_takes_nothing_and_tells_what_it_has_given_to_the_journal() {
-        let mut buffer = buffer();
-        let (noticed, unnoticed) = (event(1, [0, 1, 0]), event(1, [0, 2, 0]));
-        let mut out = Vec::new();
-        buffer.receive(BankId(1), envelope(&[Arc::clone(&noticed)], None), &mut out);
-        buffer.handle(BufferInput::Merged(vec![0, 1, 0].into()), &mut out);
-        buffer.receive(BankId(1), envelope(&[unnoticed], None), &mut out);
-        buffer.handle(BufferInput::Freeze(Ballot { round: 2, coordinator: BankId(0) }), &mut out);
-        let Some(Effect::Ledger(LedgerInput::Freeze(frozen))) = out.pop() else { panic!("{out:?}") };
-        assert_eq!(frozen.held.len(), 1);
-        assert_eq!((&frozen.held[0].event.id, &frozen.clock), (&noticed.id, &vec![0, 1, 0].into()));
-        assert!(!buffer.receive(BankId(1), envelope(&[], None), &mut out).taken);
-    }
-
-    #[test]
-    fn who_alone_lacks_on_disk_what_all_others_have_is_behind() {
-        let mut buffer = buffer();
-        let mut out = Vec::new();
-        let lags = |buffer: &mut OrderedBuffer, times: usize| {
-            let mut out = Vec::new();
-            (0..times).for_each(|_| buffer.handle(BufferInput::Tick, &mut out));
-            match out.pop() {
-                Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) => lags.behind,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(lags(&mut buffer, 100), [0, 0, 0], "nothing waits");
-        buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], Some([0, 1, 0])), &mut out);
-        assert_eq!(lags(&mut buffer, 50), [0, 0, 0], "neither on the own disk nor on that of bank 2");
-        settle(&mut buffer, [0, 1, 0], &mut out);
-        assert_eq!(lags(&mut buffer, 11), [0, 0, 1_000]);
-        buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
-        assert_eq!(lags(&mut buffer, 1), [0, 0, 0], "executed");
-    }
-
-    #[test]
-    fn traffic_of_another_view_is_told_to_the_view() {
-        let mut buffer = buffer();
-        let mut out = Vec::new();
-        let next = Ballot { round: 9, coordinator: BankId(1) };
-        buffer.receive(BankId(1), Envelope { view: Some(next), ..envelope(&[], None) }, &mut out);
-        assert!(matches!(out[..], [Effect::View(ViewInput::Traffic(view))] if view == next));
-    }
-
-    #[test]
-    fn what_belongs_to_another_view_or_another_bank_is_not_taken() {
-        let mut buffer = buffer();
-        let other = Envelope { view: Some(Ballot { round: 9, coordinator: BankId(1) }), ..envelope(&[], None) };
-        assert!(!buffer.receive(BankId(1), other, &mut Vec::new()).taken);
-        buffer.receive(BankId(2), envelope(&[event(1, [0, 1, 0])], None), &mut Vec::new());
-        assert_eq!(buffer.waiting().count(), 0, "each bank sends its own events");
-    }
-}
+mod tests;

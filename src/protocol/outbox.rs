@@ -1,9 +1,10 @@
 //! What one peer has not acknowledged yet, and what is to be sent to it next.
 //!
-//! The idea is the sliding window of a reliable link: an event is kept until the peer's durable clock covers it, a few
-//! envelopes are under way at once, and after an error everything from the last acknowledged event on is sent again.
-//! Clock and position are cumulative, so only their latest values travel. A peer that does not know envelopes is
-//! spoken to in the requirement's single messages, one after the other.
+//! The idea is the sliding window of a reliable link: an event is kept until the peer's durable
+//! clock covers it, a few envelopes are under way at once, and after an error everything from the
+//! last acknowledged event on is sent again. Clock and position are cumulative, so only their
+//! latest values travel. A peer that does not know envelopes is spoken to in the requirement's
+//! single messages, one after the other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use super::vector_clock::VectorClock;
 pub const ENVELOPES_UNDER_WAY: usize = 2;
 /// Most envelopes under way to a peer that is far away.
 pub const ENVELOPES_UNDER_WAY_MAX: usize = 16;
-/// How long a further envelope waits after the last one left, in milliseconds for each that is under way: so an event
-/// need not wait for an answer from far away, and a few envelopes span any distance.
+/// How long a further envelope waits after the last one left, in milliseconds for each that is
+/// under way: so an event need not wait for an answer from far away, and a few envelopes span any
+/// distance.
 pub const SPACING_MS: Millis = 5;
 /// Most events in one envelope.
 pub const EVENTS_PER_ENVELOPE_MAX: usize = 64;
@@ -214,7 +216,8 @@ impl Outbox {
     /// When to ask again although nothing new came, if at all.
     #[must_use]
     pub fn wake_at(&self) -> Option<Millis> {
-        let may_leave_at = self.may_leave_at().filter(|_| self.view.is_some() && self.has_news())?;
+        let may_leave_at =
+            self.may_leave_at().filter(|_| self.view.is_some() && self.has_news())?;
         Some(may_leave_at.max(self.quiet_until))
     }
 
@@ -224,7 +227,9 @@ impl Outbox {
             0 => Some(0),
             _ if self.dialect != Dialect::Envelopes => None,
             1..ENVELOPES_UNDER_WAY => Some(0),
-            ENVELOPES_UNDER_WAY..ENVELOPES_UNDER_WAY_MAX => Some(self.left_at + SPACING_MS * self.under_way as Millis),
+            ENVELOPES_UNDER_WAY..ENVELOPES_UNDER_WAY_MAX => {
+                Some(self.left_at + SPACING_MS * self.under_way as Millis)
+            }
             _ => None,
         }
     }
@@ -278,7 +283,9 @@ impl Outbox {
                 self.failures = 0;
                 self.facts.pop_front();
             }
-            Delivery::UnknownRoute if self.dialect == Dialect::Untried => self.dialect = Dialect::Singles,
+            Delivery::UnknownRoute if self.dialect == Dialect::Untried => {
+                self.dialect = Dialect::Singles
+            }
             Delivery::WrongView | Delivery::UnknownRoute | Delivery::Failed => self.back_off(now),
         }
     }
@@ -286,7 +293,8 @@ impl Outbox {
     /// With nothing else under way, what the peer expects next is what it lacks.
     fn rewind_to_gap(&mut self, expected: u64) {
         if self.under_way == 0 {
-            let before_gap = self.events.iter().take_while(|event| event.counter() < expected).count();
+            let before_gap =
+                self.events.iter().take_while(|event| event.counter() < expected).count();
             self.sent = self.sent.min(before_gap);
         }
     }
@@ -328,7 +336,9 @@ mod tests {
 
     fn counters(transmission: Option<(u64, Transmission)>) -> Vec<u64> {
         match transmission {
-            Some((_, Transmission::Envelope(parcel))) => parcel.envelope.events.iter().map(|e| e.counter()).collect(),
+            Some((_, Transmission::Envelope(parcel))) => {
+                parcel.envelope.events.iter().map(|e| e.counter()).collect()
+            }
             other => panic!("an envelope expected: {other:?}"),
         }
     }
@@ -361,7 +371,8 @@ mod tests {
     }
 
     #[test]
-    fn an_event_for_a_peer_that_is_far_away_does_not_wait_for_an_answer_and_few_envelopes_span_the_distance() {
+    fn an_event_for_a_peer_that_is_far_away_does_not_wait_for_an_answer_and_few_envelopes_span_the_distance()
+     {
         let mut outbox = installed();
         outbox.handle(event(1));
         outbox.next(0);
@@ -406,7 +417,8 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_without_envelopes_gets_the_requirements_messages_one_by_one_and_again_after_an_error() {
+    fn a_peer_without_envelopes_gets_the_requirements_messages_one_by_one_and_again_after_an_error()
+    {
         let mut outbox = installed();
         outbox.handle(event(1));
         let id = EventId::new(BankId(1), "x");
@@ -421,6 +433,8 @@ mod tests {
         outbox.delivered(1, Delivery::Failed, 0);
         assert!(matches!(single(&mut outbox, BACK_OFF_MAX_MS), SingleMessage::Event(_)));
         outbox.delivered(1, Delivery::Taken, 0);
-        assert!(matches!(single(&mut outbox, BACK_OFF_MAX_MS), SingleMessage::Ack(ack) if ack == id));
+        assert!(
+            matches!(single(&mut outbox, BACK_OFF_MAX_MS), SingleMessage::Ack(ack) if ack == id)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How well a bank keeps up with the others: its lag at each stage, how far away it is, and its debt.
+//! How well a bank keeps up with the others: its lag at each stage, how far away it is, and its
+//! debt.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -87,15 +88,15 @@ impl Pace {
         if executed > durable { (Stage::Executed, executed) } else { (Stage::Durable, durable) }
     }
 
-    /// What of a lag is mere distance: an event and its acknowledgement must travel. A bank that sleeps is not far away,
-    /// so no more than the bound itself is excused.
+    /// What of a lag is mere distance: an event and its acknowledgement must travel. A bank that
+    /// sleeps is not far away, so no more than the bound itself is excused.
     #[must_use]
     pub fn distance(&self, slow_after: Millis) -> Millis {
         self.round_trips.iter().copied().min().unwrap_or(0).min(slow_after)
     }
 
-    /// One tick has passed; `proves` says whether a lag now is the bank's own fault. Returns whether it has begun to be
-    /// slow, or to keep up again.
+    /// One tick has passed; `proves` says whether a lag now is the bank's own fault. Returns
+    /// whether it has begun to be slow, or to keep up again.
     pub fn tick(&mut self, proves: bool, slow_after: Millis, now: Millis) -> Option<bool> {
         let lag = self.worst().1;
         let bound = slow_after + self.distance(slow_after);
@@ -107,7 +108,8 @@ impl Pace {
             self.debt.interrupt();
         }
         let is_well = self.warnings.is_clear_for(WELL_AFTER_MS);
-        let began = self.slow_since.is_none() && self.warnings.percent() >= WARNED_PERCENT && !is_well;
+        let began =
+            self.slow_since.is_none() && self.warnings.percent() >= WARNED_PERCENT && !is_well;
         let ended = self.slow_since.is_some() && is_well;
         if began || ended {
             self.slow_since = began.then_some(now);
@@ -115,7 +117,8 @@ impl Pace {
         (began || ended).then_some(began)
     }
 
-    /// Whether it has kept the others waiting too often, or for so long without a break; on probation, at all.
+    /// Whether it has kept the others waiting too often, or for so long without a break; on
+    /// probation, at all.
     #[must_use]
     pub fn is_due(&self, standing_after: Millis, on_probation: bool) -> bool {
         self.debt.is_due(standing_after) || (on_probation && self.debt.is_due_on_probation())

@@ -1,12 +1,14 @@
 //! Who alone keeps the others waiting, and for how long by now.
 //!
-//! Silence shows who is dead; what shows who is half dead is that everybody else has gone further. Every tick this
-//! takes, per member, a sample of what *all others* have; the *lag* of a member is the age of the oldest sample that
-//! it does not have itself. So only who is alone the last missing one has a lag. It grows while that member stands
-//! still, shows also when it limps or is always a second behind although it keeps moving, and is nothing while nobody
-//! waits. What two members lack is nobody's lag: it cannot be told which of them kept the other.
+//! Silence shows who is dead; what shows who is half dead is that everybody else has gone further.
+//! Every tick this takes, per member, a sample of what *all others* have; the *lag* of a member is
+//! the age of the oldest sample that it does not have itself. So only who is alone the last missing
+//! one has a lag. It grows while that member stands still, shows also when it limps or is always a
+//! second behind although it keeps moving, and is nothing while nobody waits. What two members lack
+//! is nobody's lag: it cannot be told which of them kept the other.
 //!
-//! What is compared is a clock per member, of its durable events; execution is a clock with a single component.
+//! What is compared is a clock per member, of its durable events; execution is a clock with a
+//! single component.
 
 use std::collections::VecDeque;
 
@@ -17,8 +19,8 @@ use super::vector_clock::VectorClock;
 
 /// How often samples are taken, in milliseconds.
 pub const TICK_MS: Millis = 100;
-/// Most samples kept of one member. Members wait for each other after a few events, so there are seldom many; the
-/// oldest are kept, as they tell the lag.
+/// Most samples kept of one member. Members wait for each other after a few events, so there are
+/// seldom many; the oldest are kept, as they tell the lag.
 const SAMPLES_MAX: usize = 128;
 
 /// Who keeps the others of a view waiting at one stage, and for how long by now.
@@ -54,14 +56,21 @@ impl Progress {
         self.samples.iter_mut().for_each(VecDeque::clear);
     }
 
-    /// Another [`TICK_MS`] has passed; `rows` is what each bank has. Returns the lag of each, in milliseconds.
+    /// Another [`TICK_MS`] has passed; `rows` is what each bank has. Returns the lag of each, in
+    /// milliseconds.
     pub fn tick(&mut self, members: BankSet, rows: &[VectorClock]) -> Vec<Millis> {
         self.now += TICK_MS;
         let lowest = Lowest::of(members, rows);
         BankId::all(rows.len()).map(|bank| self.lag(bank, &lowest, members, rows)).collect()
     }
 
-    fn lag(&mut self, bank: BankId, lowest: &Lowest, members: BankSet, rows: &[VectorClock]) -> Millis {
+    fn lag(
+        &mut self,
+        bank: BankId,
+        lowest: &Lowest,
+        members: BankSet,
+        rows: &[VectorClock],
+    ) -> Millis {
         let (samples, row) = (&mut self.samples[bank.index()], &rows[bank.index()]);
         if !members.contains(bank) || members.len() < 2 {
             samples.clear();
@@ -71,7 +80,8 @@ impl Progress {
             samples.pop_front();
         }
         let others_have = lowest.without(bank);
-        if !row.covers(&others_have) && samples.back().is_none_or(|(_, last)| *last != others_have) {
+        if !row.covers(&others_have) && samples.back().is_none_or(|(_, last)| *last != others_have)
+        {
             if samples.len() == SAMPLES_MAX {
                 samples.pop_back();
             }
@@ -89,7 +99,9 @@ impl Lowest {
         let components = rows.first().map_or(0, VectorClock::len);
         let mut lowest = vec![(u64::MAX, BankId(0), u64::MAX); components];
         for bank in members.iter() {
-            for ((first, who, second), (_, counter)) in lowest.iter_mut().zip(rows[bank.index()].iter()) {
+            for ((first, who, second), (_, counter)) in
+                lowest.iter_mut().zip(rows[bank.index()].iter())
+            {
                 if counter < *first {
                     (*second, *first, *who) = (*first, counter, bank);
                 } else {
@@ -102,7 +114,8 @@ impl Lowest {
 
     /// What all members but one have.
     fn without(&self, bank: BankId) -> VectorClock {
-        let counter = |(first, who, second): &(u64, BankId, u64)| if *who == bank { *second } else { *first };
+        let counter =
+            |(first, who, second): &(u64, BankId, u64)| if *who == bank { *second } else { *first };
         self.0.iter().map(counter).collect::<Vec<_>>().into()
     }
 }

@@ -26,12 +26,14 @@ pub struct PeerReport {
     pub health: Health,
 }
 
-/// What the answer to a ping tells beside the report: how far away the peer is, and what its wall clock says.
+/// What the answer to a ping tells beside the report: how far away the peer is, and what its wall
+/// clock says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
     /// From the ping to its answer, in milliseconds.
     pub round_trip: Millis,
-    /// The peer's wall clock when it answered, in Unix milliseconds: as it believes it, right or wrong.
+    /// The peer's wall clock when it answered, in Unix milliseconds: as it believes it, right or
+    /// wrong.
     pub wall_ms: i64,
     /// When the answer was here.
     pub at: Millis,

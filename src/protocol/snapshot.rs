@@ -17,7 +17,8 @@ pub struct SnapshotHead {
     pub executed: Executions,
     /// How many pieces it has.
     pub pieces: u32,
-    /// What the pieces hash to, chained by [`digest_with`]: the ledger's own hash covers what happened, not the text.
+    /// What the pieces hash to, chained by [`digest_with`]: the ledger's own hash covers what
+    /// happened, not the text.
     pub digest: Sha256Digest,
 }
 
@@ -25,7 +26,8 @@ impl SnapshotHead {
     /// Whether these are the pieces that the head speaks of.
     #[must_use]
     pub fn covers(&self, pieces: &[String]) -> bool {
-        let digest = pieces.iter().fold(Sha256Digest::default(), |digest, piece| digest_with(digest, piece));
+        let digest =
+            pieces.iter().fold(Sha256Digest::default(), |digest, piece| digest_with(digest, piece));
         pieces.len() == self.pieces as usize && digest == self.digest
     }
 }

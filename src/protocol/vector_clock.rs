@@ -1,8 +1,9 @@
 //! The vector clock: per bank, how many of its events are held without a gap.
 //!
-//! Source: the requirement's chapter 'Relógio Vetorial'; C. Fidge, 'Timestamps in Message-Passing Systems That Preserve the
-//! Partial Ordering' (1988); F. Mattern, 'Virtual Time and Global States of Distributed Systems' (1989). Unlike
-//! there only events raise it, not deliveries, so that a component says exactly how many events of a bank are held.
+//! Source: the requirement's chapter 'Relógio Vetorial'; C. Fidge, 'Timestamps in Message-Passing
+//! Systems That Preserve the Partial Ordering' (1988); F. Mattern, 'Virtual Time and Global States
+//! of Distributed Systems' (1989). Unlike there only events raise it, not deliveries, so that a
+//! component says exactly how many events of a bank are held.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -56,7 +57,8 @@ impl VectorClock {
         *counter
     }
 
-    /// Takes, per bank, the larger of both counters; a bank that one clock does not know has counted nothing there.
+    /// Takes, per bank, the larger of both counters; a bank that one clock does not know has
+    /// counted nothing there.
     pub fn merge(&mut self, other: &VectorClock) {
         if self.len() < other.len() {
             self.0.resize(other.len(), 0);

@@ -1,8 +1,10 @@
-//! Keeps the journal below a limit while the node runs: asks the ledger for a copy of itself, writes it down as a
-//! snapshot a few pieces at a time, and then drops the journal's old end bit by bit.
+//! Keeps the journal below a limit while the node runs: asks the ledger for a copy of itself,
+//! writes it down as a snapshot a few pieces at a time, and then drops the journal's old end bit by
+//! bit.
 //!
-//! All of it goes through ordinary changes, in the commits that there are anyway, so nobody waits for it. A crash at any
-//! moment leaves the old snapshot or the new one, and a journal that reaches back to it.
+//! All of it goes through ordinary changes, in the commits that there are anyway, so nobody waits
+//! for it. A crash at any moment leaves the old snapshot or the new one, and a journal that reaches
+//! back to it.
 
 use std::sync::Arc;
 
@@ -45,20 +47,27 @@ impl Compaction {
         Compaction { positions_max, ..Compaction::default() }
     }
 
-    /// The ledger's copy of itself has come. One from before what the journal has reached meanwhile is of no use: it
-    /// would end below a snapshot that was opened.
+    /// The ledger's copy of itself has come. One from before what the journal has reached meanwhile
+    /// is of no use: it would end below a snapshot that was opened.
     pub(super) fn begin(&mut self, book: Arc<Book>, executed: Executions, reached: Position) {
         if book.position() < reached {
             self.stage = Stage::Idle;
         }
         if matches!(self.stage, Stage::Asked) {
             let (position, hash) = (book.position(), book.hash());
-            let head = SnapshotHead { position, hash, executed, pieces: 0, digest: Sha256Digest::default() };
+            let head = SnapshotHead {
+                position,
+                hash,
+                executed,
+                pieces: 0,
+                digest: Sha256Digest::default(),
+            };
             self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&book)), book, head };
         }
     }
 
-    /// A snapshot is arriving from another bank: there is no room for one of its own, which would be older besides.
+    /// A snapshot is arriving from another bank: there is no room for one of its own, which would
+    /// be older besides.
     pub(super) fn abandon(&mut self) {
         self.stage = Stage::Idle;
         self.arriving = true;
@@ -70,10 +79,18 @@ impl Compaction {
     }
 
     /// Goes a bounded way further; the journal reaches from one position to another.
-    pub(super) fn step(&mut self, from: Position, to: Position, changes: &mut Vec<Change>, out: &mut Vec<Effect>) {
+    pub(super) fn step(
+        &mut self,
+        from: Position,
+        to: Position,
+        changes: &mut Vec<Change>,
+        out: &mut Vec<Effect>,
+    ) {
         self.stage = match std::mem::take(&mut self.stage) {
             Stage::Idle
-                if !self.arriving && self.positions_max > 0 && to.0.saturating_sub(from.0) > self.positions_max =>
+                if !self.arriving
+                    && self.positions_max > 0
+                    && to.0.saturating_sub(from.0) > self.positions_max =>
             {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
@@ -92,7 +109,11 @@ impl Compaction {
             }
             Stage::Storing { mut left, head, mut next } => {
                 for text in left.by_ref().take(PIECES_AT_ONCE) {
-                    changes.push(Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index: next, text }));
+                    changes.push(Change::SnapshotPiece(SnapshotPiece {
+                        head: head.clone(),
+                        index: next,
+                        text,
+                    }));
                     next += 1;
                 }
                 if next < head.pieces {

@@ -1,9 +1,11 @@
-//! Group commit: everything that queued up since the last commit goes to disk in one transaction, and only then does
-//! anybody hear of it.
+//! Group commit: everything that queued up since the last commit goes to disk in one transaction,
+//! and only then does anybody hear of it.
 
 use super::compaction::Compaction;
 use super::{Change, JournalReader, Read, Store, StoreError};
-use crate::protocol::effect::{BufferInput, Effect, Executions, JournalEntry, JournalInput, ViewInput};
+use crate::protocol::effect::{
+    BufferInput, Effect, Executions, JournalEntry, JournalInput, ViewInput,
+};
 use crate::protocol::ids::Position;
 
 /// The journal writer: owns the store, gathers changes, tells the protocol what is on disk.
@@ -17,7 +19,8 @@ pub struct GroupCommit {
     compaction: Compaction,
     /// The last position that is known to have been executed.
     executed: Position,
-    /// Whether something gathered that somebody waits for. Marks of execution alone can wait: they are found again.
+    /// Whether something gathered that somebody waits for. Marks of execution alone can wait: they
+    /// are found again.
     urgent: bool,
 }
 
@@ -36,7 +39,8 @@ impl GroupCommit {
         }
     }
 
-    /// The same writer, which keeps the journal to so many positions (0: to any number) and goes on from `executed`.
+    /// The same writer, which keeps the journal to so many positions (0: to any number) and goes on
+    /// from `executed`.
     #[must_use]
     pub fn with_limit(self, positions_max: u64, executed: Position) -> Self {
         GroupCommit { compaction: Compaction::new(positions_max), executed, ..self }
@@ -68,7 +72,9 @@ impl GroupCommit {
                 self.executed = marks.last().map_or(self.executed, |mark| mark.position);
                 self.changes.extend(marks.into_iter().map(Change::Executed));
             }
-            JournalInput::Snapshot { book, executed } => self.compaction.begin(book, executed, self.executed),
+            JournalInput::Snapshot { book, executed } => {
+                self.compaction.begin(book, executed, self.executed)
+            }
             JournalInput::Promise(frozen) => {
                 self.changes.push(Change::Promise(frozen.ballot));
                 self.afterwards.push(Effect::View(ViewInput::Frozen(frozen)));
@@ -101,7 +107,11 @@ impl GroupCommit {
             JournalInput::SnapshotOpened(head) => {
                 self.compaction.resume();
                 let (position, hash, executed) = (head.position, head.hash, head.executed.clone());
-                self.afterwards.push(Effect::View(ViewInput::Replayed { position, hash, executed }));
+                self.afterwards.push(Effect::View(ViewInput::Replayed {
+                    position,
+                    hash,
+                    executed,
+                }));
                 self.executed = position;
                 self.changes.push(Change::SnapshotComplete(head));
             }
@@ -121,8 +131,8 @@ impl GroupCommit {
         self.changes.extend(entries.into_iter().map(Change::Replayed));
     }
 
-    /// Time has passed: keeps the journal to its limit, a little at a time. What is to be written goes with the next
-    /// commit.
+    /// Time has passed: keeps the journal to its limit, a little at a time. What is to be written
+    /// goes with the next commit.
     ///
     /// # Errors
     /// As for [`GroupCommit::flush`].
@@ -132,7 +142,8 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Commits what has gathered, then says so. What is to be read now is in [`GroupCommit::take_reads`].
+    /// Commits what has gathered, then says so. What is to be read now is in
+    /// [`GroupCommit::take_reads`].
     ///
     /// # Errors
     /// [`StoreError::Failed`] when the disk does; nothing may be retried then.

@@ -1,10 +1,11 @@
-//! What outlives a crash: the journal of events, which of them were executed, promises and prepared views.
+//! What outlives a crash: the journal of events, which of them were executed, promises and prepared
+//! views.
 //!
-//! The ledger is not stored: [`recovery`] rebuilds it from the journal, or from a snapshot and the journal after it, and
-//! the chained hash proves that it came out the same.
-//! [`Store`] is the only door to the disk; [`GroupCommit`] turns what the protocol wants written into one transaction
-//! with one fsync for all that queued up. What other banks ask for is read by a [`JournalReader`], which holds up no
-//! commit.
+//! The ledger is not stored: [`recovery`] rebuilds it from the journal, or from a snapshot and the
+//! journal after it, and the chained hash proves that it came out the same. [`Store`] is the only
+//! door to the disk; [`GroupCommit`] turns what the protocol wants written into one transaction
+//! with one fsync for all that queued up. What other banks ask for is read by a [`JournalReader`],
+//! which holds up no commit.
 
 mod compaction;
 mod group_commit;
@@ -51,10 +52,11 @@ pub enum Change {
         /// Whether this bank is a learner until the view begins.
         learner: bool,
     },
-    /// This bank has lost something it had promised to keep: it is a learner until a view has begun with it.
-    Forgotten,
-    /// An fsync has failed: nobody knows whether the disk holds what it reads, so it is a learner until a view has begun
+    /// This bank has lost something it had promised to keep: it is a learner until a view has begun
     /// with it.
+    Forgotten,
+    /// An fsync has failed: nobody knows whether the disk holds what it reads, so it is a learner
+    /// until a view has begun with it.
     Doubted,
     /// A view has begun with this bank: it is no learner any more.
     Counts,
@@ -62,10 +64,11 @@ pub enum Change {
     SnapshotPiece(SnapshotPiece),
     /// The arrived pieces become the snapshot, and the journal below goes.
     SnapshotComplete(SnapshotHead),
-    /// The pieces, which this bank has made itself, become the snapshot; the journal stays as it is.
+    /// The pieces, which this bank has made itself, become the snapshot; the journal stays as it
+    /// is.
     SnapshotMade(SnapshotHead),
-    /// Executed events through here are needed no more, since a snapshot has what they came to. The oldest go, at most
-    /// [`DROP_EVENTS_MAX`] at a time.
+    /// Executed events through here are needed no more, since a snapshot has what they came to. The
+    /// oldest go, at most [`DROP_EVENTS_MAX`] at a time.
     DropJournal {
         /// The last position to go.
         through: Position,
@@ -85,7 +88,8 @@ pub struct Remembered {
     pub fresh: bool,
     /// Whether a person has declared that this disk decides alone.
     pub rescue: bool,
-    /// Whether others have told what was executed last, since that view was prepared: it proves nothing of anybody.
+    /// Whether others have told what was executed last, since that view was prepared: it proves
+    /// nothing of anybody.
     pub unverified: bool,
     /// A snapshot of which so many pieces have arrived.
     pub arriving: Option<(SnapshotHead, u32)>,
@@ -117,18 +121,22 @@ pub trait Store: JournalReader {
     /// [`StoreError`] when the disk fails or what it holds is damaged.
     fn remembered(&mut self) -> Result<Remembered, StoreError>;
 
-    /// Hands over everything that is stored, once it is proved whole: the snapshot, executed events in order, held ones.
-    /// Executed ones are handed over on the way; only when this returns without an error was all of it whole.
+    /// Hands over everything that is stored, once it is proved whole: the snapshot, executed events
+    /// in order, held ones. Executed ones are handed over on the way; only when this returns
+    /// without an error was all of it whole.
     ///
     /// # Errors
     /// As for [`Store::remembered`], and what `found` answers.
-    fn load(&mut self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    fn load(
+        &mut self,
+        found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
 
     /// Writes all changes in one transaction; on return they are on disk.
     ///
     /// # Errors
-    /// [`StoreError::Failed`]; what is on disk is then unknown, so the process must end and start over.
-    /// [`StoreError::Unsynced`]; then the start after that counts the disk for less.
+    /// [`StoreError::Failed`]; what is on disk is then unknown, so the process must end and start
+    /// over. [`StoreError::Unsynced`]; then the start after that counts the disk for less.
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
     /// A second door to the same disk, for reading only, which may be used on another thread.
@@ -140,7 +148,8 @@ pub trait Store: JournalReader {
 
 /// What is read of a disk for other banks while the node runs.
 pub trait JournalReader: Send {
-    /// From here to [`JournalReader::end`] all answers are as of one commit: the last one, or a later one than before.
+    /// From here to [`JournalReader::end`] all answers are as of one commit: the last one, or a
+    /// later one than before.
     ///
     /// # Errors
     /// As for [`Store::remembered`].
@@ -152,20 +161,26 @@ pub trait JournalReader: Send {
     /// As for [`Store::remembered`].
     fn end(&mut self) -> Result<(), StoreError>;
 
-    /// Executed events after a position, in order, at least one if there is any: about so many bytes, bounded by
-    /// [`PIECE_EVENTS_MAX`] and [`PIECE_BYTES_MAX`].
+    /// Executed events after a position, in order, at least one if there is any: about so many
+    /// bytes, bounded by [`PIECE_EVENTS_MAX`] and [`PIECE_BYTES_MAX`].
     ///
     /// # Errors
     /// As for [`Store::remembered`].
-    fn executed_after(&mut self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError>;
+    fn executed_after(
+        &mut self,
+        after: Position,
+        bytes: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError>;
 
-    /// The chain hash after a position, if an executed event ended there and is known to have been executed.
+    /// The chain hash after a position, if an executed event ended there and is known to have been
+    /// executed.
     ///
     /// # Errors
     /// As for [`Store::remembered`].
     fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError>;
 
-    /// The position below which the journal is no longer there; the installed snapshot has what was before.
+    /// The position below which the journal is no longer there; the installed snapshot has what was
+    /// before.
     ///
     /// # Errors
     /// As for [`Store::remembered`].
@@ -188,7 +203,9 @@ pub trait JournalReader: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder or file cannot be opened.
-    #[error("{path}: cannot be opened: {why}. Check that the folder exists, is writable and not on a full disk")]
+    #[error(
+        "{path}: cannot be opened: {why}. Check that the folder exists, is writable and not on a full disk"
+    )]
     Open {
         /// The file.
         path: PathBuf,
@@ -196,7 +213,9 @@ pub enum StoreError {
         why: String,
     },
     /// Another process uses it.
-    #[error("{path}: another process uses it. Two nodes never share a data folder: stop the other one first")]
+    #[error(
+        "{path}: another process uses it. Two nodes never share a data folder: stop the other one first"
+    )]
     InUse {
         /// The file.
         path: PathBuf,
@@ -263,7 +282,8 @@ pub enum StoreError {
         /// The system's word for it.
         why: String,
     },
-    /// The disk failed while writing, or is full: nothing of what was written counts, and nothing before it is lost.
+    /// The disk failed while writing, or is full: nothing of what was written counts, and nothing
+    /// before it is lost.
     #[error(
         "{path}: writing failed: {why}. The node ends here, and nothing that it had acknowledged is lost; free space or replace the disk, then start it again"
     )]
@@ -276,10 +296,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the folder is not the one that was meant, so that nothing helps but another command line or `nodes.json`.
+    /// Whether the folder is not the one that was meant, so that nothing helps but another command
+    /// line or `nodes.json`.
     #[must_use]
     pub fn is_misplaced(&self) -> bool {
-        matches!(self, StoreError::Foreign { .. } | StoreError::OtherBank { .. } | StoreError::Fewer { .. })
+        matches!(
+            self,
+            StoreError::Foreign { .. } | StoreError::OtherBank { .. } | StoreError::Fewer { .. }
+        )
     }
 }
 

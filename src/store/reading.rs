@@ -28,13 +28,15 @@ pub enum Read {
         /// About so many bytes.
         bytes: u32,
     },
-    /// All of a snapshot that has arrived, for this bank's own ledger; answered by [`LedgerInput::Restore`], or by
-    /// [`ViewInput::SnapshotRefused`] when it is not there any more.
+    /// All of a snapshot that has arrived, for this bank's own ledger; answered by
+    /// [`LedgerInput::Restore`], or by [`ViewInput::SnapshotRefused`] when it is not there any
+    /// more.
     ArrivedSnapshot(SnapshotHead),
 }
 
 impl Read {
-    /// Whether `newer` makes this one superfluous: whoever asks again does not wait for the earlier answer any more.
+    /// Whether `newer` makes this one superfluous: whoever asks again does not wait for the earlier
+    /// answer any more.
     pub(super) fn is_outdone_by(&self, newer: &Read) -> bool {
         match (self, newer) {
             (Read::Journal { to, .. }, Read::Journal { to: newer, .. }) => to == newer,
@@ -58,10 +60,19 @@ impl Read {
         Ok(match self {
             Read::Journal { to, after, bytes } => {
                 let starts_after = reader.journal_starts_after()?;
-                let entries =
-                    if after < starts_after { Vec::new() } else { reader.executed_after(after, bytes as usize)? };
+                let entries = if after < starts_after {
+                    Vec::new()
+                } else {
+                    reader.executed_after(after, bytes as usize)?
+                };
                 let hash_before = reader.hash_at(after)?;
-                Effect::View(ViewInput::JournalRead { to, after, entries, hash_before, starts_after })
+                Effect::View(ViewInput::JournalRead {
+                    to,
+                    after,
+                    entries,
+                    hash_before,
+                    starts_after,
+                })
             }
             Read::SnapshotPiece { to, index, from, bytes } => {
                 let piece = reader.snapshot_piece(index)?;

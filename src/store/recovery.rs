@@ -1,8 +1,8 @@
-//! What a node does with its disk when it starts: rebuild the ledger and prove that it came out as it was; and if the
-//! disk is damaged, put the files aside and begin anew as a learner.
+//! What a node does with its disk when it starts: rebuild the ledger and prove that it came out as
+//! it was; and if the disk is damaged, put the files aside and begin anew as a learner.
 //!
-//! A learner counts for no majority until it has prepared a view, so what its disk has forgotten cannot be decided
-//! again by it. Nothing is ever deleted here.
+//! A learner counts for no majority until it has prepared a view, so what its disk has forgotten
+//! cannot be decided again by it. Nothing is ever deleted here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,8 +31,9 @@ pub struct Recovered {
     pub set_aside: Option<(PathBuf, StoreError)>,
 }
 
-/// Opens a data folder and rebuilds the ledger. A damaged journal is put aside, into a folder `damaged-…` beside it,
-/// and the node begins as a learner; a bank that is alone has nobody to learn from, and is refused instead.
+/// Opens a data folder and rebuilds the ledger. A damaged journal is put aside, into a folder
+/// `damaged-…` beside it, and the node begins as a learner; a bank that is alone has nobody to
+/// learn from, and is refused instead.
 ///
 /// # Errors
 /// [`StoreError`] when the folder cannot be used, or its journal is another's.
@@ -59,21 +60,33 @@ pub fn whole(folder: &Path, owner: Owner) -> Result<(SqliteStore, Book, OnDisk),
     Ok((store, book, disk))
 }
 
-/// Rebuilds the ledger from the snapshot and the journal and proves by the hashes that it came out the same.
+/// Rebuilds the ledger from the snapshot and the journal and proves by the hashes that it came out
+/// the same.
 ///
 /// # Errors
-/// [`StoreError::Damaged`]; [`StoreError::Differs`] when nothing is damaged and yet it did not come out the same.
+/// [`StoreError::Damaged`]; [`StoreError::Differs`] when nothing is damaged and yet it did not come
+/// out the same.
 pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
     match replay(store, banks) {
         // Damage, if that is what it is, shows in the digests.
-        Err(differs @ StoreError::Differs { .. }) => Err(store.load(&mut |_| Ok(())).err().unwrap_or(differs)),
+        Err(differs @ StoreError::Differs { .. }) => {
+            Err(store.load(&mut |_| Ok(())).err().unwrap_or(differs))
+        }
         other => other,
     }
 }
 
 fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
-    let Remembered { promised, prepared, learner, fresh, rescue, unverified, arriving, snapshot: _ } =
-        store.remembered()?;
+    let Remembered {
+        promised,
+        prepared,
+        learner,
+        fresh,
+        rescue,
+        unverified,
+        arriving,
+        snapshot: _,
+    } = store.remembered()?;
     let mut book = Book::new(banks);
     // The clock of the last view: where it began, and every event of it that is here.
     let mut clock = prepared.clock.clone();
@@ -83,7 +96,8 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
         match found {
             Found::Snapshot { head, pieces } => {
                 let position = head.position;
-                book = executor::restored(banks, &head, &pieces).ok_or(StoreError::Differs { position })?;
+                book = executor::restored(banks, &head, &pieces)
+                    .ok_or(StoreError::Differs { position })?;
                 if head.executed.last.view == prepared.ballot {
                     state.clock.merge(&head.executed.clock);
                 }
@@ -118,8 +132,9 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
     Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, state }))
 }
 
-/// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that came to it, and gives the space
-/// back. What is held and not executed stays. Returns whether anything had been executed.
+/// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that came to
+/// it, and gives the space back. What is held and not executed stays. Returns whether anything had
+/// been executed.
 ///
 /// # Errors
 /// [`StoreError::Failed`] when the disk does.
@@ -131,7 +146,8 @@ pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool
         digest = digest_with(digest, &piece);
         pieces += 1;
     }
-    let head = SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
+    let head =
+        SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
     for (index, text) in (0..).zip(Pieces::of(book)) {
         store.write(&[Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index, text })])?;
     }
@@ -144,11 +160,16 @@ pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool
 fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
     let _lock = lock(folder)?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    // The clock may stand still or be set back: a name that is taken already must not keep the bank from starting.
-    let names = (0_u32..).map(|number| if number == 0 { String::new() } else { format!("-{number}") });
-    let mut free = names.map(|number| folder.join(format!("damaged-{now_ms}{number}"))).filter(|aside| !aside.exists());
+    // The clock may stand still or be set back: a name that is taken already must not keep the bank
+    // from starting.
+    let names =
+        (0_u32..).map(|number| if number == 0 { String::new() } else { format!("-{number}") });
+    let mut free = names
+        .map(|number| folder.join(format!("damaged-{now_ms}{number}")))
+        .filter(|aside| !aside.exists());
     let aside = free.next().expect("a folder does not hold that many");
-    let cannot = |error: std::io::Error| StoreError::Open { path: aside.clone(), why: error.to_string() };
+    let cannot =
+        |error: std::io::Error| StoreError::Open { path: aside.clone(), why: error.to_string() };
     std::fs::create_dir(&aside).map_err(cannot)?;
     for name in FILE_NAMES {
         let file = folder.join(name);

@@ -99,7 +99,8 @@ impl History {
         }
     }
 
-    /// Counts the facts taken in: as long as it stands, a snapshot of now differs in nothing but the time.
+    /// Counts the facts taken in: as long as it stands, a snapshot of now differs in nothing but
+    /// the time.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
@@ -123,7 +124,8 @@ impl History {
         self.vitals.last().map(Vec::as_slice)
     }
 
-    /// Takes facts in. Those of one part come in their order; parts may be given one after the other.
+    /// Takes facts in. Those of one part come in their order; parts may be given one after the
+    /// other.
     pub fn absorb(&mut self, mut facts: Vec<Timed>) {
         facts.sort_by_key(|timed| timed.at);
         for Timed { at, fact } in facts {
@@ -188,7 +190,8 @@ impl History {
             for bank in self.members().iter().filter(|bank| bank.index() < self.banks) {
                 // An acknowledgement may come before the event that it covers.
                 let rows = self.durable[bank.index()].iter();
-                let first = rows.rev().take_while(|(_, row)| row.covers(&tracked.seen.timestamp)).last();
+                let first =
+                    rows.rev().take_while(|(_, row)| row.covers(&tracked.seen.timestamp)).last();
                 tracked.acknowledged[bank.index()] = first.map(|(since, _)| *since);
             }
             self.events.insert(key, tracked);
@@ -234,7 +237,13 @@ impl History {
         self.durable[bank.index()].push(at, clock);
     }
 
-    fn installed(&mut self, at: Micros, view: (Ballot, BankSet), clock: VectorClock, flush: Vec<Seen>) {
+    fn installed(
+        &mut self,
+        at: Micros,
+        view: (Ballot, BankSet),
+        clock: VectorClock,
+        flush: Vec<Seen>,
+    ) {
         self.views.push(at, Some(view));
         let flushed: BTreeSet<_> = flush.iter().map(|seen| seen.key).collect();
         for seen in flush {
@@ -269,7 +278,8 @@ impl History {
         self.open.remove(&key);
     }
 
-    /// What waited was executed or never existed; which of the two a snapshot does not say, so that it is forgotten.
+    /// What waited was executed or never existed; which of the two a snapshot does not say, so that
+    /// it is forgotten.
     fn restored(&mut self, at: Micros, through: OrderKey, position: Position) {
         self.positions[self.me.index()].push(at, position);
         self.events.retain(|key, tracked| *key > through || tracked.executed.is_some());
@@ -277,15 +287,19 @@ impl History {
     }
 
     fn peer_executed(&mut self, at: Micros, bank: BankId, position: Position) {
-        let is_news = |positions: &Timeline<Position>| positions.last().is_none_or(|last| *last < position);
-        if let Some(positions) = self.positions.get_mut(bank.index()).filter(|positions| is_news(positions)) {
+        let is_news =
+            |positions: &Timeline<Position>| positions.last().is_none_or(|last| *last < position);
+        if let Some(positions) =
+            self.positions.get_mut(bank.index()).filter(|positions| is_news(positions))
+        {
             positions.push(at, position);
         }
     }
 
     /// Per peer, when it was known to have executed an event, as far as that was by this moment.
     pub(super) fn confirmed(&self, tracked: &Tracked, moment: Micros) -> Vec<(BankId, Micros)> {
-        let Some((executed, position, _)) = tracked.executed.filter(|(at, ..)| *at <= moment) else {
+        let Some((executed, position, _)) = tracked.executed.filter(|(at, ..)| *at <= moment)
+        else {
             return Vec::new();
         };
         let peers = BankId::all(self.banks).filter(|bank| *bank != self.me);
@@ -300,7 +314,10 @@ impl History {
     fn agreed(&mut self, at: Micros, counter: u64) {
         let mut latencies = Vec::new();
         for tracked in self.events.values_mut().rev() {
-            if tracked.seen.key.sender != self.me || tracked.seen.counter() > counter || tracked.executed.is_none() {
+            if tracked.seen.key.sender != self.me
+                || tracked.seen.counter() > counter
+                || tracked.executed.is_none()
+            {
                 continue;
             }
             if tracked.agreed.is_some() {
@@ -312,7 +329,8 @@ impl History {
         latencies.into_iter().for_each(|latency| self.pace.agreed(at, latency));
     }
 
-    /// What waited may have been executed unseen: it is forgotten rather than shown as waiting for ever.
+    /// What waited may have been executed unseen: it is forgotten rather than shown as waiting for
+    /// ever.
     fn lost(&mut self, at: Micros, count: u64) {
         self.lost += count;
         self.events.retain(|_, tracked| tracked.executed.is_some() || tracked.first > at);

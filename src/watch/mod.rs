@@ -1,9 +1,10 @@
-//! What this node has seen of the consortium at work, for people who watch: facts go in, a bounded history is kept,
-//! snapshots of any moment of it come out.
+//! What this node has seen of the consortium at work, for people who watch: facts go in, a bounded
+//! history is kept, snapshots of any moment of it come out.
 //!
-//! It decides nothing and the protocol does not know of it. What an event asks for never comes in here, so that no
-//! customer's data can come out: an event is its name, sender, stamp and number of requests. Like the other pure
-//! rooms it has no clock of its own; times are microseconds since the node started.
+//! It decides nothing and the protocol does not know of it. What an event asks for never comes in
+//! here, so that no customer's data can come out: an event is its name, sender, stamp and number of
+//! requests. Like the other pure rooms it has no clock of its own; times are microseconds since the
+//! node started.
 
 mod history;
 mod pace;

@@ -1,4 +1,5 @@
-//! How fast it goes: requests executed per second, and how long this bank's events take until all agree.
+//! How fast it goes: requests executed per second, and how long this bank's events take until all
+//! agree.
 
 use std::collections::VecDeque;
 
@@ -40,7 +41,10 @@ impl Pace {
 
     /// Requests per second.
     pub(super) fn rate(&self, now: Micros) -> u64 {
-        let lately = self.executed.iter().filter(|(moment, _)| *moment + COUNTED_US >= now && *moment <= now);
+        let lately = self
+            .executed
+            .iter()
+            .filter(|(moment, _)| *moment + COUNTED_US >= now && *moment <= now);
         lately.map(|(_, count)| count).sum::<u64>() * 1_000_000 / COUNTED_US
     }
 

@@ -1,8 +1,10 @@
-//! The history as a log that ShiViz reads (I. Beschastnikh et al., 'Debugging Distributed Systems', 2016).
+//! The history as a log that ShiViz reads (I. Beschastnikh et al., 'Debugging Distributed Systems',
+//! 2016).
 //!
-//! ShiViz asks that each host's own counter begins at 1 and goes up by 1, and that a clock names only events of the
-//! log. Here events are forgotten and some never existed, so that each is counted by its rank among those of its bank
-//! that are in the log; who knew of whom stays the same.
+//! ShiViz asks that each host's own counter begins at 1 and goes up by 1, and that a clock names
+//! only events of the log. Here events are forgotten and some never existed, so that each is
+//! counted by its rank among those of its bank that are in the log; who knew of whom stays the
+//! same.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +16,8 @@ use crate::protocol::ids::BankId;
 pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
 impl History {
-    /// All events that are remembered: the parser, an empty line (there is one execution), two lines an event.
+    /// All events that are remembered: the parser, an empty line (there is one execution), two
+    /// lines an event.
     #[must_use]
     pub fn shiviz(&self) -> String {
         let mut log = format!("{PARSER}\n\n");
@@ -45,8 +48,13 @@ impl History {
 fn described(tracked: &Tracked) -> String {
     let seen = &tracked.seen;
     let came_of_it = match tracked.executed {
-        Some((_, position, done)) => format!("posição={position} resultado={done}/{}", seen.requests),
+        Some((_, position, done)) => {
+            format!("posição={position} resultado={done}/{}", seen.requests)
+        }
         None => format!("na espera pedidos={}", seen.requests),
     };
-    format!("{} carimbo={} soma={} visão={} {came_of_it}", seen.id, seen.timestamp, seen.key.sum, seen.key.view)
+    format!(
+        "{} carimbo={} soma={} visão={} {came_of_it}",
+        seen.id, seen.timestamp, seen.key.sum, seen.key.view
+    )
 }

@@ -171,12 +171,17 @@ impl History {
         let view = self.views.at(moment).copied().flatten();
         let shown = self.shown(moment);
         let (previous, next) = self.moments_beside(moment);
-        let notices: Vec<_> = self.notices.iter().rev().filter(|(at, _)| *at <= moment).cloned().collect();
+        let notices: Vec<_> =
+            self.notices.iter().rev().filter(|(at, _)| *at <= moment).cloned().collect();
         Snapshot {
             at: moment,
             me: self.me,
             view: view.map(|(name, members)| ViewNow { name: name.to_string(), members }),
-            banks: self.banks_at(moment, view.map(|(_, members)| members).unwrap_or_default(), &shown),
+            banks: self.banks_at(
+                moment,
+                view.map(|(_, members)| members).unwrap_or_default(),
+                &shown,
+            ),
             clock: self.held.at(moment).cloned().unwrap_or_else(|| VectorClock::zero(self.banks)),
             rate: self.pace.rate(moment),
             latency: self.pace.latency(moment),
@@ -194,7 +199,8 @@ impl History {
         let here = self.events.values().rev().filter(|tracked| tracked.first <= moment);
         let mut shown: Vec<_> = here
             .filter(|tracked| {
-                let is_over = tracked.executed.is_some_and(|(at, ..)| at <= moment) || tracked.void.is_some();
+                let is_over =
+                    tracked.executed.is_some_and(|(at, ..)| at <= moment) || tracked.void.is_some();
                 over += usize::from(is_over);
                 !is_over || over <= EVENTS_SHOWN_MAX
             })
@@ -213,8 +219,11 @@ impl History {
             let state = states.and_then(|states| states.get(index));
             let position = self.positions[index].at(moment).copied();
             let holds = |tracked: &&&Tracked| {
-                let holds = if bank == self.me { tracked.taken } else { tracked.acknowledged[index] };
-                let has_executed = tracked.executed.is_some_and(|(at, of, _)| at <= moment && position >= Some(of));
+                let holds =
+                    if bank == self.me { tracked.taken } else { tracked.acknowledged[index] };
+                let has_executed = tracked
+                    .executed
+                    .is_some_and(|(at, of, _)| at <= moment && position >= Some(of));
                 by_then(holds) && !has_executed && !by_then(tracked.void)
             };
             let vitals = vitals.and_then(|vitals| vitals.get(index)).copied().unwrap_or_default();
@@ -227,7 +236,10 @@ impl History {
                 vitals,
                 health: vitals.to_string(),
                 // Of a bank that is outside, nobody knows what its disk still has.
-                durable: self.durable[index].at(moment).filter(|_| of_the_last_view.contains(bank)).cloned(),
+                durable: self.durable[index]
+                    .at(moment)
+                    .filter(|_| of_the_last_view.contains(bank))
+                    .cloned(),
                 position,
                 buffered: shown.iter().filter(holds).count(),
             }
@@ -283,7 +295,8 @@ impl History {
     fn moments_beside(&self, moment: Micros) -> (Option<Micros>, Option<Micros>) {
         let views = self.views.iter().map(|(at, _)| *at);
         let peers = BankId::all(self.banks).filter(|bank| *bank != self.me);
-        let positions = peers.flat_map(|bank| self.positions[bank.index()].iter().map(|(at, _)| *at));
+        let positions =
+            peers.flat_map(|bank| self.positions[bank.index()].iter().map(|(at, _)| *at));
         let (mut previous, mut next) = (None, None);
         for at in self.events.values().flat_map(Tracked::moments).chain(views).chain(positions) {
             if at < moment {

@@ -12,7 +12,12 @@ fn clock(counters: [u64; 3]) -> VectorClock {
 fn seen(sender: u16, timestamp: [u64; 3]) -> Seen {
     let timestamp = clock(timestamp);
     let key = OrderKey { view: VIEW, sum: timestamp.sum(), sender: BankId(sender) };
-    Seen { key, id: EventId::new(BankId(sender), &timestamp.get(BankId(sender)).to_string()), timestamp, requests: 1 }
+    Seen {
+        key,
+        id: EventId::new(BankId(sender), &timestamp.get(BankId(sender)).to_string()),
+        timestamp,
+        requests: 1,
+    }
 }
 
 fn installed(view: Ballot, members: &[u16], counters: [u64; 3], flush: Vec<Seen>) -> Fact {
@@ -28,7 +33,8 @@ fn executed(seen: Seen, position: u64) -> Fact {
     Fact::Executed { seen, position: Position(position), done: 1 }
 }
 
-/// A history in which a view of all three stands from 1 on, and then each fact happens one later, from 10 on.
+/// A history in which a view of all three stands from 1 on, and then each fact happens one later,
+/// from 10 on.
 fn history(facts: Vec<Fact>) -> History {
     let mut history = History::new(BankId(0), 3, Position(0));
     history.absorb(vec![Timed { at: 1, fact: installed(VIEW, &[0, 1, 2], [0; 3], Vec::new()) }]);
@@ -73,7 +79,8 @@ fn an_event_shows_when_each_thing_happened_to_it_and_nothing_that_came_after_the
 #[test]
 fn one_can_step_from_thing_to_thing_in_both_directions() {
     let own = seen(0, [1, 0, 0]);
-    let history = history(vec![Fact::Stamped(own.clone()), durable(0, [1, 0, 0]), durable(1, [1, 0, 0])]);
+    let history =
+        history(vec![Fact::Stamped(own.clone()), durable(0, [1, 0, 0]), durable(1, [1, 0, 0])]);
     let mut moment = 100;
     let mut back = Vec::new();
     while let Some(previous) = history.snapshot(moment).previous {
@@ -138,11 +145,16 @@ fn without_a_view_everything_waits_for_the_next_which_may_leave_an_event_behind(
     let dropped = event(&history, 14, "EV1-1");
     assert_eq!((dropped.void, dropped.waits.len()), (Some(13), 0));
     let kept = event(&history, 14, "EV0-1");
-    assert_eq!(kept.acknowledged, [(BankId(0), 13), (BankId(2), 13)], "the flush gave it to all members");
+    assert_eq!(
+        kept.acknowledged,
+        [(BankId(0), 13), (BankId(2), 13)],
+        "the flush gave it to all members"
+    );
     assert!(!history.snapshot(14).banks[1].member);
 }
 
-/// A bank that was cut off hears from the others, and then of their view, what became of the events that it held.
+/// A bank that was cut off hears from the others, and then of their view, what became of the events
+/// that it held.
 fn healed(recovered: Vec<Fact>) -> History {
     let (first, own) = (seen(1, [0, 1, 0]), seen(0, [1, 1, 0]));
     let cut_off = vec![
@@ -159,7 +171,8 @@ fn recovered(seen: Seen, position: u64) -> Fact {
 }
 
 #[test]
-fn what_came_by_journal_was_executed_whatever_the_view_that_begins_says_of_it_and_only_the_rest_never_existed() {
+fn what_came_by_journal_was_executed_whatever_the_view_that_begins_says_of_it_and_only_the_rest_never_existed()
+ {
     let begins = || installed(NEXT_VIEW, &[0, 1, 2], [0, 1, 1], Vec::new());
     let (known, unknown) = (seen(1, [0, 1, 0]), seen(2, [0, 1, 1]));
     let by_journal = || [recovered(known.clone(), 1), recovered(unknown.clone(), 2)];
@@ -169,7 +182,11 @@ fn what_came_by_journal_was_executed_whatever_the_view_that_begins_says_of_it_an
     for history in [first, last] {
         for (id, position) in [("EV1-1", 1), ("EV2-1", 2)] {
             let now = event(&history, 100, id);
-            assert_eq!(now.executed.map(|executed| executed.position), Some(Position(position)), "{id}");
+            assert_eq!(
+                now.executed.map(|executed| executed.position),
+                Some(Position(position)),
+                "{id}"
+            );
             assert_eq!((now.void, now.waits.len()), (None, 0), "{id}");
         }
         assert!(event(&history, 100, "EV0-1").void.is_some());
@@ -212,7 +229,8 @@ fn an_acknowledgement_that_came_before_its_event_counts_from_when_it_came() {
 
 #[test]
 fn an_event_that_is_sent_again_after_it_was_taken_in_is_no_news() {
-    let mut history = history(vec![Fact::Received(seen(1, [0, 1, 0])), Fact::Taken(clock([0, 1, 0]))]);
+    let mut history =
+        history(vec![Fact::Received(seen(1, [0, 1, 0])), Fact::Taken(clock([0, 1, 0]))]);
     history.absorb(vec![Timed { at: 50, fact: Fact::Lost(1) }]);
     history.absorb(vec![Timed { at: 51, fact: Fact::Received(seen(1, [0, 1, 0])) }]);
     assert!(history.snapshot(60).events.is_empty(), "it would be shown as waiting for ever");
@@ -224,7 +242,8 @@ fn columns_grow_along_what_knew_of_what_and_concurrent_events_may_share_one() {
     let events = [seen(0, [1, 0, 0]), seen(1, [0, 1, 0]), seen(2, [1, 1, 1]), seen(0, [2, 1, 1])];
     let history = history(events.into_iter().map(Fact::Received).collect());
     let shown = history.snapshot(99).events;
-    let drawn: Vec<_> = shown.iter().map(|event| (event.sender.0, event.column, event.concurrent)).collect();
+    let drawn: Vec<_> =
+        shown.iter().map(|event| (event.sender.0, event.column, event.concurrent)).collect();
     assert_eq!(drawn, [(0, 0, true), (1, 0, true), (2, 1, false), (0, 2, false)]);
 }
 
@@ -233,7 +252,8 @@ fn each_event_says_what_stands_before_it_and_what_decided_that() {
     let events = [seen(0, [1, 0, 0]), seen(1, [0, 1, 0]), seen(2, [1, 1, 1])];
     let history = history(events.into_iter().map(Fact::Received).collect());
     let after: Vec<_> = history.snapshot(99).events.into_iter().map(|event| event.after).collect();
-    let behind = |id: &str, by, concurrent| Some(After { id: EventId::parse(id).unwrap(), by, concurrent });
+    let behind =
+        |id: &str, by, concurrent| Some(After { id: EventId::parse(id).unwrap(), by, concurrent });
     assert_eq!(after, [None, behind("EV0-1", By::Bank, true), behind("EV1-1", By::Sum, false)]);
 }
 
@@ -337,7 +357,10 @@ fn the_log_keeps_the_rules_of_shiviz_although_events_were_forgotten_and_left_beh
         assert!(!host.contains(' ') && text.contains("carimbo=["), "{host} {text}");
     }
     for (_, clock, _) in &events {
-        assert!(clock.iter().all(|(host, counter)| *counter <= counts[host]), "a clock names only events of the log");
+        assert!(
+            clock.iter().all(|(host, counter)| *counter <= counts[host]),
+            "a clock names only events of the log"
+        );
     }
 }
 

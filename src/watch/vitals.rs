@@ -29,7 +29,8 @@ impl Vitals {
 
 impl fmt::Display for Vitals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PaceNow { durable_lag_ms, executed_lag_ms, round_trip_ms, debt_percent, .. } = self.pace;
+        let PaceNow { durable_lag_ms, executed_lag_ms, round_trip_ms, debt_percent, .. } =
+            self.pace;
         let mut parts = Vec::new();
         if let Some(stage) = self.pace.last_missing_for {
             let lag = durable_lag_ms.max(executed_lag_ms);
@@ -85,6 +86,10 @@ mod tests {
             "os outros esperam só por ele para gravar há 700 ms; esperaram demais em 23 % do último meio minuto; lento \
              há 9 s; ida e volta 3 ms; disco 2000 ms; dormiu 4200 ms; relógio -12 ms"
         );
-        assert_eq!(Vitals::default().to_string(), "", "of a bank that was never heard nothing is known");
+        assert_eq!(
+            Vitals::default().to_string(),
+            "",
+            "of a bank that was never heard nothing is known"
+        );
     }
 }

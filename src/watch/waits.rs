@@ -57,17 +57,23 @@ impl History {
         if is_missing(&self.me) {
             waits.push(Wait::Disk);
         }
-        let banks: Vec<_> = members.iter().filter(|bank| *bank != self.me && is_missing(bank)).collect();
+        let banks: Vec<_> =
+            members.iter().filter(|bank| *bank != self.me && is_missing(bank)).collect();
         if !banks.is_empty() {
             waits.push(Wait::Acknowledgements { banks });
         }
-        let first = self.events.range(..tracked.seen.key).map(|(_, earlier)| earlier).find(|earlier| {
-            let gone = by_then(earlier.executed.map(|(at, ..)| at)) || by_then(earlier.void);
-            by_then(earlier.taken) && !gone
-        });
+        let first =
+            self.events.range(..tracked.seen.key).map(|(_, earlier)| earlier).find(|earlier| {
+                let gone = by_then(earlier.executed.map(|(at, ..)| at)) || by_then(earlier.void);
+                by_then(earlier.taken) && !gone
+            });
         if let Some(earlier) = first {
             let Seen { id, key, .. } = &earlier.seen;
-            waits.push(Wait::Behind { id: id.clone(), sender: key.sender, counter: earlier.seen.counter() });
+            waits.push(Wait::Behind {
+                id: id.clone(),
+                sender: key.sender,
+                counter: earlier.seen.counter(),
+            });
         }
         if waits.is_empty() { vec![Wait::Execution] } else { waits }
     }

@@ -1,5 +1,5 @@
-//! Style sheet and scripts, kept in the program. Their addresses carry a digest of their content, so that browsers
-//! may keep them for ever and still get the new ones after an update.
+//! Style sheet and scripts, kept in the program. Their addresses carry a digest of their content,
+//! so that browsers may keep them for ever and still get the new ones after an update.
 
 use std::sync::LazyLock;
 
@@ -61,17 +61,32 @@ pub(super) struct Version {
 }
 
 /// `GET /assets/{name}`
-pub(super) async fn serve(bank: Data<Bank>, request: HttpRequest, version: Query<Version>) -> HttpResponse {
-    let Some(asset) = find(request.match_info().query("name")) else { return no_such_page(bank, request).await };
+pub(super) async fn serve(
+    bank: Data<Bank>,
+    request: HttpRequest,
+    version: Query<Version>,
+) -> HttpResponse {
+    let Some(asset) = find(request.match_info().query("name")) else {
+        return no_such_page(bank, request).await;
+    };
     let etag = format!("\"{}\"", asset.version);
     // A page of the bank's version before an update must not pin what it gets now.
-    let keep =
-        if version.v.as_ref() == Some(&asset.version) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let known = request.headers().get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
+    let keep = if version.v.as_ref() == Some(&asset.version) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let known = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .is_some_and(|value| value.as_bytes() == etag.as_bytes());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, etag)).insert_header((CACHE_CONTROL, keep));
     if known {
         return response.finish();
     }
-    response.content_type(asset.content_type).insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff")).body(asset.content)
+    response
+        .content_type(asset.content_type)
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(asset.content)
 }

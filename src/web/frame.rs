@@ -1,4 +1,5 @@
-//! What surrounds every page: which bank this is, who is logged in, and whether the bank can do its work now.
+//! What surrounds every page: which bank this is, who is logged in, and whether the bank can do its
+//! work now.
 
 use actix_web::{HttpMessage, HttpRequest};
 
@@ -37,11 +38,13 @@ impl Frame {
     pub(crate) async fn of(bank: &Bank, request: &HttpRequest) -> Frame {
         let customer = customer(bank, request).await;
         // Pages without figures have none that could be old.
-        let fresh = request.extensions().get::<Freshness>().is_none_or(|freshness| freshness.is_proved);
+        let fresh =
+            request.extensions().get::<Freshness>().is_none_or(|freshness| freshness.is_proved);
         Frame::with(bank, request.path(), customer, fresh).await
     }
 
-    /// The frame for somebody who has just logged in or out, or sends a form; what the page shows is read after this.
+    /// The frame for somebody who has just logged in or out, or sends a form; what the page shows
+    /// is read after this.
     pub(crate) async fn for_customer(bank: &Bank, here: &str, customer: Option<UserName>) -> Frame {
         let fresh = is_fresh(bank).await;
         Frame::with(bank, here, customer, fresh).await

@@ -1,11 +1,12 @@
 //! Pages for people, rendered at the bank: forms, links and tables that work without a script.
 //!
 //! - [`bank`]: the internet bank at `/`; [`watch`]: the consortium page at `/consorcio`.
-//! - [`assets`]: style sheet and scripts, out of the program itself; [`frame`]: what surrounds every page; [`refused`]:
-//!   what there is where there is no page.
+//! - [`assets`]: style sheet and scripts, out of the program itself; [`frame`]: what surrounds
+//!   every page; [`refused`]: what there is where there is no page.
 //!
-//! Pages never decide: they send the same actions into the same order as the JSON routes of [`crate::http`] do, and
-//! read the same ledger. Nothing on them comes from another host, and no script stands inside a page.
+//! Pages never decide: they send the same actions into the same order as the JSON routes of
+//! [`crate::http`] do, and read the same ledger. Nothing on them comes from another host, and no
+//! script stands inside a page.
 
 pub mod assets;
 mod bank;
@@ -16,17 +17,20 @@ mod watch;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::web::{Data, ServiceConfig, to};
 use askama::Template;
 
 use crate::http::{Bank, at, routes};
 
-/// Scripts, styles and pictures only from the bank itself, none of them inside a page; no frames around it.
-const POLICY: &str =
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Scripts, styles and pictures only from the bank itself, none of them inside a page; no frames
+/// around it.
+const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// All routes of a bank: pages first, then the JSON routes, and what is answered where there is neither.
+/// All routes of a bank: pages first, then the JSON routes, and what is answered where there is
+/// neither.
 pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.service(refused::resource(at("/assets/{name}").get(assets::serve)));

@@ -1,4 +1,5 @@
-//! What is answered where there is no page, no such method, or nothing to show: people get a page, programs JSON.
+//! What is answered where there is no page, no such method, or nothing to show: people get a page,
+//! programs JSON.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{Accept, Header};
@@ -21,13 +22,18 @@ struct RefusedPage {
 }
 
 /// A refusal as a page.
-pub(super) async fn refused_page(bank: &Bank, request: &HttpRequest, refused: Refused) -> HttpResponse {
+pub(super) async fn refused_page(
+    bank: &Bank,
+    request: &HttpRequest,
+    refused: Refused,
+) -> HttpResponse {
     let title = match refused.status() {
         StatusCode::NOT_FOUND => "Página não encontrada",
         _ => "Não foi possível",
     };
     let frame = Frame::of(bank, request).await;
-    let response = page(refused.status(), &RefusedPage { frame, title, message: refused.to_string() });
+    let response =
+        page(refused.status(), &RefusedPage { frame, title, message: refused.to_string() });
     with_header(response, &refused)
 }
 
@@ -43,10 +49,15 @@ pub(super) fn with_header(mut response: HttpResponse, refused: &Refused) -> Http
 
 /// A refusal as a page for people and in JSON for everybody else.
 async fn refused_for(bank: &Bank, request: &HttpRequest, refused: Refused) -> HttpResponse {
-    if wants_page(request) { refused_page(bank, request, refused).await } else { refused.error_response() }
+    if wants_page(request) {
+        refused_page(bank, request, refused).await
+    } else {
+        refused.error_response()
+    }
 }
 
-/// Whether whoever asks would rather have a page than JSON. Programs that accept anything have not asked for a page.
+/// Whether whoever asks would rather have a page than JSON. Programs that accept anything have not
+/// asked for a page.
 fn wants_page(request: &HttpRequest) -> bool {
     let Ok(accept) = Accept::parse(request) else { return false };
     accept.ranked().iter().find_map(|media| match media.essence_str() {
@@ -58,7 +69,8 @@ fn wants_page(request: &HttpRequest) -> bool {
 
 /// Answers an address that no route has.
 pub(super) async fn no_such_page(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    let refused = if wants_page(&request) { Refused::NoSuchPage(NO_SUCH_PAGE) } else { Refused::NoSuchRoute };
+    let refused =
+        if wants_page(&request) { Refused::NoSuchPage(NO_SUCH_PAGE) } else { Refused::NoSuchRoute };
     refused_for(&bank, &request, refused).await
 }
 

@@ -1,5 +1,5 @@
-//! Who is looking at a page: the bank's own session, carried by a cookie that no script can read and no other site can
-//! send; and whether a form comes from a page of this bank.
+//! Who is looking at a page: the bank's own session, carried by a cookie that no script can read
+//! and no other site can send; and whether a form comes from a page of this bank.
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, SameSite};
@@ -13,7 +13,8 @@ use crate::protocol::ids::BankId;
 /// What browsers of this decade say about where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The cookie's name. Browsers keep cookies by host and not by port, and the banks of a laboratory share one host.
+/// The cookie's name. Browsers keep cookies by host and not by port, and the banks of a laboratory
+/// share one host.
 fn name(bank: BankId) -> String {
     format!("netbanking-{bank}")
 }
@@ -41,15 +42,18 @@ pub(super) async fn customer(bank: &Bank, request: &HttpRequest) -> Option<UserN
     bank.actors.sessions.send(Whose(token)).await.ok().flatten()
 }
 
-/// Whether a form was sent from a page of this bank. The cookie is `SameSite=Strict`, but a site is a host without its
-/// port, so that pages of other programs on the same host would count as the same site.
+/// Whether a form was sent from a page of this bank. The cookie is `SameSite=Strict`, but a site is
+/// a host without its port, so that pages of other programs on the same host would count as the
+/// same site.
 pub(super) fn is_own_form(request: &HttpRequest) -> bool {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = header(SEC_FETCH_SITE) {
         return matches!(site, "same-origin" | "none");
     }
     match header(ORIGIN) {
-        Some(origin) => origin.split_once("://").is_some_and(|(_, host)| Some(host) == header(HOST)),
+        Some(origin) => {
+            origin.split_once("://").is_some_and(|(_, host)| Some(host) == header(HOST))
+        }
         // Only browsers without scripts of other sites send neither.
         None => true,
     }

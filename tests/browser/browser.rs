@@ -44,7 +44,11 @@ impl Driver {
     pub(crate) fn start() -> Driver {
         let found = Command::new("chromium").arg("--version").stderr(Stdio::null()).output();
         assert!(found.is_ok_and(|version| version.status.success()), "{MISSING}");
-        let command = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let command = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
         let mut process = command.unwrap_or_else(|error| panic!("{MISSING} ({error})"));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = lines.find_map(|line| {
@@ -73,8 +77,10 @@ impl Driver {
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         let mut capabilities = Capabilities::new();
-        capabilities.insert("goog:chromeOptions".into(), json!({"args": flags, "prefs": preferences}));
-        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        capabilities
+            .insert("goog:chromeOptions".into(), json!({"args": flags, "prefs": preferences}));
+        let mut builder =
+            ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&self.url).await.unwrap();
         Browser { client, _profile: profile }
     }
@@ -136,7 +142,13 @@ impl Browser {
 
     /// Waits for an element of the page.
     pub(crate) async fn find(&self, css: &str) -> Element {
-        let found = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY).for_element(Locator::Css(css)).await;
+        let found = self
+            .client
+            .wait()
+            .at_most(PATIENCE)
+            .every(LOOK_EVERY)
+            .for_element(Locator::Css(css))
+            .await;
         match found {
             Ok(element) => element,
             Err(error) => panic!("no {css}: {error}\n{}", self.text().await),
@@ -162,12 +174,20 @@ impl Browser {
 
     /// Chooses in a list, by the beginning of the choice's value.
     pub(crate) async fn choose(&self, name: &str, value: &str) {
-        self.find(&format!("main select[name='{name}'] option[value^='{value}']")).await.click().await.unwrap();
+        self.find(&format!("main select[name='{name}'] option[value^='{value}']"))
+            .await
+            .click()
+            .await
+            .unwrap();
     }
 
     /// Chooses a radio button.
     pub(crate) async fn tick(&self, name: &str, value: &str) {
-        self.find(&format!("main input[name='{name}'][value='{value}']")).await.click().await.unwrap();
+        self.find(&format!("main input[name='{name}'][value='{value}']"))
+            .await
+            .click()
+            .await
+            .unwrap();
     }
 
     /// Presses a button or follows a link by what stands on it.
@@ -221,7 +241,11 @@ impl Browser {
     }
 
     /// Runs a script until its answer is what is waited for.
-    pub(crate) async fn evaluate_until(&self, script: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn evaluate_until(
+        &self,
+        script: &str,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let seen = self.evaluate(script).await;
@@ -236,7 +260,13 @@ impl Browser {
     /// What a file of this address holds, with the page's session.
     pub(crate) async fn fetch(&self, path: &str) -> String {
         let script = "const done = arguments[1]; fetch(arguments[0]).then((answer) => answer.text()).then(done, (error) => done('' + error));";
-        self.client.execute_async(script, vec![json!(path)]).await.unwrap().as_str().unwrap().to_owned()
+        self.client
+            .execute_async(script, vec![json!(path)])
+            .await
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// A picture of an element: its width and each pixel's brightness.
@@ -251,12 +281,14 @@ impl Browser {
         (info.width as usize, pixels.chunks(samples).map(|pixel| pixel[0]).collect())
     }
 
-    /// A picture, as PNG, of the page laid out for a window of this width, down to the end of an element.
+    /// A picture, as PNG, of the page laid out for a window of this width, down to the end of an
+    /// element.
     pub(crate) async fn screenshot(&self, width: u32, last: &str) -> Vec<u8> {
         let sized = |height: &Value| json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.tools("Emulation.setDeviceMetricsOverride", sized(&json!(1))).await;
-        let end =
-            format!("return Math.ceil(document.querySelector('{last}').getBoundingClientRect().bottom + scrollY)");
+        let end = format!(
+            "return Math.ceil(document.querySelector('{last}').getBoundingClientRect().bottom + scrollY)"
+        );
         let height = self.evaluate(&end).await;
         self.tools("Emulation.setDeviceMetricsOverride", sized(&height)).await;
         let png = self.client.screenshot().await.unwrap();
@@ -295,7 +327,10 @@ impl Browser {
                 (error) => done([['critical', '' + error, []]]));";
             let faults = self.client.execute_async(script, vec![]).await.unwrap();
             let faults = faults.as_array().unwrap();
-            let grave: Vec<_> = faults.iter().filter(|fault| fault[0] == "serious" || fault[0] == "critical").collect();
+            let grave: Vec<_> = faults
+                .iter()
+                .filter(|fault| fault[0] == "serious" || fault[0] == "critical")
+                .collect();
             let path = self.path().await;
             assert!(grave.is_empty(), "axe-core on {path}, {scheme}:\n{grave:#?}");
             for fault in faults {
@@ -306,7 +341,11 @@ impl Browser {
             self.evaluate("return document.documentElement.scrollWidth").await,
             self.evaluate("return window.innerWidth").await,
         );
-        assert!(wide.as_u64() <= view.as_u64(), "{} is {wide} wide in a window of {view}", self.path().await);
+        assert!(
+            wide.as_u64() <= view.as_u64(),
+            "{} is {wide} wide in a window of {view}",
+            self.path().await
+        );
     }
 }
 
@@ -315,7 +354,11 @@ impl Browser {
 struct Tools(Value);
 
 impl WebDriverCompatibleCommand for Tools {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
         base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
     }
 
@@ -326,5 +369,7 @@ impl WebDriverCompatibleCommand for Tools {
 
 /// What is pressed, by what stands on it.
 fn pressed(label: &str) -> String {
-    format!("//*[self::button or self::a or self::summary][starts-with(concat(normalize-space(.), ' '), '{label} ')]")
+    format!(
+        "//*[self::button or self::a or self::summary][starts-with(concat(normalize-space(.), ' '), '{label} ')]"
+    )
 }

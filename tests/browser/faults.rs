@@ -17,7 +17,9 @@ async fn ana(cluster: &Cluster, driver: &Driver) -> Browser {
 
 /// Asks what became of a package until the page knows.
 async fn ask_until_known(browser: &Browser) {
-    while browser.sees_one_of(&["Pacote executado", "Ainda não sabemos", "não terá efeito"]).await != 0 {
+    while browser.sees_one_of(&["Pacote executado", "Ainda não sabemos", "não terá efeito"]).await
+        != 0
+    {
         // What was seen may be the page before, and the next one the last.
         let next = ["Pacote executado", "Perguntar o que aconteceu", "Confirmar"];
         match browser.sees_one_of(&next).await {

@@ -1,7 +1,7 @@
 //! Pages in a real browser, with a real consortium behind them.
 //!
-//! Chromium is driven over WebDriver; `browser.rs` starts it and says what a person does with a page. Needs Debian's
-//! `chromium` and `chromium-driver`: `.ci/run` installs both.
+//! Chromium is driven over WebDriver; `browser.rs` starts it and says what a person does with a
+//! page. Needs Debian's `chromium` and `chromium-driver`: `.ci/run` installs both.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 

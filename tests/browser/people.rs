@@ -6,7 +6,14 @@ use crate::cluster::Cluster;
 pub(crate) const PASSWORD: &str = "12345678";
 
 impl Browser {
-    pub(crate) async fn register(&self, cluster: &Cluster, bank: usize, name: &str, user: &str, document: &str) {
+    pub(crate) async fn register(
+        &self,
+        cluster: &Cluster,
+        bank: usize,
+        name: &str,
+        user: &str,
+        document: &str,
+    ) {
         self.open(&cluster.url(bank, "/cadastro")).await;
         self.tick("tipo", if document.contains('/') { "PJ" } else { "PF" }).await;
         self.fill("nome", name).await;
@@ -25,7 +32,8 @@ impl Browser {
         self.find("main form button").await.click().await.unwrap();
     }
 
-    /// Opens an account with a key of the user's name at any bank; the page shown is one of the bank that is logged in.
+    /// Opens an account with a key of the user's name at any bank; the page shown is one of the
+    /// bank that is logged in.
     pub(crate) async fn open_account(&self, at: usize, value: &str) {
         self.press("Abrir conta").await;
         self.find("main [name='banco']").await;
@@ -47,7 +55,14 @@ impl Browser {
     }
 
     /// Puts a Pix into the package, after its payee's name has been seen.
-    pub(crate) async fn add_pix(&self, bank: usize, value: &str, key: &str, name: &str, becomes: usize) {
+    pub(crate) async fn add_pix(
+        &self,
+        bank: usize,
+        value: &str,
+        key: &str,
+        name: &str,
+        becomes: usize,
+    ) {
         self.tick("tipo", "T").await;
         self.choose("conta", &format!("{bank}-")).await;
         self.fill("valor", value).await;

@@ -1,5 +1,5 @@
-//! The pictures of README and `docs/tour.md`, taken of a running consortium. `docs/make-pictures` keeps them; otherwise
-//! they are looked at only for whether they are there and light enough.
+//! The pictures of README and `docs/tour.md`, taken of a running consortium. `docs/make-pictures`
+//! keeps them; otherwise they are looked at only for whether they are there and light enough.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,7 +15,8 @@ const PICTURE_BYTES_MAX: usize = 100_000;
 /// The folder that keeps them, if somebody wants to.
 const FOLDER: &str = "NETBANKING_PICTURES";
 
-/// Takes a picture of the page, as wide as this and down to the end of an element, and puts it into the folder.
+/// Takes a picture of the page, as wide as this and down to the end of an element, and puts it into
+/// the folder.
 async fn take(browser: &Browser, width: u32, last: &str, name: &str) {
     browser.prefer("light").await;
     browser.evaluate("document.activeElement.blur()").await;
@@ -26,15 +27,16 @@ async fn take(browser: &Browser, width: u32, last: &str, name: &str) {
     assert!(png.len() < PICTURE_BYTES_MAX, "{name} has {} bytes", png.len());
 }
 
-/// The same picture in its 256 most frequent colours, each other one replaced by what is nearest to it: pages have few,
-/// and shades between ink and paper.
+/// The same picture in its 256 most frequent colours, each other one replaced by what is nearest to
+/// it: pages have few, and shades between ink and paper.
 fn smaller(png: &[u8]) -> Vec<u8> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().unwrap();
     let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut bytes).unwrap();
-    let colours = || bytes.chunks(info.color_type.samples()).map(|pixel| [pixel[0], pixel[1], pixel[2]]);
+    let colours =
+        || bytes.chunks(info.color_type.samples()).map(|pixel| [pixel[0], pixel[1], pixel[2]]);
 
     let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
     colours().for_each(|colour| *counts.entry(colour).or_default() += 1);
@@ -42,7 +44,9 @@ fn smaller(png: &[u8]) -> Vec<u8> {
     palette.sort_by_key(|colour| (Reverse(counts[colour]), *colour));
     palette.truncate(256);
     let nearest = |colour: [u8; 3]| {
-        let distance = |other: &[u8; 3]| (0..3).map(|part| u32::from(colour[part].abs_diff(other[part])).pow(2)).sum();
+        let distance = |other: &[u8; 3]| {
+            (0..3).map(|part| u32::from(colour[part].abs_diff(other[part])).pow(2)).sum()
+        };
         (0..=u8::MAX).zip(&palette).min_by_key(|(_, other)| -> u32 { distance(other) }).unwrap().0
     };
     let index: HashMap<_, _> = counts.keys().map(|colour| (*colour, nearest(*colour))).collect();
@@ -99,7 +103,11 @@ async fn the_consortium_is_pictured() {
     let shown = page(&cluster, &driver, 0).await;
     shown.click("#atraso option[value='500']").await;
     shown.click("#atrasar").await;
-    until(&shown, "return document.getElementById('atraso-agora').textContent === 'Atraso agora: 500 ms'").await;
+    until(
+        &shown,
+        "return document.getElementById('atraso-agora').textContent === 'Atraso agora: 500 ms'",
+    )
+    .await;
     shown.click("#evento-aqui").await;
     order(&shown, 1).await;
     shown.click("#evento-todos").await;
@@ -108,7 +116,11 @@ async fn the_consortium_is_pictured() {
     until(&shown, "return document.querySelector('#espera li') !== null").await;
     shown.click("#pausar").await;
     shown.click(&format!("#diagrama .dot[data-id=\"{}\"]", ids[2])).await;
-    until(&shown, "return document.getElementById('historia-titulo').textContent.startsWith('Evento')").await;
+    until(
+        &shown,
+        "return document.getElementById('historia-titulo').textContent.startsWith('Evento')",
+    )
+    .await;
     take(&shown, 1_040, "#historia", "consortium.png").await;
     shown.close().await;
 }

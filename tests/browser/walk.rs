@@ -10,7 +10,8 @@ use crate::people::PASSWORD;
 const FIRST_VIEW_BYTES_MAX: u64 = 150_000;
 /// How often it is looked at for the first time.
 const VIEWS: usize = 5;
-/// How soon a first view from a node on the same machine is there, in milliseconds; a debug build gets more.
+/// How soon a first view from a node on the same machine is there, in milliseconds; a debug build
+/// gets more.
 const FIRST_VIEW_MS_MAX: f64 = if cfg!(debug_assertions) { 2_000.0 } else { 100.0 };
 
 #[actix_rt::test]
@@ -73,8 +74,8 @@ async fn a_customer_walks_through_the_whole_bank() {
     shop.close().await;
 }
 
-/// Weight and time of a page for who has never been there, as the browser measures them: the median of some visits, as
-/// the very first one is the browser's own first too.
+/// Weight and time of a page for who has never been there, as the browser measures them: the median
+/// of some visits, as the very first one is the browser's own first too.
 async fn first_view(browser: &Browser, url: &str) {
     browser.forget_what_it_loads().await;
     let script = "const all = performance.getEntriesByType('resource'); const page = performance.getEntriesByType('navigation')[0]; \
@@ -82,8 +83,10 @@ async fn first_view(browser: &Browser, url: &str) {
     let mut views = Vec::new();
     for _ in 0..VIEWS {
         browser.open(url).await;
-        // The browser writes its measures down a little after it has shown the page; without its sheet it is not the page.
-        let is_complete = |seen: &serde_json::Value| seen[1].as_f64() > Some(0.0) && seen[2].as_u64() > Some(0);
+        // The browser writes its measures down a little after it has shown the page; without its
+        // sheet it is not the page.
+        let is_complete =
+            |seen: &serde_json::Value| seen[1].as_f64() > Some(0.0) && seen[2].as_u64() > Some(0);
         let seen = browser.evaluate_until(script, is_complete).await;
         let files = seen[2].as_u64().unwrap();
         views.push((seen[1].as_f64().unwrap(), seen[0].as_f64().unwrap() as u64, files));
@@ -108,11 +111,15 @@ async fn charge(shop: &Browser) -> String {
     shop.is_accessible().await;
     let (width, pixels) = shop.picture("svg.qr").await;
     let mut image =
-        rqrr::PreparedImage::prepare_from_greyscale(width, pixels.len() / width, |x, y| pixels[y * width + x]);
+        rqrr::PreparedImage::prepare_from_greyscale(width, pixels.len() / width, |x, y| {
+            pixels[y * width + x]
+        });
     let (_, scanned) = image.detect_grids()[0].decode().unwrap();
     assert_eq!(scanned, code);
     let read = format!("{:?}", brcode::from_str(&code));
-    for part in ["1:padaria", "12.34", "Padaria & Filhos <Ltda>", "PEDIDO7", "Pao", "BR.GOV.BCB.PIX"] {
+    for part in
+        ["1:padaria", "12.34", "Padaria & Filhos <Ltda>", "PEDIDO7", "Pao", "BR.GOV.BCB.PIX"]
+    {
         assert!(read.to_lowercase().contains(&part.to_lowercase()), "{part} is not in {read}");
     }
     code
@@ -129,12 +136,20 @@ async fn statement(ana: &Browser, cluster: &Cluster) {
     ana.press("Filtrar").await;
     ana.find("option[value='TRANSFER'][selected]").await;
     let table = ana.text_of("table").await;
-    assert!(table.contains("Pix enviado") && table.contains("1:padaria") && !table.contains("Pix recebido"), "{table}");
+    assert!(
+        table.contains("Pix enviado")
+            && table.contains("1:padaria")
+            && !table.contains("Pix recebido"),
+        "{table}"
+    );
     let place = ana.path().await;
     let csv = ana.fetch(&format!("{place}/extrato.csv?tipo=TRANSFER")).await;
     assert!(csv.contains("Pix enviado;-12,34;1340,50;1328,16;1:padaria;ana;0;"), "{csv}");
     let ofx = ana.fetch(&format!("{place}/extrato.ofx")).await;
-    assert!(ofx.contains("<TRNAMT>-12.34</TRNAMT>") && ofx.contains("<BALAMT>1328.16</BALAMT>"), "{ofx}");
+    assert!(
+        ofx.contains("<TRNAMT>-12.34</TRNAMT>") && ofx.contains("<BALAMT>1328.16</BALAMT>"),
+        "{ofx}"
+    );
     let today = Date::at(netbanking::actors::time::unix_ms());
     ana.open(&cluster.url(0, &format!("{place}?ate=2020-01-01"))).await;
     ana.sees("Nenhum lançamento").await;
@@ -235,7 +250,8 @@ async fn two_browsers_at_two_banks_cannot_spend_the_same_money() {
     futures_util::future::join(first.press("Confirmar"), second.press("Confirmar")).await;
     let mut outcomes = Vec::new();
     for browser in [&first, &second] {
-        outcomes.push(browser.sees_one_of(&["Pacote executado", "O pacote não foi executado"]).await);
+        outcomes
+            .push(browser.sees_one_of(&["Pacote executado", "O pacote não foi executado"]).await);
     }
     outcomes.sort_unstable();
     assert_eq!(outcomes, [0, 1], "one is executed, one refused");

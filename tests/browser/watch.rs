@@ -18,15 +18,22 @@ pub(crate) async fn page(cluster: &Cluster, driver: &Driver, bank: usize) -> Bro
 pub(crate) async fn until(page: &Browser, script: &str) {
     let deadline = Instant::now() + PATIENCE;
     while page.evaluate(script).await != true {
-        assert!(Instant::now() < deadline, "this does not become true: {script}\n{}", page.text().await);
+        assert!(
+            Instant::now() < deadline,
+            "this does not become true: {script}\n{}",
+            page.text().await
+        );
         actix_rt::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// Waits until so many events are executed on the page; returns their ids in the order that it shows.
+/// Waits until so many events are executed on the page; returns their ids in the order that it
+/// shows.
 pub(crate) async fn order(page: &Browser, count: usize) -> Vec<String> {
     until(page, &format!("return document.querySelectorAll('#ordem li').length >= {count}")).await;
-    let ids = page.evaluate("return [...document.querySelectorAll('#ordem li')].map(li => li.dataset.id)").await;
+    let ids = page
+        .evaluate("return [...document.querySelectorAll('#ordem li')].map(li => li.dataset.id)")
+        .await;
     serde_json::from_value(ids).unwrap()
 }
 
@@ -48,7 +55,11 @@ async fn events_just_sent_at_several_banks_are_drawn_on_all_pages_in_the_same_or
     pages[0].click("#atraso option[value='500']").await;
     pages[0].click("#atrasar").await;
     for page in &pages {
-        until(page, "return document.getElementById('atraso-agora').textContent === 'Atraso agora: 500 ms'").await;
+        until(
+            page,
+            "return document.getElementById('atraso-agora').textContent === 'Atraso agora: 500 ms'",
+        )
+        .await;
     }
     pages[1].click("#evento-todos").await;
     until(&pages[2], "return document.querySelector('#espera li') !== null").await;
@@ -57,7 +68,9 @@ async fn events_just_sent_at_several_banks_are_drawn_on_all_pages_in_the_same_or
     for page in &pages {
         let order = order(page, 5).await;
         for id in &order {
-            let drawn = format!("return !!document.querySelector('#diagrama .event.executed[data-id=\"{id}\"]')");
+            let drawn = format!(
+                "return !!document.querySelector('#diagrama .event.executed[data-id=\"{id}\"]')"
+            );
             until(page, &drawn).await;
         }
         orders.push(order);
@@ -96,7 +109,11 @@ async fn the_picture_can_be_held_and_gone_through_step_by_step() {
     while page.evaluate("return document.querySelectorAll('#ordem li').length").await == 1 {
         let before = page.evaluate(at).await;
         page.click("#atras").await;
-        until(&page, &format!("return document.getElementById('consorcio').dataset.at !== {before}")).await;
+        until(
+            &page,
+            &format!("return document.getElementById('consorcio').dataset.at !== {before}"),
+        )
+        .await;
     }
     assert!(text(&page, "espera").await.contains("Espera:"), "{}", text(&page, "espera").await);
     page.click("#adiante").await;
@@ -119,10 +136,18 @@ async fn an_event_tells_its_story_to_a_click_and_to_the_keyboard() {
     until(&page, "return document.querySelectorAll('#espera li').length === 0").await;
 
     page.click(&format!("#diagrama .dot[data-id=\"{}\"]", ids[1])).await;
-    until(&page, "return document.getElementById('historia-titulo').textContent.startsWith('Evento 0·2')").await;
+    until(
+        &page,
+        "return document.getElementById('historia-titulo').textContent.startsWith('Evento 0·2')",
+    )
+    .await;
     let story = text(&page, "historia").await;
-    for told in ["Carimbado neste banco", "Banco 1 tem o evento em disco", "Banco 2 tem o evento em disco", "posição 2"]
-    {
+    for told in [
+        "Carimbado neste banco",
+        "Banco 1 tem o evento em disco",
+        "Banco 2 tem o evento em disco",
+        "posição 2",
+    ] {
         assert!(story.contains(told), "{told}: {story}");
     }
     assert!(story.contains("Vem depois de 0·1 porque a soma do seu carimbo é maior"), "{story}");
@@ -131,7 +156,11 @@ async fn an_event_tells_its_story_to_a_click_and_to_the_keyboard() {
     page.key("\u{E012}").await;
     until(&page, &format!("return document.activeElement.dataset.id === '{}'", ids[0])).await;
     page.key("\u{E007}").await;
-    until(&page, "return document.getElementById('historia-titulo').textContent.startsWith('Evento 0·1')").await;
+    until(
+        &page,
+        "return document.getElementById('historia-titulo').textContent.startsWith('Evento 0·1')",
+    )
+    .await;
     page.close().await;
 }
 
@@ -141,7 +170,11 @@ async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_lin
     let driver = Driver::start();
     let page = page(&cluster, &driver, 0).await;
     page.click("#parar-2").await;
-    until(&page, "return document.querySelector('[data-ligacao=\"2\"]').textContent.startsWith('parada')").await;
+    until(
+        &page,
+        "return document.querySelector('[data-ligacao=\"2\"]').textContent.startsWith('parada')",
+    )
+    .await;
     page.click("#evento-aqui").await;
     let waits = "return document.getElementById('espera').textContent.includes('falta a confirmação de Banco 2')";
     until(&page, waits).await;
@@ -155,7 +188,10 @@ async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_lin
     page.click("#religar-2").await;
     until(&page, &format!("return !{row}.classList.contains('down')")).await;
     let log = page.fetch("/consorcio/shiviz.log").await;
-    assert!(log.starts_with(r"(?<host>\S*) (?<clock>{.*})") && log.contains(r#"banco-0 {"banco-0":1"#), "{log}");
+    assert!(
+        log.starts_with(r"(?<host>\S*) (?<clock>{.*})") && log.contains(r#"banco-0 {"banco-0":1"#),
+        "{log}"
+    );
     page.close().await;
 }
 

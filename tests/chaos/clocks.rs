@@ -1,10 +1,9 @@
-//! Wall clocks that can be set while the processes run: a process under Debian's libfaketime reads in a file how far its
-//! clock is from the true one. The monotonic clock is not touched.
+//! Wall clocks that can be set while the processes run: a process under Debian's libfaketime reads
+//! in a file how far its clock is from the true one. The monotonic clock is not touched.
 
 use std::path::{Path, PathBuf};
 
-const MISSING: &str =
-    "THE TESTS OF WRONG CLOCKS NEED libfaketime: run .ci/run, which installs it, or apt-get install faketime";
+const MISSING: &str = "THE TESTS OF WRONG CLOCKS NEED libfaketime: run .ci/run, which installs it, or apt-get install faketime";
 /// What a right clock is off by.
 pub(crate) const RIGHT: &str = "+0";
 
@@ -47,7 +46,9 @@ impl Clocks {
 fn library() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
     let places = folders.chain(["/usr/lib", "/usr/local/lib"].map(PathBuf::from));
-    let mut found = places.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).filter(|path| path.exists());
+    let mut found = places
+        .map(|folder| folder.join("faketime/libfaketimeMT.so.1"))
+        .filter(|path| path.exists());
     found.next().expect(MISSING)
 }
 

@@ -1,4 +1,5 @@
-//! The processes of one consortium, each behind the proxies of `links.rs`, and what a test does to them.
+//! The processes of one consortium, each behind the proxies of `links.rs`, and what a test does to
+//! them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ use crate::links::{Front, Links, Passage, Port};
 
 /// What the banks prove themselves with.
 const SECRET: &str = "the secret of the chaos consortium";
-/// Below the range from which the system draws ports for outgoing connections, and beside that of `tests/consortium`.
+/// Below the range from which the system draws ports for outgoing connections, and beside that of
+/// `tests/consortium`.
 const PORTS: std::ops::Range<u16> = 30_500..32_700;
 /// How long a bank may take to say where it stands.
 const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
@@ -34,9 +36,11 @@ pub(crate) struct Times {
 }
 
 /// What `nodes.json` has where it says nothing.
-pub(crate) const DEFAULT_TIMES: Times = Times { interval_ms: 1_000, failure_after_ms: 5_000, rejoin_after_ms: 5_000 };
+pub(crate) const DEFAULT_TIMES: Times =
+    Times { interval_ms: 1_000, failure_after_ms: 5_000, rejoin_after_ms: 5_000 };
 /// More faults fit into a minute.
-pub(crate) const SHORT_TIMES: Times = Times { interval_ms: 200, failure_after_ms: 2_000, rejoin_after_ms: 500 };
+pub(crate) const SHORT_TIMES: Times =
+    Times { interval_ms: 200, failure_after_ms: 2_000, rejoin_after_ms: 500 };
 
 struct Bank {
     port: u16,
@@ -79,7 +83,8 @@ fn own_address(bank: usize) -> String {
 }
 
 impl Consortium {
-    /// Writes `nodes.json`, opens the proxies and gives bank `small_disk` a disk that can be filled, if that may be.
+    /// Writes `nodes.json`, opens the proxies and gives bank `small_disk` a disk that can be
+    /// filled, if that may be.
     pub(crate) fn prepare(
         (folder, program): (&Path, &Path),
         banks: usize,
@@ -87,7 +92,8 @@ impl Consortium {
         small_disk: Option<usize>,
     ) -> Consortium {
         let mut ports = PORTS.filter(|port| is_free(*port, banks));
-        let ports: Vec<_> = (0..banks).map(|_| (ports.next().unwrap(), ports.next().unwrap())).collect();
+        let ports: Vec<_> =
+            (0..banks).map(|_| (ports.next().unwrap(), ports.next().unwrap())).collect();
         let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
         let nodes = json!({
             "nodes": ports.iter().enumerate().map(node).collect::<Vec<_>>(),
@@ -111,7 +117,8 @@ impl Consortium {
             let data = folder.join(format!("banco-{bank}"));
             let disk = if small_disk == Some(bank) { SmallDisk::mount(&data) } else { None };
             let log = folder.join(format!("banco-{bank}.log"));
-            let (paused, limping, disk_is_full, wiped, starting) = (false, false, false, false, true);
+            let (paused, limping, disk_is_full, wiped, starting) =
+                (false, false, false, false, true);
             let log_is_read = Arc::new(AtomicBool::new(true));
             Bank {
                 port: *port,
@@ -153,7 +160,8 @@ impl Consortium {
     pub(crate) fn note(&self, text: &str) {
         let line = format!("{:7.2} s  {text}", self.began.elapsed().as_secs_f64());
         println!("{line}");
-        let mut log = File::options().create(true).append(true).open(self.folder.join("chaos.log")).unwrap();
+        let mut log =
+            File::options().create(true).append(true).open(self.folder.join("chaos.log")).unwrap();
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         writeln!(log, "{}.{:03} {line}", clock.as_secs(), clock.subsec_millis()).unwrap();
     }
@@ -181,7 +189,15 @@ impl Consortium {
         let shifted = self.shifts.borrow().contains_key(&bank);
         let clock = shifted.then(|| self.clocks.variables(bank));
         let mut child = Command::new(&self.program)
-            .args(["node", "--stop-with-stdin", "--bank", &bank.to_string(), "--listen", &own_address(bank), "--nodes"])
+            .args([
+                "node",
+                "--stop-with-stdin",
+                "--bank",
+                &bank.to_string(),
+                "--listen",
+                &own_address(bank),
+                "--nodes",
+            ])
             .arg(self.folder.join("nodes.json"))
             .arg("--data")
             .arg(&place.data)
@@ -230,10 +246,13 @@ impl Consortium {
 
     /// Lets all banks end by themselves; answers those that did not do it cleanly.
     pub(crate) async fn stop_all(&self) -> Vec<usize> {
-        let processes: Vec<_> = self.banks.borrow_mut().iter_mut().map(|bank| bank.process.take()).collect();
+        let processes: Vec<_> =
+            self.banks.borrow_mut().iter_mut().map(|bank| bank.process.take()).collect();
         let mut unclean = Vec::new();
         let mut ending = Vec::new();
-        for (bank, mut process) in processes.into_iter().enumerate().filter_map(|(bank, p)| Some((bank, p?))) {
+        for (bank, mut process) in
+            processes.into_iter().enumerate().filter_map(|(bank, p)| Some((bank, p?)))
+        {
             drop(process.stdin.take());
             ending.push((bank, process));
         }
@@ -241,7 +260,9 @@ impl Consortium {
             let deadline = Instant::now() + Duration::from_secs(20);
             let status = loop {
                 match process.try_wait().unwrap() {
-                    None if Instant::now() < deadline => actix_rt::time::sleep(Duration::from_millis(20)).await,
+                    None if Instant::now() < deadline => {
+                        actix_rt::time::sleep(Duration::from_millis(20)).await
+                    }
                     status => break status,
                 }
             };
@@ -262,7 +283,9 @@ impl Consortium {
 
     fn signal(&self, bank: usize, signal: &str) -> bool {
         let id = self.process_id(bank);
-        id.is_some_and(|id| Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success())
+        id.is_some_and(|id| {
+            Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success()
+        })
     }
 
     /// SIGSTOP.
@@ -291,8 +314,8 @@ impl Consortium {
         self.banks.borrow()[bank].process.is_some()
     }
 
-    /// The end of a process that nobody asked for. One whose disk is full may, and is not started again before it is
-    /// freed.
+    /// The end of a process that nobody asked for. One whose disk is full may, and is not started
+    /// again before it is freed.
     pub(crate) fn notice_ends(&self) {
         for bank in 0..self.len() {
             let ended = {
@@ -304,8 +327,12 @@ impl Consortium {
                 ended.map(|status| (status, place.disk_is_full))
             };
             match ended {
-                Some((status, true)) => self.note(&format!("bank {bank}, whose disk is full, has ended: {status}")),
-                Some((status, false)) => self.find(format!("bank {bank} has ended by itself: {status}")),
+                Some((status, true)) => {
+                    self.note(&format!("bank {bank}, whose disk is full, has ended: {status}"))
+                }
+                Some((status, false)) => {
+                    self.find(format!("bank {bank} has ended by itself: {status}"))
+                }
                 None => {}
             }
         }
@@ -352,7 +379,11 @@ impl Consortium {
         place.wiped = true;
         for entry in std::fs::read_dir(&place.data).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap()
+            } else {
+                std::fs::remove_file(path).unwrap()
+            }
         }
     }
 
@@ -363,18 +394,21 @@ impl Consortium {
         }
     }
 
-    /// Whether a majority of banks are as they should be, and the way is free between any two of them.
+    /// Whether a majority of banks are as they should be, and the way is free between any two of
+    /// them.
     pub(crate) fn majority_is_healthy(&self) -> bool {
         let banks = self.banks.borrow();
-        let well = |bank: &Bank| !bank.paused && !bank.limping && !bank.disk_is_full && !bank.wiped && !bank.starting;
+        let well = |bank: &Bank| {
+            !bank.paused && !bank.limping && !bank.disk_is_full && !bank.wiped && !bank.starting
+        };
         let fit = |bank: &Bank| bank.process.is_some() && well(bank);
         let fit: Vec<_> = (0..banks.len()).filter(|bank| fit(&banks[*bank])).collect();
         let all_linked = |set: usize| {
             let of_set: Vec<_> = fit.iter().filter(|bank| set >> **bank & 1 == 1).collect();
             of_set.len() > banks.len() / 2
-                && of_set
-                    .iter()
-                    .all(|one| of_set.iter().all(|other| one == other || self.links.both_open(**one, **other)))
+                && of_set.iter().all(|one| {
+                    of_set.iter().all(|other| one == other || self.links.both_open(**one, **other))
+                })
         };
         (0..1usize << banks.len()).any(all_linked)
     }
@@ -390,9 +424,13 @@ impl Consortium {
         let status: Value = answer.json().await.ok()?;
         self.banks.borrow_mut()[bank].starting = false;
         let (position, hash) = (status["position"].as_u64()?, status["hash"].clone());
-        let known = self.hashes.borrow_mut().entry(position).or_insert((hash.clone(), bank)).clone();
+        let known =
+            self.hashes.borrow_mut().entry(position).or_insert((hash.clone(), bank)).clone();
         if known.0 != hash {
-            self.find(format!("banks differ at position {position}: {} has {}, {bank} has {hash}", known.1, known.0));
+            self.find(format!(
+                "banks differ at position {position}: {} has {}, {bank} has {hash}",
+                known.1, known.0
+            ));
         }
         if status["voter"] == json!(true) {
             self.banks.borrow_mut()[bank].wiped = false;
@@ -410,9 +448,11 @@ impl Consortium {
     pub(crate) async fn all_are_members(&self) -> bool {
         self.statuses().await.is_some_and(|statuses| {
             let members = |status: &Value| status["view"]["members"].as_array().map_or(0, Vec::len);
-            let here = |status: &Value| status["ready"] == json!(true) && status["voter"] == json!(true);
+            let here =
+                |status: &Value| status["ready"] == json!(true) && status["voter"] == json!(true);
             let all = |status: &Value| here(status) && members(status) == self.len();
-            statuses.iter().all(all) && statuses.iter().all(|status| status["view"] == statuses[0]["view"])
+            statuses.iter().all(all)
+                && statuses.iter().all(|status| status["view"] == statuses[0]["view"])
         })
     }
 
@@ -428,12 +468,14 @@ impl Consortium {
         true
     }
 
-    /// Waits until all have executed the same; returns the position, or nothing if it does not come to that.
+    /// Waits until all have executed the same; returns the position, or nothing if it does not come
+    /// to that.
     pub(crate) async fn wait_same(&self, at_most: Duration) -> Option<u64> {
         let deadline = Instant::now() + at_most;
         loop {
             if let Some(statuses) = self.statuses().await {
-                let same = |what: &str| statuses.iter().all(|status| status[what] == statuses[0][what]);
+                let same =
+                    |what: &str| statuses.iter().all(|status| status[what] == statuses[0][what]);
                 if same("position") && same("hash") {
                     return statuses[0]["position"].as_u64();
                 }

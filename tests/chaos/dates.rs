@@ -1,8 +1,9 @@
 //! Whether statements are dated when things happened, although clocks are wrong.
 //!
-//! Nothing may be dated later than it was answered. While a majority of the banks is away, the one that is left with a
-//! clock that is behind may be believed (`docs/protocol.md`, the holes that are known); then dates stay where they are, and
-//! that they do is measured. Once all banks are members again, a date must be true both ways.
+//! Nothing may be dated later than it was answered. While a majority of the banks is away, the one
+//! that is left with a clock that is behind may be believed (`docs/protocol.md`, the holes that are
+//! known); then dates stay where they are, and that they do is measured. Once all banks are members
+//! again, a date must be true both ways.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -35,18 +36,29 @@ pub(crate) struct Dates {
 }
 
 impl Dates {
-    /// Takes id, time of sending and time of the answer of each package. From `strict` on, dates must be true.
-    pub(crate) fn of<'a>(packages: impl Iterator<Item = (&'a str, Instant, Instant)>, strict: Instant) -> Dates {
+    /// Takes id, time of sending and time of the answer of each package. From `strict` on, dates
+    /// must be true.
+    pub(crate) fn of<'a>(
+        packages: impl Iterator<Item = (&'a str, Instant, Instant)>,
+        strict: Instant,
+    ) -> Dates {
         let (now, now_ms) = (Instant::now(), unix_ms());
-        let unix_s = |at: Instant| (now_ms - now.duration_since(at).as_millis() as i64).div_euclid(1_000);
+        let unix_s =
+            |at: Instant| (now_ms - now.duration_since(at).as_millis() as i64).div_euclid(1_000);
         let span = |(id, sent, answered): (&str, Instant, Instant)| {
-            let span = Span { sent_s: unix_s(sent), answered_s: unix_s(answered), is_strict: sent >= strict };
+            let span = Span {
+                sent_s: unix_s(sent),
+                answered_s: unix_s(answered),
+                is_strict: sent >= strict,
+            };
             (id.to_owned(), span)
         };
         let spans: BTreeMap<_, _> = packages.map(span).collect();
         let now_s = now_ms / 1_000;
         let first_s = spans.values().map(|span| span.sent_s).min().unwrap_or(now_s);
-        let printed = |at_s: i64| (Date::at(at_s * 1_000).to_string(), TimeOfDay::at(at_s * 1_000).to_string());
+        let printed = |at_s: i64| {
+            (Date::at(at_s * 1_000).to_string(), TimeOfDay::at(at_s * 1_000).to_string())
+        };
         // The accounts were opened some seconds before the first package was sent.
         let moments = (first_s - 60..now_s + 60).map(|at_s| (printed(at_s), at_s)).collect();
         Dates { spans, moments, judged: 0, behind_max_s: 0, wrong: Vec::new() }
@@ -56,7 +68,9 @@ impl Dates {
     pub(crate) fn statement(&mut self, said: &[Value]) {
         for entry in said {
             // What nobody was answered is found by others.
-            let Some(span) = entry["id"].as_str().and_then(|id| self.spans.get(id)).copied() else { continue };
+            let Some(span) = entry["id"].as_str().and_then(|id| self.spans.get(id)).copied() else {
+                continue;
+            };
             self.judged += 1;
             let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
             let Some(at_s) = self.moments.get(&(text("date"), text("time"))).copied() else {
@@ -66,7 +80,9 @@ impl Dates {
             let (ahead, behind) = (at_s - span.answered_s, span.sent_s - at_s);
             self.behind_max_s = self.behind_max_s.max(behind);
             if ahead > OFF_MAX_S || (span.is_strict && behind > OFF_MAX_S) {
-                self.wrong.push(format!("dated {ahead} s after its answer, {behind} s before it was sent: {entry}"));
+                self.wrong.push(format!(
+                    "dated {ahead} s after its answer, {behind} s before it was sent: {entry}"
+                ));
             }
         }
     }

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 /// Size of a small disk, in MiB; far more than a run writes.
 const SMALL_DISK_MIB: usize = 512;
-/// What the ballast is written in, in bytes: large pieces until one does not fit, then the smallest.
+/// What the ballast is written in, in bytes: large pieces until one does not fit, then the
+/// smallest.
 const PIECES_BYTES: [usize; 2] = [1024 * 1024, 4_096];
 
 pub(crate) struct SmallDisk {
@@ -20,7 +21,10 @@ impl SmallDisk {
         std::fs::create_dir_all(folder).unwrap();
         let size = format!("size={SMALL_DISK_MIB}m,mode=0700");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "netbanking-chaos"]).arg(folder).stderr(Stdio::null());
+        mount
+            .args(["-t", "tmpfs", "-o", &size, "netbanking-chaos"])
+            .arg(folder)
+            .stderr(Stdio::null());
         let mounted = mount.status().is_ok_and(|status| status.success());
         mounted.then(|| SmallDisk { folder: folder.to_owned() })
     }

@@ -17,9 +17,11 @@ const LIMP_WAKES: Duration = Duration::from_millis(300);
 const FAULT_MAX: Duration = Duration::from_secs(9);
 /// Longest time between two faults.
 const QUIET_MAX: Duration = Duration::from_secs(4);
-/// How long all banks may take to become members before a disk is emptied; else something else happens.
+/// How long all banks may take to become members before a disk is emptied; else something else
+/// happens.
 const MEMBERS_WITHIN: Duration = Duration::from_secs(8);
-/// How much longer a disk stays full while the bank has not ended: the store first uses up what it had set aside.
+/// How much longer a disk stays full while the bank has not ended: the store first uses up what it
+/// had set aside.
 const FULL_DISK_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 /// How long a write may take to fail that began on a full disk.
 const LAST_WRITE_WITHIN: Duration = Duration::from_secs(1);
@@ -52,7 +54,8 @@ pub(crate) enum Fault {
     Narrow(usize, u32),
     /// Nobody reads what a bank logs.
     UnreadLog(usize),
-    /// One bank gets no word through to another at one port, and no answer; at the other port, and the other way, it does.
+    /// One bank gets no word through to another at one port, and no answer; at the other port, and
+    /// the other way, it does.
     Port(usize, usize, Port),
     /// The wall clock of a bank jumps, and back.
     Clock(usize, &'static str),
@@ -117,17 +120,19 @@ impl Fault {
     }
 }
 
-/// Draws whose clocks are wrong in a run, at some time or the whole time: never those of half of the banks, which nobody
-/// could tell from right ones.
+/// Draws whose clocks are wrong in a run, at some time or the whole time: never those of half of
+/// the banks, which nobody could tell from right ones.
 pub(crate) fn draw_clocks(banks: usize, random: &mut Random) -> Shifts {
     let first = random.below(banks);
     let count = 1 + random.below((banks - 1) / 2);
-    let shift = |next: usize, random: &mut Random| if random.below(2) == 0 { RIGHT } else { draw_shift(next, random) };
+    let shift = |next: usize, random: &mut Random| {
+        if random.below(2) == 0 { RIGHT } else { draw_shift(next, random) }
+    };
     (0..count).map(|next| ((first + next) % banks, shift(next, random))).collect()
 }
 
-/// Of several wrong clocks only one may be ahead: when so many banks are away that a majority of the rest has clocks that
-/// are ahead, these are believed.
+/// Of several wrong clocks only one may be ahead: when so many banks are away that a majority of
+/// the rest has clocks that are ahead, these are believed.
 fn draw_shift(next: usize, random: &mut Random) -> &'static str {
     SHIFTS[random.below(if next == 0 { SHIFTS.len() } else { SHIFTS.len() / 2 })]
 }
@@ -148,7 +153,11 @@ fn several(banks: usize, random: &mut Random) -> Vec<usize> {
 }
 
 /// Lets faults happen for so long, some while others still last; returns their kinds.
-pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, run_lasts: Duration) -> Vec<&'static str> {
+pub(crate) async fn rage(
+    consortium: &Rc<Consortium>,
+    mut random: Random,
+    run_lasts: Duration,
+) -> Vec<&'static str> {
     let until = Instant::now() + run_lasts;
     let mut happened = Vec::new();
     let mut lasting = Vec::new();
@@ -168,18 +177,26 @@ pub(crate) async fn rage(consortium: &Rc<Consortium>, mut random: Random, run_la
                 fault = Fault::Kill(vec![bank]);
             }
         }
-        let longest = if matches!(fault, Fault::Pause(_) | Fault::Limp(_)) { PAUSE_MAX } else { FAULT_MAX };
+        let longest =
+            if matches!(fault, Fault::Pause(_) | Fault::Limp(_)) { PAUSE_MAX } else { FAULT_MAX };
         // Several fit into a short run too.
         let longest = longest.min(run_lasts / 3);
         // The squares make short ones more frequent.
         let share = random.below(1_000) as f64 / 1_000.0;
         let lasts = longest.mul_f64(0.03 + 0.97 * share * share);
-        let lasts = lasts.min(until.saturating_duration_since(Instant::now())).max(Duration::from_millis(200));
+        let lasts = lasts
+            .min(until.saturating_duration_since(Instant::now()))
+            .max(Duration::from_millis(200));
         happened.push(fault.kind(consortium.len()));
-        consortium.note(&format!("{}: {fault:?} for {:.1} s", happened.last().unwrap(), lasts.as_secs_f64()));
+        consortium.note(&format!(
+            "{}: {fault:?} for {:.1} s",
+            happened.last().unwrap(),
+            lasts.as_secs_f64()
+        ));
         let (seed, held) = (random.below(1 << 40) as u64, consortium.clone());
         let may_overlap = !matches!(fault, Fault::Wipe(_)) && random.below(3) == 0;
-        let happening = actix_rt::spawn(async move { happen(&held, &fault, lasts, Random::new(seed)).await });
+        let happening =
+            actix_rt::spawn(async move { happen(&held, &fault, lasts, Random::new(seed)).await });
         if may_overlap {
             lasting.push(happening);
         } else {
@@ -234,7 +251,8 @@ async fn happen(consortium: &Consortium, fault: &Fault, lasts: Duration, mut ran
             consortium.set_all(*bank, Passage::Open, Passage::Open);
         }
         Fault::Split(banks) => {
-            let across = || banks.iter().flat_map(|one| others(*one).map(move |other| (*one, other)));
+            let across =
+                || banks.iter().flat_map(|one| others(*one).map(move |other| (*one, other)));
             let across = || across().filter(|(_, other)| !banks.contains(other));
             across().for_each(|(one, other)| links.set_both(one, other, Passage::Held));
             actix_rt::time::sleep(lasts).await;
@@ -305,8 +323,8 @@ async fn start_again(consortium: &Consortium, banks: &[usize], random: &mut Rand
     }
 }
 
-/// Gives a disk its space back. A process on a full disk may have ended or not, or be about to; a new one begins where
-/// it has.
+/// Gives a disk its space back. A process on a full disk may have ended or not, or be about to; a
+/// new one begins where it has.
 async fn free(consortium: &Consortium, bank: usize) {
     consortium.free_disk(bank);
     actix_rt::time::sleep(LAST_WRITE_WITHIN).await;

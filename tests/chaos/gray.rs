@@ -1,5 +1,6 @@
-//! What a bank that is neither well nor gone costs the others, with the times that `nodes.json` has by default: each
-//! illness lasts for a minute, and the others must take writes soon and then be as quick as without that bank.
+//! What a bank that is neither well nor gone costs the others, with the times that `nodes.json` has
+//! by default: each illness lasts for a minute, and the others must take writes soon and then be as
+//! quick as without that bank.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -59,15 +60,19 @@ pub(crate) async fn measure(folder: &Path, program: &Path, only: Option<&str>) -
     };
     let alone = without_it(&consortium, &load).await;
     let mut well = true;
-    for ill in [Ill::Limping, Ill::Narrow, Ill::OnePortBlocked, Ill::SlowDisk, Ill::StuckLedger, Ill::Far] {
-        if only.is_none_or(|word| format!("{ill:?}").to_lowercase().contains(&word.to_lowercase())) {
+    for ill in
+        [Ill::Limping, Ill::Narrow, Ill::OnePortBlocked, Ill::SlowDisk, Ill::StuckLedger, Ill::Far]
+    {
+        if only.is_none_or(|word| format!("{ill:?}").to_lowercase().contains(&word.to_lowercase()))
+        {
             well &= one(&consortium, &load, ill, alone).await;
         }
     }
     load.stop();
     customers.await.unwrap();
     load.avoided.borrow_mut().clear();
-    let violations = verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
+    let violations =
+        verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
     violations.iter().take(20).for_each(|violation| println!("VIOLATION {violation}"));
     println!("{}", if well && violations.is_empty() { "all as it must be" } else { "MISSED" });
     well && violations.is_empty()
@@ -98,7 +103,9 @@ async fn one(consortium: &Consortium, load: &Load, ill: Ill, alone: Duration) ->
         }
         actix_rt::time::sleep(Duration::from_millis(300)).await;
         let members = consortium.status(0).await.map(|status| status["view"]["members"].clone());
-        stayed_in &= members.is_some_and(|members| members.as_array().is_some_and(|members| members.len() == BANKS));
+        stayed_in &= members.is_some_and(|members| {
+            members.as_array().is_some_and(|members| members.len() == BANKS)
+        });
     }
     let ended = Instant::now();
     let answers: Vec<_> = load.answers.borrow().iter().map(|(at, _)| *at).collect();

@@ -1,9 +1,10 @@
-//! The network between the banks: a TCP proxy before every port, which delivers, delays, slows down, holds back or
-//! closes.
+//! The network between the banks: a TCP proxy before every port, which delivers, delays, slows
+//! down, holds back or closes.
 //!
-//! All banks read the same `nodes.json`, so all call the same proxy; it knows the caller by how the call begins (the
-//! header of a peer request, the first line of a heartbeat). What is held back is delivered when the cut ends, as TCP
-//! does: banks hear late what was said before and during it. Lives on a thread of its own.
+//! All banks read the same `nodes.json`, so all call the same proxy; it knows the caller by how the
+//! call begins (the header of a peer request, the first line of a heartbeat). What is held back is
+//! delivered when the cut ends, as TCP does: banks hear late what was said before and during it.
+//! Lives on a thread of its own.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -40,7 +41,8 @@ pub(crate) enum Passage {
     Closed,
 }
 
-/// Rows: from; columns: to; of what is said in a call to either port, and of what is answered there.
+/// Rows: from; columns: to; of what is said in a call to either port, and of what is answered
+/// there.
 type Passages = Vec<Vec<[Passage; WAYS]>>;
 
 /// What is said and what is answered at two ports.
@@ -87,7 +89,8 @@ impl Links {
         let bind = |front: Front| (std::net::TcpListener::bind(&front.at).unwrap(), front);
         let listeners: Vec<_> = fronts.into_iter().map(bind).collect();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 for (listener, front) in listeners {
                     listener.set_nonblocking(true).unwrap();
@@ -112,7 +115,8 @@ impl Links {
         self.passages.send_modify(|passages| passages[from][to] = [passage; WAYS]);
     }
 
-    /// Only for calls of one bank to one port of another: what is said in them, and what is answered.
+    /// Only for calls of one bank to one port of another: what is said in them, and what is
+    /// answered.
     pub(crate) fn set_calls(&self, caller: usize, called: usize, port: Port, passage: Passage) {
         self.passages.send_modify(|passages| {
             passages[caller][called][port as usize] = passage;
@@ -126,23 +130,32 @@ impl Links {
     }
 
     pub(crate) fn open_all(&self) {
-        let open =
-            |passages: &mut Passages| passages.iter_mut().flatten().for_each(|ways| *ways = [Passage::Open; WAYS]);
+        let open = |passages: &mut Passages| {
+            passages.iter_mut().flatten().for_each(|ways| *ways = [Passage::Open; WAYS])
+        };
         self.passages.send_modify(open);
     }
 
     pub(crate) fn both_open(&self, one: usize, other: usize) -> bool {
         let passages = self.passages.borrow();
-        (passages[one][other], passages[other][one]) == ([Passage::Open; WAYS], [Passage::Open; WAYS])
+        (passages[one][other], passages[other][one])
+            == ([Passage::Open; WAYS], [Passage::Open; WAYS])
     }
 
     pub(crate) fn any_slow(&self) -> bool {
-        let slow = |passage: &Passage| matches!(passage, Passage::Slow(_) | Passage::Far(_) | Passage::Narrow(_));
+        let slow = |passage: &Passage| {
+            matches!(passage, Passage::Slow(_) | Passage::Far(_) | Passage::Narrow(_))
+        };
         self.passages.borrow().iter().flatten().flatten().any(slow)
     }
 }
 
-async fn receive(listener: TcpListener, front: Front, passages: watch::Receiver<Passages>, lines: Lines) {
+async fn receive(
+    listener: TcpListener,
+    front: Front,
+    passages: watch::Receiver<Passages>,
+    lines: Lines,
+) {
     let front = Arc::new(front);
     loop {
         let Ok((caller, _)) = listener.accept().await else { continue };
@@ -170,7 +183,8 @@ async fn carry(
         }
     };
     let kind = front.port as usize;
-    let there = Way { from, to: front.bank, kind, passages: passages.clone(), lines: lines.clone() };
+    let there =
+        Way { from, to: front.bank, kind, passages: passages.clone(), lines: lines.clone() };
     let back = Way { from: front.bank, to: from, kind: kind + 1, passages, lines };
     there.clone().passable(Instant::now(), 0).await?;
     let callee = TcpStream::connect(&front.leads_to).await?;
@@ -199,7 +213,8 @@ impl Port {
                 rest.split_once("\r\n")?.0.trim().parse().ok()
             }
             Port::Heartbeat => {
-                let hello: serde_json::Value = serde_json::from_str(text.split_once('\n')?.0).ok()?;
+                let hello: serde_json::Value =
+                    serde_json::from_str(text.split_once('\n')?.0).ok()?;
                 hello["bank"].as_u64()?.try_into().ok()
             }
         }
@@ -226,7 +241,8 @@ impl Way {
         self.passages.changed().await.map_err(io::Error::other)
     }
 
-    /// Waits as long as what was said then takes, if it is this many bytes; an error where the way is closed.
+    /// Waits as long as what was said then takes, if it is this many bytes; an error where the way
+    /// is closed.
     async fn passable(mut self, said: Instant, bytes: usize) -> io::Result<()> {
         loop {
             match self.passage() {
@@ -252,7 +268,8 @@ impl Way {
     /// When this many bytes, whose turn begins when the line is free, have passed.
     fn turn(&self, bytes: usize, rate: u32) -> Instant {
         let free_at = &mut self.lines.lock().unwrap()[self.from][self.to].free_at;
-        *free_at = Instant::now().max(*free_at) + Duration::from_secs_f64(bytes as f64 / f64::from(rate));
+        *free_at =
+            Instant::now().max(*free_at) + Duration::from_secs_f64(bytes as f64 / f64::from(rate));
         *free_at
     }
 
@@ -273,8 +290,8 @@ impl Way {
         }
     }
 
-    /// Carries one direction until its speaker is done; that the listener is gone becomes known only where the way
-    /// back is open.
+    /// Carries one direction until its speaker is done; that the listener is gone becomes known
+    /// only where the way back is open.
     async fn pump(
         self,
         beginning: Vec<u8>,
@@ -283,7 +300,8 @@ impl Way {
         back: Way,
     ) -> io::Result<()> {
         let (under_way, arriving) = mpsc::channel(CHUNKS_UNDER_WAY);
-        tokio::try_join!(listen(beginning, words, under_way), self.deliver(arriving, ear, back)).map(|_| ())
+        tokio::try_join!(listen(beginning, words, under_way), self.deliver(arriving, ear, back))
+            .map(|_| ())
     }
 
     async fn deliver(

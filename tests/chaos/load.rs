@@ -1,4 +1,5 @@
-//! Customers that keep moving money whatever happens: who gets no answer asks again with the same key, elsewhere.
+//! Customers that keep moving money whatever happens: who gets no answer asks again with the same
+//! key, elsewhere.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ use crate::customers::random::Random;
 
 /// Opening balance of every account, in centavos.
 pub(crate) const OPENING: i64 = 100_000;
-/// How long a customer waits for an answer; less than a bank does for the others, so that both give up at times.
+/// How long a customer waits for an answer; less than a bank does for the others, so that both give
+/// up at times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// Customers, each with an account at every bank for every round of [`ACCOUNT_ROUNDS`].
 const CUSTOMERS: usize = 4;
@@ -99,7 +101,8 @@ impl Load {
         for number in 0..CUSTOMERS {
             let user = format!("cliente{number}");
             let body = registration(&user, &cpf(number as u32 + 1));
-            let answer = load.http.post(&consortium.url(number % banks, "/register-customer"), &body).await;
+            let answer =
+                load.http.post(&consortium.url(number % banks, "/register-customer"), &body).await;
             assert_eq!(answer.status, 200, "{answer:?}");
             let mut own = Vec::new();
             for bank in (0..banks).cycle().take(banks * ACCOUNT_ROUNDS) {
@@ -108,7 +111,8 @@ impl Load {
                 own.push(load.accounts.len());
                 load.accounts.push(OwnAccount::opened(bank, &answer));
             }
-            let (tokens, logging_in) = (RefCell::new(vec![String::new(); banks]), RefCell::new(vec![false; banks]));
+            let (tokens, logging_in) =
+                (RefCell::new(vec![String::new(); banks]), RefCell::new(vec![false; banks]));
             load.customers.push(Customer { user, own, tokens, logging_in });
         }
         for customer in 0..CUSTOMERS {
@@ -119,18 +123,23 @@ impl Load {
         load
     }
 
-    /// A new token at a bank, unless another client of the customer is at it; returns whether there is one.
+    /// A new token at a bank, unless another client of the customer is at it; returns whether there
+    /// is one.
     pub(crate) async fn log_in(&self, customer: usize, bank: usize) -> bool {
         let customer = &self.customers[customer];
         if std::mem::replace(&mut customer.logging_in.borrow_mut()[bank], true) {
             return false;
         }
         let body = json!({"user_name": customer.user, "password": PASSWORD}).to_string();
-        let answer = self.http.call(self.http.client().post(self.consortium.url(bank, "/login")), body).await;
+        let answer = self
+            .http
+            .call(self.http.client().post(self.consortium.url(bank, "/login")), body)
+            .await;
         customer.logging_in.borrow_mut()[bank] = false;
         match answer {
             Ok(answer) if answer.status == 200 => {
-                customer.tokens.borrow_mut()[bank] = answer.body["token"].as_str().unwrap().to_owned();
+                customer.tokens.borrow_mut()[bank] =
+                    answer.body["token"].as_str().unwrap().to_owned();
                 true
             }
             _ => false,
@@ -147,7 +156,10 @@ impl Load {
 
     /// Whose account it is.
     pub(crate) fn owner(&self, account: usize) -> usize {
-        self.customers.iter().position(|customer| customer.own.contains(&account)).expect("every account has an owner")
+        self.customers
+            .iter()
+            .position(|customer| customer.own.contains(&account))
+            .expect("every account has an owner")
     }
 
     /// Clients that send packages until [`Load::stop`].
@@ -163,15 +175,20 @@ impl Load {
     /// The longest that a request answered since then has waited for that, at any bank but one.
     pub(crate) fn slowest_since(&self, since: Instant, but: usize) -> Duration {
         let waits = self.waits.borrow();
-        let counts = |(asked, bank, waited): &&(Instant, usize, Duration)| *asked + *waited >= since && *bank != but;
+        let counts = |(asked, bank, waited): &&(Instant, usize, Duration)| {
+            *asked + *waited >= since && *bank != but
+        };
         waits.iter().filter(counts).map(|(.., waited)| *waited).max().unwrap_or_default()
     }
 
     /// What this share of the requests sent since then has waited at most.
     pub(crate) fn percentile(&self, share: f64, since: Instant) -> Duration {
         let waits = self.waits.borrow();
-        let mut waits: Vec<_> =
-            waits.iter().filter(|(asked, ..)| *asked >= since).map(|(.., waited)| *waited).collect();
+        let mut waits: Vec<_> = waits
+            .iter()
+            .filter(|(asked, ..)| *asked >= since)
+            .map(|(.., waited)| *waited)
+            .collect();
         waits.sort_unstable();
         let index = (waits.len() as f64 * share) as usize;
         waits.get(index.min(waits.len().saturating_sub(1))).copied().unwrap_or(Duration::MAX)
@@ -196,7 +213,8 @@ impl Load {
                 };
                 if !well {
                     bank = random.below(self.consortium.len());
-                    actix_rt::time::sleep(Duration::from_millis(50 + random.below(150) as u64)).await;
+                    actix_rt::time::sleep(Duration::from_millis(50 + random.below(150) as u64))
+                        .await;
                 }
                 if !again || attempt == ATTEMPTS_MAX || self.stopped.get() {
                     break;
@@ -215,7 +233,8 @@ impl Load {
         sent.len() - 1
     }
 
-    /// Sends a package, or asks after it; returns what is known of it now, and whether the bank is to be asked again.
+    /// Sends a package, or asks after it; returns what is known of it now, and whether the bank is
+    /// to be asked again.
     pub(crate) async fn attempt(&self, index: usize, bank: usize) -> (Fate, bool) {
         let asked = Instant::now();
         let (customer, outcome) = self.operate(index, bank).await;
@@ -225,8 +244,13 @@ impl Load {
         // What this attempt alone says; `None` where it may have been taken.
         let (refused, well) = match outcome {
             Ok(answer) => {
-                let offline = answer.status == 400 && answer.descript().ends_with("não está online");
-                count(&format!("{}{}", answer.status, if offline { " of a bank that is away" } else { "" }));
+                let offline =
+                    answer.status == 400 && answer.descript().ends_with("não está online");
+                count(&format!(
+                    "{}{}",
+                    answer.status,
+                    if offline { " of a bank that is away" } else { "" }
+                ));
                 match answer.status {
                     200 | 400 if answer.body["position"].is_u64() => {
                         let fate = Fate::Answered(answer, now);
@@ -234,11 +258,12 @@ impl Load {
                         self.answers.borrow_mut().push((now, bank));
                         return (fate, true);
                     }
-                    // The server gave up on a connection before it had read a request from it, as it does when it has
-                    // itself been paused.
+                    // The server gave up on a connection before it had read a request from it, as
+                    // it does when it has itself been paused.
                     408 if answer.body.is_string() => (true, false),
                     _ if answer.body.is_string() => {
-                        self.consortium.find(format!("bank {bank} answers what is not JSON: {answer:?}"));
+                        self.consortium
+                            .find(format!("bank {bank} answers what is not JSON: {answer:?}"));
                         (false, true)
                     }
                     401 => {
@@ -274,7 +299,11 @@ impl Load {
     }
 
     /// The package to one bank, once.
-    async fn operate(&self, index: usize, bank: usize) -> (usize, Result<Answer, SendRequestError>) {
+    async fn operate(
+        &self,
+        index: usize,
+        bank: usize,
+    ) -> (usize, Result<Answer, SendRequestError>) {
         let (customer, package, key) = {
             let sent = &self.sent.borrow()[index];
             (sent.customer, package_json(&self.accounts, &sent.operations), sent.key.clone())
@@ -289,8 +318,8 @@ impl Load {
     }
 }
 
-/// Whether nobody listened, so that nothing was sent. A connection that was there and is lost in the middle is told as
-/// an error of connecting too.
+/// Whether nobody listened, so that nothing was sent. A connection that was there and is lost in
+/// the middle is told as an error of connecting too.
 fn is_no_connection(error: &SendRequestError) -> bool {
     matches!(error, SendRequestError::Connect(ConnectError::Io(why)) if why.kind() == ErrorKind::ConnectionRefused)
 }

@@ -1,5 +1,6 @@
-//! Chaos on real processes: consortia under load whose banks are killed, paused, cut off, filled up and wiped, then
-//! healed and judged. Without arguments one short run, so that `cargo test` has it; for more:
+//! Chaos on real processes: consortia under load whose banks are killed, paused, cut off, filled up
+//! and wiped, then healed and judged. Without arguments one short run, so that `cargo test` has it;
+//! for more:
 //!
 //! ```text
 //! cargo test --test chaos -- --banks 3 --runs 20 --seconds 60 --seed 1
@@ -48,16 +49,20 @@ struct Options {
     /// How long faults happen in a run
     #[arg(long, default_value_t = 15)]
     seconds: u64,
-    /// What the faults of the first run are drawn from; that of the default has many kinds of them in 15 seconds
+    /// What the faults of the first run are drawn from; that of the default has many kinds of them
+    /// in 15 seconds
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Measure how long customers wait when a bank fails, and how soon one is back; best with --release
+    /// Measure how long customers wait when a bank fails, and how soon one is back; best with
+    /// --release
     #[arg(long)]
     measure_stops: bool,
-    /// Restart one bank so often under load, and measure what that costs the customers of the others
+    /// Restart one bank so often under load, and measure what that costs the customers of the
+    /// others
     #[arg(long)]
     restarts: Option<u64>,
-    /// Measure what a bank costs the others that limps or is badly reached; with a word only illnesses named so
+    /// Measure what a bank costs the others that limps or is badly reached; with a word only
+    /// illnesses named so
     #[arg(long, num_args = 0..=1, default_missing_value = "")]
     measure_gray: Option<String>,
     /// Keep the logs of runs that pass, too
@@ -79,13 +84,17 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if !options.filters.is_empty() && !options.filters.iter().any(|filter| "chaos".contains(filter.as_str())) {
+    if !options.filters.is_empty()
+        && !options.filters.iter().any(|filter| "chaos".contains(filter.as_str()))
+    {
         return ExitCode::SUCCESS;
     }
     verdict::check_rules();
     let keep_logs = options.keep_logs;
     if options.measure_stops {
-        return in_folder("stops", keep_logs, |folder| until_told_to_stop(stops::measure(folder, &options.program)));
+        return in_folder("stops", keep_logs, |folder| {
+            until_told_to_stop(stops::measure(folder, &options.program))
+        });
     }
     if let Some(only) = &options.measure_gray {
         let only = Some(only.as_str()).filter(|word| !word.is_empty());
@@ -95,7 +104,12 @@ fn main() -> ExitCode {
     }
     if let Some(restarts) = options.restarts {
         let measure = |folder: &Path| {
-            until_told_to_stop(restarts::measure(folder, &options.program, options.banks.into(), restarts))
+            until_told_to_stop(restarts::measure(
+                folder,
+                &options.program,
+                options.banks.into(),
+                restarts,
+            ))
         };
         return in_folder("restarts", keep_logs, measure);
     }
@@ -104,7 +118,8 @@ fn main() -> ExitCode {
     let mut failed = Vec::new();
     for seed in options.seed..options.seed + options.runs {
         let code = in_folder(&format!("seed-{seed}"), keep_logs, |folder| {
-            let report = until_told_to_stop(run::run((folder, &options.program), banks, lasts, seed));
+            let report =
+                until_told_to_stop(run::run((folder, &options.program), banks, lasts, seed));
             report.faults.iter().for_each(|kind| *all.entry(*kind).or_insert(0) += 1);
             print(&report, banks);
             report.verdict.violations().is_empty()
@@ -127,7 +142,8 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Does something to its end. A signal ends it as a panic does, so that no process stays paused and no disk mounted.
+/// Does something to its end. A signal ends it as a panic does, so that no process stays paused and
+/// no disk mounted.
 fn until_told_to_stop<T>(work: impl Future<Output = T>) -> T {
     use tokio::signal::unix::{SignalKind, signal};
     actix_rt::System::new().block_on(async {
@@ -140,9 +156,11 @@ fn until_told_to_stop<T>(work: impl Future<Output = T>) -> T {
     })
 }
 
-/// Does something in a folder of its own, which stays if that fails or panics, or if logs are to be kept.
+/// Does something in a folder of its own, which stays if that fails or panics, or if logs are to be
+/// kept.
 fn in_folder(name: &str, keep_logs: bool, work: impl FnOnce(&Path) -> bool) -> ExitCode {
-    let mut folder = tempfile::Builder::new().prefix(&format!("netbanking-chaos-{name}-")).tempdir().unwrap();
+    let mut folder =
+        tempfile::Builder::new().prefix(&format!("netbanking-chaos-{name}-")).tempdir().unwrap();
     folder.disable_cleanup(true);
     println!("logs: {}", folder.path().display());
     if work(folder.path()) {

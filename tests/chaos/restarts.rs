@@ -1,5 +1,5 @@
-//! What a view change costs the customers of banks that stay: one bank of a consortium under load is killed and started
-//! again and again, and nobody else may wait for long.
+//! What a view change costs the customers of banks that stay: one bank of a consortium under load
+//! is killed and started again and again, and nobody else may wait for long.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const DEAD: Duration = Duration::from_millis(500);
 const DRIVE: Drive = Drive { clients: 40, pause: Duration::from_millis(60) };
 
-/// Restarts the last bank so often, prints what that cost, and returns whether all is as it must be.
+/// Restarts the last bank so often, prints what that cost, and returns whether all is as it must
+/// be.
 pub(crate) async fn measure(folder: &Path, program: &Path, banks: usize, restarts: u64) -> bool {
     let consortium = Rc::new(Consortium::prepare((folder, program), banks, SHORT_TIMES, None));
     (0..banks).for_each(|bank| consortium.start(bank));
@@ -38,7 +39,8 @@ pub(crate) async fn measure(folder: &Path, program: &Path, banks: usize, restart
     load.stop();
     customers.await.unwrap();
     load.avoided.borrow_mut().clear();
-    let violations = verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
+    let violations =
+        verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
     violations.iter().take(20).for_each(|violation| println!("VIOLATION {violation}"));
     println!("{}", if well && violations.is_empty() { "all as it must be" } else { "MISSED" });
     well && violations.is_empty()

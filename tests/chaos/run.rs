@@ -22,8 +22,9 @@ const CLIENT_PAUSE: Duration = Duration::from_millis(120);
 const HEALED_WITHIN: Duration = Duration::from_secs(120);
 /// How often the test looks at what banks say and whether they are there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long customers of healthy banks may be without an answer, beside the silence after which a bank counts as failed: a
-/// bank that limps is left out when it has kept the others waiting for a fifth of half a minute, and then comes a view.
+/// How long customers of healthy banks may be without an answer, beside the silence after which a
+/// bank counts as failed: a bank that limps is left out when it has kept the others waiting for a
+/// fifth of half a minute, and then comes a view.
 const STOP_BESIDE_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// Load before the first fault and after the last.
 const QUIET: Duration = Duration::from_secs(2);
@@ -38,8 +39,9 @@ pub(crate) struct Report {
     pub(crate) packages_per_second: f64,
     /// Seconds in which a majority was healthy and nobody slow, and packages a second in them.
     pub(crate) healthy: (f64, f64),
-    /// Time without any answer, from and to, in seconds since the consortium began: the longest at all, and the longest
-    /// for customers of healthy banks, which are while nothing ails a majority nor the lines between them.
+    /// Time without any answer, from and to, in seconds since the consortium began: the longest at
+    /// all, and the longest for customers of healthy banks, which are while nothing ails a majority
+    /// nor the lines between them.
     pub(crate) longest_stops: [(f64, f64); 2],
     /// How long the latter may be.
     pub(crate) stop_max: Duration,
@@ -83,7 +85,8 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     let times = if random.below(2) == 0 { DEFAULT_TIMES } else { SHORT_TIMES };
     let consortium = Rc::new(Consortium::prepare(place, banks, times, Some(random.below(banks))));
     let shifts = faults::draw_clocks(banks, &mut random);
-    consortium.note(&format!("seed {seed}: {banks} banks, {times:?}, clocks that are set: {shifts:?}"));
+    consortium
+        .note(&format!("seed {seed}: {banks} banks, {times:?}, clocks that are set: {shifts:?}"));
     consortium.put_under_clocks(shifts);
     if consortium.small_disk().is_none() {
         consortium.note("NO DISK CAN BE FILLED IN THIS RUN: MOUNTING A TMPFS IS NOT ALLOWED HERE");
@@ -94,12 +97,14 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     consortium.note("customers begin");
     let began = Instant::now();
     let customers = {
-        let (load, drive) = (load.clone(), Drive { clients: CLIENTS_PER_BANK * banks, pause: CLIENT_PAUSE });
+        let (load, drive) =
+            (load.clone(), Drive { clients: CLIENTS_PER_BANK * banks, pause: CLIENT_PAUSE });
         actix_rt::spawn(async move { load.run(drive, seed).await })
     };
     let watch = actix_rt::spawn(watch(consortium.clone()));
     let healthy = || Healthy { spans: Vec::new(), open: false };
-    let health = Rc::new(std::cell::RefCell::new(Health { majority: healthy(), all_quick: healthy() }));
+    let health =
+        Rc::new(std::cell::RefCell::new(Health { majority: healthy(), all_quick: healthy() }));
     let sampling = actix_rt::spawn(sample(consortium.clone(), health.clone()));
 
     actix_rt::time::sleep(QUIET).await;
@@ -108,7 +113,8 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     consortium.note("healing");
     faults::heal(&consortium).await;
     if !consortium.wait_members(HEALED_WITHIN).await {
-        consortium.find(format!("not all banks are members {} s after healing", HEALED_WITHIN.as_secs()));
+        consortium
+            .find(format!("not all banks are members {} s after healing", HEALED_WITHIN.as_secs()));
     }
     let healed_after = healing.elapsed().as_secs_f64();
     consortium.note(&format!("all banks are members after {healed_after:.1} s"));
@@ -145,7 +151,9 @@ fn measure(
     Health { majority, all_quick }: &Health,
 ) {
     let answers: Vec<_> = load.answers.borrow().iter().map(|(at, _)| *at).collect();
-    let within = |from: Instant, to: Instant| answers.iter().filter(|at| (from..to).contains(*at)).count() as f64;
+    let within = |from: Instant, to: Instant| {
+        answers.iter().filter(|at| (from..to).contains(*at)).count() as f64
+    };
     report.packages_per_second = within(began, ended) / ended.duration_since(began).as_secs_f64();
     let seconds = all_quick.seconds();
     let in_health: f64 = all_quick.spans.iter().map(|(from, to)| within(*from, *to)).sum();
@@ -153,16 +161,21 @@ fn measure(
     let in_health = majority.spans.iter().map(|(from, to)| longest_gap(&answers, *from, *to));
     let in_health = in_health.max_by_key(|(from, to)| *to - *from).unwrap_or((began, began));
     let since = |at: Instant| at.duration_since(consortium_began).as_secs_f64();
-    report.longest_stops = [longest_gap(&answers, began, ended), in_health].map(|(from, to)| (since(from), since(to)));
+    report.longest_stops =
+        [longest_gap(&answers, began, ended), in_health].map(|(from, to)| (since(from), since(to)));
     let stop = report.longest_stops[1].1 - report.longest_stops[1].0;
     if stop > report.stop_max.as_secs_f64() {
         let (from, at_most) = (report.longest_stops[1].0, report.stop_max);
-        let text =
-            format!("customers of healthy banks had no answer for {stop:.1} s from {from:.1} s on, not {at_most:?}");
+        let text = format!(
+            "customers of healthy banks had no answer for {stop:.1} s from {from:.1} s on, not {at_most:?}"
+        );
         report.verdict.others.push(text);
     }
     if lasts >= RATED_FROM && report.healthy.1 < PACKAGES_PER_SECOND_MIN {
-        let text = format!("{:.0} packages/s were answered while a majority was healthy", report.healthy.1);
+        let text = format!(
+            "{:.0} packages/s were answered while a majority was healthy",
+            report.healthy.1
+        );
         report.verdict.others.push(text);
     }
 }
@@ -193,7 +206,10 @@ async fn watch(consortium: Rc<Consortium>) {
         let now = match consortium.status(bank).await {
             Some(status) => {
                 let members = &status["view"]["members"];
-                format!("{} {} voter {} {}", status["phase"], status["reach"], status["voter"], members)
+                format!(
+                    "{} {} voter {} {}",
+                    status["phase"], status["reach"], status["voter"], members
+                )
             }
             None => "does not answer".to_owned(),
         };

@@ -1,5 +1,5 @@
-//! How long customers wait when a bank fails, with the times that `nodes.json` has by default, and how soon one that
-//! was away is back.
+//! How long customers wait when a bank fails, with the times that `nodes.json` has by default, and
+//! how soon one that was away is back.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -51,7 +51,8 @@ pub(crate) async fn measure(folder: &Path, program: &Path) -> bool {
     well &= measure_return(&consortium, &load, BANKS - 1).await;
     load.stop();
     customers.await.unwrap();
-    let violations = verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
+    let violations =
+        verdict::judge(&consortium, &load, (PATIENCE, consortium.began())).await.violations();
     violations.iter().take(20).for_each(|violation| println!("VIOLATION {violation}"));
     println!("{}", if well && violations.is_empty() { "all as it must be" } else { "MISSED" });
     well && violations.is_empty()
@@ -70,8 +71,14 @@ fn figure(consortium: &Consortium, what: &str, seconds: f64, at_most: f64) -> bo
     well
 }
 
-/// Kills a bank, or stops it if the others may take long to notice; measures, and lets it come back.
-async fn measure_stop(consortium: &Consortium, load: &Load, bank: usize, at_most: Duration) -> bool {
+/// Kills a bank, or stops it if the others may take long to notice; measures, and lets it come
+/// back.
+async fn measure_stop(
+    consortium: &Consortium,
+    load: &Load,
+    bank: usize,
+    at_most: Duration,
+) -> bool {
     assert!(consortium.wait_members(PATIENCE).await, "all are members");
     actix_rt::time::sleep(Duration::from_secs(3)).await;
     let silent = at_most == STOP_SILENT_MAX;
@@ -83,7 +90,13 @@ async fn measure_stop(consortium: &Consortium, load: &Load, bank: usize, at_most
         consortium.kill(bank)
     }
     actix_rt::time::sleep(WATCHED).await;
-    let answers = load.answers.borrow().iter().filter(|(_, by)| *by != bank).map(|(at, _)| *at).collect::<Vec<_>>();
+    let answers = load
+        .answers
+        .borrow()
+        .iter()
+        .filter(|(_, by)| *by != bank)
+        .map(|(at, _)| *at)
+        .collect::<Vec<_>>();
     let (from, to) = longest_gap(&answers, began, Instant::now());
     if silent {
         consortium.go_on(bank)
@@ -91,16 +104,22 @@ async fn measure_stop(consortium: &Consortium, load: &Load, bank: usize, at_most
         consortium.start(bank)
     }
     load.avoided.borrow_mut().clear();
-    let what = format!("bank {bank} {}, longest stop at the others", if silent { "paused" } else { "killed" });
+    let what = format!(
+        "bank {bank} {}, longest stop at the others",
+        if silent { "paused" } else { "killed" }
+    );
     figure(consortium, &what, (to - from).as_secs_f64(), at_most.as_secs_f64())
 }
 
-/// Keeps a bank away while the others execute a lot, and measures how soon it is a member again and what that costs.
+/// Keeps a bank away while the others execute a lot, and measures how soon it is a member again and
+/// what that costs.
 async fn measure_return(consortium: &Rc<Consortium>, load: &Rc<Load>, bank: usize) -> bool {
     assert!(consortium.wait_members(PATIENCE).await, "all are members");
     *load.avoided.borrow_mut() = vec![bank];
     consortium.kill(bank);
-    let position = |status: Option<Value>| status.and_then(|status| status["position"].as_u64()).unwrap_or_default();
+    let position = |status: Option<Value>| {
+        status.and_then(|status| status["position"].as_u64()).unwrap_or_default()
+    };
     let missed_from = position(consortium.status(0).await);
     // They go on until the load as a whole is stopped.
     drop(drive(load, HEAVY, 2));
@@ -111,7 +130,9 @@ async fn measure_return(consortium: &Rc<Consortium>, load: &Rc<Load>, bank: usiz
         actix_rt::time::sleep(Duration::from_millis(200)).await;
         missed = position(consortium.status(0).await).saturating_sub(missed_from);
     }
-    let answered_since = |from: Instant| load.answers.borrow().iter().rev().take_while(|(at, _)| *at >= from).count();
+    let answered_since = |from: Instant| {
+        load.answers.borrow().iter().rev().take_while(|(at, _)| *at >= from).count()
+    };
     let before = missed as f64 / began.elapsed().as_secs_f64();
     consortium.note(&format!("{missed} requests without bank {bank}: {before:.0}/s"));
     consortium.start(bank);
@@ -121,8 +142,8 @@ async fn measure_return(consortium: &Rc<Consortium>, load: &Rc<Load>, bank: usiz
         assert!(started.elapsed() < PATIENCE, "bank {bank} does not return");
         let Some(status) = consortium.status(0).await else { continue };
         let seen = &status["banks"][bank];
-        let answers =
-            seen["state"] == "responde" || seen["state"].as_str().is_some_and(|state| state.contains("voltou"));
+        let answers = seen["state"] == "responde"
+            || seen["state"].as_str().is_some_and(|state| state.contains("voltou"));
         if answers && heard.is_none() {
             heard = Some(Instant::now());
         }
@@ -133,10 +154,19 @@ async fn measure_return(consortium: &Rc<Consortium>, load: &Rc<Load>, bank: usiz
     };
     let heard = heard.expect("a member has been heard");
     let meanwhile = answered_since(heard) as f64 / heard.elapsed().as_secs_f64();
-    consortium.note(&format!("it was heard {:.2} s after its start", (heard - started).as_secs_f64()));
-    let well = figure(consortium, "from then to member", (member - heard).as_secs_f64(), RETURN_MAX.as_secs_f64());
+    consortium
+        .note(&format!("it was heard {:.2} s after its start", (heard - started).as_secs_f64()));
+    let well = figure(
+        consortium,
+        "from then to member",
+        (member - heard).as_secs_f64(),
+        RETURN_MAX.as_secs_f64(),
+    );
     let kept = meanwhile / before;
     let verdict = if kept > KEPT_MIN { "" } else { "  MISSED" };
-    consortium.note(&format!("members answered {meanwhile:.0}/s meanwhile, {:.0} % of before{verdict}", kept * 100.0));
+    consortium.note(&format!(
+        "members answered {meanwhile:.0}/s meanwhile, {:.0} % of before{verdict}",
+        kept * 100.0
+    ));
     well && kept > KEPT_MIN
 }

@@ -36,8 +36,8 @@ impl Verdict {
     }
 }
 
-/// Judges a consortium that is healed and that customers have left alone, and that may take so long to answer; what was
-/// sent since `dates_since` must be dated right.
+/// Judges a consortium that is healed and that customers have left alone, and that may take so long
+/// to answer; what was sent since `dates_since` must be dated right.
 pub(crate) async fn judge(
     consortium: &Consortium,
     load: &Load,
@@ -48,8 +48,11 @@ pub(crate) async fn judge(
     verdict.asked_again = ask_again(consortium, load).await;
     ask_twice(consortium, load).await;
     match consortium.wait_same(at_most).await {
-        Some(position) => consortium.note(&format!("all banks are at position {position} with the same hash")),
-        None => consortium.find(format!("the banks are not at one position and hash within {at_most:?}")),
+        Some(position) => {
+            consortium.note(&format!("all banks are at position {position} with the same hash"))
+        }
+        None => consortium
+            .find(format!("the banks are not at one position and hash within {at_most:?}")),
     }
     let sent = load.sent.borrow().clone();
     let refused = sent.iter().filter(|sent| matches!(sent.fate, Fate::Refused));
@@ -65,7 +68,9 @@ pub(crate) async fn judge(
         OPENING,
         answered.iter().map(|(sent, answer, _)| (sent.operations.as_slice(), *answer)),
     );
-    let dated = answered.iter().filter_map(|(sent, answer, at)| Some((answer.body["id"].as_str()?, sent.at, *at)));
+    let dated = answered
+        .iter()
+        .filter_map(|(sent, answer, at)| Some((answer.body["id"].as_str()?, sent.at, *at)));
     let mut dates = Dates::of(dated, dates_since);
     for (index, account) in load.accounts.iter().enumerate() {
         let token = load.token(load.owner(index), account.bank);
@@ -75,8 +80,10 @@ pub(crate) async fn judge(
         dates.statement(&statement);
     }
     verdict.findings = judge.finish();
-    let mut in_time: Vec<_> =
-        answered.iter().map(|(sent, answer, at)| (answer.position(), sent.at, *at, sent.key.as_str())).collect();
+    let mut in_time: Vec<_> = answered
+        .iter()
+        .map(|(sent, answer, at)| (answer.position(), sent.at, *at, sent.key.as_str()))
+        .collect();
     in_time.sort_unstable_by_key(|(position, ..)| *position);
     verdict.others = against_time(&in_time);
     verdict.dates = (dates.judged, dates.behind_max_s);
@@ -92,7 +99,8 @@ async fn log_in_everywhere(consortium: &Consortium, load: &Load) {
     for customer in 0..load.customers() {
         for bank in 0..consortium.len() {
             if !load.log_in(customer, bank).await {
-                consortium.find(format!("bank {bank}, healed, does not let customer {customer} in"));
+                consortium
+                    .find(format!("bank {bank}, healed, does not let customer {customer} in"));
             }
         }
     }
@@ -115,7 +123,9 @@ async fn ask_again(consortium: &Consortium, load: &Load) -> usize {
 
 async fn ask(consortium: &Consortium, load: &Load, index: usize) -> Option<Answer> {
     for attempt in 0..ATTEMPTS_MAX {
-        if let (Fate::Answered(answer, _), _) = load.attempt(index, (index + attempt) % consortium.len()).await {
+        if let (Fate::Answered(answer, _), _) =
+            load.attempt(index, (index + attempt) % consortium.len()).await
+        {
             return Some(answer);
         }
         actix_rt::time::sleep(Duration::from_millis(200)).await;
@@ -133,7 +143,10 @@ async fn ask_twice(consortium: &Consortium, load: &Load) {
         let before = load.sent.borrow()[*index].clone();
         let Fate::Answered(first, _) = &before.fate else { continue };
         let second = ask(consortium, load, *index).await;
-        if second.as_ref().is_none_or(|second| (second.status, &second.body) != (first.status, &first.body)) {
+        if second
+            .as_ref()
+            .is_none_or(|second| (second.status, &second.body) != (first.status, &first.body))
+        {
             consortium.find(format!("package {}: {first:?} became {second:?}", before.key));
         }
         // The first answer is the one that the customer had.
@@ -141,8 +154,8 @@ async fn ask_twice(consortium: &Consortium, load: &Load) {
     }
 }
 
-/// Whether the order is that of time: what was answered before another was sent stands before it. Takes position,
-/// time of sending, time of the answer and key of each package, by position.
+/// Whether the order is that of time: what was answered before another was sent stands before it.
+/// Takes position, time of sending, time of the answer and key of each package, by position.
 fn against_time(packages: &[(u64, Instant, Instant, &str)]) -> Vec<String> {
     let mut found = Vec::new();
     let mut earliest: Option<&(u64, Instant, Instant, &str)> = None;
@@ -163,6 +176,9 @@ fn against_time(packages: &[(u64, Instant, Instant, &str)]) -> Vec<String> {
 pub(crate) fn check_rules() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
-    assert!(against_time(&[(1, at(0), at(5), "a"), (2, at(1), at(2), "b"), (3, at(4), at(6), "c")]).is_empty());
+    assert!(
+        against_time(&[(1, at(0), at(5), "a"), (2, at(1), at(2), "b"), (3, at(4), at(6), "c")])
+            .is_empty()
+    );
     assert_eq!(against_time(&[(1, at(3), at(5), "a"), (2, at(1), at(2), "b")]).len(), 1);
 }

@@ -20,7 +20,10 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
     let json = |command: &[&str]| machine.run(&[command, &["--json"]].concat()).expect(0).json();
 
     let banks = json(&["banks"]);
-    assert_eq!(banks["banks"].as_array().unwrap().iter().filter(|bank| bank["ready"] == true).count(), 3);
+    assert_eq!(
+        banks["banks"].as_array().unwrap().iter().filter(|bank| bank["ready"] == true).count(),
+        3
+    );
     let person = ["--name", "Ana Souza", "--person", "PF", "--document", "12345678901"];
     let registered = json(&[&["register", "--user", "ana"], &person[..]].concat());
     assert_eq!(registered["answer"]["descript"], "Cliente ana criado com sucesso");
@@ -28,15 +31,20 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
     json(&[&["register", "--user", "padaria"], &company[..]].concat());
 
     let begun = json(&["login", "--user", "ana"]);
-    assert_eq!((&begun["name"], begun["banks"].as_array().unwrap().len()), (&json!("Ana Souza"), 3));
+    assert_eq!(
+        (&begun["name"], begun["banks"].as_array().unwrap().len()),
+        (&json!("Ana Souza"), 3)
+    );
     let kept = std::fs::read_to_string(machine.session_file()).unwrap();
     assert!(!kept.contains(PASSWORD) && kept.contains("ana"), "{kept}");
     assert_eq!(machine.session_file().metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
     let (at_0, _) = machine.open(0);
     let (at_2, key_2) = machine.open(2);
-    let joint =
-        ["open", "--at", "1", "--type", "CONJUNTA", "--pix", "RANDOM", "--value", "1.050,10", "--holder", "padaria"];
+    let joint = [
+        "open", "--at", "1", "--type", "CONJUNTA", "--pix", "RANDOM", "--value", "1.050,10",
+        "--holder", "padaria",
+    ];
     assert_eq!(json(&joint)["answer"]["descript"], "Conta criada com sucesso");
     let recipient = json(&["pix", &key_2]);
     assert_eq!(recipient["answer"]["data"]["name"], "Ana Souza");
@@ -48,10 +56,12 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
     );
     machine.file("package.json", &package);
     // The session is enough: no password, neither asked for nor given.
-    let sent = |command: &[&str], input: &str| machine.run_with(command, &[], input).expect(0).json();
+    let sent =
+        |command: &[&str], input: &str| machine.run_with(command, &[], input).expect(0).json();
     let first = sent(&["operate", "package.json", "--json", "--key", "pacote-1"], "");
     assert_eq!(first["answer"]["descript"], "Pacote de operações executado com sucesso");
-    let again = sent(&["operate", "-", "--json", "--key", "pacote-1"], &format!("\u{feff}{package}"));
+    let again =
+        sent(&["operate", "-", "--json", "--key", "pacote-1"], &format!("\u{feff}{package}"));
     assert_eq!(again["answer"], first["answer"], "the same key gets the same answer");
 
     let accounts = json(&["accounts"]);
@@ -60,14 +70,19 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
         ("1119.95".to_owned(), 3)
     );
     let statement = sent(&["statement", &at_2.to_string(), "--at", "2", "--json"], "");
-    let kinds: Vec<_> =
-        statement["answer"]["data"]["transactions"].as_array().unwrap().iter().map(|entry| &entry["type"]).collect();
+    let kinds: Vec<_> = statement["answer"]["data"]["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["type"])
+        .collect();
     assert_eq!(kinds, ["OPENING", "RECEIVE", "WITHDRAW", "DEPOSIT"]);
     persons_read_portuguese(&machine, at_2);
 
     json(&["logout"]);
     assert!(!machine.session_file().exists());
-    let without = machine.run_with(&["operate", "package.json", "--user", "ana"], &[], "").expect(2);
+    let without =
+        machine.run_with(&["operate", "package.json", "--user", "ana"], &[], "").expect(2);
     assert!(without.err.contains("É preciso entrar"), "{without:?}");
 }
 
@@ -79,10 +94,18 @@ fn persons_read_portuguese(machine: &Machine, account: u64) {
     let statement = machine.run(&["statement", &account.to_string(), "--at", "2"]).expect(0).out;
     let withdrawal = statement.lines().find(|line| line.contains("Saque")).unwrap();
     assert!(withdrawal.contains("-R$ 130,25"), "{statement}");
-    let date = withdrawal.split('┆').next().unwrap().trim_matches(|char: char| char == '│' || char.is_whitespace());
-    let form: String = date.chars().map(|char| if char.is_ascii_digit() { '0' } else { char }).collect();
+    let date = withdrawal
+        .split('┆')
+        .next()
+        .unwrap()
+        .trim_matches(|char: char| char == '│' || char.is_whitespace());
+    let form: String =
+        date.chars().map(|char| if char.is_ascii_digit() { '0' } else { char }).collect();
     assert_eq!(form, "00/00/0000", "{statement}");
-    assert!(statement.contains("Pix recebido") && statement.contains("Titular: Ana Souza"), "{statement}");
+    assert!(
+        statement.contains("Pix recebido") && statement.contains("Titular: Ana Souza"),
+        "{statement}"
+    );
 }
 
 #[actix_rt::test]
@@ -92,20 +115,40 @@ async fn the_exit_code_tells_a_refusal_from_a_mistake_and_the_balance_from_neith
     machine.register("bia", "222.333.444-05");
     let (account, _) = machine.open(0);
 
-    machine.file("package.json", &deposit(0, account, "1.00").replace("DEPOSIT", "WITHDRAW").replace("1.00", "100.01"));
+    machine.file(
+        "package.json",
+        &deposit(0, account, "1.00").replace("DEPOSIT", "WITHDRAW").replace("1.00", "100.01"),
+    );
     let refused = machine.run(&["operate", "package.json"]).expect(1);
     assert!(refused.err.contains("insuficiente (100.00)"), "{refused:?}");
     let refused = machine.run(&["operate", "package.json", "--json"]).expect(1).json();
     assert_eq!((&refused["exit_code"], &refused["may_have_effect"]), (&json!(1), &json!(false)));
-    let wrong = machine.run_with(&["login", "--user", "bia"], &[("NETBANKING_PASSWORD", "wrong horse")], "").expect(1);
+    let wrong = machine
+        .run_with(&["login", "--user", "bia"], &[("NETBANKING_PASSWORD", "wrong horse")], "")
+        .expect(1);
     assert!(wrong.err.contains("Nome de usuário ou senha incorretos"), "{wrong:?}");
-    let twice = ["register", "--user", "bia2", "--name", "Bia", "--person", "PF", "--document", "22233344405"];
+    let twice = [
+        "register",
+        "--user",
+        "bia2",
+        "--name",
+        "Bia",
+        "--person",
+        "PF",
+        "--document",
+        "22233344405",
+    ];
     assert!(machine.run(&twice).expect(1).err.contains("CPF já cadastrado"));
     let small = ["open", "--at", "0", "--type", "PF", "--pix", "CPF", "--value", "49,99"];
     assert!(machine.run(&small).expect(1).err.contains("pelo menos 50.00 reais"));
     assert!(machine.run(&["pix", "0:ninguem"]).expect(1).err.contains("Chave Pix não encontrada"));
-    let elsewhere = machine.run(&["open", "--at", "7", "--type", "PF", "--pix", "CPF", "--value", "50"]).expect(2);
-    assert!(elsewhere.err.contains("O banco 7 não está entre os bancos informados"), "{elsewhere:?}");
+    let elsewhere = machine
+        .run(&["open", "--at", "7", "--type", "PF", "--pix", "CPF", "--value", "50"])
+        .expect(2);
+    assert!(
+        elsewhere.err.contains("O banco 7 não está entre os bancos informados"),
+        "{elsewhere:?}"
+    );
     assert_eq!(machine.balance(account), "100.0");
 }
 
@@ -113,8 +156,9 @@ async fn the_exit_code_tells_a_refusal_from_a_mistake_and_the_balance_from_neith
 fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
     let machine = without_banks();
     machine.file("broken.json", "{\"0\": }");
-    let open =
-        |value: &'static str| ["open", "--at", "0", "--type", "PF", "--pix", "CPF", "--value", value, "--user", "ana"];
+    let open = |value: &'static str| {
+        ["open", "--at", "0", "--type", "PF", "--pix", "CPF", "--value", value, "--user", "ana"]
+    };
     let register = |document: &'static str| {
         ["register", "--user", "ana", "--name", "Ana", "--person", "PF", "--document", document]
     };
@@ -124,7 +168,10 @@ fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
         (&["operate", "broken.json"], "broken.json: não é JSON válido (linha 1, coluna 7)"),
         (&open("12.50"), "escreva o valor como 1.234,56"),
         (&open("0"), "o valor deve ser maior que zero"),
-        (&["open", "--at", "0", "--type", "XX", "--pix", "CPF", "--value", "50"], "use PF, PJ, CONJUNTA"),
+        (
+            &["open", "--at", "0", "--type", "XX", "--pix", "CPF", "--value", "50"],
+            "use PF, PJ, CONJUNTA",
+        ),
         (&register("123"), "CPF deve ter a forma 000.000.000-00"),
         (&["login", "--user", "a b"], "Nome de usuário deve ter"),
         (&["pix", "ana"], "Chave Pix deve ter a forma banco:valor"),
@@ -136,7 +183,10 @@ fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
         (&[], "O menu precisa de um terminal"),
     ];
     let nowhere = Machine::with_banks(Vec::new()).run(&["banks"]).expect(2);
-    assert!(nowhere.err.contains("Não sei onde estão os bancos: informe --bank URL"), "{nowhere:?}");
+    assert!(
+        nowhere.err.contains("Não sei onde estão os bancos: informe --bank URL"),
+        "{nowhere:?}"
+    );
     for (command, said) in examples {
         let Ended { code, out, err } = machine.run(command);
         assert!(code == 2 && err.contains(said) && out.is_empty(), "{command:?}: {code} {err}");
@@ -149,20 +199,36 @@ fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
 fn where_no_bank_answers_the_exit_code_is_3_and_nothing_can_have_happened() {
     let machine = without_banks();
     machine.file("package.json", &deposit(0, 123_456, "1.00"));
-    let register =
-        ["register", "--user", "ana", "--name", "Ana", "--person", "PF", "--document", "12345678901", "--key", "k1"];
+    let register = [
+        "register",
+        "--user",
+        "ana",
+        "--name",
+        "Ana",
+        "--person",
+        "PF",
+        "--document",
+        "12345678901",
+        "--key",
+        "k1",
+    ];
     let commands: [&[&str]; 4] =
         [&["banks"], &["pix", "0:ana"], &["operate", "package.json", "--user", "ana"], &register];
     for command in commands {
         let json = machine.run(&[command, &["--json"]].concat()).expect(3).json();
-        assert_eq!((&json["exit_code"], &json["may_have_effect"]), (&json!(3), &json!(false)), "{command:?}");
+        assert_eq!(
+            (&json["exit_code"], &json["may_have_effect"]),
+            (&json!(3), &json!(false)),
+            "{command:?}"
+        );
     }
     let json: Value = machine.run(&[&register[..], &["--json"]].concat()).json();
     assert_eq!(json["idempotency_key"], "k1");
 }
 
 #[actix_rt::test]
-async fn the_password_comes_from_a_file_the_environment_or_a_prompt_that_does_not_show_it_and_never_from_an_argument() {
+async fn the_password_comes_from_a_file_the_environment_or_a_prompt_that_does_not_show_it_and_never_from_an_argument()
+ {
     for flag in ["--password", "--senha", "-p"] {
         let refused = without_banks().run(&["login", "--user", "ana", flag, PASSWORD]).expect(2);
         assert!(refused.err.contains("argumento desconhecido"), "{refused:?}");
@@ -171,7 +237,9 @@ async fn the_password_comes_from_a_file_the_environment_or_a_prompt_that_does_no
     let machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");
     let file = machine.file("password", &format!("{PASSWORD}\n"));
-    machine.run_with(&["login", "--user", "ana", "--password-file", file.to_str().unwrap()], &[], "").expect(0);
+    machine
+        .run_with(&["login", "--user", "ana", "--password-file", file.to_str().unwrap()], &[], "")
+        .expect(0);
     let nobody = machine.run_with(&["login", "--user", "ana"], &[], "").expect(2);
     assert!(nobody.err.contains("Falta a senha"), "{nobody:?}");
 

@@ -12,25 +12,38 @@ const PERSISTENT: [&str; 4] = ["--answer-wait", "3", "--outcome-wait", "60"];
 
 /// The idempotency key that a person is told of.
 fn key_told(ended: &Ended) -> &str {
-    let (_, key) = ended.err.split_once("com a mesma chave de idempotência (").unwrap_or_else(|| panic!("{ended:?}"));
+    let (_, key) = ended
+        .err
+        .split_once("com a mesma chave de idempotência (")
+        .unwrap_or_else(|| panic!("{ended:?}"));
     key.split_once(')').unwrap().0
 }
 
 #[actix_rt::test]
-async fn an_answer_that_is_lost_after_the_bank_executed_is_asked_for_at_the_second_bank_and_nothing_happens_twice() {
+async fn an_answer_that_is_lost_after_the_bank_executed_is_asked_for_at_the_second_bank_and_nothing_happens_twice()
+ {
     let cluster = Cluster::start(3, "sessions").await;
     let mut machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");
     let (account, _) = machine.open(2);
-    for (fault, value, balance) in [(Fault::AnswerLost, "10.50", "110.5"), (Fault::AnswerCut, "5.25", "115.75")] {
+    for (fault, value, balance) in
+        [(Fault::AnswerLost, "10.50", "110.5"), (Fault::AnswerCut, "5.25", "115.75")]
+    {
         let first = StandIn::before(&cluster.url(0, ""), fault);
         machine.set_banks(vec![first.url.clone(), cluster.url(1, "")]);
         machine.file("package.json", &deposit(2, account, value));
         let ended = machine.run(&["operate", "package.json", "--json"]).expect(0);
         let json = ended.json();
-        assert_eq!((first.packages(), &json["bank"]), (1, &json!(cluster.url(1, ""))), "{fault:?} {ended:?}");
+        assert_eq!(
+            (first.packages(), &json["bank"]),
+            (1, &json!(cluster.url(1, ""))),
+            "{fault:?} {ended:?}"
+        );
         assert_eq!(json["idempotency_key"], json!(key_told(&ended)), "{fault:?}");
-        assert!(json["answer"]["id"].as_str().unwrap().starts_with("EV0-"), "the first bank did it: {ended:?}");
+        assert!(
+            json["answer"]["id"].as_str().unwrap().starts_with("EV0-"),
+            "the first bank did it: {ended:?}"
+        );
         assert_eq!(machine.balance(account), balance, "{fault:?}");
     }
 }
@@ -48,8 +61,15 @@ async fn a_bank_that_answers_503_504_or_500_gives_way_to_the_second_with_the_sam
         machine.file("package.json", &deposit(1, account, "1.00"));
         let ended = machine.run(&["operate", "package.json"]).expect(0);
         expected += 1;
-        assert!(ended.err.contains("O banco de mentira não quer") && !key_told(&ended).is_empty(), "{ended:?}");
-        assert_eq!((first.packages(), machine.balance(account)), (1, format!("{expected}.0")), "{status}");
+        assert!(
+            ended.err.contains("O banco de mentira não quer") && !key_told(&ended).is_empty(),
+            "{ended:?}"
+        );
+        assert_eq!(
+            (first.packages(), machine.balance(account)),
+            (1, format!("{expected}.0")),
+            "{status}"
+        );
     }
 }
 
@@ -108,11 +128,18 @@ async fn a_killed_bank_and_a_hanging_one_are_replaced_by_themselves_and_the_pack
     assert!(read.err.contains("Agora quem atende é"), "{read:?}");
     // An account of the dead bank cannot be opened elsewhere instead.
     let open = ["open", "--at", "0", "--type", "PF", "--pix", "CPF", "--value", "50"];
-    assert!(machine.run(&open).expect(3).err.contains("O banco 0 não está entre os que respondem agora"));
+    assert!(
+        machine
+            .run(&open)
+            .expect(3)
+            .err
+            .contains("O banco 0 não está entre os que respondem agora")
+    );
 }
 
 #[actix_rt::test]
-async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_script_is_told_what_is_unknown() {
+async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_script_is_told_what_is_unknown()
+ {
     let cluster = Cluster::start(2, "sessions").await;
     let mut machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");
@@ -126,7 +153,16 @@ async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_
     // The second bank's session is forgotten, the first one's is not.
     let kept = std::fs::read_to_string(machine.session_file()).unwrap();
     machine.file("session.json", &kept.replace(&cluster.url(1, ""), "http://127.0.0.1:1"));
-    let operate = ["operate", "package.json", "--session", "session.json", "--key", "k3", "--outcome-wait", "2"];
+    let operate = [
+        "operate",
+        "package.json",
+        "--session",
+        "session.json",
+        "--key",
+        "k3",
+        "--outcome-wait",
+        "2",
+    ];
     let alone = machine.run_with(&operate, &[], "").expect(3);
     assert!(alone.err.contains("não há sessão nele nem senha à mão"), "{alone:?}");
     assert!(alone.err.contains("Resultado desconhecido"), "{alone:?}");
@@ -142,7 +178,7 @@ async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_
 
 #[actix_rt::test]
 async fn a_bank_that_has_not_executed_what_the_customer_has_seen_gives_way_and_the_session_remembers_how_far_that_was()
-{
+ {
     let cluster = Cluster::start(1, "sessions").await;
     let machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");

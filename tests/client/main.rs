@@ -1,5 +1,5 @@
-//! `netbanking client` as customers use it: the menu through a pseudo-terminal, every command as a process of its own,
-//! always with a real consortium behind it.
+//! `netbanking client` as customers use it: the menu through a pseudo-terminal, every command as a
+//! process of its own, always with a real consortium behind it.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 

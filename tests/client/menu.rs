@@ -106,7 +106,11 @@ async fn a_person_registers_opens_accounts_sends_a_package_and_reads_the_stateme
         terminal.expect(kind);
     }
     leave_and_come_back(&mut terminal);
-    assert!(!terminal.raw().contains(PASSWORD), "the password is never shown:\n{}", terminal.contents());
+    assert!(
+        !terminal.raw().contains(PASSWORD),
+        "the password is never shown:\n{}",
+        terminal.contents()
+    );
     assert!(terminal.raw().contains("\x1b[32m"), "a terminal gets colours");
     cluster.assert_same_everywhere().await;
 }
@@ -152,7 +156,10 @@ async fn when_the_bank_in_use_dies_the_package_goes_to_another_and_the_person_is
     terminal.press("s");
     terminal.press(ENTER);
     let told = terminal.expect("Banco 0");
-    assert!(told.contains("não atendeu") && told.contains("com a mesma chave de idempotência"), "{told}");
+    assert!(
+        told.contains("não atendeu") && told.contains("com a mesma chave de idempotência"),
+        "{told}"
+    );
     terminal.expect("Agora quem atende é Banco 1");
     terminal.expect("Pacote de operações executado com sucesso");
     terminal.expect("R$ 125,00");
@@ -160,12 +167,17 @@ async fn when_the_bank_in_use_dies_the_package_goes_to_another_and_the_person_is
     terminal.press("\x03");
     assert_eq!(terminal.end(), 130, "Ctrl-C ends it");
     let coloured = (30..38).any(|colour| terminal.raw().contains(&format!("\x1b[{colour}m")));
-    assert!(!coloured && !terminal.raw().contains("\x1b[38"), "NO_COLOR is honoured:\n{:?}", terminal.raw());
+    assert!(
+        !coloured && !terminal.raw().contains("\x1b[38"),
+        "NO_COLOR is honoured:\n{:?}",
+        terminal.raw()
+    );
     assert_eq!(machine.balance(account), "125.0");
 }
 
 #[actix_rt::test]
-async fn who_does_not_want_to_wait_is_told_that_the_outcome_is_unknown_and_can_ask_again_with_the_same_key() {
+async fn who_does_not_want_to_wait_is_told_that_the_outcome_is_unknown_and_can_ask_again_with_the_same_key()
+ {
     let cluster = Cluster::start(1, "sessions").await;
     let mut machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");

@@ -29,7 +29,8 @@ pub(crate) struct Ended {
 impl Ended {
     /// The one JSON object that `--json` promises, and nothing beside it.
     pub(crate) fn json(&self) -> Value {
-        let object: Value = serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        let object: Value =
+            serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"));
         assert!(object.is_object() && self.out.trim_end().lines().count() == 1, "{self:?}");
         assert_eq!(object["ok"], json!(self.code == 0), "{self:?}");
         object
@@ -77,15 +78,21 @@ impl Machine {
     pub(crate) fn arguments(&self, command: &[&str]) -> Vec<String> {
         let banks = self.banks.iter().flat_map(|bank| ["--bank".to_owned(), bank.clone()]);
         // A machine under load may be slow; no test but those that say so waits for silence.
-        let patient = if command.contains(&"--answer-wait") { &[][..] } else { &["--answer-wait", "30"] };
-        let command = ["client"].iter().chain(command).chain(patient).map(|argument| (*argument).to_owned());
+        let patient =
+            if command.contains(&"--answer-wait") { &[][..] } else { &["--answer-wait", "30"] };
+        let command =
+            ["client"].iter().chain(command).chain(patient).map(|argument| (*argument).to_owned());
         command.chain(banks).collect()
     }
 
     /// What the program finds in its environment, and nothing of the machine that runs the test.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let home = self.home.path().display().to_string();
-        vec![("XDG_STATE_HOME".into(), format!("{home}/state")), ("HOME".into(), home), ("TERM".into(), "xterm".into())]
+        vec![
+            ("XDG_STATE_HOME".into(), format!("{home}/state")),
+            ("HOME".into(), home),
+            ("TERM".into(), "xterm".into()),
+        ]
     }
 
     /// Runs a command with the password in the environment.
@@ -93,9 +100,18 @@ impl Machine {
         self.run_with(command, &[("NETBANKING_PASSWORD", PASSWORD)], "")
     }
 
-    pub(crate) fn run_with(&self, command: &[&str], environment: &[(&str, &str)], input: &str) -> Ended {
+    pub(crate) fn run_with(
+        &self,
+        command: &[&str],
+        environment: &[(&str, &str)],
+        input: &str,
+    ) -> Ended {
         let mut program = Command::new(env!("CARGO_BIN_EXE_netbanking"));
-        program.args(self.arguments(command)).env_clear().envs(self.environment()).envs(environment.iter().copied());
+        program
+            .args(self.arguments(command))
+            .env_clear()
+            .envs(self.environment())
+            .envs(environment.iter().copied());
         program.current_dir(self.home.path());
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = program.spawn().unwrap();
@@ -103,21 +119,46 @@ impl Machine {
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+        Ended {
+            code: output.status.code().unwrap(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     /// Registers a person and logs in at all banks.
     pub(crate) fn register(&self, user: &str, document: &str) {
         let name = format!("Cliente {user}");
-        self.run(&["register", "--user", user, "--name", &name, "--person", "PF", "--document", document]).expect(0);
+        self.run(&[
+            "register",
+            "--user",
+            user,
+            "--name",
+            &name,
+            "--person",
+            "PF",
+            "--document",
+            document,
+        ])
+        .expect(0);
         self.run(&["login", "--user", user]).expect(0);
     }
 
     /// Opens an account with R$ 100,00; answers number and Pix key.
     pub(crate) fn open(&self, bank: usize) -> (u64, String) {
         let bank = bank.to_string();
-        let opened =
-            self.run(&["open", "--at", &bank, "--type", "PF", "--pix", "NUM_CONTA", "--value", "100,00", "--json"]);
+        let opened = self.run(&[
+            "open",
+            "--at",
+            &bank,
+            "--type",
+            "PF",
+            "--pix",
+            "NUM_CONTA",
+            "--value",
+            "100,00",
+            "--json",
+        ]);
         let answer = &opened.expect(0).json()["answer"];
         (answer["num_account"].as_u64().unwrap(), answer["kay_pix"].as_str().unwrap().to_owned())
     }

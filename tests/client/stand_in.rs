@@ -1,5 +1,5 @@
-//! A bank that fails in one precise way: it passes everything on to a real bank except for packages and new accounts,
-//! of which it makes what the test wants.
+//! A bank that fails in one precise way: it passes everything on to a real bank except for packages
+//! and new accounts, of which it makes what the test wants.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -62,7 +62,13 @@ impl StandIn {
     }
 }
 
-fn attend(mut customer: TcpStream, bank: &str, fault: Fault, packages: &AtomicUsize, arrive: &Sender<()>) {
+fn attend(
+    mut customer: TcpStream,
+    bank: &str,
+    fault: Fault,
+    packages: &AtomicUsize,
+    arrive: &Sender<()>,
+) {
     let request = read_request(&mut customer);
     if !FAULTY.iter().any(|route| request.starts_with(route)) {
         let _ = customer.write_all(&ask(bank, &request));
@@ -83,8 +89,10 @@ fn attend(mut customer: TcpStream, bank: &str, fault: Fault, packages: &AtomicUs
         }
         Fault::Status(status) => {
             let body = r#"{"descript": "O banco de mentira não quer"}"#;
-            let answer =
-                format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
             let _ = customer.write_all(answer.as_bytes());
         }
     }
@@ -105,7 +113,9 @@ fn read_request(customer: &mut TcpStream) -> Vec<u8> {
     loop {
         if let Some(head) = request.windows(4).position(|end| end == b"\r\n\r\n") {
             let text = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
-            let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let length = text
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             if request.len() >= head + 4 + length.unwrap_or(0) {
                 return request;
             }

@@ -1,7 +1,8 @@
-//! A person at a terminal: a pseudo-terminal with the program in it, and the screen that the person would see.
+//! A person at a terminal: a pseudo-terminal with the program in it, and the screen that the person
+//! would see.
 //!
-//! The screen is so long that nothing scrolls away, and the person reads it downwards: what has been read is not read
-//! again.
+//! The screen is so long that nothing scrolls away, and the person reads it downwards: what has
+//! been read is not read again.
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -36,7 +37,11 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Starts the program as a person with this machine would.
-    pub(crate) fn start(machine: &Machine, command: &[&str], environment: &[(&str, &str)]) -> Terminal {
+    pub(crate) fn start(
+        machine: &Machine,
+        command: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Terminal {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(ROWS, COLUMNS)).unwrap();
         let program = Command::new(env!("CARGO_BIN_EXE_netbanking"))
@@ -79,13 +84,18 @@ impl Terminal {
             }
             match self.shown.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.take(&bytes),
-                Err(RecvTimeoutError::Timeout) => panic!("{text:?} does not come:\n{}", self.contents()),
-                Err(RecvTimeoutError::Disconnected) => panic!("it has ended without {text:?}:\n{}", self.contents()),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{text:?} does not come:\n{}", self.contents())
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("it has ended without {text:?}:\n{}", self.contents())
+                }
             }
         }
     }
 
-    /// Looks once more at the row that was read last: a question that is asked again is drawn in the same place.
+    /// Looks once more at the row that was read last: a question that is asked again is drawn in
+    /// the same place.
     pub(crate) fn look_again(&mut self) -> &mut Terminal {
         self.from = self.from.saturating_sub(1);
         self
@@ -124,7 +134,9 @@ impl Terminal {
             match self.shown.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.take(&bytes),
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.contents()),
-                Err(RecvTimeoutError::Disconnected) => return self.program.wait().unwrap().code().unwrap(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return self.program.wait().unwrap().code().unwrap();
+                }
             }
         }
     }

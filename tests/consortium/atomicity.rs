@@ -17,14 +17,17 @@ async fn a_package_over_three_banks_that_fails_at_its_last_operation_leaves_no_t
         accounts.push(customer.open(&cluster, bank, 80.0).await);
     }
     let [a, b, c] = [&accounts[0], &accounts[1], &accounts[2]];
-    let transfer = |from: &crate::customer::OwnAccount, to: &crate::customer::OwnAccount, value: f64| json!({"type": "TRANSFER", "value": value, "sender": from.number, "pix": to.key});
+    let transfer = |from: &crate::customer::OwnAccount,
+                    to: &crate::customer::OwnAccount,
+                    value: f64| json!({"type": "TRANSFER", "value": value, "sender": from.number, "pix": to.key});
     let package = json!({
         "0": {a.number.to_string(): {"package": [transfer(a, b, 30.0), {"type": "DEPOSIT", "value": 10.0, "sender": a.number}]}},
         "1": {b.number.to_string(): {"package": [transfer(b, c, 100.0)]}},
         "2": {c.number.to_string(): {"package": [{"type": "WITHDRAW", "value": 180.01, "sender": c.number}]}},
     });
     let answer = customer.operate(&cluster, 1, &package.to_string(), "chave").await.unwrap();
-    let why = format!("Falha na operação: Saldo da conta {} insuficiente (180.00) no banco 2", c.number);
+    let why =
+        format!("Falha na operação: Saldo da conta {} insuficiente (180.00) no banco 2", c.number);
     assert_eq!((answer.status, answer.descript()), (400, why.as_str()));
     for account in &accounts {
         let (balance, statement) = customer.account(&cluster, account).await;

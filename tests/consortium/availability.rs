@@ -30,7 +30,8 @@ async fn a_consortium_grows_by_an_entry_in_nodes_json_and_keeps_its_money() {
     cluster.start_all().await;
     customer.log_in(&cluster).await;
     let new = customer.open(&cluster, 2, 50.0).await;
-    let transfer = json!({"type": "TRANSFER", "value": 25, "sender": account.number, "pix": new.key});
+    let transfer =
+        json!({"type": "TRANSFER", "value": 25, "sender": account.number, "pix": new.key});
     let package = json!({"1": {account.number.to_string(): {"package": [transfer]}}}).to_string();
     assert_eq!(customer.operate(&cluster, 2, &package, "k").await.unwrap().status, 200);
     assert_eq!(customer.account(&cluster, &account).await.0, 5_000);
@@ -50,7 +51,10 @@ async fn every_bank_logs_every_event_in_the_same_order_and_one_line_when_it_is_r
         let log = cluster.log(bank);
         assert_eq!(log.lines().filter(|line| line.contains("ready")).count(), 1, "{log}");
         assert!(!log.contains("12345678"), "no password in a log");
-        let executed = log.lines().filter_map(|line| line.split_once("executou ")).map(|(_, event)| event.to_owned());
+        let executed = log
+            .lines()
+            .filter_map(|line| line.split_once("executou "))
+            .map(|(_, event)| event.to_owned());
         executed.collect()
     };
     let first = events(0);
@@ -77,9 +81,12 @@ async fn a_peer_request_without_the_secret_gets_401_and_changes_nothing() {
     for (route, body) in bodies {
         let url = cluster.url(1, route);
         let client = customer.http.client();
-        let wrong =
-            client.post(&url).insert_header(("netbanking-bank", "0")).insert_header(("authorization", "Bearer x"));
-        let nameless = client.post(&url).insert_header(("authorization", format!("Bearer {SECRET}")));
+        let wrong = client
+            .post(&url)
+            .insert_header(("netbanking-bank", "0"))
+            .insert_header(("authorization", "Bearer x"));
+        let nameless =
+            client.post(&url).insert_header(("authorization", format!("Bearer {SECRET}")));
         for request in [client.post(&url), wrong, nameless] {
             let answer = customer.http.call(request, body.to_string()).await.unwrap();
             assert_eq!(answer.status, 401, "{route}: {answer:?}");

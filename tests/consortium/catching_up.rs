@@ -1,5 +1,5 @@
-//! A bank that returns over a bad line: it comes in when the line carries more than the consortium writes, and costs the
-//! others next to nothing meanwhile.
+//! A bank that returns over a bad line: it comes in when the line carries more than the consortium
+//! writes, and costs the others next to nothing meanwhile.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -23,7 +23,8 @@ const UNDER_LOAD: Duration = Duration::from_secs(12);
 async fn without_the_third() -> (Rc<Cluster>, Customer, [OwnAccount; 2]) {
     let cluster = Cluster::start_behind_links(3).await;
     let customer = Customer::register(&cluster, "karen123", 5).await;
-    let accounts = [customer.open(&cluster, 0, 1_000.0).await, customer.open(&cluster, 1, 1_000.0).await];
+    let accounts =
+        [customer.open(&cluster, 0, 1_000.0).await, customer.open(&cluster, 1, 1_000.0).await];
     cluster.kill(2);
     cluster.wait_members(&[0, 1]).await;
     (Rc::new(cluster), customer, accounts)
@@ -31,8 +32,10 @@ async fn without_the_third() -> (Rc<Cluster>, Customer, [OwnAccount; 2]) {
 
 /// So many deposits of a centavo.
 fn package(account: &OwnAccount, operations: usize) -> String {
-    let deposits = vec![json!({"type": "DEPOSIT", "value": 0.01, "sender": account.number}); operations];
-    json!({account.bank.to_string(): {account.number.to_string(): {"package": deposits}}}).to_string()
+    let deposits =
+        vec![json!({"type": "DEPOSIT", "value": 0.01, "sender": account.number}); operations];
+    json!({account.bank.to_string(): {account.number.to_string(): {"package": deposits}}})
+        .to_string()
 }
 
 /// Packages of one client, one every so often, none before the one before it is answered.
@@ -47,13 +50,20 @@ struct Deposits {
 
 impl Deposits {
     /// Sends them until `ended`; returns the longest time without an answer.
-    async fn go_on(self, cluster: Rc<Cluster>, customer: Customer, ended: Rc<Cell<bool>>) -> Duration {
+    async fn go_on(
+        self,
+        cluster: Rc<Cluster>,
+        customer: Customer,
+        ended: Rc<Cell<bool>>,
+    ) -> Duration {
         let (mut last, mut longest) = (self.from, Duration::ZERO);
         let text = package(&self.account, self.operations);
         let mut turns = actix_rt::time::interval(self.every);
         for number in 0.. {
             turns.tick().await;
-            let answer = customer.operate(&cluster, 0, &text, &format!("deposits {} {number}", self.client)).await;
+            let answer = customer
+                .operate(&cluster, 0, &text, &format!("deposits {} {number}", self.client))
+                .await;
             if answer.is_ok_and(|answer| answer.status == 200) {
                 let now = Instant::now();
                 longest = longest.max(now.saturating_duration_since(last));
@@ -74,7 +84,8 @@ fn narrow(links: &Links, bytes_per_second: u32) {
     }
 }
 
-/// How long the third bank needs to be a member again over a line of 64 kbit/s, with so many bytes of journal missing.
+/// How long the third bank needs to be a member again over a line of 64 kbit/s, with so many bytes
+/// of journal missing.
 async fn returns_over_64_kbit(missing: u64) -> Duration {
     let (cluster, customer, accounts) = without_the_third().await;
     let text = package(&accounts[0], 20);
@@ -113,18 +124,21 @@ struct Return {
     is_member: bool,
 }
 
-/// The third bank returns over lines of so many bytes a second. So many clients send packages of 500 deposits, each two or
-/// three a second, another one small packages, which show when the others stop. In the end all banks are members.
+/// The third bank returns over lines of so many bytes a second. So many clients send packages of
+/// 500 deposits, each two or three a second, another one small packages, which show when the others
+/// stop. In the end all banks are members.
 async fn returns_under_load(line: u32, clients: usize) -> Return {
     let (cluster, customer, [large, small]) = without_the_third().await;
     narrow(cluster.links(), line);
     let (began, ended) = (Instant::now(), Rc::new(Cell::new(false)));
     let deposits = |account: &OwnAccount, client, operations, every| {
-        let deposits = Deposits { account: account.clone(), client, operations, every, from: began };
+        let deposits =
+            Deposits { account: account.clone(), client, operations, every, from: began };
         actix_rt::spawn(deposits.go_on(cluster.clone(), customer.clone(), ended.clone()))
     };
-    let packages: Vec<_> =
-        (0..clients).map(|client| deposits(&large, client, 500, Duration::from_millis(400))).collect();
+    let packages: Vec<_> = (0..clients)
+        .map(|client| deposits(&large, client, 500, Duration::from_millis(400)))
+        .collect();
     let answers = deposits(&small, clients, 1, Duration::from_millis(20));
     actix_rt::time::sleep(AWAY).await;
     cluster.start_bank(2);
@@ -136,7 +150,9 @@ async fn returns_under_load(line: u32, clients: usize) -> Return {
         package.await.unwrap();
     }
     let longest_stop = answers.await.unwrap();
-    println!("{line} bytes/s: {longest_stop:?}, {written_per_second:.0} bytes/s were written, member: {is_member}");
+    println!(
+        "{line} bytes/s: {longest_stop:?}, {written_per_second:.0} bytes/s were written, member: {is_member}"
+    );
     let from = Instant::now();
     cluster.wait_members(&[0, 1, 2]).await;
     println!("member {:?} after the packages had ended", from.elapsed());
@@ -146,7 +162,8 @@ async fn returns_under_load(line: u32, clients: usize) -> Return {
 }
 
 #[actix_rt::test]
-async fn a_line_of_50_kilobytes_per_second_stops_the_others_for_no_more_than_two_and_carries_the_rest_afterwards() {
+async fn a_line_of_50_kilobytes_per_second_stops_the_others_for_no_more_than_two_and_carries_the_rest_afterwards()
+ {
     let back = returns_under_load(50_000, 1).await;
     assert!(back.written_per_second > 1.5 * 50_000.0, "{} bytes/s", back.written_per_second);
     assert!(!back.is_member);
@@ -159,21 +176,24 @@ async fn a_line_of_500_kilobytes_per_second_stops_the_others_for_no_more_than_tw
 }
 
 #[actix_rt::test]
-async fn over_a_line_of_a_megabyte_and_a_half_per_second_a_bank_returns_while_packages_of_500_operations_go_on() {
+async fn over_a_line_of_a_megabyte_and_a_half_per_second_a_bank_returns_while_packages_of_500_operations_go_on()
+ {
     let back = returns_under_load(1_500_000, 4).await;
     assert!(back.written_per_second < 1_000_000.0, "{} bytes/s", back.written_per_second);
     assert!(back.is_member);
 }
 
 #[actix_rt::test]
-async fn one_blocked_port_in_one_direction_leaves_one_bank_out_and_does_not_stop_the_others_again_and_again() {
+async fn one_blocked_port_in_one_direction_leaves_one_bank_out_and_does_not_stop_the_others_again_and_again()
+ {
     let (cluster, customer, accounts) = without_the_third().await;
     cluster.links().set_calls(1, 2, Port::Http, Passage::Closed);
     std::fs::remove_dir_all(cluster.data(2)).unwrap();
     let (began, ended) = (Instant::now(), Rc::new(Cell::new(false)));
     let deposits = |client: usize, from| {
         let account = accounts[client].clone();
-        let deposits = Deposits { account, client, operations: 1, every: Duration::from_millis(20), from };
+        let deposits =
+            Deposits { account, client, operations: 1, every: Duration::from_millis(20), from };
         actix_rt::spawn(deposits.go_on(cluster.clone(), customer.clone(), ended.clone()))
     };
     let (at_first, later) = (deposits(0, began), deposits(1, began + WRITES_AGAIN_WITHIN));
@@ -181,7 +201,10 @@ async fn one_blocked_port_in_one_direction_leaves_one_bank_out_and_does_not_stop
     actix_rt::time::sleep(WRITES_AGAIN_WITHIN + Duration::from_secs(15)).await;
     ended.set(true);
     let (at_first, later) = (at_first.await.unwrap(), later.await.unwrap());
-    assert!(at_first < WRITES_AGAIN_WITHIN && later < STOP_MAX, "no answer for {at_first:?} and then {later:?}");
+    assert!(
+        at_first < WRITES_AGAIN_WITHIN && later < STOP_MAX,
+        "no answer for {at_first:?} and then {later:?}"
+    );
     cluster.wait_log(1, "os pedidos deste banco não chegam a ele").await;
     cluster.wait_members(&[0, 1]).await;
     cluster.links().open_all();

@@ -66,7 +66,8 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         let (processes, ports, links) = (RefCell::default(), Vec::new(), None);
         let variables = RefCell::default();
-        let mut cluster = Cluster { folder, customer_auth, processes, ports, links, variables, _turn: turn };
+        let mut cluster =
+            Cluster { folder, customer_auth, processes, ports, links, variables, _turn: turn };
         (0..banks).for_each(|_| cluster.add_bank());
         cluster
     }
@@ -80,7 +81,10 @@ impl Cluster {
     pub(crate) fn add_bank(&mut self) {
         self.ports.push((free_port(), free_port()));
         self.processes.get_mut().push(None);
-        let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
+        let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| {
+            json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port,
+        "heartbeat_port": heartbeat_port})
+        };
         let config = json!({
             "nodes": self.ports.iter().enumerate().map(node).collect::<Vec<_>>(),
             "heartbeat": {"interval_ms": 200, "failure_after_ms": 3000, "rejoin_after_ms": 500},
@@ -105,7 +109,8 @@ impl Cluster {
         cluster
     }
 
-    /// Starts a consortium with proxies between the banks, past which customers go, and waits until each takes writes.
+    /// Starts a consortium with proxies between the banks, past which customers go, and waits until
+    /// each takes writes.
     pub(crate) async fn start_behind_links(banks: usize) -> Cluster {
         let mut cluster = Cluster::prepare(banks, "sessions");
         let fronts = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| {
@@ -129,7 +134,8 @@ impl Cluster {
     /// Starts a consortium with a laboratory and waits until all its banks take writes.
     pub(crate) async fn start_laboratory(banks: usize) -> Cluster {
         let cluster = Cluster::prepare(banks, "sessions");
-        cluster.change_nodes_json(&cluster.nodes_json(), |config| config["laboratory"] = true.into());
+        cluster
+            .change_nodes_json(&cluster.nodes_json(), |config| config["laboratory"] = true.into());
         cluster.start_all().await;
         cluster
     }
@@ -207,7 +213,11 @@ impl Cluster {
     pub(crate) async fn wait_log(&self, bank: usize, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.log(bank).contains(text) {
-            assert!(Instant::now() < deadline, "bank {bank} does not say {text}:\n{}", self.log(bank));
+            assert!(
+                Instant::now() < deadline,
+                "bank {bank} does not say {text}:\n{}",
+                self.log(bank)
+            );
             actix_rt::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -221,7 +231,8 @@ impl Cluster {
     }
 
     pub(crate) fn url(&self, bank: usize, path: &str) -> String {
-        let host = self.links.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |_| own_address(bank));
+        let host =
+            self.links.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |_| own_address(bank));
         format!("http://{host}:{}{path}", self.ports[bank].0)
     }
 
@@ -257,7 +268,8 @@ impl Cluster {
     /// SIGTERM, then as for [`Cluster::stop`].
     pub(crate) fn terminate(&self, bank: usize) -> bool {
         let child = self.processes.borrow_mut()[bank].take().unwrap();
-        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        let killed =
+            Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         assert!(killed.success());
         self.wait_end(child)
     }
@@ -288,7 +300,11 @@ impl Cluster {
                 if answer.is_ok_and(|answer| answer.status().is_success()) {
                     break;
                 }
-                assert!(Instant::now() < deadline, "bank {bank} does not get ready:\n{}", self.log(bank));
+                assert!(
+                    Instant::now() < deadline,
+                    "bank {bank} does not get ready:\n{}",
+                    self.log(bank)
+                );
                 actix_rt::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -314,7 +330,8 @@ impl Cluster {
         client.get(self.url(bank, "/status")).send().await.unwrap().json().await.unwrap()
     }
 
-    /// Waits until all banks have executed the same, and checks that they agree on it; returns the position.
+    /// Waits until all banks have executed the same, and checks that they agree on it; returns the
+    /// position.
     pub(crate) async fn assert_same_everywhere(&self) -> u64 {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -324,10 +341,16 @@ impl Cluster {
                 states.push((status["position"].as_u64().unwrap(), status["hash"].to_string()));
             }
             if states.iter().all(|state| state.0 == states[0].0) {
-                assert!(states.iter().all(|state| state == &states[0]), "the copies differ: {states:?}");
+                assert!(
+                    states.iter().all(|state| state == &states[0]),
+                    "the copies differ: {states:?}"
+                );
                 return states[0].0;
             }
-            assert!(Instant::now() < deadline, "the banks do not come to the same position: {states:?}");
+            assert!(
+                Instant::now() < deadline,
+                "the banks do not come to the same position: {states:?}"
+            );
             actix_rt::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -18,7 +18,9 @@ pub(crate) struct Customer {
 impl Customer {
     pub(crate) async fn register(cluster: &Cluster, user: &str, number: u32) -> Customer {
         let http = Http::new();
-        let answer = http.post(&cluster.url(0, "/register-customer"), &registration(user, &cpf(number))).await;
+        let answer = http
+            .post(&cluster.url(0, "/register-customer"), &registration(user, &cpf(number)))
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let mut customer = Customer { http, user: user.to_owned(), tokens: Vec::new() };
         customer.log_in(cluster).await;
@@ -38,7 +40,10 @@ impl Customer {
 
     pub(crate) async fn open(&self, cluster: &Cluster, bank: usize, value_init: f64) -> OwnAccount {
         let body = opening(&self.user, value_init);
-        OwnAccount::opened(bank, &self.http.post(&cluster.url(bank, "/create_account"), &body).await)
+        OwnAccount::opened(
+            bank,
+            &self.http.post(&cluster.url(bank, "/create_account"), &body).await,
+        )
     }
 
     /// Sends a package; an error is one of the connection.
@@ -59,7 +64,13 @@ impl Customer {
     }
 
     /// The whole statement with the balance.
-    pub(crate) async fn account(&self, cluster: &Cluster, account: &OwnAccount) -> (i64, Vec<Value>) {
-        self.http.statement(&cluster.url(account.bank, ""), account.number, &self.tokens[account.bank]).await
+    pub(crate) async fn account(
+        &self,
+        cluster: &Cluster,
+        account: &OwnAccount,
+    ) -> (i64, Vec<Value>) {
+        self.http
+            .statement(&cluster.url(account.bank, ""), account.number, &self.tokens[account.bank])
+            .await
     }
 }

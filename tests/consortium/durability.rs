@@ -1,4 +1,5 @@
-//! All processes are killed in the middle of a load: what was answered stands, what was refused left nothing.
+//! All processes are killed in the middle of a load: what was answered stands, what was refused
+//! left nothing.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! A read without a mark shows everything that was answered anywhere before it began, whatever happens to the lines.
+//! A read without a mark shows everything that was answered anywhere before it began, whatever
+//! happens to the lines.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,7 +13,8 @@ use crate::customer::{Customer, OwnAccount};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Somebody who looks at an account at one bank again and again, while others withdraw from it elsewhere.
+/// Somebody who looks at an account at one bank again and again, while others withdraw from it
+/// elsewhere.
 struct Watched {
     cluster: Cluster,
     customer: Customer,
@@ -38,7 +40,12 @@ impl Watched {
         let answered = self.answered.get();
         let path = format!("/contas/0-{}/extrato.csv", self.account.number);
         let cookie = format!("netbanking-2={}", self.customer.tokens[2]);
-        let request = self.customer.http.client().get(self.cluster.url(2, &path)).insert_header(("cookie", cookie));
+        let request = self
+            .customer
+            .http
+            .client()
+            .get(self.cluster.url(2, &path))
+            .insert_header(("cookie", cookie));
         let mut response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         let file = response.body().limit(16 << 20).await.unwrap();
@@ -47,7 +54,10 @@ impl Watched {
         if response.headers().contains_key("warning") {
             self.marked.set(self.marked.get() + 1);
         } else {
-            assert!(shown >= answered, "{answered} withdrawals were answered and an unmarked read shows {shown}");
+            assert!(
+                shown >= answered,
+                "{answered} withdrawals were answered and an unmarked read shows {shown}"
+            );
             self.unmarked.set(self.unmarked.get() + 1);
         }
     }
@@ -61,7 +71,8 @@ impl Watched {
     async fn keep_withdrawing(self: Rc<Self>) {
         let account = &self.account;
         let operation = json!({"type": "WITHDRAW", "value": 0.01, "sender": account.number});
-        let package = json!({"0": {account.number.to_string(): {"package": [operation]}}}).to_string();
+        let package =
+            json!({"0": {account.number.to_string(): {"package": [operation]}}}).to_string();
         let mut number = 0;
         while !self.over.get() {
             let key = format!("saque-{number}");
@@ -74,7 +85,8 @@ impl Watched {
         }
     }
 
-    /// Waits until so many more withdrawals were answered, and so many more reads were made of a kind.
+    /// Waits until so many more withdrawals were answered, and so many more reads were made of a
+    /// kind.
     async fn until(&self, withdrawals: usize, reads: &Cell<usize>, count: usize) {
         let (withdrawals, count) = (self.answered.get() + withdrawals, reads.get() + count);
         let deadline = Instant::now() + PATIENCE;
@@ -90,8 +102,14 @@ impl Watched {
         }
     }
 
-    /// Breaks something, several times, while people look and withdraw; each time the others go on without bank 2.
-    async fn while_breaking(self: Rc<Self>, times: usize, cut: impl Fn(&Cluster), heal: impl Fn(&Cluster)) {
+    /// Breaks something, several times, while people look and withdraw; each time the others go on
+    /// without bank 2.
+    async fn while_breaking(
+        self: Rc<Self>,
+        times: usize,
+        cut: impl Fn(&Cluster),
+        heal: impl Fn(&Cluster),
+    ) {
         let mut people = vec![actix_rt::spawn(self.clone().keep_withdrawing())];
         people.extend((0..4).map(|_| actix_rt::spawn(self.clone().keep_looking())));
         for _ in 0..times {
@@ -123,12 +141,20 @@ async fn a_bank_whose_lines_fall_silent_shows_no_old_balance_without_a_mark_not_
         cluster.links().set_both(1, 2, passage);
     };
     let watched = Watched::start().await;
-    watched.while_breaking(1, |cluster| set(cluster, Passage::Held), |cluster| set(cluster, Passage::Open)).await;
+    watched
+        .while_breaking(
+            1,
+            |cluster| set(cluster, Passage::Held),
+            |cluster| set(cluster, Passage::Open),
+        )
+        .await;
 }
 
 #[actix_rt::test]
-async fn a_bank_that_hears_the_others_and_is_not_heard_learns_of_the_view_without_it_before_it_shows_anything() {
-    // The pings of the others do not reach it, its own are answered: only the next answer tells that they have gone on.
+async fn a_bank_that_hears_the_others_and_is_not_heard_learns_of_the_view_without_it_before_it_shows_anything()
+ {
+    // The pings of the others do not reach it, its own are answered: only the next answer tells
+    // that they have gone on.
     let watched = Watched::start().await;
     let cut = |cluster: &Cluster| {
         (0..2).for_each(|from| cluster.links().set_calls(from, 2, Port::Heartbeat, Passage::Held));
@@ -137,7 +163,8 @@ async fn a_bank_that_hears_the_others_and_is_not_heard_learns_of_the_view_withou
 }
 
 #[actix_rt::test]
-async fn at_a_bank_that_lacks_what_a_customer_has_done_elsewhere_they_are_told_so_until_it_has_caught_up() {
+async fn at_a_bank_that_lacks_what_a_customer_has_done_elsewhere_they_are_told_so_until_it_has_caught_up()
+ {
     let watched = Watched::start().await;
     let (cluster, customer) = (&watched.cluster, &watched.customer);
     let set = |passage| (0..2).for_each(|other| cluster.links().set_both(other, 2, passage));
@@ -147,7 +174,11 @@ async fn at_a_bank_that_lacks_what_a_customer_has_done_elsewhere_they_are_told_s
     let position = cluster.status(1).await["position"].as_u64().unwrap();
     let read = async || {
         let path = format!("/pix/{}?min_position={position}", account.key);
-        customer.http.call(customer.http.client().get(cluster.url(2, &path)), String::new()).await.unwrap()
+        customer
+            .http
+            .call(customer.http.client().get(cluster.url(2, &path)), String::new())
+            .await
+            .unwrap()
     };
     let answer = read().await;
     assert_eq!(answer.status, 503, "{answer:?}");
@@ -167,10 +198,13 @@ async fn at_a_bank_that_lacks_what_a_customer_has_done_elsewhere_they_are_told_s
 async fn a_bank_that_is_far_away_makes_no_read_look_old_neither_elsewhere_nor_there() {
     let watched = Watched::start().await;
     let (cluster, http) = (&watched.cluster, &watched.customer.http);
-    (0..2).for_each(|near| cluster.links().set_both(near, 2, Passage::Far(Duration::from_millis(150))));
+    (0..2).for_each(|near| {
+        cluster.links().set_both(near, 2, Passage::Far(Duration::from_millis(150)))
+    });
     let read = async |bank: usize| {
         let asked = Instant::now();
-        let request = http.client().get(cluster.url(bank, &format!("/pix/{}", watched.account.key)));
+        let request =
+            http.client().get(cluster.url(bank, &format!("/pix/{}", watched.account.key)));
         let answer = request.send().await.unwrap();
         (answer.headers().contains_key("warning"), asked.elapsed())
     };

@@ -26,7 +26,9 @@ impl Limp {
         let thread = std::thread::spawn(move || {
             for (is, millis) in [("-STOP", 4_200), ("-CONT", 300)].into_iter().cycle() {
                 signal(is);
-                if ends.recv_timeout(Duration::from_millis(millis)) != Err(RecvTimeoutError::Timeout) {
+                if ends.recv_timeout(Duration::from_millis(millis))
+                    != Err(RecvTimeoutError::Timeout)
+                {
                     return signal("-CONT");
                 }
             }
@@ -50,7 +52,8 @@ const WRITE_MAX: Duration = Duration::from_secs(2);
 /// A deposit: after how long it was sent, how long it took, and its answer.
 type Deposit = (Duration, Duration, Result<Answer, String>);
 
-/// A consortium of three with default times, and a customer with an account at bank 0. Bank 2 is the one that falls ill.
+/// A consortium of three with default times, and a customer with an account at bank 0. Bank 2 is
+/// the one that falls ill.
 struct Scene {
     cluster: Cluster,
     customer: Customer,
@@ -81,7 +84,8 @@ impl Scene {
         while began.elapsed() < lasts {
             let asked = began.elapsed();
             let deposit = json!({"type": "DEPOSIT", "value": 1, "sender": self.account.number});
-            let package = json!({"0": {self.account.number.to_string(): {"package": [deposit]}}}).to_string();
+            let package =
+                json!({"0": {self.account.number.to_string(): {"package": [deposit]}}}).to_string();
             let key = format!("{client}-{}", deposits.len());
             let answer = self.customer.operate(&self.cluster, client % 2, &package, &key).await;
             let answer = answer.map_err(|error| error.to_string());
@@ -90,7 +94,8 @@ impl Scene {
         deposits
     }
 
-    /// Bank 2 is ill from now on: the others take writes again in time and go on, and say why it is left out.
+    /// Bank 2 is ill from now on: the others take writes again in time and go on, and say why it is
+    /// left out.
     async fn goes_on_without_the_ill(&self, lasts: Duration) {
         for (asked, took, answer) in self.deposits(lasts).await {
             if asked >= WRITES_AGAIN_WITHIN {
@@ -121,7 +126,8 @@ async fn a_bank_that_limps_is_left_out_within_ten_seconds_and_comes_back_when_it
 }
 
 #[actix_rt::test]
-async fn a_bank_whose_disk_needs_two_seconds_is_left_out_within_ten_and_comes_back_when_it_is_well() {
+async fn a_bank_whose_disk_needs_two_seconds_is_left_out_within_ten_and_comes_back_when_it_is_well()
+{
     let scene = Scene::begins().await;
     let slow = SlowCalls::fsyncs(scene.ill_process(), Duration::from_secs(2));
     scene.goes_on_without_the_ill(Duration::from_secs(20)).await;
@@ -130,7 +136,8 @@ async fn a_bank_whose_disk_needs_two_seconds_is_left_out_within_ten_and_comes_ba
 }
 
 #[actix_rt::test]
-async fn a_bank_whose_ledger_is_stuck_is_left_out_within_ten_seconds_and_comes_back_when_it_goes_on() {
+async fn a_bank_whose_ledger_is_stuck_is_left_out_within_ten_seconds_and_comes_back_when_it_goes_on()
+ {
     let scene = Scene::begins().await;
     let stuck = SlowCalls::stuck_thread(scene.ill_process(), "ledger");
     scene.goes_on_without_the_ill(Duration::from_secs(15)).await;
@@ -164,7 +171,14 @@ fn unread_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
     // As much as a pipe of Linux holds.
     let fill = ["if=/dev/zero", "bs=4096", "count=16", "status=none"];
-    assert!(Command::new("dd").args(fill).stdout(writer.try_clone().unwrap()).status().unwrap().success());
+    assert!(
+        Command::new("dd")
+            .args(fill)
+            .stdout(writer.try_clone().unwrap())
+            .status()
+            .unwrap()
+            .success()
+    );
     (reader, writer)
 }
 
@@ -204,7 +218,13 @@ async fn a_supervisor_whose_lines_nobody_reads_goes_on_reading_those_of_its_bank
     for bank in 0..3 {
         customer.open(&cluster, bank, 50.0).await;
     }
-    assert!(Command::new("kill").args(["-TERM", &supervisor.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &supervisor.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(supervisor.wait().unwrap().success());
     drop(reader);
 }

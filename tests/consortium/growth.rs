@@ -1,4 +1,5 @@
-//! A longer `nodes.json` counts once the banks have agreed on a view with it, and until then the old one works.
+//! A longer `nodes.json` counts once the banks have agreed on a view with it, and until then the
+//! old one works.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -70,7 +71,10 @@ async fn a_premature_entry_in_nodes_json_can_be_taken_back() {
     for (command, bank) in [("rescue", 0), ("compact", 1), ("compact", 2)] {
         let output = on_disk(&cluster, command, bank, &old);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("belongs to a consortium of 4 banks, and nodes.json lists 3"), "{command}: {said}");
+        assert!(
+            said.contains("belongs to a consortium of 4 banks, and nodes.json lists 3"),
+            "{command}: {said}"
+        );
     }
     let output = on_disk(&cluster, "compact", 3, &new);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

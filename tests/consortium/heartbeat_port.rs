@@ -1,4 +1,5 @@
-//! What the heartbeat port bears: connections that say nothing, fall silent, come again and again, or are nobody's.
+//! What the heartbeat port bears: connections that say nothing, fall silent, come again and again,
+//! or are nobody's.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -42,7 +43,8 @@ async fn connect(cluster: &Cluster) -> TcpStream {
 
 fn hello(cluster: &Cluster, secret: &str) -> String {
     let settings = Settings::of(&Config::load(&cluster.nodes_json()).unwrap());
-    json!({"bank": 1, "secret": secret, "protocol": PROTOCOL_VERSION, "settings": settings}).to_string()
+    json!({"bank": 1, "secret": secret, "protocol": PROTOCOL_VERSION, "settings": settings})
+        .to_string()
 }
 
 /// Says a line and answers the next one; empty at the end of the connection.
@@ -87,7 +89,11 @@ async fn a_connection_that_says_nothing_or_falls_silent_ends() {
     assert!(ends(&mut silent));
     assert!((FAILURE_AFTER..6 * FAILURE_AFTER).contains(&heard.elapsed()), "{:?}", heard.elapsed());
     assert!(ends(&mut mute));
-    assert!((HELLO_WAIT / 2..3 * HELLO_WAIT).contains(&connected.elapsed()), "{:?}", connected.elapsed());
+    assert!(
+        (HELLO_WAIT / 2..3 * HELLO_WAIT).contains(&connected.elapsed()),
+        "{:?}",
+        connected.elapsed()
+    );
 }
 
 #[actix_rt::test]
@@ -100,7 +106,10 @@ async fn a_peer_that_connects_again_and_again_keeps_its_newest_connections_alone
     }
     let asked = Instant::now();
     assert!(ends(&mut older));
-    assert!(asked.elapsed() < FAILURE_AFTER, "it ends for those that came later, not for its silence");
+    assert!(
+        asked.elapsed() < FAILURE_AFTER,
+        "it ends for those that came later, not for its silence"
+    );
     assert!(exchange(&mut newest[0], r#"{"ping":8}"#).starts_with("{\"pong\":8,"));
 }
 
@@ -123,7 +132,10 @@ async fn wrong_introductions_are_logged_once_each() {
     let cluster = bank();
     for _ in 0..30 {
         let mut stream = BufReader::new(connect(&cluster).await);
-        assert_eq!(exchange(&mut stream, &hello(&cluster, "wrong")), "{\"refused\":\"segredo errado\"}\n");
+        assert_eq!(
+            exchange(&mut stream, &hello(&cluster, "wrong")),
+            "{\"refused\":\"segredo errado\"}\n"
+        );
         let mut stream = BufReader::new(connect(&cluster).await);
         assert_eq!(exchange(&mut stream, "GET / HTTP/1.1"), "");
         let mut stream = BufReader::new(connect(&cluster).await);
@@ -131,9 +143,11 @@ async fn wrong_introductions_are_logged_once_each() {
         let refusal = r#"customer_auth difere: \"open\" no banco 1, \"sessions\" no banco 0"#;
         assert_eq!(exchange(&mut stream, &other), format!("{{\"refused\":\"{refusal}\"}}\n"));
     }
-    for what in
-        ["recusado: segredo errado", "recusado: a apresentação não se entende", "recusado: customer_auth difere"]
-    {
+    for what in [
+        "recusado: segredo errado",
+        "recusado: a apresentação não se entende",
+        "recusado: customer_auth difere",
+    ] {
         let log = cluster.log(0);
         assert_eq!(log.lines().filter(|line| line.contains(what)).count(), 1, "{log}");
     }

@@ -1,4 +1,5 @@
-//! The laboratory's switches between real banks: what they do is what a bad network would do, and can be seen.
+//! The laboratory's switches between real banks: what they do is what a bad network would do, and
+//! can be seen.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,10 @@ async fn until(cluster: &Cluster, bank: usize, what: impl Fn(&Value) -> bool) ->
 /// The ids of the executed events that a page shows, in order.
 fn order(told: &Value) -> Vec<String> {
     let events = told["now"]["events"].as_array().unwrap().iter();
-    events.filter(|event| !event["executed"].is_null()).map(|event| event["id"].to_string()).collect()
+    events
+        .filter(|event| !event["executed"].is_null())
+        .map(|event| event["id"].to_string())
+        .collect()
 }
 
 #[actix_rt::test]
@@ -96,9 +100,11 @@ async fn a_bank_without_which_the_others_act_refuses_each_write_at_once_and_says
 }
 
 #[actix_rt::test]
-async fn a_bank_that_was_cut_off_shows_what_the_others_executed_meanwhile_and_nobody_is_credited_with_what_it_lacks() {
+async fn a_bank_that_was_cut_off_shows_what_the_others_executed_meanwhile_and_nobody_is_credited_with_what_it_lacks()
+ {
     let cluster = Cluster::start_laboratory(3).await;
-    // Bank 2 holds an event that bank 1 lacks, and hears only from the journal that it was executed.
+    // Bank 2 holds an event that bank 1 lacks, and hears only from the journal that it was
+    // executed.
     turn(&cluster, 0, "ligacao", "banco=1&estado=stopped").await;
     turn(&cluster, 0, "evento", "onde=aqui").await;
     until(&cluster, 2, |told| told["now"]["events"][0]["taken"].is_u64()).await;
@@ -120,13 +126,17 @@ async fn a_bank_that_was_cut_off_shows_what_the_others_executed_meanwhile_and_no
     cluster.wait_members(&[0, 1, 2]).await;
     let told = until(&cluster, 2, |told| order(told).len() == 2).await;
     assert_eq!(order(&told), executed);
-    assert!(told["now"]["events"].as_array().unwrap().iter().all(|event| event["void"].is_null()), "{told}");
+    assert!(
+        told["now"]["events"].as_array().unwrap().iter().all(|event| event["void"].is_null()),
+        "{told}"
+    );
     assert_eq!(told["now"]["banks"][2]["position"], 2);
     cluster.wait_log(2, "banco 2 recuperou as posições 1 a 2 pelo diário de outro banco").await;
 }
 
 #[actix_rt::test]
-async fn in_slow_motion_concurrent_events_of_all_banks_take_their_time_and_come_in_one_order_everywhere() {
+async fn in_slow_motion_concurrent_events_of_all_banks_take_their_time_and_come_in_one_order_everywhere()
+ {
     let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 1, "atraso", "atraso_ms=400").await;
     for bank in 0..3 {

@@ -34,7 +34,9 @@ impl Load {
         let customer = Customer::register(cluster, "mexedor", 1).await;
         let mut opened = Vec::new();
         for index in 0..accounts {
-            opened.push(customer.open(cluster, index % cluster.banks(), OPENING as f64 / 100.0).await);
+            opened.push(
+                customer.open(cluster, index % cluster.banks(), OPENING as f64 / 100.0).await,
+            );
         }
         Load { customer, accounts: opened, sent: Rc::default() }
     }
@@ -92,7 +94,8 @@ impl Load {
     pub(crate) async fn judge(&self, cluster: &Cluster) -> usize {
         let sent = self.sent.borrow().clone();
         let answered = sent.iter().map(|package| {
-            let answer = package.answer.as_ref().unwrap_or_else(|| panic!("not answered: {package:?}"));
+            let answer =
+                package.answer.as_ref().unwrap_or_else(|| panic!("not answered: {package:?}"));
             (package.operations.as_slice(), answer)
         });
         let mut judge = Judge::replay(&self.accounts, OPENING, answered);

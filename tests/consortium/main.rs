@@ -1,4 +1,5 @@
-//! Whole consortia as real processes, each bank with its own disk, spoken to over HTTP as customers and peers do.
+//! Whole consortia as real processes, each bank with its own disk, spoken to over HTTP as customers
+//! and peers do.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 

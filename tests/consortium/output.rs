@@ -23,14 +23,44 @@ async fn a_command_whose_answer_finds_no_space_says_so_and_does_not_succeed() {
         &["--version"],
         &["node", "--help"],
         &["client", "--help"],
-        &["bench", "--url", &url, "--clients", "1", "--seconds", "1", "--warmup", "0", "--accounts", "2"],
-        &["bench", "--url", &url, "--clients", "1", "--seconds", "1", "--warmup", "0", "--accounts", "2", "--json"],
+        &[
+            "bench",
+            "--url",
+            &url,
+            "--clients",
+            "1",
+            "--seconds",
+            "1",
+            "--warmup",
+            "0",
+            "--accounts",
+            "2",
+        ],
+        &[
+            "bench",
+            "--url",
+            &url,
+            "--clients",
+            "1",
+            "--seconds",
+            "1",
+            "--warmup",
+            "0",
+            "--accounts",
+            "2",
+            "--json",
+        ],
     ] {
         let (code, said) = on_a_full_disk(arguments);
         assert_eq!(code, Some(4), "{arguments:?}: {said}");
-        assert!(said.contains("could not be written to standard output: No space left"), "{arguments:?}: {said}");
+        assert!(
+            said.contains("could not be written to standard output: No space left"),
+            "{arguments:?}: {said}"
+        );
     }
-    for arguments in [&["client", "banks", "--bank", &url][..], &["client", "banks", "--json", "--bank", &url]] {
+    for arguments in
+        [&["client", "banks", "--bank", &url][..], &["client", "banks", "--json", "--bank", &url]]
+    {
         let (code, said) = on_a_full_disk(arguments);
         assert_eq!(code, Some(4), "{arguments:?}: {said}");
         assert!(said.contains("a resposta não pôde ser escrita"), "{arguments:?}: {said}");
@@ -39,7 +69,8 @@ async fn a_command_whose_answer_finds_no_space_says_so_and_does_not_succeed() {
     let (data, nodes) = (cluster.data(0), cluster.nodes_json());
     let (data, nodes) = (data.to_str().unwrap(), nodes.to_str().unwrap());
     for command in [&["rescue"][..], &["compact"], &["rescue", "--yes"]] {
-        let (code, said) = on_a_full_disk(&[command, &["--bank", "0", "--nodes", nodes, "--data", data]].concat());
+        let (code, said) =
+            on_a_full_disk(&[command, &["--bank", "0", "--nodes", nodes, "--data", data]].concat());
         assert_eq!(code, Some(4), "{command:?}: {said}");
         assert!(said.contains("What was done stands"), "{command:?}: {said}");
     }

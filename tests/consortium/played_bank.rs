@@ -1,5 +1,5 @@
-//! A test plays bank 2. It helps the view to form; from then on it speaks and understands only the seed's four routes,
-//! one message each, and orders events together with two real nodes.
+//! A test plays bank 2. It helps the view to form; from then on it speaks and understands only the
+//! seed's four routes, one message each, and orders events together with two real nodes.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -64,7 +64,12 @@ impl Played {
     /// What it says of itself in a heartbeat.
     fn report(&self) -> PeerReport {
         let active = self.active.then_some(self.view);
-        PeerReport { active, promised: self.promised, hears: BankSet::all(3), ..PeerReport::default() }
+        PeerReport {
+            active,
+            promised: self.promised,
+            hears: BankSet::all(3),
+            ..PeerReport::default()
+        }
     }
 
     fn view_message(&mut self, message: ViewMessage) {
@@ -88,11 +93,22 @@ impl Played {
                     held: Vec::new(),
                     clock: VectorClock::zero(3),
                 };
-                self.say_to(ballot.coordinator, "/peer/view", answer(ViewMessage::Stopped(stopped)));
+                self.say_to(
+                    ballot.coordinator,
+                    "/peer/view",
+                    answer(ViewMessage::Stopped(stopped)),
+                );
             }
             ViewMessage::Prepare(plan) => {
-                assert!(plan.events.is_empty() && plan.position == Position(0), "nothing has happened yet");
-                self.say_to(plan.ballot.coordinator, "/peer/view", answer(ViewMessage::Ready(plan.ballot)));
+                assert!(
+                    plan.events.is_empty() && plan.position == Position(0),
+                    "nothing has happened yet"
+                );
+                self.say_to(
+                    plan.ballot.coordinator,
+                    "/peer/view",
+                    answer(ViewMessage::Ready(plan.ballot)),
+                );
             }
             ViewMessage::Start(ballot) => {
                 self.view = ballot;
@@ -111,9 +127,9 @@ impl Played {
         let header = Header { at_ms: request.at_ms.unwrap(), open: false };
         let event = Event::stamp(self.view, ME, self.clock.clone(), vec![request.to_raw()], header);
         let wire = event.to_wire();
-        // The seed's message has no view; its content travels to the letter, as the hash is over the letters.
-        let body =
-            json!({"sender": wire.sender, "timestamp": wire.timestamp, "type_msg": wire.type_msg, "id": wire.id});
+        // The seed's message has no view; its content travels to the letter, as the hash is over
+        // the letters.
+        let body = json!({"sender": wire.sender, "timestamp": wire.timestamp, "type_msg": wire.type_msg, "id": wire.id});
         let body = body.to_string().replacen('{', &format!("{{\"msg\":{},", wire.msg.get()), 1);
         self.say("/receive-message", &body);
         self.take(Arc::new(event));
@@ -141,7 +157,8 @@ impl Played {
                 let body = json!({"code": check.code, "descript": check.descript});
                 self.say(&format!("/init_check_queue/{}", event.id), &body.to_string());
             } else {
-                let body = json!({"code": check.code, "descript": check.descript, "msg": "ONE_QUEUE"});
+                let body =
+                    json!({"code": check.code, "descript": check.descript, "msg": "ONE_QUEUE"});
                 self.say(&format!("/receiver_one_queue/{}", event.id), &body.to_string());
             }
         }
@@ -188,7 +205,10 @@ fn routes(app: &mut web::ServiceConfig) {
         "/receiver_ack/{id}",
         post().to(async |bank: Shared, request: HttpRequest, id: web::Path<String>| {
             let mut bank = bank.borrow_mut();
-            bank.acknowledged.entry(EventId::parse(&id).unwrap()).or_default().insert(caller(&request));
+            bank.acknowledged
+                .entry(EventId::parse(&id).unwrap())
+                .or_default()
+                .insert(caller(&request));
             bank.execute();
             HttpResponse::Ok().json(json!({}))
         }),
@@ -214,7 +234,9 @@ async fn carry(http: Http, base: String, mut messages: UnboundedReceiver<Message
             match http.call(request, message.body.clone()).await {
                 Ok(answer) if answer.status == 200 => break,
                 // The real bank has not installed the view yet.
-                Ok(answer) if answer.status == 409 => actix_rt::time::sleep(Duration::from_millis(20)).await,
+                Ok(answer) if answer.status == 409 => {
+                    actix_rt::time::sleep(Duration::from_millis(20)).await
+                }
                 other => panic!("{}: {other:?}", message.path),
             }
         }
@@ -239,7 +261,8 @@ async fn answer_pings(listener: TcpListener, bank: Rc<RefCell<Played>>) {
                         pong
                     }
                 };
-                let written = lines.get_mut().get_mut().write_all(format!("{answer}\n").as_bytes()).await;
+                let written =
+                    lines.get_mut().get_mut().write_all(format!("{answer}\n").as_bytes()).await;
                 if written.is_err() {
                     return;
                 }
@@ -277,18 +300,23 @@ async fn play(cluster: &Cluster) -> Rc<RefCell<Played>> {
 /// The played bank lives on this thread, so the server is a service on it too.
 fn serve(port: u16, bank: Rc<RefCell<Played>>) {
     let (to_bank, mut calls) = unbounded_channel::<Call>();
-    let server =
-        HttpServer::new(move || App::new().app_data(web::Data::new(to_bank.clone())).default_service(web::to(forward)))
-            .workers(1)
-            .disable_signals()
-            .bind(("127.0.0.1", port))
-            .unwrap()
-            .run();
+    let server = HttpServer::new(move || {
+        App::new().app_data(web::Data::new(to_bank.clone())).default_service(web::to(forward))
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(("127.0.0.1", port))
+    .unwrap()
+    .run();
     actix_rt::spawn(server);
     actix_rt::spawn(async move {
-        let app = actix_web::test::init_service(App::new().app_data(web::Data::new(bank)).configure(routes)).await;
+        let app = actix_web::test::init_service(
+            App::new().app_data(web::Data::new(bank)).configure(routes),
+        )
+        .await;
         while let Some(call) = calls.recv().await {
-            let mut request = actix_web::test::TestRequest::post().uri(&call.path).set_payload(call.body);
+            let mut request =
+                actix_web::test::TestRequest::post().uri(&call.path).set_payload(call.body);
             for (name, value) in call.headers {
                 request = request.insert_header((name, value));
             }
@@ -306,7 +334,11 @@ struct Call {
     answer: tokio::sync::oneshot::Sender<u16>,
 }
 
-async fn forward(request: HttpRequest, body: web::Bytes, bank: web::Data<UnboundedSender<Call>>) -> HttpResponse {
+async fn forward(
+    request: HttpRequest,
+    body: web::Bytes,
+    bank: web::Data<UnboundedSender<Call>>,
+) -> HttpResponse {
     let wanted = ["authorization", "netbanking-bank", "content-type"];
     let header = |name: &&str| {
         let value = request.headers().get(*name)?;
@@ -330,7 +362,10 @@ fn own_registration(user: &str, number: u32, name: &str) -> Request {
             name: PersonName::parse("Cliente do Banco 2").unwrap(),
             num_cadastro,
             user_name: UserName::parse(user).unwrap(),
-            password_hash: PasswordHash::parse("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g").unwrap(),
+            password_hash: PasswordHash::parse(
+                "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g",
+            )
+            .unwrap(),
         }),
     }
 }
@@ -352,7 +387,8 @@ async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_wi
     cluster.wait_ready().await;
     until("the view", || bank.borrow().active).await;
 
-    // Customers of the real banks and of the played one, at the same time and partly with the same user name.
+    // Customers of the real banks and of the played one, at the same time and partly with the same
+    // user name.
     let http = Http::new();
     let customers = (0..20_u32).map(|index| {
         let url = cluster.url(index as usize % 2, "/register-customer");
@@ -369,7 +405,8 @@ async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_wi
             actix_rt::time::sleep(Duration::from_millis(15)).await;
         }
     };
-    let (answers, ()) = futures_util::future::join(futures_util::future::join_all(customers), played).await;
+    let (answers, ()) =
+        futures_util::future::join(futures_util::future::join_all(customers), played).await;
     let refused = answers.iter().filter(|answer| answer.status == 400).count();
     assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 400)), "{answers:?}");
 
@@ -383,10 +420,14 @@ async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_wi
         assert_eq!(cluster.status(real).await["hash"], hash, "bank {real} came to the same");
     }
     let bank = bank.borrow();
-    let registered =
-        (0..20).filter(|index| bank.book.customer(&UserName::parse(&format!("cliente{index}")).unwrap()).is_some());
+    let registered = (0..20).filter(|index| {
+        bank.book.customer(&UserName::parse(&format!("cliente{index}")).unwrap()).is_some()
+    });
     assert_eq!(registered.count(), 20, "each name was taken once, by one bank or the other");
     assert!(refused <= 7, "at most the names that the played bank wanted too");
-    assert!(bank.envelopes_refused > 0 && bank.checks_heard > 0, "the real banks changed over to the seed's routes");
+    assert!(
+        bank.envelopes_refused > 0 && bank.checks_heard > 0,
+        "the real banks changed over to the seed's routes"
+    );
     assert_eq!(bank.executed.iter().collect::<BTreeSet<_>>().len(), bank.executed.len());
 }

@@ -28,7 +28,10 @@ async fn one_key_sent_ten_times_at_three_banks_executes_once_and_gets_one_answer
 
     for bank in 0..3 {
         let other = customer.operate(&cluster, bank, &deposit(30.0), "pedido-1").await.unwrap();
-        assert_eq!((other.status, other.descript()), (400, "Chave de idempotência já usada com outro pedido"));
+        assert_eq!(
+            (other.status, other.descript()),
+            (400, "Chave de idempotência já usada com outro pedido")
+        );
     }
     assert_eq!(customer.account(&cluster, &account).await.0, 12_550);
 }
@@ -44,8 +47,14 @@ async fn a_refusal_is_repeated_with_its_first_position_although_it_would_succeed
     };
     let refused = customer.operate(&cluster, 0, &package("WITHDRAW", 60.0), "saque").await.unwrap();
     assert_eq!(refused.status, 400);
-    assert_eq!(customer.operate(&cluster, 0, &package("DEPOSIT", 60.0), "depósito?").await.unwrap().status, 400);
-    assert_eq!(customer.operate(&cluster, 0, &package("DEPOSIT", 60.0), "deposito").await.unwrap().status, 200);
+    assert_eq!(
+        customer.operate(&cluster, 0, &package("DEPOSIT", 60.0), "depósito?").await.unwrap().status,
+        400
+    );
+    assert_eq!(
+        customer.operate(&cluster, 0, &package("DEPOSIT", 60.0), "deposito").await.unwrap().status,
+        200
+    );
     let again = customer.operate(&cluster, 1, &package("WITHDRAW", 60.0), "saque").await.unwrap();
     assert_eq!((again.status, &again.body), (400, &refused.body));
     assert_eq!(customer.account(&cluster, &account).await.0, 11_000);

@@ -18,15 +18,26 @@ async fn a_bank_with_other_settings_is_refused_by_the_name_of_the_field_and_move
     cluster.start_bank(1);
     let difference = r#"customer_auth difere: "open" no banco 2, "sessions" no banco 0"#;
     cluster.wait_log(0, &format!("batimento do banco 2 recusado: {difference}")).await;
-    cluster.wait_log(2, &format!("sem batimento do banco 0 em 127.0.0.1:{}: {difference}", cluster.ports(0).1)).await;
+    cluster
+        .wait_log(
+            2,
+            &format!("sem batimento do banco 0 em 127.0.0.1:{}: {difference}", cluster.ports(0).1),
+        )
+        .await;
 
     // A first view needs all banks: there is none, so nothing is executed anywhere.
     let http = Http::new();
     for bank in 0..3 {
-        let answer = http.post(&cluster.url(bank, "/register-customer"), &registration("estranho", &cpf(1))).await;
+        let answer = http
+            .post(&cluster.url(bank, "/register-customer"), &registration("estranho", &cpf(1)))
+            .await;
         assert_eq!(answer.status, 503, "bank {bank}: {answer:?}");
         let status = cluster.status(bank).await;
-        assert_eq!((&status["position"], &status["view"]), (&json!(0), &json!(null)), "bank {bank}: {status}");
+        assert_eq!(
+            (&status["position"], &status["view"]),
+            (&json!(0), &json!(null)),
+            "bank {bank}: {status}"
+        );
     }
 
     // A person who compares is told the same.
@@ -36,14 +47,20 @@ async fn a_bank_with_other_settings_is_refused_by_the_name_of_the_field_and_move
         .output()
         .unwrap();
     let said = String::from_utf8(compared.stderr).unwrap();
-    assert!(said.contains(r#": customer_auth differs: "sessions" in the file, "open" at the bank"#), "{said}");
+    assert!(
+        said.contains(r#": customer_auth differs: "sessions" in the file, "open" at the bank"#),
+        "{said}"
+    );
     assert_eq!(compared.status.code(), Some(1));
 
     // Five attempts a second, and one line each.
     actix_rt::time::sleep(Duration::from_secs(2)).await;
-    for (bank, of) in
-        [(0, "banco 2 recusado"), (1, "banco 2 recusado"), (2, "banco 0 recusado"), (2, "banco 1 recusado")]
-    {
+    for (bank, of) in [
+        (0, "banco 2 recusado"),
+        (1, "banco 2 recusado"),
+        (2, "banco 0 recusado"),
+        (2, "banco 1 recusado"),
+    ] {
         let lines = cluster.log(bank).lines().filter(|line| line.contains(of)).count();
         assert_eq!(lines, 1, "bank {bank}:\n{}", cluster.log(bank));
     }
@@ -59,7 +76,8 @@ async fn a_running_consortium_goes_on_without_a_bank_that_returns_with_other_tim
     cluster.kill(2);
     cluster.wait_members(&[0, 1]).await;
     let own = cluster.own_nodes_json(2);
-    cluster.change_nodes_json(&own, |config| config["heartbeat"]["failure_after_ms"] = 60_000.into());
+    cluster
+        .change_nodes_json(&own, |config| config["heartbeat"]["failure_after_ms"] = 60_000.into());
     cluster.start_bank_with(2, &own);
     let difference = "heartbeat.failure_after_ms difere: 60000 no banco 2, 3000 no banco 1";
     cluster.wait_log(1, &format!("batimento do banco 2 recusado: {difference}")).await;

@@ -1,5 +1,6 @@
-//! System calls of a running bank that take longer than they should: a disk that needs seconds, a thread that is stuck.
-//! strace delays them, as a tracer that is attached to the process and leaves when the fault is over.
+//! System calls of a running bank that take longer than they should: a disk that needs seconds, a
+//! thread that is stuck. strace delays them, as a tracer that is attached to the process and leaves
+//! when the fault is over.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -23,7 +24,8 @@ impl SlowCalls {
         SlowCalls::attach(&["--follow-forks"], process_id, "fsync,fdatasync", delay)
     }
 
-    /// The thread of that name does not come out of its next system call, whichever that is; the others go on.
+    /// The thread of that name does not come out of its next system call, whichever that is; the
+    /// others go on.
     pub(crate) fn stuck_thread(process_id: u32, name: &str) -> SlowCalls {
         SlowCalls::attach(&[], thread_id(process_id, name), "all", STUCK)
     }
@@ -52,20 +54,26 @@ impl SlowCalls {
 
 impl Drop for SlowCalls {
     fn drop(&mut self) {
-        // Whoever is traced goes on at once when the tracer is gone. It may have ended already, with the bank.
+        // Whoever is traced goes on at once when the tracer is gone. It may have ended already,
+        // with the bank.
         let _ = self.strace.kill();
         let _ = self.strace.wait();
     }
 }
 
 fn thread_id(process_id: u32, name: &str) -> u32 {
-    let tasks = std::fs::read_dir(format!("/proc/{process_id}/task")).unwrap().flatten().map(|entry| entry.path());
+    let tasks = std::fs::read_dir(format!("/proc/{process_id}/task"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
     let is_called = |path: &std::path::PathBuf| {
         // A thread may end meanwhile.
         std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
     };
     let mut found = tasks.filter(is_called);
-    let thread = found.next().unwrap_or_else(|| panic!("no thread of process {process_id} is called {name}"));
+    let thread = found
+        .next()
+        .unwrap_or_else(|| panic!("no thread of process {process_id} is called {name}"));
     assert_eq!(found.next(), None, "two threads are called {name}");
     thread.file_name().unwrap().to_str().unwrap().parse().unwrap()
 }

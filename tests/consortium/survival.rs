@@ -1,4 +1,5 @@
-//! A minority of the banks may stop, hang or come back at any time: the others go on, and nobody needs a person.
+//! A minority of the banks may stop, hang or come back at any time: the others go on, and nobody
+//! needs a person.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,8 @@ fn transfer(from: &OwnAccount, to: &OwnAccount) -> String {
 }
 
 #[actix_rt::test]
-async fn with_one_of_three_banks_stopped_the_other_two_register_open_and_move_and_it_comes_back_by_itself() {
+async fn with_one_of_three_banks_stopped_the_other_two_register_open_and_move_and_it_comes_back_by_itself()
+ {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "karen123", 5).await;
     let mut accounts = Vec::new();
@@ -31,7 +33,9 @@ async fn with_one_of_three_banks_stopped_the_other_two_register_open_and_move_an
     let opened = customer.open(&cluster, 1, 50.0).await;
     let moved = customer.operate(&cluster, 0, &transfer(&accounts[0], &opened), "a").await.unwrap();
     assert_eq!(moved.status, 200, "{moved:?}");
-    for (package, key) in [(transfer(&accounts[0], &accounts[2]), "b"), (transfer(&accounts[2], &accounts[1]), "c")] {
+    for (package, key) in
+        [(transfer(&accounts[0], &accounts[2]), "b"), (transfer(&accounts[2], &accounts[1]), "c")]
+    {
         let refused = customer.operate(&cluster, 1, &package, key).await.unwrap();
         assert_eq!(refused.status, 400, "{refused:?}");
         assert!(refused.descript().contains("Banco 2 não está online"), "{refused:?}");
@@ -45,10 +49,12 @@ async fn with_one_of_three_banks_stopped_the_other_two_register_open_and_move_an
     cluster.wait_members(&[0, 1, 2]).await;
     let mut customer = customer;
     customer.log_in(&cluster).await;
-    let moved = customer.operate(&cluster, 2, &transfer(&accounts[2], &accounts[0]), "d").await.unwrap();
+    let moved =
+        customer.operate(&cluster, 2, &transfer(&accounts[2], &accounts[0]), "d").await.unwrap();
     assert_eq!(moved.status, 200, "{moved:?}");
     // What it refused while the bank was away stays refused under the same key.
-    let again = customer.operate(&cluster, 2, &transfer(&accounts[0], &accounts[2]), "b").await.unwrap();
+    let again =
+        customer.operate(&cluster, 2, &transfer(&accounts[0], &accounts[2]), "b").await.unwrap();
     assert_eq!(again.status, 400, "{again:?}");
     assert_eq!(customer.account(&cluster, &accounts[2]).await.0, 9_000);
     cluster.assert_same_everywhere().await;
@@ -81,7 +87,8 @@ async fn with_two_of_three_banks_stopped_the_third_refuses_writes_within_a_secon
         assert_eq!(answer.status, 503, "{answer:?}");
         assert!(answer.descript().contains("não terá efeito"));
     }
-    for path in [path, format!("/accounts_user/{}", customer.user), format!("/pix/{}", account.key)] {
+    for path in [path, format!("/accounts_user/{}", customer.user), format!("/pix/{}", account.key)]
+    {
         let answer = read(path.clone()).await;
         assert_eq!(answer.status(), 200, "{path}");
         assert!(answer.headers().contains_key("warning"), "{path} does not say that it may be old");
@@ -89,7 +96,10 @@ async fn with_two_of_three_banks_stopped_the_third_refuses_writes_within_a_secon
 
     cluster.start_bank(1);
     cluster.wait_members(&[0, 1]).await;
-    let answer = customer.http.post(&cluster.url(1, "/register-customer"), &registration("mais", &cpf(20))).await;
+    let answer = customer
+        .http
+        .post(&cluster.url(1, "/register-customer"), &registration("mais", &cpf(20)))
+        .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     cluster.start_bank(2);
     cluster.wait_members(&[0, 1, 2]).await;
@@ -100,19 +110,23 @@ async fn with_two_of_three_banks_stopped_the_third_refuses_writes_within_a_secon
 async fn a_bank_paused_for_twenty_seconds_is_left_out_and_joins_again_when_it_is_let_go() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "thiago003", 5).await;
-    let accounts = [customer.open(&cluster, 1, 100.0).await, customer.open(&cluster, 2, 100.0).await];
+    let accounts =
+        [customer.open(&cluster, 1, 100.0).await, customer.open(&cluster, 2, 100.0).await];
     cluster.signal(0, "-STOP");
     let paused = Instant::now();
     // Sent into the silence: it waits, and is answered when the others have changed over.
-    let answer = customer.operate(&cluster, 1, &transfer(&accounts[0], &accounts[1]), "a").await.unwrap();
+    let answer =
+        customer.operate(&cluster, 1, &transfer(&accounts[0], &accounts[1]), "a").await.unwrap();
     assert!(matches!(answer.status, 200 | 503 | 504), "{answer:?}");
     cluster.wait_members(&[1, 2]).await;
-    let answer = customer.operate(&cluster, 2, &transfer(&accounts[0], &accounts[1]), "a").await.unwrap();
+    let answer =
+        customer.operate(&cluster, 2, &transfer(&accounts[0], &accounts[1]), "a").await.unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
     actix_rt::time::sleep_until((paused + Duration::from_secs(20)).into()).await;
     cluster.signal(0, "-CONT");
     cluster.wait_members(&[0, 1, 2]).await;
-    let again = customer.operate(&cluster, 0, &transfer(&accounts[0], &accounts[1]), "a").await.unwrap();
+    let again =
+        customer.operate(&cluster, 0, &transfer(&accounts[0], &accounts[1]), "a").await.unwrap();
     assert_eq!(again, answer, "the bank that slept knows what was done meanwhile");
     assert_eq!(customer.account(&cluster, &accounts[1]).await.0, 11_000);
     cluster.assert_same_everywhere().await;
@@ -122,7 +136,8 @@ async fn a_bank_paused_for_twenty_seconds_is_left_out_and_joins_again_when_it_is
 async fn banks_that_slept_at_the_same_time_blame_nobody_when_they_wake_and_write_again_at_once() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "silvia77", 9).await;
-    let accounts = [customer.open(&cluster, 0, 1_000_000.0).await, customer.open(&cluster, 1, 100.0).await];
+    let accounts =
+        [customer.open(&cluster, 0, 1_000_000.0).await, customer.open(&cluster, 1, 100.0).await];
     let package = transfer(&accounts[0], &accounts[1]);
     let slept = Duration::from_secs(2)..Duration::from_secs(7);
     let began = Instant::now();
@@ -158,10 +173,12 @@ async fn banks_that_slept_at_the_same_time_blame_nobody_when_they_wake_and_write
 }
 
 #[actix_rt::test]
-async fn a_bank_that_returns_again_and_again_is_waited_for_no_longer_each_time_where_nothing_works_without_it() {
+async fn a_bank_that_returns_again_and_again_is_waited_for_no_longer_each_time_where_nothing_works_without_it()
+ {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "vera007", 7).await;
-    let accounts = [customer.open(&cluster, 0, 100.0).await, customer.open(&cluster, 0, 100.0).await];
+    let accounts =
+        [customer.open(&cluster, 0, 100.0).await, customer.open(&cluster, 0, 100.0).await];
     cluster.kill(2);
     cluster.wait_members(&[0, 1]).await;
     for time in 1..=5 {
@@ -169,11 +186,16 @@ async fn a_bank_that_returns_again_and_again_is_waited_for_no_longer_each_time_w
         cluster.start_bank(1);
         let started = Instant::now();
         let package = transfer(&accounts[0], &accounts[1]);
-        while customer.operate(&cluster, 0, &package, &format!("k{time}")).await.unwrap().status != 200 {
+        while customer.operate(&cluster, 0, &package, &format!("k{time}")).await.unwrap().status
+            != 200
+        {
             actix_rt::time::sleep(Duration::from_millis(20)).await;
         }
         let took = started.elapsed();
-        assert!(took < Duration::from_secs(4), "no write for {took:?} after start {time} of bank 1");
+        assert!(
+            took < Duration::from_secs(4),
+            "no write for {took:?} after start {time} of bank 1"
+        );
     }
     assert_eq!(customer.account(&cluster, &accounts[1]).await.0, 15_000);
     cluster.start_bank(2);
@@ -189,5 +211,7 @@ async fn a_bank_with_another_nodes_json_is_refused_by_name() {
     let other = std::fs::read_to_string(&nodes).unwrap().replace("Banco 0", "Outro banco");
     std::fs::write(&nodes, other).unwrap();
     cluster.start_bank(1);
-    cluster.wait_log(1, r#"nodes[0].name difere: "Outro banco" no banco 1, "Banco 0" no banco 0"#).await;
+    cluster
+        .wait_log(1, r#"nodes[0].name difere: "Outro banco" no banco 1, "Banco 0" no banco 0"#)
+        .await;
 }

@@ -80,7 +80,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[ignore = "a measurement: `cargo test --release --test consortium -- --ignored --nocapture a_hundred_open_pages`"]
 async fn a_hundred_open_pages_cost_less_than_a_tenth_of_the_throughput() {
     let cluster = Cluster::start(3, "sessions").await;
-    let seconds = std::env::var("NETBANKING_MEASURE_SECONDS").map_or(6, |text| text.parse().unwrap());
+    let seconds =
+        std::env::var("NETBANKING_MEASURE_SECONDS").map_or(6, |text| text.parse().unwrap());
     packages_per_second(&cluster, 2);
     let mut shares = Vec::new();
     for round in 1..=ROUNDS {

@@ -1,5 +1,5 @@
-//! Wall clocks that are wrong, at the start or by a jump, at a minority of the banks: no key is forgotten, no date is off,
-//! and whose clock it is stands in every log.
+//! Wall clocks that are wrong, at the start or by a jump, at a minority of the banks: no key is
+//! forgotten, no date is off, and whose clock it is stands in every log.
 
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,16 @@ use crate::customer::{Answer, Customer, OwnAccount};
 const OFF_MAX_S: i64 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Puts these banks' processes, from their next start on, under clocks that can be set; they are right at first.
+/// Puts these banks' processes, from their next start on, under clocks that can be set; they are
+/// right at first.
 fn clocks_of(cluster: &Cluster, banks: &[usize]) -> Clocks {
     let clocks = Clocks::in_folder(cluster.folder());
     for bank in banks {
         clocks.set(*bank, RIGHT);
-        clocks.variables(*bank).into_iter().for_each(|(name, value)| cluster.set_variable(*bank, name, value));
+        clocks
+            .variables(*bank)
+            .into_iter()
+            .for_each(|(name, value)| cluster.set_variable(*bank, name, value));
     }
     clocks
 }
@@ -48,14 +52,16 @@ impl Payer {
         json!({"0": {account.number.to_string(): {"package": [operation]}}}).to_string()
     }
 
-    /// A refused request and a deposit through each bank: their dates are true, and the first payment is still known.
+    /// A refused request and a deposit through each bank: their dates are true, and the first
+    /// payment is still known.
     async fn is_served_right(&mut self, cluster: &Cluster, when: &str) {
         self.customer.log_in(cluster).await;
         for bank in (0..cluster.banks()).rev() {
             self.deposits += 1;
             let key = format!("n{}", self.deposits);
             let refused = Payer::package(&self.account, "WITHDRAW", 1_000_000.0);
-            let answer = self.customer.operate(cluster, bank, &refused, &format!("r{key}")).await.unwrap();
+            let answer =
+                self.customer.operate(cluster, bank, &refused, &format!("r{key}")).await.unwrap();
             assert_eq!(answer.status, 400, "{when}, bank {bank}: {answer:?}");
             let before_s = unix_ms() / 1_000;
             let deposit = Payer::package(&self.account, "DEPOSIT", 1.0);
@@ -65,7 +71,10 @@ impl Payer {
             let entry = entries.last().unwrap();
             assert_eq!(entry["id"], answer.body["id"]);
             let after_s = unix_ms() / 1_000;
-            assert!(is_dated(entry, before_s - OFF_MAX_S, after_s + OFF_MAX_S), "{when}, bank {bank}: {entry}");
+            assert!(
+                is_dated(entry, before_s - OFF_MAX_S, after_s + OFF_MAX_S),
+                "{when}, bank {bank}: {entry}"
+            );
         }
         let package = Payer::package(&self.account, "WITHDRAW", 10.0);
         for bank in 0..cluster.banks() {
@@ -81,7 +90,8 @@ impl Payer {
 fn is_dated(entry: &Value, from_s: i64, to_s: i64) -> bool {
     let said = (entry["date"].as_str().unwrap(), entry["time"].as_str().unwrap());
     (from_s..=to_s).any(|at_s| {
-        let (date, time) = (Date::at(at_s * 1_000).to_string(), TimeOfDay::at(at_s * 1_000).to_string());
+        let (date, time) =
+            (Date::at(at_s * 1_000).to_string(), TimeOfDay::at(at_s * 1_000).to_string());
         said == (date.as_str(), time.as_str())
     })
 }
@@ -93,11 +103,15 @@ async fn wait_named(cluster: &Cluster, wrong: &[usize]) {
         loop {
             let status = cluster.status(bank).await;
             let banks = status["banks"].as_array().unwrap();
-            let named: Vec<_> = (0..banks.len()).filter(|bank| banks[*bank]["clock_off"] == true).collect();
+            let named: Vec<_> =
+                (0..banks.len()).filter(|bank| banks[*bank]["clock_off"] == true).collect();
             if named == wrong {
                 break;
             }
-            assert!(Instant::now() < deadline, "bank {bank} names {named:?}, not {wrong:?}: {status}");
+            assert!(
+                Instant::now() < deadline,
+                "bank {bank} names {named:?}, not {wrong:?}: {status}"
+            );
             actix_rt::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -47,12 +47,21 @@ impl Http {
         &self.client
     }
 
-    pub(crate) async fn call(&self, request: awc::ClientRequest, body: String) -> Result<Answer, SendRequestError> {
-        let mut response = request.insert_header(("content-type", "application/json")).send_body(body).await?;
+    pub(crate) async fn call(
+        &self,
+        request: awc::ClientRequest,
+        body: String,
+    ) -> Result<Answer, SendRequestError> {
+        let mut response =
+            request.insert_header(("content-type", "application/json")).send_body(body).await?;
         let lost = |why: String| SendRequestError::Body(std::io::Error::other(why).into());
-        let bytes = response.body().limit(16 << 20).await.map_err(|error| lost(error.to_string()))?;
+        let bytes =
+            response.body().limit(16 << 20).await.map_err(|error| lost(error.to_string()))?;
         // The client takes the end of a connection for the end of a body.
-        let length = response.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = response
+            .headers()
+            .get("content-length")
+            .and_then(|length| length.to_str().ok()?.parse().ok());
         if length.is_some_and(|length: usize| bytes.len() < length) {
             return Err(lost(format!("{} bytes of {length:?}", bytes.len())));
         }
@@ -69,12 +78,18 @@ impl Http {
     }
 
     /// The whole statement with the balance, page by page, at the account's own bank.
-    pub(crate) async fn statement(&self, base: &str, number: u64, token: &str) -> (i64, Vec<Value>) {
+    pub(crate) async fn statement(
+        &self,
+        base: &str,
+        number: u64,
+        token: &str,
+    ) -> (i64, Vec<Value>) {
         let mut entries = Vec::new();
         let mut before = String::new();
         loop {
             let url = format!("{base}/get_account/{number}?limit=1000{before}");
-            let request = self.client.get(url).insert_header(("authorization", format!("Bearer {token}")));
+            let request =
+                self.client.get(url).insert_header(("authorization", format!("Bearer {token}")));
             let answer = self.call(request, String::new()).await.unwrap();
             assert_eq!(answer.status, 200, "{answer:?}");
             let mut page = answer.body["data"]["transactions"].as_array().unwrap().clone();

@@ -1,6 +1,6 @@
-//! The judge: replays every answer by position, single-threaded and written without the node's own ledger, and says
-//! where answers, statements and balances are not what comes of that. It reports and never panics, so that a test can
-//! count.
+//! The judge: replays every answer by position, single-threaded and written without the node's own
+//! ledger, and says where answers, statements and balances are not what comes of that. It reports
+//! and never panics, so that a test can count.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,16 @@ pub(crate) struct Findings {
 impl Findings {
     /// All of them, each with its kind.
     pub(crate) fn texts(&self) -> Vec<String> {
-        let kinds =
-            [("lost", &self.lost), ("doubled", &self.doubled), ("overdraft", &self.overdrafts), ("wrong", &self.wrong)];
-        kinds.iter().flat_map(|(kind, texts)| texts.iter().map(move |text| format!("{kind}: {text}"))).collect()
+        let kinds = [
+            ("lost", &self.lost),
+            ("doubled", &self.doubled),
+            ("overdraft", &self.overdrafts),
+            ("wrong", &self.wrong),
+        ];
+        kinds
+            .iter()
+            .flat_map(|(kind, texts)| texts.iter().map(move |text| format!("{kind}: {text}")))
+            .collect()
     }
 }
 
@@ -65,7 +72,10 @@ impl<'a> Judge<'a> {
                 continue;
             };
             if let Some((_, twin)) = by_position.insert(position, (operations, answer)) {
-                judge.findings.doubled.push(format!("two packages at position {position}: {twin:?} and {answer:?}"));
+                judge
+                    .findings
+                    .doubled
+                    .push(format!("two packages at position {position}: {twin:?} and {answer:?}"));
             }
         }
         for (operations, answer) in by_position.values() {
@@ -89,20 +99,28 @@ impl<'a> Judge<'a> {
         self.findings.wrong.push(format!("{answer:?} instead of {expected:?} for {operations:?}"));
     }
 
-    /// All or nothing, never below zero; at the first operation that touches a bank which is away, it ends.
-    fn attempt(&self, operations: &[Operation], offline: Option<usize>) -> Result<Vec<i64>, String> {
+    /// All or nothing, never below zero; at the first operation that touches a bank which is away,
+    /// it ends.
+    fn attempt(
+        &self,
+        operations: &[Operation],
+        offline: Option<usize>,
+    ) -> Result<Vec<i64>, String> {
         let mut after = self.balances.clone();
         for operation in operations {
             let to = if let Operation::Transfer { to, .. } = operation { Some(*to) } else { None };
             let touched = [Some(operation.account()), to];
-            if let Some(away) = offline.filter(|bank| touched.iter().flatten().any(|a| self.accounts[*a].bank == *bank))
+            if let Some(away) = offline
+                .filter(|bank| touched.iter().flatten().any(|a| self.accounts[*a].bank == *bank))
             {
                 return Err(format!("Falha na operação: Banco {away} não está online"));
             }
             match operation {
                 Operation::Deposit { account, value } => after[*account] += value,
-                Operation::Withdraw { account, value } | Operation::Transfer { from: account, value, .. } => {
-                    let (OwnAccount { bank, number, .. }, has) = (&self.accounts[*account], after[*account]);
+                Operation::Withdraw { account, value }
+                | Operation::Transfer { from: account, value, .. } => {
+                    let (OwnAccount { bank, number, .. }, has) =
+                        (&self.accounts[*account], after[*account]);
                     if has < *value {
                         let has = format!("{}.{:02}", has / 100, has % 100);
                         return Err(format!(
@@ -120,7 +138,9 @@ impl<'a> Judge<'a> {
     }
 
     fn enter(&mut self, id: &str, operation: &Operation) {
-        let mut enter = |account: usize, kind, value| self.statements[account].push((id.to_owned(), kind, value));
+        let mut enter = |account: usize, kind, value| {
+            self.statements[account].push((id.to_owned(), kind, value))
+        };
         match operation {
             Operation::Deposit { account, value } => enter(*account, "DEPOSIT", *value),
             Operation::Withdraw { account, value } => enter(*account, "WITHDRAW", -value),
@@ -137,21 +157,27 @@ impl<'a> Judge<'a> {
         self.found_sum += balance;
         if balance != self.balances[index] {
             let expected = self.balances[index];
-            self.findings.wrong.push(format!("{account:?} has {balance} centavos instead of {expected}"));
+            self.findings
+                .wrong
+                .push(format!("{account:?} has {balance} centavos instead of {expected}"));
         }
         let mut running = 0;
         for entry in said {
             let follows = centavos(&entry["previous_balance"]) == running;
             running += centavos(&entry["value"]);
             if !follows || centavos(&entry["app_balance"]) != running {
-                self.findings.wrong.push(format!("{account:?}: does not follow the entry before it: {entry}"));
+                self.findings
+                    .wrong
+                    .push(format!("{account:?}: does not follow the entry before it: {entry}"));
             }
             if running < 0 {
                 self.findings.overdrafts.push(format!("{account:?}: {entry}"));
             }
         }
         if running != balance || balance < 0 {
-            self.findings.wrong.push(format!("{account:?}: the entries come to {running}, the balance is {balance}"));
+            self.findings.wrong.push(format!(
+                "{account:?}: the entries come to {running}, the balance is {balance}"
+            ));
         }
         self.compare_entries(index, said);
     }
@@ -160,10 +186,13 @@ impl<'a> Judge<'a> {
         let account = &self.accounts[index];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let said = said.iter().filter(|entry| entry["type"] != "OPENING");
-        let said: Vec<_> =
-            said.map(|entry| (text(&entry["id"]), text(&entry["type"]), centavos(&entry["value"]))).collect();
-        let expected: Vec<_> =
-            self.statements[index].iter().map(|(id, kind, value)| (id.clone(), (*kind).to_owned(), *value)).collect();
+        let said: Vec<_> = said
+            .map(|entry| (text(&entry["id"]), text(&entry["type"]), centavos(&entry["value"])))
+            .collect();
+        let expected: Vec<_> = self.statements[index]
+            .iter()
+            .map(|(id, kind, value)| (id.clone(), (*kind).to_owned(), *value))
+            .collect();
         if said == expected {
             return;
         }
@@ -184,13 +213,16 @@ impl<'a> Judge<'a> {
     pub(crate) fn finish(mut self) -> Findings {
         let sum: i64 = self.balances.iter().sum();
         if self.found_sum != sum {
-            self.findings.wrong.push(format!("the sum is {} centavos instead of {sum}", self.found_sum));
+            self.findings
+                .wrong
+                .push(format!("the sum is {} centavos instead of {sum}", self.found_sum));
         }
         self.findings
     }
 }
 
-/// The bank that, by this refusal, was no member of the consortium at this position; only the banks know that.
+/// The bank that, by this refusal, was no member of the consortium at this position; only the banks
+/// know that.
 fn offline(answer: &Answer) -> Option<usize> {
     let rest = answer.descript().strip_prefix("Falha na operação: Banco ")?;
     rest.strip_suffix(" não está online")?.parse().ok()

@@ -40,13 +40,17 @@ impl Operation {
     }
 }
 
-/// One to four operations on accounts of `own`, transfers to any; about a third of the packages overdraw, most of them
-/// at the end.
+/// One to four operations on accounts of `own`, transfers to any; about a third of the packages
+/// overdraw, most of them at the end.
 pub(crate) fn draw(accounts: &[OwnAccount], own: &[usize], random: &mut Random) -> Vec<Operation> {
     let count = 1 + random.below(4);
-    let mut operations: Vec<_> = (0..count).map(|_| draw_operation(accounts, own, random)).collect();
+    let mut operations: Vec<_> =
+        (0..count).map(|_| draw_operation(accounts, own, random)).collect();
     if random.below(3) == 0 {
-        operations.push(Operation::Withdraw { account: own[random.below(own.len())], value: 100_000_000 });
+        operations.push(Operation::Withdraw {
+            account: own[random.below(own.len())],
+            value: 100_000_000,
+        });
     }
     // Document order goes by bank and account, so the operations do too.
     operations.sort_by_key(|operation| (accounts[operation.account()].bank, operation.account()));
@@ -64,10 +68,12 @@ fn draw_operation(accounts: &[OwnAccount], own: &[usize], random: &mut Random) -
     }
 }
 
-/// The requirement's JSON, written by hand so that its order is the operations' order; they come sorted by bank and account.
+/// The requirement's JSON, written by hand so that its order is the operations' order; they come
+/// sorted by bank and account.
 pub(crate) fn package_json(accounts: &[OwnAccount], operations: &[Operation]) -> String {
     let of_account = |operations: &[Operation]| {
-        let package: Vec<_> = operations.iter().map(|operation| operation_json(accounts, operation)).collect();
+        let package: Vec<_> =
+            operations.iter().map(|operation| operation_json(accounts, operation)).collect();
         format!(r#""{}":{}"#, accounts[operations[0].account()].number, json!({"package": package}))
     };
     let of_bank = |operations: &[Operation]| {
@@ -75,7 +81,8 @@ pub(crate) fn package_json(accounts: &[OwnAccount], operations: &[Operation]) ->
         let bank = accounts[operations[0].account()].bank;
         format!(r#""{bank}":{{{}}}"#, one_account.map(of_account).collect::<Vec<_>>().join(","))
     };
-    let one_bank = operations.chunk_by(|a, b| accounts[a.account()].bank == accounts[b.account()].bank);
+    let one_bank =
+        operations.chunk_by(|a, b| accounts[a.account()].bank == accounts[b.account()].bank);
     format!("{{{}}}", one_bank.map(of_bank).collect::<Vec<_>>().join(","))
 }
 
@@ -83,8 +90,12 @@ fn operation_json(accounts: &[OwnAccount], operation: &Operation) -> Value {
     let reais = |value: &i64| *value as f64 / 100.0;
     let sender = accounts[operation.account()].number;
     match operation {
-        Operation::Deposit { value, .. } => json!({"type": "DEPOSIT", "value": reais(value), "sender": sender}),
-        Operation::Withdraw { value, .. } => json!({"type": "WITHDRAW", "value": reais(value), "sender": sender}),
+        Operation::Deposit { value, .. } => {
+            json!({"type": "DEPOSIT", "value": reais(value), "sender": sender})
+        }
+        Operation::Withdraw { value, .. } => {
+            json!({"type": "WITHDRAW", "value": reais(value), "sender": sender})
+        }
         Operation::Transfer { to, value, .. } => {
             json!({"type": "TRANSFER", "value": reais(value), "sender": sender, "pix": accounts[*to].key})
         }

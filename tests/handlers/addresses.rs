@@ -1,5 +1,5 @@
-//! Every address: links lead somewhere, unknown ones are told to people and programs in their own way, and each route
-//! says which methods it knows.
+//! Every address: links lead somewhere, unknown ones are told to people and programs in their own
+//! way, and each route says which methods it knows.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -19,7 +19,8 @@ use crate::harness::{bank, laboratory, ready, service};
 /// The addresses that stand in some attribute of a page; those of its own parts (`#…`) apart.
 fn addresses(page: &Page, attribute: &str) -> Vec<String> {
     let mark = format!(" {attribute}=\"");
-    let found = page.html.split(&mark).skip(1).map(|rest| unescape(rest.split('"').next().unwrap()));
+    let found =
+        page.html.split(&mark).skip(1).map(|rest| unescape(rest.split('"').next().unwrap()));
     found.filter(|address| !address.starts_with('#')).collect()
 }
 
@@ -32,7 +33,9 @@ where
     let mut seen = BTreeSet::new();
     let mut pages = start;
     while let Some(page) = pages.pop() {
-        for fragment in addresses(&page, "href").iter().filter_map(|address| address.strip_prefix('#')) {
+        for fragment in
+            addresses(&page, "href").iter().filter_map(|address| address.strip_prefix('#'))
+        {
             page.has(&format!("id=\"{fragment}\""));
         }
         for address in addresses(&page, "hx-get") {
@@ -40,7 +43,8 @@ where
             seen.insert(address);
         }
         for address in [addresses(&page, "action"), addresses(&page, "hx-post")].concat() {
-            // A form from another site changes nothing: whoever takes forms refuses it, and whoever takes none is not there.
+            // A form from another site changes nothing: whoever takes forms refuses it, and whoever
+            // takes none is not there.
             let site = std::mem::replace(&mut browser.site, "cross-site");
             let answer = browser.post(&address, &[]).await;
             browser.site = site;
@@ -80,7 +84,13 @@ async fn every_link_of_every_page_leads_somewhere_whoever_looks() {
     let mut browser = Browser::new(&service);
     let start = vec![browser.get("/").await, browser.get("/nada").await];
     let seen = follow(&mut browser, start).await;
-    for address in ["/entrar", "/cadastro", "/consorcio", "/consorcio/shiviz.log", "/consorcio/laboratorio/atraso"] {
+    for address in [
+        "/entrar",
+        "/cadastro",
+        "/consorcio",
+        "/consorcio/shiviz.log",
+        "/consorcio/laboratorio/atraso",
+    ] {
         assert!(seen.contains(address), "{address} is not among {seen:?}");
     }
 
@@ -94,14 +104,20 @@ async fn every_link_of_every_page_leads_somewhere_whoever_looks() {
     let deposit = format!("D.{}.100", place.replace('-', "."));
     let too_much = format!("S.{}.999999", place.replace('-', "."));
     let many: Vec<_> = std::iter::repeat_n(("op", deposit.as_str()), 60).collect();
-    start.push(browser.post("/pacote", &[&[("chave", "k1"), ("acao", "confirmar")], &many[..]].concat()).await);
+    start.push(
+        browser
+            .post("/pacote", &[&[("chave", "k1"), ("acao", "confirmar")], &many[..]].concat())
+            .await,
+    );
     let refused = [("chave", "k2"), ("acao", "confirmar"), ("op", too_much.as_str())];
     start.push(browser.post("/pacote", &refused).await);
     start.push(browser.get("/").await);
     start.push(browser.get("/contas/0-1").await);
     let seen = follow(&mut browser, start).await;
     let statement = format!("/contas/{place}");
-    for address in ["/pagar", "/cobranca", "/contas/nova", "/sair", "/pacote/destinatario", statement.as_str()] {
+    for address in
+        ["/pagar", "/cobranca", "/contas/nova", "/sair", "/pacote/destinatario", statement.as_str()]
+    {
         assert!(seen.contains(address), "{address} is not among {seen:?}");
     }
     assert!(seen.iter().any(|address| address.contains("antes=")), "{seen:?}");
@@ -127,14 +143,22 @@ async fn people_get_a_page_where_there_is_none_and_programs_json() {
     ] {
         let page = browser.get(path).await;
         page.is(404).has("lang=\"pt-BR\"").has("Página não encontrada").has("Sair (ana)");
-        for accept in [None, Some("*/*"), Some("application/json"), Some("application/json, text/html;q=0.9")] {
+        for accept in
+            [None, Some("*/*"), Some("application/json"), Some("application/json, text/html;q=0.9")]
+        {
             let request = TestRequest::get().uri(path);
-            let request = accept.into_iter().fold(request, |request, accept| request.insert_header(("accept", accept)));
+            let request = accept
+                .into_iter()
+                .fold(request, |request, accept| request.insert_header(("accept", accept)));
             let response = test::call_service(&service, request.to_request()).await;
             let told = (response.status().as_u16(), test::read_body(response).await);
             // What is a page for everybody stays one.
             if path != "/contas/%ff" {
-                assert_eq!(told, (404, r#"{"descript":"Rota não encontrada"}"#.into()), "{path} {accept:?}");
+                assert_eq!(
+                    told,
+                    (404, r#"{"descript":"Rota não encontrada"}"#.into()),
+                    "{path} {accept:?}"
+                );
             }
         }
     }
@@ -175,9 +199,13 @@ async fn head_is_answered_as_get_is_everywhere() {
         asset.as_str(),
     ] {
         let ask = async |method: Method| {
-            let request = TestRequest::with_uri(path).method(method).insert_header(("accept", ACCEPT)).to_request();
+            let request = TestRequest::with_uri(path)
+                .method(method)
+                .insert_header(("accept", ACCEPT))
+                .to_request();
             let response = test::call_service(&service, request).await;
-            let headers = response.headers().iter().map(|(name, value)| format!("{name}: {value:?}"));
+            let headers =
+                response.headers().iter().map(|(name, value)| format!("{name}: {value:?}"));
             (response.status(), headers.collect::<BTreeSet<_>>())
         };
         assert_eq!(ask(Method::HEAD).await, ask(Method::GET).await, "{path}");
@@ -194,7 +222,10 @@ async fn a_head_has_no_body_on_the_wire() {
     actix_web::rt::spawn(server);
     let mut stream = TcpStream::connect(address).await.unwrap();
     for path in ["/check", "/entrar", "/consorcio/eventos"] {
-        stream.write_all(format!("HEAD {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("HEAD {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.unwrap());
@@ -227,7 +258,9 @@ async fn a_refusal_says_which_methods_there_are_and_how_to_prove_who_one_is() {
         (Method::GET, "/consorcio/laboratorio/evento", "POST"),
     ] {
         for accept in [ACCEPT, "application/json"] {
-            let request = TestRequest::with_uri(path).method(method.clone()).insert_header(("accept", accept));
+            let request = TestRequest::with_uri(path)
+                .method(method.clone())
+                .insert_header(("accept", accept));
             let response = test::call_service(&service, request.to_request()).await;
             assert_eq!(response.status().as_u16(), 405, "{method} {path}");
             assert_eq!(response.headers().get("allow").unwrap(), allow, "{method} {path}");
@@ -236,12 +269,17 @@ async fn a_refusal_says_which_methods_there_are_and_how_to_prove_who_one_is() {
     for request in [
         TestRequest::post().uri("/operations"),
         TestRequest::get().uri("/get_account/123456"),
-        TestRequest::get().uri("/get_account/123456").insert_header(("authorization", "Bearer 123")),
+        TestRequest::get()
+            .uri("/get_account/123456")
+            .insert_header(("authorization", "Bearer 123")),
         TestRequest::post().uri("/peer/view"),
         TestRequest::post().uri("/pacote").insert_header(("accept", ACCEPT)),
     ] {
         let response = test::call_service(&service, request.to_request()).await;
         assert_eq!(response.status().as_u16(), 401);
-        assert_eq!(response.headers().get("www-authenticate").unwrap(), "Bearer realm=\"NetBanking\"");
+        assert_eq!(
+            response.headers().get("www-authenticate").unwrap(),
+            "Bearer realm=\"NetBanking\""
+        );
     }
 }

@@ -10,7 +10,9 @@ const REGISTRATION: &str = r#"{"name":"Pedro Silva","num_cadastro":"123.123.123-
 
 /// A package with one operation whose value is written as given.
 fn deposit(account: u64, value: &str) -> String {
-    format!(r#"{{"0":{{"{account}":{{"package":[{{"type":"DEPOSIT","value":{value},"sender":{account}}}]}}}}}}"#)
+    format!(
+        r#"{{"0":{{"{account}":{{"package":[{{"type":"DEPOSIT","value":{value},"sender":{account}}}]}}}}}}"#
+    )
 }
 
 fn with(field: &str, value: Value) -> String {
@@ -73,7 +75,8 @@ async fn registrations_with_mistakes_are_refused_by_name_of_the_field() {
 async fn a_body_that_is_not_utf_8_is_refused() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = service(&bank).await;
-    let request = TestRequest::post().uri("/register-customer").set_payload(&b"{\"name\": \"\xff\xfe\"}"[..]);
+    let request =
+        TestRequest::post().uri("/register-customer").set_payload(&b"{\"name\": \"\xff\xfe\"}"[..]);
     assert_eq!(call(&service, request).await.status, 400);
 }
 
@@ -146,7 +149,9 @@ async fn packages_with_mistakes_are_refused_and_move_nothing() {
         operation(&format!(r#"{{"type":"TRANSFER","value":1,"sender":{number},"pix":"0:nada"}}"#)),
         operation(&format!(r#"{{"type":"TRANSFER","value":1,"sender":{number},"pix":"{key}"}}"#)),
         operation(r#"{"type":"TRANSFER","value":1,"sender":1,"pix":"0:nada"}"#),
-        operation(&vec![format!(r#"{{"type":"DEPOSIT","value":1,"sender":{number}}}"#); 1_001].join(",")),
+        operation(
+            &vec![format!(r#"{{"type":"DEPOSIT","value":1,"sender":{number}}}"#); 1_001].join(","),
+        ),
         deposit(999_999_999, "1"),
     ]);
     for body in bodies {
@@ -164,7 +169,15 @@ async fn packages_with_mistakes_are_refused_and_move_nothing() {
 async fn unknown_routes_and_methods_are_answered_in_json() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = service(&bank).await;
-    for path in ["/nada", "/operations/", "/get_account", "/peer", "/login/x", "/%00", "/..%2f..%2fetc/passwd"] {
+    for path in [
+        "/nada",
+        "/operations/",
+        "/get_account",
+        "/peer",
+        "/login/x",
+        "/%00",
+        "/..%2f..%2fetc/passwd",
+    ] {
         let answer = call(&service, TestRequest::get().uri(path)).await;
         assert_eq!((answer.status, answer.descript()), (404, "Rota não encontrada"), "{path}");
     }
@@ -176,7 +189,11 @@ async fn unknown_routes_and_methods_are_answered_in_json() {
         (Method::POST, "/status"),
     ] {
         let answer = call(&service, TestRequest::with_uri(path).method(method)).await;
-        assert_eq!((answer.status, answer.descript()), (405, "Método não permitido nesta rota"), "{path}");
+        assert_eq!(
+            (answer.status, answer.descript()),
+            (405, "Método não permitido nesta rota"),
+            "{path}"
+        );
     }
     let query = TestRequest::get().uri("/get_account/123456?limit=muitos");
     assert_eq!(call(&service, query).await.status, 400);
@@ -186,7 +203,9 @@ async fn unknown_routes_and_methods_are_answered_in_json() {
 async fn without_a_session_nothing_of_a_customer_is_read_or_moved() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = service(&bank).await;
-    for (name, token) in [("none", None), ("wrong", Some("Bearer 123")), ("other scheme", Some("Basic 123"))] {
+    for (name, token) in
+        [("none", None), ("wrong", Some("Bearer 123")), ("other scheme", Some("Basic 123"))]
+    {
         let requests = [
             post("/operations", deposit(123_456, "1")),
             TestRequest::get().uri("/get_account/123456"),
@@ -209,8 +228,11 @@ async fn a_wrong_password_and_an_unknown_customer_get_the_same_answer() {
     let service = service(&bank).await;
     ready(&service).await;
     call(&service, post("/register-customer", REGISTRATION)).await;
-    let wrong = call(&service, post("/login", r#"{"user_name":"pedrinho234","password":"87654321"}"#)).await;
-    let unknown = call(&service, post("/login", r#"{"user_name":"ninguem","password":"12345678"}"#)).await;
+    let wrong =
+        call(&service, post("/login", r#"{"user_name":"pedrinho234","password":"87654321"}"#))
+            .await;
+    let unknown =
+        call(&service, post("/login", r#"{"user_name":"ninguem","password":"12345678"}"#)).await;
     assert_eq!(wrong.status, 400);
     assert_eq!(wrong, unknown);
 }
@@ -228,7 +250,10 @@ async fn a_bad_value_is_named_by_its_place() {
             r#"{"type":"DEPOSIT","value":0.001,"sender":1}"#,
             "0.932836.package[2].value: Valor tem mais de duas casas decimais",
         ),
-        (r#"{"type":"DEPOSIT","value":"1","sender":1}"#, "0.932836.package[2].value: Valor não é um número"),
+        (
+            r#"{"type":"DEPOSIT","value":"1","sender":1}"#,
+            "0.932836.package[2].value: Valor não é um número",
+        ),
         (
             r#"{"type":"DEPOSIT","value":1,"sender":"1"}"#,
             "O campo 0.932836.package[2].sender deve ser um número de conta",
@@ -242,7 +267,10 @@ async fn a_bad_value_is_named_by_its_place() {
             "0.932836.package[2].pix: Banco 9 não existe",
         ),
         (r#"{"type":"STEAL","value":1,"sender":1}"#, "O campo 0.932836.package[2].type deve ser"),
-        (r#"{"type":"DEPOSIT","value":1,"sender":1,"memo":1}"#, "Campo desconhecido: 0.932836.package[2].memo"),
+        (
+            r#"{"type":"DEPOSIT","value":1,"sender":1,"memo":1}"#,
+            "Campo desconhecido: 0.932836.package[2].memo",
+        ),
     ] {
         let answer = call(&service, post("/operations", third(operation))).await;
         assert_eq!(answer.status, 400, "{operation}: {answer:?}");
@@ -269,8 +297,10 @@ async fn a_byte_order_mark_before_a_body_is_passed_over() {
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;
-    let answer = call(&service, post("/register-customer", format!("\u{feff}{REGISTRATION}"))).await;
+    let answer =
+        call(&service, post("/register-customer", format!("\u{feff}{REGISTRATION}"))).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let twice = call(&service, post("/register-customer", format!("\u{feff}\u{feff}{REGISTRATION}"))).await;
+    let twice =
+        call(&service, post("/register-customer", format!("\u{feff}\u{feff}{REGISTRATION}"))).await;
     assert_eq!(twice.status, 400, "{twice:?}");
 }

@@ -25,7 +25,12 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn has(&self, text: &str) -> &Self {
-        assert!(self.html.contains(text), "{text:?} is not on the page {}:\n{}", self.status, self.html);
+        assert!(
+            self.html.contains(text),
+            "{text:?} is not on the page {}:\n{}",
+            self.status,
+            self.html
+        );
         self
     }
 
@@ -52,17 +57,29 @@ impl Page {
     }
 
     pub(crate) fn value(&self, name: &str) -> String {
-        self.values(name).first().unwrap_or_else(|| panic!("no field {name}:\n{}", self.html)).clone()
+        self.values(name)
+            .first()
+            .unwrap_or_else(|| panic!("no field {name}:\n{}", self.html))
+            .clone()
     }
 }
 
 pub(crate) fn unescape(text: &str) -> String {
-    text.replace("&#38;", "&").replace("&amp;", "&").replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"")
+    text.replace("&#38;", "&")
+        .replace("&amp;", "&")
+        .replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&#34;", "\"")
 }
 
 fn encoded(fields: &[(&str, &str)]) -> String {
-    let encode = |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
-    fields.iter().map(|(name, text)| format!("{name}={}", encode(text))).collect::<Vec<_>>().join("&")
+    let encode =
+        |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
+    fields
+        .iter()
+        .map(|(name, text)| format!("{name}={}", encode(text)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 /// A browser: it keeps cookies and says where its forms come from.
@@ -86,8 +103,10 @@ where
     }
 
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let request = TestRequest::default().method(Method::POST).uri(path).set_payload(encoded(fields));
-        self.send(request.insert_header(("content-type", "application/x-www-form-urlencoded"))).await
+        let request =
+            TestRequest::default().method(Method::POST).uri(path).set_payload(encoded(fields));
+        self.send(request.insert_header(("content-type", "application/x-www-form-urlencoded")))
+            .await
     }
 
     /// A part of a page, as a script asks for it.
@@ -96,15 +115,20 @@ where
     }
 
     pub(crate) async fn send(&mut self, request: TestRequest) -> Page {
-        let request = request.insert_header(("sec-fetch-site", self.site)).insert_header(("accept", ACCEPT));
+        let request =
+            request.insert_header(("sec-fetch-site", self.site)).insert_header(("accept", ACCEPT));
         let request = match &self.cookie {
             Some(cookie) => request.insert_header(("cookie", cookie.as_str())),
             None => request,
         };
         let response = test::call_service(self.service, request.to_request()).await;
-        let header = |value: &actix_web::http::header::HeaderValue| value.to_str().unwrap().to_owned();
-        let headers: BTreeMap<_, _> =
-            response.headers().iter().map(|(name, value)| (name.to_string(), header(value))).collect();
+        let header =
+            |value: &actix_web::http::header::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers: BTreeMap<_, _> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), header(value)))
+            .collect();
         if let Some(set) = headers.get("set-cookie") {
             let pair = set.split(';').next().unwrap();
             self.cookie = (!pair.ends_with('=')).then(|| pair.to_owned());
@@ -145,7 +169,12 @@ pub(crate) fn registration<'a>(
     ]
 }
 
-pub(crate) fn opening<'a>(key: &'a str, bank: &'a str, value: &'a str, pix: &'a str) -> [(&'static str, &'a str); 7] {
+pub(crate) fn opening<'a>(
+    key: &'a str,
+    bank: &'a str,
+    value: &'a str,
+    pix: &'a str,
+) -> [(&'static str, &'a str); 7] {
     [
         ("chave", key),
         ("banco", bank),

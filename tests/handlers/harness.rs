@@ -50,14 +50,23 @@ async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, TempDir) {
     let data = tempfile::tempdir().unwrap();
     let pings = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let actors = actors::node::start(BankId(me), &config, data.path(), SECRET, pings).unwrap();
-    let bank = Bank { me: BankId(me), config: Arc::new(config), secret: SECRET.into(), actors, draw: draw_at_random() };
+    let bank = Bank {
+        me: BankId(me),
+        config: Arc::new(config),
+        secret: SECRET.into(),
+        actors,
+        draw: draw_at_random(),
+    };
     (bank, data)
 }
 
 pub(crate) async fn service(
     bank: &Bank,
 ) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
-    test::init_service(App::new().configure(netbanking::web::configure(web::Data::new(bank.clone())))).await
+    test::init_service(
+        App::new().configure(netbanking::web::configure(web::Data::new(bank.clone()))),
+    )
+    .await
 }
 
 /// Sends a request; every answer must be JSON.
@@ -69,7 +78,8 @@ where
     let response = test::call_service(service, request.to_request()).await;
     let status = response.status().as_u16();
     let bytes = test::read_body(response).await;
-    let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{status}: {error}: {bytes:?}"));
+    let body = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|error| panic!("{status}: {error}: {bytes:?}"));
     Answer { status, body }
 }
 

@@ -28,7 +28,14 @@ async fn every_page_of_a_customer_asks_a_stranger_to_log_in_and_then_leads_back(
     let mut browser = Browser::new(&service);
     browser.register("Ana Souza", "ana", "111.111.111-11").await;
     browser.post("/sair", &[]).await.leads_to("/entrar");
-    for path in ["/contas/nova", "/contas/0-7", "/contas/0-7/extrato.csv", "/pacote", "/cobranca?valor=1", "/pagar"] {
+    for path in [
+        "/contas/nova",
+        "/contas/0-7",
+        "/contas/0-7/extrato.csv",
+        "/pacote",
+        "/cobranca?valor=1",
+        "/pagar",
+    ] {
         let answer = browser.get(path).await;
         answer.is(303);
         let login = browser.get(answer.location.as_deref().unwrap()).await;
@@ -50,7 +57,8 @@ async fn a_logout_ends_the_session_at_the_bank_too() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut browser = Browser::new(&service);
-    let set = browser.register("Ana Souza", "ana", "111.111.111-11").await.headers["set-cookie"].clone();
+    let set =
+        browser.register("Ana Souza", "ana", "111.111.111-11").await.headers["set-cookie"].clone();
     for part in ["netbanking-0=", "HttpOnly", "SameSite=Strict", "Path=/"] {
         assert!(set.contains(part), "{set}");
     }
@@ -76,9 +84,14 @@ async fn a_form_from_another_site_does_nothing() {
     browser.site = "none";
     browser.get("/").await.has("Ana Souza");
     let from = |origin: &'static str| {
-        TestRequest::post().uri("/sair").insert_header(("host", "banco0:3050")).insert_header(("origin", origin))
+        TestRequest::post()
+            .uri("/sair")
+            .insert_header(("host", "banco0:3050"))
+            .insert_header(("origin", origin))
     };
-    for (origin, status) in [("http://banco0:3051", 403), ("null", 403), ("http://banco0:3050", 303)] {
+    for (origin, status) in
+        [("http://banco0:3051", 403), ("null", 403), ("http://banco0:3050", 303)]
+    {
         let response = test::call_service(&service, from(origin).to_request()).await;
         assert_eq!(response.status().as_u16(), status, "{origin}");
     }
@@ -150,7 +163,12 @@ async fn forms_that_are_sent_twice_are_done_once() {
     let key = browser.get("/pacote").await.value("chave");
     let fields = [("chave", key.as_str()), ("op", op.as_str()), ("acao", "confirmar")];
     for _ in 0..2 {
-        browser.post("/pacote", &fields).await.is(200).has("Pacote executado").has("R$\u{a0}105,00");
+        browser
+            .post("/pacote", &fields)
+            .await
+            .is(200)
+            .has("Pacote executado")
+            .has("R$\u{a0}105,00");
     }
     browser.get("/").await.has("R$\u{a0}105,00");
 }
@@ -160,7 +178,10 @@ async fn a_repeated_registration_is_no_login_without_the_password() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut browser = Browser::new(&service);
-    browser.post("/cadastro", &registration("known", "Ana Souza", "ana", "111.111.111-11")).await.leads_to("/");
+    browser
+        .post("/cadastro", &registration("known", "Ana Souza", "ana", "111.111.111-11"))
+        .await
+        .leads_to("/");
     let mut thief = Browser::new(&service);
     let mut fields = registration("known", "Ana Souza", "ana", "111.111.111-11");
     fields[5].1 = "87654321";
@@ -182,11 +203,20 @@ async fn a_package_is_built_tried_out_and_sent_without_a_script() {
 
     let page = ana.get(&format!("/pacote?conta={place}")).await;
     page.has("O pacote está vazio");
-    let draft =
-        [("chave", "k"), ("acao", "adicionar"), ("tipo", "T"), ("conta", &place), ("valor", "30,00"), ("pix", "0:bia")];
+    let draft = [
+        ("chave", "k"),
+        ("acao", "adicionar"),
+        ("tipo", "T"),
+        ("conta", &place),
+        ("valor", "30,00"),
+        ("pix", "0:bia"),
+    ];
     // The payee is shown before the transfer is in the package.
     let page = ana.post("/pacote", &draft).await;
-    page.is(200).has("Quem recebe: <strong>Bia Lima</strong>").has("***.222.222-**").has("O pacote está vazio");
+    page.is(200)
+        .has("Quem recebe: <strong>Bia Lima</strong>")
+        .has("***.222.222-**")
+        .has("O pacote está vazio");
     assert!(page.values("op").is_empty());
     let mut checked = draft.to_vec();
     checked.push(("conferido", "0:bia"));
@@ -198,25 +228,39 @@ async fn a_package_is_built_tried_out_and_sent_without_a_script() {
     other.push(("conferido", "0:x"));
     assert!(ana.post("/pacote", &other).await.values("op").is_empty());
 
-    let withdrawal =
-        [("op", transfer.as_str()), ("acao", "adicionar"), ("tipo", "S"), ("conta", &place), ("valor", "80")];
+    let withdrawal = [
+        ("op", transfer.as_str()),
+        ("acao", "adicionar"),
+        ("tipo", "S"),
+        ("conta", &place),
+        ("valor", "80"),
+    ];
     let page = ana.post("/pacote", &withdrawal).await;
     page.is(200).has("Como estão as contas agora").has("insuficiente (R$\u{a0}70,00)");
     let (key, ops) = (page.value("chave"), page.values("op"));
     assert_eq!(ops.len(), 2);
-    let confirm = [("chave", key.as_str()), ("op", &ops[0]), ("op", &ops[1]), ("acao", "confirmar")];
+    let confirm =
+        [("chave", key.as_str()), ("op", &ops[0]), ("op", &ops[1]), ("acao", "confirmar")];
     let page = ana.post("/pacote", &confirm).await;
     page.is(400).has("O pacote não foi executado").has("insuficiente (R$\u{a0}70,00)");
     let (row, _) = page.html.split_once("Esta operação foi recusada").unwrap();
-    assert!(row.rsplit_once("<tr").unwrap().1.contains("id=\"recusada\"") && row.contains("Bia Lima"));
-    assert_ne!(page.value("chave"), key, "what was refused for good needs a new key to be tried again");
+    assert!(
+        row.rsplit_once("<tr").unwrap().1.contains("id=\"recusada\"") && row.contains("Bia Lima")
+    );
+    assert_ne!(
+        page.value("chave"),
+        key,
+        "what was refused for good needs a new key to be tried again"
+    );
     // Asked again with the old key: the same refusal, on the same operation.
     ana.post("/pacote", &confirm).await.is(400).has("id=\"recusada\"");
 
-    let page = ana.post("/pacote", &[("op", &ops[0]), ("op", &ops[1]), ("acao", "remover-1")]).await;
+    let page =
+        ana.post("/pacote", &[("op", &ops[0]), ("op", &ops[1]), ("acao", "remover-1")]).await;
     assert_eq!(page.values("op"), [ops[0].clone()]);
     let key = page.value("chave");
-    let page = ana.post("/pacote", &[("chave", &key), ("op", &ops[0]), ("acao", "confirmar")]).await;
+    let page =
+        ana.post("/pacote", &[("chave", &key), ("op", &ops[0]), ("acao", "confirmar")]).await;
     page.is(200).has("Pacote executado").has("Posição 7").has("R$\u{a0}70,00");
     ana.post("/pacote", &[("chave", "k2"), ("acao", "confirmar")]).await.is(400).has("está vazio");
     bia.get("/").await.has("R$\u{a0}80,00");
@@ -235,9 +279,16 @@ async fn nobody_debits_or_reads_a_strangers_account_through_the_pages() {
     let op = format!("S.{}.100", place.replace('-', "."));
     let page = ana.post("/pacote", &[("op", &op), ("acao", "adicionar")]).await;
     page.has("não pertence ao cliente ana").lacks("5.431");
-    ana.post("/pacote", &[("chave", "k"), ("op", &op), ("acao", "confirmar")]).await.is(403).lacks("5.431");
+    ana.post("/pacote", &[("chave", "k"), ("op", &op), ("acao", "confirmar")])
+        .await
+        .is(403)
+        .lacks("5.431");
     let deposit = format!("D.{}.100", place.replace('-', "."));
-    ana.post("/pacote", &[("op", &deposit), ("acao", "x")]).await.is(200).lacks("5.431").lacks("5.432");
+    ana.post("/pacote", &[("op", &deposit), ("acao", "x")])
+        .await
+        .is(200)
+        .lacks("5.431")
+        .lacks("5.432");
     for path in ["", "/extrato.csv", "/extrato.ofx"] {
         ana.get(&format!("/contas/{place}{path}")).await.is(404).lacks("5.431");
     }
@@ -259,7 +310,9 @@ async fn a_session_that_ended_does_not_cost_the_basket() {
     let basket = login.value("pacote");
     let wrong = [("usuario", "ana"), ("senha", "x"), ("pacote", basket.as_str())];
     assert_eq!(ana.post("/entrar", &wrong).await.is(400).value("pacote"), basket);
-    let page = ana.post("/entrar", &[("usuario", "ana"), ("senha", "12345678"), ("pacote", &basket)]).await;
+    let page = ana
+        .post("/entrar", &[("usuario", "ana"), ("senha", "12345678"), ("pacote", &basket)])
+        .await;
     page.is(200).has("Perguntar o que aconteceu");
     assert_eq!((page.value("chave"), page.values("op")), ("k-7".to_owned(), vec![op.clone()]));
     ana.post("/pacote", &fields).await.is(200).has("Pacote executado");
@@ -276,7 +329,12 @@ async fn customers_text_is_always_shown_as_text() {
     eve.register(name, "eve", "333.333.333-33").await.leads_to("/");
     let place = eve.open("100", "USER_NAME").await;
     let mut pages = vec![eve.get("/").await, eve.part("/pacote/destinatario?pix=0:eve").await];
-    pages.push(eve.get(&format!("/cobranca?conta={place}&descricao=%3Cscript%3E&valor=%22%3E%3Cscript%3E")).await);
+    pages.push(
+        eve.get(&format!(
+            "/cobranca?conta={place}&descricao=%3Cscript%3E&valor=%22%3E%3Cscript%3E"
+        ))
+        .await,
+    );
     pages.push(eve.get(&format!("/contas/{place}?de=%22%3E%3Cscript%3E")).await);
     let draft = [
         ("acao", "adicionar"),
@@ -288,8 +346,11 @@ async fn customers_text_is_always_shown_as_text() {
     pages.push(eve.post("/pacote", &draft).await);
     pages.push(eve.post("/cadastro", &registration("k", name, "\"><script>", "\"><script>")).await);
     pages.push(
-        eve.post("/entrar", &[("usuario", "\"><script>"), ("pacote", "\"><script>"), ("destino", "/\"><script>")])
-            .await,
+        eve.post(
+            "/entrar",
+            &[("usuario", "\"><script>"), ("pacote", "\"><script>"), ("destino", "/\"><script>")],
+        )
+        .await,
     );
     for page in pages {
         page.lacks("<script>").lacks("<img");
@@ -312,7 +373,12 @@ async fn a_statement_is_filtered_paged_and_taken_away() {
     let path = format!("/contas/{place}");
     let rows = |page: &Page| page.html.matches("<br><small>por ").count();
     let newest = ana.get(&path).await;
-    newest.is(200).has("R$\u{a0}159,93").has("<svg class=\"chart\"").has("Depósito").lacks("Abertura</td>");
+    newest
+        .is(200)
+        .has("R$\u{a0}159,93")
+        .has("<svg class=\"chart\"")
+        .has("Depósito")
+        .lacks("Abertura</td>");
     assert_eq!(rows(&newest), 50);
     let (_, older) = newest.html.split_once("&amp;antes=").unwrap();
     let older = ana.get(&format!("{path}?antes={}", older.split('"').next().unwrap())).await;
@@ -323,7 +389,10 @@ async fn a_statement_is_filtered_paged_and_taken_away() {
     let today = netbanking::ledger::calendar::Date::at(netbanking::actors::time::unix_ms());
     assert_eq!(rows(&ana.get(&format!("{path}?de={today}&ate={today}&tipo=WITHDRAW")).await), 1);
     ana.get(&format!("{path}?ate=2020-01-01")).await.has("Nenhum lançamento");
-    ana.get(&format!("{path}?de=2020-02-01&ate=2020-01-01")).await.is(400).has("vem depois da final");
+    ana.get(&format!("{path}?de=2020-02-01&ate=2020-01-01"))
+        .await
+        .is(400)
+        .has("vem depois da final");
     ana.get(&format!("{path}?de=31/02/2020")).await.is(400).has("23/11/2026");
 
     let csv = ana.get(&format!("{path}/extrato.csv?tipo=WITHDRAW")).await;
@@ -331,7 +400,10 @@ async fn a_statement_is_filtered_paged_and_taken_away() {
     assert_eq!(csv.html.lines().count(), 2);
     assert!(csv.headers["content-disposition"].contains(&format!("extrato-{place}.csv")));
     let ofx = ana.get(&format!("{path}/extrato.ofx")).await;
-    ofx.is(200).has("<TRNAMT>-0.07</TRNAMT>").has("<BALAMT>159.93</BALAMT>").has("<CURDEF>BRL</CURDEF>");
+    ofx.is(200)
+        .has("<TRNAMT>-0.07</TRNAMT>")
+        .has("<BALAMT>159.93</BALAMT>")
+        .has("<CURDEF>BRL</CURDEF>");
     assert_eq!(ofx.html.matches("<STMTTRN>").count(), 62);
 }
 
@@ -343,10 +415,20 @@ async fn a_charge_is_made_and_read_into_a_package() {
     bia.register("Bia Conceição", "bia", "222.222.222-22").await;
     let place = bia.open("50", "USER_NAME").await;
     let page = bia
-        .get(&format!("/cobranca?conta={place}&valor=12,34&descricao=caf%C3%A9&identificador=P1&cidade=Manaus"))
+        .get(&format!(
+            "/cobranca?conta={place}&valor=12,34&descricao=caf%C3%A9&identificador=P1&cidade=Manaus"
+        ))
         .await;
     page.is(200).has("<svg class=\"qr\"").has("<strong>R$\u{a0}12,34</strong>");
-    let code = page.html.split_once("spellcheck=\"false\">").unwrap().1.split_once("</textarea>").unwrap().0.to_owned();
+    let code = page
+        .html
+        .split_once("spellcheck=\"false\">")
+        .unwrap()
+        .1
+        .split_once("</textarea>")
+        .unwrap()
+        .0
+        .to_owned();
     assert!(code.contains("5913Bia Conceicao6006Manaus") && code.contains("540512.34"), "{code}");
 
     // A reader that is not ours comes to the same.
@@ -361,12 +443,24 @@ async fn a_charge_is_made_and_read_into_a_package() {
     ana.open("100", "CPF").await;
     ana.get("/pagar").await.is(200).has("name=\"codigo\"").has("name=\"acao\" value=\"ler\"");
     let page = ana.post("/pacote", &[("acao", "ler"), ("codigo", &code)]).await;
-    page.is(200).has("Quem recebe: <strong>Bia Conceição</strong>").has("value=\"12,34\"").has("value=\"0:bia\"");
+    page.is(200)
+        .has("Quem recebe: <strong>Bia Conceição</strong>")
+        .has("value=\"12,34\"")
+        .has("value=\"0:bia\"");
     assert_eq!(page.value("conferido"), "0:bia");
     let damaged = code.replace("12.34", "92.34");
-    ana.post("/pacote", &[("acao", "ler"), ("codigo", &damaged)]).await.is(400).has("dígito verificador");
-    ana.post("/pacote", &[("acao", "ler"), ("codigo", &code[..40])]).await.is(400).has("comprimento");
-    ana.post("/pacote", &[("acao", "ler"), ("codigo", "oi")]).await.is(400).has("não é um código Pix");
+    ana.post("/pacote", &[("acao", "ler"), ("codigo", &damaged)])
+        .await
+        .is(400)
+        .has("dígito verificador");
+    ana.post("/pacote", &[("acao", "ler"), ("codigo", &code[..40])])
+        .await
+        .is(400)
+        .has("comprimento");
+    ana.post("/pacote", &[("acao", "ler"), ("codigo", "oi")])
+        .await
+        .is(400)
+        .has("não é um código Pix");
 }
 
 #[actix_web::test]
@@ -377,7 +471,8 @@ async fn a_bank_that_is_cut_off_says_so_on_every_page_and_loses_nothing() {
     let mut browser = Browser::new(&service);
     let page = browser.get("/").await;
     page.is(200).has("não alcança a maioria dos bancos").has("saldos e extratos");
-    let page = browser.post("/cadastro", &registration("k", "Ana Souza", "ana", "111.111.111-11")).await;
+    let page =
+        browser.post("/cadastro", &registration("k", "Ana Souza", "ana", "111.111.111-11")).await;
     page.is(503).has("não terá efeito").has("value=\"Ana Souza\"");
 }
 
@@ -393,15 +488,21 @@ async fn pages_carry_their_policy_and_assets_are_kept() {
     assert_eq!(page.headers["cache-control"], "no-store");
     page.lacks("style=").lacks("onclick").lacks("http://").lacks("https://");
     let mut weight = page.html.len();
-    let assets: Vec<_> =
-        page.html.split("\"/assets/").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
+    let assets: Vec<_> = page
+        .html
+        .split("\"/assets/")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect();
     assert!(assets.len() >= 4, "{assets:?}");
     for asset in assets {
         let path = format!("/assets/{asset}");
         let first = browser.get(&path).await;
         assert!(first.is(200).headers["cache-control"].contains("immutable"), "{path}");
         weight += first.html.len();
-        let known = TestRequest::get().uri(&path).insert_header(("if-none-match", first.headers["etag"].as_str()));
+        let known = TestRequest::get()
+            .uri(&path)
+            .insert_header(("if-none-match", first.headers["etag"].as_str()));
         assert!(browser.send(known).await.is(304).html.is_empty());
         let bare = browser.get(path.split('?').next().unwrap()).await;
         assert_eq!(bare.is(200).headers["cache-control"], "no-cache");

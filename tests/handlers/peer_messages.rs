@@ -1,4 +1,5 @@
-//! The requirement's four peer routes, as printed there, at bank 1 of three; the test speaks as banks 0 and 2.
+//! The requirement's four peer routes, as printed there, at bank 1 of three; the test speaks as
+//! banks 0 and 2.
 
 use std::time::Duration;
 
@@ -34,7 +35,9 @@ fn from_bank(request: TestRequest, bank: u16) -> TestRequest {
 async fn the_requirements_messages_as_printed_are_ordered_and_executed() {
     let (bank, _data) = bank(1, 3, "sessions").await;
     let service = service(&bank).await;
-    let say = async |path: &str, body: &str, from| call(&service, from_bank(post(path, body), from)).await;
+    let say = async |path: &str, body: &str, from| {
+        call(&service, from_bank(post(path, body), from)).await
+    };
 
     // Without a view nothing is taken.
     assert_eq!(say("/receive-message", SEED_MESSAGE, 0).await.status, 409);
@@ -66,10 +69,13 @@ async fn the_requirements_messages_as_printed_are_ordered_and_executed() {
     wait_until(async || status().await["position"] == 1).await;
     assert_eq!(say("/receiver_one_queue/EV0-outro", SEED_ONE_QUEUE, 2).await.status, 200);
     assert_eq!(status().await["phase"], "active");
-    // The requirement's 'CPF já cadastrado' is not what this bank's ledger said of the event: the copies differ, and where
-    // two of three say otherwise, it is the own one that is wrong.
+    // The requirement's 'CPF já cadastrado' is not what this bank's ledger said of the event: the
+    // copies differ, and where two of three say otherwise, it is the own one that is wrong.
     for from in [0, 2] {
-        assert_eq!(say("/init_check_queue/EV192.168.0.1-1584", SEED_INIT_CHECK, from).await.status, 200);
+        assert_eq!(
+            say("/init_check_queue/EV192.168.0.1-1584", SEED_INIT_CHECK, from).await.status,
+            200
+        );
     }
     wait_until(async || status().await["phase"] == "diverged").await;
 }
@@ -91,9 +97,18 @@ async fn peer_messages_that_make_no_sense_are_refused_in_words() {
     for (path, body) in [
         ("/receive-message", "{"),
         ("/receive-message", r#"{"sender":0,"timestamp":[1,0],"type_msg":"X","id":"a","msg":{}}"#),
-        ("/receive-message", r#"{"sender":2,"timestamp":[1,0,0],"type_msg":"X","id":"a","msg":{}}"#),
-        ("/receive-message", r#"{"sender":0,"timestamp":[1,0,0],"type_msg":"X","id":"a b","msg":{}}"#),
-        ("/receive-message", r#"{"sender":0,"timestamp":[-1,0,0],"type_msg":"X","id":"a","msg":{}}"#),
+        (
+            "/receive-message",
+            r#"{"sender":2,"timestamp":[1,0,0],"type_msg":"X","id":"a","msg":{}}"#,
+        ),
+        (
+            "/receive-message",
+            r#"{"sender":0,"timestamp":[1,0,0],"type_msg":"X","id":"a b","msg":{}}"#,
+        ),
+        (
+            "/receive-message",
+            r#"{"sender":0,"timestamp":[-1,0,0],"type_msg":"X","id":"a","msg":{}}"#,
+        ),
         ("/receiver_ack/a%20b", ""),
         ("/init_check_queue/a", r#"{"code":1,"descript":""}"#),
         ("/receiver_one_queue/a", r#"{"code":true,"descript":"","msg":"TWO_QUEUE"}"#),

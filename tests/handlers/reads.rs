@@ -13,27 +13,40 @@ fn registration(user: &str, number: u32) -> String {
 }
 
 #[actix_rt::test]
-async fn a_read_says_at_which_position_it_was_made_and_is_made_at_none_below_that_which_it_asks_for() {
+async fn a_read_says_at_which_position_it_was_made_and_is_made_at_none_below_that_which_it_asks_for()
+ {
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;
-    let register = |user: &str, number| call(&service, post("/register-customer", registration(user, number)));
+    let register =
+        |user: &str, number| call(&service, post("/register-customer", registration(user, number)));
     assert_eq!(register("pedro", 0).await.body["position"], 1);
 
     let read = |query: &str| TestRequest::get().uri(&format!("/accounts_user/pedro{query}"));
     let answer = test::call_service(&service, read("?min_position=1").to_request()).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers().get("netbanking-position").unwrap(), "1");
-    assert!(!answer.headers().contains_key("warning"), "a consortium of one bank is always up to date");
+    assert!(
+        !answer.headers().contains_key("warning"),
+        "a consortium of one bank is always up to date"
+    );
 
-    for request in [read("?min_position=2"), read("?min_position=1").insert_header(("netbanking-min-position", "2"))] {
+    for request in [
+        read("?min_position=2"),
+        read("?min_position=1").insert_header(("netbanking-min-position", "2")),
+    ] {
         let answer = call(&service, request).await;
         assert_eq!(answer.status, 503, "{answer:?}");
         assert!(answer.descript().contains("ainda não executou até a posição 2"), "{answer:?}");
     }
     let (answer, written) =
-        futures_util::future::join(call(&service, read("?min_position=2")), register("paula", 1)).await;
-    assert_eq!((answer.status, &written.body["position"]), (200, &2.into()), "it waits for what is on its way");
+        futures_util::future::join(call(&service, read("?min_position=2")), register("paula", 1))
+            .await;
+    assert_eq!(
+        (answer.status, &written.body["position"]),
+        (200, &2.into()),
+        "it waits for what is on its way"
+    );
     let login = post("/login", r#"{"user_name": "pedro", "password": "12345678"}"#);
     let answer = call(&service, login.insert_header(("netbanking-min-position", "3"))).await;
     assert_eq!(answer.status, 503, "a login shows balances: {answer:?}");
@@ -46,12 +59,14 @@ async fn a_position_that_is_none_is_refused_by_name() {
     ready(&service).await;
     for bad in ["-1", "1.5", "x", "", "+1", "18446744073709551616", "1&min_position=2"] {
         for path in ["/accounts_user/pedro", "/get_account/100000", "/pix/0:pedro"] {
-            let answer = call(&service, TestRequest::get().uri(&format!("{path}?min_position={bad}"))).await;
+            let answer =
+                call(&service, TestRequest::get().uri(&format!("{path}?min_position={bad}"))).await;
             assert_eq!(answer.status, 400, "{bad}: {answer:?}");
             assert!(answer.descript().contains("min_position"), "{answer:?}");
         }
     }
-    let request = TestRequest::get().uri("/pix/0:pedro").insert_header(("netbanking-min-position", "soon"));
+    let request =
+        TestRequest::get().uri("/pix/0:pedro").insert_header(("netbanking-min-position", "soon"));
     assert!(call(&service, request).await.descript().contains("min_position"));
 }
 
@@ -72,12 +87,24 @@ async fn a_pix_key_is_found_with_its_slash_as_it_is_and_escaped() {
     assert_eq!(call(&service, post("/create_account", opening.to_string())).await.status, 200);
     for key in ["0:12.ABC.345/01DE-35", "0:12.ABC.345%2F01DE-35"] {
         let found = call(&service, TestRequest::get().uri(&format!("/pix/{key}"))).await;
-        assert_eq!((found.status, &found.body["data"]["name"]), (200, &"Padaria Sol".into()), "{key}");
+        assert_eq!(
+            (found.status, &found.body["data"]["name"]),
+            (200, &"Padaria Sol".into()),
+            "{key}"
+        );
     }
     for key in ["0:12.ABC.345/01DE-35/", "0:12.ABC.345"] {
-        assert_eq!(call(&service, TestRequest::get().uri(&format!("/pix/{key}"))).await.status, 400, "{key}");
+        assert_eq!(
+            call(&service, TestRequest::get().uri(&format!("/pix/{key}"))).await.status,
+            400,
+            "{key}"
+        );
     }
-    assert_eq!(call(&service, TestRequest::get().uri("/pix/")).await.status, 404, "no key, no route");
+    assert_eq!(
+        call(&service, TestRequest::get().uri("/pix/")).await.status,
+        404,
+        "no key, no route"
+    );
 }
 
 #[actix_rt::test]
@@ -85,8 +112,12 @@ async fn what_a_request_names_and_is_not_there_is_400_and_only_an_address_is_404
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;
-    assert_eq!(call(&service, post("/register-customer", registration("pedro", 0))).await.status, 200);
-    let elsewhere = r#"{"9": {"123456": {"package": [{"type": "DEPOSIT", "value": 1, "sender": 123456}]}}}"#;
+    assert_eq!(
+        call(&service, post("/register-customer", registration("pedro", 0))).await.status,
+        200
+    );
+    let elsewhere =
+        r#"{"9": {"123456": {"package": [{"type": "DEPOSIT", "value": 1, "sender": 123456}]}}}"#;
     let nowhere = elsewhere.replace("\"9\"", "\"0\"");
     for (request, descript) in [
         (post("/operations", elsewhere), "Banco 9 não existe"),

@@ -1,5 +1,6 @@
-//! Every customer request of the requirement's API section, sent as printed to three banks, gets the answer described there:
-//! with a token where sessions ask for one, without any in an open laboratory.
+//! Every customer request of the requirement's API section, sent as printed to three banks, gets
+//! the answer described there: with a token where sessions ask for one, without any in an open
+//! laboratory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,15 +85,15 @@ fn draw(number: &'static str) -> DrawNumbers {
 fn free_ports() -> (Vec<u16>, Vec<u16>) {
     let bind = |_| std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listeners: Vec<_> = (0..6).map(bind).collect();
-    let ports: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+    let ports: Vec<_> =
+        listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
     (ports[..3].to_vec(), ports[3..].to_vec())
 }
 
 impl Banks {
     async fn start(customer_auth: &str) -> Banks {
         let (ports, heartbeats) = free_ports();
-        let node =
-            |(port, heartbeat): (&u16, &u16)| json!({"host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat});
+        let node = |(port, heartbeat): (&u16, &u16)| json!({"host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat});
         let nodes: Vec<_> = ports.iter().zip(&heartbeats).map(node).collect();
         let text = json!({"nodes": nodes, "customer_auth": customer_auth}).to_string();
         let data = tempfile::tempdir().unwrap();
@@ -108,7 +109,8 @@ impl Banks {
             };
             nodes.push(Node::start(options, draw(number)).await.unwrap());
         }
-        let banks = Banks { ports, client: wire::client(8, Duration::from_secs(20)), nodes, _data: data };
+        let banks =
+            Banks { ports, client: wire::client(8, Duration::from_secs(20)), nodes, _data: data };
         for bank in 0..3 {
             while banks.get(bank, "/ready", None, "").await.status != 200 {
                 actix_rt::time::sleep(Duration::from_millis(20)).await;
@@ -129,7 +131,12 @@ impl Banks {
         format!("http://127.0.0.1:{}{path}", self.ports[bank])
     }
 
-    async fn send(&self, mut request: awc::ClientRequest, token: Option<&str>, body: &str) -> Answer {
+    async fn send(
+        &self,
+        mut request: awc::ClientRequest,
+        token: Option<&str>,
+        body: &str,
+    ) -> Answer {
         request = request.insert_header(("content-type", "application/json"));
         if let Some(token) = token {
             request = request.insert_header(("authorization", format!("Bearer {token}")));
@@ -143,13 +150,17 @@ impl Banks {
         let body = json!({"name": format!("Cliente {user}"), "num_cadastro": document, "user_name": user,
                           "password": "12345678", "type_person": "PF"});
         let answer = self.post(0, "/register-customer", None, &body.to_string()).await;
-        assert_eq!((answer.status, answer.descript()), (200, format!("Cliente {user} criado com sucesso").as_str()));
+        assert_eq!(
+            (answer.status, answer.descript()),
+            (200, format!("Cliente {user} criado com sucesso").as_str())
+        );
     }
 
     async fn account(&self, bank: usize, user: &str, pix_type: &str, value: f64) -> Value {
         let body = json!({"user_name": user, "password": "12345678", "type_account": "PF", "pix_type": pix_type,
                           "users": [], "value_init": value});
-        let answer = self.post(bank, &format!("/accounts_user/{user}"), None, &body.to_string()).await;
+        let answer =
+            self.post(bank, &format!("/accounts_user/{user}"), None, &body.to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body
     }
@@ -172,7 +183,10 @@ async fn run_examples(customer_auth: &str) {
     let sessions = customer_auth == "sessions";
 
     let registered = banks.post(0, "/register-customer", None, REGISTER).await;
-    assert_eq!((registered.status, registered.descript()), (200, "Cliente pedrinho234 criado com sucesso"));
+    assert_eq!(
+        (registered.status, registered.descript()),
+        (200, "Cliente pedrinho234 criado com sucesso")
+    );
     let again = banks.post(1, "/register-customer", None, REGISTER).await;
     assert_eq!(again.status, 400);
 
@@ -192,15 +206,21 @@ async fn run_examples(customer_auth: &str) {
         assert_eq!(opened["kay_pix"], format!("{bank}:123.123.123-01"));
     }
     for (bank, user) in [(1, "thiago003"), (0, "juninho234"), (2, "mara21")] {
-        assert_eq!(banks.account(bank, user, "USER_NAME", 50.0).await["kay_pix"], format!("{bank}:{user}"));
+        assert_eq!(
+            banks.account(bank, user, "USER_NAME", 50.0).await["kay_pix"],
+            format!("{bank}:{user}")
+        );
     }
     let created = banks.post(0, "/accounts_user/karen123", None, CREATE_ACCOUNT).await;
     assert_eq!((created.status, created.descript()), (200, "Conta criada com sucesso"));
 
     the_login_tells_of_accounts_at_all_banks(&banks).await;
 
-    let tokens =
-        [banks.token(0, "renata332").await, banks.token(1, "renata332").await, banks.token(2, "renata332").await];
+    let tokens = [
+        banks.token(0, "renata332").await,
+        banks.token(1, "renata332").await,
+        banks.token(2, "renata332").await,
+    ];
     let token = |bank: usize| sessions.then_some(tokens[bank].as_str());
     if sessions {
         assert_eq!(banks.post(0, "/operations", None, OPERATIONS).await.status, 401);
@@ -211,7 +231,8 @@ async fn run_examples(customer_auth: &str) {
     let done = banks.post(0, "/operations", token(0), OPERATIONS).await;
     assert_eq!((done.status, done.descript()), (200, "Pacote de operações executado com sucesso"));
     for (bank, balance) in [(0, 530.0), (1, 650.0), (2, 0.0)] {
-        let read = banks.get(bank, &format!("/get_account/{}", NUMBERS[bank]), token(bank), "").await;
+        let read =
+            banks.get(bank, &format!("/get_account/{}", NUMBERS[bank]), token(bank), "").await;
         assert_eq!((read.status, read.descript()), (200, "Conta acessada com sucesso"));
         assert_eq!(read.body["data"]["balance"], json!(balance));
     }

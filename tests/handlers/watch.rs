@@ -1,4 +1,5 @@
-//! The consortium page's routes: what they show, what they never show, and who may turn the laboratory's switches.
+//! The consortium page's routes: what they show, what they never show, and who may turn the
+//! laboratory's switches.
 
 use std::time::Duration;
 
@@ -17,8 +18,13 @@ use serde_json::{Value, json};
 
 use super::harness::{SECRET, bank, call, laboratory, post, ready};
 
-async fn pages(bank: &Bank) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
-    test::init_service(App::new().configure(netbanking::web::configure(web::Data::new(bank.clone())))).await
+async fn pages(
+    bank: &Bank,
+) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
+    test::init_service(
+        App::new().configure(netbanking::web::configure(web::Data::new(bank.clone()))),
+    )
+    .await
 }
 
 async fn text<S, B>(service: &S, path: &str) -> (u16, String)
@@ -82,8 +88,14 @@ async fn a_trial_event_is_ordered_and_refused_and_its_story_told() {
     assert_eq!(status_of(&service, turn("evento", "onde=aqui")).await, 200);
     let told = until(&service, |told| !told["now"]["events"][0]["agreed"].is_null()).await;
     let event = &told["now"]["events"][0];
-    assert_eq!((&event["sender"], &event["timestamp"], &event["sum"]), (&json!(0), &json!([1]), &json!(1)));
-    assert_eq!((&event["executed"]["position"], &event["executed"]["done"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&event["sender"], &event["timestamp"], &event["sum"]),
+        (&json!(0), &json!([1]), &json!(1))
+    );
+    assert_eq!(
+        (&event["executed"]["position"], &event["executed"]["done"]),
+        (&json!(1), &json!(0))
+    );
     assert_eq!(event["acknowledged"].as_array().unwrap().len(), 1);
     assert_eq!(told["now"]["banks"][0]["position"], 1);
     assert_eq!(told["now"]["view"]["members"], json!([0]));
@@ -91,13 +103,22 @@ async fn a_trial_event_is_ordered_and_refused_and_its_story_told() {
     let before = told["now"]["previous"].as_u64().unwrap();
     let (_, back) = text(&service, &format!("/consorcio/estado?ate={}", before - 1)).await;
     let back: Value = serde_json::from_str(&back).unwrap();
-    assert!(back["now"]["events"][0]["agreed"].is_null(), "a step back shows what was before: {back}");
+    assert!(
+        back["now"]["events"][0]["agreed"].is_null(),
+        "a step back shows what was before: {back}"
+    );
 
     let (_, page) = text(&service, "/consorcio").await;
-    assert!(page.contains(event["id"].as_str().unwrap()), "without a script the order is there too");
+    assert!(
+        page.contains(event["id"].as_str().unwrap()),
+        "without a script the order is there too"
+    );
     let (_, log) = text(&service, "/consorcio/shiviz.log").await;
     let lines: Vec<_> = log.lines().collect();
-    assert_eq!(lines[..3], [r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)", "", r#"banco-0 {"banco-0":1}"#]);
+    assert_eq!(
+        lines[..3],
+        [r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)", "", r#"banco-0 {"banco-0":1}"#]
+    );
     assert!(lines[3].contains("posição=1 resultado=0/1"), "{log}");
 }
 
@@ -142,7 +163,9 @@ async fn the_stream_begins_at_once_tells_of_what_happens_and_ends_when_the_bank_
     let (bank, _data) = laboratory(0, 1).await;
     let service = pages(&bank).await;
     ready(&service).await;
-    let response = test::call_service(&service, TestRequest::get().uri("/consorcio/eventos").to_request()).await;
+    let response =
+        test::call_service(&service, TestRequest::get().uri("/consorcio/eventos").to_request())
+            .await;
     assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), "text/event-stream");
     let mut body = Box::pin(response.into_body());
     let mut next = async || {
@@ -150,7 +173,10 @@ async fn the_stream_begins_at_once_tells_of_what_happens_and_ends_when_the_bank_
         chunk.map(|bytes| String::from_utf8(bytes.ok().unwrap().to_vec()).unwrap())
     };
     let first = next().await.unwrap();
-    assert!(first.starts_with("data: {") && first.ends_with("}\n\n") && first.lines().count() == 2, "{first}");
+    assert!(
+        first.starts_with("data: {") && first.ends_with("}\n\n") && first.lines().count() == 2,
+        "{first}"
+    );
     assert_eq!(status_of(&service, turn("evento", "onde=aqui")).await, 200);
     let mut told = next().await.unwrap();
     while !told.contains("\"executed\":{") {
@@ -178,7 +204,9 @@ async fn only_so_many_may_watch_at_once() {
 async fn without_a_laboratory_there_are_no_switches() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = pages(&bank).await;
-    for (switch, form) in [("evento", "onde=aqui"), ("atraso", "atraso_ms=100"), ("ligacao", "banco=1&estado=cut")] {
+    for (switch, form) in
+        [("evento", "onde=aqui"), ("atraso", "atraso_ms=100"), ("ligacao", "banco=1&estado=cut")]
+    {
         assert_eq!(status_of(&service, turn(switch, form)).await, 404, "{switch}");
     }
     let (status, page) = text(&service, "/consorcio").await;
@@ -192,7 +220,8 @@ async fn only_a_page_of_the_bank_itself_turns_a_switch() {
     let service = pages(&bank).await;
     let cut = || turn("ligacao", "banco=1&estado=cut");
     let mut without_origin = TestRequest::post().uri("/consorcio/laboratorio/ligacao");
-    without_origin = without_origin.insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"));
+    without_origin =
+        without_origin.insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"));
     assert_eq!(status_of(&service, without_origin.set_payload("banco=1&estado=cut")).await, 403);
     let foreign = cut().insert_header((ORIGIN, "http://evil.example"));
     assert_eq!(status_of(&service, foreign).await, 403);
@@ -203,12 +232,15 @@ async fn only_a_page_of_the_bank_itself_turns_a_switch() {
     assert_eq!(status_of(&service, cut()).await, 200);
     assert_eq!(state(&service).await["weather"]["cut"], json!([1]));
     for (banco, estado) in [("0", "cut"), ("3", "cut"), ("1", "broken")] {
-        let refused = status_of(&service, turn("ligacao", &format!("banco={banco}&estado={estado}"))).await;
+        let refused =
+            status_of(&service, turn("ligacao", &format!("banco={banco}&estado={estado}"))).await;
         assert_eq!(refused, 400, "{banco} {estado}");
     }
-    let plain =
-        test::call_service(&service, turn("atraso", "atraso_ms=300").insert_header((ACCEPT, "text/html")).to_request())
-            .await;
+    let plain = test::call_service(
+        &service,
+        turn("atraso", "atraso_ms=300").insert_header((ACCEPT, "text/html")).to_request(),
+    )
+    .await;
     assert_eq!(
         (plain.status().as_u16(), plain.headers().get(LOCATION).unwrap().to_str().unwrap()),
         (303, "/consorcio")
@@ -228,7 +260,10 @@ async fn another_bank_passes_on_a_delay_and_may_not_cut_a_link_here() {
             .insert_header((BANK_HEADER, "2"))
             .set_payload(form)
     };
-    assert_eq!(status_of(&service, passed_on("atraso", "atraso_ms=700", "a wrong secret, sadly")).await, 403);
+    assert_eq!(
+        status_of(&service, passed_on("atraso", "atraso_ms=700", "a wrong secret, sadly")).await,
+        403
+    );
     assert_eq!(status_of(&service, passed_on("atraso", "atraso_ms=700", SECRET)).await, 303);
     assert_eq!(status_of(&service, passed_on("ligacao", "banco=1&estado=cut", SECRET)).await, 400);
     let weather = bank.actors.laboratory.as_ref().unwrap().weather();
@@ -248,9 +283,15 @@ async fn what_comes_over_a_closed_link_is_refused_and_messages_about_views_pass_
     let view = || from_peer("/peer/view", r#"{"Stop": {"round": 1, "coordinator": 1}}"#);
     let links = bank.actors.laboratory.clone().unwrap();
     links.set(BankId(1), netbanking::actors::laboratory::Link::Stopped);
-    assert_eq!((status_of(&service, envelope()).await, status_of(&service, view()).await), (503, 200));
+    assert_eq!(
+        (status_of(&service, envelope()).await, status_of(&service, view()).await),
+        (503, 200)
+    );
     links.set(BankId(1), netbanking::actors::laboratory::Link::Cut);
-    assert_eq!((status_of(&service, envelope()).await, status_of(&service, view()).await), (503, 503));
+    assert_eq!(
+        (status_of(&service, envelope()).await, status_of(&service, view()).await),
+        (503, 503)
+    );
     links.set(BankId(1), netbanking::actors::laboratory::Link::Healed);
     assert_eq!(status_of(&service, envelope()).await, 409, "no view is in force here");
 }
@@ -262,7 +303,8 @@ async fn a_first_view_weighs_little() {
     let (_, page) = text(&service, "/consorcio").await;
     let mut bytes = page.len();
     for asset in page.split("\"/assets/").skip(1) {
-        let (status, content) = text(&service, &format!("/assets/{}", asset.split('"').next().unwrap())).await;
+        let (status, content) =
+            text(&service, &format!("/assets/{}", asset.split('"').next().unwrap())).await;
         assert_eq!(status, 200, "{asset}");
         bytes += content.len();
     }

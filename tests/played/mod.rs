@@ -8,8 +8,8 @@ use netbanking::ledger::account::AccountNumber;
 use netbanking::ledger::book::Pieces;
 use netbanking::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
 use netbanking::ledger::{
-    Amount, Book, Centavos, Document, Operation, OperationKind, Package, PasswordHash, PersonName, PixType,
-    TypeAccount, UserName,
+    Amount, Book, Centavos, Document, Operation, OperationKind, Package, PasswordHash, PersonName,
+    PixType, TypeAccount, UserName,
 };
 use netbanking::protocol::effect::{ExecutedMark, Executions, JournalEntry};
 use netbanking::protocol::event::{Event, Header, Held, RawRequest};
@@ -50,7 +50,8 @@ impl Played {
         let requests = (0..requests).map(|_| self.request()).collect();
         self.counter += 1;
         let header = Header { at_ms: START_MS + self.asked.cast_signed(), open: false };
-        let event = Event::stamp(VIEW, BankId(0), vec![self.counter, 0, 0].into(), requests, header);
+        let event =
+            Event::stamp(VIEW, BankId(0), vec![self.counter, 0, 0].into(), requests, header);
         Held { event: Arc::new(event), members: BankSet::all(BANKS) }
     }
 
@@ -84,9 +85,12 @@ impl Played {
         };
         let transfer = |from: &str, to: &str| {
             let value = Amount::parse(Centavos::new(1)).unwrap();
-            let kind = OperationKind::Transfer { value, pix: format!("0:{to}").try_into().unwrap() };
+            let kind =
+                OperationKind::Transfer { value, pix: format!("0:{to}").try_into().unwrap() };
             let account = AccountNumber::parse(from).unwrap();
-            Action::Operations(Package::parse(vec![Operation { bank: BankId(0), account, kind }]).unwrap())
+            Action::Operations(
+                Package::parse(vec![Operation { bank: BankId(0), account, kind }]).unwrap(),
+            )
         };
         let action = match self.asked {
             1 => Action::Register(Registration {
@@ -102,7 +106,8 @@ impl Played {
         };
         let key = IdempotencyKey::parse(&format!("k{}", self.asked)).unwrap();
         let by = (self.asked > 1).then_some(user_name);
-        let id = EventId::new(BankId(0), &format!("{:0digits$}", self.asked, digits = self.id_digits));
+        let id =
+            EventId::new(BankId(0), &format!("{:0digits$}", self.asked, digits = self.id_digits));
         Request { id, at_ms: None, key: Some(key), by, action }.to_raw()
     }
 
@@ -114,7 +119,9 @@ impl Played {
             hash: self.book.hash(),
             executed: self.executed.clone().unwrap(),
             pieces: texts.len().try_into().unwrap(),
-            digest: texts.iter().fold(Sha256Digest::default(), |digest, text| digest_with(digest, text)),
+            digest: texts
+                .iter()
+                .fold(Sha256Digest::default(), |digest, text| digest_with(digest, text)),
         };
         let piece = |(index, text)| SnapshotPiece { head: head.clone(), index, text };
         let pieces = (0..).zip(texts).map(piece).collect();

@@ -71,7 +71,9 @@ impl Arguments {
                     arguments.what = What::Mistakes(words.next_if(|next| !next.starts_with("--")));
                 }
                 // What cargo passes on to all tests alike.
-                word if word.starts_with("--") && !["--nocapture", "--quiet", "--include-ignored"].contains(&word) => {
+                word if word.starts_with("--")
+                    && !["--nocapture", "--quiet", "--include-ignored"].contains(&word) =>
+                {
                     return Err(format!("{word}: unknown"));
                 }
                 // The name of a test: this one is all or nothing.

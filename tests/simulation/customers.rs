@@ -1,10 +1,11 @@
-//! Customers: they register, open accounts and move money, one request after the other, each under a key of its own.
-//! Whoever is refused, or hears nothing, asks again with the same key, often at another bank.
+//! Customers: they register, open accounts and move money, one request after the other, each under
+//! a key of its own. Whoever is refused, or hears nothing, asks again with the same key, often at
+//! another bank.
 
 use netbanking::ledger::{
-    AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Opening, Operation,
-    OperationKind, Outcome, Package, PasswordHash, PersonName, PixKey, PixType, Registration, Request, TypeAccount,
-    TypePerson, UserName,
+    AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Opening,
+    Operation, OperationKind, Outcome, Package, PasswordHash, PersonName, PixKey, PixType,
+    Registration, Request, TypeAccount, TypePerson, UserName,
 };
 use netbanking::protocol::effect::Reply;
 use netbanking::protocol::ids::{BankId, EventId};
@@ -67,7 +68,8 @@ pub(crate) struct Attempt {
 impl Customer {
     pub(crate) fn new(number: usize) -> Self {
         let user_name = UserName::parse(&format!("customer{number}")).expect("a user name");
-        let document = Document::parse(TypePerson::Pf, &format!("{number:03}.000.000-00"), false).expect("a CPF");
+        let document = Document::parse(TypePerson::Pf, &format!("{number:03}.000.000-00"), false)
+            .expect("a CPF");
         Customer {
             user_name,
             document,
@@ -85,7 +87,8 @@ impl Customer {
 }
 
 fn amount(centavos: u64) -> Amount {
-    Amount::parse(Centavos::new(i64::try_from(centavos).expect("a small sum"))).expect("a positive sum")
+    Amount::parse(Centavos::new(i64::try_from(centavos).expect("a small sum")))
+        .expect("a positive sum")
 }
 
 impl World {
@@ -155,7 +158,10 @@ impl World {
             let kind = match random.below(4) {
                 0 => OperationKind::Deposit { value },
                 1 => OperationKind::Withdraw { value },
-                _ => OperationKind::Transfer { value, pix: self.directory[random.index(self.directory.len())].clone() },
+                _ => OperationKind::Transfer {
+                    value,
+                    pix: self.directory[random.index(self.directory.len())].clone(),
+                },
             };
             Operation { bank, account, kind }
         });
@@ -177,7 +183,8 @@ impl World {
         self.put_in(patience_us, Item::Customer { customer: number, turn });
     }
 
-    /// The request reaches the bank, perhaps so late that the customer has been served elsewhere meanwhile.
+    /// The request reaches the bank, perhaps so late that the customer has been served elsewhere
+    /// meanwhile.
     pub(crate) fn submit(&mut self, bank: BankId, number: usize, attempt: u64, wish: Wish) {
         if self.machines[bank.index()].process.is_none() {
             return if self.customers[number].attempts == attempt {
@@ -187,12 +194,15 @@ impl World {
         let Wish { key, what, .. } = wish;
         let action = self.action(number, what);
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
-        let by = matches!(action, Action::Operations(_)).then(|| self.customers[number].user_name.clone());
+        let by = matches!(action, Action::Operations(_))
+            .then(|| self.customers[number].user_name.clone());
         let request = Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, action };
-        self.trace.line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
+        self.trace
+            .line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
         let life = self.machines[bank.index()].life;
         let at_us = self.now_us;
-        self.attempts.insert(id, Attempt { customer: number, bank, at_us, key, life, is_answered: false });
+        self.attempts
+            .insert(id, Attempt { customer: number, bank, at_us, key, life, is_answered: false });
         let process = self.machines[bank.index()].process.as_mut().expect("just seen");
         process.submit(request.to_raw());
         self.plan_work(bank);
@@ -220,8 +230,8 @@ impl World {
         }
     }
 
-    /// A request that a process still owes an answer, taken before a moment. What was under way when a snapshot took the
-    /// place of the events themselves nobody can tell.
+    /// A request that a process still owes an answer, taken before a moment. What was under way
+    /// when a snapshot took the place of the events themselves nobody can tell.
     pub(crate) fn owed(&self, before_us: u64) -> Option<&EventId> {
         let owes = |attempt: &Attempt| {
             let machine = &self.machines[attempt.bank.index()];
@@ -238,11 +248,16 @@ impl World {
     /// A bank has answered: what it says counts, whether or not it reaches the customer.
     pub(crate) fn reply(&mut self, bank: BankId, id: &EventId, reply: &Reply) {
         let life = self.machines[bank.index()].life;
-        let Some(attempt) = self.attempts.get_mut(id) else { panic!("bank {bank} answers {id}, which nobody asked") };
+        let Some(attempt) = self.attempts.get_mut(id) else {
+            panic!("bank {bank} answers {id}, which nobody asked")
+        };
         if attempt.life != life {
             return;
         }
-        assert!(!std::mem::replace(&mut attempt.is_answered, true), "bank {bank} answers {id} twice");
+        assert!(
+            !std::mem::replace(&mut attempt.is_answered, true),
+            "bank {bank} answers {id} twice"
+        );
         let (number, key) = (attempt.customer, attempt.key.clone());
         self.trace.mix(number as u64);
         match reply {

@@ -1,6 +1,7 @@
-//! A bank's disk in memory. What a process has not committed dies with it; a commit that a crash interrupts is wholly
-//! there or not at all, which is what SQLite's WAL makes of torn writes and lost tails (`tests/store.rs` tries that on
-//! the bytes of a real file). A flipped bit is noticed when the file is opened or read.
+//! A bank's disk in memory. What a process has not committed dies with it; a commit that a crash
+//! interrupts is wholly there or not at all, which is what SQLite's WAL makes of torn writes and
+//! lost tails (`tests/store.rs` tries that on the bytes of a real file). A flipped bit is noticed
+//! when the file is opened or read.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,8 +26,9 @@ pub(crate) enum NextWrite {
         /// Whether the commit record had reached the disk.
         is_there: bool,
     },
-    /// Its fsync fails, and the process ends. What it wrote can be read until the machine loses power, and is lost then
-    /// with all that was written after it (A. Rebello et al., 'Can Applications Recover from fsync Failures?', 2020).
+    /// Its fsync fails, and the process ends. What it wrote can be read until the machine loses
+    /// power, and is lost then with all that was written after it (A. Rebello et al., 'Can
+    /// Applications Recover from fsync Failures?', 2020).
     FsyncFails,
 }
 
@@ -78,7 +80,8 @@ impl Disk {
     pub(crate) fn holds(&self, key: OrderKey) -> bool {
         let stored = self.stored();
         let content = &stored.content;
-        let in_snapshot = content.remembered.snapshot.as_ref().is_some_and(|head| key <= head.executed.last);
+        let in_snapshot =
+            content.remembered.snapshot.as_ref().is_some_and(|head| key <= head.executed.last);
         in_snapshot || content.events.contains_key(&key)
     }
 
@@ -117,8 +120,8 @@ impl Disk {
         }
     }
 
-    /// A process starts. After an fsync that failed it does as `store/sqlite` does: all that can be read is written once
-    /// more before it is believed, and the disk is a learner.
+    /// A process starts. After an fsync that failed it does as `store/sqlite` does: all that can be
+    /// read is written once more before it is believed, and the disk is a learner.
     pub(crate) fn end_doubt(&mut self) -> Result<(), StoreError> {
         let was_in_doubt = self.stored().before_doubt.is_some();
         if !was_in_doubt {
@@ -176,12 +179,16 @@ impl Content {
             Change::Forgotten => (self.remembered.learner, self.remembered.fresh) = (true, false),
             Change::Doubted => {
                 let remembered = &mut self.remembered;
-                (remembered.learner, remembered.fresh) = (true, remembered.learner && remembered.fresh);
+                (remembered.learner, remembered.fresh) =
+                    (true, remembered.learner && remembered.fresh);
             }
             Change::Counts => (self.remembered.learner, self.remembered.fresh) = (false, false),
             Change::Prepared { plan, fetched, dropped, learner } => {
                 for key in dropped {
-                    assert!(self.executed.values().all(|(executed, _)| executed != key), "executed events stay");
+                    assert!(
+                        self.executed.values().all(|(executed, _)| executed != key),
+                        "executed events stay"
+                    );
                     self.events.remove(key);
                 }
                 self.drop_unplanned(plan);
@@ -189,7 +196,8 @@ impl Content {
                 let remembered = &mut self.remembered;
                 remembered.prepared = plan.clone();
                 remembered.fresh = *learner && (remembered.fresh || !remembered.learner);
-                (remembered.learner, remembered.rescue, remembered.unverified) = (*learner, false, false);
+                (remembered.learner, remembered.rescue, remembered.unverified) =
+                    (*learner, false, false);
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),
             Change::SnapshotMade(head) => self.install(head),
@@ -206,8 +214,10 @@ impl Content {
 
     /// What is not part of the plan never existed, unless marks of execution are still under way.
     fn drop_unplanned(&mut self, plan: &PreparePlan) {
-        let in_journal = self.executed.last_key_value().map(|(position, (key, _))| (*position, *key));
-        let in_snapshot = self.remembered.snapshot.as_ref().map(|head| (head.position, head.executed.last));
+        let in_journal =
+            self.executed.last_key_value().map(|(position, (key, _))| (*position, *key));
+        let in_snapshot =
+            self.remembered.snapshot.as_ref().map(|head| (head.position, head.executed.last));
         let last = in_journal.max(in_snapshot);
         if last.map(|(position, _)| position).unwrap_or_default() == plan.position {
             let planned = |key: &OrderKey| plan.events.iter().any(|(planned, _)| planned == key);
@@ -233,7 +243,8 @@ impl Content {
 
     /// Drops the oldest end of the journal, of which a snapshot has what it came to.
     fn drop_through(&mut self, through: Position) {
-        let snapshot = self.remembered.snapshot.as_ref().expect("journal is dropped below a snapshot only");
+        let snapshot =
+            self.remembered.snapshot.as_ref().expect("journal is dropped below a snapshot only");
         assert!(through <= snapshot.position, "the snapshot goes on where the journal ends");
         let later = self.executed.split_off(&through.next());
         for (position, (key, hash)) in std::mem::replace(&mut self.executed, later) {
@@ -274,7 +285,10 @@ impl Store for Disk {
         Ok(content.remembered.clone())
     }
 
-    fn load(&mut self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn load(
+        &mut self,
+        found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let stored = self.stored();
         let content = stored.readable()?;
         let mut beyond = content.events.clone();
@@ -326,7 +340,11 @@ impl JournalReader for Disk {
         Ok(())
     }
 
-    fn executed_after(&mut self, after: Position, most: usize) -> Result<Vec<JournalEntry>, StoreError> {
+    fn executed_after(
+        &mut self,
+        after: Position,
+        most: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
         let stored = self.stored();
         let content = stored.readable()?;
         let mut bytes = 0;

@@ -1,12 +1,15 @@
 //! What breaks, and what the protocol does not promise to survive and therefore never happens here:
 //!
-//! - More disks lost (wiped, or damaged and not filled again) at one time than leave a set of intact ones that shares a
-//!   bank with every majority. A lost disk counts until a view was prepared on the one that replaced it, and so does a
-//!   new one: it knows of no view yet, and nobody can tell it from one that was wiped.
-//! - A disk that silently forgets the end of what it had acknowledged, as one restored from an old copy would. Others
-//!   can prove it by what they have executed; but if they crash together with it, nobody can.
-//! - A first start without all banks, or with a disk lost before the first view began, forms no view: nothing is lost
-//!   before there was one, and the second phase waits for all banks when there was none.
+//! - More disks lost (wiped, or damaged and not filled again) at one time than leave a set of
+//!   intact ones that shares a bank with every majority. A lost disk counts until a view was
+//!   prepared on the one that replaced it, and so does a new one: it knows of no view yet, and
+//!   nobody can tell it from one that was wiped.
+//! - A disk that silently forgets the end of what it had acknowledged, as one restored from an old
+//!   copy would. Others can prove it by what they have executed; but if they crash together with
+//!   it, nobody can.
+//! - A first start without all banks, or with a disk lost before the first view began, forms no
+//!   view: nothing is lost before there was one, and the second phase waits for all banks when
+//!   there was none.
 
 use netbanking::protocol::ids::{BankId, BankSet, majority};
 
@@ -118,7 +121,10 @@ impl World {
             Kind::PowerLoss => self.die(bank, Death::PowerLost),
             Kind::PowerCut => {
                 let banks: Vec<_> = BankId::all(self.scenario.banks).collect();
-                banks.into_iter().map(|bank| self.die(bank, Death::PowerLost)).fold(false, |any, died| any | died)
+                banks
+                    .into_iter()
+                    .map(|bank| self.die(bank, Death::PowerLost))
+                    .fold(false, |any, died| any | died)
             }
             Kind::TornWrite => {
                 let is_there = self.random.coin();
@@ -155,7 +161,8 @@ impl World {
             Kind::CutPair | Kind::CutOneWay | Kind::CutPartly => self.cut_pair(bank, kind),
             Kind::Isolate => self.cut_off(BankSet::default().with(bank)),
             Kind::Split => {
-                let side = BankId::all(self.scenario.banks).filter(|_| self.random.coin()).collect();
+                let side =
+                    BankId::all(self.scenario.banks).filter(|_| self.random.coin()).collect();
                 self.cut_off(side)
             }
             Kind::SlowLink => self.slow_link(bank),
@@ -176,7 +183,8 @@ impl World {
     /// Whether there is something to lose, and enough intact disks are left without this one.
     fn may_lose(&mut self, bank: BankId) -> bool {
         let banks = self.scenario.banks;
-        let left = BankId::all(banks).filter(|other| *other != bank && self.is_intact(*other)).count();
+        let left =
+            BankId::all(banks).filter(|other| *other != bank && self.is_intact(*other)).count();
         self.judge.views() > 0 && left > banks - majority(banks)
     }
 
@@ -200,7 +208,8 @@ impl World {
     }
 
     fn other(&mut self, bank: BankId) -> Option<BankId> {
-        let others: Vec<_> = BankId::all(self.scenario.banks).filter(|other| *other != bank).collect();
+        let others: Vec<_> =
+            BankId::all(self.scenario.banks).filter(|other| *other != bank).collect();
         (!others.is_empty()).then(|| self.random.pick(&others))
     }
 
@@ -250,7 +259,8 @@ impl World {
         true
     }
 
-    /// Sets one clock wrong. Where two banks may be all that know each other, the lower clock rules, and is right.
+    /// Sets one clock wrong. Where two banks may be all that know each other, the lower clock
+    /// rules, and is right.
     fn set_clock(&mut self, bank: BankId) -> bool {
         let Scenario { banks, clock_victim, clocks_of_many, .. } = self.scenario;
         let bank = if clocks_of_many { bank } else { clock_victim };
@@ -262,7 +272,9 @@ impl World {
         let machine = &mut self.machines[bank.index()];
         machine.wrong_ms = if is_ahead { by_ms } else { by_ms.wrapping_neg() };
         machine.was_wrong = true;
-        self.trace.line(self.now_us, Some(bank), || format!("its clock is {by_ms} ms off, ahead: {is_ahead}"));
+        self.trace.line(self.now_us, Some(bank), || {
+            format!("its clock is {by_ms} ms off, ahead: {is_ahead}")
+        });
         self.heal_later(15 * SECOND, Healing::ClockRight(bank));
         true
     }

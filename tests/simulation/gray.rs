@@ -1,5 +1,6 @@
-//! Gray faults that stay. The second phase begins with one of them, or a third follows in which one sets in while all is
-//! well ([`super::ordeal`]); it lasts to the end. Those that can hear and work must take writes all the same.
+//! Gray faults that stay. The second phase begins with one of them, or a third follows in which one
+//! sets in while all is well ([`super::ordeal`]); it lasts to the end. Those that can hear and work
+//! must take writes all the same.
 
 use netbanking::protocol::effect::Notice;
 use netbanking::protocol::heartbeat::Patience;
@@ -15,8 +16,8 @@ const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 /// How often the second phase begins with a gray fault.
 const CHANCE_PER_MILLE: u64 = 300;
-/// Longest stop of the others by a bank that knocks, in looks of a tenth of a second: two seconds, and what the view
-/// change itself takes on slow processes.
+/// Longest stop of the others by a bank that knocks, in looks of a tenth of a second: two seconds,
+/// and what the view change itself takes on slow processes.
 const STOPPED_LOOKS_MAX: u32 = 30;
 /// A bank that limps sleeps so long
 const SLEEPS_US: u64 = 4_200 * MS;
@@ -48,7 +49,8 @@ pub(crate) enum Lasting {
     SlowDisk { bank: BankId },
     /// A bank was started again with other settings than the others have.
     OtherSettings { bank: BankId },
-    /// A bank's disk does nothing any more, from the moment when the bank has promised to take part in a view.
+    /// A bank's disk does nothing any more, from the moment when the bank has promised to take part
+    /// in a view.
     StuckDisk { bank: BankId },
     /// A bank's disk is too slow, and nothing works without it.
     SlowAndNeeded { bank: BankId },
@@ -90,7 +92,9 @@ impl Lasting {
     pub(crate) fn touched(self) -> BankSet {
         match self {
             Lasting::Nothing | Lasting::SlowAndNeeded { .. } => BankSet::default(),
-            Lasting::Unreached { from, to } | Lasting::OneWay { from, to } => BankSet::default().with(from).with(to),
+            Lasting::Unreached { from, to } | Lasting::OneWay { from, to } => {
+                BankSet::default().with(from).with(to)
+            }
             Lasting::Narrow { bank, .. }
             | Lasting::Limps { bank }
             | Lasting::StuckLedger { bank }
@@ -109,7 +113,8 @@ impl World {
         }
     }
 
-    /// Draws what stays broken among the healed banks from now on; returns whether any can be spared.
+    /// Draws what stays broken among the healed banks from now on; returns whether any can be
+    /// spared.
     pub(crate) fn fall_ill(&mut self) -> bool {
         if self.judge.views() == 0 || self.healed.len() < 2 {
             return false;
@@ -151,7 +156,9 @@ impl World {
             }
             Lasting::Narrow { bank, rate } => self.network.set_rate(bank, rate),
             Lasting::Limps { bank } => self.put_in(0, Item::Limp(bank)),
-            Lasting::StuckLedger { bank } | Lasting::SlowDisk { bank } | Lasting::SlowAndNeeded { bank } => {
+            Lasting::StuckLedger { bank }
+            | Lasting::SlowDisk { bank }
+            | Lasting::SlowAndNeeded { bank } => {
                 self.afflict(bank);
             }
             Lasting::StuckDisk { .. } => {}
@@ -166,16 +173,21 @@ impl World {
     pub(crate) fn afflict(&mut self, bank: BankId) {
         let Some(process) = self.machines[bank.index()].process.as_mut() else { return };
         match self.lasting {
-            Lasting::StuckLedger { bank: ill } if ill == bank => process.stall(Part::Ledger, self.now_us + FOR_GOOD_US),
+            Lasting::StuckLedger { bank: ill } if ill == bank => {
+                process.stall(Part::Ledger, self.now_us + FOR_GOOD_US)
+            }
             Lasting::SlowDisk { bank: ill } if ill == bank => process.set_fsync_us(SLOW_FSYNC_US),
-            Lasting::SlowAndNeeded { bank: ill } if ill == bank => process.set_fsync_us(BORNE_FSYNC_US),
+            Lasting::SlowAndNeeded { bank: ill } if ill == bank => {
+                process.set_fsync_us(BORNE_FSYNC_US)
+            }
             _ => {}
         }
     }
 
     /// A bank says something about views.
     pub(crate) fn speaks_of_views(&mut self, bank: BankId, message: &ViewMessage) {
-        let gets_stuck = self.lasting == (Lasting::StuckDisk { bank }) && matches!(message, ViewMessage::Stopped(_));
+        let gets_stuck = self.lasting == (Lasting::StuckDisk { bank })
+            && matches!(message, ViewMessage::Stopped(_));
         if gets_stuck && let Some(process) = self.machines[bank.index()].process.as_mut() {
             process.stall(Part::Journal, self.now_us + FOR_GOOD_US);
         }
@@ -234,9 +246,13 @@ impl World {
 
     /// Slow is better than nothing: nobody is left out for it without whom nothing works.
     pub(crate) fn judge_blame(&self, bank: BankId, notice: &Notice) {
-        let is_needed = self.ordeal.is_some() && matches!(self.lasting, Lasting::SlowAndNeeded { .. });
+        let is_needed =
+            self.ordeal.is_some() && matches!(self.lasting, Lasting::SlowAndNeeded { .. });
         if let Notice::PeerDown(peer, cause) = notice {
-            assert!(!(is_needed && cause.is_slow()), "bank {bank} blames bank {peer}, which is needed: {notice}");
+            assert!(
+                !(is_needed && cause.is_slow()),
+                "bank {bank} blames bank {peer}, which is needed: {notice}"
+            );
         }
     }
 
@@ -244,11 +260,15 @@ impl World {
     pub(crate) fn look_for_strangers(&mut self) {
         let Lasting::OtherSettings { bank } = self.lasting else { return };
         let members = self.view_of_core().unwrap_or_default();
-        assert!(!members.contains(bank), "bank {bank} is a member with other settings: {}", self.where_they_stand());
+        assert!(
+            !members.contains(bank),
+            "bank {bank} is a member with other settings: {}",
+            self.where_they_stand()
+        );
     }
 
-    /// Looks whether a bank that knocks stops the others. One of them that is still watched, for what was before, may be
-    /// outside; what counts is that writes are taken.
+    /// Looks whether a bank that knocks stops the others. One of them that is still watched, for
+    /// what was before, may be outside; what counts is that writes are taken.
     pub(crate) fn look_for_stops(&mut self) {
         if !matches!(self.lasting, Lasting::Narrow { .. }) {
             return;

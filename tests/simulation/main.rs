@@ -1,4 +1,5 @@
-//! The simulator: whole consortia in virtual time, with everything breaking that may break, from a seed number.
+//! The simulator: whole consortia in virtual time, with everything breaking that may break, from a
+//! seed number.
 //!
 //! ```text
 //! cargo test --profile sim --test simulation -- --seeds 10000      seeds 0 to 9,999 on all cores
@@ -7,10 +8,11 @@
 //! cargo test --profile sim --test simulation -- --mistakes         does it find mistakes? see `mistakes`
 //! ```
 //!
-//! The banks run the node's own parts (`src/protocol`, `src/ledger`, `src/store`); what actors do, carry effects, is
-//! done here with the same guarantees and no more ([`node`]). [`world`] is the run, [`scenario`] what a seed is about,
-//! [`faults`] what breaks and what the protocol does not promise to survive, [`invariants`] what must be true.
-//! A run is a function of its seed: a hash over everything that happened proves it.
+//! The banks run the node's own parts (`src/protocol`, `src/ledger`, `src/store`); what actors do,
+//! carry effects, is done here with the same guarantees and no more ([`node`]). [`world`] is the
+//! run, [`scenario`] what a seed is about, [`faults`] what breaks and what the protocol does not
+//! promise to survive, [`invariants`] what must be true. A run is a function of its seed: a hash
+//! over everything that happened proves it.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -42,8 +44,12 @@ use arguments::{Arguments, What};
 fn main() -> ExitCode {
     match Arguments::parse(std::env::args().skip(1)) {
         Ok(Arguments { what: What::List, .. }) => ExitCode::SUCCESS,
-        Ok(Arguments { what: What::Mistakes(only), seeds, .. }) => mistakes::try_all(only.as_deref(), seeds),
-        Ok(Arguments { what: What::One { seed, trace }, banks, .. }) => runner::run_one(seed, banks, trace),
+        Ok(Arguments { what: What::Mistakes(only), seeds, .. }) => {
+            mistakes::try_all(only.as_deref(), seeds)
+        }
+        Ok(Arguments { what: What::One { seed, trace }, banks, .. }) => {
+            runner::run_one(seed, banks, trace)
+        }
         Ok(arguments) => runner::run_many(&arguments),
         Err(why) => {
             eprintln!("{why}\n{}", arguments::USAGE);

@@ -1,5 +1,5 @@
-//! The second phase: everything is mended, for all banks or for as many as are needed, and within a bounded time they
-//! must be members of one view, serve every customer once more, and agree.
+//! The second phase: everything is mended, for all banks or for as many as are needed, and within a
+//! bounded time they must be members of one view, serve every customer once more, and agree.
 
 use netbanking::protocol::ids::{Ballot, BankId, BankSet, majority};
 use netbanking::store::Store;
@@ -13,7 +13,8 @@ use super::world::{Death, Machine, World};
 const MS: u64 = 1_000;
 /// How long after a view of all stands what was under way before may stay unanswered.
 const ANSWERED_WITHIN_US: u64 = 5_000 * MS;
-/// The same where a disk without which nothing works needs a second for each of the commits that an answer takes.
+/// The same where a disk without which nothing works needs a second for each of the commits that an
+/// answer takes.
 const ANSWERED_SLOWLY_WITHIN_US: u64 = 20_000 * MS;
 /// How often it is looked at.
 const LOOK_US: u64 = 100 * MS;
@@ -114,7 +115,8 @@ impl World {
     /// Whether a bank's disk has all it ever had and knows of a view.
     pub(crate) fn is_intact(&mut self, bank: BankId) -> bool {
         let disk = &mut self.machines[bank.index()].disk;
-        let prepared = disk.remembered().map(|remembered| remembered.prepared.ballot).unwrap_or_default();
+        let prepared =
+            disk.remembered().map(|remembered| remembered.prepared.ballot).unwrap_or_default();
         !disk.is_lost() && !disk.is_learner() && prepared != Ballot::default()
     }
 
@@ -126,7 +128,8 @@ impl World {
                 if if is_whole { self.all_are_members() } else { self.core_is_in_force() } {
                     self.open_banks = self.core().iter().collect();
                     self.tally.gathered(self.now_us + self.scenario.settles_within_us() - until_us);
-                    self.trace.line(self.now_us, None, || "all healed banks are members".to_owned());
+                    self.trace
+                        .line(self.now_us, None, || "all healed banks are members".to_owned());
                     self.mending = Mending::Serving { since_us: self.now_us, until_us };
                     self.ask_once_more();
                 } else {
@@ -144,14 +147,18 @@ impl World {
                 if self.customers.iter().all(|customer| customer.is_served) {
                     self.mending = Mending::Levelling { since_us, until_us };
                 } else {
-                    assert!(self.now_us < until_us, "a customer is not served although all is well");
+                    assert!(
+                        self.now_us < until_us,
+                        "a customer is not served although all is well"
+                    );
                 }
             }
             Mending::Levelling { since_us, until_us } => {
                 self.check_owed(since_us);
                 self.look_for_stops();
                 self.look_for_strangers();
-                let books = self.open_banks.iter().map(|bank| self.machines[bank.index()].process.as_ref());
+                let books =
+                    self.open_banks.iter().map(|bank| self.machines[bank.index()].process.as_ref());
                 let books: Vec<_> = books.map(|process| process.map(Process::book)).collect();
                 let owed = self.owed(self.now_us);
                 if self.judge.all_are_level(&books) && owed.is_none() {
@@ -185,7 +192,8 @@ impl World {
     /// A view change costs those under way no more than its own duration.
     fn check_owed(&self, since_us: u64) {
         let since_us = since_us.max(self.installed_us);
-        // What stays broken ends the view that stood when everything else was mended, once it is noticed.
+        // What stays broken ends the view that stood when everything else was mended, once it is
+        // noticed.
         let in_force = self.view_of_core().is_some_and(|members| self.core_is_rid(members));
         let within_us = match self.lasting {
             Lasting::SlowAndNeeded { .. } => ANSWERED_SLOWLY_WITHIN_US,
@@ -202,17 +210,26 @@ impl World {
     /// With three banks or more everybody can tell whose clock is wrong.
     fn not_named(&self) -> Option<String> {
         let victim = self.scenario.clock_victim;
-        let is_wrong = self.machines[victim.index()].wrong_ms != 0 && self.open_banks.contains(&victim);
+        let is_wrong =
+            self.machines[victim.index()].wrong_ms != 0 && self.open_banks.contains(&victim);
         if !is_wrong || self.scenario.clocks_of_many || self.open_banks.len() < 3 {
             return None;
         }
         let named = |bank: BankId| {
-            let clocks = self.machines[bank.index()].process.as_ref().map(Process::clocks).unwrap_or_default();
-            BankId::all(clocks.len()).filter(|other| clocks[other.index()].is_off).collect::<Vec<_>>()
+            let clocks = self.machines[bank.index()]
+                .process
+                .as_ref()
+                .map(Process::clocks)
+                .unwrap_or_default();
+            BankId::all(clocks.len())
+                .filter(|other| clocks[other.index()].is_off)
+                .collect::<Vec<_>>()
         };
         let otherwise = self.open_banks.iter().find(|bank| named(**bank) != [victim])?;
         let named = named(*otherwise);
-        Some(format!("bank {otherwise} says that the clocks of {named:?} are off; it is {victim}'s"))
+        Some(format!(
+            "bank {otherwise} says that the clocks of {named:?} are off; it is {victim}'s"
+        ))
     }
 
     pub(crate) fn all_are_members(&self) -> bool {
@@ -222,7 +239,8 @@ impl World {
             view.active().filter(|_| view.is_ready())
         };
         let first = active(&self.open_banks[0]);
-        first.is_some_and(|(_, members)| members == healed) && self.open_banks.iter().all(|bank| active(bank) == first)
+        first.is_some_and(|(_, members)| members == healed)
+            && self.open_banks.iter().all(|bank| active(bank) == first)
     }
 
     pub(crate) fn where_they_stand(&self) -> String {

@@ -1,5 +1,5 @@
-//! What lies between the banks: messages are late, lost, repeated and overtake each other; links are cut in one
-//! direction or in both, wholly or only for heartbeats or only for everything else.
+//! What lies between the banks: messages are late, lost, repeated and overtake each other; links
+//! are cut in one direction or in both, wholly or only for heartbeats or only for everything else.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ pub(crate) const REFUSAL_US: u64 = 300;
 /// What a request or an answer is beside its content, in bytes.
 const HEAD_BYTES: u64 = 300;
 
-/// What travels between banks. Whose question it is, or is the answer to, is said by the asker's life and a number.
+/// What travels between banks. Whose question it is, or is the answer to, is said by the asker's
+/// life and a number.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
     Envelope {
@@ -74,7 +75,9 @@ impl Message {
     /// Whether it has a connection of its own, and about how many bytes it is.
     fn size(&self) -> (bool, u64) {
         let bytes = match self {
-            Message::View { message, .. } => serde_json::to_string(message).expect("views speak JSON").len(),
+            Message::View { message, .. } => {
+                serde_json::to_string(message).expect("views speak JSON").len()
+            }
             Message::Envelope { parcel, .. } => {
                 parcel.envelope.events.iter().map(|event| event.wire().get().len()).sum()
             }
@@ -127,7 +130,8 @@ pub(crate) struct Network {
     slow_us: Vec<u64>,
     /// Per direction, how many bytes of requests it carries in a second; 0 is without limit.
     rates: Vec<u64>,
-    /// Per direction, until when it is taken, by large answers and by all else: those have a connection of their own.
+    /// Per direction, until when it is taken, by large answers and by all else: those have a
+    /// connection of their own.
     taken_until_us: Vec<[u64; 2]>,
     /// How many messages were lost, repeated and late.
     pub(crate) troubles: [u64; 3],
@@ -148,7 +152,8 @@ impl Network {
         let weather = if random.per_mille(150) {
             FAIR
         } else {
-            let often = |random: &mut Random, most| if random.coin() { 0 } else { random.skewed(1, most) };
+            let often =
+                |random: &mut Random, most| if random.coin() { 0 } else { random.skewed(1, most) };
             Weather {
                 delay_min_us: random.skewed(50, 5_000),
                 delay_max_us: 5_000 + random.skewed(500, 60_000),
@@ -201,7 +206,13 @@ impl Network {
     }
 
     /// How long a message waits for its turn on the line and then occupies it.
-    pub(crate) fn line_us(&mut self, from: BankId, to: BankId, message: &Message, now_us: u64) -> u64 {
+    pub(crate) fn line_us(
+        &mut self,
+        from: BankId,
+        to: BankId,
+        message: &Message,
+        now_us: u64,
+    ) -> u64 {
         let direction = self.direction(from, to);
         let rate = self.rates[direction];
         if rate == 0 || message.wire() == Wire::Heartbeat {
@@ -256,10 +267,13 @@ impl Network {
         let is_late = random.per_mille(weather.late_per_mille);
         self.troubles[2] += u64::from(is_late);
         let late = if is_late { random.below(weather.late_max_us) } else { 0 };
-        random.between(weather.delay_min_us, weather.delay_max_us) + late + self.slow_us[self.direction(from, to)]
+        random.between(weather.delay_min_us, weather.delay_max_us)
+            + late
+            + self.slow_us[self.direction(from, to)]
     }
 
-    /// How long a request or an answer is under way between a customer and a bank; `None` when it is lost.
+    /// How long a request or an answer is under way between a customer and a bank; `None` when it
+    /// is lost.
     pub(crate) fn customer_delay(&self, random: &mut Random) -> Option<u64> {
         let weather = &self.weather;
         let is_lost = random.per_mille(weather.lost_per_mille);

@@ -1,7 +1,8 @@
 //! One bank's process: the node's own parts, and between them queues instead of mailboxes.
 //!
-//! What one part tells another arrives in order; between different pairs of parts chance decides, and a part may be
-//! slow or stand still for a while. All that leaves the process, and all that a judge wants to know, is [`Said`].
+//! What one part tells another arrives in order; between different pairs of parts chance decides,
+//! and a part may be slow or stand still for a while. All that leaves the process, and all that a
+//! judge wants to know, is [`Said`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use netbanking::protocol::clock::Clock;
 use netbanking::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber};
 use netbanking::protocol::consortium_time::{ClockState, ConsortiumTime};
 use netbanking::protocol::effect::{
-    BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, Installed, JournalInput, LedgerInput, Millis, Notice,
-    PeerInput, PeerReport, Reply, ViewInput,
+    BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, Installed, JournalInput,
+    LedgerInput, Millis, Notice, PeerInput, PeerReport, Reply, ViewInput,
 };
 use netbanking::protocol::event::{Event, RawRequest};
 use netbanking::protocol::executor::Executor;
@@ -130,7 +131,8 @@ pub(crate) enum Said {
     Installed(Installed),
     /// The clock has stamped an event.
     Stamped(Arc<Event>),
-    /// The ledger was told something and has executed these events of a view in force, or caught up so far.
+    /// The ledger was told something and has executed these events of a view in force, or caught up
+    /// so far.
     Executed(netbanking::protocol::ids::Ballot, Vec<netbanking::protocol::effect::ExecutedEvent>),
     CaughtUp(Position, ChainHash),
     DiskFailed(StoreError),
@@ -166,7 +168,8 @@ impl Settings {
     /// As they would stand in `nodes.json`: what banks compare when they meet.
     fn written(&self) -> netbanking::config::Settings {
         let Patience { failure_after, rejoin_after, slow_after } = self.patience;
-        let nodes: Vec<_> = (0..self.banks).map(|bank| format!(r#"{{"host":"bank{bank}"}}"#)).collect();
+        let nodes: Vec<_> =
+            (0..self.banks).map(|bank| format!(r#"{{"host":"bank{bank}"}}"#)).collect();
         let text = format!(
             r#"{{"nodes":[{}],"heartbeat":{{"interval_ms":{},"failure_after_ms":{failure_after},"rejoin_after_ms":{rejoin_after},"slow_after_ms":{slow_after}}}}}"#,
             nodes.join(","),
@@ -211,10 +214,15 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts on what the disk holds.
-    pub(crate) fn start(settings: Settings, mut disk: Disk, random: &mut Random) -> Result<Self, StoreError> {
+    pub(crate) fn start(
+        settings: Settings,
+        mut disk: Disk,
+        random: &mut Random,
+    ) -> Result<Self, StoreError> {
         let Settings { me, banks, patience, .. } = settings;
         let (book, on_disk) = rebuild(&mut disk, banks)?;
-        let journal = GroupCommit::new(Box::new(disk)).with_limit(settings.journal_positions_max, book.position());
+        let journal = GroupCommit::new(Box::new(disk))
+            .with_limit(settings.journal_positions_max, book.position());
         let executed = on_disk.state.executed.clone();
         let mut weights = [8; PARTS];
         weights.iter_mut().for_each(|weight| *weight = random.pick(&[1, 8, 8, 64]));
@@ -231,7 +239,9 @@ impl Process {
             confirmation: Confirmation::new(me, banks),
             reads: BTreeMap::new(),
             consortium_time: ConsortiumTime::new(me, banks),
-            outboxes: BankId::all(banks).map(|peer| (peer != me).then(|| Outbox::new(me))).collect(),
+            outboxes: BankId::all(banks)
+                .map(|peer| (peer != me).then(|| Outbox::new(me)))
+                .collect(),
             queues: Vec::new(),
             weights,
             stalled_until_us: [0; PARTS],
@@ -299,7 +309,11 @@ impl Process {
     }
 
     pub(crate) fn put(&mut self, from: Part, to: Part, post: Post) {
-        match self.queues.iter_mut().find(|(known_from, known_to, _)| (*known_from, *known_to) == (from, to)) {
+        match self
+            .queues
+            .iter_mut()
+            .find(|(known_from, known_to, _)| (*known_from, *known_to) == (from, to))
+        {
             Some((_, _, queue)) => queue.push_back(post),
             None => self.queues.push((from, to, VecDeque::from([post]))),
         }
@@ -347,19 +361,21 @@ impl Process {
     /// One step of one part, chosen by chance.
     pub(crate) fn work(&mut self, scene: &mut Scene<'_>) {
         let now_us = scene.now_us;
-        let weight = |to: Part| if self.stalled(to, now_us).is_some() { 0 } else { self.weights[to.kind()] };
+        let weight =
+            |to: Part| if self.stalled(to, now_us).is_some() { 0 } else { self.weights[to.kind()] };
         let all = self.queues.iter().map(|(_, to, _)| weight(*to)).sum();
         if all == 0 {
             return;
         }
         let mut ticket = scene.random.below(all);
-        let chosen = self.queues.iter().position(|(_, to, _)| match ticket.checked_sub(weight(*to)) {
-            Some(rest) => {
-                ticket = rest;
-                false
-            }
-            None => true,
-        });
+        let chosen =
+            self.queues.iter().position(|(_, to, _)| match ticket.checked_sub(weight(*to)) {
+                Some(rest) => {
+                    ticket = rest;
+                    false
+                }
+                None => true,
+            });
         let chosen = chosen.expect("a ticket is below the sum of all weights");
         let (from, to, queue) = &mut self.queues[chosen];
         let (from, to) = (*from, *to);
@@ -370,7 +386,9 @@ impl Process {
         scene.trace.mix(from.code() << 8 | to.code());
         match post {
             Post::Effect(effect) => {
-                scene.trace.line(now_us, Some(self.settings.me), || format!("{to:?} ◀ {from:?}: {}", brief(&effect)));
+                scene.trace.line(now_us, Some(self.settings.me), || {
+                    format!("{to:?} ◀ {from:?}: {}", brief(&effect))
+                });
                 self.handle(effect, scene);
             }
             Post::Flush => {
@@ -408,12 +426,16 @@ impl Process {
                 self.consortium_time.handle(input.clone(), now, &mut self.out);
                 self.heartbeat.handle(input, now, &mut self.out);
             }
-            Effect::Peer(bank, PeerInput::View(message)) => scene.said.push(Said::View(bank, message)),
+            Effect::Peer(bank, PeerInput::View(message)) => {
+                scene.said.push(Said::View(bank, message))
+            }
             Effect::Peer(bank, input) => {
                 self.outbox(bank).handle(input);
                 self.queue_pump(bank);
             }
-            Effect::Reply(..) | Effect::Notice(_) => unreachable!("these leave the process at once"),
+            Effect::Reply(..) | Effect::Notice(_) => {
+                unreachable!("these leave the process at once")
+            }
         }
     }
 
@@ -442,7 +464,8 @@ impl Process {
         }
     }
 
-    /// The disk takes its time; until it has answered, the journal's thread stands still and nobody hears of anything.
+    /// The disk takes its time; until it has answered, the journal's thread stands still and nobody
+    /// hears of anything.
     fn flush(&mut self, scene: &mut Scene<'_>) {
         let mut effects = Vec::new();
         if let Err(error) = self.journal.flush(&mut effects) {
@@ -476,7 +499,9 @@ impl Process {
         let now = self.now_ms(scene.now_us);
         let outbox = self.outbox(to);
         while let Some((era, transmission)) = outbox.next(now) {
-            let Transmission::Envelope(parcel) = transmission else { panic!("all banks know envelopes") };
+            let Transmission::Envelope(parcel) = transmission else {
+                panic!("all banks know envelopes")
+            };
             scene.said.push(Said::Envelope { to, era, parcel });
         }
         if let Some(at) = outbox.wake_at().filter(|at| *at > now) {
@@ -490,9 +515,13 @@ impl Process {
         let view = parcel.envelope.view.expect("links speak in a view");
         let executed = parcel.executed;
         scene.trace.line(scene.now_us, Some(self.settings.me), || {
-            let events: Vec<_> = parcel.envelope.events.iter().map(|event| event.timestamp.to_string()).collect();
+            let events: Vec<_> =
+                parcel.envelope.events.iter().map(|event| event.timestamp.to_string()).collect();
             let clock = parcel.envelope.clock.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("Buffer ◀ bank {from}: envelope in {view}, events {}, durable {clock}", events.join(" "))
+            format!(
+                "Buffer ◀ bank {from}: envelope in {view}, events {}, durable {clock}",
+                events.join(" ")
+            )
         });
         let answer = self.buffer.receive(from, parcel.envelope, &mut self.out);
         if answer.taken
@@ -519,7 +548,11 @@ impl Process {
         self.put(Part::Timers, Part::Buffer, Post::Effect(Effect::Buffer(BufferInput::Tick)));
         self.put(Part::Timers, Part::Checks, Post::Effect(Effect::Checks(ChecksInput::Tick)));
         self.put(Part::Timers, Part::View, Post::Effect(Effect::View(ViewInput::Tick)));
-        self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(HeartbeatInput::Tick)));
+        self.put(
+            Part::Timers,
+            Part::Heartbeat,
+            Post::Effect(Effect::Heartbeat(HeartbeatInput::Tick)),
+        );
         self.put(Part::Timers, Part::Heartbeat, Post::Word(ConfirmationInput::Tick));
     }
 
@@ -541,8 +574,9 @@ impl Process {
         Arc::clone(&self.hello)
     }
 
-    /// Takes a ping, or says why not: as `actors/heartbeat/answers.rs` does. A connection of which this process knows
-    /// nothing was another's before, and is refused by the machine without a word.
+    /// Takes a ping, or says why not: as `actors/heartbeat/answers.rs` does. A connection of which
+    /// this process knows nothing was another's before, and is refused by the machine without a
+    /// word.
     pub(crate) fn welcome(
         &mut self,
         from: BankId,
@@ -563,8 +597,13 @@ impl Process {
     }
 
     pub(crate) fn view_message(&mut self, from: BankId, message: ViewMessage) {
-        // Each message is a request of its own, and requests overtake each other on the way already.
-        self.put(Part::Http, Part::View, Post::Effect(Effect::View(ViewInput::Message(from, message))));
+        // Each message is a request of its own, and requests overtake each other on the way
+        // already.
+        self.put(
+            Part::Http,
+            Part::View,
+            Post::Effect(Effect::View(ViewInput::Message(from, message))),
+        );
     }
 
     pub(crate) fn hear_envelope(&mut self, question: Question, parcel: Parcel) {

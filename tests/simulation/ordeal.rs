@@ -1,5 +1,6 @@
-//! The third phase: all is well, and then a gray fault sets in and stays. Customers go on asking those that are well, as
-//! fast as they are answered, and within a bounded time they must be answered again, and go on being answered.
+//! The third phase: all is well, and then a gray fault sets in and stays. Customers go on asking
+//! those that are well, as fast as they are answered, and within a bounded time they must be
+//! answered again, and go on being answered.
 
 use netbanking::protocol::ids::BankId;
 
@@ -65,8 +66,12 @@ impl World {
         }
         self.tally.ordeals[self.lasting.kind()] += 1;
         let now_us = self.now_us;
-        self.ordeal =
-            Some(Ordeal { began_us: now_us, answered_us: now_us, installed: self.tally.installed, stops: Vec::new() });
+        self.ordeal = Some(Ordeal {
+            began_us: now_us,
+            answered_us: now_us,
+            installed: self.tally.installed,
+            stops: Vec::new(),
+        });
         self.open_banks = self.core().iter().collect();
         (0..self.customers.len()).for_each(|number| self.ask_on(number));
         Mending::Enduring { since_us: now_us }
@@ -82,8 +87,8 @@ impl World {
         }
     }
 
-    /// How long a customer waits, for an answer or before they ask again: all are in haste now, so that it shows when
-    /// nobody is answered.
+    /// How long a customer waits, for an answer or before they ask again: all are in haste now, so
+    /// that it shows when nobody is answered.
     pub(crate) fn in_haste(&self, wait_us: u64) -> u64 {
         if self.ordeal.is_some() { wait_us.clamp(HASTE_US.0, HASTE_US.1) } else { wait_us }
     }
@@ -95,8 +100,14 @@ impl World {
         let (passed_us, silent_us) = (now_us - ordeal.began_us, now_us - ordeal.answered_us);
         // Where the ill bank is needed it goes as slowly as that bank does.
         let is_needed = matches!(self.lasting, Lasting::SlowAndNeeded { .. });
-        let bound_us = if is_needed || passed_us - silent_us < BORNE_US { BORNE_US } else { AGAIN_US };
-        assert!(silent_us < bound_us, "{:?} stops the others: {}", self.lasting, self.where_they_stand());
+        let bound_us =
+            if is_needed || passed_us - silent_us < BORNE_US { BORNE_US } else { AGAIN_US };
+        assert!(
+            silent_us < bound_us,
+            "{:?} stops the others: {}",
+            self.lasting,
+            self.where_they_stand()
+        );
         if passed_us >= LASTS_US {
             self.judge_ordeal();
             self.mending = Mending::Done;
@@ -108,7 +119,10 @@ impl World {
         let Some(ordeal) = self.ordeal.take() else { return };
         if let Lasting::SlowAndNeeded { bank } = self.lasting {
             let views = self.tally.installed - ordeal.installed;
-            assert!(views == 0, "bank {bank} is slow, and the view was changed {views} times though it is needed");
+            assert!(
+                views == 0,
+                "bank {bank} is slow, and the view was changed {views} times though it is needed"
+            );
             return;
         }
         let again = || ordeal.stops.iter().filter(|(at_us, _)| *at_us >= BORNE_US);
@@ -119,7 +133,12 @@ impl World {
             self.lasting,
             ordeal.stops
         );
-        let first_us = ordeal.stops.iter().filter(|(at_us, _)| *at_us < BORNE_US).map(|(_, long_us)| *long_us).max();
+        let first_us = ordeal
+            .stops
+            .iter()
+            .filter(|(at_us, _)| *at_us < BORNE_US)
+            .map(|(_, long_us)| *long_us)
+            .max();
         self.tally.stopped_max_us = first_us.unwrap_or_default();
         self.tally.stopped_again += again().count() as u64;
     }

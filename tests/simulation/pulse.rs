@@ -1,5 +1,6 @@
-//! Heartbeats as `actors/heartbeat.rs` exchanges them: over a connection that is kept open, one ping after the other;
-//! when it is refused, closed or silent for too long the peer is lost, and a new connection is tried.
+//! Heartbeats as `actors/heartbeat.rs` exchanges them: over a connection that is kept open, one
+//! ping after the other; when it is refused, closed or silent for too long the peer is lost, and a
+//! new connection is tried.
 
 use netbanking::protocol::confirmation::{ConfirmationInput, ReadNumber};
 use netbanking::protocol::effect::{Answered, HeartbeatInput, PeerReport};
@@ -58,7 +59,8 @@ impl World {
 
     /// A new read is to be proved: a connection that is open and idle is used at once.
     pub(crate) fn ping_for_reads(&mut self, bank: BankId, peer: BankId) {
-        let asked = self.machines[bank.index()].process.as_ref().map_or(0, |process| process.asked());
+        let asked =
+            self.machines[bank.index()].process.as_ref().map_or(0, |process| process.asked());
         let conversation = self.conversation(bank, peer);
         if conversation.is_open && !conversation.is_waiting && conversation.through < asked {
             self.ping(bank, peer);
@@ -72,7 +74,13 @@ impl World {
         }
     }
 
-    pub(crate) fn pong(&mut self, bank: BankId, peer: BankId, number: u64, (report, wall_ms): (PeerReport, i64)) {
+    pub(crate) fn pong(
+        &mut self,
+        bank: BankId,
+        peer: BankId,
+        number: u64,
+        (report, wall_ms): (PeerReport, i64),
+    ) {
         let now_us = self.now_us;
         let conversation = self.conversation(bank, peer);
         if !conversation.is_waiting || conversation.number != number {
@@ -82,12 +90,20 @@ impl World {
         conversation.is_open = true;
         let round_trip = (now_us - conversation.asked_us) / 1_000;
         let (through, turn) = (conversation.through, conversation.turn);
-        self.word(bank, ConfirmationInput::Answered { bank: peer, through, active: report.active, round_trip });
-        let at = self.machines[bank.index()].process.as_ref().expect("only a process hears").now_ms(now_us);
+        self.word(
+            bank,
+            ConfirmationInput::Answered { bank: peer, through, active: report.active, round_trip },
+        );
+        let at = self.machines[bank.index()]
+            .process
+            .as_ref()
+            .expect("only a process hears")
+            .now_ms(now_us);
         self.pulse(bank, HeartbeatInput::Heard(peer, report, Answered { round_trip, wall_ms, at }));
         let interval_ms = self.scenario.ping_every_ms;
         // While the peer is in no view things change fast.
-        let pause_ms = if report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };
+        let pause_ms =
+            if report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };
         self.timer_in(bank, pause_ms, Timer::Ping(peer, turn));
         self.ping_for_reads(bank, peer);
     }
@@ -118,10 +134,19 @@ impl World {
     }
 
     /// A bank refuses another one's heartbeat: it does not know the connection, or differs from it.
-    pub(crate) fn turn_away(&mut self, bank: BankId, peer: BankId, why: &str, (life, number): (u64, u64)) {
-        self.trace.line(self.now_us, Some(bank), || format!("! batimento do banco {peer} recusado: {why}"));
+    pub(crate) fn turn_away(
+        &mut self,
+        bank: BankId,
+        peer: BankId,
+        why: &str,
+        (life, number): (u64, u64),
+    ) {
+        self.trace.line(self.now_us, Some(bank), || {
+            format!("! batimento do banco {peer} recusado: {why}")
+        });
         let differs = why.contains("heartbeat.failure_after_ms difere");
-        let is_fair = why.is_empty() || (differs && matches!(self.lasting, Lasting::OtherSettings { .. }));
+        let is_fair =
+            why.is_empty() || (differs && matches!(self.lasting, Lasting::OtherSettings { .. }));
         assert!(is_fair, "bank {bank} refuses bank {peer}: {why}");
         self.tally.refused_settings += u64::from(differs);
         self.send(bank, peer, Message::Refused { life, number });

@@ -1,6 +1,7 @@
 //! Everything that is random in a run, from its seed alone.
 //!
-//! Source: SplitMix64, in G. Steele, D. Lea, C. Flood, 'Fast Splittable Pseudorandom Number Generators' (2014).
+//! Source: SplitMix64, in G. Steele, D. Lea, C. Flood, 'Fast Splittable Pseudorandom Number
+//! Generators' (2014).
 
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
@@ -42,7 +43,8 @@ impl Random {
         of[self.index(of.len())]
     }
 
-    /// Up to `most`, small values far more often than large ones: every order of magnitude is as likely.
+    /// Up to `most`, small values far more often than large ones: every order of magnitude is as
+    /// likely.
     pub(crate) fn skewed(&mut self, least: u64, most: u64) -> u64 {
         let magnitudes = (most / least.max(1)).max(1).ilog2() + 1;
         let top = (least.max(1) << self.between(0, u64::from(magnitudes))).min(most);

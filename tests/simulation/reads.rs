@@ -1,5 +1,6 @@
-//! Customers who read: each asks some bank, which asks the others for proof as `actors/heartbeat.rs` does, and then reads
-//! its ledger. What was answered anywhere before they asked, an answer without a mark shows.
+//! Customers who read: each asks some bank, which asks the others for proof as
+//! `actors/heartbeat.rs` does, and then reads its ledger. What was answered anywhere before they
+//! asked, an answer without a mark shows.
 
 use netbanking::protocol::confirmation::{ConfirmationInput, ReadNumber, Verdict};
 use netbanking::protocol::ids::BankId;

@@ -1,4 +1,5 @@
-//! Runs seeds on all cores, says how far it is, and shows the first violation so that it can be seen again.
+//! Runs seeds on all cores, says how far it is, and shows the first violation so that it can be
+//! seen again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -30,7 +31,9 @@ fn run_seed(seed: u64, banks: Option<usize>, reader: Reader) -> Result<Finished,
     let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut world)));
     outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        let why = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+        let why = text
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default();
         Box::new(Violation { seed, why, lines: world.trace.lines().cloned().collect() })
     })
 }
@@ -40,7 +43,10 @@ fn checked(seed: u64, banks: Option<usize>) -> Result<Tally, Box<Violation>> {
     if seed.is_multiple_of(TWICE_EVERY) {
         let again = run_seed(seed, banks, Reader::Nobody)?;
         if again.hash != finished.hash {
-            let why = format!("the run is not repeatable: {:016x} and {:016x}", finished.hash, again.hash);
+            let why = format!(
+                "the run is not repeatable: {:016x} and {:016x}",
+                finished.hash, again.hash
+            );
             return Err(Box::new(Violation { seed, why, lines: Vec::new() }));
         }
     }
@@ -53,11 +59,16 @@ fn show(violation: &Violation, banks: Option<usize>, brief: bool) {
         return println!("VIOLATION seed {seed}: {why}");
     }
     // Once more with a trace: it comes out the same.
-    let lines = run_seed(*seed, banks, Reader::Last(LAST_LINES)).err().map(|again| again.lines).unwrap_or_default();
+    let lines = run_seed(*seed, banks, Reader::Last(LAST_LINES))
+        .err()
+        .map(|again| again.lines)
+        .unwrap_or_default();
     lines.iter().for_each(|line| println!("{line}"));
     let of_banks = banks.map(|banks| format!(" --banks {banks}")).unwrap_or_default();
     println!("\nVIOLATION with seed {seed}: {why}");
-    println!("see it again: cargo test --profile sim --test simulation -- --seed {seed}{of_banks} --trace");
+    println!(
+        "see it again: cargo test --profile sim --test simulation -- --seed {seed}{of_banks} --trace"
+    );
 }
 
 /// A panic is a violation, and is told with its seed.
@@ -130,7 +141,12 @@ pub(crate) fn run_many(arguments: &Arguments) -> ExitCode {
             }
             if said.elapsed() >= PROGRESS_EVERY && !brief {
                 said = Instant::now();
-                println!("{} seeds, {} answers, {:.0} s", tally.seeds, tally.answered, started.elapsed().as_secs_f64());
+                println!(
+                    "{} seeds, {} answers, {:.0} s",
+                    tally.seeds,
+                    tally.answered,
+                    started.elapsed().as_secs_f64()
+                );
             }
         }
     });

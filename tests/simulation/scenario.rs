@@ -1,5 +1,6 @@
-//! What a seed is about: how many banks, how patient, how much breaks and how often. Every seed leaves some kinds of
-//! faults out, so that the others get their turn (A. Groce et al., 'Swarm Testing', 2012).
+//! What a seed is about: how many banks, how patient, how much breaks and how often. Every seed
+//! leaves some kinds of faults out, so that the others get their turn (A. Groce et al., 'Swarm
+//! Testing', 2012).
 
 use netbanking::protocol::heartbeat::Patience;
 use netbanking::protocol::ids::BankId;
@@ -44,13 +45,23 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     pub(crate) fn draw(banks: Option<usize>, random: &mut Random) -> Self {
-        let drawn = if random.per_mille(15) { 14 } else { random.pick(&[1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]) };
+        let drawn = if random.per_mille(15) {
+            14
+        } else {
+            random.pick(&[1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7])
+        };
         let banks = banks.unwrap_or(drawn);
         let failure_after = random.pick(&[300, 600, 1_000, 1_000, 5_000]);
         let rejoin_after = random.pick(&[0, 100, 300, failure_after]);
-        let patience = Patience { failure_after, rejoin_after, slow_after: random.pick(&[200, 500, 500, 1_000]) };
+        let patience = Patience {
+            failure_after,
+            rejoin_after,
+            slow_after: random.pick(&[200, 500, 500, 1_000]),
+        };
         let mut weights = [0; KINDS];
-        weights.iter_mut().for_each(|weight| *weight = if random.per_mille(350) { 0 } else { random.between(1, 4) });
+        weights.iter_mut().for_each(|weight| {
+            *weight = if random.per_mille(350) { 0 } else { random.between(1, 4) }
+        });
         if random.coin() {
             weights[Kind::PowerCut as usize] = 0;
         }
@@ -76,8 +87,8 @@ impl Scenario {
         }
     }
 
-    /// How long, once everything is mended, it may take until all are members again and every customer is served: a
-    /// bank that was lost often is watched for longer.
+    /// How long, once everything is mended, it may take until all are members again and every
+    /// customer is served: a bank that was lost often is watched for longer.
     pub(crate) fn settles_within_us(&self) -> u64 {
         60 * SECOND + (self.patience.rejoin_after << 4) * MS
     }

@@ -13,8 +13,8 @@ pub(crate) struct Tally {
     pub(crate) lasting: [u64; LASTING_KINDS],
     /// Third phases, by what set in.
     pub(crate) ordeals: [u64; LASTING_KINDS],
-    /// Longest time without an answer after one had set in, and how often there was one longer than a second once that
-    /// had been borne.
+    /// Longest time without an answer after one had set in, and how often there was one longer than
+    /// a second once that had been borne.
     pub(crate) stopped_max_us: u64,
     pub(crate) stopped_again: u64,
     /// Heartbeats refused because settings differ.
@@ -26,7 +26,8 @@ pub(crate) struct Tally {
     /// Views that began, and how often one began at a bank.
     pub(crate) views: u64,
     pub(crate) installed: u64,
-    /// Requests in the common order, answers of it, those of them that say 'done', and refusals without a position.
+    /// Requests in the common order, answers of it, those of them that say 'done', and refusals
+    /// without a position.
     pub(crate) executed: u64,
     pub(crate) answered: u64,
     pub(crate) done: u64,
@@ -90,41 +91,59 @@ impl Tally {
         if let Some(missing) = ALL.iter().find(|kind| self.faults[**kind as usize] == 0) {
             return Err(format!("not one fault of kind {missing:?} happened"));
         }
-        let missing = (1..LASTING_KINDS).find(|kind| self.lasting[*kind] == 0 || self.ordeals[*kind] == 0);
+        let missing =
+            (1..LASTING_KINDS).find(|kind| self.lasting[*kind] == 0 || self.ordeals[*kind] == 0);
         if let Some(missing) = missing.filter(|_| self.seeds >= 1_000) {
-            return Err(format!("'{}' never stayed from the second phase on, or never set in", LASTING_NAMES[missing]));
+            return Err(format!(
+                "'{}' never stayed from the second phase on, or never set in",
+                LASTING_NAMES[missing]
+            ));
         }
         if self.troubles.contains(&0) {
             return Err(format!("the network was never bad: {:?}", self.troubles));
         }
         let (least_answered, least_views) = (self.seeds * 10, self.seeds * 2);
-        if self.answered < least_answered || self.done * 2 < self.answered || self.views < least_views {
+        if self.answered < least_answered
+            || self.done * 2 < self.answered
+            || self.views < least_views
+        {
             return Err(format!(
                 "too little happened: {} answers, {} of them 'done', {} views",
                 self.answered, self.done, self.views
             ));
         }
         if self.marked == 0 || self.marked * 5 > self.reads * 4 {
-            return Err(format!("{} of {} reads were marked: too many or none", self.marked, self.reads));
+            return Err(format!(
+                "{} of {} reads were marked: too many or none",
+                self.marked, self.reads
+            ));
         }
         Ok(())
     }
 
     pub(crate) fn print(&self, seconds: f64) {
         let seeds = self.seeds.max(1);
-        println!("{} seeds in {seconds:.1} s: {:.1} seeds/s", self.seeds, self.seeds as f64 / seconds);
+        println!(
+            "{} seeds in {seconds:.1} s: {:.1} seeds/s",
+            self.seeds,
+            self.seeds as f64 / seconds
+        );
         println!("  virtual time     {:>10.1} h", self.virtual_us as f64 / 3.6e9);
         println!("  requests ordered {:>10}", self.executed);
         println!(
             "  answered         {:>10}, of them done {}; refused unstamped {}",
             self.answered, self.done, self.refused
         );
-        println!("  reads            {:>10}, of them marked as perhaps old {}", self.reads, self.marked);
+        println!(
+            "  reads            {:>10}, of them marked as perhaps old {}",
+            self.reads, self.marked
+        );
         println!(
             "  views            {:>10}, begun at a bank {} times; {} starts",
             self.views, self.installed, self.starts
         );
-        let (max_s, mean_s) = (self.gathered_max_us as f64 / 1e6, self.gathered_sum_us as f64 / 1e6 / seeds as f64);
+        let (max_s, mean_s) =
+            (self.gathered_max_us as f64 / 1e6, self.gathered_sum_us as f64 / 1e6 / seeds as f64);
         println!(
             "  mended to one view in {mean_s:.1} s on average, {max_s:.1} s at most; {} seeds without any request",
             self.idle
@@ -135,7 +154,10 @@ impl Tally {
             println!("  {name:<17} {stayed:>9} stayed to the end, {set_in} set in afterwards");
         }
         let stopped_s = self.stopped_max_us as f64 / 1e6;
-        println!("  stops by what set in: {stopped_s:.1} s at most at first, {} later ones", self.stopped_again);
+        println!(
+            "  stops by what set in: {stopped_s:.1} s at most at first, {} later ones",
+            self.stopped_again
+        );
         println!("  heartbeats refused because settings differ {}", self.refused_settings);
         println!("  messages lost {lost}, repeated {repeated}, late {late}");
         for kind in ALL {

@@ -1,7 +1,8 @@
 //! What happened, in lines for people and as one hash for machines.
 //!
-//! Lines are only written when somebody reads them: a seed that fails is run again with them, which comes out the same.
-//! The hash takes in a few integers of every step, so two runs of a seed that differ anywhere differ there.
+//! Lines are only written when somebody reads them: a seed that fails is run again with them, which
+//! comes out the same. The hash takes in a few integers of every step, so two runs of a seed that
+//! differ anywhere differ there.
 
 use std::collections::VecDeque;
 
@@ -49,7 +50,12 @@ impl Trace {
     }
 
     /// Writes a line about a bank, or about the world.
-    pub(crate) fn line(&mut self, now_us: u64, bank: Option<BankId>, what: impl FnOnce() -> String) {
+    pub(crate) fn line(
+        &mut self,
+        now_us: u64,
+        bank: Option<BankId>,
+        what: impl FnOnce() -> String,
+    ) {
         if self.reader == Reader::Nobody {
             return;
         }
@@ -73,13 +79,16 @@ pub(crate) fn brief(effect: &Effect) -> String {
     match effect {
         Effect::Clock(ClockInput::Submit(request)) => format!("submit {}", request.id),
         Effect::Clock(ClockInput::Held { clock, .. }) => format!("held {clock}"),
-        Effect::Clock(ClockInput::Install(installed)) | Effect::Buffer(BufferInput::Install(installed)) => {
+        Effect::Clock(ClockInput::Install(installed))
+        | Effect::Buffer(BufferInput::Install(installed)) => {
             format!("install {} with {} events", installed.plan.ballot, installed.flush.len())
         }
         Effect::Clock(input) => format!("{input:?}"),
         Effect::Buffer(BufferInput::Own(event)) => format!("own {} {}", event.id, event.timestamp),
         Effect::Buffer(BufferInput::Merged(clock)) => format!("merged {clock}"),
-        Effect::Buffer(BufferInput::Persisted { view, clock }) => format!("persisted {view} {clock}"),
+        Effect::Buffer(BufferInput::Persisted { view, clock }) => {
+            format!("persisted {view} {clock}")
+        }
         Effect::Buffer(BufferInput::LedgerFrozen(frozen)) => {
             format!("ledger frozen for {} at {}", frozen.ballot, frozen.position)
         }
@@ -92,13 +101,21 @@ pub(crate) fn brief(effect: &Effect) -> String {
         Effect::Ledger(LedgerInput::Freeze(frozen)) => format!("freeze for {}", frozen.ballot),
         Effect::Ledger(LedgerInput::Install { view, .. }) => format!("install {view}"),
         Effect::Ledger(LedgerInput::Replay(entries)) => format!("replay {} events", entries.len()),
-        Effect::Checks(ChecksInput::Executed(event)) => format!("executed {} at {}", event.event.id, event.position),
-        Effect::Checks(ChecksInput::Fetched(event)) => format!("fetched {} at {}", event.event.id, event.position),
+        Effect::Checks(ChecksInput::Executed(event)) => {
+            format!("executed {} at {}", event.event.id, event.position)
+        }
+        Effect::Checks(ChecksInput::Fetched(event)) => {
+            format!("fetched {} at {}", event.event.id, event.position)
+        }
         Effect::Checks(ChecksInput::PeerExecuted { from, view, position, .. }) => {
             format!("bank {from} has executed through {position} in {view}")
         }
-        Effect::Checks(ChecksInput::Install { view, position, .. }) => format!("install {view} at {position}"),
-        Effect::Checks(ChecksInput::PeerChecked { from, id, .. }) => format!("bank {from} has checked {id}"),
+        Effect::Checks(ChecksInput::Install { view, position, .. }) => {
+            format!("install {view} at {position}")
+        }
+        Effect::Checks(ChecksInput::PeerChecked { from, id, .. }) => {
+            format!("bank {from} has checked {id}")
+        }
         Effect::Checks(ChecksInput::Tick) => "tick".to_owned(),
         Effect::Ledger(LedgerInput::Snapshot) => "make a snapshot".to_owned(),
         Effect::Ledger(LedgerInput::Restore { head, .. }) => format!("restore {}", head.position),
@@ -112,15 +129,26 @@ pub(crate) fn brief(effect: &Effect) -> String {
 
 fn brief_journal(input: &JournalInput) -> String {
     match input {
-        JournalInput::Append { view, events, clock } => format!("append {} events {view} {clock}", events.len()),
+        JournalInput::Append { view, events, clock } => {
+            format!("append {} events {view} {clock}", events.len())
+        }
         JournalInput::Executed(marks) => format!("mark {} events executed", marks.len()),
-        JournalInput::Promise(frozen) => format!("promise {} at {}", frozen.ballot, frozen.position),
+        JournalInput::Promise(frozen) => {
+            format!("promise {} at {}", frozen.ballot, frozen.position)
+        }
         JournalInput::Replayed { entries, .. } => format!("{} replayed events", entries.len()),
         JournalInput::Prepare { prepared, fetched, dropped, .. } => {
-            format!("prepare {}: {} fetched, {} dropped", prepared.ballot, fetched.len(), dropped.len())
+            format!(
+                "prepare {}: {} fetched, {} dropped",
+                prepared.ballot,
+                fetched.len(),
+                dropped.len()
+            )
         }
         JournalInput::Snapshot { book, .. } => format!("snapshot at {}", book.position()),
-        JournalInput::StorePiece(piece) => format!("store piece {} of {}", piece.index, piece.head.position),
+        JournalInput::StorePiece(piece) => {
+            format!("store piece {} of {}", piece.index, piece.head.position)
+        }
         JournalInput::Read { to, after, .. } => format!("read for {to} after {after}"),
         other => format!("{other:?}"),
     }
@@ -133,13 +161,20 @@ fn brief_view(input: &ViewInput) -> String {
         ViewInput::Peer { bank, state, report: Some(report) } => {
             let active = report.active.map_or_else(|| "-".to_owned(), |view| view.to_string());
             let (promised, prepared, hears) = (report.promised, report.prepared, report.hears);
-            format!("bank {bank}: {state}, acts in {active}, promised {promised}, prepared {prepared}, hears {hears}")
+            format!(
+                "bank {bank}: {state}, acts in {active}, promised {promised}, prepared {prepared}, hears {hears}"
+            )
         }
         ViewInput::Frozen(frozen) => format!("frozen for {} at {}", frozen.ballot, frozen.position),
         ViewInput::SnapshotRead { to, piece, .. } => {
-            format!("snapshot read for {to}: {:?}", piece.as_ref().map(|piece| (piece.index, piece.head.position)))
+            format!(
+                "snapshot read for {to}: {:?}",
+                piece.as_ref().map(|piece| (piece.index, piece.head.position))
+            )
         }
-        ViewInput::JournalRead { to, entries, .. } => format!("{} events read for {to}", entries.len()),
+        ViewInput::JournalRead { to, entries, .. } => {
+            format!("{} events read for {to}", entries.len())
+        }
         other => format!("{other:?}"),
     }
 }
@@ -158,21 +193,31 @@ fn brief_peer(input: &PeerInput) -> String {
 pub(crate) fn brief_message(message: &ViewMessage) -> String {
     match message {
         ViewMessage::Stopped(stopped) => {
-            let (prepared, position, held) = (stopped.prepared, stopped.position, stopped.held.len());
-            format!("STOPPED {} prepared {prepared} at {position}, {held} held, {}", stopped.ballot, stopped.clock)
+            let (prepared, position, held) =
+                (stopped.prepared, stopped.position, stopped.held.len());
+            format!(
+                "STOPPED {} prepared {prepared} at {position}, {held} held, {}",
+                stopped.ballot, stopped.clock
+            )
         }
         ViewMessage::Prepare(plan) => {
-            let (ballot, members, position, events) = (plan.ballot, plan.members, plan.position, plan.events.len());
+            let (ballot, members, position, events) =
+                (plan.ballot, plan.members, plan.position, plan.events.len());
             format!(
                 "PREPARE {ballot} of {members} from {position} of {} and {events} events, {}",
                 plan.source, plan.clock
             )
         }
         ViewMessage::SnapshotPart { piece, from, of } => {
-            format!("PIECE {} of the snapshot at {}, from {from} of {of}", piece.index, piece.head.position)
+            format!(
+                "PIECE {} of the snapshot at {}, from {from} of {of}",
+                piece.index, piece.head.position
+            )
         }
         ViewMessage::JournalPiece { entries, .. } => format!("JOURNAL of {} events", entries.len()),
-        ViewMessage::Events { ballot, events } => format!("EVENTS {ballot}, {} events", events.len()),
+        ViewMessage::Events { ballot, events } => {
+            format!("EVENTS {ballot}, {} events", events.len())
+        }
         other => format!("{other:?}"),
     }
 }

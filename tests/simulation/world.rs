@@ -1,4 +1,5 @@
-//! One run: banks on machines with disks, a network between them, customers, faults, a judge, and virtual time.
+//! One run: banks on machines with disks, a network between them, customers, faults, a judge, and
+//! virtual time.
 //!
 //! In the first phase everything may break. The second is [`super::mending`].
 
@@ -30,7 +31,8 @@ use super::trace::{Reader, Trace, brief_message};
 const MS: u64 = 1_000;
 /// How long a peer may take to answer one envelope; as in `actors/peer_link.rs`.
 const ANSWER_WITHIN_MS: u64 = 3_000;
-/// How long a large answer may take: this, and a millisecond for so many bytes; as in `actors/peer_link.rs`.
+/// How long a large answer may take: this, and a millisecond for so many bytes; as in
+/// `actors/peer_link.rs`.
 const BULK_WITHIN_MS: u64 = 5_000;
 const BULK_BYTES_PER_MS: u64 = 2;
 /// How often a process looks at the time; as in the actors.
@@ -206,7 +208,9 @@ impl World {
             Item::Work(life) => self.work(life),
             Item::Timer(life, timer) => self.timer(life, timer),
             Item::Arrival { from, to, message } => self.arrive(from, to, message),
-            Item::Submit { bank, customer, attempt, wish } => self.submit(bank, customer, attempt, *wish),
+            Item::Submit { bank, customer, attempt, wish } => {
+                self.submit(bank, customer, attempt, *wish)
+            }
             Item::Read { bank } => self.read(bank),
             Item::Customer { customer, turn } => self.customer_acts(customer, turn),
             Item::Fault => self.fault(),
@@ -225,7 +229,8 @@ impl World {
 
     /// A pause ends earlier than it was to: what has waited for its end comes now.
     pub(crate) fn wake(&mut self, bank: BankId) {
-        let until_us = std::mem::replace(&mut self.machines[bank.index()].paused_until_us, self.now_us);
+        let until_us =
+            std::mem::replace(&mut self.machines[bank.index()].paused_until_us, self.now_us);
         if until_us > self.now_us {
             self.agenda.move_all(until_us, self.now_us, |item| item.happens_to() == Some(bank));
         }
@@ -257,7 +262,11 @@ impl World {
         let step_us = self.random.between(1, self.scenario.step_max_us);
         let life = self.life_of(bank);
         let machine = &mut self.machines[bank.index()];
-        let Some(next_us) = machine.process.as_ref().and_then(|process| process.next_work_us(now_us)) else { return };
+        let Some(next_us) =
+            machine.process.as_ref().and_then(|process| process.next_work_us(now_us))
+        else {
+            return;
+        };
         let at_us = next_us.max(now_us) + step_us;
         if machine.work_at_us.is_none_or(|planned_us| planned_us > at_us) {
             machine.work_at_us = Some(at_us);
@@ -275,8 +284,12 @@ impl World {
         let machine = &mut self.machines[life.bank.index()];
         machine.work_at_us = None;
         let process = machine.process.as_mut().expect("just seen");
-        let mut scene =
-            Scene { now_us: self.now_us, random: &mut self.random, trace: &mut self.trace, said: &mut said };
+        let mut scene = Scene {
+            now_us: self.now_us,
+            random: &mut self.random,
+            trace: &mut self.trace,
+            said: &mut said,
+        };
         process.work(&mut scene);
         for said in said.drain(..) {
             // A process that ends says nothing more.
@@ -318,7 +331,8 @@ impl World {
             }
             Said::Stamped(event) => self.judge.stamped(&event, self.now_ms()),
             Said::Executed(view, executed) => {
-                let disks: Vec<_> = self.machines.iter().map(|machine| machine.disk.clone()).collect();
+                let disks: Vec<_> =
+                    self.machines.iter().map(|machine| machine.disk.clone()).collect();
                 let book = self.machines[bank.index()].process.as_ref().expect("it speaks").book();
                 self.judge.executed(bank, view, &executed, (book, self.now_ms()), &disks);
             }
@@ -392,7 +406,11 @@ impl World {
 
     pub(crate) fn send(&mut self, from: BankId, to: BankId, message: Message) {
         let delays = self.network.delays(from, to, &message, &mut self.random);
-        let line_us = if delays[0].is_some() { self.network.line_us(from, to, &message, self.now_us) } else { 0 };
+        let line_us = if delays[0].is_some() {
+            self.network.line_us(from, to, &message, self.now_us)
+        } else {
+            0
+        };
         for delay_us in delays.into_iter().flatten() {
             self.put_in(delay_us + line_us, Item::Arrival { from, to, message: message.clone() });
         }
@@ -436,15 +454,18 @@ impl World {
         let Some((peer, era)) = machine.open.remove(&number) else { return };
         let process = machine.process.as_mut().expect("the caller has seen it");
         process.delivered(peer, era, delivery, now_us);
-        let waited = if matches!(delivery, Delivery::Failed) { Some(ANSWER_WITHIN_MS) } else { None };
+        let waited =
+            if matches!(delivery, Delivery::Failed) { Some(ANSWER_WITHIN_MS) } else { None };
         self.fared(bank, peer, waited);
     }
 
     fn view_taken(&mut self, bank: BankId, number: u64, arrived: bool) {
-        let Some((peer, since_us)) = self.machines[bank.index()].open_views.remove(&number) else { return };
+        let Some((peer, since_us)) = self.machines[bank.index()].open_views.remove(&number) else {
+            return;
+        };
         let machine = &mut self.machines[bank.index()];
-        let next =
-            machine.bulk_next[peer.index()].take_if(|_| machine.bulk[peer.index()].is_some_and(|(_, of)| of == number));
+        let next = machine.bulk_next[peer.index()]
+            .take_if(|_| machine.bulk[peer.index()].is_some_and(|(_, of)| of == number));
         if machine.bulk[peer.index()].take_if(|(_, of)| *of == number).is_some() {
             if let Some(next) = next {
                 self.hear_view(bank, peer, next);
@@ -458,8 +479,13 @@ impl World {
     /// How a request fared, as `actors/peer_link.rs` tells it.
     fn fared(&mut self, bank: BankId, peer: BankId, failed_after: Option<u64>) {
         let machine = &mut self.machines[bank.index()];
-        let was_failing = std::mem::replace(&mut machine.failing[peer.index()], failed_after.is_some());
-        let Some(process) = machine.process.as_mut().filter(|_| was_failing || failed_after.is_some()) else { return };
+        let was_failing =
+            std::mem::replace(&mut machine.failing[peer.index()], failed_after.is_some());
+        let Some(process) =
+            machine.process.as_mut().filter(|_| was_failing || failed_after.is_some())
+        else {
+            return;
+        };
         let (arrive, waited) = (failed_after.is_none(), failed_after.unwrap_or_default());
         process.pulse(HeartbeatInput::Requests { bank: peer, arrive, waited });
     }
@@ -477,11 +503,15 @@ impl World {
                 self.answered(to, number, delivery);
             }
             Message::View { message, life, number } => {
-                self.trace.line(self.now_us, Some(to), || format!("hears bank {from}: {}", brief_message(&message)));
+                self.trace.line(self.now_us, Some(to), || {
+                    format!("hears bank {from}: {}", brief_message(&message))
+                });
                 process.view_message(from, *message);
                 self.send(to, from, Message::ViewTaken { life, number });
             }
-            Message::ViewTaken { life, number } if is_asker(life) => self.view_taken(to, number, true),
+            Message::ViewTaken { life, number } if is_asker(life) => {
+                self.view_taken(to, number, true)
+            }
             Message::Ping { hello, life, number } => {
                 if let Err(why) = process.welcome(from, hello, life) {
                     return self.turn_away(to, from, &why, (life, number));
@@ -493,7 +523,9 @@ impl World {
             Message::Pong { report, wall_ms, life, number } if is_asker(life) => {
                 self.pong(to, from, number, (report, wall_ms));
             }
-            Message::Refused { life, number } if is_asker(life) => self.lost_touch(to, from, number),
+            Message::Refused { life, number } if is_asker(life) => {
+                self.lost_touch(to, from, number)
+            }
             Message::Closed => self.closed(to, from),
             _ => {}
         }
@@ -538,7 +570,11 @@ impl World {
                 self.send(bank, peer, Message::Closed);
             }
         }
-        let dead_us = if self.is_mended() { 200 * MS } else { self.random.skewed(10 * MS, self.scenario.dead_max_us) };
+        let dead_us = if self.is_mended() {
+            200 * MS
+        } else {
+            self.random.skewed(10 * MS, self.scenario.dead_max_us)
+        };
         let life = self.life_of(bank);
         self.put_in(dead_us, Item::Restart(life));
         true
@@ -568,16 +604,23 @@ impl World {
         let process = match started {
             Ok(process) => process,
             Err(StoreError::Damaged { .. }) => {
-                // As the store does it: the file is moved aside, and the bank starts anew with an empty one.
+                // As the store does it: the file is moved aside, and the bank starts anew with an
+                // empty one.
                 if machine.disk.is_full() {
                     return self.put_in(RETRY_US, Item::Restart(life));
                 }
-                self.trace.line(self.now_us, Some(bank), || "moves its damaged journal aside".to_owned());
+                self.trace
+                    .line(self.now_us, Some(bank), || "moves its damaged journal aside".to_owned());
                 machine.disk.wipe();
                 machine.disk.set_next_write(NextWrite::Succeeds);
-                machine.disk.clone().write(&[Change::Forgotten]).expect("an empty disk is writable");
+                machine
+                    .disk
+                    .clone()
+                    .write(&[Change::Forgotten])
+                    .expect("an empty disk is writable");
                 self.judge.forgets(bank);
-                Process::start(settings, machine.disk.clone(), &mut self.random).expect("an empty disk is readable")
+                Process::start(settings, machine.disk.clone(), &mut self.random)
+                    .expect("an empty disk is readable")
             }
             Err(error) => panic!("bank {bank} cannot start on an intact disk: {error}"),
         };
@@ -587,7 +630,8 @@ impl World {
         machine.conversations.fill(Conversation::default());
         self.afflict(bank);
         self.tally.starts += 1;
-        self.trace.line(self.now_us, Some(bank), || format!("STARTS, promised {}", remembered.promised));
+        self.trace
+            .line(self.now_us, Some(bank), || format!("STARTS, promised {}", remembered.promised));
         self.timer_in(bank, 1, Timer::Tick);
         self.timer_in(bank, LAZY_COMMIT_MS, Timer::LazyFlush);
         for peer in BankId::all(self.scenario.banks).filter(|peer| *peer != bank) {

@@ -1,13 +1,15 @@
 //! One bank: the node's own [`View`], and in small what surrounds it.
 //!
-//! Clock, buffer and ledger are one here: they act in a view, or they are frozen. The journal gathers writes and does
-//! all of them in one step, as group commit does; a crash before that loses them.
+//! Clock, buffer and ledger are one here: they act in a view, or they are frozen. The journal
+//! gathers writes and does all of them in one step, as group commit does; a crash before that loses
+//! them.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use netbanking::protocol::effect::{
-    ClockInput, Effect, Executions, Frozen, JournalEntry, JournalInput, LedgerInput, PeerInput, PeerReport, ViewInput,
+    ClockInput, Effect, Executions, Frozen, JournalEntry, JournalInput, LedgerInput, PeerInput,
+    PeerReport, ViewInput,
 };
 use netbanking::protocol::event::Held;
 use netbanking::protocol::heartbeat::{Cause, PeerState};
@@ -48,10 +50,14 @@ impl Disk {
     fn recover(&self) -> OnDisk {
         let log = self.log();
         let last = self.executed.last();
-        let held = self.events.values().filter(|held| last.is_none_or(|last| held.event.order_key() > *last));
+        let held = self
+            .events
+            .values()
+            .filter(|held| last.is_none_or(|last| held.event.order_key() > *last));
         let mut clock = self.prepared.clock.clone();
         clock.merge(&VectorClock::zero(BANKS));
-        let of_last_view = self.events.values().filter(|held| held.event.view == self.prepared.ballot);
+        let of_last_view =
+            self.events.values().filter(|held| held.event.view == self.prepared.ballot);
         of_last_view.for_each(|held| clock.merge(&held.event.timestamp));
         OnDisk {
             promised: self.promised,
@@ -115,7 +121,16 @@ impl Bank {
     /// A bank whose process does not run.
     pub(crate) fn stopped(me: BankId, disk: Disk) -> Self {
         let (journal, held, log) = (Vec::new(), Vec::new(), Vec::new());
-        Bank { me, view: None, disk, journal, acting: None, held, clock: VectorClock::zero(BANKS), log }
+        Bank {
+            me,
+            view: None,
+            disk,
+            journal,
+            acting: None,
+            held,
+            clock: VectorClock::zero(BANKS),
+            log,
+        }
     }
 
     pub(crate) fn runs(&self) -> bool {
@@ -156,7 +171,8 @@ impl Bank {
         self.log = self.disk.log();
     }
 
-    /// The process ends. Marks of execution are written when the disk has time, so they may be there or not.
+    /// The process ends. Marks of execution are written when the disk has time, so they may be
+    /// there or not.
     pub(crate) fn crash(&mut self, marks_written: bool) {
         if marks_written {
             let marks: Vec<_> = self
@@ -173,13 +189,19 @@ impl Bank {
         self.disk.events.contains_key(&key)
     }
 
-    /// Whether the bank can take the event in now: it acts in the event's view, and has what the event follows.
+    /// Whether the bank can take the event in now: it acts in the event's view, and has what the
+    /// event follows.
     pub(crate) fn awaits(&self, held: &Held) -> bool {
         let event = &held.event;
         let next = |(bank, counter): (BankId, u64)| {
-            if bank == event.sender { counter == self.clock.get(bank) + 1 } else { counter <= self.clock.get(bank) }
+            if bank == event.sender {
+                counter == self.clock.get(bank) + 1
+            } else {
+                counter <= self.clock.get(bank)
+            }
         };
-        self.acting.as_ref().is_some_and(|plan| plan.ballot == event.view) && event.timestamp.iter().all(next)
+        self.acting.as_ref().is_some_and(|plan| plan.ballot == event.view)
+            && event.timestamp.iter().all(next)
     }
 
     /// Takes an event in and writes it.
@@ -222,7 +244,10 @@ impl Bank {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let mut out = Vec::new();
-            self.view.as_mut().expect("only banks that run are told anything").handle(input, &mut out);
+            self.view
+                .as_mut()
+                .expect("only banks that run are told anything")
+                .handle(input, &mut out);
             for effect in out {
                 inputs.extend(self.carry_out(effect, seen));
             }
@@ -240,7 +265,8 @@ impl Bank {
                 let held = std::mem::take(&mut self.held);
                 let clock = self.clock.clone();
                 self.acting = None;
-                self.journal.push(Write::Promise(Frozen { clock, ..frozen(ballot, &self.log, held) }));
+                self.journal
+                    .push(Write::Promise(Frozen { clock, ..frozen(ballot, &self.log, held) }));
             }
             Effect::Clock(ClockInput::Install(installed)) => {
                 self.clock = installed.plan.clock.clone();
@@ -262,7 +288,8 @@ impl Bank {
                 JournalInput::Read { to, after, .. } => Write::Read { to, after },
                 JournalInput::Forgotten => {
                     if !self.disk.damaged {
-                        seen.broken = Some("an intact disk is not taken for one that has forgotten");
+                        seen.broken =
+                            Some("an intact disk is not taken for one that has forgotten");
                     }
                     Write::Forgotten
                 }
@@ -310,7 +337,8 @@ impl Bank {
                         self.disk.events.insert(key, held);
                         self.disk.executed.push(key);
                     }
-                    let Frozen { position, hash, executed, .. } = frozen(self.disk.promised, &self.disk.log(), vec![]);
+                    let Frozen { position, hash, executed, .. } =
+                        frozen(self.disk.promised, &self.disk.log(), vec![]);
                     executed.map(|executed| ViewInput::Replayed { position, hash, executed })
                 }
                 Write::Promise(frozen) => {
@@ -355,7 +383,8 @@ impl Bank {
     ) -> ViewInput {
         let disk = &mut self.disk;
         if prepared.ballot != disk.promised || prepared.ballot < disk.prepared.ballot {
-            seen.broken = Some("a view is prepared under its own promise, and later than the last one");
+            seen.broken =
+                Some("a view is prepared under its own promise, and later than the last one");
         }
         let ballot = prepared.ballot;
         dropped.iter().for_each(|key| {

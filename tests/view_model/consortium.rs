@@ -13,7 +13,8 @@ use netbanking::protocol::view::{PreparePlan, ViewMessage};
 
 use crate::bank::{BANKS, Bank, Seen};
 
-/// Ticks that one step of time may take: more than any wait of the view, those for the take-over included.
+/// Ticks that one step of time may take: more than any wait of the view, those for the take-over
+/// included.
 const LONGEST_WAIT: usize = 130;
 
 /// A shared value that is hashed once: most of a state is the same in the next one.
@@ -65,7 +66,8 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
 
 impl<T: PartialEq> PartialEq for Shared<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.fingerprint == other.fingerprint && (Arc::ptr_eq(&self.value, &other.value) || self.value == other.value)
+        self.fingerprint == other.fingerprint
+            && (Arc::ptr_eq(&self.value, &other.value) || self.value == other.value)
     }
 }
 
@@ -168,11 +170,17 @@ pub(crate) enum Step {
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Arrives(in_flight) => write!(f, "{} -> {}: {:?}", in_flight.from, in_flight.to, in_flight.content),
+            Step::Arrives(in_flight) => {
+                write!(f, "{} -> {}: {:?}", in_flight.from, in_flight.to, in_flight.content)
+            }
             Step::Writes(bank) => write!(f, "{bank} writes to disk"),
             Step::Waits(bank) => write!(f, "time passes at {bank}"),
             Step::Crashes { bank, marks_written } => {
-                write!(f, "{bank} crashes, marks of execution {}", if *marks_written { "written" } else { "lost" })
+                write!(
+                    f,
+                    "{bank} crashes, marks of execution {}",
+                    if *marks_written { "written" } else { "lost" }
+                )
             }
             Step::Restarts(bank) => write!(f, "{bank} restarts"),
             Step::CutOff(bank) => write!(f, "{bank} is cut off"),
@@ -190,7 +198,11 @@ impl Consortium {
     }
 
     /// What had happened before.
-    pub(crate) fn remember(&mut self, order: Vec<OrderKey>, started: impl Iterator<Item = PreparePlan>) {
+    pub(crate) fn remember(
+        &mut self,
+        order: Vec<OrderKey>,
+        started: impl Iterator<Item = PreparePlan>,
+    ) {
         self.history.change(|history| {
             history.order = order;
             for plan in started {
@@ -254,12 +266,14 @@ impl Consortium {
         }
     }
 
-    /// Whether the bank may know that all members have its first event on disk and that nothing comes before it.
+    /// Whether the bank may know that all members have its first event on disk and that nothing
+    /// comes before it.
     fn may_execute(&self, bank: BankId, events: &[Held]) -> bool {
         let Some(first) = self.bank(bank).first_held() else { return false };
         let key = first.event.order_key();
         let executed: Vec<_> = self.bank(bank).log().collect();
-        let mut smaller = events.iter().map(|held| held.event.order_key()).filter(|other| *other < key);
+        let mut smaller =
+            events.iter().map(|held| held.event.order_key()).filter(|other| *other < key);
         let of_this_view = smaller.all(|other| other.view != key.view || executed.contains(&other));
         of_this_view && self.history.stable.contains(&key)
     }
@@ -299,7 +313,10 @@ impl Consortium {
                 next.cut_off = None;
             }
             Step::Takes(bank, key) => {
-                let held = events.iter().find(|held| held.event.order_key() == *key).expect("an event of the model");
+                let held = events
+                    .iter()
+                    .find(|held| held.event.order_key() == *key)
+                    .expect("an event of the model");
                 next.banks[bank.index()].change(|bank| bank.take(held));
                 next.note_stable(events);
             }
@@ -310,7 +327,8 @@ impl Consortium {
         (next != *self).then_some(next)
     }
 
-    /// Notes which events all members of their view have on disk: some bank may know that from now on.
+    /// Notes which events all members of their view have on disk: some bank may know that from now
+    /// on.
     pub(crate) fn note_stable(&mut self, events: &[Held]) {
         for held in events {
             let key = held.event.order_key();
@@ -321,7 +339,8 @@ impl Consortium {
         }
     }
 
-    /// One step of a bank, with everything that follows from it at once. Returns whether others could notice it.
+    /// One step of a bank, with everything that follows from it at once. Returns whether others
+    /// could notice it.
     pub(crate) fn at(&mut self, bank: BankId, step: impl FnOnce(&mut Bank, &mut Seen)) -> bool {
         let mut seen = Seen::default();
         self.banks[bank.index()].change(|bank| step(bank, &mut seen));
@@ -383,7 +402,8 @@ impl Consortium {
                 }
             });
         }
-        (noticed || self.bank(bank).doing() != before || self.bank(bank).view().reach() != reach).then_some(())
+        (noticed || self.bank(bank).doing() != before || self.bank(bank).view().reach() != reach)
+            .then_some(())
     }
 
     /// Notes what the world can see of a step; returns whether other banks can.
@@ -392,10 +412,11 @@ impl Consortium {
         let messages = self.messages.len();
         for (to, message) in said {
             match message {
-                // It only makes the coordinator more patient, and here it has any patience there is.
+                // It only makes the coordinator more patient, and here it has any patience there
+                // is.
                 ViewMessage::Working { .. } => {}
-                // Questions that change nothing where they arrive: that one is lost or late is the same as that
-                // the time for it has not come.
+                // Questions that change nothing where they arrive: that one is lost or late is the
+                // same as that the time for it has not come.
                 ViewMessage::WouldStop { .. }
                 | ViewMessage::Granted(_)
                 | ViewMessage::Join
@@ -419,7 +440,9 @@ impl Consortium {
             self.history.change(|history| history.breaks(property));
         }
         let in_flight = Shared::new(in_flight);
-        let place = self.messages.binary_search_by_key(&in_flight.fingerprint, |in_flight| in_flight.fingerprint);
+        let place = self
+            .messages
+            .binary_search_by_key(&in_flight.fingerprint, |in_flight| in_flight.fingerprint);
         if let Err(place) = place {
             self.messages.insert(place, in_flight);
         }
@@ -429,7 +452,9 @@ impl Consortium {
         match &in_flight.content {
             Content::View(ViewMessage::Prepare(plan)) => {
                 let other = |content: &Content| match content {
-                    Content::View(ViewMessage::Prepare(other)) => other.ballot == plan.ballot && other != plan,
+                    Content::View(ViewMessage::Prepare(other)) => {
+                        other.ballot == plan.ballot && other != plan
+                    }
                     _ => false,
                 };
                 let twice = self.messages().any(|in_flight| other(&in_flight.content));
@@ -456,7 +481,8 @@ impl Consortium {
             if !history.acted.insert((plan.ballot, bank)) {
                 history.breaks("a bank that comes back does not act in its old view again");
             }
-            if history.started.insert(plan.ballot, plan.clone()).is_some_and(|other| other != plan) {
+            if history.started.insert(plan.ballot, plan.clone()).is_some_and(|other| other != plan)
+            {
                 history.breaks("there is one plan for a ballot");
             }
         });

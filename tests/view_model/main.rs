@@ -1,13 +1,18 @@
-//! A model of the view change: three banks, two to four events, two coordinators, a crash and return, and a network that
-//! loses, repeats, delays and overtakes, gone through to the last state that can be reached within the bounds of each
-//! scenario. Every bank is the node's own [`View`](netbanking::protocol::view::View); `stateright` does the going.
+//! A model of the view change: three banks, two to four events, two coordinators, a crash and
+//! return, and a network that loses, repeats, delays and overtakes, gone through to the last state
+//! that can be reached within the bounds of each scenario. Every bank is the node's own
+//! [`View`](netbanking::protocol::view::View); `stateright` does the going.
 //!
-//! - `bank`: one bank with its disk, and what a crash leaves of it; `consortium`: three of them and the network.
-//! - `scenarios`: where it begins and what may happen: how often time passes at each bank, crashes, cuts, events.
-//! - `properties`: what must always be so, and what must be seen to happen, so that the rest is not true of nothing.
+//! - `bank`: one bank with its disk, and what a crash leaves of it; `consortium`: three of them and
+//!   the network.
+//! - `scenarios`: where it begins and what may happen: how often time passes at each bank, crashes,
+//!   cuts, events.
+//! - `properties`: what must always be so, and what must be seen to happen, so that the rest is not
+//!   true of nothing.
 //!
-//! A in_flight once sent stays under way for ever, so each may arrive never, late, or again, in any order. Questions that
-//! change nothing where they arrive are carried at once: lost or late, they are as if the time for them had not come.
+//! A in_flight once sent stays under way for ever, so each may arrive never, late, or again, in any
+//! order. Questions that change nothing where they arrive are carried at once: lost or late, they
+//! are as if the time for them had not come.
 
 #![allow(clippy::unwrap_used)]
 
@@ -45,19 +50,30 @@ impl Model for Scenario {
     }
 }
 
-/// Goes through every state that can be reached. Returns what is not as it must be, with the steps that lead there.
+/// Goes through every state that can be reached. Returns what is not as it must be, with the steps
+/// that lead there.
 fn explore(scenario: Scenario) -> Result<(), String> {
     let name = scenario.name;
     let begun = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let checked = scenario.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_dfs().join();
-    let (steps, states, depth) = (checked.state_count(), checked.unique_state_count(), checked.max_depth());
-    println!("{name}: {states} states, {steps} steps, at most {depth} in a row, {:.1?}", begun.elapsed());
+    let checked = scenario
+        .checker()
+        .threads(threads)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_dfs()
+        .join();
+    let (steps, states, depth) =
+        (checked.state_count(), checked.unique_state_count(), checked.max_depth());
+    println!(
+        "{name}: {states} states, {steps} steps, at most {depth} in a row, {:.1?}",
+        begun.elapsed()
+    );
     let found = checked.discoveries();
     for Property { expectation, name: property, .. } in checked.model().properties() {
         match (expectation.discovery_is_failure(), found.get(property)) {
             (true, Some(path)) => {
-                let steps: Vec<_> = path.clone().into_actions().iter().map(|step| format!("{step:?}")).collect();
+                let steps: Vec<_> =
+                    path.clone().into_actions().iter().map(|step| format!("{step:?}")).collect();
                 let broken = path.last_state().history.broken.unwrap_or_default();
                 return Err(format!("{name}: not so: {property} {broken}\n{}", steps.join("\n")));
             }
@@ -100,14 +116,25 @@ fn what_nobody_else_heard_of_never_existed() {
 #[test]
 #[ignore = "half a minute in the profile sim, where the gate runs it"]
 fn a_bank_is_cut_off_while_events_go_on_and_two_banks_coordinate() {
-    holds(scenarios::cut_off_with_traffic([1, 1, 1], &[TAKE_OVER, RETURN, OLD_VIEW, FLUSH, JOURNAL]));
+    holds(scenarios::cut_off_with_traffic(
+        [1, 1, 1],
+        &[TAKE_OVER, RETURN, OLD_VIEW, FLUSH, JOURNAL],
+    ));
 }
 
 #[test]
 #[ignore = "some seconds in the profile sim, where the gate runs it"]
 fn a_bank_is_cut_off_and_comes_back_and_two_banks_coordinate() {
-    holds(scenarios::cut_off_and_healed([0, 1, 1], 1, &[TAKE_OVER, RETURN, OLD_VIEW, FLUSH, JOURNAL]));
-    holds(scenarios::cut_off_and_healed([1, 1, 0], 1, &[TAKE_OVER, RETURN, OLD_VIEW, FLUSH, JOURNAL]));
+    holds(scenarios::cut_off_and_healed(
+        [0, 1, 1],
+        1,
+        &[TAKE_OVER, RETURN, OLD_VIEW, FLUSH, JOURNAL],
+    ));
+    holds(scenarios::cut_off_and_healed(
+        [1, 1, 0],
+        1,
+        &[TAKE_OVER, RETURN, OLD_VIEW, FLUSH, JOURNAL],
+    ));
 }
 
 #[test]

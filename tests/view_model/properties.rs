@@ -20,7 +20,11 @@ pub(crate) const NEVER_WAS: &str = "an event that was on a disk never existed";
 fn begins_with(consortium: &Consortium, plan: &PreparePlan) -> Vec<OrderKey> {
     let executed = usize::try_from(plan.position.0).expect("a journal of a few events");
     let order = &consortium.history.order;
-    order[..executed.min(order.len())].iter().copied().chain(plan.events.iter().map(|(key, _)| *key)).collect()
+    order[..executed.min(order.len())]
+        .iter()
+        .copied()
+        .chain(plan.events.iter().map(|(key, _)| *key))
+        .collect()
 }
 
 fn one_continues_the_other<T: PartialEq>(a: &[T], b: &[T]) -> bool {
@@ -30,13 +34,18 @@ fn one_continues_the_other<T: PartialEq>(a: &[T], b: &[T]) -> bool {
 
 pub(crate) fn all() -> Vec<Property<Scenario>> {
     let mut properties = vec![
-        Property::<Scenario>::always("no step breaks its rule", |_, consortium| consortium.history.broken.is_none()),
-        Property::<Scenario>::always("all banks execute the same events in the same order", |_, consortium| {
-            BankId::all(BANKS).all(|bank| {
-                let log: Vec<_> = consortium.bank(bank).log().collect();
-                one_continues_the_other(&log, &consortium.history.order)
-            })
+        Property::<Scenario>::always("no step breaks its rule", |_, consortium| {
+            consortium.history.broken.is_none()
         }),
+        Property::<Scenario>::always(
+            "all banks execute the same events in the same order",
+            |_, consortium| {
+                BankId::all(BANKS).all(|bank| {
+                    let log: Vec<_> = consortium.bank(bank).log().collect();
+                    one_continues_the_other(&log, &consortium.history.order)
+                })
+            },
+        ),
         Property::<Scenario>::always(
             "what was executed is in every view that begins, at the same place",
             |_, consortium| {
@@ -60,27 +69,32 @@ pub(crate) fn all() -> Vec<Property<Scenario>> {
                 .collect();
             let started = |ballot| consortium.history.started.contains_key(&ballot);
             let given_up = |ballot| {
-                attempts
-                    .iter()
-                    .any(|other| *other < ballot && other.coordinator != ballot.coordinator && !started(*other))
+                attempts.iter().any(|other| {
+                    *other < ballot && other.coordinator != ballot.coordinator && !started(*other)
+                })
             };
             consortium.history.started.keys().any(|ballot| *ballot > FIRST && given_up(*ballot))
         }),
         Property::<Scenario>::sometimes(RETURN, |_, consortium| {
             consortium.running().any(|bank| {
                 let plan = consortium.bank(bank).acting();
-                consortium.history.returned[bank.index()] && plan.is_some_and(|plan| plan.ballot > FIRST)
+                consortium.history.returned[bank.index()]
+                    && plan.is_some_and(|plan| plan.ballot > FIRST)
             })
         }),
         Property::<Scenario>::sometimes(OLD_VIEW, |_, consortium| {
-            let views =
-                || consortium.running().filter_map(|bank| consortium.bank(bank).acting()).map(|plan| plan.ballot);
+            let views = || {
+                consortium
+                    .running()
+                    .filter_map(|bank| consortium.bank(bank).acting())
+                    .map(|plan| plan.ballot)
+            };
             views().max() != views().min()
         }),
         Property::<Scenario>::sometimes(FLUSH, |_, consortium| {
-            consortium
-                .messages()
-                .any(|in_flight| matches!(in_flight.content, Content::View(ViewMessage::Events { .. })))
+            consortium.messages().any(|in_flight| {
+                matches!(in_flight.content, Content::View(ViewMessage::Events { .. }))
+            })
         }),
         Property::<Scenario>::sometimes(JOURNAL, |_, consortium| {
             consortium.messages().any(|in_flight| match &in_flight.content {
@@ -92,7 +106,8 @@ pub(crate) fn all() -> Vec<Property<Scenario>> {
             let begun = consortium.history.started.values().filter(|plan| plan.ballot > FIRST);
             let orders: Vec<_> = begun.map(|plan| begins_with(consortium, plan)).collect();
             let on_disk = model.events.iter().map(|held| held.event.order_key());
-            let mut on_disk = on_disk.filter(|key| model.disks.iter().any(|disk| disk.events.contains_key(key)));
+            let mut on_disk =
+                on_disk.filter(|key| model.disks.iter().any(|disk| disk.events.contains_key(key)));
             on_disk.any(|key| orders.iter().any(|order| !order.contains(&key)))
         }),
     ]);

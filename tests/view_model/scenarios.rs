@@ -38,8 +38,18 @@ pub(crate) struct Scenario {
 
 pub(crate) fn event(view: Ballot, sender: u16, timestamp: [u64; BANKS], members: BankSet) -> Held {
     let unique = timestamp.map(|counter| counter.to_string()).join("-");
-    let request = RawRequest { id: EventId::new(BankId(sender), &unique), type_msg: "X".into(), msg: raw(&1) };
-    let event = Event::stamp(view, BankId(sender), timestamp.to_vec().into(), vec![request], Header::default());
+    let request = RawRequest {
+        id: EventId::new(BankId(sender), &unique),
+        type_msg: "X".into(),
+        msg: raw(&1),
+    };
+    let event = Event::stamp(
+        view,
+        BankId(sender),
+        timestamp.to_vec().into(),
+        vec![request],
+        Header::default(),
+    );
     Held { event: Arc::new(event), members }
 }
 
@@ -77,7 +87,8 @@ impl Scenario {
         let banks = [BankId(0), BankId(1), BankId(2)].map(|bank| self.bank(bank));
         let started = self.disks.iter().map(|disk| disk.prepared.clone());
         let mut consortium = Consortium::new(banks, self.left, self.cut_off);
-        let longest = self.disks.iter().map(|disk| &disk.executed).max_by_key(|executed| executed.len());
+        let longest =
+            self.disks.iter().map(|disk| &disk.executed).max_by_key(|executed| executed.len());
         consortium.remember(longest.expect("there are banks").clone(), started);
         consortium.note_stable(&self.events);
         consortium.listen_everywhere();
@@ -85,7 +96,8 @@ impl Scenario {
     }
 }
 
-/// A bank that has gone through the first view change and then taken in and executed what its disk says.
+/// A bank that has gone through the first view change and then taken in and executed what its disk
+/// says.
 fn acting(me: BankId, disk: &Disk) -> Bank {
     let mut bank = Bank::stopped(me, Disk { promised: FIRST, ..Disk::blank() });
     bank.start();
@@ -117,23 +129,44 @@ fn two_events() -> (Vec<Held>, [Disk; BANKS]) {
 pub(crate) fn cut_off(left: Budget) -> Scenario {
     let (events, disks) = two_events();
     let start = [Start::Acts; BANKS];
-    Scenario { name: "the first bank is cut off", start, events, disks, cut_off: Some(BankId(0)), left, happens: &[] }
+    Scenario {
+        name: "the first bank is cut off",
+        start,
+        events,
+        disks,
+        cut_off: Some(BankId(0)),
+        left,
+        happens: &[],
+    }
 }
 
-/// Banks 1 and 2 see the fault at once and both try; the event that one of them lacks may become stable meanwhile.
-pub(crate) fn cut_off_with_traffic(waits: [u8; BANKS], happens: &'static [&'static str]) -> Scenario {
+/// Banks 1 and 2 see the fault at once and both try; the event that one of them lacks may become
+/// stable meanwhile.
+pub(crate) fn cut_off_with_traffic(
+    waits: [u8; BANKS],
+    happens: &'static [&'static str],
+) -> Scenario {
     let scenario = cut_off(Budget { waits, crashes: 1, traffic: true, ..STILL });
     Scenario { name: "the first bank is cut off, and events go on", happens, ..scenario }
 }
 
 /// The same, and the cut heals whenever it likes.
-pub(crate) fn cut_off_and_healed(waits: [u8; BANKS], crashes: u8, happens: &'static [&'static str]) -> Scenario {
+pub(crate) fn cut_off_and_healed(
+    waits: [u8; BANKS],
+    crashes: u8,
+    happens: &'static [&'static str],
+) -> Scenario {
     let scenario = cut_off(Budget { waits, crashes, cuts: 1, ..STILL });
     Scenario { name: "the first bank is cut off and comes back", happens, ..scenario }
 }
 
-/// The power fails everywhere: one bank had executed both events, one only the first, and one lacks the second.
-pub(crate) fn all_restarted(waits: [u8; BANKS], crashes: u8, happens: &'static [&'static str]) -> Scenario {
+/// The power fails everywhere: one bank had executed both events, one only the first, and one lacks
+/// the second.
+pub(crate) fn all_restarted(
+    waits: [u8; BANKS],
+    crashes: u8,
+    happens: &'static [&'static str],
+) -> Scenario {
     let (events, mut disks) = two_events();
     let (a, b) = (&events[0], &events[1]);
     disks[0] = disk(&[a, b], 1);
@@ -143,21 +176,34 @@ pub(crate) fn all_restarted(waits: [u8; BANKS], crashes: u8, happens: &'static [
     Scenario { name: "all banks restart", start, events, disks, cut_off: None, left, happens }
 }
 
-/// The first bank has an event that never reached anybody, and is away while the others begin a view.
+/// The first bank has an event that never reached anybody, and is away while the others begin a
+/// view.
 pub(crate) fn unheard_event(waits: [u8; BANKS], happens: &'static [&'static str]) -> Scenario {
     let all = BankSet::all(BANKS);
-    let events =
-        vec![event(FIRST, 1, [0, 1, 0], all), event(FIRST, 0, [2, 1, 0], all), event(FIRST, 0, [3, 1, 0], all)];
+    let events = vec![
+        event(FIRST, 1, [0, 1, 0], all),
+        event(FIRST, 0, [2, 1, 0], all),
+        event(FIRST, 0, [3, 1, 0], all),
+    ];
     let events = [vec![event(FIRST, 0, [1, 0, 0], all)], events].concat();
     let [a, b, c, d] = [&events[0], &events[1], &events[2], &events[3]];
     let disks = [disk(&[a, b, c, d], 2), disk(&[a, b, c], 1), disk(&[a, b], 0)];
     let start = [Start::Restarted, Start::Acts, Start::Acts];
     let left = Budget { waits, cuts: 1, ..STILL };
     let cut_off = Some(BankId(0));
-    Scenario { name: "an event that nobody else heard of", start, events, disks, cut_off, left, happens }
+    Scenario {
+        name: "an event that nobody else heard of",
+        start,
+        events,
+        disks,
+        cut_off,
+        left,
+        happens,
+    }
 }
 
-/// Two disks have lost an event that was executed, and do not know: more than may be lost. The model must notice.
+/// Two disks have lost an event that was executed, and do not know: more than may be lost. The
+/// model must notice.
 pub(crate) fn two_disks_that_lie() -> Scenario {
     let (events, mut disks) = two_events();
     let (a, b) = (&events[0], &events[1]);

@@ -1,4 +1,5 @@
-//! The answering side: whoever proves to be a peer with the same settings is told, at each ping, how this node is.
+//! The answering side: whoever proves to be a peer with the same settings is told, at each ping,
+//! how this node is.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -24,7 +25,8 @@ use crate::wire::PROTOCOL_VERSION;
 
 /// How long whoever connects may take to say who it is.
 const HELLO_WAIT: Duration = Duration::from_secs(3);
-/// A peer that has not asked for so many times the silence that means failure has another connection, or is gone.
+/// A peer that has not asked for so many times the silence that means failure has another
+/// connection, or is gone.
 const SILENCE_FACTOR: u64 = 3;
 
 /// What answering a peer takes.
@@ -58,7 +60,10 @@ pub async fn answer_pings(listener: TcpListener, answering: Answering) {
             Err(error) => {
                 let said = door.borrow_mut().refuse(None, &error.to_string(), answering.time.now());
                 if let Some(repeated) = said {
-                    log::warn!("banco {}: porta de batimento: {error}{repeated}", answering.introduction.me);
+                    log::warn!(
+                        "banco {}: porta de batimento: {error}{repeated}",
+                        answering.introduction.me
+                    );
                 }
                 actix_rt::time::sleep(Duration::from_millis(RETRY_MS)).await;
             }
@@ -87,7 +92,8 @@ impl Answering {
     ) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         let mut lines = BufReader::new(stream);
-        let welcomed = actix_rt::time::timeout(HELLO_WAIT, self.welcome(&mut lines, from, door)).await;
+        let welcomed =
+            actix_rt::time::timeout(HELLO_WAIT, self.welcome(&mut lines, from, door)).await;
         let Ok(welcomed) = welcomed else {
             self.log_refusal(None, from, "não disse a tempo quem é", door);
             return Ok(());
@@ -134,7 +140,8 @@ impl Answering {
     }
 
     async fn answer_each(&self, lines: &mut Lines) -> std::io::Result<()> {
-        let silence = Duration::from_millis(SILENCE_FACTOR.saturating_mul(self.times.failure_after_ms));
+        let silence =
+            Duration::from_millis(SILENCE_FACTOR.saturating_mul(self.times.failure_after_ms));
         // Also when the other end takes nothing any more, or this node does not answer itself.
         while let Ok(answered) = actix_rt::time::timeout(silence, self.answer(lines)).await {
             answered?;
@@ -152,14 +159,20 @@ impl Answering {
 }
 
 /// Why somebody is no peer, and which bank it is, if it has proved to be one.
-fn why_refused(hello: &Hello, introduction: &Introduction, banks: usize) -> Option<(Option<BankId>, String)> {
+fn why_refused(
+    hello: &Hello,
+    introduction: &Introduction,
+    banks: usize,
+) -> Option<(Option<BankId>, String)> {
     if !bool::from(hello.secret.as_bytes().ct_eq(introduction.secret.as_bytes())) {
         return Some((None, "segredo errado".into()));
     }
     let me = introduction.me;
     let why = if hello.protocol != PROTOCOL_VERSION {
         Some(format!("versão {} do protocolo; aqui fala-se a {PROTOCOL_VERSION}", hello.protocol))
-    } else if let Some(difference) = introduction.settings.difference(me, &hello.settings, hello.bank) {
+    } else if let Some(difference) =
+        introduction.settings.difference(me, &hello.settings, hello.bank)
+    {
         Some(difference)
     } else if hello.bank.index() >= banks || hello.bank == me {
         Some(format!("banco {} não é um par", hello.bank))
@@ -175,13 +188,21 @@ mod tests {
     use crate::config::{Config, Settings};
 
     fn settings(more: &str) -> Settings {
-        Settings::of(&Config::parse(&format!(r#"{{"nodes":[{{"host":"a"}},{{"host":"b"}}]{more}}}"#)).unwrap())
+        Settings::of(
+            &Config::parse(&format!(r#"{{"nodes":[{{"host":"a"}},{{"host":"b"}}]{more}}}"#))
+                .unwrap(),
+        )
     }
 
     fn refusal(change: impl FnOnce(&mut Hello)) -> Option<(Option<BankId>, String)> {
-        let introduction = Introduction { me: BankId(0), secret: "s".into(), settings: settings("") };
-        let mut hello =
-            Hello { bank: BankId(1), secret: "s".into(), protocol: PROTOCOL_VERSION, settings: settings("") };
+        let introduction =
+            Introduction { me: BankId(0), secret: "s".into(), settings: settings("") };
+        let mut hello = Hello {
+            bank: BankId(1),
+            secret: "s".into(),
+            protocol: PROTOCOL_VERSION,
+            settings: settings(""),
+        };
         change(&mut hello);
         why_refused(&hello, &introduction, 2)
     }
@@ -190,8 +211,14 @@ mod tests {
     fn only_a_peer_with_the_secret_the_protocol_and_the_settings_is_welcome() {
         assert_eq!(refusal(|_| {}), None);
         let peer = |why: &str| Some((Some(BankId(1)), why.to_owned()));
-        assert_eq!(refusal(|hello| hello.secret = "t".into()), Some((None, "segredo errado".into())));
-        assert_eq!(refusal(|hello| hello.protocol = 1), peer("versão 1 do protocolo; aqui fala-se a 2"));
+        assert_eq!(
+            refusal(|hello| hello.secret = "t".into()),
+            Some((None, "segredo errado".into()))
+        );
+        assert_eq!(
+            refusal(|hello| hello.protocol = 1),
+            peer("versão 1 do protocolo; aqui fala-se a 2")
+        );
         assert_eq!(
             refusal(|hello| hello.settings = settings(r#","customer_auth":"open""#)),
             peer(r#"customer_auth difere: "open" no banco 1, "sessions" no banco 0"#)

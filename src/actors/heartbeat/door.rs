@@ -1,7 +1,9 @@
-//! Who may be connected to the heartbeat port, and how often what was refused there is logged. No I/O, no clock.
+//! Who may be connected to the heartbeat port, and how often what was refused there is logged. No
+//! I/O, no clock.
 //!
-//! A connection that a silent cut has taken the other end of would stay for ever, and so would one of somebody who
-//! connects and says nothing: there are bounds for both, and whoever comes last ends whoever has been there longest.
+//! A connection that a silent cut has taken the other end of would stay for ever, and so would one
+//! of somebody who connects and says nothing: there are bounds for both, and whoever comes last
+//! ends whoever has been there longest.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,13 +12,16 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 use crate::protocol::effect::Millis;
 use crate::protocol::ids::{BANKS_MAX, BankId};
 
-/// Most connections of one peer. It needs one; another may be there while the first is being given up.
+/// Most connections of one peer. It needs one; another may be there while the first is being given
+/// up.
 const CONNECTIONS_PER_PEER_MAX: usize = 2;
-/// Most connections that have not said whose they are: above all peers of the largest consortium at once.
+/// Most connections that have not said whose they are: above all peers of the largest consortium at
+/// once.
 const STRANGERS_MAX: usize = 2 * BANKS_MAX;
 /// After how long what goes on being refused is logged again, in milliseconds.
 const REPEAT_AFTER_MS: Millis = 600_000;
-/// How long a conversation must have lasted for what was refused before it to be news again, in milliseconds.
+/// How long a conversation must have lasted for what was refused before it to be news again, in
+/// milliseconds.
 const LASTING_MS: Millis = 10_000;
 /// Most reasons that are remembered of one peer.
 const REASONS_MAX: usize = 8;
@@ -43,7 +48,11 @@ impl Door {
     pub(super) fn enter(&mut self, now: Millis) -> (u64, Receiver<()>) {
         self.last_number += 1;
         let (stay, ends) = channel();
-        push_bounded(&mut self.strangers, Guest { number: self.last_number, _stay: stay, since: now }, STRANGERS_MAX);
+        push_bounded(
+            &mut self.strangers,
+            Guest { number: self.last_number, _stay: stay, since: now },
+            STRANGERS_MAX,
+        );
         (self.last_number, ends)
     }
 
@@ -59,15 +68,23 @@ impl Door {
         take(&mut self.strangers, number);
         let mut lasting = Vec::new();
         for (peer, guests) in &mut self.peers {
-            if take(guests, number).is_some_and(|guest| now.saturating_sub(guest.since) >= LASTING_MS) {
+            if take(guests, number)
+                .is_some_and(|guest| now.saturating_sub(guest.since) >= LASTING_MS)
+            {
                 lasting.push(*peer);
             }
         }
         lasting.into_iter().for_each(|peer| self.refusals.forget(Some(peer)));
     }
 
-    /// Somebody was refused: a peer, or nobody knows who. Returns what to add to the log's line, if there is to be one.
-    pub(super) fn refuse(&mut self, whom: Option<BankId>, why: &str, now: Millis) -> Option<String> {
+    /// Somebody was refused: a peer, or nobody knows who. Returns what to add to the log's line, if
+    /// there is to be one.
+    pub(super) fn refuse(
+        &mut self,
+        whom: Option<BankId>,
+        why: &str,
+        now: Millis,
+    ) -> Option<String> {
         self.refusals.say(whom, why, now)
     }
 }
@@ -84,7 +101,8 @@ fn take(guests: &mut VecDeque<Guest>, number: u64) -> Option<Guest> {
     guests.remove(place)
 }
 
-/// What was logged before, so that what happens again and again is logged once, and then a number of times.
+/// What was logged before, so that what happens again and again is logged once, and then a number
+/// of times.
 #[derive(Default)]
 pub(super) struct Repeats(BTreeMap<Option<BankId>, Vec<Reason>>);
 
@@ -162,7 +180,10 @@ mod tests {
         let (_, mut first) = door.enter(0);
         let mut later: Vec<_> = (0..STRANGERS_MAX).map(|_| door.enter(0).1).collect();
         assert!(is_ended(&mut first));
-        assert!(!later.iter_mut().any(is_ended) && !is_ended(&mut peer), "a crowd of strangers ends no peer");
+        assert!(
+            !later.iter_mut().any(is_ended) && !is_ended(&mut peer),
+            "a crowd of strangers ends no peer"
+        );
     }
 
     #[test]
@@ -184,8 +205,16 @@ mod tests {
         assert_eq!(door.refuse(Some(PEER), "a", 0).as_deref(), Some(""));
         assert!((1..1_000).all(|now| door.refuse(Some(PEER), "a", now).is_none()));
         assert_eq!(door.refuse(Some(PEER), "b", 5).as_deref(), Some(""), "another reason is news");
-        assert_eq!(door.refuse(Some(PEER), "a", 6), None, "and the first one is not, when it comes back");
-        assert_eq!(door.refuse(Some(BankId(1)), "a", 7).as_deref(), Some(""), "another peer is news");
+        assert_eq!(
+            door.refuse(Some(PEER), "a", 6),
+            None,
+            "and the first one is not, when it comes back"
+        );
+        assert_eq!(
+            door.refuse(Some(BankId(1)), "a", 7).as_deref(),
+            Some(""),
+            "another peer is news"
+        );
         let again = door.refuse(Some(PEER), "a", REPEAT_AFTER_MS);
         assert_eq!(again.as_deref(), Some(" (1001 vezes desde a última linha)"));
         assert_eq!(door.refuse(Some(PEER), "a", REPEAT_AFTER_MS + 1), None);

@@ -13,11 +13,12 @@ use crate::protocol::ids::BankId;
 
 /// Longest ping or pong, in bytes.
 pub(super) const LINE_BYTES_MAX: u64 = 4_096;
-/// Longest introduction and answer to it, in bytes: above the settings of the largest consortium with the longest names.
+/// Longest introduction and answer to it, in bytes: above the settings of the largest consortium
+/// with the longest names.
 pub(super) const HELLO_BYTES_MAX: u64 = 128 * 1024;
 
-/// Who calls. Everything but bank and secret may be missing or unknown in another version, which is then refused by name
-/// rather than as something that does not parse.
+/// Who calls. Everything but bank and secret may be missing or unknown in another version, which is
+/// then refused by name rather than as something that does not parse.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Hello {
     pub(super) bank: BankId,
@@ -57,7 +58,8 @@ pub(super) async fn say<T: Serialize>(lines: &mut Lines, value: &T) -> io::Resul
     lines.get_mut().write_all(&text).await
 }
 
-/// The next line; an end of the connection, a line too long and one that does not parse are all errors.
+/// The next line; an end of the connection, a line too long and one that does not parse are all
+/// errors.
 pub(super) async fn hear<T: DeserializeOwned>(lines: &mut Lines, bytes_max: u64) -> io::Result<T> {
     let mut text = Vec::new();
     lines.take(bytes_max).read_until(b'\n', &mut text).await?;
@@ -84,7 +86,8 @@ mod tests {
         let nodes: Vec<_> = (0..BANKS_MAX).map(node).collect();
         let config = Config::parse(&format!(r#"{{"nodes":[{}]}}"#, nodes.join(","))).unwrap();
         let settings = Settings::of(&config);
-        let hello = Hello { bank: BankId(63), secret: "\\".repeat(256), protocol: u32::MAX, settings };
+        let hello =
+            Hello { bank: BankId(63), secret: "\\".repeat(256), protocol: u32::MAX, settings };
         let bytes = serde_json::to_vec(&hello).unwrap().len() as u64;
         assert!(bytes < HELLO_BYTES_MAX, "{bytes}");
     }
@@ -93,6 +96,9 @@ mod tests {
     fn an_introduction_of_another_version_is_understood_far_enough_to_refuse_it_by_name() {
         let text = r#"{"bank":2,"secret":"s","protocol":1,"consortium":"0af3","later":[1]}"#;
         let hello: Hello = serde_json::from_str(text).unwrap();
-        assert_eq!((hello.bank, hello.protocol, hello.settings), (BankId(2), 1, Settings::default()));
+        assert_eq!(
+            (hello.bank, hello.protocol, hello.settings),
+            (BankId(2), 1, Settings::default())
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Reads that want to be proved fresh: they wait here while all banks are asked anew, this one's own ledger among them.
+//! Reads that want to be proved fresh: they wait here while all banks are asked anew, this one's
+//! own ledger among them.
 
 use std::collections::VecDeque;
 
@@ -24,10 +25,16 @@ pub(super) struct Proofs {
 impl Proofs {
     pub(super) fn new(me: BankId, banks: usize) -> Self {
         let (asked, _) = watch::channel(0);
-        Proofs { confirmation: Confirmation::new(me, banks), verdicts: Vec::new(), readers: VecDeque::new(), asked }
+        Proofs {
+            confirmation: Confirmation::new(me, banks),
+            verdicts: Vec::new(),
+            readers: VecDeque::new(),
+            asked,
+        }
     }
 
-    /// What those who ask the banks look at: whatever number it has when a question leaves, the answer proves.
+    /// What those who ask the banks look at: whatever number it has when a question leaves, the
+    /// answer proves.
     pub(super) fn asked(&self) -> watch::Receiver<ReadNumber> {
         self.asked.subscribe()
     }
@@ -69,8 +76,8 @@ impl Handler<Acts> for HeartbeatActor {
     }
 }
 
-/// A read wants proof that it shows all that was answered anywhere before now; what comes is whether it does. To be
-/// asked before the ledger is read.
+/// A read wants proof that it shows all that was answered anywhere before now; what comes is
+/// whether it does. To be asked before the ledger is read.
 #[derive(Message)]
 #[rtype(result = "oneshot::Receiver<bool>")]
 pub struct Prove;
@@ -83,8 +90,8 @@ impl Handler<Prove> for HeartbeatActor {
     }
 }
 
-/// Asks this bank's own ledger in which view it executes, whenever a read wants to know: the view's actor knows that a
-/// view has begun before the ledger has executed what it begins with.
+/// Asks this bank's own ledger in which view it executes, whenever a read wants to know: the view's
+/// actor knows that a view has begun before the ledger has executed what it begins with.
 pub(super) async fn ask_myself(
     me: BankId,
     ledger: Addr<LedgerActor>,
@@ -94,7 +101,12 @@ pub(super) async fn ask_myself(
     loop {
         let through = *asked.borrow_and_update();
         let Ok(active) = ledger.send(InForce).await else { return };
-        monitor.do_send(Acts(ConfirmationInput::Answered { bank: me, through, active, round_trip: 0 }));
+        monitor.do_send(Acts(ConfirmationInput::Answered {
+            bank: me,
+            through,
+            active,
+            round_trip: 0,
+        }));
         if asked.changed().await.is_err() {
             return;
         }

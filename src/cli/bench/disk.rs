@@ -1,4 +1,5 @@
-//! How often per second a disk makes a small write durable: the measure for everything that a journal can do.
+//! How often per second a disk makes a small write durable: the measure for everything that a
+//! journal can do.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -12,7 +13,8 @@ const MEASURED_FOR: Duration = Duration::from_secs(1);
 /// Bytes that are appended before each synchronization: one page, as a journal writes at least.
 const APPENDED_BYTES: usize = 4 * 1024;
 
-/// Synchronized appends per second of a single writer in a new file in the folder, which is removed afterwards.
+/// Synchronized appends per second of a single writer in a new file in the folder, which is removed
+/// afterwards.
 pub(super) fn fsyncs_per_second(folder: &Path) -> io::Result<f64> {
     let file = folder.join(format!("netbanking-bench-{}.tmp", Uuid::new_v4()));
     let measured = measure(&file, MEASURED_FOR);
@@ -51,6 +53,9 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
-        assert_eq!(fsyncs_per_second(Path::new("/nowhere")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            fsyncs_per_second(Path::new("/nowhere")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

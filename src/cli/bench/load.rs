@@ -1,4 +1,5 @@
-//! The load itself: clients that send packages at the pace they are given, and count what comes back.
+//! The load itself: clients that send packages at the pace they are given, and count what comes
+//! back.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,7 +25,8 @@ use crate::wire;
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// How long a client pauses after a failure, so that a bank that is gone does not turn the load into a busy loop.
+/// How long a client pauses after a failure, so that a bank that is gone does not turn the load
+/// into a busy loop.
 const FAILURE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything that a run consists of.
@@ -43,7 +45,11 @@ pub(super) struct Load {
 
 impl Load {
     /// Runs until every client has ended and has all its answers.
-    pub(super) async fn run(self, clients: usize, random: &mut SplitMix64) -> Result<Tally, BenchError> {
+    pub(super) async fn run(
+        self,
+        clients: usize,
+        random: &mut SplitMix64,
+    ) -> Result<Tally, BenchError> {
         let progress = Progress::begin(self.tally.window());
         let tally = Rc::new(RefCell::new(self.tally));
         let mut running = JoinSet::new();
@@ -71,7 +77,8 @@ impl Load {
     }
 }
 
-/// `POST /operations` of one client, without what differs from package to package. A connection of its own comes with it.
+/// `POST /operations` of one client, without what differs from package to package. A connection of
+/// its own comes with it.
 fn request(url: &BaseUrl, token: &str) -> Result<FrozenClientRequest, BenchError> {
     wire::client(1, ANSWER_WAIT)
         .post(url.route("/operations"))
@@ -106,12 +113,16 @@ impl Client {
 async fn send(request: FrozenSendBuilder, body: Bytes) -> Answer {
     let mut response = match request.send_body(body).await {
         Ok(response) => response,
-        Err(error) => return Answer::Failed { kind: kind_of(&error).into(), said: error.to_string() },
+        Err(error) => {
+            return Answer::Failed { kind: kind_of(&error).into(), said: error.to_string() };
+        }
     };
     // Read to the end, or the connection is not used again.
     let body = match response.body().limit(ANSWER_BYTES_MAX).await {
         Ok(body) => body,
-        Err(error) => return Answer::Failed { kind: "answer broken off".into(), said: error.to_string() },
+        Err(error) => {
+            return Answer::Failed { kind: "answer broken off".into(), said: error.to_string() };
+        }
     };
     match response.status().as_u16() {
         200 => Answer::Executed,

@@ -1,4 +1,5 @@
-//! When packages are sent: at once after the last answer (closed loop), or by the clock (open loop).
+//! When packages are sent: at once after the last answer (closed loop), or by the clock (open
+//! loop).
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-/// How long after the schedule's end clients may still take what fell due before: a client that is free needs a moment
-/// to wake up.
+/// How long after the schedule's end clients may still take what fell due before: a client that is
+/// free needs a moment to wake up.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// When the packages of an open loop fall due: evenly, from the start on.
@@ -37,8 +38,8 @@ impl Schedule {
         u64::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
     }
 
-    /// Lets one more package go whenever one falls due, and says when there will be no more. On a thread of its own:
-    /// the timers of the async runtime go by whole milliseconds.
+    /// Lets one more package go whenever one falls due, and says when there will be no more. On a
+    /// thread of its own: the timers of the async runtime go by whole milliseconds.
     fn follow(self, due: &Semaphore) {
         for index in 0..self.packages() {
             thread::sleep(self.due(index).saturating_duration_since(Instant::now()));
@@ -81,7 +82,8 @@ impl Pace {
         Pace::Open { schedule, due, next: Cell::new(0) }
     }
 
-    /// Waits until a package may be sent and answers when it was due, from which its latency counts; `None` at the end.
+    /// Waits until a package may be sent and answers when it was due, from which its latency
+    /// counts; `None` at the end.
     pub(super) async fn next(&self) -> Option<Instant> {
         match self {
             Pace::Closed { until } => Some(Instant::now()).filter(|now| now < until),
@@ -94,7 +96,8 @@ impl Pace {
         }
     }
 
-    /// How many packages fell due and were never sent, because all clients were still waiting for answers.
+    /// How many packages fell due and were never sent, because all clients were still waiting for
+    /// answers.
     pub(super) fn unsent(&self) -> u64 {
         match self {
             Pace::Closed { .. } => 0,

@@ -8,7 +8,8 @@ use super::random::SplitMix64;
 /// What every transfer moves, in reais as JSON writes them: so little that no account runs empty.
 const TRANSFER_REAIS: &str = "0.01";
 
-/// An account of the load. Ordered by bank, so that a sorted list holds each bank's accounts side by side.
+/// An account of the load. Ordered by bank, so that a sorted list holds each bank's accounts side
+/// by side.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Account {
     /// The bank's key in a package: its number in `nodes.json`.
@@ -50,20 +51,28 @@ impl Packages {
         for _ in 0..self.operations {
             let sender = self.random.below(self.accounts.len());
             let distance = 1 + self.random.below(self.accounts.len() - 1);
-            self.transfers.push(Transfer { sender, receiver: (sender + distance) % self.accounts.len() });
+            self.transfers
+                .push(Transfer { sender, receiver: (sender + distance) % self.accounts.len() });
         }
         // The same key twice in an object is refused, so what an account sends must stand together.
         self.transfers.sort_unstable();
         self.text.clear();
-        write_package(&self.transfers, &self.accounts, &mut self.text).expect("a String takes everything");
+        write_package(&self.transfers, &self.accounts, &mut self.text)
+            .expect("a String takes everything");
         &self.text
     }
 }
 
 /// `transfers` are sorted by sender, and `accounts` by bank.
-fn write_package(transfers: &[Transfer], accounts: &[Account], text: &mut String) -> std::fmt::Result {
+fn write_package(
+    transfers: &[Transfer],
+    accounts: &[Account],
+    text: &mut String,
+) -> std::fmt::Result {
     text.push('{');
-    for (index, of_bank) in transfers.chunk_by(|a, b| accounts[a.sender].bank == accounts[b.sender].bank).enumerate() {
+    for (index, of_bank) in
+        transfers.chunk_by(|a, b| accounts[a.sender].bank == accounts[b.sender].bank).enumerate()
+    {
         let comma = if index > 0 { "," } else { "" };
         write!(text, r#"{comma}"{}":{{"#, accounts[of_bank[0].sender].bank)?;
         for (index, of_account) in of_bank.chunk_by(|a, b| a.sender == b.sender).enumerate() {
@@ -92,7 +101,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn accounts() -> Rc<[Account]> {
-        let account = |bank: u16, number| Account { bank, number, pix: format!("{bank}:key{number}") };
+        let account =
+            |bank: u16, number| Account { bank, number, pix: format!("{bank}:key{number}") };
         [account(0, 5), account(0, 7), account(1, 5), account(2, 9)].into()
     }
 
@@ -102,8 +112,7 @@ mod tests {
         let mut text = String::new();
         let transfers = [transfer(0, 3), transfer(1, 0), transfer(1, 2), transfer(2, 0)];
         write_package(&transfers, &accounts(), &mut text).unwrap();
-        let operation =
-            |sender: u64, pix: &str| json!({"type": "TRANSFER", "value": 0.01, "sender": sender, "pix": pix});
+        let operation = |sender: u64, pix: &str| json!({"type": "TRANSFER", "value": 0.01, "sender": sender, "pix": pix});
         let expected = json!({
             "0": {
                 "5": {"package": [operation(5, "2:key9")]},

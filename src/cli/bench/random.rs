@@ -1,9 +1,11 @@
-//! Random picks for the load: fast, and good enough to spread transfers; secrets are not made of it.
+//! Random picks for the load: fast, and good enough to spread transfers; secrets are not made of
+//! it.
 
 use std::io;
 
-/// SplitMix64 of G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014;
-/// constants and form as in S. Vigna's `splitmix64.c`. Every seed is a good one.
+/// SplitMix64 of G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number
+/// generators", OOPSLA 2014; constants and form as in S. Vigna's `splitmix64.c`. Every seed is a
+/// good one.
 pub(super) struct SplitMix64 {
     state: u64,
 }
@@ -42,7 +44,10 @@ mod tests {
     fn the_numbers_are_those_of_the_published_algorithm() {
         let mut random = SplitMix64::new(1_234_567);
         let numbers: Vec<_> = (0..3).map(|_| random.next()).collect();
-        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(
+            numbers,
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
     }
 
     #[test]

@@ -23,7 +23,11 @@ pub(super) struct Disk {
 impl fmt::Display for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Disk { folder, fsyncs_per_second } = self;
-        write!(f, "disk       {fsyncs_per_second:.0} fsync/s (one writer, 4 KiB each, in {})", folder.display())
+        write!(
+            f,
+            "disk       {fsyncs_per_second:.0} fsync/s (one writer, 4 KiB each, in {})",
+            folder.display()
+        )
     }
 }
 
@@ -43,7 +47,13 @@ impl Latency {
     fn of(histogram: &Histogram<u64>) -> Latency {
         let millis = |micros: u64| micros as f64 / 1_000.0;
         let at = |quantile| millis(histogram.value_at_quantile(quantile));
-        Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), p99_9: at(0.999), max: millis(histogram.max()) }
+        Latency {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: millis(histogram.max()),
+        }
     }
 }
 
@@ -83,7 +93,8 @@ pub(super) struct Report {
     /// Fell due in an open loop and were never sent.
     unsent: u64,
     latency_ms: Latency,
-    /// In a closed loop: with the packages that a slow answer kept from being sent, `None` in an open one.
+    /// In a closed loop: with the packages that a slow answer kept from being sent, `None` in an
+    /// open one.
     latency_corrected_ms: Option<Latency>,
     answered_by: Vec<Share>,
     disk: Disk,
@@ -91,7 +102,13 @@ pub(super) struct Report {
 
 impl Report {
     /// The figures of a finished run.
-    pub(super) fn new(arguments: &BenchArgs, urls: &[BaseUrl], disk: Disk, tally: &Tally, unsent: u64) -> Report {
+    pub(super) fn new(
+        arguments: &BenchArgs,
+        urls: &[BaseUrl],
+        disk: Disk,
+        tally: &Tally,
+        unsent: u64,
+    ) -> Report {
         let closed = arguments.rate.is_none();
         let executed = tally.latency.len();
         let share = |(url, executed_here): (&BaseUrl, &u64)| Share {
@@ -110,7 +127,11 @@ impl Report {
             packages_per_second: tally.executed_in_window as f64 / f64::from(arguments.seconds),
             executed,
             refused: tally.refused.clone(),
-            failed: tally.failed.iter().map(|(kind, failures)| (kind.to_string(), failures.clone())).collect(),
+            failed: tally
+                .failed
+                .iter()
+                .map(|(kind, failures)| (kind.to_string(), failures.clone()))
+                .collect(),
             unsent,
             latency_ms: Latency::of(&tally.latency),
             latency_corrected_ms: closed.then(|| Latency::of(&corrected(&tally.latency))),
@@ -127,14 +148,18 @@ impl Report {
 
     /// What was said about the first package that was not executed.
     pub(super) fn first_failure(&self) -> String {
-        let failed = self.failed.iter().map(|(kind, failures)| format!("{kind}: {}", failures.first));
+        let failed =
+            self.failed.iter().map(|(kind, failures)| format!("{kind}: {}", failures.first));
         let refused = (self.refused.count > 0).then(|| format!("refused: {}", self.refused.first));
-        failed.chain(refused).next().unwrap_or_else(|| "nothing was answered after the warm-up".into())
+        failed
+            .chain(refused)
+            .next()
+            .unwrap_or_else(|| "nothing was answered after the warm-up".into())
     }
 }
 
-/// A client that waits for a slow answer does not send the packages that would have waited with it. They are added, as
-/// if one had been due every median latency.
+/// A client that waits for a slow answer does not send the packages that would have waited with it.
+/// They are added, as if one had been due every median latency.
 fn corrected(latency: &Histogram<u64>) -> Histogram<u64> {
     latency.clone_correct(latency.value_at_quantile(0.5).max(1))
 }
@@ -146,20 +171,27 @@ impl fmt::Display for Report {
             Some(rate) => format!("open loop of {rate} packages/s"),
         };
         let (clients, operations, accounts) = (self.clients, self.ops_per_package, self.accounts);
-        writeln!(f, "load       {how}; clients: {clients}, transfers a package: {operations}, accounts: {accounts}")?;
+        writeln!(
+            f,
+            "load       {how}; clients: {clients}, transfers a package: {operations}, accounts: {accounts}"
+        )?;
         writeln!(f, "time       {} s after {} s of warm-up", self.seconds, self.warmup_seconds)?;
         writeln!(f, "executed   {:.1} packages/s", self.packages_per_second)?;
         for Share { url, fraction, .. } in &self.answered_by {
             writeln!(f, "           {:5.1} % by {url}", fraction * 100.0)?;
         }
         self.write_failures(f)?;
-        let titles = ["p50", "p90", "p99", "p99.9", "max"].map(|title| format!("{title:>10}")).join(" ");
+        let titles =
+            ["p50", "p90", "p99", "p99.9", "max"].map(|title| format!("{title:>10}")).join(" ");
         writeln!(f, "latency ms {titles}")?;
         match self.latency_corrected_ms {
             None => writeln!(f, "since due  {}", self.latency_ms),
             Some(corrected) => {
                 writeln!(f, "measured   {}", self.latency_ms)?;
-                writeln!(f, "corrected  {corrected}  for coordinated omission, a package due every median")
+                writeln!(
+                    f,
+                    "corrected  {corrected}  for coordinated omission, a package due every median"
+                )
             }
         }
     }
@@ -178,7 +210,11 @@ impl Report {
             writeln!(f, "           {} {kind}{}", failures.count, first(failures))?;
         }
         if self.rate.is_some() {
-            writeln!(f, "unsent     {} fell due while all clients waited for answers", self.unsent)?;
+            writeln!(
+                f,
+                "unsent     {} fell due while all clients waited for answers",
+                self.unsent
+            )?;
         }
         Ok(())
     }
@@ -204,7 +240,8 @@ mod tests {
 
     #[test]
     fn a_pause_weighs_as_much_as_the_packages_that_it_held_up() {
-        // 999 packages of 1 ms and one that waited a second: 999 more would have waited in that second.
+        // 999 packages of 1 ms and one that waited a second: 999 more would have waited in that
+        // second.
         let measured = histogram(std::iter::repeat_n(1_000, 999).chain([1_000_000]));
         let (before, after) = (Latency::of(&measured), Latency::of(&corrected(&measured)));
         assert_eq!(before.p99, 1.0);

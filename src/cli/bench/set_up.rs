@@ -1,4 +1,5 @@
-//! What the load needs before it begins, made by the customer API: one customer, accounts, a session at every bank.
+//! What the load needs before it begins, made by the customer API: one customer, accounts, a
+//! session at every bank.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -56,7 +57,12 @@ pub(super) async fn prepare(
         "name": "Cliente de Carga", "num_cadastro": cpf(random.below(CPF_NUMBERS)), "user_name": user_name,
         "password": password, "type_person": "PF",
     });
-    post::<IgnoredAny>(&wire::client(1, ANSWER_WAIT), urls[0].route("/register-customer"), &registration).await?;
+    post::<IgnoredAny>(
+        &wire::client(1, ANSWER_WAIT),
+        urls[0].route("/register-customer"),
+        &registration,
+    )
+    .await?;
 
     let mut banks = JoinSet::new();
     for (index, url) in urls.iter().enumerate() {
@@ -94,7 +100,11 @@ struct LoggedIn {
 }
 
 /// Opens the accounts of one bank and logs in there.
-async fn prepare_at(url: &BaseUrl, identity: &Identity, accounts: usize) -> Result<(String, Vec<Account>), BenchError> {
+async fn prepare_at(
+    url: &BaseUrl,
+    identity: &Identity,
+    accounts: usize,
+) -> Result<(String, Vec<Account>), BenchError> {
     let client = wire::client(1, ANSWER_WAIT);
     let Identity { user_name, password } = identity;
     let opening = json!({
@@ -107,30 +117,45 @@ async fn prepare_at(url: &BaseUrl, identity: &Identity, accounts: usize) -> Resu
             post(&client, url.route(&format!("/accounts_user/{user_name}")), &opening).await?;
         // The number of the bank, which stands before the key, is not always the place of its URL.
         let bank = kay_pix.split_once(':').and_then(|(bank, _)| bank.parse().ok());
-        let unexpected = || BenchError::Unexpected { url: url.to_string(), what: format!("Pix key {kay_pix:?}") };
-        opened.push(Account { bank: bank.ok_or_else(unexpected)?, number: num_account, pix: kay_pix });
+        let unexpected = || BenchError::Unexpected {
+            url: url.to_string(),
+            what: format!("Pix key {kay_pix:?}"),
+        };
+        opened.push(Account {
+            bank: bank.ok_or_else(unexpected)?,
+            number: num_account,
+            pix: kay_pix,
+        });
     }
     let login = json!({"user_name": user_name, "password": password});
     let LoggedIn { token } = post(&client, url.route("/login"), &login).await?;
     Ok((token, opened))
 }
 
-async fn post<T: DeserializeOwned>(client: &awc::Client, url: String, body: &Value) -> Result<T, BenchError> {
+async fn post<T: DeserializeOwned>(
+    client: &awc::Client,
+    url: String,
+    body: &Value,
+) -> Result<T, BenchError> {
     let silent = |why: String| BenchError::Silent { url: url.clone(), why };
-    let mut answer = client.post(&url).send_json(body).await.map_err(|error| silent(error.to_string()))?;
+    let mut answer =
+        client.post(&url).send_json(body).await.map_err(|error| silent(error.to_string()))?;
     let body = answer.body().await.map_err(|error| silent(error.to_string()))?;
     let status = answer.status().as_u16();
     if status != 200 {
         return Err(BenchError::SetUp { url: url.clone(), status, descript: descript(&body) });
     }
-    serde_json::from_slice(&body).map_err(|error| BenchError::Unexpected { url: url.clone(), what: error.to_string() })
+    serde_json::from_slice(&body)
+        .map_err(|error| BenchError::Unexpected { url: url.clone(), what: error.to_string() })
 }
 
 /// A CPF whose check digits fit, for consortia that ask for them.
 fn cpf(number: usize) -> String {
-    let mut digits: Vec<u32> = format!("{number:09}").bytes().map(|digit| u32::from(digit - b'0')).collect();
+    let mut digits: Vec<u32> =
+        format!("{number:09}").bytes().map(|digit| u32::from(digit - b'0')).collect();
     for weight_max in [10, 11] {
-        let sum: u32 = digits.iter().zip((2..=weight_max).rev()).map(|(digit, weight)| digit * weight).sum();
+        let sum: u32 =
+            digits.iter().zip((2..=weight_max).rev()).map(|(digit, weight)| digit * weight).sum();
         digits.push(sum * 10 % 11 % 10);
     }
     let text: String = digits.iter().map(u32::to_string).collect();

@@ -16,7 +16,8 @@ const LATENCY_DIGITS: u8 = 3;
 pub(super) struct Window {
     /// What is answered earlier does not count.
     pub(super) from: Instant,
-    /// What is answered later counts for the latency, not for the rate: else the slowest would be left out.
+    /// What is answered later counts for the latency, not for the rate: else the slowest would be
+    /// left out.
     pub(super) until: Instant,
 }
 
@@ -74,8 +75,8 @@ pub(super) struct Tally {
 impl Tally {
     /// Nothing yet.
     pub(super) fn new(banks: usize, window: Window) -> Self {
-        let latency =
-            Histogram::new_with_max(LATENCY_MAX_US, LATENCY_DIGITS).expect("the bounds are constants that fit");
+        let latency = Histogram::new_with_max(LATENCY_MAX_US, LATENCY_DIGITS)
+            .expect("the bounds are constants that fit");
         Tally {
             window,
             latency,
@@ -128,7 +129,10 @@ mod tests {
         tally.record(0, at(50), at(100), Answer::Executed);
         tally.record(1, at(150), at(199), Answer::Executed);
         tally.record(1, at(150), at(1_150), Answer::Executed);
-        assert_eq!((tally.executed_so_far, tally.executed_in_window, tally.latency.len()), (4, 2, 3));
+        assert_eq!(
+            (tally.executed_so_far, tally.executed_in_window, tally.latency.len()),
+            (4, 2, 3)
+        );
         assert_eq!(tally.executed_by_bank, [1, 2]);
         assert!(tally.latency.equivalent(tally.latency.max(), 1_000_000));
     }

@@ -1,4 +1,5 @@
-//! The whole command against a stand-in for a bank, which answers as it is told and remembers what it was sent.
+//! The whole command against a stand-in for a bank, which answers as it is told and remembers what
+//! it was sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,8 @@ struct Asked {
     packages: AtomicU64,
 }
 
-/// A stand-in that answers every third package 200, the next 400 and the last 503, unless `always` says otherwise.
+/// A stand-in that answers every third package 200, the next 400 and the last 503, unless `always`
+/// says otherwise.
 fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
     let asked = Arc::new(Asked::default());
     let of_server = Arc::clone(&asked);
@@ -52,7 +54,10 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::from(Arc::clone(&of_server)))
-            .route("/register-customer", web::post().to(|| async { web::Json(json!({"descript": "ok"})) }))
+            .route(
+                "/register-customer",
+                web::post().to(|| async { web::Json(json!({"descript": "ok"})) }),
+            )
             .route("/login", web::post().to(|| async { web::Json(json!({"token": "t0ken"})) }))
             .route("/accounts_user/{user}", web::post().to(open))
             .route("/operations", web::post().to(operate))
@@ -71,7 +76,9 @@ async fn every_package_is_counted_once_by_what_came_of_it() {
     let report: Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!(asked.accounts.load(Ordering::Relaxed), 5);
     let count = |value: &Value| value.as_u64().unwrap();
-    let counted = [&report["executed"], &report["refused"]["count"], &report["failed"]["503"]["count"]].map(count);
+    let counted =
+        [&report["executed"], &report["refused"]["count"], &report["failed"]["503"]["count"]]
+            .map(count);
     assert!(counted.iter().all(|count| *count > 0), "{report}");
     assert_eq!(counted.iter().sum::<u64>(), asked.packages.load(Ordering::Relaxed), "{report}");
     assert_eq!(report["refused"]["first"], "disse 400 Bad Request");
@@ -82,12 +89,18 @@ async fn every_package_is_counted_once_by_what_came_of_it() {
 #[actix_rt::test]
 async fn an_open_loop_sends_what_falls_due_and_no_more() {
     let (url, asked) = bank(Some(200));
-    let arguments = arguments("--clients 8 --accounts 2 --seconds 1 --warmup 0 --rate 200 --ops-per-package 2");
+    let arguments =
+        arguments("--clients 8 --accounts 2 --seconds 1 --warmup 0 --rate 200 --ops-per-package 2");
     let report = measure(&arguments, vec![url], disk()).await.unwrap();
     assert_eq!(asked.packages.load(Ordering::Relaxed), 200);
     assert_eq!(report.executed, 200);
     let text = report.to_string();
-    assert!(text.contains("unsent     0 ") && text.contains("since due ") && !text.contains("corrected"), "{text}");
+    assert!(
+        text.contains("unsent     0 ")
+            && text.contains("since due ")
+            && !text.contains("corrected"),
+        "{text}"
+    );
 }
 
 #[actix_rt::test]
@@ -95,7 +108,10 @@ async fn a_bank_that_executes_nothing_is_a_failure_that_says_why() {
     let (url, _) = bank(Some(503));
     let arguments = arguments("--clients 1 --accounts 2 --seconds 1 --warmup 0");
     let report = measure(&arguments, vec![url], disk()).await.unwrap();
-    assert_eq!((report.executed, report.first_failure().as_str()), (0, "503: disse 503 Service Unavailable"));
+    assert_eq!(
+        (report.executed, report.first_failure().as_str()),
+        (0, "503: disse 503 Service Unavailable")
+    );
 }
 
 #[actix_rt::test]
@@ -107,16 +123,27 @@ async fn a_consortium_that_is_not_there_is_named() {
 
 #[test]
 fn arguments_out_of_bounds_are_refused() {
-    for line in ["--clients 0", "--seconds 0", "--rate 0", "--ops-per-package 1001", "--accounts 1", "--url 127.0.0.1"]
-    {
-        assert!(Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).is_err(), "{line}");
+    for line in [
+        "--clients 0",
+        "--seconds 0",
+        "--rate 0",
+        "--ops-per-package 1001",
+        "--accounts 1",
+        "--url 127.0.0.1",
+    ] {
+        assert!(
+            Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).is_err(),
+            "{line}"
+        );
     }
 }
 
 #[test]
 fn the_banks_are_those_of_nodes_json_unless_urls_are_given() {
     let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
-    let named = |line: &str| urls(&arguments(line)).unwrap().iter().map(BaseUrl::to_string).collect::<Vec<_>>();
+    let named = |line: &str| {
+        urls(&arguments(line)).unwrap().iter().map(BaseUrl::to_string).collect::<Vec<_>>()
+    };
     assert_eq!(
         named(&format!("--nodes {nodes}")),
         ["http://127.0.0.1:3050", "http://127.0.0.1:3051", "http://127.0.0.1:3052"]

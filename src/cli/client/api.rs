@@ -1,4 +1,5 @@
-//! What a customer can ask of the banks, one method an action. Every answer here is a success; a refusal is an error.
+//! What a customer can ask of the banks, one method an action. Every answer here is a success; a
+//! refusal is an error.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -10,7 +11,8 @@ use super::call::{Answer, Request};
 use super::session::{Password, Session};
 use super::texts;
 use crate::ledger::{
-    AccountNumber, Amount, Centavos, Document, PersonName, PixKey, PixType, Reais, TypeAccount, TypePerson, UserName,
+    AccountNumber, Amount, Centavos, Document, PersonName, PixKey, PixType, Reais, TypeAccount,
+    TypePerson, UserName,
 };
 use crate::protocol::ids::BankId;
 use crate::wire::escaped;
@@ -81,8 +83,8 @@ impl Banks {
         done(self.ask(&mut Session::default(), &request).await?)
     }
 
-    /// Opens an account at the bank in this place. No other bank can be asked instead: it would open the account at
-    /// itself.
+    /// Opens an account at the bank in this place. No other bank can be asked instead: it would
+    /// open the account at itself.
     pub(super) async fn open(
         &mut self,
         place: usize,
@@ -99,7 +101,8 @@ impl Banks {
             users: &account.holders,
             value_init: Reais(account.value.get()),
         };
-        let request = Request::post("/create_account", super::json(&body)).with_key(key).only_at(place);
+        let request =
+            Request::post("/create_account", super::json(&body)).with_key(key).only_at(place);
         done(self.ask(&mut Session::default(), &request).await?)
     }
 
@@ -134,7 +137,8 @@ impl Banks {
         done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)
     }
 
-    /// The accounts that the bank in this place has of a customer; for those who have a token and no password.
+    /// The accounts that the bank in this place has of a customer; for those who have a token and
+    /// no password.
     pub(super) async fn accounts_at(
         &mut self,
         session: &mut Session,
@@ -142,7 +146,8 @@ impl Banks {
         user: &UserName,
     ) -> Result<Vec<OwnAccount>, ClientError> {
         let path = format!("/accounts_user/{}", escaped(user.as_str()));
-        let answer = done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)?;
+        let answer =
+            done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)?;
         read(&answer).map(|accounts| own_accounts(&accounts))
     }
 }
@@ -169,7 +174,11 @@ fn own_accounts(by_bank: &std::collections::BTreeMap<BankId, Vec<AccountLine>>) 
 }
 
 fn done(answer: Answer) -> Result<Answer, ClientError> {
-    if answer.is_done() { Ok(answer) } else { Err(ClientError::Refused(super::screen::plain(&answer.descript()))) }
+    if answer.is_done() {
+        Ok(answer)
+    } else {
+        Err(ClientError::Refused(super::screen::plain(&answer.descript())))
+    }
 }
 
 /// Reads what a success says.

@@ -1,4 +1,5 @@
-//! What `netbanking client` is told. Values are parsed here, so that a mistake is said in Portuguese and nothing is sent.
+//! What `netbanking client` is told. Values are parsed here, so that a mistake is said in
+//! Portuguese and nothing is sent.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -9,7 +10,8 @@ use super::super::base_url::BaseUrl;
 use super::texts::{self, help};
 use crate::brazilian::parse_amount;
 use crate::ledger::{
-    AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixKey, PixType, TypeAccount, TypePerson, UserName,
+    AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixKey, PixType, TypeAccount,
+    TypePerson, UserName,
 };
 use crate::protocol::ids::BankId;
 
@@ -20,8 +22,10 @@ const CNPJ: (usize, [(usize, char); 4]) = (14, [(2, '.'), (5, '.'), (8, '/'), (1
 /// What `netbanking client` is told.
 #[derive(Debug, Args)]
 #[command(
-    about = help::CLIENT, long_about = help::CLIENT_LONG, override_usage = help::USAGE, after_help = help::AFTER, help_template = help::TEMPLATE,
-    subcommand_help_heading = help::COMMANDS, subcommand_value_name = "COMANDO", next_help_heading = help::OPTIONS,
+    about = help::CLIENT, long_about = help::CLIENT_LONG, override_usage = help::USAGE,
+    after_help = help::AFTER, help_template = help::TEMPLATE,
+    subcommand_help_heading = help::COMMANDS, subcommand_value_name = "COMANDO",
+    next_help_heading = help::OPTIONS,
     disable_help_flag = true, disable_help_subcommand = true
 )]
 pub(in crate::cli) struct ClientArgs {
@@ -34,22 +38,28 @@ pub(in crate::cli) struct ClientArgs {
 /// What counts for the menu and for every command.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    #[arg(long, value_name = "URL", global = true, env = "NETBANKING_CLIENT_BANKS", hide_env_values = true,
+    #[arg(long, value_name = "URL", global = true, env = "NETBANKING_CLIENT_BANKS",
+        hide_env_values = true,
         value_delimiter = ',', value_parser = bank_url, help = help::BANK)]
     pub(super) bank: Vec<BaseUrl>,
-    #[arg(long, value_name = "ARQUIVO", global = true, env = "NETBANKING_NODES", default_value = "nodes.json",
+    #[arg(long, value_name = "ARQUIVO", global = true, env = "NETBANKING_NODES",
+        default_value = "nodes.json",
         hide_default_value = true, help = help::NODES)]
     pub(super) nodes: PathBuf,
-    #[arg(long, value_name = "NOME", global = true, env = "NETBANKING_USER", value_parser = user_name, help = help::USER)]
+    #[arg(long, value_name = "NOME", global = true, env = "NETBANKING_USER",
+        value_parser = user_name, help = help::USER)]
     pub(super) user: Option<UserName>,
     #[arg(long, value_name = "ARQUIVO", global = true, help = help::PASSWORD_FILE)]
     pub(super) password_file: Option<PathBuf>,
-    #[arg(long, value_name = "ARQUIVO", global = true, env = "NETBANKING_SESSION", help = help::SESSION)]
+    #[arg(long, value_name = "ARQUIVO", global = true, env = "NETBANKING_SESSION",
+        help = help::SESSION)]
     pub(super) session: Option<PathBuf>,
-    #[arg(long, value_name = "SEGUNDOS", global = true, default_value_t = 5, hide_default_value = true,
+    #[arg(long, value_name = "SEGUNDOS", global = true, default_value_t = 5,
+        hide_default_value = true,
         value_parser = |text: &str| whole(text, 1..=60), help = help::ANSWER_WAIT)]
     pub(super) answer_wait: u32,
-    #[arg(long, value_name = "SEGUNDOS", global = true, default_value_t = 30, hide_default_value = true,
+    #[arg(long, value_name = "SEGUNDOS", global = true, default_value_t = 30,
+        hide_default_value = true,
         value_parser = |text: &str| whole(text, 1..=3_600), help = help::OUTCOME_WAIT)]
     pub(super) outcome_wait: u32,
     #[arg(long, global = true, help = help::JSON)]
@@ -60,23 +70,31 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    #[command(about = help::BANKS, override_usage = help::BANKS_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::BANKS, override_usage = help::BANKS_USAGE,
+        help_template = help::TEMPLATE)]
     Banks,
-    #[command(about = help::REGISTER, override_usage = help::REGISTER_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::REGISTER, override_usage = help::REGISTER_USAGE,
+        help_template = help::TEMPLATE)]
     Register(Register),
-    #[command(about = help::LOGIN, override_usage = help::LOGIN_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::LOGIN, override_usage = help::LOGIN_USAGE,
+        help_template = help::TEMPLATE)]
     Login,
-    #[command(about = help::LOGOUT, override_usage = help::LOGOUT_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::LOGOUT, override_usage = help::LOGOUT_USAGE,
+        help_template = help::TEMPLATE)]
     Logout,
-    #[command(about = help::ACCOUNTS, override_usage = help::ACCOUNTS_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::ACCOUNTS, override_usage = help::ACCOUNTS_USAGE,
+        help_template = help::TEMPLATE)]
     Accounts,
-    #[command(about = help::OPEN, override_usage = help::OPEN_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::OPEN, override_usage = help::OPEN_USAGE,
+        help_template = help::TEMPLATE)]
     Open(Open),
     #[command(about = help::PIX, override_usage = help::PIX_USAGE, help_template = help::TEMPLATE)]
     Pix(Pix),
-    #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE,
+        help_template = help::TEMPLATE)]
     Operate(Operate),
-    #[command(about = help::STATEMENT, override_usage = help::STATEMENT_USAGE, help_template = help::TEMPLATE)]
+    #[command(about = help::STATEMENT, override_usage = help::STATEMENT_USAGE,
+        help_template = help::TEMPLATE)]
     Statement(Statement),
 }
 
@@ -85,7 +103,8 @@ pub(super) enum Command {
 pub(super) struct Register {
     #[arg(long, value_name = "NOME", value_parser = person_name, help = help::NAME)]
     pub(super) name: PersonName,
-    #[arg(long, value_name = "PESSOA", ignore_case = true, hide_possible_values = true, help = help::PERSON)]
+    #[arg(long, value_name = "PESSOA", ignore_case = true, hide_possible_values = true,
+        help = help::PERSON)]
     pub(super) person: Person,
     #[arg(long, value_name = "CPF|CNPJ", help = help::DOCUMENT)]
     pub(super) document: String,
@@ -98,9 +117,11 @@ pub(super) struct Register {
 pub(super) struct Open {
     #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
     pub(super) at: BankId,
-    #[arg(long = "type", value_name = "TIPO", ignore_case = true, hide_possible_values = true, help = help::TYPE_ACCOUNT)]
+    #[arg(long = "type", value_name = "TIPO", ignore_case = true, hide_possible_values = true,
+        help = help::TYPE_ACCOUNT)]
     pub(super) type_account: AccountKind,
-    #[arg(long, value_name = "TIPO", ignore_case = true, hide_possible_values = true, help = help::PIX_TYPE)]
+    #[arg(long, value_name = "TIPO", ignore_case = true, hide_possible_values = true,
+        help = help::PIX_TYPE)]
     pub(super) pix: KeyKind,
     #[arg(long, value_name = "VALOR", value_parser = amount, help = help::VALUE)]
     pub(super) value: Amount,
@@ -136,7 +157,8 @@ pub(super) struct Statement {
     #[arg(long, value_name = "N", default_value_t = 100, hide_default_value = true,
         value_parser = |text: &str| whole(text, 1..=1_000), help = help::LIMIT)]
     pub(super) limit: u32,
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0..=u32::MAX), help = help::BEFORE)]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0..=u32::MAX),
+        help = help::BEFORE)]
     pub(super) before: Option<u32>,
 }
 
@@ -293,6 +315,9 @@ mod tests {
         for (person, text, expected) in examples {
             assert_eq!(document(person, text).unwrap().as_str(), expected);
         }
-        assert_eq!(document(TypePerson::Pf, "123").unwrap_err(), "CPF deve ter a forma 000.000.000-00");
+        assert_eq!(
+            document(TypePerson::Pf, "123").unwrap_err(),
+            "CPF deve ter a forma 000.000.000-00"
+        );
     }
 }

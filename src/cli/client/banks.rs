@@ -1,9 +1,9 @@
 //! The banks that a person may ask, and how a second one is used when the first does not answer.
 //!
-//! A request that changes something has an idempotency key. As long as no bank has said what came of it, it is sent
-//! again, with the same key, to the next bank and round again until patience ends; whatever bank answers at last, it
-//! was done once at most. Only a bank's answer settles it: until then a request that a bank may have taken is never
-//! called refused.
+//! A request that changes something has an idempotency key. As long as no bank has said what came
+//! of it, it is sent again, with the same key, to the next bank and round again until patience
+//! ends; whatever bank answers at last, it was done once at most. Only a bank's answer settles it:
+//! until then a request that a bank may have taken is never called refused.
 
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,14 @@ fn login_request(user: &UserName, password: &Password) -> Request {
 impl Banks {
     pub(super) fn new(urls: Vec<BaseUrl>, patience: Patience, screen: Screen) -> Banks {
         let list = urls.into_iter().map(|url| Bank { url, known: None }).collect();
-        Banks { list, current: 0, position: 0, client: super::call::client(patience.answer), patience, screen }
+        Banks {
+            list,
+            current: 0,
+            position: 0,
+            client: super::call::client(patience.answer),
+            patience,
+            screen,
+        }
     }
 
     /// The bank that is asked first.
@@ -107,7 +114,8 @@ impl Banks {
     /// Asks every bank where it stands, all at once; learns their numbers and names.
     pub(super) async fn survey(&mut self) -> Vec<Option<Status>> {
         let request = Request::get("/status");
-        let asked = self.list.iter().map(|bank| call(&self.client, &bank.url, &request, Asking::default()));
+        let asked =
+            self.list.iter().map(|bank| call(&self.client, &bank.url, &request, Asking::default()));
         let heard = join_all(asked).await;
         let statuses: Vec<Option<Status>> =
             heard.into_iter().map(|heard| heard.ok().filter(Answer::is_done)?.read()).collect();
@@ -138,8 +146,13 @@ impl Banks {
         }
     }
 
-    /// Asks until a bank settles the request, or patience ends: that of this program or, by Ctrl-C, of the person.
-    pub(super) async fn ask(&mut self, session: &mut Session, request: &Request) -> Result<Answer, ClientError> {
+    /// Asks until a bank settles the request, or patience ends: that of this program or, by Ctrl-C,
+    /// of the person.
+    pub(super) async fn ask(
+        &mut self,
+        session: &mut Session,
+        request: &Request,
+    ) -> Result<Answer, ClientError> {
         let mut search = Search::default();
         tokio::select! {
             settled = self.seek(session, request, &mut search) => settled,
@@ -165,7 +178,12 @@ impl Banks {
                     Step::Heard(Ok(answer)) => return self.settle(*place, answer, search, request),
                     Step::Heard(Err(silence)) => {
                         search.learn(&silence, request);
-                        self.tell_silence(*place, places.get(index + 1).copied(), &silence.why, request);
+                        self.tell_silence(
+                            *place,
+                            places.get(index + 1).copied(),
+                            &silence.why,
+                            request,
+                        );
                     }
                     Step::NoSession => self.tell_silence(*place, None, texts::NO_SESSION, request),
                 }
@@ -186,11 +204,18 @@ impl Banks {
     fn places(&self, request: &Request) -> Vec<usize> {
         match request.only_at {
             Some(place) => vec![place],
-            None => (0..self.list.len()).map(|step| (self.current + step) % self.list.len()).collect(),
+            None => {
+                (0..self.list.len()).map(|step| (self.current + step) % self.list.len()).collect()
+            }
         }
     }
 
-    async fn ask_at(&self, place: usize, session: &mut Session, request: &Request) -> Result<Step, ClientError> {
+    async fn ask_at(
+        &self,
+        place: usize,
+        session: &mut Session,
+        request: &Request,
+    ) -> Result<Step, ClientError> {
         let url = &self.list[place].url;
         if !request.as_customer {
             return Ok(Step::Heard(call(&self.client, url, request, self.asking(None)).await));
@@ -217,20 +242,28 @@ impl Banks {
         Asking { token, min_position: self.position }
     }
 
-    /// Begins a session at one bank with the password at hand, or with one that the person gives now.
+    /// Begins a session at one bank with the password at hand, or with one that the person gives
+    /// now.
     async fn log_in_at(&self, place: usize, session: &mut Session) -> Result<Step, ClientError> {
         let Some(user) = session.user.clone() else { return Ok(Step::NoSession) };
         let password = match &session.password {
             Some(password) => password.clone(),
             None if self.screen.has_person => {
                 let question = texts::password_for(&user, &self.name(place));
-                let Some(password) = Prompts(self.screen).password(&question)? else { return Ok(Step::NoSession) };
+                let Some(password) = Prompts(self.screen).password(&question)? else {
+                    return Ok(Step::NoSession);
+                };
                 password
             }
             None => return Ok(Step::NoSession),
         };
-        let heard =
-            call(&self.client, &self.list[place].url, &login_request(&user, &password), self.asking(None)).await;
+        let heard = call(
+            &self.client,
+            &self.list[place].url,
+            &login_request(&user, &password),
+            self.asking(None),
+        )
+        .await;
         Ok(Step::Heard(match heard {
             Ok(answer) => {
                 let LoggedIn { token, .. } = begun(&answer)?;
@@ -257,14 +290,23 @@ impl Banks {
         let url = self.current().url.clone();
         if let Some(earlier) = session.begin(&url, logged_in.token.clone()) {
             // It would end by itself; whether the bank hears of it changes nothing.
-            let _ =
-                call(&self.client, &url, &Request::post("/logout", String::new()), self.asking(Some(&earlier))).await;
+            let _ = call(
+                &self.client,
+                &url,
+                &Request::post("/logout", String::new()),
+                self.asking(Some(&earlier)),
+            )
+            .await;
         }
         Ok(logged_in)
     }
 
-    /// Logs in at all other banks too, so that any of them can take over; returns where that went well.
-    pub(super) async fn log_in_everywhere(&self, session: &mut Session) -> Result<Vec<usize>, ClientError> {
+    /// Logs in at all other banks too, so that any of them can take over; returns where that went
+    /// well.
+    pub(super) async fn log_in_everywhere(
+        &self,
+        session: &mut Session,
+    ) -> Result<Vec<usize>, ClientError> {
         let mut places = Vec::new();
         for place in 0..self.list.len() {
             let open = session.token(&self.list[place].url).is_some();
@@ -280,8 +322,13 @@ impl Banks {
         let mut ended = 0;
         for Bank { url, .. } in &self.list {
             let Some(token) = session.end(url) else { continue };
-            let heard =
-                call(&self.client, url, &Request::post("/logout", String::new()), self.asking(Some(&token))).await;
+            let heard = call(
+                &self.client,
+                url,
+                &Request::post("/logout", String::new()),
+                self.asking(Some(&token)),
+            )
+            .await;
             ended += usize::from(heard.is_ok_and(|answer| answer.is_done()));
         }
         *session = Session::default();
@@ -316,7 +363,9 @@ impl Banks {
 
     fn tell_silence(&self, place: usize, next: Option<usize>, why: &str, request: &Request) {
         let silent = texts::bank_silent(&self.name(place), &plain(why));
-        let next = next.map(|next| texts::trying_next(&self.name(next), request.key.as_deref())).unwrap_or_default();
+        let next = next
+            .map(|next| texts::trying_next(&self.name(next), request.key.as_deref()))
+            .unwrap_or_default();
         self.screen.remark(Tone::Remark, &format!("{silent}{next}"));
     }
 }
@@ -357,6 +406,10 @@ impl Search {
             (Some(_), false) => texts::NOTHING_DONE.to_owned(),
             (None, _) => texts::NO_BANK_ANSWERS.to_owned(),
         };
-        ClientError::NoAnswer { descript, may_have_effect: self.may_have_effect, key: request.key.clone() }
+        ClientError::NoAnswer {
+            descript,
+            may_have_effect: self.may_have_effect,
+            key: request.key.clone(),
+        }
     }
 }

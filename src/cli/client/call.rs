@@ -1,4 +1,5 @@
-//! One request to one bank, and what is known after it: an answer, or silence that may or may not have had an effect.
+//! One request to one bank, and what is known after it: an answer, or silence that may or may not
+//! have had an effect.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) body: Option<String>,
-    /// Present on requests that change something: asking again with it, at any bank, does nothing twice.
+    /// Present on requests that change something: asking again with it, at any bank, does nothing
+    /// twice.
     pub(super) key: Option<String>,
     /// Whether it needs a session.
     pub(super) as_customer: bool,
@@ -69,7 +71,8 @@ impl Answer {
     }
 
     pub(super) fn descript(&self) -> String {
-        serde_json::from_slice(&self.body).map_or_else(|_| texts::unreadable(self.status), |said: Said| said.descript)
+        serde_json::from_slice(&self.body)
+            .map_or_else(|_| texts::unreadable(self.status), |said: Said| said.descript)
     }
 
     /// Whether it was ordered.
@@ -99,13 +102,20 @@ pub(super) type Heard = Result<Answer, Silence>;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Asking<'a> {
     pub(super) token: Option<&'a str>,
-    /// What shows something of the ledger, as a login does too, must show everything through this position.
+    /// What shows something of the ledger, as a login does too, must show everything through this
+    /// position.
     pub(super) min_position: u64,
 }
 
-/// Asks once. Every request has a connection of its own: one kept open while a person thinks may have ended meanwhile,
-/// and to the client that looks like a bank that took the request and fell silent.
-pub(super) async fn call(client: &awc::Client, url: &BaseUrl, request: &Request, asking: Asking<'_>) -> Heard {
+/// Asks once. Every request has a connection of its own: one kept open while a person thinks may
+/// have ended meanwhile, and to the client that looks like a bank that took the request and fell
+/// silent.
+pub(super) async fn call(
+    client: &awc::Client,
+    url: &BaseUrl,
+    request: &Request,
+    asking: Asking<'_>,
+) -> Heard {
     let mut ask = client.request(request.method.clone(), url.route(&request.path)).force_close();
     if let Some(key) = &request.key {
         ask = ask.insert_header(("idempotency-key", key.as_str()));
@@ -117,19 +127,30 @@ pub(super) async fn call(client: &awc::Client, url: &BaseUrl, request: &Request,
         ask = ask.insert_header(("authorization", format!("Bearer {token}")));
     }
     let sent = match &request.body {
-        Some(body) => ask.insert_header(("content-type", "application/json")).send_body(body.clone()).await,
+        Some(body) => {
+            ask.insert_header(("content-type", "application/json")).send_body(body.clone()).await
+        }
         None => ask.send().await,
     };
     let mut response = sent.map_err(|error| silence(&error))?;
-    let lost = || Silence { why: texts::CUT_ANSWER.to_owned(), may_have_effect: true, reached: true };
+    let lost =
+        || Silence { why: texts::CUT_ANSWER.to_owned(), may_have_effect: true, reached: true };
     let body = response.body().limit(ANSWER_BYTES_MAX).await.map_err(|_| lost())?;
     // The client takes the end of a connection for the end of a body.
-    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| body.len() < length) || serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+    let length = response
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| body.len() < length)
+        || serde_json::from_slice::<IgnoredAny>(&body).is_err()
+    {
         return Err(lost());
     }
     let stale = response.headers().contains_key(WARNING);
-    let read_at = response.headers().get(POSITION_HEADER).and_then(|position| position.to_str().ok()?.parse().ok());
+    let read_at = response
+        .headers()
+        .get(POSITION_HEADER)
+        .and_then(|position| position.to_str().ok()?.parse().ok());
     let ordered_at = || serde_json::from_slice(&body).ok().and_then(|said: Said| said.position);
     let position = read_at.or_else(ordered_at).unwrap_or(0);
     judge(Answer { status: response.status().as_u16(), body: body.to_vec(), stale, position })
@@ -176,9 +197,15 @@ mod tests {
         for status in [200, 400, 401, 403, 404, 413] {
             assert!(heard(status, "{}").is_ok(), "{status}");
         }
-        for (status, may_have_effect) in [(429, false), (503, false), (504, true), (500, true), (502, true)] {
+        for (status, may_have_effect) in
+            [(429, false), (503, false), (504, true), (500, true), (502, true)]
+        {
             let silence = heard(status, r#"{"descript": "Não agora"}"#).unwrap_err();
-            assert_eq!((silence.may_have_effect, silence.why.as_str()), (may_have_effect, "Não agora"), "{status}");
+            assert_eq!(
+                (silence.may_have_effect, silence.why.as_str()),
+                (may_have_effect, "Não agora"),
+                "{status}"
+            );
         }
     }
 
@@ -193,7 +220,9 @@ mod tests {
     async fn where_nobody_listens_nothing_can_have_happened() {
         let url: BaseUrl = "http://127.0.0.1:1".parse().unwrap();
         let silence =
-            call(&client(Duration::from_secs(1)), &url, &Request::get("/ready"), Asking::default()).await.unwrap_err();
+            call(&client(Duration::from_secs(1)), &url, &Request::get("/ready"), Asking::default())
+                .await
+                .unwrap_err();
         assert!(!silence.may_have_effect && !silence.reached, "{silence:?}");
     }
 
@@ -207,7 +236,9 @@ mod tests {
             assert!(read.unwrap() > 0);
         });
         let silence =
-            call(&client(Duration::from_secs(5)), &url, &Request::get("/ready"), Asking::default()).await.unwrap_err();
+            call(&client(Duration::from_secs(5)), &url, &Request::get("/ready"), Asking::default())
+                .await
+                .unwrap_err();
         assert!(silence.may_have_effect && silence.reached, "{silence:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Every action as a plain command: its answer as a text for persons, or as one JSON object for scripts.
+//! Every action as a plain command: its answer as a text for persons, or as one JSON object for
+//! scripts.
 
 use std::io::Read;
 use std::path::Path;
@@ -21,7 +22,9 @@ use crate::ledger::{Centavos, Reais, UserName};
 
 mod show;
 
-pub(super) use self::show::{account_label, accounts_table, banks_table, recipient_line, statement_tables};
+pub(super) use self::show::{
+    account_label, accounts_table, banks_table, recipient_line, statement_tables,
+};
 
 /// Largest package that is read, in bytes; a bank takes less.
 const PACKAGE_BYTES_MAX: u64 = 1024 * 1024;
@@ -80,9 +83,10 @@ pub(super) async fn run(
         Command::Statement(arguments) => work.statement(arguments).await,
     };
     work.session.position = work.banks.position;
-    // Tokens that began or ended on the way are kept also when the bank said no. Only a login replaces the session of
-    // another customer.
-    let same_user = kept_user.is_some() && (work.session.user.is_none() || work.session.user == kept_user);
+    // Tokens that began or ended on the way are kept also when the bank said no. Only a login
+    // replaces the session of another customer.
+    let same_user =
+        kept_user.is_some() && (work.session.user.is_none() || work.session.user == kept_user);
     if needs_session(command) && (same_user || matches!(command, Command::Login)) {
         work.session.keep(&session_file(options)?)?;
     }
@@ -102,7 +106,8 @@ impl Work<'_> {
     /// A bank's answer.
     fn tell(&self, answer: &Answer, key: Option<&str>, text: &str) {
         if self.options.json {
-            let answer = serde_json::from_slice(&answer.body).expect("only JSON is taken for an answer");
+            let answer =
+                serde_json::from_slice(&answer.body).expect("only JSON is taken for an answer");
             let bank = self.banks.current().url.to_string();
             self.print_json(&Done { ok: true, bank, idempotency_key: key, answer });
         } else {
@@ -114,7 +119,8 @@ impl Work<'_> {
     fn tell_done(&self, answer: &Answer, key: &str) -> Result<(), ClientError> {
         let Said { descript, position } = read(answer)?;
         let descript = plain(&descript);
-        let text = position.map_or(descript.clone(), |position| texts::done_at(&descript, position));
+        let text =
+            position.map_or(descript.clone(), |position| texts::done_at(&descript, position));
         self.tell(answer, Some(key), &text);
         Ok(())
     }
@@ -151,16 +157,20 @@ impl Work<'_> {
         if self.options.json {
             self.print_json(&BanksJson::new(&self.banks, &statuses));
         } else {
-            self.screen.say(Tone::Plain, &banks_table(self.screen, &self.banks, &statuses, &known.banks));
+            self.screen
+                .say(Tone::Plain, &banks_table(self.screen, &self.banks, &statuses, &known.banks));
         }
         Ok(())
     }
 
     async fn register(&mut self, arguments: &Register) -> Result<(), ClientError> {
-        let document = document(arguments.person.into(), &arguments.document).map_err(ClientError::Usage)?;
+        let document =
+            document(arguments.person.into(), &arguments.document).map_err(ClientError::Usage)?;
         let user = self.user()?;
         let password = match &self.session.password {
-            None if self.screen.has_person => Prompts(self.screen).new_password()?.ok_or(ClientError::Interrupted)?,
+            None if self.screen.has_person => {
+                Prompts(self.screen).new_password()?.ok_or(ClientError::Interrupted)?
+            }
             _ => self.password()?,
         };
         let customer = NewCustomer { name: arguments.name.clone(), document, user };
@@ -172,7 +182,11 @@ impl Work<'_> {
     async fn login(&mut self) -> Result<(), ClientError> {
         let user = match (&self.session.user, self.screen.has_person) {
             (None, true) => {
-                let asked = Prompts(self.screen).text(texts::USER_NAME, None, super::arguments::user_name)?;
+                let asked = Prompts(self.screen).text(
+                    texts::USER_NAME,
+                    None,
+                    super::arguments::user_name,
+                )?;
                 asked.ok_or(ClientError::Interrupted)?
             }
             _ => self.user()?,
@@ -183,11 +197,18 @@ impl Work<'_> {
         let logged_in = self.banks.log_in(&mut self.session, &user, password).await?;
         let places = self.banks.log_in_everywhere(&mut self.session).await?;
         if self.options.json {
-            let banks = places.iter().map(|place| self.banks.list[*place].url.to_string()).collect();
-            self.print_json(&LoginJson { ok: true, user_name: &user, name: &logged_in.data.name, banks });
+            let banks =
+                places.iter().map(|place| self.banks.list[*place].url.to_string()).collect();
+            self.print_json(&LoginJson {
+                ok: true,
+                user_name: &user,
+                name: &logged_in.data.name,
+                banks,
+            });
         } else {
             let data = &logged_in.data;
-            self.screen.say(Tone::Good, &texts::greeting(&plain(&data.name), &user, data.type_person));
+            self.screen
+                .say(Tone::Good, &texts::greeting(&plain(&data.name), &user, data.type_person));
             let names: Vec<_> = places.iter().map(|place| self.banks.name(*place)).collect();
             self.screen.say(Tone::Plain, &texts::sessions_begun(&names));
         }
@@ -211,7 +232,9 @@ impl Work<'_> {
         let user = self.user()?;
         let accounts = match self.session.password.clone() {
             // Any bank knows the accounts at all banks and tells them at the login.
-            Some(password) => self.banks.log_in(&mut self.session, &user, password).await?.data.own_accounts(),
+            Some(password) => {
+                self.banks.log_in(&mut self.session, &user, password).await?.data.own_accounts()
+            }
             None => self.accounts_by_tokens(&user).await?,
         };
         if self.options.json {
@@ -222,8 +245,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Bank by bank: without a password there is no login, and each bank lists only its own accounts.
-    async fn accounts_by_tokens(&mut self, user: &UserName) -> Result<Vec<OwnAccount>, ClientError> {
+    /// Bank by bank: without a password there is no login, and each bank lists only its own
+    /// accounts.
+    async fn accounts_by_tokens(
+        &mut self,
+        user: &UserName,
+    ) -> Result<Vec<OwnAccount>, ClientError> {
         let mut accounts = Vec::new();
         for place in 0..self.banks.list.len() {
             accounts.extend(self.banks.accounts_at(&mut self.session, place, user).await?);
@@ -257,8 +284,12 @@ impl Work<'_> {
 
     async fn statement(&mut self, arguments: &Statement) -> Result<(), ClientError> {
         let place = self.banks.place_of(arguments.at).await?;
-        let (limit, before) = (arguments.limit as usize, arguments.before.map(|before| before as usize));
-        let answer = self.banks.statement(&mut self.session, place, arguments.account, limit, before).await?;
+        let (limit, before) =
+            (arguments.limit as usize, arguments.before.map(|before| before as usize));
+        let answer = self
+            .banks
+            .statement(&mut self.session, place, arguments.account, limit, before)
+            .await?;
         let statement: StatementRead = read(&answer)?;
         self.banks.current = place;
         self.tell(&answer, None, &statement_tables(self.screen, &statement.data));
@@ -273,7 +304,8 @@ fn read_package(file: &Path) -> Result<String, ClientError> {
     let read = if file == Path::new("-") {
         std::io::stdin().lock().take(PACKAGE_BYTES_MAX + 1).read_to_string(&mut text)
     } else {
-        std::fs::File::open(file).and_then(|opened| opened.take(PACKAGE_BYTES_MAX + 1).read_to_string(&mut text))
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(PACKAGE_BYTES_MAX + 1).read_to_string(&mut text))
     };
     let length = read.map_err(|why| unreadable(&texts::io_error(&why)))?;
     if length as u64 > PACKAGE_BYTES_MAX {

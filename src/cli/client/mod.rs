@@ -1,11 +1,16 @@
-//! `netbanking client`: the bank in a terminal, for persons a menu, for scripts a command for every action.
+//! `netbanking client`: the bank in a terminal, for persons a menu, for scripts a command for every
+//! action.
 //!
-//! It speaks only the customer API. It holds no money and decides nothing: balances that it computes are shown as what
-//! they would be, and what happened is only what a bank says. The password lives in memory as long as it is needed.
+//! It speaks only the customer API. It holds no money and decides nothing: balances that it
+//! computes are shown as what they would be, and what happened is only what a bank says. The
+//! password lives in memory as long as it is needed.
 //!
-//! - [`commands`], [`menu`]: the two faces; [`arguments`], [`usage`]: the command line; [`texts`]: all Portuguese.
-//! - [`api`]: the actions; [`banks`]: a second bank when the first is silent; [`call`]: one request to one bank.
-//! - [`session`], [`package`], [`money`]: what a customer has; [`screen`], [`prompts`], [`table`]: how it looks.
+//! - [`commands`], [`menu`]: the two faces; [`arguments`], [`usage`]: the command line; [`texts`]:
+//!   all Portuguese.
+//! - [`api`]: the actions; [`banks`]: a second bank when the first is silent; [`call`]: one request
+//!   to one bank.
+//! - [`session`], [`package`], [`money`]: what a customer has; [`screen`], [`prompts`], [`table`]:
+//!   how it looks.
 
 mod answers;
 mod api;
@@ -122,7 +127,10 @@ fn tell_failure(screen: Screen, error: &ClientError) {
         _ => (false, None),
     };
     let (exit_code, descript) = (error.exit_code(), plain(&error.to_string()));
-    screen.say(Tone::Plain, &json(&Failed { ok: false, exit_code, descript, may_have_effect, idempotency_key }));
+    screen.say(
+        Tone::Plain,
+        &json(&Failed { ok: false, exit_code, descript, may_have_effect, idempotency_key }),
+    );
 }
 
 async fn act(arguments: &ClientArgs, screen: Screen) -> Result<(), ClientError> {
@@ -147,10 +155,13 @@ fn urls(options: &Options) -> Result<Vec<BaseUrl>, ClientError> {
     if !options.nodes.exists() {
         return Err(ClientError::Usage(texts::no_banks(&options.nodes)));
     }
-    let config = Config::load(&options.nodes).map_err(|why| ClientError::Usage(texts::bad_nodes(&why.to_string())))?;
+    let config = Config::load(&options.nodes)
+        .map_err(|why| ClientError::Usage(texts::bad_nodes(&why.to_string())))?;
     let parse = |node: &crate::config::NodeAddress| {
         let url = node.url();
-        url.parse().map_err(|_| ClientError::Usage(texts::bad_nodes(&format!("{url}: {}", texts::BAD_URL))))
+        url.parse().map_err(|_| {
+            ClientError::Usage(texts::bad_nodes(&format!("{url}: {}", texts::BAD_URL)))
+        })
     };
     config.nodes.iter().map(parse).collect()
 }

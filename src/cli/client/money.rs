@@ -35,8 +35,12 @@ mod tests {
 
     #[test]
     fn sums_are_printed_with_points_and_a_comma() {
-        let examples =
-            [(0, "R$ 0,00"), (-5, "-R$ 0,05"), (123_456, "R$ 1.234,56"), (i64::MIN, "-R$ 92.233.720.368.547.758,08")];
+        let examples = [
+            (0, "R$ 0,00"),
+            (-5, "-R$ 0,05"),
+            (123_456, "R$ 1.234,56"),
+            (i64::MIN, "-R$ 92.233.720.368.547.758,08"),
+        ];
         for (centavos, text) in examples {
             assert_eq!(Brl(Centavos::new(centavos)).to_string(), text);
         }
@@ -44,8 +48,12 @@ mod tests {
 
     #[test]
     fn a_banks_number_is_read_without_a_float() {
-        let answered: Vec<Answered> = serde_json::from_str("[450.55, 92233720368547758.07, -0.05]").unwrap();
-        assert_eq!(answered.iter().map(|money| money.0.get()).collect::<Vec<_>>(), [45_055, i64::MAX, -5]);
+        let answered: Vec<Answered> =
+            serde_json::from_str("[450.55, 92233720368547758.07, -0.05]").unwrap();
+        assert_eq!(
+            answered.iter().map(|money| money.0.get()).collect::<Vec<_>>(),
+            [45_055, i64::MAX, -5]
+        );
         assert!(serde_json::from_str::<Answered>("1e2").is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! The basket: operations that a person collects, in the order in which the bank will execute them.
 //!
-//! The requirement's package names each bank and each account once, and is executed in document order. So operations on one
-//! account stand together, however they were added, and the basket shows them as they will happen.
+//! The requirement's package names each bank and each account once, and is executed in document
+//! order. So operations on one account stand together, however they were added, and the basket
+//! shows them as they will happen.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -37,9 +38,13 @@ impl Basket {
         self.lines.is_empty()
     }
 
-    /// Adds a line behind the others of its account, or else behind those of its bank, or else at the end.
+    /// Adds a line behind the others of its account, or else behind those of its bank, or else at
+    /// the end.
     pub(super) fn add(&mut self, line: Line) {
-        let of_account = self.lines.iter().rposition(|other| (other.bank, other.account) == (line.bank, line.account));
+        let of_account = self
+            .lines
+            .iter()
+            .rposition(|other| (other.bank, other.account) == (line.bank, line.account));
         let of_bank = || self.lines.iter().rposition(|other| other.bank == line.bank);
         let place = of_account.or_else(of_bank).map_or(self.lines.len(), |place| place + 1);
         self.lines.insert(place, line);
@@ -49,16 +54,20 @@ impl Basket {
         self.lines.remove(place);
     }
 
-    /// What each account will hold after each line, as far as these accounts are known; `None` where an account of
-    /// somebody else, or more than can be counted, is involved.
+    /// What each account will hold after each line, as far as these accounts are known; `None`
+    /// where an account of somebody else, or more than can be counted, is involved.
     pub(super) fn balances_after(&self, accounts: &[OwnAccount]) -> Vec<Option<Centavos>> {
         let mut accounts = accounts.to_vec();
         let execute = |line: &Line| {
             let (value, leaves) = match &line.kind {
                 OperationKind::Deposit { value } => (*value, false),
-                OperationKind::Withdraw { value } | OperationKind::Transfer { value, .. } => (*value, true),
+                OperationKind::Withdraw { value } | OperationKind::Transfer { value, .. } => {
+                    (*value, true)
+                }
             };
-            let own = accounts.iter().position(|own| (own.bank, own.number) == (line.bank, line.account))?;
+            let own = accounts
+                .iter()
+                .position(|own| (own.bank, own.number) == (line.bank, line.account))?;
             let after = if leaves {
                 accounts[own].balance.checked_sub(value.get())
             } else {
@@ -144,7 +153,12 @@ mod tests {
     }
 
     fn line(bank: u16, account: u64, kind: OperationKind) -> Line {
-        Line { bank: BankId(bank), account: AccountNumber::try_from(account).unwrap(), kind, recipient: None }
+        Line {
+            bank: BankId(bank),
+            account: AccountNumber::try_from(account).unwrap(),
+            kind,
+            recipient: None,
+        }
     }
 
     fn amount(centavos: i64) -> Amount {
@@ -170,14 +184,16 @@ mod tests {
             r#""0":{"22":{"package":[{"type":"DEPOSIT","value":10.1,"sender":22}]}}}"#,
         );
         assert_eq!(basket().to_json(), expected);
-        let shown: Vec<_> = basket().lines().iter().map(|line| (line.bank.0, line.account.get())).collect();
+        let shown: Vec<_> =
+            basket().lines().iter().map(|line| (line.bank.0, line.account.get())).collect();
         assert_eq!(shown, [(1, 11), (1, 11), (1, 33), (0, 22)]);
     }
 
     #[test]
     fn the_balances_after_are_those_at_their_turn_and_a_transfer_to_oneself_arrives() {
         let accounts = [account(1, 11, 60_000), account(0, 22, 100)];
-        let after: Vec<_> = basket().balances_after(&accounts).iter().map(|sum| sum.map(Centavos::get)).collect();
+        let after: Vec<_> =
+            basket().balances_after(&accounts).iter().map(|sum| sum.map(Centavos::get)).collect();
         assert_eq!(after, [Some(55_000), Some(9_945), None, Some(100 + 45_055 + 1_010)]);
     }
 

@@ -73,7 +73,11 @@ impl Prompts {
     pub(super) fn new_password(self) -> Asked<Password> {
         let long_enough = |text: &str| {
             let fits = text.chars().count() >= PASSWORD_CHARS_MIN;
-            Ok(if fits { Validation::Valid } else { Validation::Invalid(texts::PASSWORD_TOO_SHORT.into()) })
+            Ok(if fits {
+                Validation::Valid
+            } else {
+                Validation::Invalid(texts::PASSWORD_TOO_SHORT.into())
+            })
         };
         let prompt = Hidden::new(texts::NEW_PASSWORD)
             .with_display_mode(PasswordDisplayMode::Hidden)

@@ -1,4 +1,5 @@
-//! What a person sees: answers on standard output, remarks on standard error, colours only where they mean something.
+//! What a person sees: answers on standard output, remarks on standard error, colours only where
+//! they mean something.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -45,7 +46,8 @@ impl Screen {
     /// What the environment allows; see <https://no-color.org>.
     pub(super) fn of_this_process() -> Screen {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let allowed = !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let allowed =
+            !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Screen {
             colours_out: allowed && io::stdout().is_terminal(),
             colours_err: allowed && io::stderr().is_terminal(),
@@ -66,14 +68,19 @@ impl Screen {
 
     /// How prompts look; they are written to standard error.
     pub(super) fn prompts(self) -> RenderConfig<'static> {
-        let looks = if self.colours_err { RenderConfig::default_colored() } else { RenderConfig::empty() };
+        let looks =
+            if self.colours_err { RenderConfig::default_colored() } else { RenderConfig::empty() };
         looks.with_canceled_prompt_indicator(Styled::new(texts::CANCELED))
     }
 }
 
 /// A line, in the tone's colours where there may be some.
 fn dressed(colours: bool, tone: Tone, text: &str) -> String {
-    if colours && tone != Tone::Plain { format!("{}{text}{RESET}\n", tone.code()) } else { format!("{text}\n") }
+    if colours && tone != Tone::Plain {
+        format!("{}{text}{RESET}\n", tone.code())
+    } else {
+        format!("{text}\n")
+    }
 }
 
 /// Text from outside, without what a terminal would take for a command.
@@ -88,7 +95,10 @@ mod tests {
     #[test]
     fn without_colours_nothing_but_the_text_is_written() {
         let written = |colours| dressed(colours, Tone::Bad, "não");
-        assert_eq!((written(false).as_str(), written(true).as_str()), ("não\n", "\x1b[31mnão\x1b[0m\n"));
+        assert_eq!(
+            (written(false).as_str(), written(true).as_str()),
+            ("não\n", "\x1b[31mnão\x1b[0m\n")
+        );
     }
 
     #[test]

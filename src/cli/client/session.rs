@@ -1,7 +1,8 @@
-//! Who is asking: the user name, the password as long as it is needed, and a token for each bank that gave one.
+//! Who is asking: the user name, the password as long as it is needed, and a token for each bank
+//! that gave one.
 //!
-//! A token counts at its own bank only, so there is one for each. Commands keep tokens in a file that only its owner
-//! can read; the password is never written anywhere.
+//! A token counts at its own bank only, so there is one for each. Commands keep tokens in a file
+//! that only its owner can read; the password is never written anywhere.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +42,9 @@ impl Password {
             return match std::env::var(PASSWORD_VARIABLE) {
                 Ok(text) if !text.is_empty() => Ok(Some(Password(text))),
                 Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
-                Err(std::env::VarError::NotUnicode(_)) => Err(ClientError::Usage(texts::password_not_text())),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(ClientError::Usage(texts::password_not_text()))
+                }
             };
         };
         let unreadable = |why: &str| ClientError::Usage(texts::file_unreadable(file, why));
@@ -51,7 +54,11 @@ impl Password {
         }
         let text = fs::read_to_string(file).map_err(|why| unreadable(&texts::io_error(&why)))?;
         let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() { Err(unreadable(texts::EMPTY)) } else { Ok(Some(Password(line.to_owned()))) }
+        if line.is_empty() {
+            Err(unreadable(texts::EMPTY))
+        } else {
+            Ok(Some(Password(line.to_owned())))
+        }
     }
 }
 
@@ -118,15 +125,22 @@ impl Session {
         let metadata = match fs::metadata(file) {
             Ok(metadata) => metadata,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Session::default()),
-            Err(why) => return Err(ClientError::Usage(texts::file_unreadable(file, &texts::io_error(&why)))),
+            Err(why) => {
+                return Err(ClientError::Usage(texts::file_unreadable(
+                    file,
+                    &texts::io_error(&why),
+                )));
+            }
         };
         if metadata.mode() & 0o077 != 0 {
             return Err(ClientError::Usage(texts::session_file_open_to_others(file)));
         }
         let text = fs::read_to_string(file);
-        let text = text.map_err(|why| ClientError::Usage(texts::file_unreadable(file, &texts::io_error(&why))))?;
-        let Kept { user_name, tokens, position } =
-            serde_json::from_str(&text).map_err(|_| ClientError::Usage(texts::session_file_damaged(file)))?;
+        let text = text.map_err(|why| {
+            ClientError::Usage(texts::file_unreadable(file, &texts::io_error(&why)))
+        })?;
+        let Kept { user_name, tokens, position } = serde_json::from_str(&text)
+            .map_err(|_| ClientError::Usage(texts::session_file_damaged(file)))?;
         Ok(Session { user: Some(user_name), password: None, tokens, position })
     }
 
@@ -134,7 +148,8 @@ impl Session {
     pub(super) fn keep(&self, file: &Path) -> Result<(), ClientError> {
         let kept = match &self.user {
             Some(user) if self.is_open() => {
-                let (user_name, tokens, position) = (user.clone(), self.tokens.clone(), self.position);
+                let (user_name, tokens, position) =
+                    (user.clone(), self.tokens.clone(), self.position);
                 write_private(file, &Kept { user_name, tokens, position })
             }
             _ => match fs::remove_file(file) {
@@ -142,7 +157,9 @@ impl Session {
                 _ => Ok(()),
             },
         };
-        kept.map_err(|why| ClientError::Usage(texts::session_file_unwritable(file, &texts::io_error(&why))))
+        kept.map_err(|why| {
+            ClientError::Usage(texts::session_file_unwritable(file, &texts::io_error(&why)))
+        })
     }
 }
 
@@ -159,14 +176,17 @@ fn write_private(file: &Path, kept: &Kept) -> io::Result<()> {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
         _ => {}
     }
-    let mut writer = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let mut writer =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     writer.write_all(serde_json::to_string(kept)?.as_bytes())?;
     fs::rename(&draft, file)
 }
 
-/// Where sessions are kept unless the person says otherwise: beside what other programs remember for this user.
+/// Where sessions are kept unless the person says otherwise: beside what other programs remember
+/// for this user.
 pub(super) fn usual_file() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
     Some(state.join("netbanking").join("session.json"))
 }
@@ -227,7 +247,10 @@ mod tests {
         let file = folder.path().join("password");
         fs::write(&file, "correct horse\r\n\n").unwrap();
         let password = Password::at_hand(Some(&file)).unwrap().unwrap();
-        assert_eq!((password.reveal(), format!("{password:?}").as_str()), ("correct horse", "Password(…)"));
+        assert_eq!(
+            (password.reveal(), format!("{password:?}").as_str()),
+            ("correct horse", "Password(…)")
+        );
         fs::write(&file, "").unwrap();
         assert!(Password::at_hand(Some(&file)).is_err());
     }

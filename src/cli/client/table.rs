@@ -58,7 +58,9 @@ pub(super) fn table(screen: Screen, header: &[&str], rows: Vec<Vec<Field>>) -> S
     table.set_header(header.iter().map(title).collect::<Vec<_>>());
     let right: Vec<_> = rows.iter().flatten().take(header.len()).map(|field| field.right).collect();
     for row in rows {
-        table.add_row(row.into_iter().map(|field| field.cell(screen.colours_out)).collect::<Vec<_>>());
+        table.add_row(
+            row.into_iter().map(|field| field.cell(screen.colours_out)).collect::<Vec<_>>(),
+        );
     }
     for (column, _) in table.column_iter_mut().zip(right).filter(|(_, right)| *right) {
         column.set_cell_alignment(CellAlignment::Right);

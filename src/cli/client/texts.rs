@@ -1,4 +1,5 @@
-//! Everything that a customer reads, in Brazilian Portuguese; what the command line explains is in [`help`].
+//! Everything that a customer reads, in Brazilian Portuguese; what the command line explains is in
+//! [`help`].
 
 pub(super) mod help;
 
@@ -33,7 +34,9 @@ pub(super) fn bank_silent(bank: &str, why: &str) -> String {
 
 pub(super) fn trying_next(bank: &str, key: Option<&str>) -> String {
     match key {
-        Some(key) => format!(" Repito o pedido em {bank} com a mesma chave de idempotência ({key})."),
+        Some(key) => {
+            format!(" Repito o pedido em {bank} com a mesma chave de idempotência ({key}).")
+        }
         None => format!(" Pergunto a {bank}."),
     }
 }
@@ -108,7 +111,10 @@ pub(super) fn file_unreadable(file: &Path, why: &str) -> String {
 }
 
 pub(super) fn no_banks(nodes: &Path) -> String {
-    format!("Não sei onde estão os bancos: informe --bank URL, uma vez para cada um ({} não existe)", nodes.display())
+    format!(
+        "Não sei onde estão os bancos: informe --bank URL, uma vez para cada um ({} não existe)",
+        nodes.display()
+    )
 }
 
 pub(super) fn bad_nodes(why: &str) -> String {
@@ -120,7 +126,10 @@ pub(super) fn not_json(file: &Path, line: usize, column: usize) -> String {
 }
 
 pub(super) fn session_file_open_to_others(file: &Path) -> String {
-    format!("{}: outros usuários podem ler este arquivo de sessão; ele deve ter a permissão 0600", file.display())
+    format!(
+        "{}: outros usuários podem ler este arquivo de sessão; ele deve ter a permissão 0600",
+        file.display()
+    )
 }
 
 pub(super) fn session_file_damaged(file: &Path) -> String {
@@ -238,7 +247,8 @@ pub(super) const GIVE_UP: &str = "Desistir de saber e voltar";
 pub(super) const BASKET: &str = "O que fazer com o pacote?";
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio.";
 pub(super) const BASKET_NOTE: &str = "As operações são executadas nesta ordem, todas ou nenhuma.";
-pub(super) const OVERDRAWN: &str = "Atenção: falta saldo em alguma conta; como está, o banco recusaria o pacote todo.";
+pub(super) const OVERDRAWN: &str =
+    "Atenção: falta saldo em alguma conta; como está, o banco recusaria o pacote todo.";
 pub(super) const NOTHING_CHANGED: &str = "Nada do pacote foi executado.";
 
 pub(super) fn bank_in_use(bank: &str) -> String {
@@ -269,8 +279,17 @@ pub(super) fn sessions_begun(banks: &[String]) -> String {
     format!("Sessão aberta em: {}.", banks.join(", "))
 }
 
-pub(super) fn statement_head(number: u64, name: &str, users: &str, kind: &str, key: &str, balance: &str) -> String {
-    format!("Conta {number} · {kind}\nTitular: {name} · usuários: {users}\nChave Pix: {key}\nSaldo atual: {balance}")
+pub(super) fn statement_head(
+    number: u64,
+    name: &str,
+    users: &str,
+    kind: &str,
+    key: &str,
+    balance: &str,
+) -> String {
+    format!(
+        "Conta {number} · {kind}\nTitular: {name} · usuários: {users}\nChave Pix: {key}\nSaldo atual: {balance}"
+    )
 }
 
 pub(super) fn bank_label(bank: BankId) -> String {
@@ -283,7 +302,8 @@ pub(super) const ACCOUNTS_HEADER: [&str; 4] = ["Banco", "Conta", "Chave Pix", "S
 pub(super) const BANKS_HEADER: [&str; 4] = ["Banco", "Nome", "Endereço", "Estado"];
 pub(super) const STATEMENT_HEADER: [&str; 7] =
     ["Data", "Hora (UTC)", "Operação", "Valor", "Saldo", "Feita por", "Chave Pix"];
-pub(super) const BASKET_HEADER: [&str; 6] = ["Nº", "Conta", "Operação", "Quem recebe", "Valor", "Saldo depois"];
+pub(super) const BASKET_HEADER: [&str; 6] =
+    ["Nº", "Conta", "Operação", "Quem recebe", "Valor", "Saldo depois"];
 pub(super) const UNKNOWN: &str = "?";
 pub(super) const NOTHING: &str = "–";
 pub(super) const READY: &str = "atende";
@@ -323,9 +343,13 @@ mod tests {
 
     #[test]
     fn yes_and_no_are_understood_in_portuguese_only() {
-        for (text, meant) in
-            [("s", Ok(true)), (" SIM ", Ok(true)), ("não", Ok(false)), ("N", Ok(false)), ("y", Err(()))]
-        {
+        for (text, meant) in [
+            ("s", Ok(true)),
+            (" SIM ", Ok(true)),
+            ("não", Ok(false)),
+            ("N", Ok(false)),
+            ("y", Err(())),
+        ] {
             assert_eq!(parse_yes_no(text), meant, "{text:?}");
         }
     }

@@ -10,7 +10,12 @@ pub(super) fn in_portuguese(refusal: &clap::Error) -> String {
         ErrorKind::MissingRequiredArgument => format!("falta {}", argument()),
         ErrorKind::InvalidValue if value().is_empty() => format!("falta o valor de {}", argument()),
         ErrorKind::InvalidValue => {
-            format!("valor inválido «{}» para {}: use {}", value(), argument(), said(refusal, ContextKind::ValidValue))
+            format!(
+                "valor inválido «{}» para {}: use {}",
+                value(),
+                argument(),
+                said(refusal, ContextKind::ValidValue)
+            )
         }
         ErrorKind::ValueValidation => match std::error::Error::source(refusal) {
             Some(why) => format!("valor inválido «{}» para {}: {why}", value(), argument()),
@@ -20,7 +25,9 @@ pub(super) fn in_portuguese(refusal: &clap::Error) -> String {
         ErrorKind::InvalidSubcommand => {
             format!("comando desconhecido: {}", said(refusal, ContextKind::InvalidSubcommand))
         }
-        ErrorKind::ArgumentConflict => format!("{} não combina com o resto, ou aparece duas vezes", argument()),
+        ErrorKind::ArgumentConflict => {
+            format!("{} não combina com o resto, ou aparece duas vezes", argument())
+        }
         ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues | ErrorKind::NoEquals => {
             format!("falta o valor de {}", argument())
         }

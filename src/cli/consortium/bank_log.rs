@@ -5,7 +5,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::super::outlet;
 use crate::protocol::ids::BankId;
 
-/// How much is read at once, in bytes: as much as a pipe holds, so that a busy bank costs few calls.
+/// How much is read at once, in bytes: as much as a pipe holds, so that a busy bank costs few
+/// calls.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Longest line that is kept together, in bytes; a longer one is broken here.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -22,8 +23,8 @@ pub(super) fn label(bank: BankId, coloured: bool) -> String {
     }
 }
 
-/// Copies the lines of a pipe to standard error until the pipe ends. The pipe is read also while nobody reads here: a
-/// bank must never wait for its supervisor's reader.
+/// Copies the lines of a pipe to standard error until the pipe ends. The pipe is read also while
+/// nobody reads here: a bank must never wait for its supervisor's reader.
 pub(super) async fn forward<R: AsyncRead + Unpin>(pipe: Option<R>, prefix: &str) {
     let Some(mut pipe) = pipe else { return };
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -46,8 +47,8 @@ pub(super) async fn forward<R: AsyncRead + Unpin>(pipe: Option<R>, prefix: &str)
     }
 }
 
-/// Puts the prefix before every line of a stream that arrives in pieces; gives out only whole lines, so that those of
-/// several banks do not mix.
+/// Puts the prefix before every line of a stream that arrives in pieces; gives out only whole
+/// lines, so that those of several banks do not mix.
 struct PrefixedLines<'a> {
     prefix: &'a [u8],
     /// The beginning of a line whose end has not come; shorter than [`LINE_BYTES_MAX`].
@@ -118,7 +119,10 @@ mod tests {
     #[test]
     fn neighbouring_banks_have_different_colours_and_a_file_has_none() {
         assert_eq!(label(BankId(7), false), "[banco 7] ");
-        assert_ne!(label(BankId(0), true).replace('0', "1"), label(BankId(1), true).replace('0', "1"));
+        assert_ne!(
+            label(BankId(0), true).replace('0', "1"),
+            label(BankId(1), true).replace('0', "1")
+        );
         assert!(label(BankId(63), true).ends_with("[banco 63]\x1b[0m "));
     }
 }

@@ -83,7 +83,8 @@ impl BankProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C on the terminal is for the supervisor, which then stops the banks in good order.
+            // Ctrl-C on the terminal is for the supervisor, which then stops the banks in good
+            // order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -92,9 +93,13 @@ impl BankProcess {
     /// Passes on what the bank says and carries out orders, until the process has ended.
     pub(super) async fn attend(self, mut child: Child, orders: watch::Receiver<Order>) -> Ended {
         let prefix = label(self.bank, io::stderr().is_terminal());
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let ((), (), status) =
-            tokio::join!(forward(stdout, &prefix), forward(stderr, &prefix), end(self.bank, child, stdin, orders));
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let ((), (), status) = tokio::join!(
+            forward(stdout, &prefix),
+            forward(stderr, &prefix),
+            end(self.bank, child, stdin, orders)
+        );
         Ended { process: self, status }
     }
 }

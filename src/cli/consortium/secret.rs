@@ -1,4 +1,5 @@
-//! The secret by which the banks of a consortium on one machine know each other: made once, kept beside their data.
+//! The secret by which the banks of a consortium on one machine know each other: made once, kept
+//! beside their data.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -1,4 +1,5 @@
-//! Counting everything again: what a bank does after it has rebuilt its ledger, and tests after every request.
+//! Counting everything again: what a bank does after it has rebuilt its ledger, and tests after
+//! every request.
 //!
 //! Nothing here trusts a sum that was kept along the way.
 
@@ -12,18 +13,23 @@ impl Book {
     /// The sum of every entry and of every bank's cash, in centavos: always 0.
     #[must_use]
     pub fn sum_of_all_entries(&self) -> i128 {
-        let entries = self.accounts.iter().map(|account| money::sum(account.statement.iter().map(|entry| entry.value)));
+        let entries = self
+            .accounts
+            .iter()
+            .map(|account| money::sum(account.statement.iter().map(|entry| entry.value)));
         entries.chain(self.cash.iter().copied()).sum()
     }
 
-    /// Checks that every balance follows from its statement, no balance was ever negative, every bank's cash is the
-    /// other side of its openings, deposits and withdrawals, and every account is found where it is looked for.
+    /// Checks that every balance follows from its statement, no balance was ever negative, every
+    /// bank's cash is the other side of its openings, deposits and withdrawals, and every account
+    /// is found where it is looked for.
     ///
     /// # Errors
     /// What does not hold, for the log.
     pub fn verify(&self) -> Result<(), String> {
         for (index, account) in self.accounts.iter().enumerate() {
-            let at = |what: &str| format!("conta {} no banco {}: {what}", account.number, account.bank);
+            let at =
+                |what: &str| format!("conta {} no banco {}: {what}", account.number, account.bank);
             verify_statement(account).map_err(at)?;
             self.verify_indexes(AccountSlot::new(index), account).map_err(at)?;
         }
@@ -43,14 +49,24 @@ impl Book {
         if self.keys.get(&account.key) != Some(&slot) {
             return Err("não é encontrada pela chave Pix");
         }
-        let lists = |holder| self.customers.get(holder).is_some_and(|record| record.accounts.contains(&slot));
-        if account.holders.iter().all(lists) { Ok(()) } else { Err("não consta de um de seus titulares") }
+        let lists = |holder| {
+            self.customers.get(holder).is_some_and(|record| record.accounts.contains(&slot))
+        };
+        if account.holders.iter().all(lists) {
+            Ok(())
+        } else {
+            Err("não consta de um de seus titulares")
+        }
     }
 
     fn verify_cash(&self, bank: BankId) -> Result<(), String> {
-        let entries =
-            self.accounts.iter().filter(|account| account.bank == bank).flat_map(|account| &account.statement);
-        let paid_in = money::sum(entries.filter(|entry| entry.kind.is_cash()).map(|entry| entry.value));
+        let entries = self
+            .accounts
+            .iter()
+            .filter(|account| account.bank == bank)
+            .flat_map(|account| &account.statement);
+        let paid_in =
+            money::sum(entries.filter(|entry| entry.kind.is_cash()).map(|entry| entry.value));
         match self.cash[bank.index()] {
             cash if cash == -paid_in => Ok(()),
             cash => Err(format!("o caixa do banco {bank} tem {cash} centavos, e não {}", -paid_in)),

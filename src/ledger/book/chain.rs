@@ -1,7 +1,8 @@
-//! The hash chain: what was asked, what it came to and the state it left, linked to everything before.
+//! The hash chain: what was asked, what it came to and the state it left, linked to everything
+//! before.
 //!
-//! Two copies with the same hash have executed the same requests with the same results. The state is part of it, so
-//! that a copy which executes differently shows even if it answers alike.
+//! Two copies with the same hash have executed the same requests with the same results. The state
+//! is part of it, so that a copy which executes differently shows even if it answers alike.
 
 use super::change::{Change, Posting};
 use super::fields::Fields;
@@ -53,7 +54,11 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             fields.tag(1).text(customer.user_name.as_str());
         }
         Some(Change::Opened { account, entry }) => {
-            fields.tag(2).number(account.bank.0.into()).number(account.number.get()).text(account.key.as_str());
+            fields
+                .tag(2)
+                .number(account.bank.0.into())
+                .number(account.number.get())
+                .text(account.key.as_str());
             fields.signed(entry.value.get()).signed(entry.balance_after.get());
         }
         Some(Change::Posted(postings)) => {

@@ -12,7 +12,9 @@ pub(super) struct AccountSlot(u32);
 
 impl AccountSlot {
     pub(super) fn new(index: usize) -> Self {
-        AccountSlot(u32::try_from(index).expect("four thousand million accounts do not fit into memory"))
+        AccountSlot(
+            u32::try_from(index).expect("four thousand million accounts do not fit into memory"),
+        )
     }
 
     pub(super) fn index(self) -> usize {
@@ -48,8 +50,12 @@ impl Change {
     /// What the customer is told.
     pub(super) fn done(&self) -> Done {
         match self {
-            Change::Registered(customer) => Done::CustomerCreated { user_name: customer.user_name.clone() },
-            Change::Opened { account, .. } => Done::AccountCreated { number: account.number, key: account.key.clone() },
+            Change::Registered(customer) => {
+                Done::CustomerCreated { user_name: customer.user_name.clone() }
+            }
+            Change::Opened { account, .. } => {
+                Done::AccountCreated { number: account.number, key: account.key.clone() }
+            }
             Change::Posted(_) => Done::PackageExecuted,
         }
     }

@@ -1,7 +1,9 @@
-//! Idempotency keys: a customer who asks again, at whatever bank, gets the first answer and nothing is done twice.
+//! Idempotency keys: a customer who asks again, at whatever bank, gets the first answer and nothing
+//! is done twice.
 //!
-//! The keys are part of the replicated state. They are kept for a day of the ledger's age, which no clock alone can
-//! make pass (see `ledger_time`); oldest first, so every bank forgets the same key at the same request.
+//! The keys are part of the replicated state. They are kept for a day of the ledger's age, which no
+//! clock alone can make pass (see `ledger_time`); oldest first, so every bank forgets the same key
+//! at the same request.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,10 +15,12 @@ use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
 use crate::protocol::ids::Sha256Digest;
 
-/// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, and longer where little happens.
+/// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, and longer where
+/// little happens.
 pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// A key and whose it is, hashed: there may be millions, and this takes 32 bytes whatever their length.
+/// A key and whose it is, hashed: there may be millions, and this takes 32 bytes whatever their
+/// length.
 type ScopedKey = [u8; 32];
 
 /// A request's key, and what it stands for.
@@ -50,8 +54,8 @@ fn scoped(request: &Request, key: &IdempotencyKey) -> ScopedKey {
     fields.finish()
 }
 
-/// What the customer asked for. Password hash, drawn numbers and random key are left out: the bank draws them anew when
-/// the customer asks again.
+/// What the customer asked for. Password hash, drawn numbers and random key are left out: the bank
+/// draws them anew when the customer asks again.
 fn digest(action: &Action) -> [u8; 32] {
     let mut fields = Fields::new();
     match action {
@@ -82,7 +86,9 @@ fn add_operation(fields: &mut Fields, operation: &Operation) {
     match &operation.kind {
         OperationKind::Deposit { value } => fields.tag(1).signed((*value).into()),
         OperationKind::Withdraw { value } => fields.tag(2).signed((*value).into()),
-        OperationKind::Transfer { value, pix } => fields.tag(3).signed((*value).into()).text(pix.as_str()),
+        OperationKind::Transfer { value, pix } => {
+            fields.tag(3).signed((*value).into()).text(pix.as_str())
+        }
     };
 }
 
@@ -103,7 +109,8 @@ struct First {
     executed: Executed,
 }
 
-/// A key as a snapshot has it: at which age it came, the key, what it stands for, and what came of it.
+/// A key as a snapshot has it: at which age it came, the key, what it stands for, and what came of
+/// it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RememberedKey(i64, Sha256Digest, Sha256Digest, Executed);
 
@@ -134,12 +141,17 @@ impl Remembered {
     /// The key at a place, oldest first.
     pub(super) fn nth(&self, index: usize) -> Option<RememberedKey> {
         let (at_ms, key) = self.queue.get(index)?;
-        let First { digest, executed } = self.firsts.get(key).expect("every key in the queue is known");
+        let First { digest, executed } =
+            self.firsts.get(key).expect("every key in the queue is known");
         Some(RememberedKey(*at_ms, Sha256Digest(*key), Sha256Digest(*digest), executed.clone()))
     }
 
-    /// Remembers a key of a snapshot; keys come oldest first. Returns whether it was new and in order.
-    pub(super) fn restore(&mut self, RememberedKey(at_ms, key, digest, executed): RememberedKey) -> bool {
+    /// Remembers a key of a snapshot; keys come oldest first. Returns whether it was new and in
+    /// order.
+    pub(super) fn restore(
+        &mut self,
+        RememberedKey(at_ms, key, digest, executed): RememberedKey,
+    ) -> bool {
         let in_order = self.queue.back().is_none_or(|(last_ms, _)| *last_ms <= at_ms);
         self.queue.push_back((at_ms, key.0));
         self.firsts.insert(key.0, First { digest: digest.0, executed }).is_none() && in_order

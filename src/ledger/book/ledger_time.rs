@@ -1,24 +1,27 @@
 //! Ledger time: what entries are dated with and what keys grow old by, the same at every bank.
 //!
-//! An event carries consortium time. Its date is that time, but never below the *floor*, which only rises. An event that
-//! lies at most [`STEP_MAX_MS`] above the floor raises it by itself. One that lies further above is either the first
-//! after a quiet time or the work of a wrong clock, and one bank's word cannot tell: it is dated with its own time, the
-//! floor stays, and the jump is *pending* until the next event of another bank. If that one is as late, the floor follows;
-//! if not, the jump is forgotten. So no single bank can take ledger time away, and after a quiet week the second
-//! bank that says so is enough. Where one bank alone sends events nobody confirms, and every event has its own date.
+//! An event carries consortium time. Its date is that time, but never below the *floor*, which only
+//! rises. An event that lies at most [`STEP_MAX_MS`] above the floor raises it by itself. One that
+//! lies further above is either the first after a quiet time or the work of a wrong clock, and one
+//! bank's word cannot tell: it is dated with its own time, the floor stays, and the jump is
+//! *pending* until the next event of another bank. If that one is as late, the floor follows; if
+//! not, the jump is forgotten. So no single bank can take ledger time away, and after a quiet week
+//! the second bank that says so is enough. Where one bank alone sends events nobody confirms, and
+//! every event has its own date.
 //!
-//! Keys grow old by *age*, not by time: an event adds what it lies above the date before it, and at most
-//! [`AGE_STEP_MAX_MS`]. A clock that jumps adds a minute at most, however far it goes.
+//! Keys grow old by *age*, not by time: an event adds what it lies above the date before it, and at
+//! most [`AGE_STEP_MAX_MS`]. A clock that jumps adds a minute at most, however far it goes.
 //!
-//! Events of journals that are older than consortium time have no header; for them ledger time is the latest time that a
-//! request has named, and age is the same as time.
+//! Events of journals that are older than consortium time have no header; for them ledger time is
+//! the latest time that a request has named, and age is the same as time.
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::event::AT_MS_MAX;
 use crate::protocol::ids::BankId;
 
-/// How far above the floor an event may lie and still raise it by itself, in milliseconds: one minute.
+/// How far above the floor an event may lie and still raise it by itself, in milliseconds: one
+/// minute.
 pub const STEP_MAX_MS: i64 = 60_000;
 /// Most that one event adds to the age of all keys, in milliseconds: one minute.
 pub const AGE_STEP_MAX_MS: i64 = 60_000;
@@ -99,13 +102,18 @@ impl LedgerTime {
         self.pending.map_or(self.floor_ms, |jump| jump.at_ms)
     }
 
-    /// What a snapshot writes beside the floor: nothing for a ledger that is older than consortium time.
+    /// What a snapshot writes beside the floor: nothing for a ledger that is older than consortium
+    /// time.
     pub(super) fn beside_floor(&self) -> (Option<Jump>, Option<i64>) {
         (self.pending, Some(self.age_ms).filter(|age_ms| *age_ms != self.floor_ms))
     }
 
     /// Reads back what a snapshot has.
-    pub(super) fn restored(floor_ms: i64, pending: Option<Jump>, age_ms: Option<i64>) -> Option<Self> {
+    pub(super) fn restored(
+        floor_ms: i64,
+        pending: Option<Jump>,
+        age_ms: Option<i64>,
+    ) -> Option<Self> {
         let time = LedgerTime { floor_ms, pending, age_ms: age_ms.unwrap_or(floor_ms) };
         let is_sound = (0..=AT_MS_MAX).contains(&floor_ms)
             && time.age_ms >= 0
@@ -156,7 +164,11 @@ mod tests {
             for second in 1..=600 {
                 time.take(BankId(2), NOW_MS + ahead_ms);
                 let at_ms = NOW_MS + second * 1_000;
-                assert_eq!(time.take(BankId(second as u16 % 2), at_ms), at_ms, "the others' dates are right");
+                assert_eq!(
+                    time.take(BankId(second as u16 % 2), at_ms),
+                    at_ms,
+                    "the others' dates are right"
+                );
             }
             assert_eq!(time.floor_ms(), NOW_MS + 600_000);
             assert_eq!(time.age_ms() - age_ms, 600_000);
@@ -174,7 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn after_a_quiet_week_dates_are_right_from_the_first_event_and_the_floor_follows_the_second_bank() {
+    fn after_a_quiet_week_dates_are_right_from_the_first_event_and_the_floor_follows_the_second_bank()
+     {
         let mut time = with_a_floor();
         let week_ms = NOW_MS + 7 * DAY_MS;
         assert_eq!(time.take(BankId(1), week_ms), week_ms);
@@ -214,7 +227,9 @@ mod tests {
     #[test]
     fn without_a_header_time_is_the_latest_that_was_named_and_age_is_time() {
         let mut time = LedgerTime::default();
-        for (at_ms, date_ms) in [(Some(5), 5), (Some(3), 5), (None, 5), (Some(i64::MIN), 5), (Some(NOW_MS), NOW_MS)] {
+        for (at_ms, date_ms) in
+            [(Some(5), 5), (Some(3), 5), (None, 5), (Some(i64::MIN), 5), (Some(NOW_MS), NOW_MS)]
+        {
             assert_eq!(time.take_undated(at_ms), date_ms);
             assert_eq!((time.age_ms(), time.beside_floor()), (date_ms, (None, None)));
         }
@@ -228,6 +243,9 @@ mod tests {
         assert_eq!(LedgerTime::restored(time.floor_ms(), pending, age_ms), Some(time));
         assert_eq!(LedgerTime::restored(-1, None, None), None);
         assert_eq!(LedgerTime::restored(0, None, Some(-1)), None);
-        assert_eq!(LedgerTime::restored(0, Some(Jump { sender: BankId(0), at_ms: i64::MAX }), None), None);
+        assert_eq!(
+            LedgerTime::restored(0, Some(Jump { sender: BankId(0), at_ms: i64::MAX }), None),
+            None
+        );
     }
 }

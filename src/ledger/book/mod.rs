@@ -1,14 +1,15 @@
 //! The book: one bank's copy of everything, and the only place where it changes.
 //!
-//! [`Book::apply`] first decides, reading only, and then writes the [`Change`] that was decided: a refused request
-//! cannot leave a trace because deciding has no way to write. Money is booked twice: what an account gains, another
-//! account or its bank's cash loses, so all of it together is always zero.
+//! [`Book::apply`] first decides, reading only, and then writes the [`Change`] that was decided: a
+//! refused request cannot leave a trace because deciding has no way to write. Money is booked
+//! twice: what an account gains, another account or its bank's cash loses, so all of it together is
+//! always zero.
 //!
-//! The rules are beside this page: `registration`, `opening`, `operations`; `trial` runs those of a package without
-//! writing; `proof` looks at what they decide before it
-//! is written, and `guard` turns their panics into refusals; `idempotency` remembers what was asked before,
-//! `ledger_time` dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it
-//! back.
+//! The rules are beside this page: `registration`, `opening`, `operations`; `trial` runs those of a
+//! package without writing; `proof` looks at what they decide before it is written, and `guard`
+//! turns their panics into refusals; `idempotency` remembers what was asked before, `ledger_time`
+//! dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and
+//! reads it back.
 
 mod audit;
 mod chain;
@@ -61,7 +62,8 @@ pub struct Book {
     accounts: Vec<Account>,
     numbers: HashMap<(BankId, AccountNumber), AccountSlot>,
     keys: HashMap<PixKey, AccountSlot>,
-    /// By bank, the other side of openings, deposits and withdrawals; in centavos, negative while the bank owes.
+    /// By bank, the other side of openings, deposits and withdrawals; in centavos, negative while
+    /// the bank owes.
     cash: Vec<i128>,
     remembered: Remembered,
     time: LedgerTime,
@@ -137,8 +139,8 @@ impl Book {
         }
     }
 
-    /// Executes or refuses the next request of the common order. Every request takes a position, refused and malformed
-    /// ones too.
+    /// Executes or refuses the next request of the common order. Every request takes a position,
+    /// refused and malformed ones too.
     ///
     /// ```
     /// use netbanking::ledger::{Book, Circumstances, UserName};
@@ -173,7 +175,14 @@ impl Book {
         };
         let dated = of.header.map(|header| Dated { header, date_ms, age_ms: self.time.age_ms() });
         let (position, sender) = (self.position, of.sender);
-        let link = Link { position, sender, raw, outcome: &executed.outcome, change: change.as_ref(), dated };
+        let link = Link {
+            position,
+            sender,
+            raw,
+            outcome: &executed.outcome,
+            change: change.as_ref(),
+            dated,
+        };
         self.hash = link.hash(self.hash);
         if let Some(change) = change {
             self.write(change);
@@ -227,7 +236,12 @@ impl Book {
             Change::Registered(customer) => self.enter(customer),
             Change::Opened { account, entry } => {
                 let slot = self.open(*account);
-                self.post_all(vec![Posting { slot, bank: self[slot].bank, account: self[slot].number, entry }]);
+                self.post_all(vec![Posting {
+                    slot,
+                    bank: self[slot].bank,
+                    account: self[slot].number,
+                    entry,
+                }]);
             }
             Change::Posted(postings) => self.post_all(postings),
         }
@@ -236,7 +250,8 @@ impl Book {
     fn enter(&mut self, customer: Customer) {
         self.documents.insert(customer.num_cadastro.clone());
         self.registered.push(customer.user_name.clone());
-        self.customers.insert(customer.user_name.clone(), Record { customer, accounts: Vec::new() });
+        self.customers
+            .insert(customer.user_name.clone(), Record { customer, accounts: Vec::new() });
     }
 
     fn open(&mut self, account: Account) -> AccountSlot {
@@ -244,8 +259,13 @@ impl Book {
         self.numbers.insert((account.bank, account.number), slot);
         self.keys.insert(account.key.clone(), slot);
         for holder in &account.holders {
-            let record = self.customers.get_mut(holder).expect("holders were found when the opening was decided");
-            let place = record.accounts.partition_point(|other| self.accounts[other.index()].bank <= account.bank);
+            let record = self
+                .customers
+                .get_mut(holder)
+                .expect("holders were found when the opening was decided");
+            let place = record
+                .accounts
+                .partition_point(|other| self.accounts[other.index()].bank <= account.bank);
             record.accounts.insert(place, slot);
         }
         self.accounts.push(account);
@@ -257,7 +277,8 @@ impl Book {
         assert_eq!(sum, 0, "the postings of a request add up to zero");
     }
 
-    /// Writes one entry and, where cash is its other side, that too; returns the sum of both in centavos.
+    /// Writes one entry and, where cash is its other side, that too; returns the sum of both in
+    /// centavos.
     fn post(&mut self, posting: Posting) -> i128 {
         let Posting { slot, entry, .. } = posting;
         let account = &mut self.accounts[slot.index()];
@@ -270,8 +291,8 @@ impl Book {
         gained - paid_in_cash
     }
 
-    /// Refuses a bank that does not take part. One that does not exist (yet) gets the same words: a consortium that
-    /// has grown executes its old journal again, and must come to the same.
+    /// Refuses a bank that does not take part. One that does not exist (yet) gets the same words: a
+    /// consortium that has grown executes its old journal again, and must come to the same.
     fn check_online(&self, bank: BankId, members: BankSet) -> Result<(), Refusal> {
         let exists = bank.index() < self.cash.len();
         if exists && members.contains(bank) { Ok(()) } else { Err(Refusal::BankOffline(bank)) }
@@ -304,7 +325,8 @@ impl Book {
         self.hash
     }
 
-    /// The latest date that a request was given, in Unix milliseconds, unless later events have shown it to be wrong.
+    /// The latest date that a request was given, in Unix milliseconds, unless later events have
+    /// shown it to be wrong.
     #[must_use]
     pub fn time_ms(&self) -> i64 {
         self.time.latest_ms()
@@ -347,7 +369,10 @@ impl Book {
     }
 
     /// The accounts that a customer holds, alone or with others, by bank and then in opening order.
-    pub fn accounts_of<'a>(&'a self, user_name: &UserName) -> impl Iterator<Item = &'a Account> + use<'a> {
+    pub fn accounts_of<'a>(
+        &'a self,
+        user_name: &UserName,
+    ) -> impl Iterator<Item = &'a Account> + use<'a> {
         let held = self.customers.get(user_name).map(|record| record.accounts.as_slice());
         held.unwrap_or_default().iter().map(|slot| &self[*slot])
     }
@@ -356,7 +381,10 @@ impl Book {
     #[must_use]
     pub fn pix(&self, key: &PixKey) -> Option<(&Account, &Customer)> {
         let account = self.keys.get(key).map(|slot| &self[*slot])?;
-        Some((account, self.customer(account.opener()).expect("who opened an account is a customer")))
+        Some((
+            account,
+            self.customer(account.opener()).expect("who opened an account is a customer"),
+        ))
     }
 
     /// What all accounts together hold, in centavos.

@@ -1,4 +1,5 @@
-//! The rules for new accounts: who may open and hold one, with how much, under which number and key.
+//! The rules for new accounts: who may open and hold one, with how much, under which number and
+//! key.
 
 use super::{Book, Change, Turn};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
@@ -16,7 +17,11 @@ pub const OPENING_MIN: Centavos = Centavos::new(5_000);
 pub const JOINT_OTHERS_MAX: usize = 9;
 
 impl Book {
-    pub(super) fn decide_opening(&self, turn: &Turn<'_>, opening: &Opening) -> Result<Change, Refusal> {
+    pub(super) fn decide_opening(
+        &self,
+        turn: &Turn<'_>,
+        opening: &Opening,
+    ) -> Result<Change, Refusal> {
         let bank = turn.sender;
         self.check_online(bank, turn.members)?;
         let opener = self.known_customer(&opening.user_name)?;
@@ -62,7 +67,11 @@ impl Book {
     }
 
     /// The first of the drawn numbers that the bank has not given away.
-    fn free_number(&self, bank: BankId, numbers: &[AccountNumber]) -> Result<AccountNumber, Refusal> {
+    fn free_number(
+        &self,
+        bank: BankId,
+        numbers: &[AccountNumber],
+    ) -> Result<AccountNumber, Refusal> {
         let free = |number: &&AccountNumber| !self.numbers.contains_key(&(bank, **number));
         numbers.iter().find(free).copied().ok_or(Refusal::NoFreeNumber)
     }
@@ -80,7 +89,8 @@ impl Book {
             PixType::NumConta => PixKey::of(bank, &number.to_string()),
             PixType::Random => PixKey::of(bank, &opening.random_key),
         };
-        let key = key.expect("documents, user names and numbers fit into keys; the random key was parsed");
+        let key = key
+            .expect("documents, user names and numbers fit into keys; the random key was parsed");
         if self.keys.contains_key(&key) { Err(Refusal::PixKeyTaken(key)) } else { Ok(key) }
     }
 }

@@ -1,8 +1,8 @@
 //! The rules for packages: all operations in document order, or none.
 //!
-//! A draft runs the operations on the balances they touch and tells the entries to be; the book sees them only if the
-//! last operation succeeded too. The first that fails names the reason. The page's preview is the same draft without
-//! entries: see `trial`.
+//! A draft runs the operations on the balances they touch and tells the entries to be; the book
+//! sees them only if the last operation succeeded too. The first that fails names the reason. The
+//! page's preview is the same draft without entries: see `trial`.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,11 @@ use crate::ledger::statement::{Entry, EntryKind};
 use crate::protocol::ids::{BankId, BankSet, Position};
 
 impl Book {
-    pub(super) fn decide_package(&self, turn: &Turn<'_>, package: &Package) -> Result<Change, Refusal> {
+    pub(super) fn decide_package(
+        &self,
+        turn: &Turn<'_>,
+        package: &Package,
+    ) -> Result<Change, Refusal> {
         // The customer's own copy of the name, which all their entries share.
         let by = match &turn.request.by {
             Some(user_name) => Some(&self.known_customer(user_name)?.user_name),
@@ -57,7 +61,8 @@ pub(super) struct Draft<'a> {
     book: &'a Book,
     /// The banks that execute it.
     members: BankSet,
-    /// Who asks; `None` where the event says that customers are not named, and everybody may do everything.
+    /// Who asks; `None` where the event says that customers are not named, and everybody may do
+    /// everything.
     by: Option<&'a UserName>,
     /// Look at the book as it was before this position; as it is where absent.
     before: Option<Position>,
@@ -94,12 +99,25 @@ impl<'a> Draft<'a> {
     }
 
     /// Runs one operation: one leg, or two for a transfer, the payer's first.
-    pub(super) fn run(&mut self, operation: &Operation, posted: Posted<'_, 'a>) -> Result<(), Refusal> {
+    pub(super) fn run(
+        &mut self,
+        operation: &Operation,
+        posted: Posted<'_, 'a>,
+    ) -> Result<(), Refusal> {
         let slot = self.account(operation.bank, operation.account)?;
         let made_by = self.by.unwrap_or(self.book[slot].opener());
-        let leg = |kind, value| Leg { slot, kind, value, balance_after: Centavos::ZERO, made_by, pix: None };
+        let leg = |kind, value| Leg {
+            slot,
+            kind,
+            value,
+            balance_after: Centavos::ZERO,
+            made_by,
+            pix: None,
+        };
         match &operation.kind {
-            OperationKind::Deposit { value } => self.post(leg(EntryKind::Deposit, value.get()), posted),
+            OperationKind::Deposit { value } => {
+                self.post(leg(EntryKind::Deposit, value.get()), posted)
+            }
             OperationKind::Withdraw { value } => {
                 self.check_holder(slot)?;
                 self.post(leg(EntryKind::Withdraw, value.negated()), posted)
@@ -109,7 +127,10 @@ impl<'a> Draft<'a> {
                 let to = self.payee(pix)?;
                 if slot == to {
                     let account = &self.book[slot];
-                    return Err(Refusal::SameAccount { bank: account.bank, account: account.number });
+                    return Err(Refusal::SameAccount {
+                        bank: account.bank,
+                        account: account.number,
+                    });
                 }
                 // The account's own copy of the key, which all entries share.
                 let pix = Some(&self.book[to].key);
@@ -121,7 +142,8 @@ impl<'a> Draft<'a> {
 
     fn account(&self, bank: BankId, account: AccountNumber) -> Result<AccountSlot, Refusal> {
         self.book.check_online(bank, self.members)?;
-        let slot = self.book.numbers.get(&(bank, account)).copied().filter(|slot| self.exists(*slot));
+        let slot =
+            self.book.numbers.get(&(bank, account)).copied().filter(|slot| self.exists(*slot));
         slot.ok_or(Refusal::UnknownAccount { bank, account })
     }
 
@@ -135,9 +157,11 @@ impl<'a> Draft<'a> {
     fn check_holder(&self, slot: AccountSlot) -> Result<(), Refusal> {
         let account = &self.book[slot];
         match self.by {
-            Some(user_name) if !account.is_held_by(user_name) => {
-                Err(Refusal::NotHolder { bank: account.bank, account: account.number, user_name: user_name.clone() })
-            }
+            Some(user_name) if !account.is_held_by(user_name) => Err(Refusal::NotHolder {
+                bank: account.bank,
+                account: account.number,
+                user_name: user_name.clone(),
+            }),
             _ => Ok(()),
         }
     }
@@ -158,8 +182,11 @@ impl<'a> Draft<'a> {
     fn post(&mut self, leg: Leg<'a>, posted: Posted<'_, 'a>) -> Result<(), Refusal> {
         let account = &self.book[leg.slot];
         let (bank, number) = (account.bank, account.number);
-        let balance = self.balances.get(&leg.slot).copied().unwrap_or_else(|| self.balance(account));
-        let balance_after = balance.checked_add(leg.value).ok_or(Refusal::BalanceTooLarge { bank, account: number })?;
+        let balance =
+            self.balances.get(&leg.slot).copied().unwrap_or_else(|| self.balance(account));
+        let balance_after = balance
+            .checked_add(leg.value)
+            .ok_or(Refusal::BalanceTooLarge { bank, account: number })?;
         if balance_after < Centavos::ZERO {
             return Err(Refusal::InsufficientBalance { bank, account: number, balance });
         }

@@ -1,4 +1,5 @@
-//! What must hold of a change before it is written. Writing asserts the same again, where it is too late to refuse.
+//! What must hold of a change before it is written. Writing asserts the same again, where it is too
+//! late to refuse.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +12,26 @@ impl Book {
     pub(super) fn prove(&self, change: &Change) {
         match change {
             Change::Registered(customer) => {
-                assert!(!self.customers.contains_key(&customer.user_name), "a user name is registered once");
+                assert!(
+                    !self.customers.contains_key(&customer.user_name),
+                    "a user name is registered once"
+                );
             }
             Change::Opened { account, entry } => {
                 assert!(account.bank.index() < self.cash.len(), "the bank exists");
-                assert!(!self.numbers.contains_key(&(account.bank, account.number)), "a number is given once");
+                assert!(
+                    !self.numbers.contains_key(&(account.bank, account.number)),
+                    "a number is given once"
+                );
                 assert!(
                     account.holders.iter().all(|holder| self.customers.contains_key(holder)),
                     "holders are customers"
                 );
-                assert_eq!(account.balance, entry.previous_balance(), "an account opens with its first entry");
+                assert_eq!(
+                    account.balance,
+                    entry.previous_balance(),
+                    "an account opens with its first entry"
+                );
                 assert!(entry.kind.is_cash(), "it comes in cash");
             }
             Change::Posted(postings) => self.prove_postings(postings),
@@ -31,7 +42,8 @@ impl Book {
         let mut balances: BTreeMap<_, Centavos> = BTreeMap::new();
         let mut sum = 0_i128;
         for Posting { slot, entry, .. } in postings {
-            let balance = balances.entry(*slot).or_insert_with(|| self.accounts[slot.index()].balance);
+            let balance =
+                balances.entry(*slot).or_insert_with(|| self.accounts[slot.index()].balance);
             assert_eq!(*balance, entry.previous_balance(), "an entry follows the one before it");
             *balance = entry.balance_after;
             if !entry.kind.is_cash() {

@@ -6,7 +6,10 @@ use crate::ledger::outcome::Refusal;
 use crate::ledger::request::Registration;
 
 impl Book {
-    pub(super) fn decide_registration(&self, registration: &Registration) -> Result<Change, Refusal> {
+    pub(super) fn decide_registration(
+        &self,
+        registration: &Registration,
+    ) -> Result<Change, Refusal> {
         let Registration { name, num_cadastro, user_name, password_hash } = registration.clone();
         if self.documents.contains(&num_cadastro) {
             return Err(Refusal::DocumentTaken(num_cadastro.type_person()));

@@ -1,8 +1,9 @@
 //! A book as text, to be kept and sent instead of the journal that made it.
 //!
-//! One JSON record a line, cut into pieces of bounded size between two lines. The same book gives the same pieces at
-//! every bank, so a bank may fetch one piece here and the next one there. What can be derived (the tables by number,
-//! key and document) is not written; whoever reads derives it again and audits the whole.
+//! One JSON record a line, cut into pieces of bounded size between two lines. The same book gives
+//! the same pieces at every bank, so a bank may fetch one piece here and the next one there. What
+//! can be derived (the tables by number, key and document) is not written; whoever reads derives it
+//! again and audits the whole.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ enum Record {
     Customer(UserName, PersonName, Document, PasswordHash),
     /// In opening order; its entries follow.
     Account(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey),
-    /// Of the account above: kind, value, balance after it, time, who, bank that was asked, request, position, key.
+    /// Of the account above: kind, value, balance after it, time, who, bank that was asked,
+    /// request, position, key.
     Entry(EntryKind, Centavos, Centavos, i64, UserName, BankId, EventId, Position, Option<PixKey>),
     Key(RememberedKey),
 }
@@ -95,17 +97,25 @@ impl Pieces {
             let (record, next) = match self.next {
                 Place::Heading => (Some(Record::Book(heading(book))), Place::Customer(0)),
                 Place::Customer(index) => match book.registered.get(index) {
-                    Some(user_name) => (Some(customer_record(book, user_name)), Place::Customer(index + 1)),
+                    Some(user_name) => {
+                        (Some(customer_record(book, user_name)), Place::Customer(index + 1))
+                    }
                     None => (None, Place::Account(0)),
                 },
                 Place::Account(index) => match book.accounts.get(index) {
-                    Some(account) => (Some(account_record(account)), Place::Entry { account: index, entry: 0 }),
+                    Some(account) => {
+                        (Some(account_record(account)), Place::Entry { account: index, entry: 0 })
+                    }
                     None => (None, Place::Key(0)),
                 },
-                Place::Entry { account, entry } => match book.accounts[account].statement.get(entry) {
-                    Some(found) => (Some(entry_record(found)), Place::Entry { account, entry: entry + 1 }),
-                    None => (None, Place::Account(account + 1)),
-                },
+                Place::Entry { account, entry } => {
+                    match book.accounts[account].statement.get(entry) {
+                        Some(found) => {
+                            (Some(entry_record(found)), Place::Entry { account, entry: entry + 1 })
+                        }
+                        None => (None, Place::Account(account + 1)),
+                    }
+                }
                 Place::Key(index) => {
                     let key = book.remembered.nth(index)?;
                     (Some(Record::Key(key)), Place::Key(index + 1))
@@ -127,7 +137,8 @@ impl Iterator for Pieces {
         while piece.len() < SNAPSHOT_PIECE_BYTES
             && let Some(record) = self.next_record()
         {
-            serde_json::to_writer(&mut piece, &record).expect("records are JSON, and memory takes it");
+            serde_json::to_writer(&mut piece, &record)
+                .expect("records are JSON, and memory takes it");
             piece.push(b'\n');
         }
         (!piece.is_empty()).then(|| String::from_utf8(piece).expect("serde_json writes UTF-8"))
@@ -167,7 +178,8 @@ fn account_record(account: &Account) -> Record {
 }
 
 fn entry_record(entry: &Entry) -> Record {
-    let Entry { kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix } = entry.clone();
+    let Entry { kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix } =
+        entry.clone();
     Record::Entry(kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix)
 }
 
@@ -191,14 +203,21 @@ pub enum BadSnapshot {
 }
 
 impl Book {
-    /// Reads back what [`Pieces`] wrote, for a consortium that may have more banks by now; whatever is asked of the
-    /// book afterwards gets the answer that the written one would have given.
+    /// Reads back what [`Pieces`] wrote, for a consortium that may have more banks by now; whatever
+    /// is asked of the book afterwards gets the answer that the written one would have given.
     ///
     /// # Errors
     /// [`BadSnapshot`] for anything that no book would have written.
-    pub fn from_snapshot<'a>(banks: usize, pieces: impl Iterator<Item = &'a str>) -> Result<Book, BadSnapshot> {
-        let mut reader =
-            Reader { book: Book::new(banks), announced: None, seen: Counts::default(), ids: BTreeMap::new() };
+    pub fn from_snapshot<'a>(
+        banks: usize,
+        pieces: impl Iterator<Item = &'a str>,
+    ) -> Result<Book, BadSnapshot> {
+        let mut reader = Reader {
+            book: Book::new(banks),
+            announced: None,
+            seen: Counts::default(),
+            ids: BTreeMap::new(),
+        };
         for (index, line) in pieces.flat_map(str::lines).enumerate() {
             let bad = |why: String| BadSnapshot::Line { line: index + 1, why };
             let record = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
@@ -229,20 +248,54 @@ impl Reader {
         let Counts { accounts, entries, keys, .. } = self.seen;
         match record {
             Record::Book(heading) => self.take_heading(heading),
-            Record::Customer(user_name, name, num_cadastro, password_hash) if accounts == 0 && keys == 0 => {
+            Record::Customer(user_name, name, num_cadastro, password_hash)
+                if accounts == 0 && keys == 0 =>
+            {
                 self.take_customer(Customer { user_name, name, num_cadastro, password_hash })
             }
             Record::Account(bank, number, type_account, holders, key) if keys == 0 => {
                 let (balance, statement) = (Centavos::ZERO, Vec::new());
-                self.take_account(Account { bank, number, type_account, holders, key, balance, statement })
+                self.take_account(Account {
+                    bank,
+                    number,
+                    type_account,
+                    holders,
+                    key,
+                    balance,
+                    statement,
+                })
             }
-            Record::Entry(kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix) if keys == 0 => {
+            Record::Entry(
+                kind,
+                value,
+                balance_after,
+                at_ms,
+                made_by,
+                bank_sender,
+                id,
+                position,
+                pix,
+            ) if keys == 0 => {
                 self.seen.entries = entries + 1;
-                self.take_entry(Entry { kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix })
+                self.take_entry(Entry {
+                    kind,
+                    value,
+                    balance_after,
+                    at_ms,
+                    made_by,
+                    bank_sender,
+                    id,
+                    position,
+                    pix,
+                })
             }
             Record::Key(key) => {
                 self.seen.keys = keys + 1;
-                if self.book.remembered.restore(key) { Ok(()) } else { Err("a key stands twice or too late") }
+                if self.book.remembered.restore(key) {
+                    Ok(())
+                } else {
+                    Err("a key stands twice or too late")
+                }
             }
             _ => Err("it stands in the wrong order"),
         }
@@ -254,7 +307,10 @@ impl Reader {
             return Err("another version of this program wrote it");
         }
         let book = &mut self.book;
-        book.cash.get_mut(..cash.len()).ok_or("it speaks of more banks than there are")?.copy_from_slice(&cash);
+        book.cash
+            .get_mut(..cash.len())
+            .ok_or("it speaks of more banks than there are")?
+            .copy_from_slice(&cash);
         book.time = LedgerTime::restored(time_ms, pending, age_ms).ok_or("its time is none")?;
         (book.position, book.hash) = (position, hash);
         self.announced = Some(counts);
@@ -263,7 +319,9 @@ impl Reader {
 
     fn take_customer(&mut self, customer: Customer) -> Result<(), &'static str> {
         let book = &mut self.book;
-        if book.customers.contains_key(&customer.user_name) || book.documents.contains(&customer.num_cadastro) {
+        if book.customers.contains_key(&customer.user_name)
+            || book.documents.contains(&customer.num_cadastro)
+        {
             return Err("the customer stands twice");
         }
         self.seen.customers += 1;
@@ -276,7 +334,9 @@ impl Reader {
         if account.holders.is_empty() || account.bank.index() >= book.cash.len() {
             return Err("the account has no holder or no bank");
         }
-        if book.numbers.contains_key(&(account.bank, account.number)) || book.keys.contains_key(&account.key) {
+        if book.numbers.contains_key(&(account.bank, account.number))
+            || book.keys.contains_key(&account.key)
+        {
             return Err("the account stands twice");
         }
         for holder in &mut account.holders {
@@ -290,7 +350,11 @@ impl Reader {
     /// Entries share names, keys and ids as they did before: there may be millions.
     fn take_entry(&mut self, mut entry: Entry) -> Result<(), &'static str> {
         let book = &mut self.book;
-        entry.made_by = book.customer(&entry.made_by).ok_or("who made the entry is no customer")?.user_name.clone();
+        entry.made_by = book
+            .customer(&entry.made_by)
+            .ok_or("who made the entry is no customer")?
+            .user_name
+            .clone();
         let id = self.ids.entry(entry.position).or_insert_with(|| entry.id.clone());
         if entry.id != *id {
             return Err("one position has two requests");

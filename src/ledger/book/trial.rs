@@ -1,8 +1,10 @@
-//! A package tried out on the book without changing it: what each balance would be, and where it would fail.
+//! A package tried out on the book without changing it: what each balance would be, and where it
+//! would fail.
 //!
-//! Before a package is sent, this shows the customer what will come of it. When the ledger has refused one, it finds
-//! the operation that was refused: the trial runs on the balances as they stood at the refused package's position, and
-//! its answer counts only if it fails for the very reason that the ledger gave. The rules are those of `operations`.
+//! Before a package is sent, this shows the customer what will come of it. When the ledger has
+//! refused one, it finds the operation that was refused: the trial runs on the balances as they
+//! stood at the refused package's position, and its answer counts only if it fails for the very
+//! reason that the ledger gave. The rules are those of `operations`.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +29,8 @@ pub struct Trial {
 }
 
 impl Book {
-    /// Tries a package of this customer out, as if these banks took part; on the book as it was before a position, or as
-    /// it is.
+    /// Tries a package of this customer out, as if these banks took part; on the book as it was
+    /// before a position, or as it is.
     #[must_use]
     pub fn try_out(
         &self,
@@ -51,7 +53,10 @@ impl Book {
                 }
             }
         }
-        trial.balances = draft.balances().map(|(account, left)| ((account.bank, account.number), left)).collect();
+        trial.balances = draft
+            .balances()
+            .map(|(account, left)| ((account.bank, account.number), left))
+            .collect();
         trial
     }
 
@@ -78,8 +83,8 @@ impl Book {
 mod tests {
     use super::*;
     use crate::ledger::{
-        Action, Amount, Circumstances, Document, Opening, OperationKind, Outcome, Package, PasswordHash, PersonName,
-        PixKey, PixType, Registration, Request, TypeAccount,
+        Action, Amount, Circumstances, Document, Opening, OperationKind, Outcome, Package,
+        PasswordHash, PersonName, PixKey, PixType, Registration, Request, TypeAccount,
     };
     use crate::protocol::ids::EventId;
 
@@ -101,7 +106,8 @@ mod tests {
     }
 
     impl Bench {
-        /// Ana has account 1 at bank 0 and 2 at bank 1, Bia account 3 at bank 1, each with R$ 100.00.
+        /// Ana has account 1 at bank 0 and 2 at bank 1, Bia account 3 at bank 1, each with R$
+        /// 100.00.
         fn new() -> Bench {
             let mut bench = Bench { book: Book::new(2), members: BankSet::all(2) };
             for (index, name) in ["ana", "bia"].into_iter().enumerate() {
@@ -138,7 +144,11 @@ mod tests {
         }
 
         fn operate(&mut self, by: &str, operations: &[Operation]) -> (Position, Outcome) {
-            self.apply(0, Some(by), Action::Operations(Package::parse(operations.to_vec()).unwrap()))
+            self.apply(
+                0,
+                Some(by),
+                Action::Operations(Package::parse(operations.to_vec()).unwrap()),
+            )
         }
 
         fn try_out(&self, operations: &[Operation]) -> Trial {
@@ -152,24 +162,33 @@ mod tests {
     }
 
     fn deposit(bank: u16, account: u64, centavos: i64) -> Operation {
-        Operation { kind: OperationKind::Deposit { value: amount(centavos) }, ..withdraw(bank, account, 1) }
+        Operation {
+            kind: OperationKind::Deposit { value: amount(centavos) },
+            ..withdraw(bank, account, 1)
+        }
     }
 
     fn pay(bank: u16, account: u64, centavos: i64, key: &str) -> Operation {
-        let kind = OperationKind::Transfer { value: amount(centavos), pix: PixKey::parse(key).unwrap() };
+        let kind =
+            OperationKind::Transfer { value: amount(centavos), pix: PixKey::parse(key).unwrap() };
         Operation { bank: BankId(bank), account: number(account), kind }
     }
 
     #[test]
     fn a_trial_foretells_every_balance() {
         let mut bench = Bench::new();
-        let operations = [deposit(0, 1, 500), pay(0, 1, 10_500, "1:2"), withdraw(1, 2, 1), pay(1, 2, 9, "1:3")];
+        let operations =
+            [deposit(0, 1, 500), pay(0, 1, 10_500, "1:2"), withdraw(1, 2, 1), pay(1, 2, 9, "1:3")];
         let trial = bench.try_out(&operations);
         assert_eq!(trial.failed, None);
         assert!(bench.operate("ana", &operations).1.code());
         assert_eq!(trial.balances.len(), 3);
         for ((bank, account), balance) in trial.balances {
-            assert_eq!(bench.book.account(bank, account).unwrap().balance, balance, "{bank} {account}");
+            assert_eq!(
+                bench.book.account(bank, account).unwrap().balance,
+                balance,
+                "{bank} {account}"
+            );
         }
     }
 
@@ -187,7 +206,9 @@ mod tests {
             (vec![deposit(0, 1, 1), pay(0, 1, 1, "7:x")], 1),
         ] {
             let mut bench = Bench::new();
-            let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else { panic!("executed") };
+            let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else {
+                panic!("executed")
+            };
             // What happens afterwards does not confuse it.
             assert!(bench.operate("bia", &[deposit(0, 1, 99_999), deposit(1, 2, 99_999)]).1.code());
             let found = bench.book.refused_operation(&user("ana"), &operations, position, &refusal);
@@ -200,15 +221,23 @@ mod tests {
         let mut bench = Bench::new();
         bench.members = [BankId(0)].into_iter().collect();
         let operations = [deposit(0, 1, 1), pay(0, 1, 1, "1:3"), deposit(1, 2, 1)];
-        let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else { panic!("executed") };
+        let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else {
+            panic!("executed")
+        };
         assert_eq!(refusal, Refusal::BankOffline(BankId(1)));
-        assert_eq!(bench.book.refused_operation(&user("ana"), &operations, position, &refusal), Some(1));
+        assert_eq!(
+            bench.book.refused_operation(&user("ana"), &operations, position, &refusal),
+            Some(1)
+        );
     }
 
     #[test]
     fn what_cannot_be_told_for_certain_is_not_told() {
         let bench = Bench::new();
         let refusal = Refusal::KeyReused;
-        assert_eq!(bench.book.refused_operation(&user("ana"), &[deposit(0, 1, 1)], Position(9), &refusal), None);
+        assert_eq!(
+            bench.book.refused_operation(&user("ana"), &[deposit(0, 1, 1)], Position(9), &refusal),
+            None
+        );
     }
 }

@@ -105,9 +105,11 @@ fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minu
 }
 
 #[test]
-fn who_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_for_ever_though_no_return_is_to_be_watched() {
+fn who_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_for_ever_though_no_return_is_to_be_watched()
+ {
     let patience = Patience { failure_after: 1_000, rejoin_after: 0, slow_after: 500 };
-    let mut watched = Watched { heartbeat: Heartbeat::new(BankId(0), 3, patience), ..Watched::new() };
+    let mut watched =
+        Watched { heartbeat: Heartbeat::new(BankId(0), 3, patience), ..Watched::new() };
     watched.hear();
     let wake = |watched: &mut Watched, answers: u32| {
         for _ in 0..answers {
@@ -163,7 +165,12 @@ impl Watched {
 
     fn behind_in(&mut self, members: BankSet, lag: Millis) -> PeerState {
         let behind = vec![0, lag, 0];
-        self.give(HeartbeatInput::Behind(Lags { view: VIEW, members, stage: Stage::Durable, behind }))
+        self.give(HeartbeatInput::Behind(Lags {
+            view: VIEW,
+            members,
+            stage: Stage::Durable,
+            behind,
+        }))
     }
 
     /// Both others answer, and time passes in which the peer has this lag.
@@ -210,10 +217,13 @@ fn who_stands_still_while_the_others_wait_has_failed_although_it_answers() {
 #[test]
 fn who_limps_is_out_within_seven_seconds() {
     let mut watched = Watched::both_up();
-    let state = watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
+    let state =
+        watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
     let PeerState::Down(cause @ Cause::Slow { .. }) = state else { panic!("{state:?}") };
     assert!(
-        cause.to_string().starts_with("lento: os outros esperam só por ele para gravar, agora há 2,0 s"),
+        cause
+            .to_string()
+            .starts_with("lento: os outros esperam só por ele para gravar, agora há 2,0 s"),
         "{cause}"
     );
 }
@@ -226,7 +236,11 @@ fn who_limps_is_not_heard_again_while_it_limps_and_longer_each_time_after_it_doe
         let health = Health { slept_ms, ..Health::default() };
         watched.now += 1_000;
         let report = PeerReport { health, ..PeerReport::default() };
-        watched.give(HeartbeatInput::Heard(PEER, report, Answered { round_trip, ..Answered::default() }))
+        watched.give(HeartbeatInput::Heard(
+            PEER,
+            report,
+            Answered { round_trip, ..Answered::default() },
+        ))
     };
     for _ in 0..20 {
         assert_eq!(answer(&mut watched, 0, 4_200), PeerState::Returning);
@@ -274,7 +288,11 @@ fn a_steady_distance_is_no_fault() {
     let mut watched = Watched::both_up();
     for _ in 0..30 {
         let report = PeerReport { active: Some(VIEW), ..PeerReport::default() };
-        watched.give(HeartbeatInput::Heard(PEER, report, Answered { round_trip: 600, ..Answered::default() }));
+        watched.give(HeartbeatInput::Heard(
+            PEER,
+            report,
+            Answered { round_trip: 600, ..Answered::default() },
+        ));
     }
     for _ in 0..1_000 {
         assert_eq!(watched.behind(700), PeerState::Up);
@@ -292,7 +310,10 @@ fn nobody_is_left_out_without_whom_nothing_works() {
         watched.heartbeat.handle(HeartbeatInput::Behind(lags), watched.now, &mut out);
     }
     assert_eq!(watched.heartbeat.state(PEER), PeerState::Up);
-    let said = out.iter().filter(|effect| matches!(effect, Effect::Notice(Notice::SlowAndNeeded(PEER, _)))).count();
+    let said = out
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Notice(Notice::SlowAndNeeded(PEER, _))))
+        .count();
     assert_eq!(said, 1, "{out:?}");
 }
 
@@ -312,18 +333,27 @@ fn a_slow_bank_is_named_once_and_once_when_it_keeps_up_again() {
     for tick in 0..500 {
         // Slow for four seconds, and then for half a second once more.
         let lag = if tick < 40 || (350..355).contains(&tick) { 300 } else { 0 };
-        let lags = Lags { view: VIEW, members: BankSet::all(3), stage: Stage::Durable, behind: vec![0, lag, 0] };
+        let lags = Lags {
+            view: VIEW,
+            members: BankSet::all(3),
+            stage: Stage::Durable,
+            behind: vec![0, lag, 0],
+        };
         watched.heartbeat.handle(HeartbeatInput::Behind(lags), watched.now, &mut told);
     }
     told.retain(|effect| matches!(effect, Effect::Notice(_)));
-    assert!(matches!(told[..], [Effect::Notice(Notice::Slow(PEER, ..)), Effect::Notice(Notice::KeepsUp(PEER))]));
+    assert!(matches!(
+        told[..],
+        [Effect::Notice(Notice::Slow(PEER, ..)), Effect::Notice(Notice::KeepsUp(PEER))]
+    ));
 }
 
 #[test]
 fn what_the_others_wait_for_while_another_member_is_away_or_elsewhere_is_nobodys_fault() {
     let mut watched = Watched::new();
     watched.hear();
-    let long = |watched: &mut Watched| (0..100).map(|tick| watched.behind(tick * 100)).last().unwrap();
+    let long =
+        |watched: &mut Watched| (0..100).map(|tick| watched.behind(tick * 100)).last().unwrap();
     assert_eq!(long(&mut watched), PeerState::Up, "bank 2 is away");
     watched.hear_third(None);
     assert_eq!(long(&mut watched), PeerState::Up, "it is elsewhere");
@@ -374,7 +404,11 @@ fn whoever_is_in_a_view_that_begins_counts_as_heard_until_it_is_lost_anew() {
     assert_eq!(watched.give(HeartbeatInput::Began(BankSet::all(3))), PeerState::Up);
     assert!(matches!(watched.lose(), PeerState::Down(Cause::Lost)));
     watched.hear();
-    assert_eq!(watched.pass(9_000, true), PeerState::Returning, "the second watch is twice as long");
+    assert_eq!(
+        watched.pass(9_000, true),
+        PeerState::Returning,
+        "the second watch is twice as long"
+    );
 }
 
 fn requests(arrive: bool) -> HeartbeatInput {
@@ -382,7 +416,8 @@ fn requests(arrive: bool) -> HeartbeatInput {
 }
 
 #[test]
-fn a_bank_that_answers_and_is_not_reached_by_requests_has_failed_until_one_reaches_it_and_is_then_watched() {
+fn a_bank_that_answers_and_is_not_reached_by_requests_has_failed_until_one_reaches_it_and_is_then_watched()
+ {
     let mut watched = Watched::new();
     watched.hear();
     watched.pass(10_000, true);
@@ -428,7 +463,9 @@ fn while_requests_fail_it_is_tried_again_and_again() {
         watched.now += 100;
         watched.heartbeat.handle(HeartbeatInput::Tick, watched.now, &mut out);
     }
-    let probe = |effect: &&Effect| matches!(effect, Effect::Peer(PEER, PeerInput::View(ViewMessage::Probe)));
+    let probe = |effect: &&Effect| {
+        matches!(effect, Effect::Peer(PEER, PeerInput::View(ViewMessage::Probe)))
+    };
     assert_eq!(out.iter().filter(probe).count(), 4, "two seconds");
     watched.give(requests(true));
     out.clear();

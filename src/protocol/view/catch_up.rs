@@ -1,8 +1,10 @@
-//! What a bank outside does: it fetches a member's journal, or its snapshot where the journal no longer reaches back
-//! far enough, executes it, and when nothing is missing any more asks to be let in.
+//! What a bank outside does: it fetches a member's journal, or its snapshot where the journal no
+//! longer reaches back far enough, executes it, and when nothing is missing any more asks to be let
+//! in.
 //!
-//! What a member has executed is final, so none of this needs a ballot. One piece is under way at a time and the next
-//! is asked for when it is executed and on disk, so a bank that catches up costs the members no more than it can take.
+//! What a member has executed is final, so none of this needs a ballot. One piece is under way at a
+//! time and the next is asked for when it is executed and on disk, so a bank that catches up costs
+//! the members no more than it can take.
 
 use super::{Phase, TICKS_MAX, Ticks, View, ViewMessage, WireEntry};
 use crate::protocol::effect::{Effect, JournalEntry, JournalInput, LedgerInput, Notice};
@@ -12,8 +14,8 @@ use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 
 /// Most events in one answer to a bank that catches up.
 pub const PIECE_EVENTS_MAX: usize = 500;
-/// Bytes of events after which an answer to a bank that catches up ends: read in a few milliseconds, since the journal's
-/// thread reads it, which others wait for.
+/// Bytes of events after which an answer to a bank that catches up ends: read in a few
+/// milliseconds, since the journal's thread reads it, which others wait for.
 pub const PIECE_BYTES_MAX: usize = 512 * 1024;
 /// How much is asked for while nothing is known of the line, and the least.
 const PIECE_BYTES_MIN: u32 = 4 * 1024;
@@ -23,7 +25,8 @@ const QUICK: Ticks = 2;
 const FITTING: Ticks = 5;
 /// or less.
 const SLOW: Ticks = 8;
-/// How long the answer is waited for while nothing is known of the line; doubles with each that does not come.
+/// How long the answer is waited for while nothing is known of the line; doubles with each that
+/// does not come.
 const ANSWER_WITHIN: Ticks = 10;
 /// Longest wait for an answer.
 const ANSWER_WITHIN_MAX: Ticks = 300;
@@ -31,7 +34,8 @@ const ANSWER_WITHIN_MAX: Ticks = 300;
 const LOOK_EVERY: Ticks = 2;
 /// How often it asks to join.
 const JOIN_EVERY: Ticks = 5;
-/// How long after its promise a bank that hears members acting waits for the attempt before it goes on catching up.
+/// How long after its promise a bank that hears members acting waits for the attempt before it goes
+/// on catching up.
 const ATTEMPT_OVER: Ticks = 50;
 
 /// How far a bank outside has come.
@@ -72,8 +76,8 @@ impl CatchUp {
         }
     }
 
-    /// An answer of so many bytes has come after so long: the next question asks for what the line carries in about half
-    /// a second, and is not said again before it can have been answered.
+    /// An answer of so many bytes has come after so long: the next question asks for what the line
+    /// carries in about half a second, and is not said again before it can have been answered.
     fn learn(&mut self, got: usize, after: Ticks) {
         let was_full = got as u64 * 2 >= u64::from(self.bytes);
         if after <= QUICK && was_full {
@@ -110,7 +114,9 @@ impl View {
         let latest = self.acting().iter().filter_map(|bank| self.active_of(*bank)).max();
         match self.phase {
             Phase::Outside => latest.is_some(),
-            Phase::Promised => latest.is_some_and(|view| view >= self.promised || self.idle >= ATTEMPT_OVER),
+            Phase::Promised => {
+                latest.is_some_and(|view| view >= self.promised || self.idle >= ATTEMPT_OVER)
+            }
             Phase::Fetching | Phase::Ready => {
                 latest.is_some_and(|view| view > self.promised || self.idle >= ATTEMPT_OVER)
             }
@@ -121,12 +127,14 @@ impl View {
     pub(super) fn catch_up_further(&mut self, out: &mut Vec<Effect>) {
         if !self.is_left_out() {
             if self.phase != Phase::Fetching {
-                (self.catch_up.source, self.catch_up.waiting, self.catch_up.near) = (None, false, false);
+                (self.catch_up.source, self.catch_up.waiting, self.catch_up.near) =
+                    (None, false, false);
                 self.catch_up.sources = BankSet::default();
             }
             return;
         }
-        // A prepared view that begins without this bank has begun for others at most; they know how it went on.
+        // A prepared view that begins without this bank has begun for others at most; they know how
+        // it went on.
         self.phase = Phase::Outside;
         if self.replaying {
             return;
@@ -142,7 +150,9 @@ impl View {
             let lower = |bank: &&BankId| self.catch_up.source.is_none_or(|before| **bank < before);
             let next = acting.iter().rev().find(lower).or(acting.last()).copied();
             self.catch_up.source = next;
-            out.extend(next.map(|next| Effect::Notice(Notice::CatchingUp(self.state.position, next))));
+            out.extend(
+                next.map(|next| Effect::Notice(Notice::CatchingUp(self.state.position, next))),
+            );
             return self.ask_further(out);
         }
         if !self.catch_up.waiting && self.since_asked >= LOOK_EVERY {
@@ -180,19 +190,22 @@ impl View {
         }
     }
 
-    /// Asks for journal that a plan needs: whoever answered last, else the bank that the plan names.
+    /// Asks for journal that a plan needs: whoever answered last, else the bank that the plan
+    /// names.
     pub(super) fn ask_for_plan(&mut self, out: &mut Vec<Effect>) {
         let takes_part = |bank: &BankId| self.plan.members.contains(*bank) && *bank != self.me;
         self.catch_up.source = self.catch_up.source.filter(takes_part).or(Some(self.plan.source));
         self.ask_further(out);
     }
 
-    /// Time has passed while something that a plan needs is fetched: what was not answered in time another is asked for.
+    /// Time has passed while something that a plan needs is fetched: what was not answered in time
+    /// another is asked for.
     pub(super) fn fetch_elsewhere_if_overdue(&mut self, out: &mut Vec<Effect>) {
         if self.phase != Phase::Fetching || self.replaying {
             return;
         }
-        let over = if self.catch_up.waiting { self.is_overdue() } else { self.since_asked >= LOOK_EVERY };
+        let over =
+            if self.catch_up.waiting { self.is_overdue() } else { self.since_asked >= LOOK_EVERY };
         if !over {
             return;
         }
@@ -204,15 +217,16 @@ impl View {
         self.fetch(out);
     }
 
-    /// The next bank that may have what the plan names: all members do in the end, the coordinator among them.
+    /// The next bank that may have what the plan names: all members do in the end, the coordinator
+    /// among them.
     pub(super) fn next_in_plan(&self, before: BankId) -> Option<BankId> {
         let mut all = self.plan.members.with(self.plan.source);
         all.remove(self.me);
         all.iter().find(|bank| *bank > before).or(all.first())
     }
 
-    /// Whether what a bank says of journal or snapshot is taken now. What is executed is final, so a late answer is as
-    /// good as any.
+    /// Whether what a bank says of journal or snapshot is taken now. What is executed is final, so
+    /// a late answer is as good as any.
     fn takes_from(&self, from: BankId) -> bool {
         let fetches = matches!(self.phase, Phase::Fetching | Phase::Outside);
         fetches && !self.replaying && self.catch_up.sources.contains(from)
@@ -245,8 +259,9 @@ impl View {
         self.catch_up.learn(got, self.since_asked);
         self.near_if(is_all && in_time && hash_before.is_some(), out);
         let entries: Vec<_> = entries.into_iter().map(JournalEntry::from).collect();
-        let starts_here =
-            |entry: &JournalEntry| entry.position.0 == self.state.position.0 + entry.held.event.requests.len() as u64;
+        let starts_here = |entry: &JournalEntry| {
+            entry.position.0 == self.state.position.0 + entry.held.event.requests.len() as u64
+        };
         // A piece asked for twice may come twice; only one that goes on from here is taken.
         if entries.first().is_some_and(starts_here) {
             self.catch_up.source = Some(from);
@@ -322,7 +337,11 @@ impl View {
             self.catch_up.part = None;
             return self.fetch_snapshot(out);
         }
-        let begun = self.catch_up.part.take().filter(|begun| begun.head == part.head && begun.index == next);
+        let begun = self
+            .catch_up
+            .part
+            .take()
+            .filter(|begun| begun.head == part.head && begun.index == next);
         let here = begun.as_ref().map_or(0, |begun| begun.text.len() as u64);
         if part.index != next || from != here {
             self.catch_up.part = begun;

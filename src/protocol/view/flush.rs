@@ -1,4 +1,5 @@
-//! What a bank does for an attempt of a coordinator: promise and freeze, fetch what it lacks, write, start.
+//! What a bank does for an attempt of a coordinator: promise and freeze, fetch what it lacks,
+//! write, start.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +66,10 @@ impl View {
         let overtaken = frozen.ballot != self.promised;
         if self.phase == Phase::Freezing {
             self.state = frozen;
-            self.fates = Fates { executed: self.state.executed.as_ref().map(|done| done.last), ..Fates::default() };
+            self.fates = Fates {
+                executed: self.state.executed.as_ref().map(|done| done.last),
+                ..Fates::default()
+            };
             if overtaken {
                 return self.write_promise(out);
             }
@@ -111,10 +115,14 @@ impl View {
             return self.refuse(from, plan.ballot, out);
         }
         match self.phase {
-            // This bank may have acted in the view before it was restarted, and would begin it again with old counters
-            // and without the events that it acknowledged since. It comes in by a later view.
-            Phase::Promised | Phase::Outside if plan.ballot == self.prepared => self.refuse(from, plan.ballot, out),
-            // What was executed here after the answer is not in the plan: the coordinator must ask again.
+            // This bank may have acted in the view before it was restarted, and would begin it
+            // again with old counters and without the events that it acknowledged since. It comes
+            // in by a later view.
+            Phase::Promised | Phase::Outside if plan.ballot == self.prepared => {
+                self.refuse(from, plan.ballot, out)
+            }
+            // What was executed here after the answer is not in the plan: the coordinator must ask
+            // again.
             Phase::Promised | Phase::Outside if plan.position < self.state.position => {
                 self.refuse(from, plan.ballot, out);
             }
@@ -150,7 +158,8 @@ impl View {
             return self.ask_for_plan(out);
         }
         if self.state.position > self.plan.position {
-            // The source has gone on in a later view and has sent what was executed there: this plan begins nothing.
+            // The source has gone on in a later view and has sent what was executed there: this
+            // plan begins nothing.
             self.phase = Phase::Outside;
             return self.refuse(ballot.coordinator, ballot, out);
         }
@@ -169,12 +178,17 @@ impl View {
 
     fn missing_events(&self) -> BTreeMap<BankId, Vec<OrderKey>> {
         let mut missing: BTreeMap<BankId, Vec<OrderKey>> = BTreeMap::new();
-        let have: BTreeMap<_, _> = self.state.held.iter().map(|held| (held.event.order_key(), ())).collect();
+        let have: BTreeMap<_, _> =
+            self.state.held.iter().map(|held| (held.event.order_key(), ())).collect();
         for (key, holder) in &self.plan.events {
             // Any member may hold it, and all do in the end; who does not answer is passed over.
-            let holder = (0..self.turn).fold(*holder, |holder, _| self.next_in_plan(holder).unwrap_or(holder));
+            let holder = (0..self.turn)
+                .fold(*holder, |holder, _| self.next_in_plan(holder).unwrap_or(holder));
             let asked = missing.entry(holder).or_default();
-            if !have.contains_key(key) && !self.fetched.contains_key(key) && asked.len() < FETCH_EVENTS_MAX {
+            if !have.contains_key(key)
+                && !self.fetched.contains_key(key)
+                && asked.len() < FETCH_EVENTS_MAX
+            {
                 asked.push(*key);
             }
         }
@@ -182,7 +196,8 @@ impl View {
         missing
     }
 
-    /// Events of the flush that a member lacks, as many as fit into one message: it asks again for the rest.
+    /// Events of the flush that a member lacks, as many as fit into one message: it asks again for
+    /// the rest.
     pub(super) fn held_among(&self, keys: &[OrderKey]) -> Vec<WireHeld> {
         let mut bytes = 0;
         let held = self.state.held.iter().chain(self.fetched.values());
@@ -253,8 +268,8 @@ impl View {
         assert_eq!(flush.len(), planned.len(), "nothing of the plan is missing");
         self.state.held = flush;
         self.state.clock = self.plan.clock.clone();
-        // A plan may be made of answers that are out of date, and never begin: then it says nothing of the promises
-        // that were lost with a disk.
+        // A plan may be made of answers that are out of date, and never begin: then it says nothing
+        // of the promises that were lost with a disk.
         let learner = !self.is_voter() && !self.plan.founding;
         self.prepared = self.plan.ballot;
         self.counted = if learner { self.counted } else { self.banks };
@@ -263,7 +278,12 @@ impl View {
         self.phase = Phase::Writing;
         self.went_on();
         let dropped = dropped.iter().map(|held| held.event.order_key()).collect();
-        out.push(Effect::Journal(JournalInput::Prepare { prepared: self.plan.clone(), fetched, dropped, learner }));
+        out.push(Effect::Journal(JournalInput::Prepare {
+            prepared: self.plan.clone(),
+            fetched,
+            dropped,
+            learner,
+        }));
     }
 
     pub(super) fn prepared_on_disk(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
@@ -290,17 +310,26 @@ impl View {
         self.fruitless = 0;
         self.tell_who_came_and_went(members, out);
         for (bank, peer) in BankId::all(self.banks).zip(&mut self.peers) {
-            peer.trusted = members.contains(bank) && matches!(peer.state, PeerState::Up | PeerState::Returning);
+            peer.trusted = members.contains(bank)
+                && matches!(peer.state, PeerState::Up | PeerState::Returning);
         }
         out.push(Effect::Heartbeat(HeartbeatInput::Began(members)));
         for bank in BankId::all(self.banks) {
-            let status = if self.hears(bank) { MemberStatus::Here } else { MemberStatus::Away(Cause::Unheard) };
+            let status = if self.hears(bank) {
+                MemberStatus::Here
+            } else {
+                MemberStatus::Away(Cause::Unheard)
+            };
             self.statuses[bank.index()] = status;
         }
         let flush = std::mem::take(&mut self.state.held);
         let fates = std::mem::take(&mut self.fates);
         self.last_in_force = self.plan.ballot;
-        out.push(Effect::Clock(ClockInput::Install(Installed { plan: self.plan.clone(), flush, fates })));
+        out.push(Effect::Clock(ClockInput::Install(Installed {
+            plan: self.plan.clone(),
+            flush,
+            fates,
+        })));
     }
 
     fn tell_who_came_and_went(&mut self, members: BankSet, out: &mut Vec<Effect>) {

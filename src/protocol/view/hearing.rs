@@ -1,19 +1,24 @@
 //! Who hears whom: the largest clique of banks that all hear each other.
 //!
-//! Source: C. Bron, J. Kerbosch, 'Algorithm 457: finding all cliques of an undirected graph' (1973), cut short where a
-//! branch cannot win any more.
+//! Source: C. Bron, J. Kerbosch, 'Algorithm 457: finding all cliques of an undirected graph'
+//! (1973), cut short where a branch cannot win any more.
 
 use crate::protocol::ids::{BankId, BankSet};
 
-/// Most branches that are followed. A consortium with one or two cuts needs a handful; beyond, the best so far will do.
+/// Most branches that are followed. A consortium with one or two cuts needs a handful; beyond, the
+/// best so far will do.
 const BRANCHES_MAX: usize = 10_000;
 
-/// The largest clique with `me` in it; of equals the one with most of `preferred`, then with the lowest numbers.
-/// `hears` has a row for each bank: whom it hears, itself included; an empty row is a bank that is not there.
+/// The largest clique with `me` in it; of equals the one with most of `preferred`, then with the
+/// lowest numbers. `hears` has a row for each bank: whom it hears, itself included; an empty row is
+/// a bank that is not there.
 pub(super) fn largest_clique(me: BankId, hears: &[BankSet], preferred: BankSet) -> BankSet {
     let mutual = |bank: BankId| {
         let back = |peer: &BankId| hears.get(peer.index()).is_some_and(|row| row.contains(bank));
-        hears.get(bank.index()).map(|row| row.iter().filter(back).collect::<BankSet>()).unwrap_or_default()
+        hears
+            .get(bank.index())
+            .map(|row| row.iter().filter(back).collect::<BankSet>())
+            .unwrap_or_default()
     };
     let mut search = Search {
         neighbours: BankId::all(hears.len()).map(mutual).collect(),
@@ -44,9 +49,11 @@ impl Search {
         self.branches += 1;
         let hope = (
             clique.len() + candidates.len(),
-            clique.intersection(self.preferred).len() + candidates.intersection(self.preferred).len(),
+            clique.intersection(self.preferred).len()
+                + candidates.intersection(self.preferred).len(),
         );
-        if self.branches > BRANCHES_MAX || (self.worth(self.best) >= hope && !candidates.is_empty()) {
+        if self.branches > BRANCHES_MAX || (self.worth(self.best) >= hope && !candidates.is_empty())
+        {
             return;
         }
         let Some(next) = candidates.first() else {

@@ -40,7 +40,8 @@ pub enum ViewMessage {
         /// The highest that I have promised.
         promised: Ballot,
     },
-    /// Others know that your disk had more than it has: count for no majority until you have prepared a view.
+    /// Others know that your disk had more than it has: count for no majority until you have
+    /// prepared a view.
     Forgotten(Ballot),
     /// This is how the view begins: fetch what you lack of it.
     Prepare(PreparePlan),
@@ -48,7 +49,8 @@ pub enum ViewMessage {
     Working {
         /// For which ballot.
         ballot: Ballot,
-        /// How often something has come or was done since the plan came: only a higher number is worth patience.
+        /// How often something has come or was done since the plan came: only a higher number is
+        /// worth patience.
         progress: u32,
     },
     /// All of it is on my disk.
@@ -59,7 +61,8 @@ pub enum ViewMessage {
     FetchJournal {
         /// What I have.
         after: Position,
-        /// About how many bytes of events the line carries in half a second; at least one event is sent.
+        /// About how many bytes of events the line carries in half a second; at least one event is
+        /// sent.
         bytes: u32,
     },
     /// Executed events in order.
@@ -119,23 +122,26 @@ pub enum Bulk {
 }
 
 impl ViewMessage {
-    /// For an answer that may be large, which question it answers; `None` for everything else. Such answers travel
-    /// apart, so that they hold up nothing.
+    /// For an answer that may be large, which question it answers; `None` for everything else. Such
+    /// answers travel apart, so that they hold up nothing.
     #[must_use]
     pub fn bulk(&self) -> Option<Bulk> {
         match self {
             ViewMessage::JournalPiece { after, .. } => Some(Bulk::Journal(*after)),
-            ViewMessage::SnapshotPart { piece, from, .. } => Some(Bulk::Snapshot(piece.index, *from)),
-            ViewMessage::Events { ballot, events } => {
-                Some(Bulk::Events(*ballot, events.first().map(|WireHeld(held)| held.event.order_key())))
+            ViewMessage::SnapshotPart { piece, from, .. } => {
+                Some(Bulk::Snapshot(piece.index, *from))
             }
+            ViewMessage::Events { ballot, events } => Some(Bulk::Events(
+                *ballot,
+                events.first().map(|WireHeld(held)| held.event.order_key()),
+            )),
             _ => None,
         }
     }
 }
 
-/// A part of a piece of a snapshot: at most so many bytes of its text from a byte on, cut between two characters; `None`
-/// when it does not begin between two.
+/// A part of a piece of a snapshot: at most so many bytes of its text from a byte on, cut between
+/// two characters; `None` when it does not begin between two.
 pub(super) fn part_of(mut piece: SnapshotPiece, from: u64, bytes: u32) -> Option<ViewMessage> {
     let of = piece.text.len();
     let begin = usize::try_from(from).ok()?;
@@ -189,8 +195,8 @@ pub struct PreparePlan {
     pub clock: VectorClock,
     /// `U`: the events to execute first, in key order, each with a bank that holds it.
     pub events: Vec<(OrderKey, BankId)>,
-    /// Too few disks had ever counted for any other view to begin, now or before, without one of those asked: all count
-    /// from the moment they have this plan.
+    /// Too few disks had ever counted for any other view to begin, now or before, without one of
+    /// those asked: all count from the moment they have this plan.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub founding: bool,
 }
@@ -201,11 +207,13 @@ impl PreparePlan {
     pub fn fits(&self, banks: usize) -> bool {
         let known = |bank: BankId| bank.index() < banks;
         let holders = self.events.iter().map(|(_, holder)| *holder);
-        self.clock.len() == banks && self.members.iter().chain(holders).chain([self.source]).all(known)
+        self.clock.len() == banks
+            && self.members.iter().chain(holders).chain([self.source]).all(known)
     }
 }
 
-/// An event with the members of its view, as it travels. Between the parts of one program it is passed on unread.
+/// An event with the members of its view, as it travels. Between the parts of one program it is
+/// passed on unread.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WireHeld(pub Held);
 
@@ -265,7 +273,9 @@ mod tests {
     #[test]
     fn events_survive_the_message_that_carries_them() {
         let text = r#"{"Events":{"ballot":{"round":1,"coordinator":0},"events":[{"event":{"sender":0,"timestamp":[1],"type_msg":"X","id":"a","msg":{"b": 2}},"members":[0]}]}}"#;
-        let ViewMessage::Events { events, .. } = serde_json::from_str(text).unwrap() else { panic!("{text}") };
+        let ViewMessage::Events { events, .. } = serde_json::from_str(text).unwrap() else {
+            panic!("{text}")
+        };
         assert_eq!(events[0].0.event.requests[0].msg.get(), r#"{"b": 2}"#);
     }
 }

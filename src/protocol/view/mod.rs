@@ -1,26 +1,28 @@
-//! The view: which banks act together, and how they change over without losing or doubling anything.
+//! The view: which banks act together, and how they change over without losing or doubling
+//! anything.
 //!
-//! Source: the requirement's two phases, stop the network and release it, made safe in the manner of L. Lamport's Paxos
-//! (promises to ballots, a prepared view is carried on by whoever comes next) and of the flush in virtual synchrony
-//! (K. Birman, T. Joseph, 1987):
+//! Source: the requirement's two phases, stop the network and release it, made safe in the manner
+//! of L. Lamport's Paxos (promises to ballots, a prepared view is carried on by whoever comes next)
+//! and of the flush in virtual synchrony (K. Birman, T. Joseph, 1987):
 //!
 //! ```text
-//! coordinator  WOULD STOP ──▶   those who see the fault themselves grant it; nobody is disturbed yet
-//!              STOP ──▶ all     promise and freeze, both on disk        ──▶ STOPPED what I executed and hold
-//!              PREPARE ──▶      fetch what is missing of P and U; fsync ──▶ READY
-//!              START ──▶        execute U, set clock and matrix to F, go on
+//! coordinator  WOULD STOP ──▶ those who see the fault themselves grant it; nobody is disturbed
+//!              STOP ──▶       promise and freeze, both on disk ──▶ STOPPED what I executed and hold
+//!              PREPARE ──▶    fetch what is missing of P and U; fsync ──▶ READY
+//!              START ──▶      execute U, set clock and matrix to F, go on
 //! a bank outside  fetches the journal of a member, then asks to JOIN
 //! ```
 //!
-//! - `hearing`: the largest clique of banks that hear each other; the lowest-numbered bank of the latest view in it
-//!   coordinates.
-//! - `coordinator`: the steps of an attempt; `plan`: how a view begins, from what the banks hold.
+//! - `hearing`: the largest clique of banks that hear each other; the lowest-numbered bank of the
+//!   latest view in it coordinates.
+//! - `attempt`, `coordinator`: the steps of an attempt; `plan`: how a view begins, from what the banks hold.
 //! - `flush`: what a bank does for an attempt of another.
 //! - `catch_up`: what a bank outside does.
 //!
-//! While no view is in force here, `state` is the authority on what the node holds; while one is, its parts are.
-//! Time is counted in ticks of [`TICK_MS`].
+//! While no view is in force here, `state` is the authority on what the node holds; while one is,
+//! its parts are. Time is counted in ticks of [`TICK_MS`].
 
+mod attempt;
 mod catch_up;
 mod coordinator;
 mod flush;
@@ -33,10 +35,11 @@ use std::collections::{BTreeMap, VecDeque};
 pub use catch_up::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
 pub use message::{Bulk, PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
 
+use self::attempt::Coordination;
 use self::catch_up::CatchUp;
-use self::coordinator::Coordination;
 use super::effect::{
-    ClockInput, Effect, Fates, Frozen, JournalInput, Millis, Notice, PeerInput, PeerReport, Reach, ViewInput,
+    ClockInput, Effect, Fates, Frozen, JournalInput, Millis, Notice, PeerInput, PeerReport, Reach,
+    ViewInput,
 };
 use super::event::Held;
 use super::health::Health;
@@ -53,7 +56,8 @@ type Ticks = u16;
 const TICKS_MAX: Ticks = 1_000;
 /// How often an unanswered message of the view change is said again.
 const RESEND: Ticks = 3;
-/// How long a member may report another view before it counts as away: its report may be older than the view.
+/// How long a member may report another view before it counts as away: its report may be older than
+/// the view.
 const DOUBT: Ticks = 30;
 /// How long the members may take to agree on who of them is too slow.
 const SLOW_AGREED_WITHIN: Ticks = 60;
@@ -107,7 +111,8 @@ struct Peer {
     bars: u16,
     /// For how many ticks it has been too slow in the view in force.
     slow: Ticks,
-    /// Whether it was heard when the view in force began, and has not been lost since: then its return is no matter.
+    /// Whether it was heard when the view in force began, and has not been lost since: then its
+    /// return is no matter.
     trusted: bool,
 }
 
@@ -268,11 +273,12 @@ impl View {
         (peer.state, peer.report)
     }
 
-    /// Banks that count as answering, this one included. One whose return is watched does not, so that it drags nobody
-    /// along, unless nothing works without it.
+    /// Banks that count as answering, this one included. One whose return is watched does not, so
+    /// that it drags nobody along, unless nothing works without it.
     #[must_use]
     pub fn heard(&self) -> BankSet {
-        let steady: BankSet = BankId::all(self.banks).filter(|bank| self.is_steady(*bank)).collect();
+        let steady: BankSet =
+            BankId::all(self.banks).filter(|bank| self.is_steady(*bank)).collect();
         if self.could_act(steady) {
             return steady;
         }
@@ -280,21 +286,26 @@ impl View {
         BankId::all(self.banks).filter(|bank| steady.contains(*bank) || returns(bank)).collect()
     }
 
-    /// Banks that count as answering for others. Members of a view find out one after the other who of them is too slow;
-    /// would one say at once that it does not hear that member, the others might take itself for the one to be left out.
+    /// Banks that count as answering for others. Members of a view find out one after the other who
+    /// of them is too slow; would one say at once that it does not hear that member, the others
+    /// might take itself for the one to be left out.
     fn answers(&self) -> BankSet {
         let members = self.active().map(|(_, members)| members).unwrap_or_default();
-        let is_slow = |bank: &BankId| (1..=SLOW_AGREED_WITHIN).contains(&self.peers[bank.index()].slow);
+        let is_slow =
+            |bank: &BankId| (1..=SLOW_AGREED_WITHIN).contains(&self.peers[bank.index()].slow);
         let slow: BankSet = members.iter().filter(is_slow).collect();
         self.heard().iter().chain(slow.iter()).collect()
     }
 
     fn is_steady(&self, bank: BankId) -> bool {
         let peer = &self.peers[bank.index()];
-        bank == self.me || peer.state == PeerState::Up || (peer.state == PeerState::Returning && peer.trusted)
+        bank == self.me
+            || peer.state == PeerState::Up
+            || (peer.state == PeerState::Returning && peer.trusted)
     }
 
-    /// Whether these banks are enough for a view: a majority, and enough disks that have lost nothing.
+    /// Whether these banks are enough for a view: a majority, and enough disks that have lost
+    /// nothing.
     fn could_act(&self, banks: BankSet) -> bool {
         let counts = |bank: &BankId| match self.peers[bank.index()].report {
             _ if *bank == self.me => self.is_voter(),
@@ -337,11 +348,17 @@ impl View {
             ViewInput::Message(from, message) => self.message(from, message, out),
             ViewInput::Traffic(view) => self.evidence_of(view, out),
             ViewInput::Frozen(frozen) => self.frozen(frozen, out),
-            ViewInput::Replayed { position, hash, executed } => self.replayed(position, hash, executed, out),
+            ViewInput::Replayed { position, hash, executed } => {
+                self.replayed(position, hash, executed, out)
+            }
             ViewInput::Prepared(ballot) => self.prepared_on_disk(ballot, out),
             ViewInput::JournalRead { to, after, entries, hash_before, starts_after } => {
                 let entries = entries.into_iter().map(WireEntry::from).collect();
-                self.send(to, ViewMessage::JournalPiece { after, entries, hash_before, starts_after }, out);
+                self.send(
+                    to,
+                    ViewMessage::JournalPiece { after, entries, hash_before, starts_after },
+                    out,
+                );
             }
             ViewInput::SnapshotRead { to, piece, from, bytes } => {
                 let part = piece.and_then(|piece| message::part_of(piece, from, bytes));
@@ -374,14 +391,20 @@ impl View {
         match message {
             ViewMessage::Join => self.peers[from.index()].joining = coordinator::JOIN_COUNTS,
             ViewMessage::Probe => {}
-            ViewMessage::WouldStop { ballot, away, joining } => self.would_stop(from, ballot, away, joining, out),
+            ViewMessage::WouldStop { ballot, away, joining } => {
+                self.would_stop(from, ballot, away, joining, out)
+            }
             ViewMessage::Granted(ballot) => self.coordinate_granted(from, ballot),
             ViewMessage::Stop(ballot) => self.stop(from, ballot, out),
             ViewMessage::Stopped(stopped) => self.coordinate_stopped(from, stopped, out),
-            ViewMessage::Refused { refused, promised } => self.coordinate_refused(from, refused, promised),
+            ViewMessage::Refused { refused, promised } => {
+                self.coordinate_refused(from, refused, promised)
+            }
             ViewMessage::Forgotten(ballot) => self.forgotten(from, ballot, out),
             ViewMessage::Prepare(plan) => self.prepare(from, plan, out),
-            ViewMessage::Working { ballot, progress } => self.coordinate_working(from, ballot, progress),
+            ViewMessage::Working { ballot, progress } => {
+                self.coordinate_working(from, ballot, progress)
+            }
             ViewMessage::Ready(ballot) => self.coordinate_ready(from, ballot, out),
             ViewMessage::Start(ballot) => self.start(ballot, out),
             ViewMessage::FetchJournal { after, bytes } => {
@@ -391,9 +414,16 @@ impl View {
                 self.journal_piece(from, after, (entries, hash_before), starts_after, out);
             }
             ViewMessage::FetchSnapshot { index, from: at, bytes } => {
-                out.push(Effect::Journal(JournalInput::ReadSnapshot { to: from, index, from: at, bytes }));
+                out.push(Effect::Journal(JournalInput::ReadSnapshot {
+                    to: from,
+                    index,
+                    from: at,
+                    bytes,
+                }));
             }
-            ViewMessage::SnapshotPart { piece, from: at, of } => self.snapshot_part(from, piece, at, of, out),
+            ViewMessage::SnapshotPart { piece, from: at, of } => {
+                self.snapshot_part(from, piece, at, of, out)
+            }
             ViewMessage::FetchEvents { ballot, keys } if ballot == self.promised => {
                 let events = self.held_among(&keys);
                 self.send(from, ViewMessage::Events { ballot, events }, out);
@@ -403,12 +433,20 @@ impl View {
         }
     }
 
-    fn heartbeat(&mut self, bank: BankId, state: PeerState, report: Option<PeerReport>, out: &mut Vec<Effect>) {
+    fn heartbeat(
+        &mut self,
+        bank: BankId,
+        state: PeerState,
+        report: Option<PeerReport>,
+        out: &mut Vec<Effect>,
+    ) {
         let peer = &mut self.peers[bank.index()];
         let before = std::mem::replace(&mut peer.state, state);
         peer.report = report;
         match state {
-            PeerState::Up if before != PeerState::Up => out.push(Effect::Notice(Notice::PeerUp(bank))),
+            PeerState::Up if before != PeerState::Up => {
+                out.push(Effect::Notice(Notice::PeerUp(bank)))
+            }
             PeerState::Down(cause) if !matches!(before, PeerState::Down(_)) => {
                 out.push(Effect::Notice(Notice::PeerDown(bank, cause)));
             }
@@ -431,8 +469,12 @@ impl View {
         self.round_seen = self.round_seen.max(report.promised.round.min(ROUND_MAX));
         match (report.active, self.active()) {
             _ if report.diverged => self.set_status(bank, MemberStatus::Away(Cause::Diverged)),
-            (Some(theirs), Some((ours, _))) if theirs == ours => self.set_status(bank, MemberStatus::Here),
-            _ if self.statuses[bank.index()] == MemberStatus::Here => self.set_status(bank, MemberStatus::Doubtful(0)),
+            (Some(theirs), Some((ours, _))) if theirs == ours => {
+                self.set_status(bank, MemberStatus::Here)
+            }
+            _ if self.statuses[bank.index()] == MemberStatus::Here => {
+                self.set_status(bank, MemberStatus::Doubtful(0))
+            }
             _ => {}
         }
         if let Some(view) = report.active {
@@ -456,8 +498,8 @@ impl View {
         self.statuses[bank.index()] = status;
     }
 
-    /// Somebody acts in a view. If it is the one prepared here, it has begun; if it is above the one in force here,
-    /// that one has ended without this bank.
+    /// Somebody acts in a view. If it is the one prepared here, it has begun; if it is above the
+    /// one in force here, that one has ended without this bank.
     fn evidence_of(&mut self, view: Ballot, out: &mut Vec<Effect>) {
         if view == self.promised {
             self.start(view, out);
@@ -469,7 +511,9 @@ impl View {
     fn tell_reach(&mut self, out: &mut Vec<Effect>) {
         let here = |bank: BankId| !matches!(self.statuses[bank.index()], MemberStatus::Away(_));
         let reach = match self.active() {
-            Some((_, members)) if members.iter().all(|bank| bank == self.me || here(bank)) => Reach::Members,
+            Some((_, members)) if members.iter().all(|bank| bank == self.me || here(bank)) => {
+                Reach::Members
+            }
             _ if self.phase == Phase::Diverged => Reach::Outside,
             _ if self.heard().len() < majority(self.banks) => Reach::Minority,
             None if self.is_left_out() => Reach::Outside,
@@ -482,7 +526,9 @@ impl View {
         out.push(Effect::Clock(ClockInput::Reach(reach)));
         match self.active().filter(|_| reach == Reach::Members) {
             Some((ballot, members)) => out.push(Effect::Notice(Notice::Ready(ballot, members))),
-            None if before == Reach::Members || matches!(reach, Reach::Minority | Reach::Outside) => {
+            None if before == Reach::Members
+                || matches!(reach, Reach::Minority | Reach::Outside) =>
+            {
                 out.push(Effect::Notice(Notice::NotReady(reach)));
             }
             None => {}
@@ -518,7 +564,9 @@ impl View {
         }
         for status in &mut self.statuses {
             *status = match *status {
-                MemberStatus::Doubtful(ticks) if ticks >= DOUBT => MemberStatus::Away(Cause::Elsewhere),
+                MemberStatus::Doubtful(ticks) if ticks >= DOUBT => {
+                    MemberStatus::Away(Cause::Elsewhere)
+                }
                 MemberStatus::Doubtful(ticks) => MemberStatus::Doubtful(ticks + 1),
                 other => other,
             };

@@ -1,5 +1,5 @@
-//! How a view begins, from what the banks that answered hold: `P`, the longest executed journal; `U`, the events held
-//! beyond it; `F`, the clock that covers `U`; and who takes part.
+//! How a view begins, from what the banks that answered hold: `P`, the longest executed journal;
+//! `U`, the events held beyond it; `F`, the clock that covers `U`; and who takes part.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,32 @@ use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, majority};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
-/// Most positions that a bank may lack to be taken in unasked although others would do without it, such as after a power
-/// cut of all.
+/// Most positions that a bank may lack to be taken in unasked although others would do without it,
+/// such as after a power cut of all.
 pub(super) const LAG_MAX: u64 = 5_000;
 
 /// The answers of frozen banks.
 pub(super) type Answers = BTreeMap<BankId, Stopped>;
 
-/// Banks whose disk lacks what another's proves that it once had: what was executed in its own view was on the disk of
-/// every member of that view.
+/// Banks whose disk lacks what another's proves that it once had: what was executed in its own view
+/// was on the disk of every member of that view.
 ///
-/// Only who has prepared no later view can tell that: what a flush executes need not have reached all members of the
-/// view that it comes from. And whoever has been outside since and has fetched what was executed there has it again,
-/// though its clock, which is that of its own view, need not show it after a restart.
+/// Only who has prepared no later view can tell that: what a flush executes need not have reached
+/// all members of the view that it comes from. And whoever has been outside since and has fetched
+/// what was executed there has it again, though its clock, which is that of its own view, need not
+/// show it after a restart.
 pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
-    let proof = |answer: &'_ Stopped| answer.executed.clone().filter(|done| done.last.view == answer.prepared);
+    let proof = |answer: &'_ Stopped| {
+        answer.executed.clone().filter(|done| done.last.view == answer.prepared)
+    };
     let Some(proof) = answers.values().filter_map(proof).max_by_key(|done| done.last) else {
         return Vec::new();
     };
     let lacks = |bank: &BankId, answer: &Stopped| {
         let view = proof.last.view;
         let executed = answer.executed.as_ref().is_some_and(|done| done.last >= proof.last);
-        let has =
-            answer.prepared > view || (answer.prepared == view && (executed || answer.clock.covers(&proof.clock)));
+        let has = answer.prepared > view
+            || (answer.prepared == view && (executed || answer.clock.covers(&proof.clock)));
         answer.voter && proof.members.contains(*bank) && !has
     };
     answers.iter().filter(|(bank, answer)| lacks(bank, answer)).map(|(bank, _)| *bank).collect()
@@ -38,15 +41,18 @@ pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
 
 /// Whether the answers suffice to know how the next view must begin.
 ///
-/// Every view had a strict majority of the banks as members, and each of them had prepared it on disk before it began.
-/// So any set of intact disks that shares a bank with every majority knows the latest view (as in H. Howard et al.,
-/// 'Flexible Paxos', 2016). New banks at the end of `nodes.json` count once all the old ones have let them in.
+/// Every view had a strict majority of the banks as members, and each of them had prepared it on
+/// disk before it began. So any set of intact disks that shares a bank with every majority knows
+/// the latest view (as in H. Howard et al., 'Flexible Paxos', 2016). New banks at the end of
+/// `nodes.json` count once all the old ones have let them in.
 pub(super) fn is_quorum(answers: &Answers, banks: usize) -> bool {
     let everybody = answers.len() == banks;
-    // A disk that has lost what it knew counts banks and is no voter: it does not testify that nothing was held.
+    // A disk that has lost what it knew counts banks and is no voter: it does not testify that
+    // nothing was held.
     let has_lost = |answer: &Stopped| !answer.voter && answer.counted > 0;
-    let nothing_was_ever_held =
-        answers.values().all(|answer| answer.position.0 == 0 && answer.held.is_empty() && !has_lost(answer));
+    let nothing_was_ever_held = answers
+        .values()
+        .all(|answer| answer.position.0 == 0 && answer.held.is_empty() && !has_lost(answer));
     let rescue = answers.values().any(|answer| answer.voter && answer.rescue);
     (everybody && (nothing_was_ever_held || rescue)) || voters_are_quorum(answers, banks)
 }
@@ -64,7 +70,9 @@ fn voters_are_quorum(answers: &Answers, banks: usize) -> bool {
 /// Banks that were not in the last view, or whose disk cannot tell.
 pub(super) fn outsiders(answers: &Answers) -> BankSet {
     let voters = answers.values().filter(|answer| answer.voter);
-    let Some(latest) = voters.map(|answer| answer.prepared).max() else { return BankSet::default() };
+    let Some(latest) = voters.map(|answer| answer.prepared).max() else {
+        return BankSet::default();
+    };
     let outside = |answer: &Stopped| !answer.voter || answer.prepared < latest;
     answers.iter().filter(|(_, answer)| outside(answer)).map(|(bank, _)| *bank).collect()
 }
@@ -76,10 +84,16 @@ pub(super) fn far_behind(answers: &Answers) -> BankSet {
     answers.iter().filter(|(_, answer)| is_far(answer)).map(|(bank, _)| *bank).collect()
 }
 
-/// How the view begins; `None` when the copies of the ledger differ and no majority says which is right, when too few
-/// remain, or when a bank could still go on by a shorter list without the others. Those `spare` take part only where no
-/// majority comes about without them, or while they know only such a list. Only for answers that [`is_quorum`].
-pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize, spare: BankSet) -> Option<PreparePlan> {
+/// How the view begins; `None` when the copies of the ledger differ and no majority says which is
+/// right, when too few remain, or when a bank could still go on by a shorter list without the
+/// others. Those `spare` take part only where no majority comes about without them, or while they
+/// know only such a list. Only for answers that [`is_quorum`].
+pub(super) fn plan(
+    ballot: Ballot,
+    answers: &Answers,
+    banks: usize,
+    spare: BankSet,
+) -> Option<PreparePlan> {
     let longest = answers.values().map(|answer| answer.position).max()?;
     let (source, hash) = right_copy(answers, banks)?;
     let longest_answer = &answers[&source];
@@ -98,7 +112,8 @@ pub(super) fn plan(ballot: Ballot, answers: &Answers, banks: usize, spare: BankS
     }
     let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
     let members = members(answers, longest.0, banks, spare, fits)?;
-    // With the old list of banks, they could go on among themselves until they have prepared a view of the new one.
+    // With the old list of banks, they could go on among themselves until they have prepared a view
+    // of the new one.
     let knows_fewer = |answer: &Stopped| answer.voter && answer.counted < banks;
     if answers.iter().any(|(bank, answer)| knows_fewer(answer) && !members.contains(*bank)) {
         return None;
@@ -120,8 +135,8 @@ fn right_copy(answers: &Answers, banks: usize) -> Option<(BankId, ChainHash)> {
     undisputed.then(|| (holders[0], ChainHash(*hash)))
 }
 
-/// Everybody but the spare ones; those who lack the least of them only if they are needed for a majority, and those who
-/// know fewer banks than there are now.
+/// Everybody but the spare ones; those who lack the least of them only if they are needed for a
+/// majority, and those who know fewer banks than there are now.
 fn members(
     answers: &Answers,
     longest: u64,
@@ -130,7 +145,9 @@ fn members(
     fits: impl Fn(&Stopped) -> bool,
 ) -> Option<BankSet> {
     let mut by_lag: Vec<_> = answers.iter().filter(|(_, answer)| fits(answer)).collect();
-    by_lag.sort_by_key(|(bank, answer)| (spare.contains(**bank), longest - answer.position.0, **bank));
+    by_lag.sort_by_key(|(bank, answer)| {
+        (spare.contains(**bank), longest - answer.position.0, **bank)
+    });
     let mut members = BankSet::default();
     for (bank, answer) in by_lag {
         let is_needed = members.len() < majority(banks) || (answer.voter && answer.counted < banks);
@@ -155,7 +172,8 @@ mod tests {
         OrderKey { view: ballot(view), sum, sender: BankId(sender) }
     }
 
-    /// An intact disk that prepared view `prepared` of three banks and executed `position` positions.
+    /// An intact disk that prepared view `prepared` of three banks and executed `position`
+    /// positions.
     fn answer(prepared: u64, position: u64, clock: [u64; 3], held: Vec<OrderKey>) -> Stopped {
         Stopped {
             ballot: ballot(9),
@@ -184,7 +202,10 @@ mod tests {
         assert!(is_quorum(&answers([(0, blank()), (1, blank()), (2, blank())]), 3));
         assert!(!is_quorum(&answers([(0, blank()), (1, blank())]), 3));
         let one_knows = answer(1, 5, [5, 0, 0], Vec::new());
-        assert!(!is_quorum(&answers([(0, one_knows), (1, blank()), (2, blank())]), 3), "two of three disks are lost");
+        assert!(
+            !is_quorum(&answers([(0, one_knows), (1, blank()), (2, blank())]), 3),
+            "two of three disks are lost"
+        );
     }
 
     #[test]
@@ -223,9 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_view_of_a_longer_list_needs_every_disk_that_knows_only_the_shorter_one_as_a_member() {
+    fn the_first_view_of_a_longer_list_needs_every_disk_that_knows_only_the_shorter_one_as_a_member()
+     {
         let hash = ChainHash([1; 32]);
-        let at = |position| Stopped { position: Position(position), hash, ..answer(1, 1, [1, 0, 0], Vec::new()) };
+        let at = |position| Stopped {
+            position: Position(position),
+            hash,
+            ..answer(1, 1, [1, 0, 0], Vec::new())
+        };
         let far = LAG_MAX + 10;
         let new = || Stopped { position: Position(far), hash, ..blank() };
         let old_ones = [(0, at(far)), (1, at(0)), (2, at(far)), (3, new()), (4, new())];
@@ -255,12 +281,19 @@ mod tests {
     }
 
     #[test]
-    fn the_view_begins_with_the_longest_journal_and_all_that_is_held_beyond_it_in_the_latest_view() {
-        let last = Some(Executions { last: key(2, 3, 0), members: BankSet::all(3), clock: vec![1, 1, 1].into() });
+    fn the_view_begins_with_the_longest_journal_and_all_that_is_held_beyond_it_in_the_latest_view()
+    {
+        let last = Some(Executions {
+            last: key(2, 3, 0),
+            members: BankSet::all(3),
+            clock: vec![1, 1, 1].into(),
+        });
         let ahead = Stopped { executed: last, ..answer(2, 7, [1, 1, 1], vec![key(2, 4, 0)]) };
         let behind = answer(2, 6, [1, 1, 2], vec![key(2, 3, 0), key(2, 4, 2)]);
         let old = answer(1, 3, [9, 9, 9], vec![key(1, 20, 1)]);
-        let plan = plan(ballot(9), &answers([(0, ahead), (1, behind), (2, old)]), 3, BankSet::default()).unwrap();
+        let plan =
+            plan(ballot(9), &answers([(0, ahead), (1, behind), (2, old)]), 3, BankSet::default())
+                .unwrap();
         assert_eq!((plan.position, plan.source), (Position(7), BankId(0)));
         assert_eq!(plan.events, [(key(2, 4, 0), BankId(0)), (key(2, 4, 2), BankId(1))]);
         assert_eq!(plan.clock, vec![1, 1, 2].into());
@@ -271,8 +304,13 @@ mod tests {
     fn a_journal_that_was_only_fetched_counts_for_the_executed_part_and_not_for_what_is_held() {
         let learner = Stopped { voter: false, ..answer(0, 8, [0, 0, 0], vec![key(1, 30, 2)]) };
         let intact = || answer(2, 7, [3, 2, 2], vec![key(2, 8, 0)]);
-        let plan =
-            plan(ballot(9), &answers([(0, intact()), (1, intact()), (2, learner)]), 3, BankSet::default()).unwrap();
+        let plan = plan(
+            ballot(9),
+            &answers([(0, intact()), (1, intact()), (2, learner)]),
+            3,
+            BankSet::default(),
+        )
+        .unwrap();
         assert_eq!((plan.position, plan.source), (Position(8), BankId(2)));
         assert_eq!(plan.events, [(key(2, 8, 0), BankId(0))]);
     }
@@ -281,7 +319,11 @@ mod tests {
     fn who_is_spare_stays_outside_unless_there_is_no_majority_without_it() {
         let far = LAG_MAX + 10;
         let hash = ChainHash([1; 32]);
-        let at = |position| Stopped { position: Position(position), hash, ..answer(2, 1, [1, 0, 0], Vec::new()) };
+        let at = |position| Stopped {
+            position: Position(position),
+            hash,
+            ..answer(2, 1, [1, 0, 0], Vec::new())
+        };
         let all = answers([(0, at(far)), (1, at(far)), (2, at(0))]);
         assert_eq!(far_behind(&all), BankSet::default().with(BankId(2)));
         assert_eq!(plan(ballot(9), &all, 3, far_behind(&all)).unwrap().members, BankSet::all(2));
@@ -293,23 +335,44 @@ mod tests {
     fn outsiders_are_those_that_were_not_in_the_latest_view_or_whose_disk_cannot_tell() {
         let inside = || answer(3, 7, [1, 1, 1], Vec::new());
         let learner = Stopped { voter: false, ..inside() };
-        let all = answers([(0, inside()), (1, inside()), (2, answer(2, 7, [1, 1, 1], Vec::new())), (3, learner)]);
+        let all = answers([
+            (0, inside()),
+            (1, inside()),
+            (2, answer(2, 7, [1, 1, 1], Vec::new())),
+            (3, learner),
+        ]);
         assert_eq!(outsiders(&all), [BankId(2), BankId(3)].into_iter().collect());
-        assert!(outsiders(&answers([(0, blank()), (1, blank())])).is_empty(), "where nothing was nobody is outside");
+        assert!(
+            outsiders(&answers([(0, blank()), (1, blank())])).is_empty(),
+            "where nothing was nobody is outside"
+        );
     }
 
     #[test]
     fn a_copy_that_differs_from_most_is_left_out_and_without_a_majority_nobody_begins() {
-        let with = |hash| Stopped { hash: ChainHash([hash; 32]), ..answer(2, 5, [5, 0, 0], Vec::new()) };
-        let outvoted =
-            plan(ballot(9), &answers([(0, with(9)), (1, with(5)), (2, with(5))]), 3, BankSet::default()).unwrap();
+        let with =
+            |hash| Stopped { hash: ChainHash([hash; 32]), ..answer(2, 5, [5, 0, 0], Vec::new()) };
+        let outvoted = plan(
+            ballot(9),
+            &answers([(0, with(9)), (1, with(5)), (2, with(5))]),
+            3,
+            BankSet::default(),
+        )
+        .unwrap();
         assert_eq!(outvoted.members, [BankId(1), BankId(2)].into_iter().collect());
-        assert!(plan(ballot(9), &answers([(0, with(9)), (1, with(5))]), 3, BankSet::default()).is_none());
+        assert!(
+            plan(ballot(9), &answers([(0, with(9)), (1, with(5))]), 3, BankSet::default())
+                .is_none()
+        );
     }
 
     #[test]
     fn a_disk_that_lacks_what_another_has_executed_with_it_has_forgotten() {
-        let done = Executions { last: key(2, 3, 0), members: BankSet::all(3), clock: vec![1, 1, 1].into() };
+        let done = Executions {
+            last: key(2, 3, 0),
+            members: BankSet::all(3),
+            clock: vec![1, 1, 1].into(),
+        };
         let witness = Stopped { executed: Some(done), ..answer(2, 7, [1, 1, 1], Vec::new()) };
         let holds = answer(2, 6, [1, 1, 1], vec![key(2, 3, 0)]);
         let lacks = answer(2, 6, [1, 1, 0], Vec::new());
@@ -322,21 +385,36 @@ mod tests {
     }
 
     #[test]
-    fn who_was_left_outside_and_has_fetched_past_what_it_forgot_the_clock_of_has_forgotten_nothing() {
-        let done = |last| Some(Executions { last, members: BankSet::all(3), clock: vec![1, 1, 1].into() });
-        let witness = Stopped { executed: done(key(2, 3, 0)), ..answer(2, 7, [1, 1, 1], Vec::new()) };
-        let restarted = |last| Stopped { executed: done(last), ..answer(2, 9, [1, 0, 0], Vec::new()) };
+    fn who_was_left_outside_and_has_fetched_past_what_it_forgot_the_clock_of_has_forgotten_nothing()
+    {
+        let done =
+            |last| Some(Executions { last, members: BankSet::all(3), clock: vec![1, 1, 1].into() });
+        let witness =
+            Stopped { executed: done(key(2, 3, 0)), ..answer(2, 7, [1, 1, 1], Vec::new()) };
+        let restarted =
+            |last| Stopped { executed: done(last), ..answer(2, 9, [1, 0, 0], Vec::new()) };
         let found = |bank| lost_state(&answers([(0, witness.clone()), (1, bank)]));
-        assert!(found(restarted(key(3, 5, 0))).is_empty(), "the snapshot of a later view holds all of it");
+        assert!(
+            found(restarted(key(3, 5, 0))).is_empty(),
+            "the snapshot of a later view holds all of it"
+        );
         assert!(found(restarted(key(2, 3, 0))).is_empty());
         assert_eq!(found(restarted(key(2, 2, 0))), [BankId(1)]);
         let does_not_know_the_view = Stopped { prepared: ballot(1), ..restarted(key(3, 5, 0)) };
-        assert_eq!(found(does_not_know_the_view), [BankId(1)], "a disk set back in time that has fetched since");
+        assert_eq!(
+            found(does_not_know_the_view),
+            [BankId(1)],
+            "a disk set back in time that has fetched since"
+        );
     }
 
     #[test]
     fn what_a_flush_executed_proves_nothing_against_a_bank_that_it_never_reached() {
-        let flushed = Executions { last: key(2, 3, 0), members: BankSet::all(3), clock: vec![1, 1, 1].into() };
+        let flushed = Executions {
+            last: key(2, 3, 0),
+            members: BankSet::all(3),
+            clock: vec![1, 1, 1].into(),
+        };
         let witness = Stopped { executed: Some(flushed), ..answer(3, 7, [1, 1, 1], Vec::new()) };
         let never_had_it = answer(2, 6, [1, 1, 0], Vec::new());
         assert!(lost_state(&answers([(0, witness), (1, never_had_it)])).is_empty());

@@ -17,7 +17,8 @@ use crate::protocol::event::{Event, Header, RawRequest, raw};
 use crate::protocol::ids::{ChainHash, EventId};
 use crate::protocol::vector_clock::VectorClock;
 
-/// Banks with their views; the journal answers at once, and the ledger executes whatever it is given.
+/// Banks with their views; the journal answers at once, and the ledger executes whatever it is
+/// given.
 struct Consortium {
     banks: usize,
     views: Vec<View>,
@@ -50,18 +51,30 @@ struct Consortium {
     stopped_at: Option<ViewMessage>,
 }
 
-const SLOW: Cause = Cause::Slow { stage: crate::protocol::pace::Stage::Durable, lag: 700, percent: 21 };
+const SLOW: Cause =
+    Cause::Slow { stage: crate::protocol::pace::Stage::Durable, lag: 700, percent: 21 };
 const FIRST: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 
 fn event(view: Ballot, sender: u16, timestamp: [u64; 3]) -> Held {
-    let id = EventId::new(BankId(sender), &format!("{timestamp:?}").replace([' ', '[', ']', ','], "_"));
+    let id =
+        EventId::new(BankId(sender), &format!("{timestamp:?}").replace([' ', '[', ']', ','], "_"));
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-    let event = Event::stamp(view, BankId(sender), timestamp.to_vec().into(), vec![request], Header::default());
+    let event = Event::stamp(
+        view,
+        BankId(sender),
+        timestamp.to_vec().into(),
+        vec![request],
+        Header::default(),
+    );
     Held { event: Arc::new(event), members: BankSet::all(3) }
 }
 
 fn entry(held: Held, position: u64) -> JournalEntry {
-    JournalEntry { held, position: Position(position), hash: ChainHash([u8::try_from(position).unwrap(); 32]) }
+    JournalEntry {
+        held,
+        position: Position(position),
+        hash: ChainHash([u8::try_from(position).unwrap(); 32]),
+    }
 }
 
 /// What a bank has on disk: executed events, and events held beyond.
@@ -82,13 +95,19 @@ fn disk(prepared: Ballot, executed: &[JournalEntry], held: Vec<Held>) -> OnDisk 
         none if none == Ballot::default() => PreparePlan::default(),
         ballot => PreparePlan { ballot, clock: VectorClock::zero(3), ..PreparePlan::default() },
     };
-    OnDisk { promised: prepared.ballot, prepared, state: state(3, executed, held), ..OnDisk::default() }
+    OnDisk {
+        promised: prepared.ballot,
+        prepared,
+        state: state(3, executed, held),
+        ..OnDisk::default()
+    }
 }
 
 impl Consortium {
     fn start(disks: Vec<OnDisk>) -> Self {
         let banks = disks.len();
-        let views = BankId::all(banks).zip(disks).map(|(me, disk)| View::new(me, banks, disk)).collect();
+        let views =
+            BankId::all(banks).zip(disks).map(|(me, disk)| View::new(me, banks, disk)).collect();
         Consortium {
             banks,
             views,
@@ -145,38 +164,47 @@ impl Consortium {
             }
             Effect::Journal(JournalInput::Promise(frozen)) => Some(ViewInput::Frozen(frozen)),
             Effect::Journal(JournalInput::Prepare { .. }) if self.stuck.contains(&bank) => None,
-            Effect::Journal(JournalInput::Prepare { prepared, .. }) => Some(ViewInput::Prepared(prepared.ballot)),
+            Effect::Journal(JournalInput::Prepare { prepared, .. }) => {
+                Some(ViewInput::Prepared(prepared.ballot))
+            }
             Effect::Journal(JournalInput::Read { to, after, .. }) => {
                 let later = |entry: &&JournalEntry| entry.position > after;
                 let entries = self.journals[index].iter().filter(later).take(2).cloned().collect();
-                let before = self.journals[index].iter().find(|entry| entry.position == after).map(|entry| entry.hash);
-                let hash_before = if after == Position(0) { Some(ChainHash::default()) } else { before };
-                Some(ViewInput::JournalRead { to, after, entries, hash_before, starts_after: Position(0) })
+                let before = self.journals[index]
+                    .iter()
+                    .find(|entry| entry.position == after)
+                    .map(|entry| entry.hash);
+                let hash_before =
+                    if after == Position(0) { Some(ChainHash::default()) } else { before };
+                Some(ViewInput::JournalRead {
+                    to,
+                    after,
+                    entries,
+                    hash_before,
+                    starts_after: Position(0),
+                })
             }
             Effect::Ledger(LedgerInput::Replay(entries)) => {
                 self.journals[index].extend(entries);
-                let Frozen { position, hash, executed, .. } = state(self.banks, &self.journals[index], Vec::new());
-                Some(ViewInput::Replayed { position, hash, executed: executed.expect("pieces are not empty") })
+                let Frozen { position, hash, executed, .. } =
+                    state(self.banks, &self.journals[index], Vec::new());
+                Some(ViewInput::Replayed {
+                    position,
+                    hash,
+                    executed: executed.expect("pieces are not empty"),
+                })
             }
             Effect::Clock(ClockInput::Install(installed)) => {
-                self.held[index] = Vec::new();
-                for held in installed.flush.clone() {
-                    let position = self.journals[index].len() as u64 + 1;
-                    self.journals[index].push(entry(held, position));
-                }
-                let (PreparePlan { ballot, members, position, clock, .. }, flush) = (&installed.plan, &installed.flush);
-                let flush: Vec<_> = flush.iter().map(|held| held.event.timestamp.to_string()).collect();
-                self.story.push(format!(
-                    "  bank {bank} begins view {ballot} of {members} from {position} and {clock}, and executes {}",
-                    if flush.is_empty() { "nothing first".to_owned() } else { format!("{} first", flush.join(" ")) }
-                ));
-                self.installed[index].push(installed);
+                self.begin(bank, installed);
                 None
             }
             Effect::Clock(ClockInput::Freeze(ballot)) => {
                 let mut frozen = state(self.banks, &self.journals[index], self.held[index].clone());
                 frozen.ballot = ballot;
-                self.installed[index].last().into_iter().for_each(|last| frozen.clock.merge(&last.plan.clock));
+                self.installed[index]
+                    .last()
+                    .into_iter()
+                    .for_each(|last| frozen.clock.merge(&last.plan.clock));
                 Some(ViewInput::Frozen(frozen))
             }
             Effect::Notice(notice) => {
@@ -190,13 +218,33 @@ impl Consortium {
         }
     }
 
+    /// Executes the flush, as the ledger does when a view begins.
+    fn begin(&mut self, bank: BankId, installed: Installed) {
+        let index = bank.index();
+        self.held[index] = Vec::new();
+        for held in installed.flush.clone() {
+            let position = self.journals[index].len() as u64 + 1;
+            self.journals[index].push(entry(held, position));
+        }
+        let (PreparePlan { ballot, members, position, clock, .. }, flush) =
+            (&installed.plan, &installed.flush);
+        let flush: Vec<_> = flush.iter().map(|held| held.event.timestamp.to_string()).collect();
+        self.story.push(format!(
+            "  bank {bank} begins view {ballot} of {members} from {position} and {clock}, and executes {}",
+            if flush.is_empty() { "nothing first".to_owned() } else { format!("{} first", flush.join(" ")) }
+        ));
+        self.installed[index].push(installed);
+    }
+
     fn hears(&self, bank: BankId, peer: BankId) -> bool {
         let cut = self.cut.contains(&(bank, peer)) || self.cut.contains(&(peer, bank));
         self.alive[bank.index()] && self.alive[peer.index()] && !cut
     }
 
     fn heartbeat(&mut self) {
-        for bank in BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>() {
+        for bank in
+            BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>()
+        {
             for peer in BankId::all(self.banks).filter(|peer| *peer != bank) {
                 let heard = self.hears(bank, peer) && !self.watching.contains(&bank);
                 let state = match heard {
@@ -215,7 +263,8 @@ impl Consortium {
         self.run_losing(ticks, |_, _| false);
     }
 
-    /// Lets time pass, and messages arrive unless `lose` wants them lost. Who is dead or cut off gets none.
+    /// Lets time pass, and messages arrive unless `lose` wants them lost. Who is dead or cut off
+    /// gets none.
     fn run_losing(&mut self, ticks: usize, mut lose: impl FnMut(BankId, &ViewMessage) -> bool) {
         for _ in 0..ticks {
             self.begin_tick();
@@ -225,14 +274,17 @@ impl Consortium {
 
     fn begin_tick(&mut self) {
         self.heartbeat();
-        for bank in BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>() {
+        for bank in
+            BankId::all(self.banks).filter(|bank| self.alive[bank.index()]).collect::<Vec<_>>()
+        {
             self.give(bank, ViewInput::Tick);
         }
     }
 
     fn deliver(&mut self, mut lose: impl FnMut(BankId, &ViewMessage) -> bool) {
         while let Some((from, to, message)) = self.network.pop_front() {
-            let arrives = self.hears(from, to) && !self.blocked.contains(&(from, to)) && !lose(to, &message);
+            let arrives =
+                self.hears(from, to) && !self.blocked.contains(&(from, to)) && !lose(to, &message);
             self.tell(from, to, &message, arrives);
             if arrives {
                 self.give(to, ViewInput::Message(from, message));
@@ -276,10 +328,12 @@ impl Consortium {
 
     /// These banks hold an event of the view in force.
     fn hold(&mut self, sender: u16, timestamp: Vec<u64>, holders: &[u16]) {
-        let (view, members) = self.views[usize::from(holders[0])].active().expect("events are stamped in a view");
+        let (view, members) =
+            self.views[usize::from(holders[0])].active().expect("events are stamped in a view");
         let id = EventId::new(BankId(sender), &timestamp[usize::from(sender)].to_string());
         let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-        let event = Event::stamp(view, BankId(sender), timestamp.into(), vec![request], Header::default());
+        let event =
+            Event::stamp(view, BankId(sender), timestamp.into(), vec![request], Header::default());
         let held = Held { event: Arc::new(event), members };
         holders.iter().for_each(|bank| self.held[usize::from(*bank)].push(held.clone()));
     }
@@ -289,7 +343,8 @@ impl Consortium {
         let index = usize::from(bank);
         let view = &self.views[index];
         let (promised, prepared) = (view.promised, view.plan.clone());
-        let prepared = if prepared.ballot == view.prepared { prepared } else { PreparePlan::default() };
+        let prepared =
+            if prepared.ballot == view.prepared { prepared } else { PreparePlan::default() };
         let clock = prepared.clock.clone();
         let mut disk = OnDisk { promised, prepared, ..OnDisk::default() };
         disk.state = state(self.banks, &self.journals[index], self.held[index].clone());
@@ -300,7 +355,8 @@ impl Consortium {
 
     fn assert_in_force(&self, members: &[u16]) -> Installed {
         let set: BankSet = members.iter().map(|bank| BankId(*bank)).collect();
-        let latest = |bank: BankId| self.installed[bank.index()].last().expect("a view is in force");
+        let latest =
+            |bank: BankId| self.installed[bank.index()].last().expect("a view is in force");
         let first = latest(set.first().expect("members"));
         for bank in set.iter() {
             let view = &self.views[bank.index()];
@@ -315,7 +371,10 @@ impl Consortium {
 }
 
 fn blank(banks: usize) -> OnDisk {
-    OnDisk { state: Frozen { clock: VectorClock::zero(banks), ..Frozen::default() }, ..OnDisk::default() }
+    OnDisk {
+        state: Frozen { clock: VectorClock::zero(banks), ..Frozen::default() },
+        ..OnDisk::default()
+    }
 }
 
 fn keys(held: &[Held]) -> Vec<OrderKey> {

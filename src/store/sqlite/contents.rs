@@ -21,7 +21,8 @@ const SELECT_EVENTS: &str = "
 SELECT round, coordinator, sum, sender, members, body, digest FROM events
 ORDER BY round, coordinator, sum, sender";
 
-const SELECT_MARKS: &str = "SELECT round, coordinator, sum, sender, position, hash FROM executed ORDER BY position";
+const SELECT_MARKS: &str =
+    "SELECT round, coordinator, sum, sender, position, hash FROM executed ORDER BY position";
 
 /// A connection and the head that it sees.
 pub(super) struct Contents<'a> {
@@ -32,9 +33,13 @@ pub(super) struct Contents<'a> {
 
 impl Contents<'_> {
     /// Walks events and marks of execution side by side; both must be complete.
-    pub(super) fn walk(&self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(super) fn walk(
+        &self,
+        found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let failed = |error: rusqlite::Error| self.reading_failed(&error);
-        let snapshot_ends = self.head.snapshot.as_ref().map_or(Position::default(), |stored| stored.head.position);
+        let snapshot_ends =
+            self.head.snapshot.as_ref().map_or(Position::default(), |stored| stored.head.position);
         let (mut events_seen, mut executed_seen) = (Seal::default(), Seal::default());
         let mut held = Vec::new();
         let mut select_events = self.connection.prepare(SELECT_EVENTS).map_err(failed)?;
@@ -61,7 +66,8 @@ impl Contents<'_> {
                 None => held.push(event),
             }
         }
-        // A mark whose event is gone ends the walk early, so that the seal of the marks does not fit.
+        // A mark whose event is gone ends the walk early, so that the seal of the marks does not
+        // fit.
         if (events_seen, executed_seen) != (self.head.events, self.head.executed) {
             return Err(self.damaged("rows are missing or are too many".into()));
         }
@@ -79,8 +85,11 @@ impl Contents<'_> {
     }
 
     fn piece(&self, stored: &Stored, index: u32) -> Result<String, StoreError> {
-        let piece = rows::read_piece(self.connection, stored, index).map_err(|error| self.reading_failed(&error))?;
-        piece.ok_or_else(|| self.damaged(format!("piece {index} of the snapshot of {}", stored.head.position)))
+        let piece = rows::read_piece(self.connection, stored, index)
+            .map_err(|error| self.reading_failed(&error))?;
+        piece.ok_or_else(|| {
+            self.damaged(format!("piece {index} of the snapshot of {}", stored.head.position))
+        })
     }
 
     /// Reads executed events in order until `each` has enough.
@@ -107,7 +116,11 @@ impl Contents<'_> {
     }
 
     /// As [`JournalReader::executed_after`](crate::store::JournalReader::executed_after).
-    pub(super) fn executed_after(&self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError> {
+    pub(super) fn executed_after(
+        &self,
+        after: Position,
+        bytes: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
         let most = bytes.min(PIECE_BYTES_MAX);
         let mut bytes = 0;
         let mut entries = Vec::new();
@@ -124,19 +137,27 @@ impl Contents<'_> {
         if position == self.head.starts_after.0 {
             return Ok(Some(self.head.starts_after.1));
         }
-        if let Some(stored) = self.head.snapshot.as_ref().filter(|stored| stored.head.position == position) {
+        if let Some(stored) =
+            self.head.snapshot.as_ref().filter(|stored| stored.head.position == position)
+        {
             return Ok(Some(stored.head.hash));
         }
         let Ok(position) = i64::try_from(position.0) else { return Ok(None) };
         let failed = |error: rusqlite::Error| self.reading_failed(&error);
-        let mut statement =
-            self.connection.prepare_cached("SELECT hash FROM executed WHERE position = ?1").map_err(failed)?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT hash FROM executed WHERE position = ?1")
+            .map_err(failed)?;
         let hash = statement.query_row([position], |row| row.get(0)).optional();
         Ok(hash.map_err(failed)?.map(ChainHash))
     }
 
     /// A piece of a snapshot, if it is here.
-    pub(super) fn piece_of(&self, stored: Option<&Stored>, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
+    pub(super) fn piece_of(
+        &self,
+        stored: Option<&Stored>,
+        index: u32,
+    ) -> Result<Option<SnapshotPiece>, StoreError> {
         let Some(stored) = stored.filter(|stored| index < stored.here) else { return Ok(None) };
         let text = self.piece(stored, index)?;
         Ok(Some(SnapshotPiece { head: stored.head.clone(), index, text }))

@@ -1,7 +1,9 @@
-//! The store's head: one small record with a digest of its own that everything else on the disk answers to.
+//! The store's head: one small record with a digest of its own that everything else on the disk
+//! answers to.
 //!
-//! It says whose disk this is, what was promised and prepared, and how many rows there must be: each commit rewrites
-//! it, so a row that vanishes, appears or changes without a commit shows when the rows are read.
+//! It says whose disk this is, what was promised and prepared, and how many rows there must be:
+//! each commit rewrites it, so a row that vanishes, appears or changes without a commit shows when
+//! the rows are read.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -19,8 +21,8 @@ pub(super) type RowDigest = [u8; 16];
 #[serde(deny_unknown_fields)]
 pub(super) struct Head {
     pub(super) bank: BankId,
-    /// How many banks the consortium has that it belongs to: those of the views and events that it knows of, and none
-    /// before the first.
+    /// How many banks the consortium has that it belongs to: those of the views and events that it
+    /// knows of, and none before the first.
     pub(super) banks: usize,
     /// Drawn at the first start: this disk and no other.
     pub(super) disk: String,
@@ -66,7 +68,8 @@ pub(super) struct Stored {
     pub(super) here: u32,
 }
 
-/// How many rows a table has, and the sum of their digests: the same in whatever order they came and went.
+/// How many rows a table has, and the sum of their digests: the same in whatever order they came
+/// and went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Seal {
@@ -97,25 +100,32 @@ mod hexadecimal {
         serializer.collect_str(&Hex(&sum.to_be_bytes()))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<u128, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let bytes = hex::parse(&text).ok_or_else(|| serde::de::Error::custom("32 hexadecimal digits expected"))?;
+        let bytes = hex::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("32 hexadecimal digits expected"))?;
         Ok(u128::from_be_bytes(bytes))
     }
 }
 
 impl Head {
-    /// A view or event of so many banks is on the disk: from now on it belongs to all of them. Not before, since until
-    /// the banks have agreed on a longer `nodes.json`, the old one may come back; and not only when the view has begun,
-    /// since it may then begin, and go on, with others while this disk does not hear of it.
+    /// A view or event of so many banks is on the disk: from now on it belongs to all of them. Not
+    /// before, since until the banks have agreed on a longer `nodes.json`, the old one may come
+    /// back; and not only when the view has begun, since it may then begin, and go on, with others
+    /// while this disk does not hear of it.
     pub(super) fn belongs_to(&mut self, clock: &VectorClock) {
         self.banks = self.banks.max(clock.len());
     }
 
     /// Reads the head; the inner error says what is wrong with one that is there or should be.
     pub(super) fn read(db: &Connection) -> rusqlite::Result<Result<Head, String>> {
-        let columns = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
-        let row = db.query_row("SELECT content, digest FROM head WHERE one = 1", [], columns).optional()?;
+        let columns =
+            |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
+        let row = db
+            .query_row("SELECT content, digest FROM head WHERE one = 1", [], columns)
+            .optional()?;
         let Some((content, digest)) = row else { return Ok(Err("the head is missing".into())) };
         if sha256(&content).0[..] != digest[..] {
             return Ok(Err("the head's digest".into()));

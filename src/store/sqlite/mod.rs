@@ -1,16 +1,17 @@
 //! The embedded store: one SQLite file per node, in WAL mode, with an fsync for every commit.
 //!
-//! An event's key is its place in the file, so the journal is written and read in execution order. Nothing that is
-//! read is believed without proof: events, pieces and the plan have digests, the `head` has one too and says how many
-//! rows there must be, and the `tip` beside the file says how many commits. What remains is a disk that loses the tip
-//! and the end of the write-ahead log together: that looks like a crash that came earlier, and shows only when another
-//! bank proves that events were executed with this one (see `lost_state` on the page on the view's plan).
+//! An event's key is its place in the file, so the journal is written and read in execution order.
+//! Nothing that is read is believed without proof: events, pieces and the plan have digests, the
+//! `head` has one too and says how many rows there must be, and the `tip` beside the file says how
+//! many commits. What remains is a disk that loses the tip and the end of the write-ahead log
+//! together: that looks like a crash that came earlier, and shows only when another bank proves
+//! that events were executed with this one (see `lost_state` on the page on the view's plan).
 //!
-//! One connection writes; others may read beside it, each as of one commit, without waiting or holding it up. Against a
-//! second process the folder has a lock of its own.
+//! One connection writes; others may read beside it, each as of one commit, without waiting or
+//! holding it up. Against a second process the folder has a lock of its own.
 //!
-//! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `rows` writes and reads them, `contents`
-//! proves what is read, `reader` is the second door.
+//! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `rows` writes and
+//! reads them, `contents` proves what is read, `reader` is the second door.
 
 mod contents;
 mod head;
@@ -50,7 +51,8 @@ const FILE_NAME: &str = "journal.sqlite";
 /// Name of the file that is locked while a process uses the folder.
 const LOCK_NAME: &str = "journal.lock";
 /// The files that belong to a journal.
-pub(super) const FILE_NAMES: [&str; 4] = ["journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
+pub(super) const FILE_NAMES: [&str; 4] =
+    ["journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
 
 /// The SQLite store.
 pub struct SqliteStore {
@@ -75,7 +77,8 @@ impl SqliteStore {
     /// Opens the journal in a data folder, making both at the first start.
     ///
     /// # Errors
-    /// [`StoreError`] when the folder cannot be used, or the file is foreign, damaged, in use or another bank's.
+    /// [`StoreError`] when the folder cannot be used, or the file is foreign, damaged, in use or
+    /// another bank's.
     pub fn open(folder: &Path, owner: Owner) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
         let cannot = |why: String| StoreError::Open { path: path.clone(), why };
@@ -97,15 +100,17 @@ impl SqliteStore {
         opening.settle().map_err(|error| opening.failed(&error))?;
         let head = opening.recognise(owner)?;
         let Opening { path, connection, tip } = opening;
-        let mut store = SqliteStore { path, connection, tip, head, was_in_doubt: false, _lock: lock };
+        let mut store =
+            SqliteStore { path, connection, tip, head, was_in_doubt: false, _lock: lock };
         store.end_doubt(owner)?;
         store.speak_this_protocol()?;
         Ok(store)
     }
 
-    /// Declares, in a person's name, that this disk decides how the next view begins although too few others are left.
-    /// Returns whether it may: a disk that lacks something, or never belonged to a view, knows too little. One of which an
-    /// fsync has failed may: perhaps all of them share what failed, and it lacks nothing that it had said it holds.
+    /// Declares, in a person's name, that this disk decides how the next view begins although too
+    /// few others are left. Returns whether it may: a disk that lacks something, or never belonged
+    /// to a view, knows too little. One of which an fsync has failed may: perhaps all of them share
+    /// what failed, and it lacks nothing that it had said it holds.
     ///
     /// # Errors
     /// As for [`Store::write`].
@@ -138,16 +143,19 @@ impl SqliteStore {
         self.was_in_doubt
     }
 
-    /// After an fsync that failed: all that can be read is written once more, to where it was not before, and only then
-    /// read as being there; and the disk is a learner. A bank that is alone has nobody to learn from, and goes on.
+    /// After an fsync that failed: all that can be read is written once more, to where it was not
+    /// before, and only then read as being there; and the disk is a learner. A bank that is alone
+    /// has nobody to learn from, and goes on.
     fn end_doubt(&mut self, owner: Owner) -> Result<(), StoreError> {
         self.was_in_doubt = self.tip.read().is_some_and(|said| said.in_doubt);
         if !self.was_in_doubt {
             return Ok(());
         }
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let busy: i64 =
-            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.write_failed(&error))?;
+        let busy: i64 = self
+            .connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|error| self.write_failed(&error))?;
         assert_eq!(busy, 0, "nobody else reads the journal");
         self.commit(|writer| if owner.banks > 1 { writer.write(&Change::Doubted) } else { Ok(()) })
     }
@@ -163,7 +171,10 @@ impl SqliteStore {
     }
 
     /// One transaction, on disk when this returns.
-    fn commit(&mut self, write: impl FnOnce(&mut Writer<'_>) -> rusqlite::Result<()>) -> Result<(), StoreError> {
+    fn commit(
+        &mut self,
+        write: impl FnOnce(&mut Writer<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
         let mut head = self.head.clone();
         head.commits += 1;
         let written = (|| {
@@ -185,12 +196,14 @@ impl SqliteStore {
         }
         match self.tip.doubt(&self.head.disk, self.head.commits) {
             Ok(()) => StoreError::Unsynced { path, why },
-            Err(also) => StoreError::Unsynced { path, why: format!("{why}; the mark of it: {also}") },
+            Err(also) => {
+                StoreError::Unsynced { path, why: format!("{why}; the mark of it: {also}") }
+            }
         }
     }
 
-    /// Whole and understood: from here on it is closed as SQLite closes its files. A file whose header is damaged may
-    /// still refuse to be written.
+    /// Whole and understood: from here on it is closed as SQLite closes its files. A file whose
+    /// header is damaged may still refuse to be written.
     fn prove_writable(&mut self) -> Result<(), StoreError> {
         let mut head = self.head.clone();
         head.commits += 1;
@@ -198,7 +211,9 @@ impl SqliteStore {
             let transaction = self.connection.transaction()?;
             head.write(&transaction)?;
             transaction.commit()?;
-            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(|_| ())
+            self.connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+                .map(|_| ())
         })();
         match written {
             Ok(()) => self.head = head,
@@ -247,14 +262,19 @@ impl Opening {
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         let synchronous: i32 = db.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
-        assert!(mode == "wal" && synchronous == 2, "SQLite keeps its commits: {mode}, {synchronous}");
+        assert!(
+            mode == "wal" && synchronous == 2,
+            "SQLite keeps its commits: {mode}, {synchronous}"
+        );
         // Whoever holds the file is found out now rather than at the first write.
         db.execute_batch("BEGIN IMMEDIATE; COMMIT")
     }
 
     /// Whose file it is; a blank one becomes the owner's.
     fn recognise(&mut self, owner: Owner) -> Result<Head, StoreError> {
-        let pragma = |name: &str| self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+        let pragma = |name: &str| {
+            self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+        };
         let marks = || {
             let tables = "SELECT count(*) FROM sqlite_schema";
             let tables: i64 = self.connection.query_row(tables, [], |row| row.get(0))?;
@@ -267,10 +287,13 @@ impl Opening {
             (false, 0) if blank => return self.found(owner),
             (true, version) if version == i64::from(SCHEMA_VERSION) => self.read_head()?,
             (true, version) if version == i64::from(SCHEMA_VERSION_1) => {
-                schema::migrate(&mut self.connection).map_err(|error| self.reading_failed(&error))?
+                schema::migrate(&mut self.connection)
+                    .map_err(|error| self.reading_failed(&error))?
             }
             // A whole head of ours in a file whose marks are not: the marks are what is wrong.
-            _ if self.read_head().is_ok() => return Err(self.damaged("the marks of the file".into())),
+            _ if self.read_head().is_ok() => {
+                return Err(self.damaged("the marks of the file".into()));
+            }
             (true, version) => {
                 let known = format!("{SCHEMA_VERSION_1} and {SCHEMA_VERSION}");
                 return Err(self.foreign(format!("version {version}, this program knows {known}")));
@@ -284,16 +307,23 @@ impl Opening {
 
     fn found(&mut self, owner: Owner) -> Result<Head, StoreError> {
         if let Some(said) = self.tip.read() {
-            return Err(self.damaged(format!("the journal is gone; it had {} commits", said.commits)));
+            return Err(
+                self.damaged(format!("the journal is gone; it had {} commits", said.commits))
+            );
         }
         schema::found(&mut self.connection, owner.bank).map_err(|error| self.failed(&error))
     }
 
     fn read_head(&self) -> Result<Head, StoreError> {
-        let read = || Ok((Head::read(&self.connection)?, schema::digest_of_tables(&self.connection)?));
+        let read =
+            || Ok((Head::read(&self.connection)?, schema::digest_of_tables(&self.connection)?));
         let (head, tables) = read().map_err(|error| self.reading_failed(&error))?;
         let head = head.map_err(|why| self.damaged(why))?;
-        if head.tables == tables { Ok(head) } else { Err(self.damaged("the definitions of the tables".into())) }
+        if head.tables == tables {
+            Ok(head)
+        } else {
+            Err(self.damaged("the definitions of the tables".into()))
+        }
     }
 
     fn check_owner(&self, head: &Head, owner: Owner) -> Result<(), StoreError> {
@@ -318,7 +348,9 @@ impl Opening {
 
     fn check_tip(&self, head: &Head) -> Result<(), StoreError> {
         match self.tip.read() {
-            Some(said) if said.disk != head.disk => Err(self.damaged("it is not the journal that was here".into())),
+            Some(said) if said.disk != head.disk => {
+                Err(self.damaged("it is not the journal that was here".into()))
+            }
             Some(said) if said.commits > head.commits => {
                 let why = format!("its last {} commits are gone", said.commits - head.commits);
                 Err(self.damaged(why))
@@ -329,12 +361,20 @@ impl Opening {
 
     fn failed(&self, error: &rusqlite::Error) -> StoreError {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path: self.path.clone() },
-            Some(ErrorCode::NotADatabase) if self.tip.read().is_none() => self.foreign(error.to_string()),
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => self.damaged(error.to_string()),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                StoreError::InUse { path: self.path.clone() }
+            }
+            Some(ErrorCode::NotADatabase) if self.tip.read().is_none() => {
+                self.foreign(error.to_string())
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                self.damaged(error.to_string())
+            }
             _ if is_cut_short(error) => self.damaged(error.to_string()),
             // A header that SQLite cannot make sense of, where a tip says that it once could.
-            Some(ErrorCode::Unknown) if self.tip.read().is_some() => self.damaged(error.to_string()),
+            Some(ErrorCode::Unknown) if self.tip.read().is_some() => {
+                self.damaged(error.to_string())
+            }
             _ => StoreError::Open { path: self.path.clone(), why: error.to_string() },
         }
     }
@@ -354,7 +394,8 @@ impl Opening {
 
 impl Store for SqliteStore {
     fn remembered(&mut self) -> Result<Remembered, StoreError> {
-        let prepared = rows::read_plan(&self.connection, &self.head).map_err(|error| self.reading_failed(&error))?;
+        let prepared = rows::read_plan(&self.connection, &self.head)
+            .map_err(|error| self.reading_failed(&error))?;
         let prepared = prepared.ok_or_else(|| self.damaged("the prepared view".into()))?;
         Ok(Remembered {
             promised: self.head.promised,
@@ -368,12 +409,18 @@ impl Store for SqliteStore {
         })
     }
 
-    fn load(&mut self, found: &mut dyn FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        // The quick check leaves out whether an index has its table's rows; only the pieces of snapshots have one. A row
-        // that is missing there would show at the first write, at every start anew.
+    fn load(
+        &mut self,
+        found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        // The quick check leaves out whether an index has its table's rows; only the pieces of
+        // snapshots have one. A row that is missing there would show at the first write, at every
+        // start anew.
         for check in ["PRAGMA quick_check(1)", "PRAGMA integrity_check(pieces)"] {
-            let sound: String =
-                self.connection.query_row(check, [], |row| row.get(0)).map_err(|error| self.reading_failed(&error))?;
+            let sound: String = self
+                .connection
+                .query_row(check, [], |row| row.get(0))
+                .map_err(|error| self.reading_failed(&error))?;
             if sound != "ok" {
                 return Err(self.damaged(sound));
             }
@@ -382,7 +429,10 @@ impl Store for SqliteStore {
             self.contents().pieces(stored)?;
         }
         if let Some(stored) = &self.head.snapshot {
-            found(Found::Snapshot { head: stored.head.clone(), pieces: self.contents().pieces(stored)? })?;
+            found(Found::Snapshot {
+                head: stored.head.clone(),
+                pieces: self.contents().pieces(stored)?,
+            })?;
         }
         self.contents().walk(found)?;
         self.prove_writable()
@@ -407,7 +457,11 @@ impl JournalReader for SqliteStore {
         Ok(())
     }
 
-    fn executed_after(&mut self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError> {
+    fn executed_after(
+        &mut self,
+        after: Position,
+        bytes: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
         self.contents().executed_after(after, bytes)
     }
 
@@ -428,13 +482,15 @@ impl JournalReader for SqliteStore {
     }
 }
 
-/// Takes a data folder for this process, making it if it is not there. The journal holds documents and password
-/// hashes: the folder is for the node's own user alone.
+/// Takes a data folder for this process, making it if it is not there. The journal holds documents
+/// and password hashes: the folder is for the node's own user alone.
 pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_NAME);
-    let cannot = |error: std::io::Error| StoreError::Open { path: path.clone(), why: error.to_string() };
+    let cannot =
+        |error: std::io::Error| StoreError::Open { path: path.clone(), why: error.to_string() };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(cannot)?;
+    let file =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
@@ -442,9 +498,16 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes the file if it is not there and returns its length. SQLite gives the files beside it the same mode.
+/// Makes the file if it is not there and returns its length. SQLite gives the files beside it the
+/// same mode.
 fn make_private(file: &Path) -> std::io::Result<u64> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(file)?.metadata().map(|found| found.len())
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(file)?
+        .metadata()
+        .map(|found| found.len())
 }
 
 fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -458,17 +521,21 @@ fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
     }
 }
 
-/// Whether a write failed in such a way that pages may count as written that are not. What fails before that, for want
-/// of space or because the disk refuses, is rolled back, and everything that was synced before is there.
+/// Whether a write failed in such a way that pages may count as written that are not. What fails
+/// before that, for want of space or because the disk refuses, is rolled back, and everything that
+/// was synced before is there.
 fn is_unsynced(error: &rusqlite::Error) -> bool {
     use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
     let code = error.sqlite_error().map(|error| error.extended_code);
     code.is_some_and(|code| [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&code))
 }
 
-/// Whether the file ends before something that should be in it: SQLite counts that among the failures of the system.
+/// Whether the file ends before something that should be in it: SQLite counts that among the
+/// failures of the system.
 fn is_cut_short(error: &rusqlite::Error) -> bool {
-    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
 }
 
 #[cfg(test)]
@@ -482,7 +549,12 @@ mod tests {
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {
             assert!(is_unsynced(&failure(code)));
         }
-        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_READ, ffi::SQLITE_READONLY] {
+        for code in [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_READONLY,
+        ] {
             assert!(
                 !is_unsynced(&failure(code)),
                 "a full disk at most banks must not leave the consortium without voters"

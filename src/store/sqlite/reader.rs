@@ -12,7 +12,8 @@ use crate::protocol::ids::{ChainHash, Position};
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::store::{JournalReader, StoreError};
 
-/// A connection that reads. In WAL mode it sees the last commit from before its transaction began, and nothing newer.
+/// A connection that reads. In WAL mode it sees the last commit from before its transaction began,
+/// and nothing newer.
 pub(super) struct SqliteReader {
     path: PathBuf,
     connection: Connection,
@@ -26,8 +27,12 @@ impl SqliteReader {
     /// # Errors
     /// [`StoreError::Open`] when the system refuses.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let cannot = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
-        // A reader of a WAL writes its marks beside it, so that it needs more than the right to read.
+        let cannot = |error: rusqlite::Error| StoreError::Open {
+            path: path.to_owned(),
+            why: error.to_string(),
+        };
+        // A reader of a WAL writes its marks beside it, so that it needs more than the right to
+        // read.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
         connection.pragma_update(None, "query_only", true).map_err(cannot)?;
@@ -56,7 +61,11 @@ impl JournalReader for SqliteReader {
         self.connection.execute_batch("COMMIT").map_err(|error| reading_failed(&self.path, &error))
     }
 
-    fn executed_after(&mut self, after: Position, bytes: usize) -> Result<Vec<JournalEntry>, StoreError> {
+    fn executed_after(
+        &mut self,
+        after: Position,
+        bytes: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
         self.contents().executed_after(after, bytes)
     }
 

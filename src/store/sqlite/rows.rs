@@ -35,7 +35,11 @@ impl Writer<'_> {
                 let key = entry.held.event.order_key();
                 self.head.unverified = true;
                 self.insert_event(&entry.held)?;
-                self.insert_executed(&ExecutedMark { key, position: entry.position, hash: entry.hash })
+                self.insert_executed(&ExecutedMark {
+                    key,
+                    position: entry.position,
+                    hash: entry.hash,
+                })
             }
             Change::Promise(ballot) => {
                 self.head.promised = *ballot;
@@ -83,7 +87,16 @@ impl Writer<'_> {
         let sql = "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let (round, coordinator, sum, sender) = key_columns(key);
-        if statement.execute(params![round, coordinator, sum, sender, members, body, &digest[..]])? > 0 {
+        if statement.execute(params![
+            round,
+            coordinator,
+            sum,
+            sender,
+            members,
+            body,
+            &digest[..]
+        ])? > 0
+        {
             self.head.events.add(digest);
         }
         Ok(())
@@ -93,20 +106,33 @@ impl Writer<'_> {
         let sql = "INSERT INTO executed VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let (round, coordinator, sum, sender) = key_columns(mark.key);
-        statement.execute(params![to_sql(mark.position.0), round, coordinator, sum, sender, &mark.hash.0[..]])?;
+        statement.execute(params![
+            to_sql(mark.position.0),
+            round,
+            coordinator,
+            sum,
+            sender,
+            &mark.hash.0[..]
+        ])?;
         self.head.executed.add(mark_digest(mark));
         Ok(())
     }
 
     /// What is not part of the plan never existed, whether the view knew of it or not.
-    fn prepare(&mut self, plan: &PreparePlan, fetched: &[Held], dropped: &[OrderKey]) -> rusqlite::Result<()> {
+    fn prepare(
+        &mut self,
+        plan: &PreparePlan,
+        fetched: &[Held],
+        dropped: &[OrderKey],
+    ) -> rusqlite::Result<()> {
         for key in dropped {
             self.delete_events(Some(*key), Some(*key))?;
         }
         // Marks of execution that are still under way would be taken for events that never existed.
         let last = self.last_executed()?;
         if last.as_ref().map_or(Position::default(), |(position, _)| *position) == plan.position {
-            let planned: std::collections::BTreeSet<_> = plan.events.iter().map(|(key, _)| *key).collect();
+            let planned: std::collections::BTreeSet<_> =
+                plan.events.iter().map(|(key, _)| *key).collect();
             for key in self.keys_above(last.map(|(_, key)| key))? {
                 if !planned.contains(&key) {
                     self.delete_events(Some(key), Some(key))?;
@@ -122,9 +148,14 @@ impl Writer<'_> {
     /// The last event that is known to have been executed, in the journal or before it.
     fn last_executed(&self) -> rusqlite::Result<Option<(Position, OrderKey)>> {
         let sql = "SELECT round, coordinator, sum, sender, position FROM executed ORDER BY position DESC LIMIT 1";
-        let read = |row: &Row<'_>| Ok((Position(row.get::<_, i64>(4)?.unsigned_abs()), key_of(row)?));
+        let read =
+            |row: &Row<'_>| Ok((Position(row.get::<_, i64>(4)?.unsigned_abs()), key_of(row)?));
         let in_journal = self.transaction.prepare_cached(sql)?.query_row([], read).optional()?;
-        let in_snapshot = self.head.snapshot.as_ref().map(|stored| (stored.head.position, stored.head.executed.last));
+        let in_snapshot = self
+            .head
+            .snapshot
+            .as_ref()
+            .map(|stored| (stored.head.position, stored.head.executed.last));
         Ok(in_journal.max(in_snapshot))
     }
 
@@ -133,20 +164,29 @@ impl Writer<'_> {
         match key {
             None => self.transaction.prepare_cached(all)?.query_map([], key_of)?.collect(),
             Some(key) => {
-                let sql = format!("{all} WHERE (round, coordinator, sum, sender) > (?1, ?2, ?3, ?4)");
-                self.transaction.prepare_cached(&sql)?.query_map(key_columns(key), key_of)?.collect()
+                let sql =
+                    format!("{all} WHERE (round, coordinator, sum, sender) > (?1, ?2, ?3, ?4)");
+                self.transaction
+                    .prepare_cached(&sql)?
+                    .query_map(key_columns(key), key_of)?
+                    .collect()
             }
         }
     }
 
     /// Deletes the events from one key to another, both included.
-    fn delete_events(&mut self, from: Option<OrderKey>, through: Option<OrderKey>) -> rusqlite::Result<()> {
+    fn delete_events(
+        &mut self,
+        from: Option<OrderKey>,
+        through: Option<OrderKey>,
+    ) -> rusqlite::Result<()> {
         let sql = "DELETE FROM events WHERE (round, coordinator, sum, sender) >= (?1, ?2, ?3, ?4)
             AND (round, coordinator, sum, sender) <= (?5, ?6, ?7, ?8) RETURNING digest";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let from = from.map_or((0, 0, 0, 0), key_columns);
         let through = key_columns(through.unwrap_or(ABOVE_ALL));
-        let bounds = params![from.0, from.1, from.2, from.3, through.0, through.1, through.2, through.3];
+        let bounds =
+            params![from.0, from.1, from.2, from.3, through.0, through.1, through.2, through.3];
         let mut rows = statement.query(bounds)?;
         while let Some(row) = rows.next()? {
             self.head.events.take(row.get(0)?);
@@ -154,13 +194,16 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Drops executed events through a position from the journal, the oldest first and not more than so many.
+    /// Drops executed events through a position from the journal, the oldest first and not more
+    /// than so many.
     fn drop_through(&mut self, through: Position, events_max: i64) -> rusqlite::Result<()> {
         let sql = "DELETE FROM executed WHERE position IN
             (SELECT position FROM executed WHERE position <= ?1 ORDER BY position LIMIT ?2)
             RETURNING round, coordinator, sum, sender, position, hash";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        let marks: Vec<_> = statement.query_map([to_sql(through.0), events_max], mark_of)?.collect::<Result<_, _>>()?;
+        let marks: Vec<_> = statement
+            .query_map([to_sql(through.0), events_max], mark_of)?
+            .collect::<Result<_, _>>()?;
         marks.iter().for_each(|mark| self.head.executed.take(mark_digest(mark)));
         if let Some(last) = marks.iter().max_by_key(|mark| mark.position) {
             self.head.starts_after = (last.position, last.hash);
@@ -170,9 +213,11 @@ impl Writer<'_> {
     }
 
     fn insert_piece(&mut self, piece: &SnapshotPiece) -> rusqlite::Result<()> {
-        let numbers = [&self.head.snapshot, &self.head.arriving].map(|stored| stored.as_ref().map_or(0, |s| s.number));
+        let numbers = [&self.head.snapshot, &self.head.arriving]
+            .map(|stored| stored.as_ref().map_or(0, |s| s.number));
         let begun = self.head.arriving.take().filter(|stored| stored.head == piece.head);
-        let fresh = || Stored { number: numbers[0].max(numbers[1]) + 1, head: piece.head.clone(), here: 0 };
+        let fresh =
+            || Stored { number: numbers[0].max(numbers[1]) + 1, head: piece.head.clone(), here: 0 };
         let stored = begun.unwrap_or_else(fresh);
         if stored.here == 0 {
             self.delete_pieces_but(&stored)?;
@@ -190,7 +235,8 @@ impl Writer<'_> {
 
     /// The pieces that have arrived become the snapshot.
     fn install(&mut self, head: &SnapshotHead) -> rusqlite::Result<()> {
-        let Some(stored) = self.head.arriving.take_if(|stored| stored.head == *head && stored.here == head.pieces)
+        let Some(stored) =
+            self.head.arriving.take_if(|stored| stored.head == *head && stored.here == head.pieces)
         else {
             // Nobody announces what is not here; if so, the disk is no place for it.
             return Err(rusqlite::Error::QueryReturnedNoRows);
@@ -203,12 +249,17 @@ impl Writer<'_> {
     /// Deletes what belongs neither to this snapshot nor to the installed one.
     fn delete_pieces_but(&self, stored: &Stored) -> rusqlite::Result<()> {
         let installed = self.head.snapshot.as_ref().map_or(stored.number, |stored| stored.number);
-        let mut statement = self.transaction.prepare_cached("DELETE FROM pieces WHERE snapshot NOT IN (?1, ?2)")?;
+        let mut statement =
+            self.transaction.prepare_cached("DELETE FROM pieces WHERE snapshot NOT IN (?1, ?2)")?;
         statement.execute([stored.number, installed]).map(|_| ())
     }
 }
 
-pub(super) fn write_plan(db: &Connection, head: &mut Head, plan: &PreparePlan) -> rusqlite::Result<()> {
+pub(super) fn write_plan(
+    db: &Connection,
+    head: &mut Head,
+    plan: &PreparePlan,
+) -> rusqlite::Result<()> {
     let content = as_json(plan);
     head.plan = sha256(&content);
     db.prepare_cached("INSERT OR REPLACE INTO plan VALUES (1, ?1)")?.execute([content]).map(|_| ())
@@ -218,15 +269,24 @@ pub(super) fn write_plan(db: &Connection, head: &mut Head, plan: &PreparePlan) -
 pub(super) fn read_plan(db: &Connection, head: &Head) -> rusqlite::Result<Option<PreparePlan>> {
     let text: Option<String> =
         db.query_row("SELECT content FROM plan WHERE one = 1", [], |row| row.get(0)).optional()?;
-    Ok(text.filter(|text| sha256(text) == head.plan).and_then(|text| serde_json::from_str(&text).ok()))
+    Ok(text
+        .filter(|text| sha256(text) == head.plan)
+        .and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// A piece of a snapshot, if it is here and as it was written.
-pub(super) fn read_piece(db: &Connection, stored: &Stored, index: u32) -> rusqlite::Result<Option<String>> {
+pub(super) fn read_piece(
+    db: &Connection,
+    stored: &Stored,
+    index: u32,
+) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT text, digest FROM pieces WHERE snapshot = ?1 AND place = ?2";
     let columns = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
-    let row = db.prepare_cached(sql)?.query_row(params![stored.number, index], columns).optional()?;
-    Ok(row.filter(|(text, digest)| piece_digest(stored.number, index, text)[..] == digest[..]).map(|(text, _)| text))
+    let row =
+        db.prepare_cached(sql)?.query_row(params![stored.number, index], columns).optional()?;
+    Ok(row
+        .filter(|(text, digest)| piece_digest(stored.number, index, text)[..] == digest[..])
+        .map(|(text, _)| text))
 }
 
 pub(super) fn seal_of_events(db: &Connection) -> rusqlite::Result<Seal> {
@@ -241,7 +301,8 @@ pub(super) fn seal_of_events(db: &Connection) -> rusqlite::Result<Seal> {
 
 pub(super) fn seal_of_executed(db: &Connection) -> rusqlite::Result<Seal> {
     let mut seal = Seal::default();
-    let mut statement = db.prepare("SELECT round, coordinator, sum, sender, position, hash FROM executed")?;
+    let mut statement =
+        db.prepare("SELECT round, coordinator, sum, sender, position, hash FROM executed")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         seal.add(mark_digest(&mark_of(row)?));
@@ -260,7 +321,12 @@ pub(super) struct EventRow {
 impl EventRow {
     /// From the first seven columns.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(EventRow { key: key_of(row)?, members: row.get(4)?, body: row.get(5)?, digest: row.get(6)? })
+        Ok(EventRow {
+            key: key_of(row)?,
+            members: row.get(4)?,
+            body: row.get(5)?,
+            digest: row.get(6)?,
+        })
     }
 
     /// The event, if the row is what was written.
@@ -282,7 +348,8 @@ pub(super) fn mark_of(row: &Row<'_>) -> rusqlite::Result<ExecutedMark> {
 
 /// A key, from the first four columns.
 fn key_of(row: &Row<'_>) -> rusqlite::Result<OrderKey> {
-    let view = Ballot { round: row.get::<_, i64>(0)?.unsigned_abs(), coordinator: BankId(row.get(1)?) };
+    let view =
+        Ballot { round: row.get::<_, i64>(0)?.unsigned_abs(), coordinator: BankId(row.get(1)?) };
     Ok(OrderKey { view, sum: row.get::<_, i64>(2)?.unsigned_abs(), sender: BankId(row.get(3)?) })
 }
 

@@ -65,8 +65,8 @@ pub(super) fn found(db: &mut Connection, bank: BankId) -> rusqlite::Result<Head>
     finish(transaction, known)
 }
 
-/// Turns a file of the first release into one of this in a single step. It had no seals: what its rows hold is
-/// believed, and every event still has to match its own digest when it is loaded.
+/// Turns a file of the first release into one of this in a single step. It had no seals: what its
+/// rows hold is believed, and every event still has to match its own digest when it is loaded.
 pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     let transaction = db.transaction()?;
     let missing = || rusqlite::Error::QueryReturnedNoRows;
@@ -79,7 +79,8 @@ pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     let sql = "INSERT INTO executed SELECT position, round, coordinator, sum, sender, hash FROM executed_1";
     transaction.execute(sql, [])?;
     transaction.execute_batch("DROP TABLE executed_1; DROP TABLE meta;")?;
-    let (events, executed) = (rows::seal_of_events(&transaction)?, rows::seal_of_executed(&transaction)?);
+    let (events, executed) =
+        (rows::seal_of_events(&transaction)?, rows::seal_of_executed(&transaction)?);
     finish(transaction, Known { owner, promised, plan, events, executed })
 }
 
@@ -121,9 +122,13 @@ pub(super) fn digest_of_tables(db: &Connection) -> rusqlite::Result<Sha256Digest
 }
 
 /// What the first release kept under a key.
-fn meta<T: DeserializeOwned>(transaction: &Transaction<'_>, key: &str) -> rusqlite::Result<Option<T>> {
+fn meta<T: DeserializeOwned>(
+    transaction: &Transaction<'_>,
+    key: &str,
+) -> rusqlite::Result<Option<T>> {
     let sql = "SELECT value FROM meta WHERE key = ?1";
     let text: Option<String> = transaction.query_row(sql, [key], |row| row.get(0)).optional()?;
-    let conversion = |error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error));
+    let conversion =
+        |error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error));
     text.map(|text| serde_json::from_str(&text).map_err(conversion)).transpose()
 }

@@ -1,13 +1,15 @@
 //! How many commits the disk has made, kept in a few bytes beside the journal.
 //!
-//! SQLite takes whatever part of its write-ahead log is intact: a log that was cut or damaged looks like a crash that
-//! came earlier. The tip is written after each commit that is on disk, so a tip ahead of the journal proves that the
-//! journal has lost something. It is not synced: it may lag behind, which proves nothing, and costs nothing.
+//! SQLite takes whatever part of its write-ahead log is intact: a log that was cut or damaged looks
+//! like a crash that came earlier. The tip is written after each commit that is on disk, so a tip
+//! ahead of the journal proves that the journal has lost something. It is not synced: it may lag
+//! behind, which proves nothing, and costs nothing.
 //!
-//! After an fsync that failed it also says so. The kernel may count pages as written that never reached the disk, and a
-//! process that starts again would read them and vouch for them (A. Rebello and others, 'Can Applications Recover from
-//! fsync Failures?', 2020). The mark has to last only as long as those pages do: as long as the machine runs. It takes
-//! the place of bytes that are there already, so that a full disk does not refuse it.
+//! After an fsync that failed it also says so. The kernel may count pages as written that never
+//! reached the disk, and a process that starts again would read them and vouch for them (A. Rebello
+//! and others, 'Can Applications Recover from fsync Failures?', 2020). The mark has to last only as
+//! long as those pages do: as long as the machine runs. It takes the place of bytes that are there
+//! already, so that a full disk does not refuse it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -78,7 +80,12 @@ impl Tip {
     fn file(&mut self) -> io::Result<&File> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.path)?,
+            None => OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(&self.path)?,
         };
         Ok(self.file.insert(file))
     }

@@ -1,7 +1,7 @@
 //! The basket of the package builder: operations on their way from page to page in hidden fields.
 //!
-//! The bank keeps nothing of a basket, so that it survives the end of a session and of the bank itself. What a browser
-//! sends back is read like any other input; the ledger decides.
+//! The bank keeps nothing of a basket, so that it survives the end of a session and of the bank
+//! itself. What a browser sends back is read like any other input; the ledger decides.
 
 use super::texts;
 use crate::brazilian::parse_amount;
@@ -15,14 +15,17 @@ pub(super) fn written(operation: &Operation) -> String {
     match kind {
         OperationKind::Deposit { value } => format!("D.{bank}.{account}.{}", value.get().get()),
         OperationKind::Withdraw { value } => format!("S.{bank}.{account}.{}", value.get().get()),
-        OperationKind::Transfer { value, pix } => format!("T.{bank}.{account}.{}.{pix}", value.get().get()),
+        OperationKind::Transfer { value, pix } => {
+            format!("T.{bank}.{account}.{}.{pix}", value.get().get())
+        }
     }
 }
 
 /// Reads a hidden field.
 pub(super) fn read(text: &str) -> Option<Operation> {
     let mut parts = text.splitn(5, '.');
-    let (kind, place, centavos, pix) = (parts.next()?, (parts.next()?, parts.next()?), parts.next()?, parts.next());
+    let (kind, place, centavos, pix) =
+        (parts.next()?, (parts.next()?, parts.next()?), parts.next()?, parts.next());
     let (bank, account) = read_place(place.0, place.1)?;
     let value = Amount::parse(Centavos::new(centavos.parse().ok()?)).ok()?;
     let kind = match (kind, pix) {
@@ -65,7 +68,10 @@ impl Draft {
         let kind = match self.kind.as_str() {
             "D" => OperationKind::Deposit { value },
             "S" => OperationKind::Withdraw { value },
-            "T" => OperationKind::Transfer { value, pix: PixKey::parse(&self.pix).map_err(|error| error.to_string())? },
+            "T" => OperationKind::Transfer {
+                value,
+                pix: PixKey::parse(&self.pix).map_err(|error| error.to_string())?,
+            },
             _ => return Err("Escolha depósito, saque ou Pix".into()),
         };
         Ok(Operation { bank, account, kind })

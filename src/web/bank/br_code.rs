@@ -1,9 +1,10 @@
 //! Pix *copia e cola*: the BR Code of a charge, written and read.
 //!
-//! A BR Code is EMV's merchant-presented QR text: fields `id length value`, the account inside field 26, a CRC at the
-//! end ('Manual de Padrões para Iniciação do Pix', Banco Central do Brasil). Only static codes are known here: a dynamic
-//! one names an address to be asked, and pages of a bank ask no other host. Reading trusts nothing: every length must
-//! come out, no field may stand twice, and the CRC must fit.
+//! A BR Code is EMV's merchant-presented QR text: fields `id length value`, the account inside
+//! field 26, a CRC at the end ('Manual de Padrões para Iniciação do Pix', Banco Central do Brasil).
+//! Only static codes are known here: a dynamic one names an address to be asked, and pages of a
+//! bank ask no other host. Reading trusts nothing: every length must come out, no field may stand
+//! twice, and the CRC must fit.
 
 use crate::ledger::{Amount, PixKey};
 
@@ -60,7 +61,9 @@ pub(super) enum BadBrCode {
     #[error("Código inválido: {0}")]
     Field(&'static str),
     /// The charge must be asked for at an address.
-    #[error("Cobrança dinâmica: o código aponta para um endereço na internet, e este banco só lê cobranças estáticas")]
+    #[error(
+        "Cobrança dinâmica: o código aponta para um endereço na internet, e este banco só lê cobranças estáticas"
+    )]
     Dynamic,
     /// The key is of another world.
     #[error("A chave Pix do código não é deste consórcio (aqui uma chave tem a forma banco:valor)")]
@@ -73,10 +76,9 @@ pub(super) enum BadBrCode {
 /// CRC-16 with polynomial 0x1021 and initial value 0xFFFF, neither reflected nor inverted.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
-        (0..8).fold(
-            crc ^ (u16::from(*byte) << 8),
-            |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 },
-        )
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
     })
 }
 
@@ -124,7 +126,8 @@ impl Charge {
                 "a chave Pix é longa demais"
             }));
         }
-        let mut text = field("00", "01") + &field("26", &account) + &field("52", "0000") + &field("53", "986");
+        let mut text =
+            field("00", "01") + &field("26", &account) + &field("52", "0000") + &field("53", "986");
         if let Some(value) = self.value {
             let value = value.to_string();
             if value.len() > AMOUNT_CHARS_MAX {
@@ -154,11 +157,15 @@ impl Charge {
         let value = fields.find("54").map(amount).transpose()?;
         let (key, description) = account(&fields)?;
         let txid = match fields.find("62") {
-            Some(more) => Fields::split(more)?.find("05").filter(|txid| *txid != NO_TXID).map(str::to_owned),
+            Some(more) => {
+                Fields::split(more)?.find("05").filter(|txid| *txid != NO_TXID).map(str::to_owned)
+            }
             None => None,
         };
-        let name = fields.find("59").ok_or(BadBrCode::Field("falta o nome de quem recebe"))?.to_owned();
-        let city = fields.find("60").ok_or(BadBrCode::Field("falta a cidade de quem recebe"))?.to_owned();
+        let name =
+            fields.find("59").ok_or(BadBrCode::Field("falta o nome de quem recebe"))?.to_owned();
+        let city =
+            fields.find("60").ok_or(BadBrCode::Field("falta a cidade de quem recebe"))?.to_owned();
         Ok(Charge { key, value, description, name, city, txid })
     }
 }
@@ -206,13 +213,15 @@ impl<'a> Fields<'a> {
     fn split(mut text: &'a str) -> Result<Self, BadBrCode> {
         let mut fields: Vec<(&str, &str)> = Vec::new();
         while !text.is_empty() {
-            let (id, length) = (text.get(..2).ok_or(BadBrCode::Length)?, text.get(2..4).ok_or(BadBrCode::Length)?);
+            let (id, length) =
+                (text.get(..2).ok_or(BadBrCode::Length)?, text.get(2..4).ok_or(BadBrCode::Length)?);
             let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
             if !digits(id) || !digits(length) {
                 return Err(BadBrCode::Length);
             }
             let end = 4 + length.parse::<usize>().map_err(|_| BadBrCode::Length)?;
-            let value = text.get(4..end).filter(|value| !value.is_empty()).ok_or(BadBrCode::Length)?;
+            let value =
+                text.get(4..end).filter(|value| !value.is_empty()).ok_or(BadBrCode::Length)?;
             if fields.iter().any(|(other, _)| *other == id) {
                 return Err(BadBrCode::Twice);
             }
@@ -226,7 +235,12 @@ impl<'a> Fields<'a> {
         self.0.iter().find(|(other, _)| *other == id).map(|(_, value)| *value)
     }
 
-    fn expect(&self, id: &str, fits: impl Fn(&str) -> bool, why: &'static str) -> Result<(), BadBrCode> {
+    fn expect(
+        &self,
+        id: &str,
+        fits: impl Fn(&str) -> bool,
+        why: &'static str,
+    ) -> Result<(), BadBrCode> {
         if self.find(id).is_some_and(fits) { Ok(()) } else { Err(BadBrCode::Field(why)) }
     }
 }
@@ -280,9 +294,15 @@ mod tests {
         let long_description = Charge { description: Some("x".repeat(80)), ..charge() };
         assert_eq!(long_description.write(), Err(BadBrCode::TooLong("encurte a descrição")));
         let long_key = PixKey::parse(&format!("1:{}", "x".repeat(77))).unwrap();
-        assert!(matches!(Charge { key: long_key, description: None, ..charge() }.write(), Err(BadBrCode::TooLong(_))));
+        assert!(matches!(
+            Charge { key: long_key, description: None, ..charge() }.write(),
+            Err(BadBrCode::TooLong(_))
+        ));
         let huge = Some(Amount::parse(Centavos::new(i64::MAX)).unwrap());
-        assert_eq!(Charge { value: huge, ..charge() }.write(), Err(BadBrCode::TooLong("o valor é grande demais")));
+        assert_eq!(
+            Charge { value: huge, ..charge() }.write(),
+            Err(BadBrCode::TooLong("o valor é grande demais"))
+        );
     }
 
     #[test]
@@ -315,7 +335,10 @@ mod tests {
             (altered("54071234.56", "54071234,56"), BadBrCode::Field("o valor")),
             (altered("54071234.56", "54041e10"), BadBrCode::Field("o valor")),
             (altered("54071234.56", "54040.00"), BadBrCode::Field("o valor")),
-            (altered("br.gov.bcb.pix", "br.gov.bcb.cob"), BadBrCode::Field("não é uma cobrança Pix")),
+            (
+                altered("br.gov.bcb.pix", "br.gov.bcb.cob"),
+                BadBrCode::Field("não é uma cobrança Pix"),
+            ),
             (altered("01111:thiago003", "01111-thiago003"), BadBrCode::ForeignKey),
             (altered("01111:thiago003", "25111:thiago003"), BadBrCode::Dynamic),
             (altered("5802BR", "5802BR5802BR"), BadBrCode::Twice),

@@ -54,7 +54,8 @@ struct ChargePage {
     city: String,
 }
 
-/// `GET /cobranca`: the form and, once it is filled in, the charge. Nothing is kept, so that the address is the charge.
+/// `GET /cobranca`: the form and, once it is filled in, the charge. Nothing is kept, so that the
+/// address is the charge.
 pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     shown(&bank, &request, charge(&bank, &request).await).await
 }
@@ -65,7 +66,8 @@ async fn charge(bank: &Bank, request: &HttpRequest) -> Answer {
     let asked = form.all("conta").next().is_some();
     let place = basket::read_account(form.text("conta"));
     let found = Ask(move |book: &Book| {
-        let account = book.account(place?.0, place?.1).filter(|account| account.is_held_by(&user))?;
+        let account =
+            book.account(place?.0, place?.1).filter(|account| account.is_held_by(&user))?;
         let owner = book.customer(account.opener())?;
         Some((account.key.clone(), owner.name.to_string()))
     });
@@ -106,10 +108,12 @@ fn make(form: &Form, key: PixKey, owner: &str) -> Result<Made, String> {
     if txid.len() > TXID_CHARS_MAX || !txid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(texts::TXID_FORM.into());
     }
-    let or = |text: String, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text };
+    let or =
+        |text: String, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text };
     let charge = Charge {
         value,
-        description: Some(plain(form.text("descricao"), DESCRIPTION_CHARS_MAX)).filter(|text| !text.is_empty()),
+        description: Some(plain(form.text("descricao"), DESCRIPTION_CHARS_MAX))
+            .filter(|text| !text.is_empty()),
         name: or(plain(owner, NAME_CHARS_MAX), "CLIENTE"),
         city: or(plain(form.text("cidade"), CITY_CHARS_MAX), CITY),
         txid: Some(txid.to_owned()).filter(|txid| !txid.is_empty()),
@@ -148,18 +152,25 @@ mod tests {
 
     #[test]
     fn a_charge_names_its_owner_in_plain_letters() {
-        let made = made("valor=1.234,5&descricao=almo%C3%A7o&identificador=A1&cidade=S%C3%A3o+Paulo").unwrap();
+        let made =
+            made("valor=1.234,5&descricao=almo%C3%A7o&identificador=A1&cidade=S%C3%A3o+Paulo")
+                .unwrap();
         let charge = Charge::read(&made.code).unwrap();
         assert_eq!((charge.name.as_str(), charge.city.as_str()), ("Mara <b>", "Sao Paulo"));
-        assert_eq!((charge.description.as_deref(), charge.txid.as_deref()), (Some("almoco"), Some("A1")));
+        assert_eq!(
+            (charge.description.as_deref(), charge.txid.as_deref()),
+            (Some("almoco"), Some("A1"))
+        );
         assert_eq!(made.value.as_deref(), Some("R$\u{a0}1.234,50"));
     }
 
     #[test]
     fn fields_that_do_not_fit_are_named() {
-        for (query, part) in
-            [("valor=x", "1.234,56"), ("identificador=a-b", "identificador"), ("valor=0", "maior que zero")]
-        {
+        for (query, part) in [
+            ("valor=x", "1.234,56"),
+            ("identificador=a-b", "identificador"),
+            ("valor=0", "maior que zero"),
+        ] {
             assert!(made(query).err().is_some_and(|problem| problem.contains(part)), "{query}");
         }
         assert!(made("").is_ok());
@@ -176,7 +187,8 @@ mod tests {
         }
         let scale = 4;
         let side = made.qr.side * scale;
-        let shade = |x: usize, y: usize| if dark[y / scale * made.qr.side + x / scale] { 0 } else { 255 };
+        let shade =
+            |x: usize, y: usize| if dark[y / scale * made.qr.side + x / scale] { 0 } else { 255 };
         let mut image = rqrr::PreparedImage::prepare_from_greyscale(side, side, shade);
         let (_, text) = image.detect_grids()[0].decode().unwrap();
         assert_eq!(text, made.code);

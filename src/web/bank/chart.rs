@@ -1,4 +1,5 @@
-//! A line of the balance over time, as SVG paths: steps, because a balance stands still until something happens.
+//! A line of the balance over time, as SVG paths: steps, because a balance stands still until
+//! something happens.
 
 use super::money::reais;
 use crate::brazilian::date;
@@ -38,7 +39,10 @@ pub(super) fn chart(entries: &[Entry]) -> Option<Chart> {
     let y = |balance: Centavos| match span {
         // A balance that never moves is drawn in the middle.
         0 => i128::from(HEIGHT / 2),
-        span => i128::from(HEIGHT) - (i128::from(balance.get()) - i128::from(lowest.get())) * i128::from(HEIGHT) / span,
+        span => {
+            i128::from(HEIGHT)
+                - (i128::from(balance.get()) - i128::from(lowest.get())) * i128::from(HEIGHT) / span
+        }
     };
     let mut line = format!("M0 {}", y(points[0].1));
     for (at_ms, balance) in &points[1..] {
@@ -86,7 +90,10 @@ mod tests {
     fn a_balance_goes_in_steps_from_left_to_right() {
         let chart = chart(&[entry(0, 100), entry(500, 300), entry(1_000, 200)]).unwrap();
         assert_eq!(chart.line, "M0 140H300V0H600V70H600");
-        assert_eq!((chart.lowest.as_str(), chart.highest.as_str()), ("R$\u{a0}1,00", "R$\u{a0}3,00"));
+        assert_eq!(
+            (chart.lowest.as_str(), chart.highest.as_str()),
+            ("R$\u{a0}1,00", "R$\u{a0}3,00")
+        );
     }
 
     #[test]

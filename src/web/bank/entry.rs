@@ -36,11 +36,18 @@ struct RegisterValues {
 /// `GET /cadastro`
 pub(super) async fn register_form(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     let frame = Frame::of(&bank, &request).await;
-    page(StatusCode::OK, &RegisterPage { frame, problem: None, key: new_key(), values: RegisterValues::default() })
+    page(
+        StatusCode::OK,
+        &RegisterPage { frame, problem: None, key: new_key(), values: RegisterValues::default() },
+    )
 }
 
 /// `POST /cadastro`
-pub(super) async fn register(bank: Data<Bank>, request: HttpRequest, body: Payload) -> HttpResponse {
+pub(super) async fn register(
+    bank: Data<Bank>,
+    request: HttpRequest,
+    body: Payload,
+) -> HttpResponse {
     let form = match sent(&request, body).await {
         Ok(form) => form,
         Err(refused) => return shown(&bank, &request, Err(refused)).await,
@@ -83,16 +90,18 @@ async fn registered(bank: &Bank, form: &Form) -> Result<UserName, Refused> {
     if let Outcome::Refused(refusal) = executed.outcome {
         return Err(Refused::bad(refusal.to_string()));
     }
-    // A repeated form is answered like the first; only the password says that it is the same person.
+    // A repeated form is answered like the first; only the password says that it is the same
+    // person.
     prove(bank, form.text("usuario"), form.raw("senha").to_owned()).await
 }
 
 /// A new session, and the way to a page.
 async fn logged_in(bank: &Bank, user: UserName, target: &str) -> HttpResponse {
     match bank.actors.sessions.send(Begin(user)).await {
-        Ok(token) => {
-            HttpResponse::SeeOther().insert_header((LOCATION, target)).cookie(session::cookie(bank.me, token)).finish()
-        }
+        Ok(token) => HttpResponse::SeeOther()
+            .insert_header((LOCATION, target))
+            .cookie(session::cookie(bank.me, token))
+            .finish(),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }
 }
@@ -119,7 +128,9 @@ pub(super) fn login_address(target: &str) -> String {
 
 /// A path of this bank, and nothing that a browser would take for another host.
 fn own_path(target: &str) -> &str {
-    let own = target.starts_with('/') && !target.starts_with("//") && !target.contains(['\\', '\r', '\n', '\t']);
+    let own = target.starts_with('/')
+        && !target.starts_with("//")
+        && !target.contains(['\\', '\r', '\n', '\t']);
     if own && target.is_ascii() { target } else { "/" }
 }
 
@@ -128,7 +139,8 @@ pub(super) async fn login_form(bank: Data<Bank>, request: HttpRequest) -> HttpRe
     let answer = async {
         let target = own_path(Form::of_query(&request)?.text("destino")).to_owned();
         let frame = Frame::of(&bank, &request).await;
-        let login = LoginPage { frame, problem: None, user_name: String::new(), target, basket: None };
+        let login =
+            LoginPage { frame, problem: None, user_name: String::new(), target, basket: None };
         Ok(page(StatusCode::OK, &login))
     };
     shown(&bank, &request, answer.await).await
@@ -192,8 +204,16 @@ mod tests {
         for path in ["/", "/pacote", "/contas/0-7?de=2026-11-23&tipo=DEPOSIT"] {
             assert_eq!(own_path(path), path);
         }
-        for path in ["", "pacote", "//evil.test", "/\\evil.test", "https://evil.test", "/a\r\nb", "/\t/evil.test", "/é"]
-        {
+        for path in [
+            "",
+            "pacote",
+            "//evil.test",
+            "/\\evil.test",
+            "https://evil.test",
+            "/a\r\nb",
+            "/\t/evil.test",
+            "/é",
+        ] {
             assert_eq!(own_path(path), "/", "{path:?}");
         }
     }

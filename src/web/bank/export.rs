@@ -21,7 +21,8 @@ const ENTRIES_MAX: usize = 20_000;
 
 /// `GET /contas/{account}/extrato.csv`
 pub(super) async fn csv(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    shown(&bank, &request, file(&bank, &request, "text/csv; charset=utf-8", "csv", write_csv).await).await
+    shown(&bank, &request, file(&bank, &request, "text/csv; charset=utf-8", "csv", write_csv).await)
+        .await
 }
 
 /// `GET /contas/{account}/extrato.ofx`
@@ -54,7 +55,8 @@ async fn file(
         let account = own(book, &user, (of, number))?;
         let (start, period) = filter.period(&account.statement);
         let wanted = period.iter().enumerate().filter(|(_, entry)| filter.wants(entry));
-        let entries: Vec<_> = wanted.map(|(index, entry)| (start + index, entry)).take(ENTRIES_MAX + 1).collect();
+        let entries: Vec<_> =
+            wanted.map(|(index, entry)| (start + index, entry)).take(ENTRIES_MAX + 1).collect();
         if entries.len() > ENTRIES_MAX {
             return Err(Refused::bad(texts::too_many_entries(ENTRIES_MAX)));
         }
@@ -63,13 +65,17 @@ async fn file(
     let text = bank.actors.routes.ledger.send(asked).await??;
     Ok(HttpResponse::Ok()
         .content_type(content_type)
-        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"extrato-{of}-{number}.{extension}\"")))
+        .insert_header((
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"extrato-{of}-{number}.{extension}\""),
+        ))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(text))
 }
 
-/// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the mark that says UTF-8.
+/// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the mark that says
+/// UTF-8.
 fn write_csv(extract: &Extract<'_>) -> Result<String, Refused> {
     let mut text = String::from(
         "\u{feff}Data;Hora (UTC);Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",
@@ -96,8 +102,13 @@ fn write_csv(extract: &Extract<'_>) -> Result<String, Refused> {
 
 /// A cell of customers' text: quoted where it must be, and never the beginning of a formula.
 fn words(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
-    if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text =
+        if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    if text.contains([';', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 #[derive(Template)]
@@ -141,7 +152,8 @@ impl OfxLine {
 
 fn write_ofx(extract: &Extract<'_>) -> Result<String, Refused> {
     let Extract { bank_name, account, entries, now_ms } = extract;
-    let at = |entry: Option<&(usize, &Entry)>| moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms));
+    let at =
+        |entry: Option<&(usize, &Entry)>| moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms));
     let ofx = Ofx {
         bank_name,
         bank: account.bank,
@@ -158,7 +170,8 @@ fn write_ofx(extract: &Extract<'_>) -> Result<String, Refused> {
 /// `20261123140322[0:GMT]`
 fn moment(at_ms: i64) -> String {
     use crate::ledger::calendar::{Date, TimeOfDay};
-    let digits: String = format!("{}{}", Date::at(at_ms), TimeOfDay::at(at_ms)).replace(['-', ':'], "");
+    let digits: String =
+        format!("{}{}", Date::at(at_ms), TimeOfDay::at(at_ms)).replace(['-', ':'], "");
     format!("{digits}[0:GMT]")
 }
 
@@ -168,9 +181,13 @@ mod tests {
 
     #[test]
     fn customers_words_start_no_formula_and_break_no_cell() {
-        for (text, cell) in
-            [("ana", "ana"), ("-2+3", "'-2+3"), ("=x", "'=x"), ("0:a;b", "\"0:a;b\""), ("a\"b;", "\"a\"\"b;\"")]
-        {
+        for (text, cell) in [
+            ("ana", "ana"),
+            ("-2+3", "'-2+3"),
+            ("=x", "'=x"),
+            ("0:a;b", "\"0:a;b\""),
+            ("a\"b;", "\"a\"\"b;\""),
+        ] {
             assert_eq!(words(text), cell);
         }
     }

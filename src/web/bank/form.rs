@@ -15,7 +15,8 @@ impl Form {
     /// Reads the body of a request.
     pub(super) async fn receive(body: Payload) -> Result<Form, Refused> {
         let body = receive(body).await?;
-        let text = std::str::from_utf8(&body).map_err(|_| Refused::bad("O formulário não é UTF-8"))?;
+        let text =
+            std::str::from_utf8(&body).map_err(|_| Refused::bad("O formulário não é UTF-8"))?;
         Form::parse(text)
     }
 
@@ -27,7 +28,8 @@ impl Form {
     /// Reads `name=text&…`.
     pub(super) fn parse(text: &str) -> Result<Form, Refused> {
         let read = Query::<Vec<(String, String)>>::from_query(text);
-        read.map(|fields| Form(fields.into_inner())).map_err(|_| Refused::bad("Formulário inválido"))
+        read.map(|fields| Form(fields.into_inner()))
+            .map_err(|_| Refused::bad("Formulário inválido"))
     }
 
     /// A field's text without blanks around it; empty where the field is missing.

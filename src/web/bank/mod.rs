@@ -1,8 +1,8 @@
 //! The internet bank: pages at `/`, one file a topic.
 //!
-//! Forms are sent with POST and answered with a page or a way to one; a form that changes something carries a key drawn
-//! when it was rendered, so that sending it twice does it once. Pages read the node's own copy of the ledger, which has
-//! the accounts of all banks.
+//! Forms are sent with POST and answered with a page or a way to one; a form that changes something
+//! carries a key drawn when it was rendered, so that sending it twice does it once. Pages read the
+//! node's own copy of the ledger, which has the accounts of all banks.
 
 mod basket;
 mod br_code;

@@ -24,7 +24,9 @@ mod tests {
 
     #[test]
     fn sums_are_shown_with_the_sign_before_the_currency() {
-        for (centavos, text) in [(0, "R$\u{a0}0,00"), (123_456, "R$\u{a0}1.234,56"), (-99_999, "−R$\u{a0}999,99")] {
+        for (centavos, text) in
+            [(0, "R$\u{a0}0,00"), (123_456, "R$\u{a0}1.234,56"), (-99_999, "−R$\u{a0}999,99")]
+        {
             assert_eq!(reais(Centavos::new(centavos)), text);
         }
         assert_eq!(plain_reais(Centavos::new(-123_456)), "-1234,56");

@@ -1,7 +1,8 @@
 //! Open an account at any bank.
 //!
-//! An account opens at the bank that is asked, so that the order for another bank goes to that bank's own route, with
-//! the customer's password and the form's key: this bank does nothing there that the customer could not.
+//! An account opens at the bank that is asked, so that the order for another bank goes to that
+//! bank's own route, with the customer's password and the form's key: this bank does nothing there
+//! that the customer could not.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::brazilian::parse_amount;
 use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, place, prove, user_name};
 use crate::ledger::book::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::{
-    AccountNumber, Action, Amount, Book, Done, Opening, Outcome, PixType, Reais, TypeAccount, TypePerson, UserName,
+    AccountNumber, Action, Amount, Book, Done, Opening, Outcome, PixType, Reais, TypeAccount,
+    TypePerson, UserName,
 };
 use crate::protocol::ids::BankId;
 use crate::web::frame::Frame;
@@ -94,12 +96,17 @@ async fn try_open(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
         Ok((at, number)) => Ok(see_other(&format!("/?aberta={at}-{number}"))),
         Err(NotOpened { refused, unknown }) => {
             let key = if unknown { form.text("chave").to_owned() } else { new_key() };
-            rendered(bank, request, &user, refused.status(), Some(refused.to_string()), key, &form).await
+            rendered(bank, request, &user, refused.status(), Some(refused.to_string()), key, &form)
+                .await
         }
     }
 }
 
-async fn opened(bank: &Bank, user: &UserName, form: &Form) -> Result<(BankId, AccountNumber), NotOpened> {
+async fn opened(
+    bank: &Bank,
+    user: &UserName,
+    form: &Form,
+) -> Result<(BankId, AccountNumber), NotOpened> {
     let key = form.key()?;
     let wanted = read(form, bank.config.nodes.len())?;
     prove(bank, user.as_str(), form.raw("senha").to_owned()).await?;
@@ -125,13 +132,16 @@ fn read(form: &Form, banks: usize) -> Result<Wanted, Refused> {
     let of_word = |text: &str| serde_json::Value::from(text);
     let bank = form.text("banco").parse().ok().map(BankId).filter(|bank| bank.index() < banks);
     let bank = bank.ok_or_else(|| Refused::bad(texts::CHOOSE_BANK))?;
-    let type_account =
-        serde_json::from_value(of_word(form.text("tipo"))).map_err(|_| Refused::bad(texts::CHOOSE_TYPE))?;
-    let pix_type = serde_json::from_value(of_word(form.text("pix"))).map_err(|_| Refused::bad(texts::CHOOSE_KEY))?;
-    let users = form.text("titulares").split([',', ';', ' ', '\n', '\r']).filter(|name| !name.is_empty());
+    let type_account = serde_json::from_value(of_word(form.text("tipo")))
+        .map_err(|_| Refused::bad(texts::CHOOSE_TYPE))?;
+    let pix_type = serde_json::from_value(of_word(form.text("pix")))
+        .map_err(|_| Refused::bad(texts::CHOOSE_KEY))?;
+    let users =
+        form.text("titulares").split([',', ';', ' ', '\n', '\r']).filter(|name| !name.is_empty());
     // One more than there may be is enough to be refused.
     let users = users.take(JOINT_OTHERS_MAX + 1).map(user_name).collect::<Result<_, _>>()?;
-    let value_init = parse_amount(form.text("valor")).map_err(|bad| Refused::bad(texts::bad_amount(bad)))?;
+    let value_init =
+        parse_amount(form.text("valor")).map_err(|bad| Refused::bad(texts::bad_amount(bad)))?;
     if value_init.get() < OPENING_MIN {
         return Err(Refused::bad(texts::opening_too_small()));
     }
@@ -155,7 +165,12 @@ struct OtherAnswer {
 }
 
 /// Sends the order to the bank where the account is to be.
-async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -> Result<AccountNumber, NotOpened> {
+async fn ask_other(
+    bank: &Bank,
+    user: &UserName,
+    form: &Form,
+    wanted: &Wanted,
+) -> Result<AccountNumber, NotOpened> {
     let name = bank_name(bank, wanted.bank);
     let order = Order {
         user_name: user,
@@ -167,7 +182,9 @@ async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -
     };
     let body = serde_json::to_string(&order).expect("names and numbers can be written as JSON");
     let url = format!("{}/create_account", bank.config.nodes[wanted.bank.index()].url());
-    let request = wire::client(1, OTHER_BANK_WAIT).post(url).insert_header((IDEMPOTENCY_HEADER, form.text("chave")));
+    let request = wire::client(1, OTHER_BANK_WAIT)
+        .post(url)
+        .insert_header((IDEMPOTENCY_HEADER, form.text("chave")));
     let lost = || NotOpened { refused: Refused::BankLost(texts::bank_lost(&name)), unknown: true };
     let mut response = match request.content_type("application/json").send_body(body).await {
         Ok(response) => response,
@@ -181,7 +198,10 @@ async fn ask_other(bank: &Bank, user: &UserName, form: &Form, wanted: &Wanted) -
     let answer: OtherAnswer = serde_json::from_slice(&answer).map_err(|_| lost())?;
     match answer.num_account {
         Some(number) => Ok(number),
-        None => Err(Refused::ByAnotherBank(response.status(), format!("{name}: {}", answer.descript)).into()),
+        None => {
+            Err(Refused::ByAnotherBank(response.status(), format!("{name}: {}", answer.descript))
+                .into())
+        }
     }
 }
 
@@ -195,7 +215,8 @@ async fn rendered(
     form: &Form,
 ) -> Answer {
     let asked = user.clone();
-    let person = Ask(move |book: &Book| book.customer(&asked).map(|customer| customer.type_person()));
+    let person =
+        Ask(move |book: &Book| book.customer(&asked).map(|customer| customer.type_person()));
     let person = bank.actors.routes.ledger.send(person).await?.ok_or(Refused::Internal)?;
     let wanted_bank = form.text("banco").parse().unwrap_or(bank.me.0);
     let banks = BankId::all(bank.config.nodes.len()).map(|other| Choice {
@@ -212,7 +233,8 @@ async fn rendered(
         TypePerson::Pf => (TypeAccount::Pf, PixType::Cpf),
         TypePerson::Pj => (TypeAccount::Pj, PixType::Cnpj),
     };
-    let types = [own_type, TypeAccount::Conjunta].map(|kind| choice(kind.as_str(), texts::type_account(kind), "tipo"));
+    let types = [own_type, TypeAccount::Conjunta]
+        .map(|kind| choice(kind.as_str(), texts::type_account(kind), "tipo"));
     let keys = [own_key, PixType::UserName, PixType::NumConta, PixType::Random];
     let page_data = OpeningPage {
         frame: Frame::of(bank, request).await,

@@ -62,7 +62,10 @@ pub(super) async fn accounts_of(bank: &Bank, user: &UserName) -> Result<Vec<Acco
 
 /// A bank's name in `nodes.json`.
 pub(super) fn bank_name(bank: &Bank, of: BankId) -> String {
-    bank.config.nodes.get(of.index()).map_or_else(|| format!("Banco {of}"), |node| node.name.clone())
+    bank.config
+        .nodes
+        .get(of.index())
+        .map_or_else(|| format!("Banco {of}"), |node| node.name.clone())
 }
 
 #[derive(Template)]
@@ -100,14 +103,16 @@ pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse
 async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let accounts = accounts_of(bank, &user).await?;
-    let name = Ask(move |book: &Book| book.customer(&user).map(|customer| customer.name.to_string()));
+    let name =
+        Ask(move |book: &Book| book.customer(&user).map(|customer| customer.name.to_string()));
     let name = bank.actors.routes.ledger.send(name).await?.ok_or(Refused::Internal)?;
     let frame = Frame::of(bank, request).await;
     let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
     let opened = basket::read_account(Form::of_query(request)?.text("aberta"));
     // Only what is really there is news, whatever the address says.
     let opened = accounts.iter().find(|account| opened == Some((account.bank, account.number)));
-    let news = opened.map(|account| texts::account_opened(account.number, &bank_name(bank, account.bank)));
+    let news =
+        opened.map(|account| texts::account_opened(account.number, &bank_name(bank, account.bank)));
     let mut by_bank: BTreeMap<BankId, Vec<AccountLine>> = BTreeMap::new();
     for account in accounts {
         by_bank.entry(account.bank).or_default().push(account);

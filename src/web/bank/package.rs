@@ -1,7 +1,8 @@
-//! The package builder: a basket of operations, tried out before it is sent, sent once, and its outcome at once.
+//! The package builder: a basket of operations, tried out before it is sent, sent once, and its
+//! outcome at once.
 //!
-//! The basket travels in the form ([`basket`]). Every button sends all of it back; only 'confirm' orders anything, with
-//! the key that was drawn when its page was rendered.
+//! The basket travels in the form ([`basket`]). Every button sends all of it back; only 'confirm'
+//! orders anything, with the key that was drawn when its page was rendered.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
@@ -90,13 +91,16 @@ pub(super) async fn act(bank: Data<Bank>, request: HttpRequest, body: Payload) -
 
 async fn try_act(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
     let form = sent(request, body).await?;
-    let Some(user) = session::customer(bank, request).await else { return log_in_first(bank, &form).await };
+    let Some(user) = session::customer(bank, request).await else {
+        return log_in_first(bank, &form).await;
+    };
     let state = read(&form)?;
     match form.text("acao") {
         "adicionar" => add(bank, user, &form, state).await,
         "ler" => read_code(bank, user, &form, state).await,
         "confirmar" => confirm(bank, user, &form, state).await,
-        other => match other.strip_prefix("remover-").and_then(|index| index.parse::<usize>().ok()) {
+        other => match other.strip_prefix("remover-").and_then(|index| index.parse::<usize>().ok())
+        {
             Some(index) if index < state.operations.len() => {
                 let mut state = state;
                 state.operations.remove(index);
@@ -111,7 +115,12 @@ fn read(form: &Form) -> Result<State, Refused> {
     let operations: Option<Vec<_>> = form.all("op").map(basket::read).collect();
     let operations = operations.ok_or_else(|| Refused::bad(texts::BASKET_DAMAGED))?;
     let text = |name| form.text(name).to_owned();
-    let draft = Draft { kind: text("tipo"), account: text("conta"), value: text("valor"), pix: text("pix") };
+    let draft = Draft {
+        kind: text("tipo"),
+        account: text("conta"),
+        value: text("valor"),
+        pix: text("pix"),
+    };
     Ok(State { operations, draft, ..State::default() })
 }
 
@@ -138,7 +147,8 @@ async fn add(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answ
     if let Err(problem) = basket::add(&mut state.operations, operation) {
         return refuse(state, problem).await;
     }
-    state.draft = Draft { kind: state.draft.kind, account: state.draft.account, ..Draft::default() };
+    state.draft =
+        Draft { kind: state.draft.kind, account: state.draft.account, ..Draft::default() };
     rendered(bank, user, StatusCode::OK, state).await
 }
 
@@ -152,7 +162,8 @@ async fn read_code(bank: &Bank, user: UserName, form: &Form, mut state: State) -
         Ok((charge, recipient)) => {
             state.draft.kind = "T".into();
             state.draft.pix = charge.key.to_string();
-            state.draft.value = charge.value.map(|value| money::plain_reais(value.get())).unwrap_or_default();
+            state.draft.value =
+                charge.value.map(|value| money::plain_reais(value.get())).unwrap_or_default();
             state.recipient = Some(recipient);
             rendered(bank, user, StatusCode::OK, state).await
         }
@@ -170,25 +181,33 @@ async fn confirm(bank: &Bank, user: UserName, form: &Form, mut state: State) -> 
         state.problem = Some(texts::BASKET_EMPTY.into());
         return rendered(bank, user, StatusCode::BAD_REQUEST, state).await;
     };
-    let executed = match place(bank, Some(user.clone()), Some(key), Action::Operations(package)).await {
-        Ok(executed) => executed,
-        Err(refused) => {
-            state.unknown = refused.leaves_unknown();
-            state.key = state.unknown.then(|| form.text("chave").to_owned());
-            state.problem = Some(refused.to_string());
-            return rendered(bank, user, refused.status(), state).await;
-        }
-    };
+    let executed =
+        match place(bank, Some(user.clone()), Some(key), Action::Operations(package)).await {
+            Ok(executed) => executed,
+            Err(refused) => {
+                state.unknown = refused.leaves_unknown();
+                state.key = state.unknown.then(|| form.text("chave").to_owned());
+                state.problem = Some(refused.to_string());
+                return rendered(bank, user, refused.status(), state).await;
+            }
+        };
     match executed.outcome {
         Outcome::Done(_) => {
             state.position = Some(executed.position);
             rendered(bank, user, StatusCode::OK, state).await
         }
         Outcome::Refused(refusal) => {
-            let status = if refusal.is_forbidden() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+            let status = if refusal.is_forbidden() {
+                StatusCode::FORBIDDEN
+            } else {
+                StatusCode::BAD_REQUEST
+            };
             state.problem = Some(texts::refusal(&refusal));
-            let (by, operations, position) = (user.clone(), state.operations.clone(), executed.position);
-            let refused = Ask(move |book: &Book| book.refused_operation(&by, &operations, position, &refusal));
+            let (by, operations, position) =
+                (user.clone(), state.operations.clone(), executed.position);
+            let refused = Ask(move |book: &Book| {
+                book.refused_operation(&by, &operations, position, &refusal)
+            });
             state.refused = bank.actors.routes.ledger.send(refused).await?;
             rendered(bank, user, status, state).await
         }
@@ -208,8 +227,8 @@ async fn log_in_first(bank: &Bank, form: &Form) -> Answer {
     Ok(with_header(page(refused.status(), &login), &refused))
 }
 
-/// The package page as it was when the session ended. If the package was already on its way, its key is kept, so that
-/// asking again tells what became of it.
+/// The package page as it was when the session ended. If the package was already on its way, its
+/// key is kept, so that asking again tells what became of it.
 pub(super) async fn restored(bank: &Bank, user: UserName, basket: &str) -> Answer {
     let form = Form::parse(basket)?;
     let mut state = read(&form)?;

@@ -47,7 +47,8 @@ pub(super) async fn of(bank: &Bank, key: PixKey) -> Result<Recipient, Refused> {
     Ok(Recipient { bank_name: bank_name(bank, recipient.bank), ..recipient })
 }
 
-/// The part of the package page that shows the payee; what was checked goes along when the operation is added.
+/// The part of the package page that shows the payee; what was checked goes along when the
+/// operation is added.
 #[derive(Template)]
 #[template(path = "bank/recipient.html")]
 struct RecipientPart {
@@ -55,8 +56,8 @@ struct RecipientPart {
     problem: Option<String>,
 }
 
-/// `GET /pacote/destinatario`: while a key is being typed. It is no page of its own: whoever comes by its address is led
-/// to the page that it is a part of.
+/// `GET /pacote/destinatario`: while a key is being typed. It is no page of its own: whoever comes
+/// by its address is led to the page that it is a part of.
 pub(super) async fn find(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     if !request.headers().contains_key(FROM_SCRIPT) {
         return see_other("/pacote");

@@ -1,4 +1,5 @@
-//! The statement of an account: filtered by date and kind, page by page, with a line of its balance.
+//! The statement of an account: filtered by date and kind, page by page, with a line of its
+//! balance.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -22,8 +23,13 @@ use crate::wire::escaped;
 
 /// Entries on one page.
 const PAGE: usize = 50;
-const KINDS: [EntryKind; 5] =
-    [EntryKind::Opening, EntryKind::Deposit, EntryKind::Withdraw, EntryKind::Transfer, EntryKind::Receive];
+const KINDS: [EntryKind; 5] = [
+    EntryKind::Opening,
+    EntryKind::Deposit,
+    EntryKind::Withdraw,
+    EntryKind::Transfer,
+    EntryKind::Receive,
+];
 
 /// Which entries are wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,10 +54,13 @@ impl Filter {
         }
     }
 
-    /// The entries of the period, with the index of the first; ledger time never goes back, so they stand together.
+    /// The entries of the period, with the index of the first; ledger time never goes back, so they
+    /// stand together.
     pub(super) fn period<'a>(&self, entries: &'a [Entry]) -> (usize, &'a [Entry]) {
-        let start = self.from.map_or(0, |from| entries.partition_point(|entry| entry.date() < from));
-        let end = self.to.map_or(entries.len(), |to| entries.partition_point(|entry| entry.date() <= to));
+        let start =
+            self.from.map_or(0, |from| entries.partition_point(|entry| entry.date() < from));
+        let end =
+            self.to.map_or(entries.len(), |to| entries.partition_point(|entry| entry.date() <= to));
         (start, entries.get(start..end).unwrap_or_default())
     }
 
@@ -74,7 +83,8 @@ pub(super) fn own<'a>(
 
 /// The account that an address names.
 pub(super) fn place(request: &HttpRequest) -> Result<(BankId, AccountNumber), Refused> {
-    basket::read_account(request.match_info().query("account")).ok_or(Refused::NoSuchPage(texts::NO_SUCH_PAGE))
+    basket::read_account(request.match_info().query("account"))
+        .ok_or(Refused::NoSuchPage(texts::NO_SUCH_PAGE))
 }
 
 struct Line {
@@ -166,7 +176,9 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let form = Form::of_query(request)?;
     let filter = Filter::read(&form)?;
     let before = form.text("antes").parse().ok();
-    let asked = Ask(move |book: &Book| own(book, &user, (of, number)).map(|account| read(account, filter, before)));
+    let asked = Ask(move |book: &Book| {
+        own(book, &user, (of, number)).map(|account| read(account, filter, before))
+    });
     let read = bank.actors.routes.ledger.send(asked).await??;
     let field = |name| format!("{name}={}", escaped(form.text(name)));
     let statement = StatementPage {

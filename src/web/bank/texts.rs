@@ -1,4 +1,5 @@
-//! What the internet bank's code says to customers; the rest of its words stand in `templates/bank/`.
+//! What the internet bank's code says to customers; the rest of its words stand in
+//! `templates/bank/`.
 
 use super::money::reais;
 use crate::brazilian::BadAmount;
@@ -6,7 +7,8 @@ pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ledger::book::OPENING_MIN;
 use crate::ledger::{Refusal, TypeAccount};
 
-pub(super) const FOREIGN_FORM: &str = "O formulário não veio de uma página deste banco. Abra a página de novo";
+pub(super) const FOREIGN_FORM: &str =
+    "O formulário não veio de uma página deste banco. Abra a página de novo";
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
 pub(super) const NO_SUCH_ACCOUNT: &str = "Não há tal conta entre as suas";
 pub(super) const PASSWORDS_DIFFER: &str = "As duas senhas não são iguais";
@@ -17,8 +19,7 @@ pub(super) const CHOOSE_KEY: &str = "Escolha o tipo da chave Pix";
 pub(super) const CHOOSE_ACCOUNT: &str = "Escolha uma conta";
 pub(super) const LOG_IN_TO_GO_ON: &str =
     "A sua sessão terminou. Entre de novo para continuar; o que você montou não se perdeu";
-pub(super) const ASK_AGAIN: &str =
-    "Confirme de novo para saber o que aconteceu. Se o pacote já foi executado, não será executado outra vez";
+pub(super) const ASK_AGAIN: &str = "Confirme de novo para saber o que aconteceu. Se o pacote já foi executado, não será executado outra vez";
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";
 pub(super) const BASKET_DAMAGED: &str = "O pacote chegou incompleto. Abra a página de novo";
 pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente de novo";
@@ -39,7 +40,10 @@ pub(super) fn bad_amount(bad: BadAmount) -> &'static str {
 pub(super) fn refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::InsufficientBalance { bank, account, balance } => {
-            format!("Falha na operação: Saldo da conta {account} insuficiente ({}) no banco {bank}", reais(*balance))
+            format!(
+                "Falha na operação: Saldo da conta {account} insuficiente ({}) no banco {bank}",
+                reais(*balance)
+            )
         }
         other => other.to_string(),
     }

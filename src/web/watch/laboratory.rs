@@ -1,5 +1,5 @@
-//! The laboratory's switches. They are there only where `nodes.json` has `"laboratory": true`, take only forms of
-//! this bank's own pages, and pass on to the other banks what concerns all.
+//! The laboratory's switches. They are there only where `nodes.json` has `"laboratory": true`, take
+//! only forms of this bank's own pages, and pass on to the other banks what concerns all.
 
 use std::time::Duration;
 
@@ -14,18 +14,21 @@ use crate::actors::laboratory::{Laboratory, Link};
 use crate::actors::replies::Submit;
 use crate::actors::time::unix_ms;
 use crate::http::{Bank, peer};
-use crate::ledger::{AccountNumber, Action, Amount, Centavos, Opening, PixType, Request, TypeAccount, UserName};
+use crate::ledger::{
+    AccountNumber, Action, Amount, Centavos, Opening, PixType, Request, TypeAccount, UserName,
+};
 use crate::protocol::ids::{BankId, EventId};
 use crate::web::session::is_own_form;
 use crate::wire::{self, BANK_HEADER};
 
 /// How long another bank may take to hear of a switch.
 const PASS_ON_WITHIN: Duration = Duration::from_secs(2);
-/// How much of the time that counts as silence a delay may be, as a divisor: event, acknowledgement and check follow
-/// one another.
+/// How much of the time that counts as silence a delay may be, as a divisor: event, acknowledgement
+/// and check follow one another.
 const DELAYS_IN_PATIENCE: u64 = 4;
 
-/// How soon all banks send a trial event together, in milliseconds: every one must have heard of it by then.
+/// How soon all banks send a trial event together, in milliseconds: every one must have heard of it
+/// by then.
 const TOGETHER_IN_MS: i64 = 300;
 
 /// Who turns a switch.
@@ -52,7 +55,8 @@ fn allowed<'a>(bank: &'a Bank, request: &HttpRequest) -> Result<(&'a Laboratory,
 
 /// The state of the switches for a script, the page again for everybody else.
 fn done(laboratory: &Laboratory, request: &HttpRequest) -> HttpResponse {
-    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts =
+        request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("application/json") {
         HttpResponse::Ok().json(laboratory.weather())
     } else {
@@ -85,7 +89,11 @@ pub(super) struct Delay {
 }
 
 /// `POST /consorcio/laboratorio/atraso`: holds back all messages between all banks.
-pub(super) async fn slow_down(bank: Data<Bank>, request: HttpRequest, form: Form<Delay>) -> HttpResponse {
+pub(super) async fn slow_down(
+    bank: Data<Bank>,
+    request: HttpRequest,
+    form: Form<Delay>,
+) -> HttpResponse {
     let (laboratory, by) = match allowed(&bank, &request) {
         Ok(allowed) => allowed,
         Err(status) => return HttpResponse::new(status),
@@ -104,8 +112,13 @@ pub(super) struct LinkForm {
     estado: Link,
 }
 
-/// `POST /consorcio/laboratorio/ligacao`: stops, cuts or heals the link between this bank and another.
-pub(super) async fn set_link(bank: Data<Bank>, request: HttpRequest, form: Form<LinkForm>) -> HttpResponse {
+/// `POST /consorcio/laboratorio/ligacao`: stops, cuts or heals the link between this bank and
+/// another.
+pub(super) async fn set_link(
+    bank: Data<Bank>,
+    request: HttpRequest,
+    form: Form<LinkForm>,
+) -> HttpResponse {
     let (laboratory, by) = match allowed(&bank, &request) {
         Ok(allowed) => allowed,
         Err(status) => return HttpResponse::new(status),
@@ -134,12 +147,17 @@ enum Where {
 }
 
 /// `POST /consorcio/laboratorio/evento`: sends a trial event here, or at all banks at once.
-pub(super) async fn send_trial(bank: Data<Bank>, request: HttpRequest, form: Form<Trial>) -> HttpResponse {
+pub(super) async fn send_trial(
+    bank: Data<Bank>,
+    request: HttpRequest,
+    form: Form<Trial>,
+) -> HttpResponse {
     let (laboratory, by) = match allowed(&bank, &request) {
         Ok(allowed) => allowed,
         Err(status) => return HttpResponse::new(status),
     };
-    let mut wait_ms = form.quando.unwrap_or_default().saturating_sub(unix_ms()).clamp(0, TOGETHER_IN_MS);
+    let mut wait_ms =
+        form.quando.unwrap_or_default().saturating_sub(unix_ms()).clamp(0, TOGETHER_IN_MS);
     if by == By::Person && matches!(form.onde, Where::Todos) {
         let at_ms = unix_ms().saturating_add(TOGETHER_IN_MS);
         wait_ms = TOGETHER_IN_MS;
@@ -153,7 +171,8 @@ pub(super) async fn send_trial(bank: Data<Bank>, request: HttpRequest, form: For
     }
 }
 
-/// A request that every ledger refuses and nothing remembers: an account opened with less than the least.
+/// A request that every ledger refuses and nothing remembers: an account opened with less than the
+/// least.
 fn trial(bank: &Bank) -> Request {
     Request {
         id: EventId::new(bank.me, &Uuid::new_v4().to_string()),

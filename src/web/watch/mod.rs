@@ -1,7 +1,8 @@
-//! The consortium page: every event, stamp, acknowledgement and view as they happen at this bank, and the laboratory.
+//! The consortium page: every event, stamp, acknowledgement and view as they happen at this bank,
+//! and the laboratory.
 //!
-//! The page is drawn by `assets/watch.js` from snapshots that one stream carries to all who watch; stepping back asks
-//! for the snapshot of a moment. What an event asks for is never in them.
+//! The page is drawn by `assets/watch.js` from snapshots that one stream carries to all who watch;
+//! stepping back asks for the snapshot of a moment. What an event asks for is never in them.
 
 mod laboratory;
 mod texts;
@@ -93,7 +94,8 @@ async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     page(StatusCode::OK, &template)
 }
 
-/// `GET /consorcio/eventos`: a snapshot after every change, a few times a second. A slow reader misses some.
+/// `GET /consorcio/eventos`: a snapshot after every change, a few times a second. A slow reader
+/// misses some.
 async fn stream_events(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response

@@ -1,4 +1,5 @@
-//! The words of the consortium page that its script needs too, kept in one place. `{…}` stands for what is filled in.
+//! The words of the consortium page that its script needs too, kept in one place. `{…}` stands for
+//! what is filled in.
 
 use crate::protocol::ids::BankId;
 use crate::watch::Wait;
@@ -54,7 +55,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Vem depois de {antes}: as somas dos carimbos são iguais ({soma}), e o banco de número menor vem primeiro.",
     ),
     ("after_first", "É o primeiro dos eventos mostrados."),
-    ("after_concurrent", "Os dois são concorrentes: nenhum dos remetentes sabia do evento do outro."),
+    (
+        "after_concurrent",
+        "Os dois são concorrentes: nenhum dos remetentes sabia do evento do outro.",
+    ),
     ("after_caused", "O remetente já sabia de {antes} quando carimbou este."),
     ("link_healed", "aberta"),
     ("link_stopped", "parada: só batimentos passam"),
@@ -65,15 +69,21 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
 
 /// A text with the gaps filled in.
 fn fill(name: &str, gaps: &[(&str, &str)]) -> String {
-    let (_, text) = TEXTS.iter().find(|(other, _)| *other == name).expect("every text that is used is in the table");
-    gaps.iter().fold((*text).to_owned(), |text, (gap, filling)| text.replace(&format!("{{{gap}}}"), filling))
+    let (_, text) = TEXTS
+        .iter()
+        .find(|(other, _)| *other == name)
+        .expect("every text that is used is in the table");
+    gaps.iter().fold((*text).to_owned(), |text, (gap, filling)| {
+        text.replace(&format!("{{{gap}}}"), filling)
+    })
 }
 
 /// `a, b e c`.
 fn list(parts: &[String]) -> String {
     match parts {
         [rest @ .., before, last] => {
-            let before = rest.iter().chain([before]).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let before =
+                rest.iter().chain([before]).map(String::as_str).collect::<Vec<_>>().join(", ");
             format!("{before}{}{last}", fill("and", &[]))
         }
         few => few.concat(),
@@ -97,7 +107,9 @@ pub(super) fn waits(waits: &[Wait], names: &[String]) -> String {
             let names: Vec<_> = banks.iter().map(name).collect();
             fill("wait_acknowledgements", &[("bancos", &list(&names))])
         }
-        Wait::Behind { sender, counter, .. } => fill("wait_behind", &[("evento", &format!("{sender}·{counter}"))]),
+        Wait::Behind { sender, counter, .. } => {
+            fill("wait_behind", &[("evento", &format!("{sender}·{counter}"))])
+        }
         Wait::Execution => fill("wait_execution", &[]),
     };
     if waits.is_empty() {
@@ -114,7 +126,8 @@ mod tests {
 
     #[test]
     fn every_text_that_the_script_asks_for_is_there_and_every_text_is_used() {
-        let asked: Vec<_> = SCRIPT.split("text('").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+        let asked: Vec<_> =
+            SCRIPT.split("text('").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
         assert!(asked.len() > 20, "the script asks otherwise");
         for name in &asked {
             assert!(TEXTS.iter().any(|(other, _)| other == name), "no text {name}");
@@ -127,10 +140,15 @@ mod tests {
     #[test]
     fn a_reason_names_the_banks_by_their_names() {
         let names = ["Norte", "Sul", "Leste"].map(str::to_owned);
-        let of = |banks: &[u16]| Wait::Acknowledgements { banks: banks.iter().copied().map(BankId).collect() };
+        let of = |banks: &[u16]| Wait::Acknowledgements {
+            banks: banks.iter().copied().map(BankId).collect(),
+        };
         assert_eq!(waits(&[of(&[1])], &names), "falta a confirmação de Sul");
         assert_eq!(waits(&[of(&[0, 1, 2])], &names), "falta a confirmação de Norte, Sul e Leste");
         let missing = Wait::Before { bank: BankId(1), from: 3, to: 5 };
-        assert_eq!(waits(&[missing], &names), "chegou antes dos eventos 1·3 a 1·5 de Sul, que ainda faltam aqui");
+        assert_eq!(
+            waits(&[missing], &names),
+            "chegou antes dos eventos 1·3 a 1·5 de Sul, que ainda faltam aqui"
+        );
     }
 }

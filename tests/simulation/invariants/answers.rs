@@ -8,14 +8,22 @@ use super::Judge;
 use crate::reads::Read;
 
 impl Judge {
-    /// A request was executed for the first time anywhere: its key takes effect here, or did so before.
+    /// A request was executed for the first time anywhere: its key takes effect here, or did so
+    /// before.
     pub(super) fn count_once(&mut self, position: u64, raw: &RawRequest, executed: &Executed) {
-        assert!(!self.not_taken.contains(&raw.id), "{} is executed although it was refused for good", raw.id);
+        assert!(
+            !self.not_taken.contains(&raw.id),
+            "{} is executed although it was refused for good",
+            raw.id
+        );
         let request = Request::parse(raw).expect("customers ask in order");
         let key = request.key.as_ref().expect("customers use keys").as_str().to_owned();
         match self.keys.get(&key) {
             None => {
-                assert!(executed.position.0 == position, "{key} was not asked before, yet comes to {executed:?}");
+                assert!(
+                    executed.position.0 == position,
+                    "{key} was not asked before, yet comes to {executed:?}"
+                );
                 self.keys.insert(key, position);
                 if matches!(executed.outcome, Outcome::Done(_)) {
                     self.count_money(&request.action);
@@ -32,14 +40,23 @@ impl Judge {
     pub(crate) fn answered(&mut self, bank: BankId, key: &IdempotencyKey, executed: &Executed) {
         let position = executed.position.0;
         let first = self.keys.get(key.as_str());
-        assert!(first == Some(&position), "bank {bank} answers {key} with position {position}; it stands at {first:?}");
+        assert!(
+            first == Some(&position),
+            "bank {bank} answers {key} with position {position}; it stands at {first:?}"
+        );
         let last = self.log[self.cursors[bank.index()] - 1].position.0;
-        assert!(position <= last, "bank {bank} answers {position} and has executed only through {last}");
+        assert!(
+            position <= last,
+            "bank {bank} answers {position} and has executed only through {last}"
+        );
         let Some(facts) = self.in_view[bank.index()].and_then(|view| self.views.get(&view)) else {
             panic!("bank {bank} answers {key} and was in no view")
         };
         let behind = facts.members.iter().find(|member| self.through[member.index()] < position);
-        assert!(behind.is_none(), "bank {bank} answers {key} before bank {behind:?} has executed it");
+        assert!(
+            behind.is_none(),
+            "bank {bank} answers {key} before bank {behind:?} has executed it"
+        );
         self.answered = self.answered.max(position);
     }
 

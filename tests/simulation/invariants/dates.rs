@@ -1,4 +1,5 @@
-//! Dates are those of the moment at which the request was stamped, as long as a minority of clocks is wrong.
+//! Dates are those of the moment at which the request was stamped, as long as a minority of clocks
+//! is wrong.
 
 use netbanking::ledger::Book;
 use netbanking::protocol::event::Event;
@@ -23,8 +24,9 @@ impl Judge {
         self.asked_ms.extend(event.requests.iter().map(|request| (request.id.clone(), now_ms)));
     }
 
-    /// What a bank has written into statements since it was looked at last has true dates. What is executed long after it
-    /// was stamped, as its view was stopped meanwhile, may follow something that was stamped later, and has its date.
+    /// What a bank has written into statements since it was looked at last has true dates. What is
+    /// executed long after it was stamped, as its view was stopped meanwhile, may follow something
+    /// that was stamped later, and has its date.
     pub(super) fn check_dates(&mut self, bank: BankId, book: &Book, now_ms: i64) {
         let looked_at = std::mem::replace(&mut self.dated_through[bank.index()], book.position());
         if !self.dates_are_right {
@@ -36,7 +38,10 @@ impl Judge {
                 let asked_ms = self.asked_ms[&entry.id];
                 let off_ms = entry.at_ms - entry.at_ms.clamp(asked_ms, now_ms.max(asked_ms));
                 let (id, position) = (&entry.id, entry.position);
-                assert!(off_ms.abs() <= OFF_MAX_MS, "bank {bank} dates {id} at {position} {off_ms} ms off");
+                assert!(
+                    off_ms.abs() <= OFF_MAX_MS,
+                    "bank {bank} dates {id} at {position} {off_ms} ms off"
+                );
             }
         }
     }

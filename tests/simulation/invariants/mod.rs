@@ -1,4 +1,5 @@
-//! What must be true, whatever breaks. Every bank is measured against one log: what any bank has executed first.
+//! What must be true, whatever breaks. Every bank is measured against one log: what any bank has
+//! executed first.
 //!
 //! | property | source | file |
 //! |---|---|---|
@@ -137,14 +138,22 @@ impl Judge {
     }
 
     /// A process has started, on what its disk remembers.
-    pub(crate) fn restarted(&mut self, bank: BankId, promised: Ballot, prepared: Ballot, book: &Book) {
+    pub(crate) fn restarted(
+        &mut self,
+        bank: BankId,
+        promised: Ballot,
+        prepared: Ballot,
+        book: &Book,
+    ) {
         self.check_remembered(bank, promised, prepared);
         self.stands_at(bank, book.position(), book.hash());
     }
 
     /// Whether all books have everything; if they have, they are audited.
     pub(crate) fn all_are_level(&self, books: &[Option<&Book>]) -> bool {
-        let level = |book: &Option<&Book>| book.is_some_and(|book| book.position().0 == self.requests.len() as u64);
+        let level = |book: &Option<&Book>| {
+            book.is_some_and(|book| book.position().0 == self.requests.len() as u64)
+        };
         if !books.iter().all(level) {
             return false;
         }

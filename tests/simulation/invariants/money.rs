@@ -10,12 +10,18 @@ impl Judge {
     pub(super) fn count_money(&mut self, action: &Action) {
         match action {
             Action::Register(_) => {}
-            Action::CreateAccount(opening) => self.total += i128::from(opening.value_init.get().get()),
+            Action::CreateAccount(opening) => {
+                self.total += i128::from(opening.value_init.get().get())
+            }
             Action::Operations(package) => {
                 for operation in package.operations() {
                     match &operation.kind {
-                        OperationKind::Deposit { value } => self.total += i128::from(value.get().get()),
-                        OperationKind::Withdraw { value } => self.total -= i128::from(value.get().get()),
+                        OperationKind::Deposit { value } => {
+                            self.total += i128::from(value.get().get())
+                        }
+                        OperationKind::Withdraw { value } => {
+                            self.total -= i128::from(value.get().get())
+                        }
                         OperationKind::Transfer { .. } => {}
                     }
                 }
@@ -23,10 +29,14 @@ impl Judge {
         }
     }
 
-    /// What a bank's accounts hold is what they held at this place of the log wherever it was reached first.
+    /// What a bank's accounts hold is what they held at this place of the log wherever it was
+    /// reached first.
     pub(super) fn check_total(&self, bank: BankId, book: &Book) {
         let Some(last) = self.cursors[bank.index()].checked_sub(1) else { return };
         let (total, expected) = (book.total(), self.log[last].total);
-        assert!(total == expected, "bank {bank}: all accounts hold {total} centavos, not {expected}");
+        assert!(
+            total == expected,
+            "bank {bank}: all accounts hold {total} centavos, not {expected}"
+        );
     }
 }

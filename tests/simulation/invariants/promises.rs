@@ -19,7 +19,10 @@ impl Judge {
         match message {
             ViewMessage::Stopped(stopped) => {
                 let (ballot, before) = (stopped.ballot, told.promised);
-                assert!(ballot >= before, "bank {bank} has promised {before} and now promises {ballot}");
+                assert!(
+                    ballot >= before,
+                    "bank {bank} has promised {before} and now promises {ballot}"
+                );
                 assert!(
                     stopped.prepared >= told.prepared,
                     "bank {bank} was ready for {} and remembers {}",
@@ -32,7 +35,10 @@ impl Judge {
             ViewMessage::Stop(ballot) => told.promised = told.promised.max(*ballot),
             ViewMessage::Ready(ballot) => {
                 let before = told.promised;
-                assert!(*ballot >= before, "bank {bank} has promised {before} and is ready for {ballot}");
+                assert!(
+                    *ballot >= before,
+                    "bank {bank} has promised {before} and is ready for {ballot}"
+                );
                 told.prepared = told.prepared.max(*ballot);
             }
             _ => {}
@@ -42,14 +48,25 @@ impl Judge {
     /// A bank executes in a view.
     pub(super) fn check_promise_kept(&self, bank: BankId, view: Ballot) {
         let promised = self.told[bank.index()].promised;
-        assert!(view >= promised, "bank {bank} executes in {view} after it has promised {promised}");
+        assert!(
+            view >= promised,
+            "bank {bank} executes in {view} after it has promised {promised}"
+        );
     }
 
     /// What a starting process remembers covers what the one before has told.
     pub(super) fn check_remembered(&self, bank: BankId, promised: Ballot, prepared: Ballot) {
         let told = self.told[bank.index()];
-        assert!(promised >= told.promised, "bank {bank} has promised {} and remembers {promised}", told.promised);
-        assert!(prepared >= told.prepared, "bank {bank} was ready for {} and remembers {prepared}", told.prepared);
+        assert!(
+            promised >= told.promised,
+            "bank {bank} has promised {} and remembers {promised}",
+            told.promised
+        );
+        assert!(
+            prepared >= told.prepared,
+            "bank {bank} was ready for {} and remembers {prepared}",
+            told.prepared
+        );
     }
 
     /// A disk is lost, and what was promised with it.

@@ -41,21 +41,28 @@ impl Judge {
         let event = &executed.event;
         let (key, position) = (event.order_key(), executed.position);
         if let Some(last) = self.log.last() {
-            assert!(last.key < key, "bank {bank} executes {key:?} after {:?}: keys only grow", last.key);
+            assert!(
+                last.key < key,
+                "bank {bank} executes {key:?} after {:?}: keys only grow",
+                last.key
+            );
         }
         let begins = self.requests.len() as u64 + 1;
         let ends = self.requests.len() as u64 + event.requests.len() as u64;
         assert!(position.0 == ends, "bank {bank} ends {key:?} at {position}, not at {ends}");
         self.check_causes(bank, event);
         self.check_stamped_in_time(key);
-        for (position, (request, outcome)) in (begins..).zip(event.requests.iter().zip(&executed.outcomes)) {
+        for (position, (request, outcome)) in
+            (begins..).zip(event.requests.iter().zip(&executed.outcomes))
+        {
             self.requests.push(request.id.clone());
             self.count_once(position, request, outcome);
         }
         self.log.push(LogEvent { key, position, hash: executed.hash, total: self.total });
     }
 
-    /// A sender's events are executed without a gap, and after everything that their timestamps name.
+    /// A sender's events are executed without a gap, and after everything that their timestamps
+    /// name.
     fn check_causes(&mut self, bank: BankId, event: &Event) {
         self.counted[event.sender.index()] += 1;
         for (other, named) in event.timestamp.iter() {
@@ -73,7 +80,8 @@ impl Judge {
     /// A bank stands at a place of the log, having started or caught up.
     pub(super) fn stands_at(&mut self, bank: BankId, position: Position, hash: ChainHash) {
         let behind = self.log.partition_point(|event| event.position <= position);
-        let known = behind.checked_sub(1).map(|last| (self.log[last].position, self.log[last].hash));
+        let known =
+            behind.checked_sub(1).map(|last| (self.log[last].position, self.log[last].hash));
         assert!(
             known.unwrap_or_default() == (position, hash),
             "bank {bank} stands at {position}, where nobody has been before or was otherwise: {known:?}"

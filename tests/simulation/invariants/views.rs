@@ -28,17 +28,26 @@ impl Judge {
         assert!(members.contains(bank), "bank {bank} begins {view}, of which it is no member");
         assert!(members.len() >= majority(self.banks), "view {view} of {members} is no majority");
         if let Some(known) = self.views.get(&view) {
-            assert!(known.plan == *plan && known.flush == flush, "bank {bank} begins {view} otherwise than others");
+            assert!(
+                known.plan == *plan && known.flush == flush,
+                "bank {bank} begins {view} otherwise than others"
+            );
             return;
         }
         let last = self.log.partition_point(|event| event.position <= plan.position).checked_sub(1);
-        let known = last.map(|last| (self.log[last].position, self.log[last].hash)).unwrap_or_default();
-        assert!(known == (plan.position, plan.hash), "view {view} begins at {}, where nobody stands", plan.position);
+        let known =
+            last.map(|last| (self.log[last].position, self.log[last].hash)).unwrap_or_default();
+        assert!(
+            known == (plan.position, plan.hash),
+            "view {view} begins at {}, where nobody stands",
+            plan.position
+        );
         self.check_clock_is_complete(plan, &flush, last.map_or(0, |last| last + 1));
         self.views.insert(view, ViewFacts { members, plan: plan.clone(), flush });
     }
 
-    /// Where a view begins, exactly the events that its clock counts have been executed or are flushed.
+    /// Where a view begins, exactly the events that its clock counts have been executed or are
+    /// flushed.
     fn check_clock_is_complete(&self, plan: &PreparePlan, flush: &[OrderKey], executed: usize) {
         let mut counted = VectorClock::zero(self.banks);
         let executed = self.log[..executed].iter().map(|event| event.key);
@@ -46,7 +55,10 @@ impl Judge {
             counted.count(key.sender);
         }
         let (view, clock) = (plan.ballot, &plan.clock);
-        assert!(counted == *clock, "view {view} begins at {clock}, and {counted} are executed or flushed");
+        assert!(
+            counted == *clock,
+            "view {view} begins at {clock}, and {counted} are executed or flushed"
+        );
     }
 
     /// An event is stamped.

@@ -1,4 +1,5 @@
-//! The mistakes, as somebody could make them in the source. Each is a replacement of text that stands there once.
+//! The mistakes, as somebody could make them in the source. Each is a replacement of text that
+//! stands there once.
 
 /// One replacement.
 pub(super) struct Edit {
@@ -65,7 +66,9 @@ pub(super) const MISTAKES: [Mistake; 19] = [
         edits: &[
             Edit {
                 file: "src/protocol/ids.rs",
-                before: "#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+                before: "#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Ballot {",
                 after: "impl PartialEq for Ballot {
     fn eq(&self, other: &Self) -> bool {
@@ -275,7 +278,8 @@ pub struct Ballot {",
         found_by: (41, "bank 0 blames bank 1, which is needed: banco 1 não acompanha os outros (lento: os outros e"),
     },
     Mistake {
-        // The simulator's disk does what `store/sqlite` does; that one is tried in `tests/store.rs`.
+        // The simulator's disk does what `store/sqlite` does; that one is tried in
+        // `tests/store.rs`.
         name: "trusting a disk after a failed fsync",
         edits: &[Edit {
             file: "tests/simulation/disk.rs",
@@ -299,7 +303,8 @@ pub struct Ballot {",
             },
             Edit {
                 file: "src/protocol/heartbeat.rs",
-                before: "                rejoin_after.max(SLOW_WATCH_MIN_MS) << seen.slow_flaps.saturating_sub(1).min(SLOW_FLAPS_MAX)
+                before: "                rejoin_after.max(SLOW_WATCH_MIN_MS)
+                    << seen.slow_flaps.saturating_sub(1).min(SLOW_FLAPS_MAX)
 ",
                 after: "                0
 ",

@@ -1,5 +1,5 @@
-//! Does the simulator find mistakes? Each of the list is put into a copy of the repository, and seeds are run until one
-//! finds it: the one that the list names, or else the first.
+//! Does the simulator find mistakes? Each of the list is put into a copy of the repository, and
+//! seeds are run until one finds it: the one that the list names, or else the first.
 
 mod list;
 
@@ -19,13 +19,15 @@ pub(crate) fn check_list() -> Outcome<()> {
 
 /// Puts in the mistakes one by one, or only those whose names have the word in them.
 pub(crate) fn try_all(only: Option<&str>, seeds: u64) -> ExitCode {
-    let chosen = MISTAKES.iter().filter(|mistake| only.is_none_or(|word| mistake.name.contains(word)));
+    let chosen =
+        MISTAKES.iter().filter(|mistake| only.is_none_or(|word| mistake.name.contains(word)));
     let mut lines = Vec::new();
     let mut all_found = true;
     for mistake in chosen {
         let (line, is_found) = match try_one(mistake, seeds) {
             Ok(Some((seed, why))) => {
-                let expected = if seed == mistake.found_by.0 { "" } else { "  <- CORRECT THE LIST" };
+                let expected =
+                    if seed == mistake.found_by.0 { "" } else { "  <- CORRECT THE LIST" };
                 (format!("{:<45} seed {seed:>5}: {why}{expected}", mistake.name), true)
             }
             Ok(None) => (format!("{:<45} NOT FOUND in {seeds} seeds", mistake.name), false),
@@ -48,7 +50,8 @@ fn altered(root: &Path, mistake: &Mistake) -> Outcome<Vec<(&'static str, String)
             Some((file, text)) => (*file, text),
             None => {
                 let path = root.join(edit.file);
-                let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let text = fs::read_to_string(&path)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
                 files.push((edit.file, text));
                 let (file, text) = files.last_mut().expect("just put there");
                 (*file, text)
@@ -56,7 +59,10 @@ fn altered(root: &Path, mistake: &Mistake) -> Outcome<Vec<(&'static str, String)
         };
         let count = text.matches(edit.before).count();
         if count != 1 {
-            return Err(format!("'{}': its text stands in {file} {count} times, not once", mistake.name));
+            return Err(format!(
+                "'{}': its text stands in {file} {count} times, not once",
+                mistake.name
+            ));
         }
         *text = text.replacen(edit.before, edit.after, 1);
     }
@@ -103,7 +109,11 @@ fn write(path: &Path, content: &[u8]) -> Outcome<()> {
 /// Where cargo has put this program: `target/profile/deps/simulation-…`.
 fn target_folder() -> Outcome<PathBuf> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    program.ancestors().nth(3).map(Path::to_owned).ok_or_else(|| "this program lies in no target folder".to_owned())
+    program
+        .ancestors()
+        .nth(3)
+        .map(Path::to_owned)
+        .ok_or_else(|| "this program lies in no target folder".to_owned())
 }
 
 /// The copies' own: cargo takes two copies of a package in one build folder for the same.
@@ -115,14 +125,35 @@ fn build_folder() -> Outcome<PathBuf> {
 fn run(copy: &Path, arguments: &[&str]) -> Outcome<Option<(u64, String)>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
-    command.args(["test", "--quiet", "--offline", "--profile", "sim", "--test", "simulation", "--"]);
-    command.args(arguments).arg("--brief").current_dir(copy).env("CARGO_TARGET_DIR", build_folder()?);
-    let output = command.stderr(Stdio::piped()).output().map_err(|error| format!("cargo: {error}"))?;
+    command.args([
+        "test",
+        "--quiet",
+        "--offline",
+        "--profile",
+        "sim",
+        "--test",
+        "simulation",
+        "--",
+    ]);
+    command
+        .args(arguments)
+        .arg("--brief")
+        .current_dir(copy)
+        .env("CARGO_TARGET_DIR", build_folder()?);
+    let output =
+        command.stderr(Stdio::piped()).output().map_err(|error| format!("cargo: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let found = text.lines().find_map(|line| line.strip_prefix("VIOLATION seed ")?.split_once(": "));
+    let found =
+        text.lines().find_map(|line| line.strip_prefix("VIOLATION seed ")?.split_once(": "));
     match found {
-        Some((seed, why)) => Ok(Some((seed.parse().map_err(|_| format!("seed {seed}"))?, why.to_owned()))),
+        Some((seed, why)) => {
+            Ok(Some((seed.parse().map_err(|_| format!("seed {seed}"))?, why.to_owned())))
+        }
         None if output.status.success() => Ok(None),
-        None => Err(String::from_utf8_lossy(&output.stderr).lines().take(20).collect::<Vec<_>>().join("\n")),
+        None => Err(String::from_utf8_lossy(&output.stderr)
+            .lines()
+            .take(20)
+            .collect::<Vec<_>>()
+            .join("\n")),
     }
 }

@@ -14,11 +14,21 @@ use crate::ledger::{AccountNumber, Centavos};
 pub(in super::super) fn accounts_table(screen: Screen, accounts: &[OwnAccount]) -> String {
     let row = |own: &OwnAccount| {
         let bank = Field::text(texts::bank_label(own.bank));
-        vec![bank, Field::number(own.number.get()), Field::text(&own.key), Field::money(own.balance)]
+        vec![
+            bank,
+            Field::number(own.number.get()),
+            Field::text(&own.key),
+            Field::money(own.balance),
+        ]
     };
     let mut rows: Vec<_> = accounts.iter().map(row).collect();
     let sum = Field::money(total(accounts)).toned(Tone::Title);
-    rows.push(vec![Field::text(texts::TOTAL).toned(Tone::Title), Field::text(""), Field::text(""), sum]);
+    rows.push(vec![
+        Field::text(texts::TOTAL).toned(Tone::Title),
+        Field::text(""),
+        Field::text(""),
+        sum,
+    ]);
     table(screen, &texts::ACCOUNTS_HEADER, rows)
 }
 
@@ -42,14 +52,25 @@ pub(in super::super) fn banks_table(
         vec![Field::number(number), Field::text(name), Field::text(&bank.url), state]
     });
     let named = |other: &&StatusBank| {
-        banks.list.iter().all(|bank| bank.known.as_ref().is_none_or(|(number, _)| *number != other.bank))
+        banks
+            .list
+            .iter()
+            .all(|bank| bank.known.as_ref().is_none_or(|(number, _)| *number != other.bank))
     };
     // Somebody who does not answer may be one of these.
     let all_known = statuses.iter().all(Option::is_some);
     let others = consortium.iter().filter(|_| all_known).filter(named).map(|other| {
-        let state =
-            if other.member { Field::text(texts::NOTHING) } else { Field::text(texts::OUTSIDE).toned(Tone::Bad) };
-        vec![Field::number(other.bank), Field::text(&other.name), Field::text(texts::NO_ADDRESS), state]
+        let state = if other.member {
+            Field::text(texts::NOTHING)
+        } else {
+            Field::text(texts::OUTSIDE).toned(Tone::Bad)
+        };
+        vec![
+            Field::number(other.bank),
+            Field::text(&other.name),
+            Field::text(texts::NO_ADDRESS),
+            state,
+        ]
     });
     table(screen, &texts::BANKS_HEADER, asked.chain(others).collect())
 }
@@ -62,7 +83,8 @@ pub(in super::super) fn recipient_line(recipient: &Recipient) -> String {
 
 /// The account's head and its entries, newest last.
 pub(in super::super) fn statement_tables(screen: Screen, statement: &Statement) -> String {
-    let Statement { num_account, balance, name, kay_pix, type_account, user_names, transactions } = statement;
+    let Statement { num_account, balance, name, kay_pix, type_account, user_names, transactions } =
+        statement;
     let head = texts::statement_head(
         num_account.get(),
         &plain(name),
@@ -84,7 +106,10 @@ pub(in super::super) fn statement_tables(screen: Screen, statement: &Statement) 
             Field::text(entry.pix.as_ref().map_or(texts::NOTHING, |pix| pix.as_str())),
         ]
     };
-    format!("{head}\n{}", table(screen, &texts::STATEMENT_HEADER, transactions.iter().map(row).collect()))
+    format!(
+        "{head}\n{}",
+        table(screen, &texts::STATEMENT_HEADER, transactions.iter().map(row).collect())
+    )
 }
 
 /// What an account is called where one of several is chosen.

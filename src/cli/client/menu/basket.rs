@@ -1,4 +1,5 @@
-//! The package in the menu: a basket to put operations into, one confirmation, and the truth about what came of it.
+//! The package in the menu: a basket to put operations into, one confirmation, and the truth about
+//! what came of it.
 
 use super::super::answers::{Recipient, RecipientRead, Said};
 use super::super::api::{new_key, read};
@@ -25,8 +26,14 @@ enum Choice {
 
 impl Choice {
     const EMPTY: [Choice; 4] = [Choice::Deposit, Choice::Withdraw, Choice::Pix, Choice::Discard];
-    const FILLED: [Choice; 6] =
-        [Choice::Deposit, Choice::Withdraw, Choice::Pix, Choice::Remove, Choice::Send, Choice::Discard];
+    const FILLED: [Choice; 6] = [
+        Choice::Deposit,
+        Choice::Withdraw,
+        Choice::Pix,
+        Choice::Remove,
+        Choice::Send,
+        Choice::Discard,
+    ];
 
     fn label(self) -> &'static str {
         match self {
@@ -51,7 +58,8 @@ impl Menu {
         let mut basket = Basket::default();
         loop {
             self.show(&basket);
-            let choices: &[Choice] = if basket.is_empty() { &Choice::EMPTY } else { &Choice::FILLED };
+            let choices: &[Choice] =
+                if basket.is_empty() { &Choice::EMPTY } else { &Choice::FILLED };
             let labels = choices.iter().map(|choice| choice.label().to_owned()).collect();
             let Some(chosen) = self.prompts.choose(texts::BASKET, labels)? else { continue };
             match choices[chosen] {
@@ -86,9 +94,14 @@ impl Menu {
         } else {
             None
         };
-        let Some(value) = self.prompts.text(texts::AMOUNT, Some(texts::AMOUNT_HELP), amount)? else { return Ok(None) };
+        let Some(value) = self.prompts.text(texts::AMOUNT, Some(texts::AMOUNT_HELP), amount)?
+        else {
+            return Ok(None);
+        };
         let (kind, recipient) = match (choice, payee) {
-            (_, Some((pix, recipient))) => (OperationKind::Transfer { value, pix }, Some(recipient)),
+            (_, Some((pix, recipient))) => {
+                (OperationKind::Transfer { value, pix }, Some(recipient))
+            }
             (Choice::Withdraw, None) => (OperationKind::Withdraw { value }, None),
             _ => (OperationKind::Deposit { value }, None),
         };
@@ -97,7 +110,9 @@ impl Menu {
 
     /// Whom to pay: the bank says the name, and the person says that this is whom they mean.
     async fn ask_payee(&mut self) -> Step<(PixKey, Recipient)> {
-        let Some(key) = self.prompts.text(texts::WHICH_PIX, Some(texts::PIX_HELP), pix_key)? else { return Ok(None) };
+        let Some(key) = self.prompts.text(texts::WHICH_PIX, Some(texts::PIX_HELP), pix_key)? else {
+            return Ok(None);
+        };
         let answer = self.banks.recipient(&key).await?;
         let RecipientRead { data } = read(&answer)?;
         self.screen.say(Tone::Title, &recipient_line(&data));
@@ -109,10 +124,12 @@ impl Menu {
             self.screen.say(Tone::Plain, texts::BASKET_EMPTY);
             return;
         }
-        let accounts = self.customer.as_ref().map(|customer| customer.accounts.as_slice()).unwrap_or_default();
+        let accounts =
+            self.customer.as_ref().map(|customer| customer.accounts.as_slice()).unwrap_or_default();
         let after = basket.balances_after(accounts);
         let row = |(index, (line, after)): (usize, (&Line, &Option<Centavos>))| {
-            let recipient = line.recipient.as_ref().map_or(texts::NOTHING, |recipient| recipient.name.as_str());
+            let recipient =
+                line.recipient.as_ref().map_or(texts::NOTHING, |recipient| recipient.name.as_str());
             vec![
                 Field::number(index + 1),
                 Field::text(texts::account(&texts::bank_label(line.bank), line.account.get())),
@@ -130,8 +147,8 @@ impl Menu {
         }
     }
 
-    /// Sends the basket under a key of its own. While the outcome is unknown it can only be asked for again, under the
-    /// same key: what may have been done must not be sent under another.
+    /// Sends the basket under a key of its own. While the outcome is unknown it can only be asked
+    /// for again, under the same key: what may have been done must not be sent under another.
     async fn send(&mut self, basket: &Basket) -> Step<()> {
         if !self.prompts.confirm(&texts::send_package(basket.lines().len()))? {
             return Ok(None);
@@ -142,7 +159,8 @@ impl Menu {
                 Ok(answer) => {
                     let Said { descript, position } = read(&answer)?;
                     let descript = plain(&descript);
-                    let text = position.map_or(descript.clone(), |position| texts::done_at(&descript, position));
+                    let text = position
+                        .map_or(descript.clone(), |position| texts::done_at(&descript, position));
                     self.screen.say(Tone::Good, &text);
                     // What was done stays done, whether or not the bank can show it now.
                     let shown = self.overview().await;
@@ -182,6 +200,8 @@ fn kind_label(kind: &OperationKind) -> &'static str {
 fn change(kind: &OperationKind) -> Centavos {
     match kind {
         OperationKind::Deposit { value } => value.get(),
-        OperationKind::Withdraw { value } | OperationKind::Transfer { value, .. } => value.negated(),
+        OperationKind::Withdraw { value } | OperationKind::Transfer { value, .. } => {
+            value.negated()
+        }
     }
 }

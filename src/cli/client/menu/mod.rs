@@ -1,4 +1,5 @@
-//! The menu: that of the requirement, question by question. A refusal or a silent bank is said, and the menu goes on.
+//! The menu: that of the requirement, question by question. A refusal or a silent bank is said, and
+//! the menu goes on.
 
 mod basket;
 
@@ -51,7 +52,8 @@ enum Choice {
 }
 
 impl Choice {
-    const STRANGER: [Choice; 4] = [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
+    const STRANGER: [Choice; 4] =
+        [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
     const CUSTOMER: [Choice; 7] = [
         Choice::Overview,
         Choice::Open,
@@ -92,7 +94,8 @@ pub(super) async fn run(
     screen.say(Tone::Title, texts::WELCOME);
     menu.choose_bank().await?;
     loop {
-        let choices: &[Choice] = if menu.customer.is_some() { &Choice::CUSTOMER } else { &Choice::STRANGER };
+        let choices: &[Choice] =
+            if menu.customer.is_some() { &Choice::CUSTOMER } else { &Choice::STRANGER };
         screen.say(Tone::Plain, "");
         let labels = choices.iter().map(|choice| choice.label().to_owned()).collect();
         let Some(chosen) = menu.prompts.choose(texts::WHAT_NEXT, labels)? else { continue };
@@ -139,7 +142,8 @@ impl Menu {
         }
     }
 
-    /// What may have been done can only be asked for again, under the same key; whether the person wants that.
+    /// What may have been done can only be asked for again, under the same key; whether the person
+    /// wants that.
     fn asks_again(&self, unknown: &ClientError) -> Result<bool, ClientError> {
         self.screen.say(Tone::Bad, &plain(&unknown.to_string()));
         let choices = vec![texts::ASK_AGAIN.to_owned(), texts::GIVE_UP.to_owned()];
@@ -148,11 +152,18 @@ impl Menu {
 
     async fn choose_bank(&mut self) -> Result<(), ClientError> {
         let statuses = self.banks.survey().await;
-        let consortium = statuses.iter().flatten().next().map(|status| status.banks.as_slice()).unwrap_or_default();
+        let consortium = statuses
+            .iter()
+            .flatten()
+            .next()
+            .map(|status| status.banks.as_slice())
+            .unwrap_or_default();
         self.screen.say(Tone::Plain, &banks_table(self.screen, &self.banks, &statuses, consortium));
         if self.banks.list.len() > 1 {
             let names = (0..self.banks.list.len()).map(|place| self.banks.name(place)).collect();
-            let Some(chosen) = self.prompts.choose(texts::WHICH_BANK, names)? else { return Ok(()) };
+            let Some(chosen) = self.prompts.choose(texts::WHICH_BANK, names)? else {
+                return Ok(());
+            };
             self.banks.current = chosen;
         }
         self.screen.say(Tone::Plain, &texts::bank_in_use(&self.banks.name(self.banks.current)));
@@ -188,7 +199,8 @@ impl Menu {
     async fn begin(&mut self, user: &UserName, password: Password) -> Result<(), ClientError> {
         let LoggedIn { data, .. } = self.banks.log_in(&mut self.session, user, password).await?;
         if self.customer.is_none() {
-            self.screen.say(Tone::Good, &texts::greeting(&plain(&data.name), user, data.type_person));
+            self.screen
+                .say(Tone::Good, &texts::greeting(&plain(&data.name), user, data.type_person));
         }
         let (person, accounts) = (data.type_person, data.own_accounts());
         self.customer = Some(Customer { user: user.clone(), person, accounts });
@@ -202,7 +214,8 @@ impl Menu {
 
     fn identity(&self) -> Result<(UserName, Password), ClientError> {
         let user = self.customer.as_ref().map(|customer| customer.user.clone());
-        user.zip(self.session.password.clone()).ok_or_else(|| ClientError::Usage(texts::LOG_IN_FIRST.to_owned()))
+        user.zip(self.session.password.clone())
+            .ok_or_else(|| ClientError::Usage(texts::LOG_IN_FIRST.to_owned()))
     }
 
     async fn register(&mut self) -> Step<()> {
@@ -210,10 +223,16 @@ impl Menu {
         let labels = persons.iter().map(|person| texts::person(*person).to_owned()).collect();
         let Some(person) = self.prompts.choose(texts::PERSON, labels)? else { return Ok(None) };
         let person = persons[person];
-        let Some(name) = self.prompts.text(texts::FULL_NAME, None, person_name)? else { return Ok(None) };
+        let Some(name) = self.prompts.text(texts::FULL_NAME, None, person_name)? else {
+            return Ok(None);
+        };
         let parse = move |text: &str| document(person, text);
-        let Some(document) = self.prompts.text(texts::document(person), None, parse)? else { return Ok(None) };
-        let Some(user) = self.prompts.text(texts::USER_NAME, None, user_name)? else { return Ok(None) };
+        let Some(document) = self.prompts.text(texts::document(person), None, parse)? else {
+            return Ok(None);
+        };
+        let Some(user) = self.prompts.text(texts::USER_NAME, None, user_name)? else {
+            return Ok(None);
+        };
         let Some(password) = self.prompts.new_password()? else { return Ok(None) };
         let customer = NewCustomer { name, document, user: user.clone() };
         let key = new_key();
@@ -238,7 +257,8 @@ impl Menu {
     }
 
     fn overview_shown(&self) -> Result<(), ClientError> {
-        let accounts = self.customer.as_ref().map(|customer| customer.accounts.as_slice()).unwrap_or_default();
+        let accounts =
+            self.customer.as_ref().map(|customer| customer.accounts.as_slice()).unwrap_or_default();
         if accounts.is_empty() {
             self.screen.say(Tone::Plain, texts::NO_ACCOUNTS);
         } else {
@@ -249,7 +269,9 @@ impl Menu {
 
     async fn open(&mut self) -> Step<()> {
         let (user, password) = self.identity()?;
-        let Some(person) = self.customer.as_ref().map(|customer| customer.person) else { return Ok(None) };
+        let Some(person) = self.customer.as_ref().map(|customer| customer.person) else {
+            return Ok(None);
+        };
         let names = (0..self.banks.list.len()).map(|place| self.banks.name(place)).collect();
         let Some(place) = self.prompts.choose(texts::WHICH_BANK, names)? else { return Ok(None) };
         let Some(account) = self.ask_account(person)? else { return Ok(None) };
@@ -274,11 +296,17 @@ impl Menu {
         let document = if person == TypePerson::Pf { PixType::Cpf } else { PixType::Cnpj };
         let types = [own, TypeAccount::Conjunta];
         let labels = types.iter().map(|kind| texts::type_account(*kind).to_owned()).collect();
-        let Some(chosen) = self.prompts.choose(texts::ACCOUNT_TYPE, labels)? else { return Ok(None) };
+        let Some(chosen) = self.prompts.choose(texts::ACCOUNT_TYPE, labels)? else {
+            return Ok(None);
+        };
         let type_account = types[chosen];
         let holders = if type_account == TypeAccount::Conjunta {
-            let parse = |text: &str| text.split(',').map(|name| user_name(name.trim())).collect::<Result<Vec<_>, _>>();
-            let Some(holders) = self.prompts.text(texts::HOLDERS, None, parse)? else { return Ok(None) };
+            let parse = |text: &str| {
+                text.split(',').map(|name| user_name(name.trim())).collect::<Result<Vec<_>, _>>()
+            };
+            let Some(holders) = self.prompts.text(texts::HOLDERS, None, parse)? else {
+                return Ok(None);
+            };
             holders
         } else {
             Vec::new()
@@ -286,7 +314,9 @@ impl Menu {
         let keys = [document, PixType::UserName, PixType::NumConta, PixType::Random];
         let labels = keys.iter().map(|key| texts::pix_type(*key).to_owned()).collect();
         let Some(key) = self.prompts.choose(texts::PIX_TYPE, labels)? else { return Ok(None) };
-        let Some(value) = self.prompts.text(texts::OPENING_VALUE, Some(texts::AMOUNT_HELP), amount)? else {
+        let Some(value) =
+            self.prompts.text(texts::OPENING_VALUE, Some(texts::AMOUNT_HELP), amount)?
+        else {
             return Ok(None);
         };
         Ok(Some(NewAccount { type_account, pix_type: keys[key], holders, value }))
@@ -294,13 +324,17 @@ impl Menu {
 
     /// One of the customer's accounts.
     fn choose_account(&self) -> Step<OwnAccount> {
-        let accounts = self.customer.as_ref().map(|customer| customer.accounts.as_slice()).unwrap_or_default();
+        let accounts =
+            self.customer.as_ref().map(|customer| customer.accounts.as_slice()).unwrap_or_default();
         if accounts.is_empty() {
             self.screen.say(Tone::Plain, texts::NO_ACCOUNTS);
             return Ok(None);
         }
         let labels = accounts.iter().map(account_label).collect();
-        Ok(self.prompts.choose(texts::WHICH_ACCOUNT, labels)?.map(|chosen| accounts[chosen].clone()))
+        Ok(self
+            .prompts
+            .choose(texts::WHICH_ACCOUNT, labels)?
+            .map(|chosen| accounts[chosen].clone()))
     }
 
     async fn statement(&mut self) -> Step<()> {
@@ -309,7 +343,8 @@ impl Menu {
         let mut before = None;
         loop {
             let (limit, session) = (STATEMENT_PAGE, &mut self.session);
-            let answer = self.banks.statement(session, place, account.number, limit, before).await?;
+            let answer =
+                self.banks.statement(session, place, account.number, limit, before).await?;
             let page: StatementRead = read(&answer)?;
             self.screen.say(Tone::Plain, &statement_tables(self.screen, &page.data));
             before = page.next_before;

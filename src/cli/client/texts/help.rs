@@ -1,6 +1,7 @@
 //! What `netbanking client --help` says.
 
-pub(in super::super) const CLIENT: &str = "O banco no terminal: menu para pessoas, comandos para scripts";
+pub(in super::super) const CLIENT: &str =
+    "O banco no terminal: menu para pessoas, comandos para scripts";
 pub(in super::super) const CLIENT_LONG: &str =
     "O banco no terminal. Sem comando, abre um menu; com um comando, faz uma coisa só e termina.
 
@@ -18,19 +19,23 @@ pub(in super::super) const AFTER: &str = "Códigos de saída:
 A senha nunca vem na linha de comando: é perguntada, ou lida de --password-file ou de NETBANKING_PASSWORD.
 A sessão (só tokens, nunca a senha) fica em um arquivo que só o dono pode ler, com a permissão 0600.
 Com --json, a saída padrão é um único objeto JSON, também quando algo dá errado. NO_COLOR desliga as cores.";
-pub(in super::super) const TEMPLATE: &str = "{about-with-newline}\nUso: {usage}\n\n{all-args}{after-help}";
+pub(in super::super) const TEMPLATE: &str =
+    "{about-with-newline}\nUso: {usage}\n\n{all-args}{after-help}";
 pub(in super::super) const OPTIONS: &str = "Opções";
 pub(in super::super) const ARGUMENTS: &str = "Argumentos";
 pub(in super::super) const COMMANDS: &str = "Comandos";
 
 pub(in super::super) const HELP: &str = "Mostra esta ajuda";
-pub(in super::super) const BANK: &str = "Endereço de um banco, como http://127.0.0.1:3050; uma vez para cada banco";
-pub(in super::super) const NODES: &str = "Lista de bancos usada quando não há --bank [padrão: nodes.json]";
+pub(in super::super) const BANK: &str =
+    "Endereço de um banco, como http://127.0.0.1:3050; uma vez para cada banco";
+pub(in super::super) const NODES: &str =
+    "Lista de bancos usada quando não há --bank [padrão: nodes.json]";
 pub(in super::super) const USER: &str = "Nome de usuário";
 pub(in super::super) const PASSWORD_FILE: &str = "Arquivo cuja primeira linha é a senha";
 pub(in super::super) const SESSION: &str =
     "Arquivo da sessão [padrão: netbanking/session.json em XDG_STATE_HOME ou ~/.local/state]";
-pub(in super::super) const ANSWER_WAIT: &str = "Quanto esperar pela resposta de cada banco, em segundos [padrão: 5]";
+pub(in super::super) const ANSWER_WAIT: &str =
+    "Quanto esperar pela resposta de cada banco, em segundos [padrão: 5]";
 pub(in super::super) const OUTCOME_WAIT: &str =
     "Quanto insistir até saber o resultado de um pedido, em segundos [padrão: 30]";
 pub(in super::super) const JSON: &str = "Um único objeto JSON na saída padrão";
@@ -39,8 +44,7 @@ pub(in super::super) const KEY: &str =
 
 pub(in super::super) const BANKS_USAGE: &str = "netbanking client banks [OPÇÕES]";
 pub(in super::super) const BANKS: &str = "Lista os bancos e o estado de cada um";
-pub(in super::super) const REGISTER_USAGE: &str =
-    "netbanking client register --user NOME --name NOME --person PF|PJ --document CPF|CNPJ [OPÇÕES]";
+pub(in super::super) const REGISTER_USAGE: &str = "netbanking client register --user NOME --name NOME --person PF|PJ --document CPF|CNPJ [OPÇÕES]";
 pub(in super::super) const REGISTER: &str = "Cadastra um cliente";
 pub(in super::super) const LOGIN_USAGE: &str = "netbanking client login [OPÇÕES]";
 pub(in super::super) const LOGIN: &str = "Entra em todos os bancos que respondem e guarda a sessão";
@@ -48,14 +52,16 @@ pub(in super::super) const LOGOUT_USAGE: &str = "netbanking client logout [OPÇ�
 pub(in super::super) const LOGOUT: &str = "Encerra a sessão em todos os bancos";
 pub(in super::super) const ACCOUNTS_USAGE: &str = "netbanking client accounts [OPÇÕES]";
 pub(in super::super) const ACCOUNTS: &str = "Mostra as contas em todos os bancos e o total";
-pub(in super::super) const OPEN_USAGE: &str =
-    "netbanking client open --at BANCO --type TIPO --pix TIPO --value VALOR [--holder NOME]… [OPÇÕES]";
+pub(in super::super) const OPEN_USAGE: &str = "netbanking client open --at BANCO --type TIPO --pix TIPO --value VALOR [--holder NOME]… [OPÇÕES]";
 pub(in super::super) const OPEN: &str = "Abre uma conta em um banco";
 pub(in super::super) const PIX_USAGE: &str = "netbanking client pix CHAVE [OPÇÕES]";
 pub(in super::super) const PIX: &str = "Mostra quem recebe por uma chave Pix";
-pub(in super::super) const OPERATE_USAGE: &str = "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
-pub(in super::super) const OPERATE: &str = "Envia um pacote de depósitos, saques e Pix: tudo ou nada";
-pub(in super::super) const STATEMENT_USAGE: &str = "netbanking client statement CONTA --at BANCO [OPÇÕES]";
+pub(in super::super) const OPERATE_USAGE: &str =
+    "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const OPERATE: &str =
+    "Envia um pacote de depósitos, saques e Pix: tudo ou nada";
+pub(in super::super) const STATEMENT_USAGE: &str =
+    "netbanking client statement CONTA --at BANCO [OPÇÕES]";
 pub(in super::super) const STATEMENT: &str = "Mostra o extrato de uma conta";
 
 pub(in super::super) const NAME: &str = "Nome completo";
@@ -63,11 +69,13 @@ pub(in super::super) const DOCUMENT: &str = "CPF ou CNPJ, com ou sem pontuação
 pub(in super::super) const PERSON: &str = "Pessoa física (PF) ou jurídica (PJ)";
 pub(in super::super) const AT: &str = "Número do banco";
 pub(in super::super) const TYPE_ACCOUNT: &str = "Tipo da conta: PF, PJ ou CONJUNTA";
-pub(in super::super) const PIX_TYPE: &str = "De que é feita a chave Pix: CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM";
+pub(in super::super) const PIX_TYPE: &str =
+    "De que é feita a chave Pix: CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM";
 pub(in super::super) const HOLDER: &str = "Outro titular da conta conjunta; uma vez para cada um";
 pub(in super::super) const VALUE: &str = "Valor inicial, como 1.234,56";
 pub(in super::super) const PIX_KEY: &str = "Chave, na forma banco:valor";
 pub(in super::super) const PACKAGE: &str = "Arquivo com o pacote em JSON; - é a entrada padrão";
 pub(in super::super) const ACCOUNT: &str = "Número da conta";
 pub(in super::super) const LIMIT: &str = "Quantas operações, das mais novas [padrão: 100]";
-pub(in super::super) const BEFORE: &str = "Só as anteriores a este índice (next_before da resposta)";
+pub(in super::super) const BEFORE: &str =
+    "Só as anteriores a este índice (next_before da resposta)";

@@ -59,6 +59,12 @@ fn an_account_that_cannot_be_found_is_found() {
     let slot = AccountSlot::new(1);
     let number = audited(|book| _ = book.numbers.insert((BankId(0), number(101)), slot));
     assert_eq!(number, at("não é encontrada pelo número"));
-    assert_eq!(audited(|book| _ = book.keys.remove(&pix("0:ana"))), at("não é encontrada pela chave Pix"));
-    assert_eq!(audited(|book| _ = book.customers.remove(&user("ana"))), at("não consta de um de seus titulares"));
+    assert_eq!(
+        audited(|book| _ = book.keys.remove(&pix("0:ana"))),
+        at("não é encontrada pela chave Pix")
+    );
+    assert_eq!(
+        audited(|book| _ = book.customers.remove(&user("ana"))),
+        at("não consta de um de seus titulares")
+    );
 }

@@ -40,8 +40,12 @@ fn every_part_of_the_header_and_what_ledger_time_makes_of_it_change_the_hash() {
         book.hash()
     };
     let header = Header { at_ms: START_MS + 1, open: false };
-    let headers =
-        [None, Some(header), Some(Header { at_ms: START_MS, ..header }), Some(Header { open: true, ..header })];
+    let headers = [
+        None,
+        Some(header),
+        Some(Header { at_ms: START_MS, ..header }),
+        Some(Header { open: true, ..header }),
+    ];
     let mut hashes = headers.map(|header| hash_with(&trial.book, header)).to_vec();
     let mut later = trial.book.clone();
     later.time.take(BankId(0), START_MS + 2);
@@ -57,7 +61,8 @@ fn a_copy_that_was_in_another_state_shows_although_it_answers_alike() {
     let mut damaged = trial.book.clone();
     let balance = Centavos::new(10_001);
     damaged.accounts[0].balance = balance;
-    (damaged.accounts[0].statement[0].value, damaged.accounts[0].statement[0].balance_after) = (balance, balance);
+    (damaged.accounts[0].statement[0].value, damaged.accounts[0].statement[0].balance_after) =
+        (balance, balance);
     assert_eq!(damaged.hash(), trial.book.hash());
     assert_ne!(hash_after(&damaged, 0, &raw_request), hash_after(&trial.book, 0, &raw_request));
 }
@@ -65,7 +70,8 @@ fn a_copy_that_was_in_another_state_shows_although_it_answers_alike() {
 #[test]
 fn the_same_request_at_another_place_has_another_hash() {
     let mut trial = Trial::new();
-    let nonsense = RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
+    let nonsense =
+        RawRequest { id: EventId::new(BankId(0), "x"), type_msg: "X".into(), msg: raw(&1) };
     let mut hashes = vec![trial.book.hash()];
     for _ in 0..3 {
         trial.book.apply(&undated(0, trial.members), &nonsense);
@@ -76,10 +82,13 @@ fn the_same_request_at_another_place_has_another_hash() {
 
 #[test]
 fn the_chain_of_a_known_history_has_a_known_hash() {
-    // Changes with every change of what is hashed, of a text or of the requests' JSON: such a version cannot share a
-    // consortium, or a journal, with those before it.
+    // Changes with every change of what is hashed, of a text or of the requests' JSON: such a
+    // version cannot share a consortium, or a journal, with those before it.
     let mut trial = Trial::with_customers();
     done(trial.operate("ana", vec![transfer(0, 101, 4_000, "1:bia")]));
     refusal(trial.operate("ana", vec![transfer(0, 101, 4_000, "2:bia")]));
-    assert_eq!(trial.book.hash().to_string(), "3111debc5163f45fdff14e22e637e33d1c6b1d4e36d27b9907bbc162d713a483");
+    assert_eq!(
+        trial.book.hash().to_string(),
+        "3111debc5163f45fdff14e22e637e33d1c6b1d4e36d27b9907bbc162d713a483"
+    );
 }

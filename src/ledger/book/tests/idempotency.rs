@@ -68,7 +68,8 @@ fn every_customer_has_keys_of_their_own() {
 #[test]
 fn a_repeated_registration_is_known_although_its_hash_is_salted_anew() {
     let mut trial = Trial::new();
-    let first = trial.ask_with_key(0, None, "k", Action::Register(registration("ana", "000.000.000-01")));
+    let first =
+        trial.ask_with_key(0, None, "k", Action::Register(registration("ana", "000.000.000-01")));
     let salted = PasswordHash::parse("$argon2id$y").unwrap();
     let again = Registration { password_hash: salted, ..registration("ana", "000.000.000-01") };
     assert_eq!(trial.ask_with_key(1, None, "k", Action::Register(again)), first);
@@ -96,7 +97,11 @@ fn a_repeated_opening_is_known_although_numbers_and_random_key_are_drawn_anew() 
     let mut trial = Trial::with_customers();
     let drawn = |account: u64, random_key: &str| {
         let random_key = random_key.to_owned();
-        Action::CreateAccount(Opening { random_key, pix_type: PixType::Random, ..opening("ana", account) })
+        Action::CreateAccount(Opening {
+            random_key,
+            pix_type: PixType::Random,
+            ..opening("ana", account)
+        })
     };
     let first = trial.ask_with_key(0, None, "k", drawn(700, "aaaa"));
     assert_eq!(trial.ask_with_key(1, None, "k", drawn(800, "bbbb")), first);
@@ -150,7 +155,9 @@ fn a_key_is_forgotten_after_a_day_of_ledger_time() {
 #[test]
 fn forgetting_begins_with_the_oldest_key_and_frees_its_memory() {
     let mut trial = Trial::with_customers();
-    let ask = |trial: &mut Trial, key: &str| trial.ask_with_key(0, None, key, package(vec![deposit(0, 101, 1)]));
+    let ask = |trial: &mut Trial, key: &str| {
+        trial.ask_with_key(0, None, key, package(vec![deposit(0, 101, 1)]))
+    };
     ask(&mut trial, "old");
     trial.at_ms += 1_000;
     let young = ask(&mut trial, "young");

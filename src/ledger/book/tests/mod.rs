@@ -109,7 +109,8 @@ struct Trial {
     members: BankSet,
     /// The senders' clock, in Unix milliseconds.
     at_ms: i64,
-    /// Whether events carry it, or requests as in older journals; and whether customers need no name.
+    /// Whether events carry it, or requests as in older journals; and whether customers need no
+    /// name.
     headers: Option<bool>,
     asked: u32,
 }
@@ -117,14 +118,22 @@ struct Trial {
 impl Trial {
     /// A consortium without customers.
     fn new() -> Self {
-        Trial { book: Book::new(BANKS), members: BankSet::all(BANKS), at_ms: START_MS, headers: None, asked: 0 }
+        Trial {
+            book: Book::new(BANKS),
+            members: BankSet::all(BANKS),
+            at_ms: START_MS,
+            headers: None,
+            asked: 0,
+        }
     }
 
-    /// Ana (account 101 at bank 0), Bia (account 202 at bank 1), both with R$ 100.00, and the company Cia without
-    /// account.
+    /// Ana (account 101 at bank 0), Bia (account 202 at bank 1), both with R$ 100.00, and the
+    /// company Cia without account.
     fn with_customers() -> Self {
         let mut trial = Trial::new();
-        for (name, document) in [("ana", "000.000.000-01"), ("bia", "000.000.000-02"), ("cia", "00.000.000/0000-03")] {
+        for (name, document) in
+            [("ana", "000.000.000-01"), ("bia", "000.000.000-02"), ("cia", "00.000.000/0000-03")]
+        {
             done(trial.ask(0, Action::Register(registration(name, document))));
         }
         done(trial.ask(0, Action::CreateAccount(opening("ana", 101))));
@@ -137,7 +146,13 @@ impl Trial {
         self.asked += 1;
         let id = EventId::new(BankId(0), &self.asked.to_string());
         let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
-        Request { id, at_ms: Some(self.at_ms).filter(|_| self.headers.is_none()), key, by: by.map(user), action }
+        Request {
+            id,
+            at_ms: Some(self.at_ms).filter(|_| self.headers.is_none()),
+            key,
+            by: by.map(user),
+            action,
+        }
     }
 
     /// Applies a request at a bank and counts everything again.

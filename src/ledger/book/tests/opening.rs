@@ -25,7 +25,10 @@ fn an_account_is_opened_at_the_bank_that_is_asked() {
     let account = trial.account(2, 740_358);
     assert_eq!((account.opener(), account.type_account), (&user("ana"), TypeAccount::Pf));
     let entry = &account.statement[0];
-    assert_eq!((entry.kind, entry.value, entry.balance_after), (EntryKind::Opening, account.balance, account.balance));
+    assert_eq!(
+        (entry.kind, entry.value, entry.balance_after),
+        (EntryKind::Opening, account.balance, account.balance)
+    );
     assert_eq!((entry.position, entry.bank_sender, entry.at_ms), (position, BankId(2), START_MS));
     assert_eq!((&entry.made_by, entry.pix.as_ref()), (&user("ana"), None));
 }
@@ -57,7 +60,10 @@ fn people_and_companies_open_accounts_of_their_own_kind() {
     let mut trial = Trial::with_customers();
     let person = Opening { type_account: TypeAccount::Pj, ..opening("ana", 700) };
     let (type_account, type_person) = (TypeAccount::Pj, TypePerson::Pf);
-    assert_eq!(refusal(open(&mut trial, 2, person)), Refusal::WrongTypeAccount { type_account, type_person });
+    assert_eq!(
+        refusal(open(&mut trial, 2, person)),
+        Refusal::WrongTypeAccount { type_account, type_person }
+    );
     let (type_account, type_person) = (TypeAccount::Pf, TypePerson::Pj);
     let executed = open(&mut trial, 2, opening("cia", 700));
     assert_eq!(refusal(executed), Refusal::WrongTypeAccount { type_account, type_person });
@@ -81,7 +87,9 @@ fn a_joint_account_has_one_to_nine_other_holders() {
     assert_eq!(refusal(open(&mut trial, 2, joint(&[]))), Refusal::JointHolders);
     let names: Vec<_> = (0..=JOINT_OTHERS_MAX).map(|index| format!("user{index}")).collect();
     for (index, name) in names.iter().enumerate() {
-        done(trial.ask(0, Action::Register(registration(name, &format!("111.000.000-{index:02}")))));
+        done(
+            trial.ask(0, Action::Register(registration(name, &format!("111.000.000-{index:02}")))),
+        );
     }
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     assert_eq!(refusal(open(&mut trial, 2, joint(&names))), Refusal::JointHolders);
@@ -91,9 +99,15 @@ fn a_joint_account_has_one_to_nine_other_holders() {
 #[test]
 fn joint_holders_exist_and_are_different_people() {
     let mut trial = Trial::with_customers();
-    assert_eq!(refusal(open(&mut trial, 2, joint(&["nobody"]))), Refusal::UnknownCustomer(user("nobody")));
+    assert_eq!(
+        refusal(open(&mut trial, 2, joint(&["nobody"]))),
+        Refusal::UnknownCustomer(user("nobody"))
+    );
     assert_eq!(refusal(open(&mut trial, 2, joint(&["ana"]))), Refusal::RepeatedHolder(user("ana")));
-    assert_eq!(refusal(open(&mut trial, 2, joint(&["bia", "bia"]))), Refusal::RepeatedHolder(user("bia")));
+    assert_eq!(
+        refusal(open(&mut trial, 2, joint(&["bia", "bia"]))),
+        Refusal::RepeatedHolder(user("bia"))
+    );
 }
 
 #[test]
@@ -102,7 +116,10 @@ fn an_account_that_is_not_joint_has_no_other_holders() {
     let with_other = |opening| Opening { users: vec![user("bia")], ..opening };
     let executed = open(&mut trial, 2, with_other(opening("ana", 700)));
     assert_eq!(refusal(executed), Refusal::NotJoint(TypeAccount::Pf));
-    assert_eq!(refusal(open(&mut trial, 2, with_other(company(700)))), Refusal::NotJoint(TypeAccount::Pj));
+    assert_eq!(
+        refusal(open(&mut trial, 2, with_other(company(700)))),
+        Refusal::NotJoint(TypeAccount::Pj)
+    );
 }
 
 #[test]
@@ -136,7 +153,10 @@ fn a_person_has_no_cnpj_key_and_a_company_no_cpf_key() {
 #[test]
 fn a_key_is_given_once_at_a_bank_and_again_at_another() {
     let mut trial = Trial::with_customers();
-    assert_eq!(refusal(open(&mut trial, 0, opening("ana", 700))), Refusal::PixKeyTaken(pix("0:ana")));
+    assert_eq!(
+        refusal(open(&mut trial, 0, opening("ana", 700))),
+        Refusal::PixKeyTaken(pix("0:ana"))
+    );
     done(open(&mut trial, 1, opening("ana", 700)));
     assert_eq!(trial.book.pix(&pix("2:ana")), None);
 }
@@ -154,7 +174,11 @@ fn an_account_is_opened_with_at_least_fifty_reais() {
 fn the_first_free_number_of_those_drawn_is_taken() {
     let mut trial = Trial::with_customers();
     let pix_type = PixType::NumConta;
-    let drawn = |numbers: [u64; 3]| Opening { numbers: numbers.map(number).into(), pix_type, ..opening("ana", 1) };
+    let drawn = |numbers: [u64; 3]| Opening {
+        numbers: numbers.map(number).into(),
+        pix_type,
+        ..opening("ana", 1)
+    };
     done(open(&mut trial, 0, drawn([101, 500, 600])));
     assert_eq!(trial.account(0, 500).key, pix("0:500"));
     // 101 is taken at bank 0 only.
@@ -177,6 +201,10 @@ fn accounts_are_listed_by_bank_and_then_as_they_were_opened() {
         let opening = Opening { pix_type: PixType::NumConta, ..opening("ana", account) };
         done(open(&mut trial, bank, opening));
     }
-    let listed = trial.book.accounts_of(&user("ana")).map(|account| (account.bank.0, account.number.get()));
-    assert_eq!(listed.collect::<Vec<_>>(), [(0, 101), (0, 800), (0, 300), (1, 700), (2, 900), (2, 100)]);
+    let listed =
+        trial.book.accounts_of(&user("ana")).map(|account| (account.bank.0, account.number.get()));
+    assert_eq!(
+        listed.collect::<Vec<_>>(),
+        [(0, 101), (0, 800), (0, 300), (1, 700), (2, 900), (2, 100)]
+    );
 }

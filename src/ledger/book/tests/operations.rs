@@ -19,8 +19,10 @@ fn deposits_and_withdrawals_change_balance_and_cash() {
     let executed = trial.operate("ana", vec![deposit(0, 101, 5_000), withdraw(0, 101, 2_000)]);
     assert_eq!(done(executed), Done::PackageExecuted);
     assert_eq!((trial.balance(0, 101), trial.book.cash[0]), (13_000, -13_000));
-    let values = trial.account(0, 101).statement.iter().map(|entry| (entry.kind, entry.value.get()));
-    let expected = [(EntryKind::Opening, 10_000), (EntryKind::Deposit, 5_000), (EntryKind::Withdraw, -2_000)];
+    let values =
+        trial.account(0, 101).statement.iter().map(|entry| (entry.kind, entry.value.get()));
+    let expected =
+        [(EntryKind::Opening, 10_000), (EntryKind::Deposit, 5_000), (EntryKind::Withdraw, -2_000)];
     assert_eq!(values.collect::<Vec<_>>(), expected);
 }
 
@@ -36,12 +38,17 @@ fn a_transfer_moves_money_between_banks_and_no_cash() {
 fn both_sides_of_a_transfer_say_who_sent_what_to_which_key() {
     let mut trial = Trial::with_customers();
     let executed = trial.operate("ana", vec![transfer(0, 101, 4_000, "1:bia")]);
-    let sides =
-        [(newest(&trial, 0, 101), EntryKind::Transfer, -4_000), (newest(&trial, 1, 202), EntryKind::Receive, 4_000)];
+    let sides = [
+        (newest(&trial, 0, 101), EntryKind::Transfer, -4_000),
+        (newest(&trial, 1, 202), EntryKind::Receive, 4_000),
+    ];
     for (entry, kind, value) in sides {
         assert_eq!((entry.kind, entry.value.get()), (kind, value));
         assert_eq!((&entry.made_by, entry.pix.as_ref()), (&user("ana"), Some(&pix("1:bia"))));
-        assert_eq!((&entry.id, entry.position, entry.bank_sender), (&executed.id, executed.position, BankId(2)));
+        assert_eq!(
+            (&entry.id, entry.position, entry.bank_sender),
+            (&executed.id, executed.position, BankId(2))
+        );
         assert_eq!(entry.previous_balance(), Centavos::new(10_000));
     }
 }
@@ -56,11 +63,16 @@ fn only_transfers_name_a_key() {
 #[test]
 fn operations_run_in_document_order_on_each_others_balances() {
     let mut trial = Trial::with_customers();
-    let there_and_on = vec![transfer(0, 101, 10_000, "1:bia"), deposit(0, 101, 1), withdraw(0, 101, 1)];
+    let there_and_on =
+        vec![transfer(0, 101, 10_000, "1:bia"), deposit(0, 101, 1), withdraw(0, 101, 1)];
     done(trial.operate("ana", there_and_on));
     assert_eq!((trial.balance(0, 101), trial.balance(1, 202)), (0, 20_000));
     let too_early = vec![withdraw(0, 101, 1), deposit(0, 101, 1)];
-    assert_refused(&mut trial, too_early, "Falha na operação: Saldo da conta 101 insuficiente (0.00) no banco 0");
+    assert_refused(
+        &mut trial,
+        too_early,
+        "Falha na operação: Saldo da conta 101 insuficiente (0.00) no banco 0",
+    );
 }
 
 #[test]
@@ -72,7 +84,11 @@ fn one_failure_cancels_the_whole_package_and_names_the_first_reason() {
         transfer(0, 101, 8_001, "1:bia"),
         transfer(0, 101, 1, "1:nobody"),
     ];
-    assert_refused(&mut trial, operations, "Falha na operação: Saldo da conta 101 insuficiente (80.00) no banco 0");
+    assert_refused(
+        &mut trial,
+        operations,
+        "Falha na operação: Saldo da conta 101 insuficiente (80.00) no banco 0",
+    );
 }
 
 #[test]
@@ -88,9 +104,21 @@ fn the_whole_balance_may_leave_but_not_a_centavo_more() {
 #[test]
 fn banks_that_do_not_exist_are_refused() {
     let mut trial = Trial::with_customers();
-    assert_refused(&mut trial, vec![deposit(3, 101, 1)], "Falha na operação: Banco 3 não está online");
-    assert_refused(&mut trial, vec![transfer(0, 101, 1, "3:bia")], "Falha na operação: Banco 3 não está online");
-    assert_refused(&mut trial, vec![deposit(u16::MAX, 101, 1)], "Falha na operação: Banco 65535 não está online");
+    assert_refused(
+        &mut trial,
+        vec![deposit(3, 101, 1)],
+        "Falha na operação: Banco 3 não está online",
+    );
+    assert_refused(
+        &mut trial,
+        vec![transfer(0, 101, 1, "3:bia")],
+        "Falha na operação: Banco 3 não está online",
+    );
+    assert_refused(
+        &mut trial,
+        vec![deposit(u16::MAX, 101, 1)],
+        "Falha na operação: Banco 65535 não está online",
+    );
 }
 
 #[test]
@@ -108,7 +136,11 @@ fn a_bank_that_is_out_can_neither_be_debited_nor_paid() {
 fn accounts_and_keys_that_do_not_exist_are_refused() {
     let mut trial = Trial::with_customers();
     // Account 202 is at bank 1.
-    assert_refused(&mut trial, vec![deposit(0, 202, 1)], "Falha na operação: Conta 202 não encontrada no banco 0");
+    assert_refused(
+        &mut trial,
+        vec![deposit(0, 202, 1)],
+        "Falha na operação: Conta 202 não encontrada no banco 0",
+    );
     let text = "Falha na operação: Chave Pix 0:bia não encontrada";
     assert_refused(&mut trial, vec![transfer(0, 101, 1, "0:bia")], text);
 }
@@ -136,7 +168,10 @@ fn a_customer_debits_only_accounts_they_hold() {
     let mut trial = Trial::with_customers();
     for operation in [withdraw(1, 202, 1), transfer(1, 202, 1, "0:ana")] {
         let refusal = refusal(trial.operate("ana", vec![operation]));
-        assert_eq!(refusal, Refusal::NotHolder { bank: BankId(1), account: number(202), user_name: user("ana") });
+        assert_eq!(
+            refusal,
+            Refusal::NotHolder { bank: BankId(1), account: number(202), user_name: user("ana") }
+        );
         assert!(refusal.is_forbidden());
     }
     assert_eq!(trial.balance(1, 202), 10_000);
@@ -152,7 +187,11 @@ fn anybody_may_deposit_into_any_account() {
 #[test]
 fn every_holder_of_a_joint_account_debits_it_in_their_own_name() {
     let mut trial = Trial::with_customers();
-    let joint = Opening { type_account: TypeAccount::Conjunta, users: vec![user("bia")], ..opening("ana", 700) };
+    let joint = Opening {
+        type_account: TypeAccount::Conjunta,
+        users: vec![user("bia")],
+        ..opening("ana", 700)
+    };
     done(trial.ask(2, Action::CreateAccount(joint)));
     done(trial.operate("bia", vec![withdraw(2, 700, 1)]));
     assert_eq!(newest(&trial, 2, 700).made_by, user("bia"));
@@ -168,7 +207,11 @@ fn somebody_who_is_no_customer_does_nothing() {
 #[test]
 fn in_a_laboratory_without_sessions_the_account_itself_acts() {
     let mut trial = Trial::with_customers();
-    let joint = Opening { type_account: TypeAccount::Conjunta, users: vec![user("bia")], ..opening("ana", 700) };
+    let joint = Opening {
+        type_account: TypeAccount::Conjunta,
+        users: vec![user("bia")],
+        ..opening("ana", 700)
+    };
     done(trial.ask(2, Action::CreateAccount(joint)));
     done(trial.ask(0, package(vec![withdraw(1, 202, 1), transfer(2, 700, 1, "1:bia")])));
     let names = trial.account(1, 202).statement.iter().map(|entry| entry.made_by.as_str());
@@ -178,7 +221,9 @@ fn in_a_laboratory_without_sessions_the_account_itself_acts() {
 #[test]
 fn ledger_time_never_goes_back() {
     let mut trial = Trial::with_customers();
-    for (at_ms, expected) in [(START_MS + 5, START_MS + 5), (START_MS, START_MS + 5), (i64::MIN, START_MS + 5)] {
+    for (at_ms, expected) in
+        [(START_MS + 5, START_MS + 5), (START_MS, START_MS + 5), (i64::MIN, START_MS + 5)]
+    {
         trial.at_ms = at_ms;
         done(trial.operate("ana", vec![deposit(0, 101, 1)]));
         assert_eq!((newest(&trial, 0, 101).at_ms, trial.book.time_ms()), (expected, expected));
@@ -193,7 +238,10 @@ fn entries_share_names_ids_and_keys_instead_of_owning_them() {
     let customer = trial.book.customer(&user("ana")).unwrap();
     for entry in [sent, received] {
         assert!(std::ptr::eq(entry.made_by.as_str(), customer.user_name.as_str()));
-        assert!(std::ptr::eq(entry.pix.as_ref().unwrap().as_str(), trial.account(1, 202).key.as_str()));
+        assert!(std::ptr::eq(
+            entry.pix.as_ref().unwrap().as_str(),
+            trial.account(1, 202).key.as_str()
+        ));
         assert!(std::ptr::eq(entry.id.as_str(), sent.id.as_str()));
     }
 }

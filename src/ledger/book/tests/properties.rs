@@ -14,7 +14,8 @@ use crate::protocol::ids::{ChainHash, Position};
 const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
 const NUMBERS: [u64; 4] = [101, 202, 303, 404];
 const KEYS: [&str; 7] = ["0:ana", "1:bia", "2:cia", "0:303", "1:000.000.000-02", "2:davi", "9:ana"];
-const DOCUMENTS: [&str; 4] = ["000.000.000-01", "000.000.000-04", "000.000.000-05", "00.000.000/0000-06"];
+const DOCUMENTS: [&str; 4] =
+    ["000.000.000-01", "000.000.000-04", "000.000.000-05", "00.000.000/0000-06"];
 
 /// One request on its way to the book.
 #[derive(Clone, Debug)]
@@ -24,40 +25,64 @@ struct Step {
 }
 
 fn any_amount() -> impl Strategy<Value = Amount> {
-    prop_oneof![12 => 1..5_000_i64, 1 => Just(i64::MAX), 1 => Just(i64::MAX - 20_000)].prop_map(amount)
+    prop_oneof![12 => 1..5_000_i64, 1 => Just(i64::MAX), 1 => Just(i64::MAX - 20_000)]
+        .prop_map(amount)
 }
 
 fn any_operation() -> impl Strategy<Value = Operation> {
     let kind = prop_oneof![
         any_amount().prop_map(|value| OperationKind::Deposit { value }),
         any_amount().prop_map(|value| OperationKind::Withdraw { value }),
-        (any_amount(), select(&KEYS[..])).prop_map(|(value, key)| OperationKind::Transfer { value, pix: pix(key) }),
+        (any_amount(), select(&KEYS[..]))
+            .prop_map(|(value, key)| OperationKind::Transfer { value, pix: pix(key) }),
     ];
     // Mostly the accounts that there are from the start, or nothing would ever succeed.
     let account = prop_oneof![4 => Just((0, 101)), 4 => Just((1, 202)), 1 => (0..4_u16, select(&NUMBERS[..]))];
-    (account, kind).prop_map(|((bank, account), kind)| Operation { bank: BankId(bank), account: number(account), kind })
+    (account, kind).prop_map(|((bank, account), kind)| Operation {
+        bank: BankId(bank),
+        account: number(account),
+        kind,
+    })
 }
 
 fn any_opening() -> impl Strategy<Value = Opening> {
     let types = select(vec![TypeAccount::Pf, TypeAccount::Pj, TypeAccount::Conjunta]);
-    let pix_types = select(vec![PixType::Cpf, PixType::Cnpj, PixType::UserName, PixType::NumConta, PixType::Random]);
+    let pix_types = select(vec![
+        PixType::Cpf,
+        PixType::Cnpj,
+        PixType::UserName,
+        PixType::NumConta,
+        PixType::Random,
+    ]);
     // Mostly such that the parts fit each other, or hardly any account would be opened.
-    let openers = prop_oneof![4 => Just("ana"), 4 => Just("bia"), 4 => Just("cia"), 1 => select(&NAMES[..])];
+    let openers =
+        prop_oneof![4 => Just("ana"), 4 => Just("bia"), 4 => Just("cia"), 1 => select(&NAMES[..])];
     let users = vec(select(&NAMES[..4]).prop_map(user), 0..3);
     let numbers = vec(select(&NUMBERS[..]).prop_map(number), 0..4);
     let values = (4_000..20_000_i64).prop_map(amount);
-    (openers, types, pix_types, users, values, numbers, "[a-c]{1,2}", prop::bool::weighted(0.2)).prop_map(
-        |(opener, type_account, pix_type, users, value_init, numbers, random_key, odd)| {
-            let fitting = if opener == "cia" { TypeAccount::Pj } else { TypeAccount::Pf };
-            let joint = type_account == TypeAccount::Conjunta;
-            let (type_account, users) = match (odd, joint) {
-                (true, _) => (type_account, users),
-                (false, true) => (type_account, vec![user(if opener == "ana" { "bia" } else { "ana" })]),
-                (false, false) => (fitting, Vec::new()),
-            };
-            Opening { user_name: user(opener), type_account, pix_type, users, value_init, numbers, random_key }
-        },
-    )
+    (openers, types, pix_types, users, values, numbers, "[a-c]{1,2}", prop::bool::weighted(0.2))
+        .prop_map(
+            |(opener, type_account, pix_type, users, value_init, numbers, random_key, odd)| {
+                let fitting = if opener == "cia" { TypeAccount::Pj } else { TypeAccount::Pf };
+                let joint = type_account == TypeAccount::Conjunta;
+                let (type_account, users) = match (odd, joint) {
+                    (true, _) => (type_account, users),
+                    (false, true) => {
+                        (type_account, vec![user(if opener == "ana" { "bia" } else { "ana" })])
+                    }
+                    (false, false) => (fitting, Vec::new()),
+                };
+                Opening {
+                    user_name: user(opener),
+                    type_account,
+                    pix_type,
+                    users,
+                    value_init,
+                    numbers,
+                    random_key,
+                }
+            },
+        )
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -90,7 +115,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => Just(BankSet::all(BANKS)),
         1 => vec(0..BANKS as u16, 1..3).prop_map(|banks| banks.into_iter().map(BankId).collect::<BankSet>()),
     ];
-    let at_ms = prop_oneof![6 => START_MS..START_MS + 60_000, 1 => 0..START_MS + 3 * IDEMPOTENCY_WINDOW_MS];
+    let at_ms =
+        prop_oneof![6 => START_MS..START_MS + 60_000, 1 => 0..START_MS + 3 * IDEMPOTENCY_WINDOW_MS];
     let header = option::weighted(0.7, (at_ms, any::<bool>()));
     (0..BANKS as u16, members, header, any_raw()).prop_map(|(bank, members, header, raw)| {
         let header = header.map(|(at_ms, open)| Header { at_ms, open });
@@ -101,8 +127,10 @@ fn any_step() -> impl Strategy<Value = Step> {
 /// Requests with ids of their own; some are asked twice.
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     vec((any_step(), prop::bool::weighted(0.2)), 1..40).prop_map(|drawn| {
-        let mut steps: Vec<Step> =
-            drawn.into_iter().flat_map(|(step, again)| std::iter::repeat_n(step, 1 + usize::from(again))).collect();
+        let mut steps: Vec<Step> = drawn
+            .into_iter()
+            .flat_map(|(step, again)| std::iter::repeat_n(step, 1 + usize::from(again)))
+            .collect();
         for (index, step) in steps.iter_mut().enumerate() {
             step.raw.id = EventId::new(step.of.sender, &index.to_string());
         }

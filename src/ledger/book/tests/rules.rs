@@ -21,9 +21,13 @@ fn a_request_that_panics_is_a_rejected_request_the_same_way_everywhere() {
     let mut copies = [Trial::with_customers(), Trial::with_customers()];
     let hashes = copies.each_mut().map(|trial| {
         let before = trial.book.hash();
-        let executed = trial.ask(0, Action::Register(registration(NOBODY_THOUGHT_OF, "000.000.000-09")));
+        let executed =
+            trial.ask(0, Action::Register(registration(NOBODY_THOUGHT_OF, "000.000.000-09")));
         assert_eq!(executed.position, Position(6), "it has a place in the order");
-        assert_eq!(refusal(executed).to_string(), "Falha na operação: Erro interno, nada foi executado");
+        assert_eq!(
+            refusal(executed).to_string(),
+            "Falha na operação: Erro interno, nada foi executado"
+        );
         assert_ne!(trial.book.hash(), before, "and is part of the chain");
         assert!(trial.book.customer(&user(NOBODY_THOUGHT_OF)).is_none() && !guard::is_guarded());
         done(trial.operate("ana", vec![deposit(0, 101, 1)]));
@@ -46,12 +50,20 @@ fn what_a_wrong_rule_decides_is_not_written() {
     let ana = |value: i64, balance_after: i64, kind| {
         let slot = trial.book.numbers[&(BankId(0), number(101))];
         let mut entry: Entry = trial.account(0, 101).statement[0].clone();
-        (entry.value, entry.balance_after, entry.kind) = (Centavos::new(value), Centavos::new(balance_after), kind);
+        (entry.value, entry.balance_after, entry.kind) =
+            (Centavos::new(value), Centavos::new(balance_after), kind);
         Posting { slot, bank: BankId(0), account: number(101), entry }
     };
-    let is_proved = |postings| guard::guarded(|| trial.book.prove(&Change::Posted(postings))).is_some();
-    assert!(is_proved(vec![ana(1, 10_001, EntryKind::Deposit), ana(-1, 10_000, EntryKind::Withdraw)]));
+    let is_proved =
+        |postings| guard::guarded(|| trial.book.prove(&Change::Posted(postings))).is_some();
+    assert!(is_proved(vec![
+        ana(1, 10_001, EntryKind::Deposit),
+        ana(-1, 10_000, EntryKind::Withdraw)
+    ]));
     assert!(!is_proved(vec![ana(1, 10_002, EntryKind::Deposit)]), "an entry that does not follow");
     assert!(!is_proved(vec![ana(1, 10_001, EntryKind::Receive)]), "money from nowhere");
-    assert!(!is_proved(vec![ana(1, 10_001, EntryKind::Deposit), ana(1, 10_001, EntryKind::Deposit)]));
+    assert!(!is_proved(vec![
+        ana(1, 10_001, EntryKind::Deposit),
+        ana(1, 10_001, EntryKind::Deposit)
+    ]));
 }

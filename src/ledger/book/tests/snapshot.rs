@@ -19,7 +19,11 @@ pub(super) fn read(pieces: &[String]) -> Result<Book, BadSnapshot> {
 /// What reading says of a book with a joint account when one text in it is replaced by another.
 fn refusal_of(from: &str, to: &str) -> String {
     let mut trial = Trial::with_customers();
-    let joint = Opening { type_account: TypeAccount::Conjunta, users: vec![user("ana")], ..opening("cia", 303) };
+    let joint = Opening {
+        type_account: TypeAccount::Conjunta,
+        users: vec![user("ana")],
+        ..opening("cia", 303)
+    };
     done(trial.ask(2, Action::CreateAccount(joint)));
     done(trial.ask_with_key(0, Some("ana"), "k", package(vec![transfer(0, 101, 1_000, "1:bia")])));
     let text = pieces(&trial.book).concat();
@@ -44,7 +48,11 @@ fn a_large_book_comes_in_pieces_of_bounded_size_that_end_between_lines() {
     }
     let pieces = pieces(&trial.book);
     assert!(pieces.len() > 1, "{}", pieces.len());
-    assert!(pieces.iter().all(|piece| piece.ends_with('\n') && piece.len() < SNAPSHOT_PIECE_BYTES + 1_000));
+    assert!(
+        pieces
+            .iter()
+            .all(|piece| piece.ends_with('\n') && piece.len() < SNAPSHOT_PIECE_BYTES + 1_000)
+    );
     assert_eq!(read(&pieces).unwrap().accounts(), trial.book.accounts());
 }
 
@@ -54,7 +62,11 @@ fn a_snapshot_fits_a_consortium_that_has_grown_and_none_that_has_shrunk() {
     let read = |banks| Book::from_snapshot(banks, pieces.iter().map(String::as_str));
     let grown = read(BANKS + 1).unwrap();
     assert_eq!(grown.banks(), BANKS + 1);
-    assert_eq!(Pieces::of(Arc::new(grown)).collect::<Vec<_>>(), pieces, "it is the same snapshot still");
+    assert_eq!(
+        Pieces::of(Arc::new(grown)).collect::<Vec<_>>(),
+        pieces,
+        "it is the same snapshot still"
+    );
     // Bank 2 holds nothing yet, bank 1 does.
     assert!(read(2).is_ok());
     assert!(read(1).unwrap_err().to_string().contains("more banks than there are"));
@@ -66,7 +78,11 @@ fn cash_beyond_64_bits_survives() {
     for (bank, account) in [(0, 101), (1, 202)] {
         done(trial.operate("ana", vec![deposit(bank, account, i64::MAX - 10_000)]));
     }
-    let joint = Opening { type_account: TypeAccount::Conjunta, users: vec![user("bia")], ..opening("ana", 103) };
+    let joint = Opening {
+        type_account: TypeAccount::Conjunta,
+        users: vec![user("bia")],
+        ..opening("ana", 103)
+    };
     done(trial.ask(0, Action::CreateAccount(Opening { pix_type: PixType::NumConta, ..joint })));
     assert!(trial.book.cash[0] < i128::from(i64::MIN));
     assert_eq!(read(&pieces(&trial.book)).unwrap().cash, trial.book.cash);
@@ -101,7 +117,9 @@ fn lines_in_another_order_are_refused() {
     let (first, last) = (1, lines.len() - 1);
     lines.swap(first, last);
     assert!(read(&lines).is_err());
-    assert!(read(&[text.clone(), text]).unwrap_err().to_string().contains("the heading stands first"));
+    assert!(
+        read(&[text.clone(), text]).unwrap_err().to_string().contains("the heading stands first")
+    );
 }
 
 #[test]

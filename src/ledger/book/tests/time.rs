@@ -1,7 +1,8 @@
 use super::*;
 use crate::ledger::book::IDEMPOTENCY_WINDOW_MS;
 
-/// Ana's and Bia's consortium, whose events have carried consortium time from the first on, at bank 0 and bank 1.
+/// Ana's and Bia's consortium, whose events have carried consortium time from the first on, at bank
+/// 0 and bank 1.
 fn dated() -> Trial {
     let mut trial = Trial { headers: Some(false), ..Trial::new() };
     for (bank, name, document) in [(0, "ana", "000.000.000-01"), (1, "bia", "000.000.000-02")] {
@@ -27,7 +28,12 @@ fn ask_at(trial: &mut Trial, bank: u16, at_ms: i64) -> Executed {
 
 #[test]
 fn one_wrong_clock_forgets_no_key_and_dates_nothing_but_its_own_requests() {
-    for wrong_ms in [25 * 3_600_000, 64 * 365 * 86_400_000_i64, -25 * 3_600_000, crate::protocol::event::AT_MS_MAX] {
+    for wrong_ms in [
+        25 * 3_600_000,
+        64 * 365 * 86_400_000_i64,
+        -25 * 3_600_000,
+        crate::protocol::event::AT_MS_MAX,
+    ] {
         let mut trial = dated();
         let first = pay(&mut trial, 0);
         for _ in 0..1_000 {
@@ -95,7 +101,8 @@ fn a_snapshot_keeps_ledger_time_with_a_jump_that_nobody_has_confirmed_yet() {
     let mut trial = dated();
     let first = pay(&mut trial, 0);
     ask_at(&mut trial, 2, START_MS + 86_400_000);
-    let pieces: Vec<String> = crate::ledger::book::Pieces::of(std::sync::Arc::new(trial.book.clone())).collect();
+    let pieces: Vec<String> =
+        crate::ledger::book::Pieces::of(std::sync::Arc::new(trial.book.clone())).collect();
     assert!(pieces[0].contains("pending") && pieces[0].contains("age_ms"));
     let restored = Book::from_snapshot(BANKS, pieces.iter().map(String::as_str)).unwrap();
     assert_eq!(restored.time, trial.book.time);

@@ -1,4 +1,5 @@
-//! How views form, end and take over from one another, when all goes as it should and when it does not.
+//! How views form, end and take over from one another, when all goes as it should and when it does
+//! not.
 
 use super::*;
 
@@ -33,7 +34,8 @@ fn a_view_that_stands_is_left_alone() {
 #[test]
 fn after_a_power_cut_all_flush_the_union_of_what_they_hold_in_key_order() {
     let done = entry(event(FIRST, 0, [1, 0, 0]), 1);
-    let [a, b, c] = [event(FIRST, 1, [1, 1, 0]), event(FIRST, 2, [1, 0, 1]), event(FIRST, 0, [2, 1, 1])];
+    let [a, b, c] =
+        [event(FIRST, 1, [1, 1, 0]), event(FIRST, 2, [1, 0, 1]), event(FIRST, 0, [2, 1, 1])];
     let mut consortium = Consortium::start(vec![
         disk(FIRST, std::slice::from_ref(&done), vec![a.clone(), b.clone(), c.clone()]),
         disk(FIRST, std::slice::from_ref(&done), vec![a.clone()]),
@@ -48,7 +50,8 @@ fn after_a_power_cut_all_flush_the_union_of_what_they_hold_in_key_order() {
 #[test]
 fn what_one_bank_has_executed_already_is_fetched_by_the_others_and_not_flushed_again() {
     let events: Vec<_> = (1..=5).map(|counter| event(FIRST, 0, [counter, 0, 0])).collect();
-    let executed: Vec<_> = events.iter().cloned().zip(1..).map(|(held, position)| entry(held, position)).collect();
+    let executed: Vec<_> =
+        events.iter().cloned().zip(1..).map(|(held, position)| entry(held, position)).collect();
     let mut consortium = Consortium::start(vec![
         disk(FIRST, &executed[..1], events[1..].to_vec()),
         disk(FIRST, &executed, Vec::new()),
@@ -93,7 +96,11 @@ fn when_a_member_dies_the_others_go_on_without_it_and_say_why() {
     consortium.kill(2);
     consortium.run(5);
     consortium.assert_in_force(&[0, 1]);
-    assert!(consortium.notices.contains(&"0: banco 2 saiu do consórcio (conexão encerrada ou recusada)".to_owned()));
+    assert!(
+        consortium
+            .notices
+            .contains(&"0: banco 2 saiu do consórcio (conexão encerrada ou recusada)".to_owned())
+    );
 }
 
 #[test]
@@ -102,13 +109,18 @@ fn a_bank_that_returns_catches_up_and_is_let_in() {
     consortium.kill(2);
     consortium.run(5);
     let view = consortium.assert_in_force(&[0, 1]).plan.ballot;
-    let journal: Vec<_> = (1..=7).map(|counter| entry(event(view, 0, [counter, 0, 0]), counter)).collect();
+    let journal: Vec<_> =
+        (1..=7).map(|counter| entry(event(view, 0, [counter, 0, 0]), counter)).collect();
     consortium.journals = vec![journal.clone(), journal, Vec::new()];
     consortium.restart(2);
     consortium.run(30);
     consortium.assert_in_force(&[0, 1, 2]);
     assert_eq!(consortium.journals[2].len(), 7);
-    assert!(consortium.notices.contains(&"1: banco 2 entrou no consórcio".to_owned()), "{:?}", consortium.notices);
+    assert!(
+        consortium.notices.contains(&"1: banco 2 entrou no consórcio".to_owned()),
+        "{:?}",
+        consortium.notices
+    );
 }
 
 #[test]
@@ -155,8 +167,12 @@ fn a_new_bank_is_let_in_by_the_old_ones_whose_journal_knows_fewer_banks() {
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
     let old = Event::stamp(FIRST, BankId(0), vec![1, 0].into(), vec![request], Header::default());
     let done = entry(Held { event: Arc::new(old), members: BankSet::all(2) }, 1);
-    let prepared = PreparePlan { ballot: FIRST, clock: VectorClock::zero(2), ..PreparePlan::default() };
-    let disk = || OnDisk { prepared: prepared.clone(), ..disk(FIRST, std::slice::from_ref(&done), Vec::new()) };
+    let prepared =
+        PreparePlan { ballot: FIRST, clock: VectorClock::zero(2), ..PreparePlan::default() };
+    let disk = || OnDisk {
+        prepared: prepared.clone(),
+        ..disk(FIRST, std::slice::from_ref(&done), Vec::new())
+    };
     let mut consortium = Consortium::start(vec![disk(), disk(), blank(3)]);
     consortium.journals = vec![vec![done.clone()], vec![done], Vec::new()];
     consortium.run(20);
@@ -297,7 +313,8 @@ fn whoever_missed_the_start_learns_from_the_others_that_the_view_has_begun() {
 #[test]
 fn a_lower_ballot_than_promised_is_refused_and_the_next_attempt_goes_above_it() {
     let high = Ballot { round: 7, coordinator: BankId(0) };
-    let mut consortium = Consortium::start(vec![blank(3), OnDisk { promised: high, ..blank(3) }, blank(3)]);
+    let mut consortium =
+        Consortium::start(vec![blank(3), OnDisk { promised: high, ..blank(3) }, blank(3)]);
     consortium.run(20);
     assert!(consortium.assert_in_force(&[0, 1, 2]).plan.ballot > high);
 }
@@ -305,7 +322,8 @@ fn a_lower_ballot_than_promised_is_refused_and_the_next_attempt_goes_above_it() 
 #[test]
 fn a_bank_whose_disk_lost_what_another_proves_is_filled_like_an_empty_one() {
     let events: Vec<_> = (1..=3).map(|counter| event(FIRST, 0, [counter, 0, 0])).collect();
-    let executed: Vec<_> = events.iter().cloned().zip(1..).map(|(held, position)| entry(held, position)).collect();
+    let executed: Vec<_> =
+        events.iter().cloned().zip(1..).map(|(held, position)| entry(held, position)).collect();
     let mut consortium = Consortium::start(vec![
         disk(FIRST, &executed, Vec::new()),
         disk(FIRST, &executed[..2], vec![events[2].clone()]),

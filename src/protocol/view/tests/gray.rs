@@ -1,4 +1,5 @@
-//! Banks that are alive enough to be counted and too ill to take part, and lines that let only a part through.
+//! Banks that are alive enough to be counted and too ill to take part, and lines that let only a
+//! part through.
 
 use super::*;
 
@@ -8,13 +9,15 @@ fn returning() -> Consortium {
     consortium.kill(2);
     consortium.run(5);
     let view = consortium.assert_in_force(&[0, 1]).plan.ballot;
-    let journal: Vec<_> = (1..=7).map(|counter| entry(event(view, 0, [counter, 0, 0]), counter)).collect();
+    let journal: Vec<_> =
+        (1..=7).map(|counter| entry(event(view, 0, [counter, 0, 0]), counter)).collect();
     consortium.journals = vec![journal.clone(), journal, Vec::new()];
     consortium.restart(2);
     consortium
 }
 
-/// Lets time pass and answers for how many ticks in succession the first two banks did not act together at most.
+/// Lets time pass and answers for how many ticks in succession the first two banks did not act
+/// together at most.
 fn longest_stop(consortium: &mut Consortium, ticks: usize) -> usize {
     let (mut longest, mut stopped) = (0, 0);
     for _ in 0..ticks {
@@ -27,7 +30,8 @@ fn longest_stop(consortium: &mut Consortium, ticks: usize) -> usize {
 }
 
 #[test]
-fn a_joiner_that_does_not_come_forward_stops_the_others_for_a_second_or_two_and_less_often_each_time() {
+fn a_joiner_that_does_not_come_forward_stops_the_others_for_a_second_or_two_and_less_often_each_time()
+ {
     let mut consortium = returning();
     consortium.stuck.push(BankId(2));
     let before = consortium.installed[0].len();
@@ -96,7 +100,8 @@ fn events_of_the_flush_are_fetched_from_any_member_that_has_them() {
     let view = consortium.views[0].plan.ballot;
     let id = EventId::new(BankId(1), "held");
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-    let stamped = Event::stamp(view, BankId(1), vec![0, 1, 0, 0, 0].into(), vec![request], Header::default());
+    let stamped =
+        Event::stamp(view, BankId(1), vec![0, 1, 0, 0, 0].into(), vec![request], Header::default());
     let held = Held { event: Arc::new(stamped), members: BankSet::all(5) };
     consortium.held[1] = vec![held.clone()];
     consortium.kill(4);
@@ -120,7 +125,8 @@ fn the_refusal_of_an_earlier_attempt_ends_no_later_one() {
 #[test]
 fn a_plan_below_a_members_own_position_is_refused_at_once() {
     let done = entry(event(FIRST, 0, [1, 0, 0]), 1);
-    let mut consortium = Consortium::start(vec![disk(FIRST, &[done], Vec::new()), blank(3), blank(3)]);
+    let mut consortium =
+        Consortium::start(vec![disk(FIRST, &[done], Vec::new()), blank(3), blank(3)]);
     let ballot = Ballot { round: 2, coordinator: BankId(1) };
     let plan = PreparePlan {
         ballot,
@@ -137,10 +143,14 @@ fn a_plan_below_a_members_own_position_is_refused_at_once() {
 }
 
 #[test]
-fn a_bank_whose_companions_have_lost_their_disks_says_once_what_helps_and_does_not_wear_out_its_own() {
+fn a_bank_whose_companions_have_lost_their_disks_says_once_what_helps_and_does_not_wear_out_its_own()
+ {
     let done = entry(event(FIRST, 0, [1, 0, 0]), 1);
-    let mut consortium =
-        Consortium::start(vec![disk(FIRST, std::slice::from_ref(&done), Vec::new()), blank(3), blank(3)]);
+    let mut consortium = Consortium::start(vec![
+        disk(FIRST, std::slice::from_ref(&done), Vec::new()),
+        blank(3),
+        blank(3),
+    ]);
     consortium.journals[0] = vec![done];
     consortium.run(600);
     let promised = consortium.views[0].promised.round;

@@ -1,13 +1,15 @@
-//! Attempts that a later one overtakes while something of them is still on its way. All of these were found by the
-//! simulator.
+//! Attempts that a later one overtakes while something of them is still on its way. All of these
+//! were found by the simulator.
 
 use super::*;
 
-/// A bank that others have asked to stop and to prepare a plan that begins after the first of three executed events.
+/// A bank that others have asked to stop and to prepare a plan that begins after the first of three
+/// executed events.
 fn preparing() -> (Consortium, Vec<JournalEntry>) {
     let events = (1..=3).map(|counter| event(FIRST, 0, [counter, 0, 0]));
     let journal: Vec<_> = events.zip(1..).map(|(held, position)| entry(held, position)).collect();
-    let mut consortium = Consortium::start(vec![blank(3), disk(FIRST, &journal, Vec::new()), blank(3)]);
+    let mut consortium =
+        Consortium::start(vec![blank(3), disk(FIRST, &journal, Vec::new()), blank(3)]);
     let ballot = Ballot { round: 2, coordinator: BankId(1) };
     let plan = PreparePlan {
         ballot,
@@ -37,5 +39,9 @@ fn a_plan_whose_source_has_executed_more_meanwhile_is_given_up_and_is_no_diverge
     };
     consortium.give(BankId(0), ViewInput::Message(BankId(1), piece));
     assert_eq!(consortium.views[0].phase, Phase::Outside);
-    assert_eq!(consortium.views[0].state.position, Position(3), "what was executed elsewhere is kept");
+    assert_eq!(
+        consortium.views[0].state.position,
+        Position(3),
+        "what was executed elsewhere is kept"
+    );
 }

@@ -11,13 +11,20 @@ fn a_repeated_plan_does_not_bring_a_restarted_bank_into_its_old_view_again() {
     consortium.kill(2);
     consortium.restart(2);
     let from = plan.ballot.coordinator;
-    for message in [ViewMessage::Stop(plan.ballot), ViewMessage::Prepare(plan.clone()), ViewMessage::Start(plan.ballot)]
-    {
+    for message in [
+        ViewMessage::Stop(plan.ballot),
+        ViewMessage::Prepare(plan.clone()),
+        ViewMessage::Start(plan.ballot),
+    ] {
         consortium.give(BankId(2), ViewInput::Message(from, message));
     }
     consortium.give(BankId(2), ViewInput::Traffic(plan.ballot));
     assert_eq!(consortium.views[2].active(), None, "it would stamp with the counters it has used");
-    assert_eq!(keys(&consortium.views[2].state.held), keys(&[held]), "it may have acknowledged this");
+    assert_eq!(
+        keys(&consortium.views[2].state.held),
+        keys(&[held]),
+        "it may have acknowledged this"
+    );
 }
 
 #[test]
@@ -59,7 +66,9 @@ fn an_attempt_whose_member_lost_its_disk_after_it_was_ready_is_given_up_for_a_hi
 fn a_member_that_dies_before_it_hears_of_the_start_keeps_nobody_waiting() {
     let mut consortium = Consortium::empty(3);
     while consortium.views[0].active().is_none() {
-        consortium.run_losing(1, |to, message| to == BankId(2) && matches!(message, ViewMessage::Start(_)));
+        consortium.run_losing(1, |to, message| {
+            to == BankId(2) && matches!(message, ViewMessage::Start(_))
+        });
     }
     consortium.kill(2);
     consortium.run(5);
@@ -121,10 +130,14 @@ fn what_a_snapshot_says_of_itself_proves_nothing() {
     consortium.kill(2);
     consortium.run(5);
     consortium.restart(2);
-    // Its members are those of the view that the event comes from; a later flush may have executed it.
+    // Its members are those of the view that the event comes from; a later flush may have executed
+    // it.
     let last = entry(event(view, 0, [1, 0, 0]), 1);
     let executed = state(3, std::slice::from_ref(&last), Vec::new()).executed.unwrap();
     assert!(!executed.members.is_empty());
-    consortium.give(BankId(2), ViewInput::Replayed { position: last.position, hash: last.hash, executed });
+    consortium.give(
+        BankId(2),
+        ViewInput::Replayed { position: last.position, hash: last.hash, executed },
+    );
     assert!(consortium.views[2].state.executed.as_ref().unwrap().members.is_empty());
 }

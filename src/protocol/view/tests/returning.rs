@@ -64,7 +64,11 @@ fn who_finds_a_member_too_slow_before_the_others_do_is_not_left_out_in_its_place
     consortium.slow.clear();
     consortium.returning.push((BankId(2), BankId(1)));
     consortium.run(30);
-    assert!(consortium.installed.iter().all(|installed| installed.len() == 1), "{:?}", consortium.notices);
+    assert!(
+        consortium.installed.iter().all(|installed| installed.len() == 1),
+        "{:?}",
+        consortium.notices
+    );
     consortium.slow.push((BankId(0), BankId(1)));
     consortium.run(1);
     consortium.slow.clear();

@@ -1,6 +1,6 @@
-//! View changes as readable files: commands, and below each what came of it, line by line. The test replays the commands
-//! and compares; whoever changes what banks say to each other sees in the files' difference what that means. In the
-//! manner of the data-driven tests of etcd's raft.
+//! View changes as readable files: commands, and below each what came of it, line by line. The test
+//! replays the commands and compares; whoever changes what banks say to each other sees in the
+//! files' difference what that means. In the manner of the data-driven tests of etcd's raft.
 //!
 //! `TRANSCRIPTS=write cargo test --lib transcripts` writes the files anew.
 //!
@@ -38,19 +38,34 @@ pub(super) fn told(message: &ViewMessage) -> String {
         }
         ViewMessage::Granted(ballot) => format!("GRANTED {ballot}"),
         ViewMessage::Stop(ballot) => format!("STOP {ballot}"),
-        ViewMessage::Stopped(Stopped { ballot, prepared, voter, position, held, clock, .. }) => {
+        ViewMessage::Stopped(Stopped {
+            ballot, prepared, voter, position, held, clock, ..
+        }) => {
             let counts = if *voter { "" } else { ", counts for nothing" };
             let held = held.len();
             format!(
                 "STOPPED {ballot}: prepared {prepared}, executed through {position}, holds {held} more, {clock}{counts}"
             )
         }
-        ViewMessage::Refused { refused, promised } => format!("REFUSED {refused}: promised {promised}"),
+        ViewMessage::Refused { refused, promised } => {
+            format!("REFUSED {refused}: promised {promised}")
+        }
         ViewMessage::Forgotten(ballot) => format!("FORGOTTEN {ballot}"),
-        ViewMessage::Prepare(PreparePlan { ballot, members, position, source, clock, events, founding, .. }) => {
+        ViewMessage::Prepare(PreparePlan {
+            ballot,
+            members,
+            position,
+            source,
+            clock,
+            events,
+            founding,
+            ..
+        }) => {
             let founding = if *founding { ", founding" } else { "" };
             let events = events.len();
-            format!("PREPARE {ballot}: {members} from {position} of {source}, {events} events, {clock}{founding}")
+            format!(
+                "PREPARE {ballot}: {members} from {position} of {source}, {events} events, {clock}{founding}"
+            )
         }
         ViewMessage::Working { ballot, progress } => format!("WORKING {ballot}: {progress}"),
         ViewMessage::Ready(ballot) => format!("READY {ballot}"),
@@ -59,9 +74,15 @@ pub(super) fn told(message: &ViewMessage) -> String {
         ViewMessage::JournalPiece { after, entries, .. } => {
             format!("JOURNAL after {after}: {} events", entries.len())
         }
-        ViewMessage::FetchSnapshot { index, from, .. } => format!("FETCH-SNAPSHOT piece {index} from {from}"),
-        ViewMessage::SnapshotPart { piece, from, of } => format!("SNAPSHOT piece {} from {from} of {of}", piece.index),
-        ViewMessage::FetchEvents { ballot, keys } => format!("FETCH-EVENTS {ballot}: {}", keys.len()),
+        ViewMessage::FetchSnapshot { index, from, .. } => {
+            format!("FETCH-SNAPSHOT piece {index} from {from}")
+        }
+        ViewMessage::SnapshotPart { piece, from, of } => {
+            format!("SNAPSHOT piece {} from {from} of {of}", piece.index)
+        }
+        ViewMessage::FetchEvents { ballot, keys } => {
+            format!("FETCH-EVENTS {ballot}: {}", keys.len())
+        }
         ViewMessage::Events { ballot, events } => format!("EVENTS {ballot}: {}", events.len()),
     }
 }
@@ -79,7 +100,9 @@ impl Transcript {
         for line in self.text.lines() {
             if let Some(command) = line.strip_prefix("> ") {
                 writeln!(text, "> {command}").unwrap();
-                let came_of_it = player.obey(command).unwrap_or_else(|| panic!("{}: {command}?", self.path.display()));
+                let came_of_it = player
+                    .obey(command)
+                    .unwrap_or_else(|| panic!("{}: {command}?", self.path.display()));
                 came_of_it.iter().for_each(|line| writeln!(text, "{line}").unwrap());
             } else if line.is_empty() || line.starts_with('#') {
                 writeln!(text, "{line}").unwrap();
@@ -117,8 +140,14 @@ impl Player {
             "watch" => consortium.returning.push(pair()?),
             "trust" => forget(&mut consortium.returning, pair()?),
             "event" => {
-                let stamp: Vec<u64> = words.get(2)?.trim_matches(['[', ']']).split(',').flat_map(str::parse).collect();
-                let holders: Vec<u16> = words.get(4..)?.iter().flat_map(|bank| bank.parse()).collect();
+                let stamp: Vec<u64> = words
+                    .get(2)?
+                    .trim_matches(['[', ']'])
+                    .split(',')
+                    .flat_map(str::parse)
+                    .collect();
+                let holders: Vec<u16> =
+                    words.get(4..)?.iter().flat_map(|bank| bank.parse()).collect();
                 consortium.hold(number(1)?, stamp, &holders);
             }
             _ => return None,
@@ -127,14 +156,17 @@ impl Player {
     }
 
     fn run(&mut self, ticks: usize, condition: &[&str]) -> Option<Vec<String>> {
-        let is_kind = |message: &ViewMessage, kind: &str| told(message).split([' ', ':']).next() == Some(kind);
+        let is_kind = |message: &ViewMessage, kind: &str| {
+            told(message).split([' ', ':']).next() == Some(kind)
+        };
         match *condition {
             [] => self.consortium.run(ticks),
             ["killing", victim, "after", kind, "reached", to] => {
                 let (victim, to) = (victim.parse().ok()?, BankId(to.parse().ok()?));
                 for _ in 0..ticks {
-                    self.consortium
-                        .tick_until(|from, at, message| from == BankId(victim) && at == to && is_kind(message, kind));
+                    self.consortium.tick_until(|from, at, message| {
+                        from == BankId(victim) && at == to && is_kind(message, kind)
+                    });
                     if self.consortium.stopped_at.take().is_some() {
                         self.consortium.kill(victim);
                         self.consortium.story.push(format!("  bank {victim} dies"));
@@ -168,7 +200,8 @@ fn folder() -> PathBuf {
 
 #[test]
 fn every_transcript_is_what_happens() {
-    let mut files: Vec<_> = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 8, "{files:?}");
     for path in files {
@@ -177,7 +210,8 @@ fn every_transcript_is_what_happens() {
         if std::env::var_os("TRANSCRIPTS").is_some_and(|wish| wish == "write") {
             std::fs::write(&transcript.path, &replayed).unwrap();
         }
-        let differs = transcript.text.lines().zip(replayed.lines()).position(|(file, now)| file != now);
+        let differs =
+            transcript.text.lines().zip(replayed.lines()).position(|(file, now)| file != now);
         assert!(
             transcript.text == replayed || std::env::var_os("TRANSCRIPTS").is_some(),
             "{}: line {} is otherwise now. If that is meant, write the files anew (see this test's page):\n{replayed}",

@@ -1,4 +1,5 @@
-//! A basket as a table: each operation with its payee and what it leaves, and every own balance before and after.
+//! A basket as a table: each operation with its payee and what it leaves, and every own balance
+//! before and after.
 
 use std::collections::BTreeSet;
 
@@ -72,18 +73,28 @@ pub(super) async fn picture(
     Ok(picture)
 }
 
-fn draw(book: &Book, by: &UserName, operations: &[Operation], offline: &[BankId], executed: bool) -> Picture {
+fn draw(
+    book: &Book,
+    by: &UserName,
+    operations: &[Operation],
+    offline: &[BankId],
+    executed: bool,
+) -> Picture {
     let mut members = BankSet::all(book.banks());
     offline.iter().for_each(|bank| members.remove(*bank));
     let trial = book.try_out(by, operations, members, None);
-    let is_own = |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
+    let is_own =
+        |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
     let rows = operations.iter().enumerate().map(|(index, operation)| {
         let (kind, value, recipient) = match &operation.kind {
             OperationKind::Deposit { value } => ("Depósito", value, None),
             OperationKind::Withdraw { value } => ("Saque", value, None),
             OperationKind::Transfer { value, pix } => ("Pix", value, recipient::in_book(book, pix)),
         };
-        let after = trial.after.get(index).filter(|_| !executed && is_own(operation.bank, operation.account));
+        let after = trial
+            .after
+            .get(index)
+            .filter(|_| !executed && is_own(operation.bank, operation.account));
         let failed = trial.failed.as_ref().filter(|_| !executed && index == trial.after.len());
         Row {
             kind,
@@ -99,13 +110,21 @@ fn draw(book: &Book, by: &UserName, operations: &[Operation], offline: &[BankId]
         }
     });
     let rows = rows.collect();
-    let touched: BTreeSet<_> = operations.iter().flat_map(|operation| touched(book, operation)).collect();
+    let touched: BTreeSet<_> =
+        operations.iter().flat_map(|operation| touched(book, operation)).collect();
     let own = touched.into_iter().filter(|(bank, account)| is_own(*bank, *account));
     let balances = own.filter_map(|(bank, number)| {
         let account = book.account(bank, number)?;
-        let after = trial.balances.get(&(bank, number)).filter(|_| !executed && trial.failed.is_none());
+        let after =
+            trial.balances.get(&(bank, number)).filter(|_| !executed && trial.failed.is_none());
         let after = after.map(|after| reais(*after));
-        Some(BalanceRow { bank, bank_name: String::new(), account: number, now: reais(account.balance), after })
+        Some(BalanceRow {
+            bank,
+            bank_name: String::new(),
+            account: number,
+            now: reais(account.balance),
+            after,
+        })
     });
     Picture { rows, balances: balances.collect() }
 }

@@ -1,0 +1,315 @@
+use super::*;
+use crate::protocol::effect::Fates;
+use crate::protocol::event::Held;
+use crate::protocol::event::raw;
+use crate::protocol::ids::{BankSet, EventId};
+use crate::protocol::view::PreparePlan;
+
+fn request(name: &str) -> RawRequest {
+    RawRequest { id: EventId::new(BankId(1), name), type_msg: "X".into(), msg: raw(&name) }
+}
+
+fn installed(clock: [u64; 3]) -> ClockInput {
+    let plan = PreparePlan {
+        ballot: Ballot { round: 1, coordinator: BankId(0) },
+        members: BankSet::all(3),
+        clock: clock.to_vec().into(),
+        ..PreparePlan::default()
+    };
+    ClockInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() })
+}
+
+fn events(out: &[Effect]) -> Vec<&Event> {
+    let own = |effect| match effect {
+        &Effect::Buffer(BufferInput::Own(ref event)) => Some(&**event),
+        _ => None,
+    };
+    out.iter().filter_map(own).collect()
+}
+
+fn time(base_ms: i64) -> ClockInput {
+    ClockInput::Time { base_ms, known: BankSet::all(3) }
+}
+
+/// A clock that knows what the time is.
+fn timed(me: u16) -> Clock {
+    let mut clock = Clock::new(BankId(me), 3);
+    clock.handle(time(1_000), 0, &mut Vec::new());
+    clock
+}
+
+fn give(clock: &mut Clock, inputs: Vec<ClockInput>, now: Millis) -> Vec<Effect> {
+    let mut out = Vec::new();
+    inputs.into_iter().for_each(|input| clock.handle(input, now, &mut out));
+    out
+}
+
+#[test]
+fn what_queued_up_before_the_view_is_stamped_after_it_in_one_event_above_the_flushed_clock() {
+    let mut clock = timed(1);
+    give(&mut clock, vec![ClockInput::Reach(Reach::Majority)], 0);
+    let submitted = ["a", "b", "c"].map(|name| ClockInput::Submit(request(name)));
+    assert!(events(&give(&mut clock, submitted.into(), 0)).is_empty());
+    let out = give(&mut clock, vec![installed([4, 7, 2]), ClockInput::Reach(Reach::Members)], 0);
+    let events = events(&out);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].timestamp, vec![4, 8, 2].into());
+    assert_eq!(events[0].requests.len(), 3);
+    assert!(
+        matches!(out[0], Effect::Buffer(BufferInput::Install(_))),
+        "the buffer learns of the view first"
+    );
+}
+
+#[test]
+fn a_lone_request_leaves_at_once_and_what_comes_meanwhile_shares_the_next_event() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    let submit = |names: std::ops::Range<usize>| {
+        names.map(|name| ClockInput::Submit(request(&name.to_string()))).collect::<Vec<_>>()
+    };
+    assert_eq!(events(&give(&mut clock, submit(0..1), 0)).len(), 1);
+    assert!(events(&give(&mut clock, submit(1..WORTH_A_FURTHER_EVENT), 0)).is_empty());
+    let out = give(&mut clock, submit(100..101), 0);
+    assert_eq!(events(&out)[0].requests.len(), WORTH_A_FURTHER_EVENT, "so many are worth an event");
+    give(&mut clock, submit(101..103), 0);
+    assert!(events(&give(&mut clock, vec![ClockInput::Agreed(1)], 0)).is_empty());
+    assert_eq!(events(&give(&mut clock, vec![ClockInput::Agreed(2)], 0))[0].requests.len(), 2);
+}
+
+#[test]
+fn only_so_many_own_events_are_under_way() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    for index in 0..1_000 {
+        give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 0);
+    }
+    assert_eq!(clock.now().get(BankId(0)), EVENTS_UNDER_WAY_MAX);
+}
+
+#[test]
+fn a_request_that_found_no_view_in_time_is_answered_as_not_taken_and_never_stamped() {
+    let mut clock = timed(0);
+    give(
+        &mut clock,
+        vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))],
+        100,
+    );
+    assert!(give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS - 1).is_empty());
+    let out = give(&mut clock, vec![ClockInput::Tick], 100 + STAMP_WAIT_MS);
+    assert!(matches!(out[..], [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]));
+    let later = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
+    assert!(events(&give(&mut clock, later, 9_000)).is_empty());
+}
+
+#[test]
+fn behind_a_member_that_hangs_a_request_is_not_taken_and_that_is_no_overload() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    give(&mut clock, vec![ClockInput::Submit(request("a"))], 0);
+    give(&mut clock, vec![ClockInput::Submit(request("b"))], 100);
+    let out = give(&mut clock, vec![ClockInput::Tick], 2_100);
+    let refused =
+        |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stalled)));
+    assert!(out.iter().any(refused), "{out:?}");
+    assert!(
+        out.iter().any(|effect| matches!(effect, Effect::Notice(Notice::Stalled(_)))),
+        "{out:?}"
+    );
+    assert!(clock.is_stalled());
+    let out = give(&mut clock, vec![ClockInput::Agreed(1)], 2_200);
+    assert!(matches!(out[..], [Effect::Notice(Notice::GoesForward)]), "{out:?}");
+    assert!(!clock.is_stalled());
+}
+
+#[test]
+fn more_work_than_can_be_done_is_overload() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    for index in 0..3_000 {
+        give(&mut clock, vec![ClockInput::Submit(request(&index.to_string()))], 100);
+    }
+    give(&mut clock, vec![ClockInput::Agreed(1)], 1_000);
+    let out = give(&mut clock, vec![ClockInput::Tick], 2_100);
+    assert!(
+        matches!(out[0], Effect::Reply(_, Reply::NotTaken(NotTaken::Overloaded))),
+        "{:?}",
+        out[0]
+    );
+}
+
+#[test]
+fn a_bank_cut_off_from_the_majority_refuses_at_once() {
+    let mut clock = timed(0);
+    let cut_off =
+        |out: &[Effect]| matches!(out, [Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff))]);
+    assert!(cut_off(&give(&mut clock, vec![ClockInput::Submit(request("a"))], 0)));
+    let waits = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("b"))];
+    assert!(give(&mut clock, waits, 0).is_empty());
+    assert!(cut_off(&give(&mut clock, vec![ClockInput::Reach(Reach::Minority)], 0)));
+}
+
+#[test]
+fn a_bank_without_which_others_act_refuses_at_once_what_waits_and_what_comes() {
+    let mut clock = Clock::new(BankId(0), 3);
+    give(&mut clock, vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))], 0);
+    let out = give(
+        &mut clock,
+        vec![ClockInput::Reach(Reach::Outside), ClockInput::Submit(request("b"))],
+        0,
+    );
+    let outside =
+        |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Outside)));
+    assert_eq!(out.iter().filter(|effect| outside(effect)).count(), 2);
+    let let_in = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("c"))];
+    assert!(give(&mut clock, let_in, 0).is_empty(), "a view change is under way that includes it");
+}
+
+#[test]
+fn a_draining_clock_refuses_what_waits_and_what_comes() {
+    let mut clock = timed(0);
+    let mut inputs = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))];
+    inputs.extend([ClockInput::Drain, ClockInput::Submit(request("b"))]);
+    let out = give(&mut clock, inputs, 0);
+    let stopping =
+        |effect: &Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stopping)));
+    assert_eq!(out.iter().filter(|effect| stopping(effect)).count(), 2);
+}
+
+#[test]
+fn events_carry_consortium_time_which_does_not_step_back_and_follows_a_correction() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    let mut counter = 0;
+    let mut stamped = |base_ms: i64, now: Millis| {
+        counter += 1;
+        let inputs =
+            vec![time(base_ms), ClockInput::Submit(request("a")), ClockInput::Agreed(counter)];
+        events(&give(&mut clock, inputs, now))[0].header.map(|header| header.at_ms)
+    };
+    assert_eq!(stamped(5_000, 10), Some(5_010));
+    assert_eq!(stamped(4_000, 20), Some(5_010));
+    assert_eq!(stamped(4_000, 1_900), Some(5_900));
+    assert_eq!(stamped(i64::MAX, 2_000), Some(crate::protocol::event::AT_MS_MAX));
+    assert_eq!(stamped(4_000, 3_000), Some(7_000), "it had been set wrong by more than a step");
+    assert_eq!(stamped(i64::MIN, 4_000), Some(7_000));
+}
+
+#[test]
+fn nothing_is_stamped_before_the_clocks_of_all_members_are_known() {
+    let mut clock = Clock::new(BankId(0), 3).with_open_customers(true);
+    let inputs = vec![
+        installed([0, 0, 0]),
+        ClockInput::Reach(Reach::Members),
+        ClockInput::Submit(request("a")),
+    ];
+    assert!(events(&give(&mut clock, inputs, 0)).is_empty());
+    let some = ClockInput::Time { base_ms: 7, known: BankSet::all(2) };
+    assert!(events(&give(&mut clock, vec![some], 0)).is_empty());
+    let header = events(&give(&mut clock, vec![time(9)], 0))[0].header;
+    assert_eq!(header, Some(Header { at_ms: 9, open: true }));
+}
+
+#[test]
+fn a_merged_event_raises_the_next_stamp_above_it() {
+    let mut clock = timed(0);
+    let inputs = vec![
+        installed([0, 0, 0]),
+        ClockInput::Reach(Reach::Members),
+        ClockInput::Held {
+            view: Ballot { round: 1, coordinator: BankId(0) },
+            clock: vec![0, 5, 0].into(),
+        },
+        ClockInput::Submit(request("a")),
+    ];
+    let out = give(&mut clock, inputs, 0);
+    assert_eq!(events(&out)[0].timestamp, vec![1, 5, 0].into());
+}
+
+fn begun(fates: Fates, flush: Vec<Held>) -> ClockInput {
+    let plan = PreparePlan {
+        ballot: Ballot { round: 2, coordinator: BankId(0) },
+        members: BankSet::all(3),
+        clock: vec![1, 0, 0].into(),
+        ..PreparePlan::default()
+    };
+    ClockInput::Install(Installed { plan, flush, fates })
+}
+
+/// A clock with two events under way, of one request and of as many as are worth a second one,
+/// and one that waits.
+fn with_events_under_way() -> (Clock, Vec<Event>) {
+    let mut clock = timed(0);
+    let mut inputs = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];
+    inputs.extend(
+        (0..=WORTH_A_FURTHER_EVENT).map(|name| ClockInput::Submit(request(&name.to_string()))),
+    );
+    inputs.extend([ClockInput::Submit(request("waits")), ClockInput::Freeze(Ballot::default())]);
+    let out = give(&mut clock, inputs, 0);
+    let stamped = events(&out).into_iter().cloned().collect();
+    (clock, stamped)
+}
+
+fn names(event: &Event) -> Vec<&str> {
+    event.requests.iter().map(|request| request.id.as_str()).collect()
+}
+
+#[test]
+fn requests_of_events_that_never_existed_are_stamped_anew_at_once_in_their_order_before_all_others()
+{
+    let (mut clock, before) = with_events_under_way();
+    assert_eq!(before.len(), 2);
+    let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 7_900);
+    let again = events(&out);
+    let expected: Vec<_> =
+        before.iter().flat_map(|event| names(event)).chain(["EV1-waits"]).collect();
+    assert_eq!(names(again[0]), expected);
+    assert_ne!(again[0].id, before[0].id, "late word of the old event is none of the new one");
+    assert!(out.iter().all(|effect| !matches!(effect, Effect::Reply(..))));
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_stamped_again() {
+    let (mut clock, before) = with_events_under_way();
+    let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 8_000);
+    let not_taken =
+        |effect: &&Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::CutOff)));
+    let under_way: usize = before.iter().map(|event| event.requests.len()).sum();
+    assert_eq!(out.iter().filter(not_taken).count(), under_way);
+    assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
+}
+
+#[test]
+fn what_was_executed_or_is_flushed_is_not_stamped_again() {
+    for fetched in [false, true] {
+        let (mut clock, before) = with_events_under_way();
+        let key = before[0].order_key();
+        let executed = Fates { executed: Some(key), ..Fates::default() };
+        let fates =
+            if fetched { Fates { fetched: vec![key], ..Fates::default() } } else { executed };
+        let flush = vec![Held { event: Arc::new(before[1].clone()), members: BankSet::all(3) }];
+        let out = give(&mut clock, vec![begun(fates, flush)], 0);
+        assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
+    }
+}
+
+#[test]
+fn what_a_snapshot_may_hold_is_neither_stamped_again_nor_refused() {
+    let (mut clock, _) = with_events_under_way();
+    let out =
+        give(&mut clock, vec![begun(Fates { unknown: true, ..Fates::default() }, Vec::new())], 0);
+    assert_eq!(names(events(&out)[0]), ["EV1-waits"]);
+    assert!(out.iter().all(|effect| !matches!(effect, Effect::Reply(..))));
+}
+
+#[test]
+fn a_draining_clock_refuses_what_never_existed_at_once() {
+    let (mut clock, before) = with_events_under_way();
+    give(&mut clock, vec![ClockInput::Drain], 0);
+    let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 0);
+    let stopping =
+        |effect: &&Effect| matches!(effect, Effect::Reply(_, Reply::NotTaken(NotTaken::Stopping)));
+    let under_way: usize = before.iter().map(|event| event.requests.len()).sum();
+    assert_eq!(out.iter().filter(stopping).count(), under_way);
+    assert!(events(&out).is_empty());
+}

@@ -1,0 +1,207 @@
+use super::*;
+use crate::protocol::effect::Fates;
+use crate::protocol::event::{Header, RawRequest, raw};
+use crate::protocol::view::PreparePlan;
+
+const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
+
+fn event(sender: u16, timestamp: [u64; 3]) -> Arc<Event> {
+    let id = EventId::new(BankId(sender), &timestamp.map(|counter| counter.to_string()).join("-"));
+    let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
+    Arc::new(Event::stamp(
+        VIEW,
+        BankId(sender),
+        timestamp.to_vec().into(),
+        vec![request],
+        Header::default(),
+    ))
+}
+
+/// Bank 0 of three in a view that begins at zero.
+fn buffer() -> OrderedBuffer {
+    let plan = PreparePlan {
+        ballot: VIEW,
+        members: BankSet::all(3),
+        clock: VectorClock::zero(3),
+        ..PreparePlan::default()
+    };
+    let mut buffer = OrderedBuffer::new(BankId(0), 3);
+    buffer.handle(
+        BufferInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() }),
+        &mut Vec::new(),
+    );
+    buffer
+}
+
+fn envelope(events: &[Arc<Event>], clock: Option<[u64; 3]>) -> Envelope {
+    Envelope {
+        view: Some(VIEW),
+        events: events.to_vec(),
+        clock: clock.map(|clock| clock.to_vec().into()),
+    }
+}
+
+/// Lets the clock notice and the disk write everything that is held.
+fn settle(buffer: &mut OrderedBuffer, clock: [u64; 3], out: &mut Vec<Effect>) {
+    buffer.handle(BufferInput::Merged(clock.to_vec().into()), out);
+    buffer.handle(BufferInput::Persisted { view: VIEW, clock: clock.to_vec().into() }, out);
+}
+
+fn executed(out: &[Effect]) -> Vec<EventId> {
+    let events = |effect: &Effect| match effect {
+        Effect::Ledger(LedgerInput::Execute { events, .. }) => events.clone(),
+        _ => Vec::new(),
+    };
+    out.iter().flat_map(events).map(|held| held.event.id.clone()).collect()
+}
+
+fn written(out: &[Effect]) -> usize {
+    out.iter()
+        .filter(|effect| matches!(effect, Effect::Journal(JournalInput::Append { .. })))
+        .count()
+}
+
+#[test]
+fn an_event_waits_for_everything_that_its_timestamp_names() {
+    let (cause, consequence) = (event(2, [0, 0, 1]), event(1, [0, 1, 1]));
+    let mut buffer = buffer();
+    let answer = buffer.receive(BankId(1), envelope(&[consequence], None), &mut Vec::new());
+    assert_eq!((answer.taken, answer.expected), (true, 1));
+    assert_eq!(buffer.waiting().count(), 0);
+    buffer.receive(BankId(2), envelope(&[cause], None), &mut Vec::new());
+    assert_eq!(buffer.waiting().count(), 2);
+}
+
+#[test]
+fn a_gap_is_answered_with_the_counter_expected_and_a_repetition_does_no_harm() {
+    let mut buffer = buffer();
+    let say = |buffer: &mut OrderedBuffer, counters: &[u64]| {
+        let events: Vec<_> = counters.iter().map(|counter| event(1, [0, *counter, 0])).collect();
+        buffer.receive(BankId(1), envelope(&events, None), &mut Vec::new()).expected
+    };
+    assert_eq!(say(&mut buffer, &[2]), 1);
+    assert_eq!(say(&mut buffer, &[1, 1]), 3);
+    assert_eq!(say(&mut buffer, &[2]), 3);
+    assert_eq!(say(&mut buffer, &[3 + HOLD_BACK_MAX]), 3);
+    assert_eq!(buffer.waiting().count(), 2, "too far ahead is dropped");
+}
+
+#[test]
+fn nothing_is_written_before_the_clock_stamps_above_it() {
+    let mut buffer = buffer();
+    let mut out = Vec::new();
+    buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], None), &mut out);
+    assert_eq!(written(&out), 0);
+    buffer.handle(BufferInput::Merged(vec![0, 1, 0].into()), &mut out);
+    assert_eq!(written(&out), 1);
+}
+
+#[test]
+fn an_event_is_executed_when_every_row_covers_it_the_own_included() {
+    let mut buffer = buffer();
+    let first = event(1, [0, 1, 0]);
+    let mut out = Vec::new();
+    buffer.receive(BankId(1), envelope(&[Arc::clone(&first)], Some([0, 1, 0])), &mut out);
+    buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
+    assert!(executed(&out).is_empty(), "not on the own disk yet");
+    settle(&mut buffer, [0, 1, 0], &mut out);
+    assert_eq!(executed(&out), std::slice::from_ref(&first.id));
+}
+
+#[test]
+fn an_acknowledgement_that_overtook_an_event_of_its_bank_is_not_believed_until_that_event_is_here()
+{
+    let mut buffer = buffer();
+    let (late, early) = (event(2, [0, 0, 1]), event(1, [0, 1, 0]));
+    let mut out = Vec::new();
+    buffer.receive(BankId(1), envelope(&[Arc::clone(&early)], Some([0, 1, 1])), &mut out);
+    settle(&mut buffer, [0, 1, 0], &mut out);
+    // Bank 2 has sent its own event before it acknowledged bank 1's; the envelopes were
+    // exchanged on the way.
+    buffer.receive(BankId(2), envelope(&[], Some([0, 1, 1])), &mut out);
+    assert!(executed(&out).is_empty(), "an event with the same sum may still come");
+    buffer.receive(BankId(2), envelope(&[Arc::clone(&late)], None), &mut out);
+    settle(&mut buffer, [0, 1, 1], &mut out);
+    assert_eq!(executed(&out), [early.id.clone(), late.id.clone()]);
+}
+
+#[test]
+fn a_bank_that_stamps_below_what_it_said_before_is_not_taken_and_is_named() {
+    let mut buffer = buffer();
+    let mut out = Vec::new();
+    let honest = [event(1, [0, 1, 0]), event(2, [0, 1, 1])];
+    buffer.receive(BankId(1), envelope(&honest[..1], None), &mut out);
+    buffer.receive(BankId(2), envelope(&honest[1..], None), &mut out);
+    buffer.receive(BankId(2), envelope(&[event(2, [0, 0, 2])], None), &mut out);
+    assert_eq!(buffer.waiting().count(), 2);
+    assert!(matches!(out.last(), Some(Effect::Notice(Notice::BrokenOrder(BankId(2))))), "{out:?}");
+}
+
+#[test]
+fn the_requirements_single_acknowledgement_counts_also_when_it_comes_before_the_event() {
+    let mut buffer = buffer();
+    let first = event(1, [0, 1, 0]);
+    let mut out = Vec::new();
+    let ack = |from| BufferInput::Acknowledged { from: BankId(from), id: first.id.clone() };
+    buffer.handle(ack(2), &mut out);
+    buffer.receive(BankId(1), envelope(&[Arc::clone(&first)], None), &mut out);
+    settle(&mut buffer, [0, 1, 0], &mut out);
+    assert!(executed(&out).is_empty());
+    buffer.handle(ack(1), &mut out);
+    assert_eq!(executed(&out), std::slice::from_ref(&first.id));
+}
+
+#[test]
+fn a_frozen_buffer_takes_nothing_and_tells_what_it_has_given_to_the_journal() {
+    let mut buffer = buffer();
+    let (noticed, unnoticed) = (event(1, [0, 1, 0]), event(1, [0, 2, 0]));
+    let mut out = Vec::new();
+    buffer.receive(BankId(1), envelope(&[Arc::clone(&noticed)], None), &mut out);
+    buffer.handle(BufferInput::Merged(vec![0, 1, 0].into()), &mut out);
+    buffer.receive(BankId(1), envelope(&[unnoticed], None), &mut out);
+    buffer.handle(BufferInput::Freeze(Ballot { round: 2, coordinator: BankId(0) }), &mut out);
+    let Some(Effect::Ledger(LedgerInput::Freeze(frozen))) = out.pop() else { panic!("{out:?}") };
+    assert_eq!(frozen.held.len(), 1);
+    assert_eq!((&frozen.held[0].event.id, &frozen.clock), (&noticed.id, &vec![0, 1, 0].into()));
+    assert!(!buffer.receive(BankId(1), envelope(&[], None), &mut out).taken);
+}
+
+#[test]
+fn who_alone_lacks_on_disk_what_all_others_have_is_behind() {
+    let mut buffer = buffer();
+    let mut out = Vec::new();
+    let lags = |buffer: &mut OrderedBuffer, times: usize| {
+        let mut out = Vec::new();
+        (0..times).for_each(|_| buffer.handle(BufferInput::Tick, &mut out));
+        match out.pop() {
+            Some(Effect::Heartbeat(HeartbeatInput::Behind(lags))) => lags.behind,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(lags(&mut buffer, 100), [0, 0, 0], "nothing waits");
+    buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], Some([0, 1, 0])), &mut out);
+    assert_eq!(lags(&mut buffer, 50), [0, 0, 0], "neither on the own disk nor on that of bank 2");
+    settle(&mut buffer, [0, 1, 0], &mut out);
+    assert_eq!(lags(&mut buffer, 11), [0, 0, 1_000]);
+    buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
+    assert_eq!(lags(&mut buffer, 1), [0, 0, 0], "executed");
+}
+
+#[test]
+fn traffic_of_another_view_is_told_to_the_view() {
+    let mut buffer = buffer();
+    let mut out = Vec::new();
+    let next = Ballot { round: 9, coordinator: BankId(1) };
+    buffer.receive(BankId(1), Envelope { view: Some(next), ..envelope(&[], None) }, &mut out);
+    assert!(matches!(out[..], [Effect::View(ViewInput::Traffic(view))] if view == next));
+}
+
+#[test]
+fn what_belongs_to_another_view_or_another_bank_is_not_taken() {
+    let mut buffer = buffer();
+    let other =
+        Envelope { view: Some(Ballot { round: 9, coordinator: BankId(1) }), ..envelope(&[], None) };
+    assert!(!buffer.receive(BankId(1), other, &mut Vec::new()).taken);
+    buffer.receive(BankId(2), envelope(&[event(1, [0, 1, 0])], None), &mut Vec::new());
+    assert_eq!(buffer.waiting().count(), 0, "each bank sends its own events");
+}
