@@ -197,23 +197,23 @@
 
   function cell(content, extra) { return element('td', extra, content); }
 
-  function drawBanks(now) {
-    put('bancos', ...now.banks.map((bank) => element('tr', { class: bank.up ? null : 'down' },
+  function drawBanks(now, words) {
+    put('bancos', ...now.banks.map((bank) => element('tr', { class: bank.state === 'up' ? null : 'down' },
       element('th', { scope: 'row' }, names[bank.bank]),
-      cell(bank.state), cell(bank.member ? text('member') : text('outside')),
+      cell(words.banks[bank.bank].state), cell(bank.member ? text('member') : text('outside')),
       cell(bank.hears.map((other) => names[other]).join(', ')),
       cell(stamp(bank.bank === me ? now.clock : bank.durable ?? []), { class: 'number' }),
       cell(bank.durable ? stamp(bank.durable) : '–', { class: 'number' }),
-      cell(String(bank.position ?? '–'), { class: 'number' }), cell(String(bank.buffered), { class: 'number' }), cell(bank.health))));
+      cell(String(bank.position ?? '–'), { class: 'number' }), cell(String(bank.buffered), { class: 'number' }), cell(words.banks[bank.bank].health))));
   }
 
-  function drawSummary(now) {
+  function drawSummary(now, words) {
     const members = now.view && list(now.view.members.map((bank) => names[bank]));
     put('visao', now.view ? text('members', { visao: now.view.name, membros: members }) : text('no_view'));
     put('ritmo', now.rate.toLocaleString('pt-BR'));
     const latency = now.latency && { mediana: duration(now.latency[0]), p99: duration(now.latency[1]) };
     put('latencia', latency ? text('latency', latency) : text('no_latency'));
-    put('avisos', ...now.notices.map(([, notice]) => element('li', {}, notice)));
+    put('avisos', ...words.notices.map((notice) => element('li', {}, notice)));
     put('perdas', now.lost ? text('lost', { fatos: now.lost }) : '');
   }
 
@@ -312,8 +312,8 @@
 
   function draw(told) {
     shown = told;
-    drawSummary(told.now);
-    drawBanks(told.now);
+    drawSummary(told.now, told.words);
+    drawBanks(told.now, told.words);
     drawDiagram(told.now);
     drawOrder(told.now);
     drawTable(told.now);

@@ -78,7 +78,8 @@ impl Node {
         // by name.
         let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
         let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
-        let actors = crate::actors::node::start(me, &config, &data, &peer_secret, pings)?;
+        let actors =
+            crate::actors::node::start(me, &config, &data, &peer_secret, pings, web::tell)?;
         if config.customer_auth == CustomerAuth::Open {
             log::warn!(
                 "banco {me}: customer_auth é \"open\": qualquer um movimenta qualquer conta. Só para laboratórios"

@@ -22,7 +22,7 @@ use super::routes::{Routes, Wire};
 use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
-use super::watch::{EndStreams, WatchActor};
+use super::watch::{EndStreams, Tell, WatchActor};
 use crate::config::{Config, CustomerAuth, Settings};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
@@ -55,7 +55,8 @@ pub struct Actors {
     arbiters: Arc<[Arbiter]>,
 }
 
-/// Starts the actors of bank `me` on the journal in `data`.
+/// Starts the actors of bank `me` on the journal in `data`; `tell` writes what those who watch are
+/// told.
 ///
 /// # Errors
 /// [`StoreError`] when the journal cannot be used.
@@ -65,6 +66,7 @@ pub fn start(
     data: &Path,
     secret: &str,
     pings: TcpListener,
+    tell: Tell,
 ) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
     let Recovered { store, book, disk: on_disk, set_aside } =
@@ -104,7 +106,7 @@ pub fn start(
         }),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
-        watch: on(&watch, move || WatchActor::new(history, time, shown_weather)),
+        watch: on(&watch, move || WatchActor::new(history, time, shown_weather, tell)),
         links: BankId::all(banks)
             .map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory))
             .collect(),

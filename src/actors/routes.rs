@@ -67,18 +67,18 @@ impl Routes {
                     link.expect("effects name peers of nodes.json").do_send(input);
                 }
                 Effect::Reply(id, reply) => self.replies.do_send(Answer { id, reply }),
-                Effect::Notice(notice) => self.log(&notice),
+                Effect::Notice(notice) => self.log(notice),
             }
         }
     }
 
-    fn log(&self, notice: &Notice) {
+    fn log(&self, notice: Notice) {
         match notice.weight() {
             Weight::Alarm => log::error!("banco {}: {notice}", self.me),
             Weight::Warning => log::warn!("banco {}: {notice}", self.me),
             Weight::News => log::info!("banco {}: {notice}", self.me),
         }
-        self.watch.do_send(Noticed(notice.to_string()));
+        self.watch.do_send(Noticed(notice));
     }
 }
 

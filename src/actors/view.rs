@@ -7,7 +7,7 @@ use super::time::every;
 use crate::protocol::effect::{PeerReport, Reach, ViewInput};
 use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet};
-use crate::protocol::view::{TICK_MS, View};
+use crate::protocol::view::{Phase, TICK_MS, View};
 
 impl Message for ViewInput {
     type Result = ();
@@ -101,8 +101,8 @@ pub struct ViewState {
     pub ready: bool,
     /// Whether the node is stopping.
     pub draining: bool,
-    /// Where the node stands, as a word for people.
-    pub phase: String,
+    /// Where the node stands.
+    pub phase: Phase,
     /// The view in force with its members.
     pub active: Option<(Ballot, BankSet)>,
     /// Whom this bank reaches.
@@ -120,7 +120,7 @@ impl Handler<ViewStatus> for ViewActor {
         MessageResult(ViewState {
             ready: self.view.is_ready() && !self.draining,
             draining: self.draining,
-            phase: format!("{:?}", self.view.phase()).to_lowercase(),
+            phase: self.view.phase().clone(),
             active: self.view.active(),
             reach: self.view.reach(),
             voter: self.view.is_voter(),

@@ -26,10 +26,10 @@ use crate::protocol::effect::{
     BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent, PeerReport,
 };
 use crate::protocol::event::Event;
-use crate::protocol::heartbeat::PeerState;
+use crate::protocol::heartbeat::{Cause, PeerState};
 use crate::protocol::ids::BankId;
 use crate::protocol::ids::Position;
-use crate::protocol::notice::Off;
+use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::pace::PaceNow;
@@ -171,11 +171,15 @@ pub struct Told {
     pub weather: Option<Weather>,
 }
 
+/// How those who watch are told: the words are those of the page that shows it.
+pub type Tell = fn(&Told) -> String;
+
 /// The actor around [`History`].
 pub struct WatchActor {
     history: History,
     laboratory: Option<Laboratory>,
     time: Monotonic,
+    tell: Tell,
     routes: Option<Routes>,
     taking: bool,
     /// When it was last noted how well the banks are.
@@ -190,11 +194,17 @@ pub struct WatchActor {
 impl WatchActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(history: History, time: Monotonic, laboratory: Option<Laboratory>) -> Self {
+    pub fn new(
+        history: History,
+        time: Monotonic,
+        laboratory: Option<Laboratory>,
+        tell: Tell,
+    ) -> Self {
         WatchActor {
             history,
             laboratory,
             time,
+            tell,
             routes: None,
             taking: false,
             felt_at: 0,
@@ -269,7 +279,7 @@ impl WatchActor {
     }
 
     fn write(&mut self, now: Micros) {
-        let json = serde_json::to_string(&self.told(now)).expect("snapshots are JSON");
+        let json = (self.tell)(&self.told(now));
         self.latest.send_replace(format!("data: {json}\n\n").into());
         self.said = (self.history.revision(), self.weather());
         self.said_at = now;
@@ -294,13 +304,16 @@ async fn vitals(
 }
 
 fn state(((state, report), clock): ((PeerState, Option<PeerReport>), ClockState)) -> BankState {
-    // By how much a clock is off is told in whole units, or it would be news all the time.
-    let off_ms = clock.offset_ms.filter(|_| clock.is_off);
-    let clock = off_ms.map(|by_ms| format!("; relógio {}", Off(by_ms))).unwrap_or_default();
-    // For how long a bank has been silent changes all the time and is no news.
+    // For how long a bank has been silent changes all the time: only whole seconds are news.
+    let state = match state {
+        PeerState::Down(Cause::Silent { for_ms }) => {
+            PeerState::Down(Cause::Silent { for_ms: for_ms / 1_000 * 1_000 })
+        }
+        state => state,
+    };
     BankState {
-        up: state == PeerState::Up,
-        state: format!("{state}{clock}"),
+        state,
+        clock_off: clock.is_off,
         hears: report.map(|report| report.hears).unwrap_or_default(),
         active: report.and_then(|report| report.active),
     }
@@ -325,13 +338,13 @@ impl Handler<Wire> for WatchActor {
 /// What the log was told.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Noticed(pub String);
+pub struct Noticed(pub Notice);
 
 impl Handler<Noticed> for WatchActor {
     type Result = ();
 
-    fn handle(&mut self, Noticed(text): Noticed, _: &mut Self::Context) {
-        self.history.absorb(vec![Timed { at: self.time.micros(), fact: Fact::Notice(text) }]);
+    fn handle(&mut self, Noticed(notice): Noticed, _: &mut Self::Context) {
+        self.history.absorb(vec![Timed { at: self.time.micros(), fact: Fact::Notice(notice) }]);
     }
 }
 

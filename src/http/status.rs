@@ -17,6 +17,7 @@ use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use crate::protocol::pace::PaceNow;
 use crate::protocol::vector_clock::VectorClock;
+use crate::protocol::view::Phase;
 
 #[derive(Serialize)]
 struct Said {
@@ -32,16 +33,63 @@ pub(super) async fn check() -> HttpResponse {
 pub(super) async fn ready(bank: web::Data<Bank>) -> Result<HttpResponse, Refused> {
     let view = bank.actors.routes.view.send(ViewStatus).await?;
     let clock = bank.actors.routes.clock.send(ClockStatus).await?;
-    if view.ready && clock.is_stalled {
-        Err(Refused::Stalled)
-    } else if view.ready {
-        Ok(HttpResponse::Ok().json(Said { descript: "ready" }))
-    } else if view.draining {
-        Err(Refused::Stopping)
-    } else if view.reach == Reach::Outside {
-        Err(Refused::Outside)
-    } else {
-        Err(Refused::CutOff)
+    let Some(reason) = NotReady::of(&view, &clock) else {
+        let descript = "ready".to_owned();
+        return Ok(HttpResponse::Ok().json(Readiness { ready: true, reason: None, descript }));
+    };
+    let refused = Refused::from(reason);
+    let mut response = HttpResponse::build(refused.status());
+    if let Some(header) = refused.header() {
+        response.insert_header(header);
+    }
+    let descript = refused.to_string();
+    Ok(response.json(Readiness { ready: false, reason: Some(reason), descript }))
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<NotReady>,
+    descript: String,
+}
+
+/// Why a bank takes no writes.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum NotReady {
+    /// No majority of the banks is there, or it is about to agree on a view.
+    CutOff,
+    /// Other banks act in a view without this one.
+    Outside,
+    /// The node is going down.
+    Stopping,
+    /// What was stamped does not go forward.
+    Stalled,
+}
+
+impl NotReady {
+    fn of(view: &ViewState, clock: &ClockState) -> Option<Self> {
+        if view.ready {
+            clock.is_stalled.then_some(NotReady::Stalled)
+        } else if view.draining {
+            Some(NotReady::Stopping)
+        } else if view.reach == Reach::Outside {
+            Some(NotReady::Outside)
+        } else {
+            Some(NotReady::CutOff)
+        }
+    }
+}
+
+impl From<NotReady> for Refused {
+    fn from(reason: NotReady) -> Self {
+        match reason {
+            NotReady::CutOff => Refused::CutOff,
+            NotReady::Outside => Refused::Outside,
+            NotReady::Stopping => Refused::Stopping,
+            NotReady::Stalled => Refused::Stalled,
+        }
     }
 }
 
@@ -50,7 +98,7 @@ struct Status {
     bank: BankId,
     name: String,
     ready: bool,
-    phase: String,
+    phase: Phase,
     reach: Reach,
     voter: bool,
     view: Option<StatusView>,
@@ -81,7 +129,9 @@ struct StatusBank {
     name: String,
     member: bool,
     answers: bool,
-    state: String,
+    /// Whether it answers, and if not, why.
+    #[serde(flatten)]
+    state: PeerState,
     /// How far its wall clock is ahead of consortium time, as far as this bank knows.
     clock_offset_ms: Option<i64>,
     /// Whether that is too far.
@@ -115,7 +165,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         name: bank.config.nodes[peer.index()].name.clone(),
         member: members.contains(peer),
         answers: state == PeerState::Up,
-        state: state.to_string(),
+        state,
         clock_offset_ms: clock.offset_ms,
         clock_off: clock.is_off,
         report,

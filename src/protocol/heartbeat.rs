@@ -16,6 +16,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::effect::{
     Answered, Effect, HeartbeatInput, Lags, Millis, Notice, PeerInput, PeerReport, ViewInput,
 };
@@ -55,7 +57,8 @@ pub struct Patience {
 }
 
 /// What is known of a peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "state", content = "cause", rename_all = "snake_case")]
 pub enum PeerState {
     /// It answers.
     Up,
@@ -69,10 +72,14 @@ pub enum PeerState {
 }
 
 /// Why a peer counts as failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
-    /// Silence for so many milliseconds.
-    Silent(Millis),
+    /// It does not answer.
+    Silent {
+        /// For how long, in milliseconds.
+        for_ms: Millis,
+    },
     /// Its connection was refused or has ended.
     Lost,
     /// It alone kept the others waiting, too often or for too long.
@@ -80,6 +87,7 @@ pub enum Cause {
         /// What for.
         stage: Stage,
         /// For how long at the last, in milliseconds.
+        #[serde(rename = "lag_ms")]
         lag: Millis,
         /// Which part of the last half minute, in percent.
         percent: u8,
@@ -116,7 +124,7 @@ impl fmt::Display for PeerState {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::Silent(millis) => write!(f, "sem resposta há {} s", millis / 1_000),
+            Cause::Silent { for_ms } => write!(f, "sem resposta há {} s", for_ms / 1_000),
             Cause::Lost => f.write_str("conexão encerrada ou recusada"),
             Cause::Slow { stage, lag, percent } => {
                 let (seconds, tenths) = (lag / 1_000, lag % 1_000 / 100);
@@ -255,7 +263,7 @@ impl Heartbeat {
         match (seen.steady_since, seen.lost) {
             (None, cause) => PeerState::Down(cause.unwrap_or(Cause::Lost)),
             (Some(_), _) if silence >= self.patience.failure_after => {
-                PeerState::Down(Cause::Silent(silence))
+                PeerState::Down(Cause::Silent { for_ms: silence })
             }
             _ if self.is_unreached(seen) => PeerState::Down(Cause::Unreached),
             // Until its last answer: of the time since, nobody knows yet how it was.
@@ -437,7 +445,7 @@ impl Heartbeat {
         // Its silence may have been noticed first, and then its connection given up: that is one
         // loss.
         let was_up = before == PeerState::Up
-            || (matches!(before, PeerState::Down(Cause::Silent(_)))
+            || (matches!(before, PeerState::Down(Cause::Silent { .. }))
                 && self.peers[peer.index()].lost.is_none());
         let seen = &mut self.peers[peer.index()];
         seen.report = None;
@@ -455,7 +463,8 @@ impl Heartbeat {
 
     fn look(&mut self, out: &mut Vec<Effect>) {
         for bank in BankId::all(self.peers.len()) {
-            if matches!(self.state(bank), PeerState::Down(Cause::Silent(_) | Cause::Unreached)) {
+            if matches!(self.state(bank), PeerState::Down(Cause::Silent { .. } | Cause::Unreached))
+            {
                 self.tell(bank, out);
             }
             self.probe(bank, out);

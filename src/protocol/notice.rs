@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::effect::Millis;
 use super::effect::Reach;
 use super::heartbeat::Cause;
@@ -9,7 +11,8 @@ use super::ids::{Ballot, BankId, BankSet, Position};
 use super::pace::PaceNow;
 
 /// What people who watch the node are told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "of", rename_all = "snake_case")]
 pub enum Notice {
     /// The node takes writes.
     Ready(Ballot, BankSet),

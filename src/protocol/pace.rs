@@ -21,7 +21,7 @@ const WARNED_PERCENT: u8 = 10;
 
 /// What the others wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// To have an event on disk.
     Durable,

@@ -6,6 +6,7 @@ use super::pace::Pace;
 use super::timeline::Timeline;
 use super::{BankState, Fact, Micros, Seen, Timed, Vitals};
 use crate::protocol::ids::{Ballot, BankId, BankSet, Position};
+use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -68,7 +69,7 @@ pub struct History {
     pub(super) positions: Vec<Timeline<Position>>,
     pub(super) states: Timeline<Vec<BankState>>,
     pub(super) vitals: Timeline<Vec<Vitals>>,
-    pub(super) notices: Timeline<String>,
+    pub(super) notices: Timeline<Notice>,
     pub(super) pace: Pace,
     /// Facts that were dropped.
     pub(super) lost: u64,
@@ -162,7 +163,7 @@ impl History {
             Fact::Agreed(counter) => self.agreed(at, counter),
             Fact::Banks(states) => self.states.push(at, states),
             Fact::Vitals(vitals) => self.vitals.push(at, vitals),
-            Fact::Notice(text) => self.notices.push(at, text),
+            Fact::Notice(notice) => self.notices.push(at, notice),
             Fact::Lost(count) => self.lost(at, count),
         }
     }

@@ -22,10 +22,10 @@ pub use snapshot::{After, BankNow, By, EVENTS_SHOWN_MAX, EventNow, Execution, Sn
 pub use vitals::Vitals;
 pub use waits::Wait;
 
-use serde::Serialize;
-
 use crate::protocol::event::Event;
+use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{Ballot, BankId, BankSet, EventId, Position};
+use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -77,12 +77,12 @@ impl From<&Event> for Seen {
 }
 
 /// What is known of a bank.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BankState {
-    /// Whether it answers.
-    pub up: bool,
-    /// The same in words.
-    pub state: String,
+    /// Whether it answers, and if not, why.
+    pub state: PeerState,
+    /// Whether its wall clock is too far off consortium time.
+    pub clock_off: bool,
     /// Whom it said that it hears.
     pub hears: BankSet,
     /// The view in which it said that it takes part.
@@ -149,7 +149,7 @@ pub enum Fact {
     /// How well every bank is, by number.
     Vitals(Vec<Vitals>),
     /// What the log was told of views and banks.
-    Notice(String),
+    Notice(Notice),
     /// So many facts before this one were dropped.
     Lost(u64),
 }

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::history::{History, Tracked};
 use super::waits::Wait;
 use super::{Micros, Seen, Vitals};
+use crate::protocol::heartbeat::PeerState;
 use crate::protocol::ids::{BankId, BankSet, EventId, Position};
+use crate::protocol::notice::Notice;
 use crate::protocol::vector_clock::VectorClock;
 
 /// Most events in a snapshot that do not wait any more: what fits on a screen.
@@ -33,7 +35,7 @@ pub struct Snapshot {
     /// The last events in the common order, and all that wait.
     pub events: Vec<EventNow>,
     /// What the log was told lately.
-    pub notices: Vec<(Micros, String)>,
+    pub notices: Vec<(Micros, Notice)>,
     /// When the last thing before this moment happened.
     pub previous: Option<Micros>,
     /// When the first thing after it happened, if it has.
@@ -58,16 +60,15 @@ pub struct BankNow {
     pub bank: BankId,
     /// Whether it is a member of the view in force.
     pub member: bool,
-    /// Whether it answers.
-    pub up: bool,
-    /// The same in words.
-    pub state: String,
+    /// Whether it answers, and if not, why.
+    #[serde(flatten)]
+    pub state: PeerState,
+    /// Whether its wall clock is too far off consortium time.
+    pub clock_off: bool,
     /// Whom it hears.
     pub hears: BankSet,
     /// How well it is.
     pub vitals: Vitals,
-    /// The same in words.
-    pub health: String,
     /// What it is known to have on disk.
     pub durable: Option<VectorClock>,
     /// What it is known to have executed through.
@@ -230,11 +231,10 @@ impl History {
             BankNow {
                 bank,
                 member: members.contains(bank),
-                up: state.is_some_and(|state| state.up),
-                state: state.map(|state| state.state.clone()).unwrap_or_default(),
+                state: state.map(|state| state.state).unwrap_or_default(),
+                clock_off: state.is_some_and(|state| state.clock_off),
                 hears: state.map(|state| state.hears).unwrap_or_default(),
                 vitals,
-                health: vitals.to_string(),
                 // Of a bank that is outside, nobody knows what its disk still has.
                 durable: self.durable[index]
                     .at(moment)

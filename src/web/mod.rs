@@ -25,6 +25,8 @@ use askama::Template;
 
 use crate::http::{Bank, at, routes};
 
+pub use watch::tell;
+
 /// Scripts, styles and pictures only from the bank itself, none of them inside a page; no frames
 /// around it.
 const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";

@@ -142,8 +142,7 @@ async fn measure_return(consortium: &Rc<Consortium>, load: &Rc<Load>, bank: usiz
         assert!(started.elapsed() < PATIENCE, "bank {bank} does not return");
         let Some(status) = consortium.status(0).await else { continue };
         let seen = &status["banks"][bank];
-        let answers = seen["state"] == "responde"
-            || seen["state"].as_str().is_some_and(|state| state.contains("voltou"));
+        let answers = seen["state"] == "up" || seen["state"] == "returning";
         if answers && heard.is_none() {
             heard = Some(Instant::now());
         }

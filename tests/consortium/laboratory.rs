@@ -69,7 +69,7 @@ async fn an_event_waits_for_the_bank_behind_a_stopped_link_and_says_so_until_it_
 async fn a_cut_link_is_noticed_on_both_sides_as_a_broken_one_and_heals() {
     let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 0, "ligacao", "banco=1&estado=cut").await;
-    let up = |told: &Value, bank: usize| told["now"]["banks"][bank]["up"] == true;
+    let up = |told: &Value, bank: usize| told["now"]["banks"][bank]["state"] == "up";
     until(&cluster, 0, |told| !up(told, 1) && up(told, 2)).await;
     until(&cluster, 1, |told| !up(told, 0) && up(told, 2)).await;
     turn(&cluster, 0, "ligacao", "banco=1&estado=healed").await;

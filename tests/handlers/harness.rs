@@ -49,7 +49,9 @@ async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, TempDir) {
     let config = Config::parse(&written.to_string()).unwrap();
     let data = tempfile::tempdir().unwrap();
     let pings = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let actors = actors::node::start(BankId(me), &config, data.path(), SECRET, pings).unwrap();
+    let tell = netbanking::web::tell;
+    let actors =
+        actors::node::start(BankId(me), &config, data.path(), SECRET, pings, tell).unwrap();
     let bank = Bank {
         me: BankId(me),
         config: Arc::new(config),

@@ -131,8 +131,29 @@ async fn how_well_each_bank_is_is_told_in_numbers_and_in_words() {
     let own = &told["now"]["banks"][0];
     assert_eq!(own["vitals"]["pace"]["debt_percent"], 0, "{own}");
     assert!(own["vitals"]["health"]["fsync_ms"].is_u64(), "{own}");
+    assert_eq!((&own["state"], &own["clock_off"]), (&json!("up"), &json!(false)), "{own}");
+    let words = &told["words"];
+    assert_eq!(words["banks"][0]["state"], "responde", "{words}");
+    assert!(words["banks"][0]["health"].as_str().unwrap().starts_with("disco "), "{words}");
+    let first = &told["now"]["notices"][0][1];
+    assert_eq!((&first["kind"], &first["of"][1]), (&json!("ready"), &json!([0])), "{first}");
+    assert!(words["notices"][0].as_str().unwrap().starts_with("ready (visão "), "{words}");
     let (_, page) = text(&service, "/consorcio").await;
     assert!(page.contains("Saúde") && page.contains("<td>disco "), "without a script too: {page}");
+}
+
+#[actix_web::test]
+async fn programs_are_told_by_kinds_why_a_bank_takes_no_writes_and_how_the_others_are() {
+    let (bank, _data) = bank(0, 3, "sessions").await;
+    let service = pages(&bank).await;
+    let ready = call(&service, TestRequest::get().uri("/ready")).await;
+    assert_eq!((ready.status, &ready.body["ready"]), (503, &json!(false)));
+    assert_eq!(ready.body["reason"], "cut_off");
+    assert!(ready.descript().contains("não alcança a maioria"), "{ready:?}");
+    let status = call(&service, TestRequest::get().uri("/status")).await.body;
+    assert_eq!((&status["phase"], &status["reach"]), (&json!("outside"), &json!("minority")));
+    assert_eq!(status["banks"][0]["state"], "up");
+    assert_eq!(status["banks"][1]["state"], "unheard");
 }
 
 #[actix_web::test]

@@ -62,8 +62,10 @@ fn five_seconds_of_silence_are_a_failure_and_its_cause_says_so() {
     watched.hear();
     assert_eq!(watched.pass(4_900, false), PeerState::Up);
     let state = watched.pass(100, false);
-    assert_eq!(state, PeerState::Down(Cause::Silent(5_000)));
-    assert_eq!(Cause::Silent(5_000).to_string(), "sem resposta há 5 s");
+    assert_eq!(state, PeerState::Down(Cause::Silent { for_ms: 5_000 }));
+    assert_eq!(Cause::Silent { for_ms: 5_000 }.to_string(), "sem resposta há 5 s");
+    let said = serde_json::to_string(&state).unwrap();
+    assert_eq!(said, r#"{"state":"down","cause":{"kind":"silent","for_ms":5000}}"#);
 }
 
 #[test]

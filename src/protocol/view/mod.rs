@@ -65,7 +65,8 @@ const SLOW_AGREED_WITHIN: Ticks = 60;
 pub const ROUND_MAX: u64 = 1 << 62;
 
 /// Where this node stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// In no view; catches up with one, or waits for a `STOP`.
     Outside,

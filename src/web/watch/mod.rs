@@ -9,23 +9,23 @@ mod texts;
 
 use std::convert::Infallible;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, HeaderName};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ContentType, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use futures_util::stream;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use self::texts::TEXTS;
+use self::texts::{TEXTS, Words};
 use super::frame::Frame;
 use super::page;
 use super::refused::resource;
 use crate::actors::laboratory::{DELAY_MAX_MS, Weather};
-use crate::actors::watch::{ShiViz, SnapshotAt, Subscribe};
+use crate::actors::watch::{ShiViz, SnapshotAt, Subscribe, Told};
 use crate::http::{Bank, at};
 use crate::protocol::ids::BankId;
-use crate::watch::{EventNow, Micros, Snapshot};
+use crate::watch::{BankNow, EventNow, Micros, Snapshot};
 
 /// Tells proxies not to gather a stream before they pass it on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -67,14 +67,33 @@ impl Page {
     fn waits(&self, event: &EventNow) -> String {
         texts::waits(&event.waits, &self.names)
     }
+
+    fn state(&self, bank: &BankNow) -> String {
+        texts::state(bank)
+    }
+
+    fn health(&self, bank: &BankNow) -> String {
+        texts::health(&bank.vitals)
+    }
 }
 
 fn gone() -> HttpResponse {
     HttpResponse::InternalServerError().finish()
 }
 
-fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("texts and names are JSON")
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("texts, names and snapshots are JSON")
+}
+
+/// What the page's script is told, as JSON: a snapshot, and beside its kinds the words for people.
+pub fn tell(told: &Told) -> String {
+    #[derive(Serialize)]
+    struct Message<'a> {
+        #[serde(flatten)]
+        told: &'a Told,
+        words: Words,
+    }
+    json(&Message { told, words: Words::of(told) })
 }
 
 /// `GET /consorcio`
@@ -128,7 +147,10 @@ struct Moment {
 /// `GET /consorcio/estado?ate=`: how everything stood at a moment, as one message of the stream.
 async fn state(bank: Data<Bank>, moment: Query<Moment>) -> HttpResponse {
     match bank.actors.routes.watch.send(SnapshotAt(moment.ate)).await {
-        Ok(told) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(told),
+        Ok(told) => HttpResponse::Ok()
+            .content_type(ContentType::json())
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .body(tell(&told)),
         Err(_) => gone(),
     }
 }

@@ -1,6 +1,16 @@
-//! The words of the consortium page that its script needs too, kept in one place. `{…}` stands for
-//! what is filled in.
+//! The words of the consortium page, kept in one place: people who watch read Portuguese, while the
+//! snapshots that the page is drawn from say what is by kinds.
+//!
+//! What its script puts together itself is in [`TEXTS`], where `{…}` stands for what is filled in;
+//! what a bank's state and a notice are called is said here and sent beside the snapshot.
 
+mod banks;
+mod notices;
+
+pub(super) use banks::{health, state};
+use serde::Serialize;
+
+use crate::actors::watch::Told;
 use crate::protocol::ids::BankId;
 use crate::watch::Wait;
 
@@ -66,6 +76,33 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("delay", "Atraso agora: {atraso} ms"),
     ("lost", "{fatos} fatos não couberam na memória de observação."),
 ];
+
+/// What a snapshot says by kinds, in words.
+#[derive(Serialize)]
+pub(super) struct Words {
+    /// Of every bank by number.
+    banks: Vec<BankWords>,
+    /// One for each notice.
+    notices: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct BankWords {
+    state: String,
+    health: String,
+}
+
+impl Words {
+    /// The words for what those who watch are told.
+    pub(super) fn of(told: &Told) -> Self {
+        let now = &told.now;
+        let bank = |bank| BankWords { state: state(bank), health: health(&bank.vitals) };
+        Words {
+            banks: now.banks.iter().map(bank).collect(),
+            notices: now.notices.iter().map(|(_, notice)| notices::notice(notice)).collect(),
+        }
+    }
+}
 
 /// A text with the gaps filled in.
 fn fill(name: &str, gaps: &[(&str, &str)]) -> String {
