@@ -82,12 +82,14 @@ impl Node {
             crate::actors::node::start(me, &config, &data, &peer_secret, pings, web::tell)?;
         if config.customer_auth == CustomerAuth::Open {
             log::warn!(
-                "banco {me}: customer_auth é \"open\": qualquer um movimenta qualquer conta. Só para laboratórios"
+                "bank {me}: customer_auth is \"open\": anybody moves the money of any account. For \
+                 laboratories only"
             );
         }
         if config.laboratory {
             log::warn!(
-                "banco {me}: laboratory está ligado: qualquer um atrasa, para e corta as ligações entre os bancos em /consorcio"
+                "bank {me}: laboratory is on: anybody may delay, stop and cut the links between the \
+                 banks at /consorcio"
             );
         }
         let bank = Bank {
@@ -127,9 +129,9 @@ pub fn run(options: NodeOptions) -> Result<(), NodeError> {
                 _ => Ok(()),
             },
         }
-        log::info!("banco {me}: parando; pedidos novos recebem 503");
+        log::info!("bank {me}: stopping; new requests get 503");
         node.stop().await;
-        log::info!("banco {me}: parado");
+        log::info!("bank {me}: stopped");
         Ok(())
     })
 }

@@ -301,8 +301,8 @@ fn rescue_explains_before_it_marks_and_refuses_a_disk_that_knows_no_view() {
     };
     SqliteStore::open(folder.path(), OWNER).unwrap().write(&[prepared]).unwrap();
     for (arguments, expected, marked) in [
-        (&["rescue"][..], "O que se pode perder", false),
-        (&["rescue", "--yes"], "resgate declarado", true),
+        (&["rescue"][..], "What may be lost", false),
+        (&["rescue", "--yes"], "rescue declared", true),
     ] {
         let (success, said) = netbanking(folder.path(), arguments);
         assert!(success && said.contains(expected), "{said}");

@@ -263,7 +263,7 @@ impl Asking {
             if let Some(repeated) = said.say(None, &why, now) {
                 let PeerAddress { bank, address } = &self.peer;
                 log::info!(
-                    "banco {}: sem batimento do banco {bank} em {address}: {why}{repeated}",
+                    "bank {}: no heartbeat of bank {bank} at {address}: {why}{repeated}",
                     self.introduction.me
                 );
             }
@@ -318,7 +318,7 @@ impl Asking {
                 () = actix_rt::time::sleep(pause) => {}
             }
         }
-        Ok("resposta fora de ordem".into())
+        Ok("an answer out of order".into())
     }
 
     async fn introduce(&self, lines: &mut Lines) -> std::io::Result<Welcome> {

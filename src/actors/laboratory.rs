@@ -4,6 +4,7 @@
 //! It is there only where `nodes.json` says so. The protocol does not know of it: a link is slowed,
 //! stopped or cut where its messages leave and arrive, exactly as a bad network would do it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::protocol::ids::{BankId, BankSet};
 /// bank that stands still, so that the patience of the heartbeat bounds it too.
 pub const DELAY_MAX_MS: Millis = 2_000;
 /// Why a connection has ended, for the log.
-pub const CUT: &str = "ligação cortada no laboratório";
+pub const CUT: &str = "link cut in the laboratory";
 
 /// What is done to the links of this bank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,6 +41,17 @@ pub enum Link {
     Stopped,
     /// Nothing passes.
     Cut,
+}
+
+/// For the log.
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Link::Healed => "healed",
+            Link::Stopped => "stopped",
+            Link::Cut => "cut",
+        })
+    }
 }
 
 /// How a message comes through.

@@ -83,7 +83,7 @@ impl LedgerActor {
         let event = &executed.event;
         let done = executed.outcomes.iter().filter(|executed| executed.outcome.code()).count();
         log::info!(
-            "banco {} executou posição={} id={} carimbo={} remetente={} resultado={}/{}{}{}",
+            "bank {} executed position={} id={} timestamp={} sender={} done={}/{}{}{}",
             self.me,
             executed.position,
             event.id,
@@ -91,7 +91,7 @@ impl LedgerActor {
             event.sender,
             done,
             executed.outcomes.len(),
-            if executed.check.code { "" } else { " recusa=" },
+            if executed.check.code { "" } else { " refused=" },
             executed.check.descript,
         );
     }
@@ -115,13 +115,13 @@ impl LedgerActor {
         match self.span.take() {
             Some(Span { from: Some(from), to }) => {
                 log::info!(
-                    "banco {} recuperou as posições {from} a {to} pelo diário de outro banco",
+                    "bank {} recovered positions {from} to {to} from the journal of another bank",
                     self.me
                 );
             }
             Some(Span { from: None, to }) => {
                 log::info!(
-                    "banco {} recuperou as posições até {to} pelo instantâneo de outro banco",
+                    "bank {} recovered positions up to {to} from the snapshot of another bank",
                     self.me
                 );
             }

@@ -73,7 +73,7 @@ pub fn start(
         recover(data, Owner { bank: me, banks })?;
     tell_of_disk(me, banks, set_aside, store.was_in_doubt());
     let at = book.position();
-    log::info!("banco {me}: diário em {} até a posição {at}", data.display());
+    log::info!("bank {me}: journal in {} up to position {at}", data.display());
 
     let time = Monotonic::start();
     // The core decides; the others each have a thread, so that none holds up another.
@@ -139,20 +139,21 @@ fn tell_of_disk(
     was_in_doubt: bool,
 ) {
     if let Some((aside, damage)) = set_aside {
-        log::error!("banco {me}: DIÁRIO DANIFICADO: {damage}");
+        log::error!("bank {me}: JOURNAL DAMAGED: {damage}");
         log::error!(
-            "banco {me}: os arquivos danificados foram guardados em {}; este banco reaprende o diário com os outros \
-             e até lá não conta para nenhuma maioria",
+            "bank {me}: the damaged files are kept in {}; this bank learns the journal anew from \
+             the others and counts for no majority until then",
             aside.display()
         );
     }
     if was_in_doubt {
         let meaning = match banks {
-            1 => "este banco não tem com quem reaprender e segue com o que leu",
-            _ => "este banco não conta para nenhuma maioria até entrar numa visão",
+            1 => "this bank has nobody to learn from and goes on with what it read",
+            _ => "this bank counts for no majority until a view begins with it",
         };
         log::error!(
-            "banco {me}: um fsync falhou antes deste início; tudo o que se lê foi gravado de novo, e {meaning}"
+            "bank {me}: an fsync failed before this start; all that can be read was written again, \
+             and {meaning}"
         );
     }
 }
@@ -223,7 +224,7 @@ impl Actors {
         };
         if actix_rt::time::timeout(DRAIN_WAIT, idle).await.is_err() {
             log::warn!(
-                "banco {}: parando com pedidos sem resposta; a ordem comum decidirá sobre eles",
+                "bank {}: stopping with requests unanswered; the common order will decide on them",
                 self.routes.me
             );
         }

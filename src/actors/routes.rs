@@ -74,9 +74,9 @@ impl Routes {
 
     fn log(&self, notice: Notice) {
         match notice.weight() {
-            Weight::Alarm => log::error!("banco {}: {notice}", self.me),
-            Weight::Warning => log::warn!("banco {}: {notice}", self.me),
-            Weight::News => log::info!("banco {}: {notice}", self.me),
+            Weight::Alarm => log::error!("bank {}: {notice}", self.me),
+            Weight::Warning => log::warn!("bank {}: {notice}", self.me),
+            Weight::News => log::info!("bank {}: {notice}", self.me),
         }
         self.watch.do_send(Noticed(notice));
     }

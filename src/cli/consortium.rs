@@ -47,7 +47,7 @@ pub(super) struct ConsortiumArgs {
 pub(super) enum ConsortiumError {
     #[error("{}: {why}; --data names a folder that this user may write to", .path.display())]
     Data { path: PathBuf, why: io::Error },
-    #[error("banco {bank} cannot be started: {why}")]
+    #[error("bank {bank} cannot be started: {why}")]
     Start { bank: BankId, why: io::Error },
     #[error("the system does not let this program run others or wait for signals: {0}")]
     System(io::Error),
@@ -114,11 +114,12 @@ fn report(ended: Ended, order: Order, left: usize) {
         (process.bank, status.map_or_else(|error| error.to_string(), |status| status.to_string()));
     if order == Order::Run {
         say(&format!(
-            "BANCO {bank} HAS ENDED BY ITSELF: {status}. Banks still running: {left}. Start it again with:"
+            "BANK {bank} HAS ENDED BY ITSELF: {status}. Banks still running: {left}. Start it again \
+             with:"
         ));
         say(&format!("  {}", process.by_hand()));
     } else {
-        say(&format!("banco {bank} has ended: {status}"));
+        say(&format!("bank {bank} has ended: {status}"));
     }
 }
 

@@ -145,7 +145,7 @@ fn bad_secret(source: &str) -> CommandError {
     ))
 }
 
-/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO banco 0: ready`. Never
+/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO bank 0: ready`. Never
 /// waits for whoever should read it. A panic is a record too: its own way to standard error could
 /// wait for ever, and so never end.
 fn start_log() {
@@ -171,8 +171,8 @@ fn start_log() {
 fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let is_guarded = is_guarded();
     let meaning =
-        if is_guarded { "o pedido é recusado em todos os bancos" } else { "o processo termina" };
-    log::error!("ERRO DO PROGRAMA, {meaning}: {panic}");
+        if is_guarded { "the request is refused at all banks" } else { "the process ends" };
+    log::error!("PROGRAM ERROR, {meaning}: {panic}");
     let backtrace = std::backtrace::Backtrace::capture();
     if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
         backtrace.to_string().lines().for_each(|line| log::error!("{line}"));
@@ -298,11 +298,8 @@ mod tests {
         let line = |target: &str, message: &str| {
             line_of(&Record::builder().target(target).args(format_args!("{message}")).build())
         };
-        assert_eq!(line("netbanking::actors::view", "banco 0: ready"), "banco 0: ready");
-        assert_eq!(
-            line("netbanking", "banco 0: é \"x\"\n2026 INFO"),
-            "banco 0: é \"x\"\\n2026 INFO"
-        );
+        assert_eq!(line("netbanking::actors::view", "bank 0: ready"), "bank 0: ready");
+        assert_eq!(line("netbanking", "bank 0: é \"x\"\n2026 INFO"), "bank 0: é \"x\"\\n2026 INFO");
         assert_eq!(line("actix_server::worker", "stopping"), "actix_server::worker: stopping");
     }
 
@@ -332,6 +329,6 @@ mod tests {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.signal(), Some(6), "SIGABRT, not {}: {said}", output.status);
-        assert!(said.contains("o processo termina: panicked at src/cli/node.rs:"), "{said}");
+        assert!(said.contains("the process ends: panicked at src/cli/node.rs:"), "{said}");
     }
 }

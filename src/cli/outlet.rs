@@ -95,8 +95,7 @@ impl Outlet {
 }
 
 fn said_of_lost(lines: u64) -> Vec<u8> {
-    format!("netbanking: {lines} linhas de log perdidas: a saída de erros não era lida\n")
-        .into_bytes()
+    format!("netbanking: {lines} log lines lost: standard error was not read\n").into_bytes()
 }
 
 /// The thread behind the queue: writes what there is at once, then lets the next lines gather.
@@ -198,7 +197,7 @@ mod tests {
         for line in text.lines() {
             match line
                 .strip_prefix("netbanking: ")
-                .and_then(|line| line.split_once(" linhas de log perdidas: "))
+                .and_then(|line| line.split_once(" log lines lost: "))
             {
                 Some((lost, _)) => next += lost.parse::<usize>().unwrap(),
                 None => {

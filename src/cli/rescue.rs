@@ -9,24 +9,26 @@ use crate::store::recovery::whole;
 
 /// What the person reads before they say yes.
 const EXPLANATION: &str = "\
-O resgate declara que este disco decide sozinho como o consórcio recomeça. Só é preciso quando a maioria dos discos se
-perdeu de vez; enquanto uma maioria de discos intactos existir, ligue os bancos e eles se entendem sem ajuda.
+A rescue declares that this disk alone decides how the consortium goes on. It is only needed when
+more than half of the disks are lost for good; as long as a majority of intact disks exists, start
+the banks and they agree without help.
 
-O que acontece: no próximo início, quando TODOS os bancos do nodes.json estiverem no ar, o consórcio recomeça com o que
-está neste disco, e os demais bancos o copiam.
+What happens: at the next start, when ALL banks of nodes.json are up, the consortium begins anew
+with what is on this disk, and the other banks copy it.
 
-O que se pode perder: operações que foram confirmadas a clientes e que este disco não tem. Isso só é possível se este
-banco estava fora do consórcio quando elas foram confirmadas. Entre vários discos intactos, resgate o que foi membro
-por último e tem a maior posição; nunca mais de um. Guarde antes uma cópia de todos os discos que ainda existem.
+What may be lost: operations that were confirmed to customers and that this disk does not have. That
+is only possible if this bank was outside the consortium when they were confirmed. Of several intact
+disks, rescue the one that was a member last and has the highest position; never more than one.
+First keep a copy of all disks that still exist.
 
-Nada foi mudado. Para declarar o resgate, repita o comando com --yes.
+Nothing was changed. To declare the rescue, repeat the command with --yes.
 ";
 
 /// What `netbanking rescue` is told.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Only needed when more than half of the disks are lost; without --yes it explains, in the \
-    operators' language, what that means and what may be lost. It counts for the next view only."
+    after_help = "Only needed when more than half of the disks are lost; without --yes it explains \
+    what that means and what may be lost. It counts for the next view only."
 )]
 pub(super) struct RescueArgs {
     #[command(flatten)]
@@ -52,11 +54,13 @@ pub(super) fn run(arguments: &RescueArgs) -> Result<(), CommandError> {
     let said = if !arguments.yes {
         let view = disk.prepared.ballot;
         format!(
-            "Banco {bank}: disco intacto, última visão {view}, posição {position}.\n\n{EXPLANATION}"
+            "Bank {bank}: the disk is intact, its last view {view}, its position {position}.\n\n\
+             {EXPLANATION}"
         )
     } else if store.declare_rescue()? {
         format!(
-            "Banco {bank}: resgate declarado na posição {position}. Agora ligue todos os bancos do nodes.json.\n"
+            "Bank {bank}: rescue declared at position {position}. Now start all banks of \
+             nodes.json.\n"
         )
     } else {
         return Err(UnfitForRescue(bank).into());

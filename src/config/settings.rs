@@ -89,36 +89,23 @@ impl Settings {
     /// are told; `None` if nothing differs.
     #[must_use]
     pub fn difference(&self, me: BankId, other: &Settings, peer: BankId) -> Option<String> {
-        let place = (format!("no banco {peer}"), format!("no banco {me}"));
-        self.said(other, (&place.1, &place.0), ("difere", "nada", "e mais"))
+        self.said(other, &format!("at bank {me}"), &format!("at bank {peer}"))
     }
 
     /// The same for whoever compares a file with a running bank at a terminal.
     #[must_use]
     pub fn difference_to_file(&self, file: &Settings) -> Option<String> {
-        self.said(file, ("at the bank", "in the file"), ("differs", "nothing", "and more:"))
+        self.said(file, "at the bank", "in the file")
     }
 
-    fn said(
-        &self,
-        other: &Settings,
-        places: (&str, &str),
-        words: (&str, &str, &str),
-    ) -> Option<String> {
-        let (differs, nothing, more) = words;
+    fn said(&self, other: &Settings, here: &str, there: &str) -> Option<String> {
         let text = |value: &Value| match value {
-            Value::Null => nothing.to_owned(),
+            Value::Null => "nothing".to_owned(),
             value => value.to_string().chars().take(VALUE_CHARS_MAX).collect(),
         };
-        let named = |(field, here, there): (&String, Value, Value)| {
+        let named = |(field, own, others): (&String, Value, Value)| {
             let field: String = field.chars().take(VALUE_CHARS_MAX).collect();
-            format!(
-                "{field} {differs}: {} {}, {} {}",
-                text(&there),
-                places.1,
-                text(&here),
-                places.0
-            )
+            format!("{field} differs: {} {there}, {} {here}", text(&others), text(&own))
         };
         let all: Vec<_> = self.differences(other).map(named).collect();
         let rest = all.len().saturating_sub(NAMED_MAX);
@@ -126,7 +113,7 @@ impl Settings {
         match (all.is_empty(), rest) {
             (true, _) => None,
             (false, 0) => Some(first),
-            (false, rest) => Some(format!("{first}; {more} {rest}")),
+            (false, rest) => Some(format!("{first}; and {rest} more")),
         }
     }
 }
@@ -164,31 +151,31 @@ mod tests {
         for (theirs, expected) in [
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"customer_auth":"open"}"#,
-                r#"customer_auth difere: "open" no banco 2, "sessions" no banco 0"#,
+                r#"customer_auth differs: "open" at bank 2, "sessions" at bank 0"#,
             ),
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"check_digits":true}"#,
-                "check_digits difere: true no banco 2, false no banco 0",
+                "check_digits differs: true at bank 2, false at bank 0",
             ),
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"laboratory":true}"#,
-                "laboratory difere: true no banco 2, false no banco 0",
+                "laboratory differs: true at bank 2, false at bank 0",
             ),
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b","name":"Sul"}]}"#,
-                r#"nodes[1].name difere: "Sul" no banco 2, "Banco 1" no banco 0"#,
+                r#"nodes[1].name differs: "Sul" at bank 2, "Banco 1" at bank 0"#,
             ),
             (
                 r#"{"nodes":[{"host":"a"},{"host":"c"}]}"#,
-                r#"nodes[1].host difere: "c" no banco 2, "b" no banco 0"#,
+                r#"nodes[1].host differs: "c" at bank 2, "b" at bank 0"#,
             ),
             (
                 r#"{"nodes":[{"host":"a","port":1},{"host":"b"}]}"#,
-                "nodes[0].port difere: 1 no banco 2, 3050 no banco 0",
+                "nodes[0].port differs: 1 at bank 2, 3050 at bank 0",
             ),
             (
                 r#"{"nodes":[{"host":"a","heartbeat_port":1},{"host":"b"}]}"#,
-                "nodes[0].heartbeat_port difere: 1 no banco 2, 2050 no banco 0",
+                "nodes[0].heartbeat_port differs: 1 at bank 2, 2050 at bank 0",
             ),
         ] {
             assert_eq!(said(theirs).as_deref(), Some(expected));
@@ -204,7 +191,7 @@ mod tests {
                 r#"{{"nodes":[{{"host":"a"}},{{"host":"b"}}],"heartbeat":{{"{field}":{other}}}}}"#
             );
             let expected =
-                format!("heartbeat.{field} difere: {other} no banco 2, {value} no banco 0");
+                format!("heartbeat.{field} differs: {other} at bank 2, {value} at bank 0");
             assert_eq!(said(&theirs), Some(expected));
         }
     }
@@ -212,8 +199,8 @@ mod tests {
     #[test]
     fn what_is_said_of_many_differences_is_bounded() {
         let theirs = r#"{"nodes":[{"host":"c"},{"host":"d"},{"host":"e"}],"check_digits":true,"laboratory":true}"#;
-        let expected = "check_digits difere: true no banco 2, false no banco 0; laboratory difere: true no banco 2, \
-            false no banco 0; nodes difere: 3 no banco 2, 2 no banco 0; e mais 2";
+        let expected = "check_digits differs: true at bank 2, false at bank 0; laboratory differs: true at bank 2, \
+            false at bank 0; nodes differs: 3 at bank 2, 2 at bank 0; and 2 more";
         assert_eq!(said(theirs).as_deref(), Some(expected));
     }
 
@@ -233,8 +220,8 @@ mod tests {
         theirs.0.insert("program.version".into(), Value::from("9.0.0"));
         let said = settings(PLAIN).difference(BankId(0), &theirs, BankId(2)).unwrap();
         let [rules, version] = said.split("; ").collect::<Vec<_>>()[..] else { panic!("{said}") };
-        assert!(rules.starts_with("program.rules difere: "), "{said}");
-        assert!(version.starts_with(r#"program.version difere: "9.0.0" no banco 2"#), "{said}");
+        assert!(rules.starts_with("program.rules differs: "), "{said}");
+        assert!(version.starts_with(r#"program.version differs: "9.0.0" at bank 2"#), "{said}");
     }
 
     #[test]

@@ -8,7 +8,6 @@ use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::actors::laboratory::CUT;
 use crate::protocol::ids::Position;
 
 /// After how many seconds a bank that cannot take writes now should be asked again.
@@ -161,7 +160,7 @@ impl fmt::Display for Refused {
                     "Este banco ainda não executou até a posição {position}. Tente de novo ou use outro banco"
                 );
             }
-            Refused::CutInLaboratory => CUT,
+            Refused::CutInLaboratory => "Ligação cortada no laboratório",
             Refused::UnknownOutcome => {
                 "Resultado desconhecido: o pedido ainda pode ter efeito. Repita-o com a mesma Idempotency-Key para saber"
             }

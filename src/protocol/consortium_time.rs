@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn of_two_banks_the_lower_clock_rules_and_both_are_named() {
-        for (clocks, by) in [([0, 25 * HOUR_MS], "banco 1"), ([25 * HOUR_MS, 0], "banco 0")] {
+        for (clocks, by) in [([0, 25 * HOUR_MS], "bank 1's"), ([25 * HOUR_MS, 0], "bank 0's")] {
             let mut trial = Trial::new(&clocks);
             trial.second(&[0, 1]);
             assert_eq!(trial.error_ms(), 0);
@@ -382,7 +382,7 @@ mod tests {
         (0..5).for_each(|_| trial.second(&[0, 1, 2]));
         assert_eq!((trial.notices.len(), trial.error_ms()), (1, 0), "{:?}", trial.notices);
         assert!(
-            trial.notices[0].contains("banco 0") && trial.notices[0].contains("atrasado"),
+            trial.notices[0].contains("bank 0's") && trial.notices[0].contains("behind"),
             "{:?}",
             trial.notices
         );

@@ -110,36 +110,36 @@ impl Cause {
     }
 }
 
+/// For logs and traces.
 impl fmt::Display for PeerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PeerState::Up => f.write_str("responde"),
-            PeerState::Returning => f.write_str("voltou a responder, em observação"),
-            PeerState::Unheard => f.write_str("ainda não ouvido"),
+            PeerState::Up => f.write_str("answers"),
+            PeerState::Returning => f.write_str("answers again, is watched"),
+            PeerState::Unheard => f.write_str("not heard yet"),
             PeerState::Down(cause) => cause.fmt(f),
         }
     }
 }
 
+/// For logs and traces.
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::Silent { for_ms } => write!(f, "sem resposta há {} s", for_ms / 1_000),
-            Cause::Lost => f.write_str("conexão encerrada ou recusada"),
+            Cause::Silent { for_ms } => write!(f, "no answer for {} s", for_ms / 1_000),
+            Cause::Lost => f.write_str("connection closed or refused"),
             Cause::Slow { stage, lag, percent } => {
                 let (seconds, tenths) = (lag / 1_000, lag % 1_000 / 100);
                 write!(
                     f,
-                    "lento: os outros esperam só por ele para {stage}, agora há {seconds},{tenths} s, em {percent} % do \
-                     último meio minuto"
+                    "slow: the others wait for it alone to {stage}, for {seconds}.{tenths} s now, in \
+                     {percent} % of the last half minute"
                 )
             }
-            Cause::Elsewhere => f.write_str("recomeçou ou está em outra visão"),
-            Cause::Diverged => f.write_str("cópia divergente"),
-            Cause::Unheard => f.write_str("outros bancos não o ouvem"),
-            Cause::Unreached => {
-                f.write_str("responde, mas os pedidos deste banco não chegam a ele")
-            }
+            Cause::Elsewhere => f.write_str("restarted, or in another view"),
+            Cause::Diverged => f.write_str("copy diverged"),
+            Cause::Unheard => f.write_str("other banks do not hear it"),
+            Cause::Unreached => f.write_str("answers, but this bank's requests do not reach it"),
         }
     }
 }

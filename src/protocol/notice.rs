@@ -1,4 +1,4 @@
-//! What people who watch a node's log are told, in the language of the banks.
+//! What people who watch a node's log are told, in English. The consortium page has its own words.
 
 use std::fmt;
 
@@ -116,32 +116,6 @@ impl Notice {
     }
 }
 
-/// How far a clock is off, in milliseconds; ahead if positive.
-#[derive(Clone, Copy, Debug)]
-pub struct Off(pub i64);
-
-impl fmt::Display for Off {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", Span(self.0), if self.0 < 0 { "atrasado" } else { "adiantado" })
-    }
-}
-
-/// A length of time in milliseconds, rounded to the unit that suits it; without its sign.
-#[derive(Clone, Copy, Debug)]
-struct Span(i64);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rounded = |unit_ms: u64| self.0.unsigned_abs().saturating_add(unit_ms / 2) / unit_ms;
-        match self.0.unsigned_abs() {
-            0..120_000 => write!(f, "{} s", rounded(1_000)),
-            120_000..7_200_000 => write!(f, "{} min", rounded(60_000)),
-            7_200_000..172_800_000 => write!(f, "{} h", rounded(3_600_000)),
-            _ => write!(f, "{} dias", rounded(86_400_000)),
-        }
-    }
-}
-
 /// How much a notice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
@@ -153,40 +127,106 @@ pub enum Weight {
     Alarm,
 }
 
+/// How far a clock is off, in milliseconds; ahead if positive.
+struct Off(i64);
+
+impl fmt::Display for Off {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Span(self.0), if self.0 < 0 { "behind" } else { "ahead" })
+    }
+}
+
+/// A length of time in milliseconds, rounded to the unit that suits it; without its sign.
+struct Span(i64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = |unit_ms: u64| self.0.unsigned_abs().saturating_add(unit_ms / 2) / unit_ms;
+        match self.0.unsigned_abs() {
+            0..120_000 => write!(f, "{} s", rounded(1_000)),
+            120_000..7_200_000 => write!(f, "{} min", rounded(60_000)),
+            7_200_000..172_800_000 => write!(f, "{} h", rounded(3_600_000)),
+            _ => write!(f, "{} days", rounded(86_400_000)),
+        }
+    }
+}
+
 impl Notice {
     /// What is said of the banks' pace.
     fn fmt_pace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::Slow(bank, pace, fsync) => {
-                write!(f, "banco {bank} está lento: ")?;
+                write!(f, "bank {bank} is slow: ")?;
                 if let Some(stage) = pace.last_missing_for {
                     let lag = pace.durable_lag_ms.max(pace.executed_lag_ms);
-                    write!(f, "os outros esperam só por ele para {stage}, agora há {lag} ms; ")?;
+                    write!(f, "the others wait for it alone to {stage}, for {lag} ms now; ")?;
                 }
                 if let Some(round_trip) = pace.round_trip_ms {
-                    write!(f, "ida e volta {round_trip} ms, ")?;
+                    write!(f, "round trip {round_trip} ms, ")?;
                 }
                 if let Some(fsync) = fsync {
-                    write!(f, "fsync até {fsync} ms, ")?;
+                    write!(f, "fsync up to {fsync} ms, ")?;
                 }
-                write!(f, "acima do limite em {} % do último meio minuto", pace.debt_percent)
+                write!(f, "above the bound in {} % of the last half minute", pace.debt_percent)
             }
-            Notice::KeepsUp(bank) => write!(f, "banco {bank} acompanha os outros de novo"),
+            Notice::KeepsUp(bank) => write!(f, "bank {bank} keeps up again"),
             Notice::SlowAndNeeded(bank, cause) => {
-                write!(f, "banco {bank} fica, embora lento, pois sem ele não há maioria ({cause})")
-            }
-            Notice::Stalled(millis) => {
                 write!(
                     f,
-                    "os eventos deste banco não avançam há {} s: /ready responde 503",
-                    millis / 1_000
+                    "bank {bank} stays although it is slow, as there is no majority without it \
+                     ({cause})"
                 )
             }
-            Notice::GoesForward => f.write_str("os eventos deste banco avançam de novo"),
-            Notice::PeerDown(bank, cause) => {
-                write!(f, "banco {bank} não acompanha os outros ({cause})")
-            }
+            Notice::Stalled(millis) => write!(
+                f,
+                "this bank's events have not gone forward for {} s: /ready answers 503",
+                millis / 1_000
+            ),
+            Notice::GoesForward => f.write_str("this bank's events go forward again"),
+            Notice::PeerDown(bank, cause) => write!(f, "bank {bank} does not keep up ({cause})"),
             _ => Ok(()),
+        }
+    }
+
+    /// What is said of time, and of events that are not as they should be.
+    fn fmt_doubt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::BrokenOrder(bank) => write!(
+                f,
+                "bank {bank} stamped an event below what it had acknowledged; the event was not \
+                 accepted"
+            ),
+            Notice::FromTheFuture { bank, taken } => {
+                let fate = if *taken {
+                    "was accepted, as there is no majority without that bank"
+                } else {
+                    "was not accepted"
+                };
+                write!(
+                    f,
+                    "bank {bank} stamped an event with a time ahead of the consortium's; the event \
+                     {fate}"
+                )
+            }
+            Notice::OtherAuthority(bank) => write!(
+                f,
+                "bank {bank} treats customers without a login differently (customer_auth); the \
+                 event was not accepted"
+            ),
+            Notice::ClockOff { bank, by_ms } => {
+                write!(f, "CLOCK WRONG: bank {bank}'s is {}; consortium time counts", Off(*by_ms))
+            }
+            Notice::ClockRight(bank) => write!(f, "bank {bank}'s clock is right again"),
+            Notice::ClocksDiffer { ahead, behind, by_ms } => write!(
+                f,
+                "CLOCKS DIFFER: bank {ahead}'s is {} ahead of bank {behind}'s, and there is no \
+                 third; the lower counts",
+                Span(*by_ms)
+            ),
+            Notice::ClocksAgree(one, other) => {
+                write!(f, "the clocks of banks {one} and {other} agree again")
+            }
+            of_pace => of_pace.fmt_pace(f),
         }
     }
 }
@@ -195,71 +235,56 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::Ready(view, members) => {
-                write!(f, "ready (visão {view}, {} bancos: {members})", members.len())
+                write!(f, "ready (view {view}, {} banks: {members})", members.len())
             }
             Notice::NotReady(Reach::Minority) => {
-                f.write_str("isolado da maioria: leituras seguem, escritas recebem 503")
+                f.write_str("cut off from the majority: reads go on, writes get 503")
             }
-            Notice::NotReady(Reach::Outside) => {
-                f.write_str("fora da visão em vigor: leituras seguem, escritas recebem 503 até a entrada no consórcio")
-            }
-            Notice::NotReady(_) => f.write_str("escritas aguardam a troca de visão"),
-            Notice::PeerUp(bank) => write!(f, "banco {bank} responde"),
-            Notice::PeerDown(bank, why) if !why.is_slow() => write!(f, "banco {bank} não responde ({why})"),
-            Notice::Left(bank, Some(cause)) => write!(f, "banco {bank} saiu do consórcio ({cause})"),
-            Notice::Left(bank, None) => write!(f, "banco {bank} saiu do consórcio"),
-            Notice::Joined(bank) => write!(f, "banco {bank} entrou no consórcio"),
-            Notice::Stopping(ballot) => write!(f, "troca de visão: promessa à cédula {ballot}"),
-            Notice::Diverged(bank, position) => {
-                write!(
-                    f,
-                    "CÓPIA DIVERGENTE: a posição {position} difere da do banco {bank}; escritas suspensas, dados mantidos"
-                )
-            }
-            Notice::PeerDiverged(bank, position) => {
-                write!(f, "CÓPIA DIVERGENTE no banco {bank}: a posição {position} difere da da maioria")
-            }
-            Notice::BrokenOrder(bank) => {
-                write!(f, "banco {bank} carimbou um evento abaixo do que já confirmou; o evento não foi aceito")
-            }
-            Notice::FromTheFuture { bank, taken } => {
-                let fate = if *taken { "foi aceito, pois sem esse banco não há maioria" } else { "não foi aceito" };
-                write!(f, "banco {bank} carimbou um evento com hora à frente da do consórcio; o evento {fate}")
-            }
-            Notice::OtherAuthority(bank) => {
-                write!(
-                    f,
-                    "banco {bank} trata clientes sem login de outro modo (customer_auth); o evento não foi aceito"
-                )
-            }
-            Notice::ClockOff { bank, by_ms } => {
-                write!(f, "RELÓGIO ERRADO: o do banco {bank} está {}; vale a hora do consórcio", Off(*by_ms))
-            }
-            Notice::ClockRight(bank) => write!(f, "relógio do banco {bank} está certo de novo"),
-            Notice::ClocksDiffer { ahead, behind, by_ms } => write!(
-                f,
-                "RELÓGIOS DIFERENTES: o do banco {ahead} está {} à frente do do banco {behind}, e não há um terceiro; \
-                 vale o menor",
-                Span(*by_ms)
+            Notice::NotReady(Reach::Outside) => f.write_str(
+                "outside the view in force: reads go on, writes get 503 until this bank is let in",
             ),
-            Notice::ClocksAgree(one, other) => write!(f, "relógios dos bancos {one} e {other} concordam de novo"),
-            Notice::Forgotten(by) => {
-                write!(f, "DISCO INCOMPLETO: o banco {by} lembra mais do que está aqui; este banco reaprende o diário")
+            Notice::NotReady(_) => f.write_str("writes wait for the view change"),
+            Notice::PeerUp(bank) => write!(f, "bank {bank} answers"),
+            Notice::PeerDown(bank, why) if !why.is_slow() => {
+                write!(f, "bank {bank} does not answer ({why})")
             }
+            Notice::Left(bank, Some(cause)) => {
+                write!(f, "bank {bank} left the consortium ({cause})")
+            }
+            Notice::Left(bank, None) => write!(f, "bank {bank} left the consortium"),
+            Notice::Joined(bank) => write!(f, "bank {bank} joined the consortium"),
+            Notice::Stopping(ballot) => write!(f, "view change: promise to ballot {ballot}"),
+            Notice::Diverged(bank, position) => write!(
+                f,
+                "COPY DIVERGED: position {position} differs from bank {bank}'s; writes are \
+                 suspended, data is kept"
+            ),
+            Notice::PeerDiverged(bank, position) => write!(
+                f,
+                "COPY DIVERGED at bank {bank}: position {position} differs from the majority's"
+            ),
+            Notice::Forgotten(by) => write!(
+                f,
+                "DISK INCOMPLETE: bank {by} remembers more than is here; this bank learns the \
+                 journal anew"
+            ),
             Notice::CatchingUp(from, source) => {
-                write!(f, "recuperando o diário a partir da posição {from}, do banco {source}")
+                write!(f, "catching up: the journal from position {from} on, from bank {source}")
             }
-            Notice::CaughtUp(position) => write!(f, "diário em dia na posição {position}; pede entrada no consórcio"),
+            Notice::CaughtUp(position) => {
+                write!(f, "caught up at position {position}; asks to be let in")
+            }
             Notice::TooFewDisks { answered, intact } => write!(
                 f,
-                "discos de menos para saber como a última visão terminou: respondem os bancos {answered}, e só os discos de \
-                 {intact} estão íntegros e a conhecem. Ligue os bancos que faltam; se os discos deles se perderam de vez, \
-                 pare um banco íntegro e use `netbanking rescue` (veja docs/operations.md)"
+                "too few disks to know how the last view ended: banks {answered} answer, and only \
+                 the disks of {intact} are intact and know it. Start the missing banks; if their \
+                 disks are lost for good, stop an intact bank and use `netbanking rescue` (see \
+                 docs/operations.md)"
             ),
             Notice::Restoring(position, source) => {
-                write!(f, "recebendo do banco {source} o instantâneo da posição {position}")
+                write!(f, "receiving the snapshot of position {position} from bank {source}")
             }
-            of_pace => of_pace.fmt_pace(f),
+            of_doubt => of_doubt.fmt_doubt(f),
         }
     }
 }

@@ -29,11 +29,12 @@ pub enum Stage {
     Executed,
 }
 
+/// For the log.
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Stage::Durable => "gravar",
-            Stage::Executed => "executar",
+            Stage::Durable => "write",
+            Stage::Executed => "execute",
         })
     }
 }

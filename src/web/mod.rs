@@ -55,7 +55,7 @@ pub(crate) fn page(status: StatusCode, template: &impl Template) -> HttpResponse
             .insert_header((CACHE_CONTROL, "no-store"))
             .body(html),
         Err(error) => {
-            log::error!("página: {error}");
+            log::error!("page: {error}");
             HttpResponse::InternalServerError().finish()
         }
     }

@@ -341,7 +341,7 @@ impl Consortium {
     /// How many views in which it took writes a bank has told of in its log.
     pub(crate) fn views_seen(&self, bank: usize) -> usize {
         let log = std::fs::read_to_string(&self.banks.borrow()[bank].log).unwrap();
-        log.lines().filter(|line| line.contains(": ready (visão ")).count()
+        log.lines().filter(|line| line.contains(": ready (view ")).count()
     }
 
     pub(crate) fn small_disk(&self) -> Option<usize> {

@@ -12,7 +12,7 @@ async fn sigterm_ends_a_bank_cleanly_and_nothing_accepted_is_lost() {
     let account = customer.open(&cluster, 1, 60.0).await;
     for bank in 0..3 {
         assert!(cluster.terminate(bank), "{}", cluster.log(bank));
-        assert!(cluster.log(bank).contains("parado"));
+        assert!(cluster.log(bank).contains("stopped"));
     }
     cluster.start_all().await;
     let mut customer = customer;
@@ -53,13 +53,13 @@ async fn every_bank_logs_every_event_in_the_same_order_and_one_line_when_it_is_r
         assert!(!log.contains("12345678"), "no password in a log");
         let executed = log
             .lines()
-            .filter_map(|line| line.split_once("executou "))
+            .filter_map(|line| line.split_once("executed "))
             .map(|(_, event)| event.to_owned());
         executed.collect()
     };
     let first = events(0);
     assert_eq!(first.len(), 4, "{first:?}");
-    assert!(first[0].contains("posição=1 ") && first[0].contains("remetente=0"), "{}", first[0]);
+    assert!(first[0].contains("position=1 ") && first[0].contains("sender=0"), "{}", first[0]);
     assert_eq!(events(1), first);
     assert_eq!(events(2), first);
 }

@@ -205,7 +205,7 @@ async fn one_blocked_port_in_one_direction_leaves_one_bank_out_and_does_not_stop
         at_first < WRITES_AGAIN_WITHIN && later < STOP_MAX,
         "no answer for {at_first:?} and then {later:?}"
     );
-    cluster.wait_log(1, "os pedidos deste banco não chegam a ele").await;
+    cluster.wait_log(1, "this bank's requests do not reach it").await;
     cluster.wait_members(&[0, 1]).await;
     cluster.links().open_all();
     cluster.wait_members(&[0, 1, 2]).await;

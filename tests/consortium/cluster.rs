@@ -367,7 +367,8 @@ impl Drop for Cluster {
         if std::thread::panicking() {
             for bank in 0..self.banks() {
                 let log = std::fs::read_to_string(self.log_path(bank)).unwrap_or_default();
-                let tail: Vec<_> = log.lines().filter(|line| !line.contains("executou")).collect();
+                let tail: Vec<_> =
+                    log.lines().filter(|line| !line.contains(" executed position=")).collect();
                 let from = tail.len().saturating_sub(25);
                 eprintln!("--- log of bank {bank}\n{}", tail[from..].join("\n"));
             }

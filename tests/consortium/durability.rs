@@ -80,7 +80,7 @@ async fn a_bank_that_lost_its_disk_is_given_the_journal_by_the_others() {
     load.run(&cluster, 16, Instant::now() + Duration::from_secs(1)).await;
     load.judge(&cluster).await;
     cluster.assert_same_everywhere().await;
-    assert!(cluster.log(1).contains("recuperando o diário a partir da posição 0"));
+    assert!(cluster.log(1).contains("catching up: the journal from position 0 on"));
 }
 
 /// Position, hash and body of every executed event, as they are on disk.

@@ -105,7 +105,7 @@ impl Scene {
             }
         }
         let log = self.cluster.log(0);
-        assert!(log.contains("banco 2 saiu do consórcio (lento: "), "{log}");
+        assert!(log.contains("bank 2 left the consortium (slow: "), "{log}");
         self.cluster.wait_members(&[0, 1]).await;
     }
 
@@ -157,12 +157,12 @@ async fn a_bank_whose_disk_needs_a_fifth_of_a_second_is_named_and_stays_in() {
         assert_eq!(answer.status, 200, "{answer:?} after {asked:?}");
         assert!(took < WRITE_MAX, "{took:?} after {asked:?}");
     }
-    scene.cluster.wait_log(0, "banco 2 está lento: os outros esperam só por ele para gravar").await;
+    scene.cluster.wait_log(0, "bank 2 is slow: the others wait for it alone to write").await;
     scene.cluster.wait_members(&[0, 1, 2]).await;
     let log = scene.cluster.log(0);
-    assert!(!log.contains("banco 2 saiu do consórcio"), "{log}");
+    assert!(!log.contains("bank 2 left the consortium"), "{log}");
     drop(slow);
-    scene.cluster.wait_log(0, "banco 2 acompanha os outros de novo").await;
+    scene.cluster.wait_log(0, "bank 2 keeps up again").await;
     scene.cluster.assert_same_everywhere().await;
 }
 

@@ -40,12 +40,17 @@ async fn a_premature_entry_in_nodes_json_can_be_taken_back() {
     }
     for bank in [0, 1, 3] {
         cluster
-            .wait_log(2, &format!("batimento do banco {bank} recusado: nodes difere: 4 no banco {bank}, 3 no banco 2"))
+            .wait_log(
+                2,
+                &format!(
+                    "heartbeat of bank {bank} refused: nodes differs: 4 at bank {bank}, 3 at bank 2"
+                ),
+            )
             .await;
-        cluster.wait_log(bank, "nodes difere: ").await;
+        cluster.wait_log(bank, "nodes differs: ").await;
     }
     for bank in [0, 1] {
-        cluster.wait_log(bank, "banco 3 responde").await;
+        cluster.wait_log(bank, "bank 3 answers").await;
         assert_eq!(cluster.status(bank).await["view"], json!(null));
     }
     (0..4).for_each(|bank| cluster.kill(bank));

@@ -134,19 +134,19 @@ async fn wrong_introductions_are_logged_once_each() {
         let mut stream = BufReader::new(connect(&cluster).await);
         assert_eq!(
             exchange(&mut stream, &hello(&cluster, "wrong")),
-            "{\"refused\":\"segredo errado\"}\n"
+            "{\"refused\":\"wrong secret\"}\n"
         );
         let mut stream = BufReader::new(connect(&cluster).await);
         assert_eq!(exchange(&mut stream, "GET / HTTP/1.1"), "");
         let mut stream = BufReader::new(connect(&cluster).await);
         let other = hello(&cluster, SECRET).replace("\"sessions\"", "\"open\"");
-        let refusal = r#"customer_auth difere: \"open\" no banco 1, \"sessions\" no banco 0"#;
+        let refusal = r#"customer_auth differs: \"open\" at bank 1, \"sessions\" at bank 0"#;
         assert_eq!(exchange(&mut stream, &other), format!("{{\"refused\":\"{refusal}\"}}\n"));
     }
     for what in [
-        "recusado: segredo errado",
-        "recusado: a apresentação não se entende",
-        "recusado: customer_auth difere",
+        "refused: wrong secret",
+        "refused: its introduction cannot be understood",
+        "refused: customer_auth differs",
     ] {
         let log = cluster.log(0);
         assert_eq!(log.lines().filter(|line| line.contains(what)).count(), 1, "{log}");

@@ -131,7 +131,7 @@ async fn a_bank_that_was_cut_off_shows_what_the_others_executed_meanwhile_and_no
         "{told}"
     );
     assert_eq!(told["now"]["banks"][2]["position"], 2);
-    cluster.wait_log(2, "banco 2 recuperou as posições 1 a 2 pelo diário de outro banco").await;
+    cluster.wait_log(2, "bank 2 recovered positions 1 to 2 from the journal of another bank").await;
 }
 
 #[actix_rt::test]

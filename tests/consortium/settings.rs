@@ -16,12 +16,12 @@ async fn a_bank_with_other_settings_is_refused_by_the_name_of_the_field_and_move
     cluster.start_bank_with(2, &own);
     cluster.start_bank(0);
     cluster.start_bank(1);
-    let difference = r#"customer_auth difere: "open" no banco 2, "sessions" no banco 0"#;
-    cluster.wait_log(0, &format!("batimento do banco 2 recusado: {difference}")).await;
+    let difference = r#"customer_auth differs: "open" at bank 2, "sessions" at bank 0"#;
+    cluster.wait_log(0, &format!("heartbeat of bank 2 refused: {difference}")).await;
     cluster
         .wait_log(
             2,
-            &format!("sem batimento do banco 0 em 127.0.0.1:{}: {difference}", cluster.ports(0).1),
+            &format!("no heartbeat of bank 0 at 127.0.0.1:{}: {difference}", cluster.ports(0).1),
         )
         .await;
 
@@ -55,12 +55,9 @@ async fn a_bank_with_other_settings_is_refused_by_the_name_of_the_field_and_move
 
     // Five attempts a second, and one line each.
     actix_rt::time::sleep(Duration::from_secs(2)).await;
-    for (bank, of) in [
-        (0, "banco 2 recusado"),
-        (1, "banco 2 recusado"),
-        (2, "banco 0 recusado"),
-        (2, "banco 1 recusado"),
-    ] {
+    for (bank, of) in
+        [(0, "bank 2 refused"), (1, "bank 2 refused"), (2, "bank 0 refused"), (2, "bank 1 refused")]
+    {
         let lines = cluster.log(bank).lines().filter(|line| line.contains(of)).count();
         assert_eq!(lines, 1, "bank {bank}:\n{}", cluster.log(bank));
     }
@@ -79,8 +76,8 @@ async fn a_running_consortium_goes_on_without_a_bank_that_returns_with_other_tim
     cluster
         .change_nodes_json(&own, |config| config["heartbeat"]["failure_after_ms"] = 60_000.into());
     cluster.start_bank_with(2, &own);
-    let difference = "heartbeat.failure_after_ms difere: 60000 no banco 2, 3000 no banco 1";
-    cluster.wait_log(1, &format!("batimento do banco 2 recusado: {difference}")).await;
+    let difference = "heartbeat.failure_after_ms differs: 60000 at bank 2, 3000 at bank 1";
+    cluster.wait_log(1, &format!("heartbeat of bank 2 refused: {difference}")).await;
     cluster.wait_log(2, difference).await;
     // Longer than a bank that has come back is watched.
     actix_rt::time::sleep(Duration::from_secs(2)).await;

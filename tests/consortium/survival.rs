@@ -43,7 +43,7 @@ async fn with_one_of_three_banks_stopped_the_other_two_register_open_and_move_an
     assert_eq!(customer.account(&cluster, &accounts[0]).await.0, 9_000);
     assert_eq!(customer.account(&cluster, &opened).await.0, 6_000);
     let log = cluster.log(0);
-    assert!(log.contains("banco 2 saiu do consórcio (conexão encerrada ou recusada)"), "{log}");
+    assert!(log.contains("bank 2 left the consortium (connection closed or refused)"), "{log}");
 
     cluster.start_bank(2);
     cluster.wait_members(&[0, 1, 2]).await;
@@ -164,7 +164,7 @@ async fn banks_that_slept_at_the_same_time_blame_nobody_when_they_wake_and_write
     join(join_all((0..24).map(client)), sleep).await;
     for bank in [0, 1] {
         let log = cluster.log(bank);
-        for blame in ["não acompanha os outros", "os pedidos deste banco não chegam a ele"] {
+        for blame in ["does not keep up", "this bank's requests do not reach it"] {
             assert!(!log.contains(blame), "{log}");
         }
     }
@@ -212,6 +212,6 @@ async fn a_bank_with_another_nodes_json_is_refused_by_name() {
     std::fs::write(&nodes, other).unwrap();
     cluster.start_bank(1);
     cluster
-        .wait_log(1, r#"nodes[0].name difere: "Outro banco" no banco 1, "Banco 0" no banco 0"#)
+        .wait_log(1, r#"nodes[0].name differs: "Outro banco" at bank 1, "Banco 0" at bank 0"#)
         .await;
 }

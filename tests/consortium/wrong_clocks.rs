@@ -124,12 +124,12 @@ async fn wait_log_everywhere(cluster: &Cluster, text: &str) {
 }
 
 const SHIFTS: [(&str, &str); 6] = [
-    ("+1h", "60 min adiantado"),
-    ("-1h", "60 min atrasado"),
-    ("+25h", "25 h adiantado"),
-    ("-25h", "25 h atrasado"),
-    ("+64y", "dias adiantado"),
-    ("-64y", "dias atrasado"),
+    ("+1h", "60 min ahead"),
+    ("-1h", "60 min behind"),
+    ("+25h", "25 h ahead"),
+    ("-25h", "25 h behind"),
+    ("+64y", "days ahead"),
+    ("-64y", "days behind"),
 ];
 
 #[actix_rt::test]
@@ -148,8 +148,8 @@ async fn one_clock_of_three_that_jumps_while_the_bank_runs_forgets_no_key_and_sp
         wait_named(&cluster, &[]).await;
         payer.is_served_right(&cluster, &format!("after {shift}")).await;
     }
-    wait_log_everywhere(&cluster, "RELÓGIO ERRADO: o do banco 2 está").await;
-    wait_log_everywhere(&cluster, "relógio do banco 2 está certo de novo").await;
+    wait_log_everywhere(&cluster, "CLOCK WRONG: bank 2's is").await;
+    wait_log_everywhere(&cluster, "bank 2's clock is right again").await;
     cluster.assert_same_everywhere().await;
 }
 
@@ -213,6 +213,6 @@ async fn a_clock_beyond_the_calendar_ends_no_process() {
     }
     // It still logs, and ends when it is told to.
     clocks.set(2, RIGHT);
-    cluster.wait_log(2, "está certo de novo").await;
+    cluster.wait_log(2, "clock is right again").await;
     assert!(cluster.stop(2));
 }

@@ -141,10 +141,9 @@ impl World {
         why: &str,
         (life, number): (u64, u64),
     ) {
-        self.trace.line(self.now_us, Some(bank), || {
-            format!("! batimento do banco {peer} recusado: {why}")
-        });
-        let differs = why.contains("heartbeat.failure_after_ms difere");
+        self.trace
+            .line(self.now_us, Some(bank), || format!("! heartbeat of bank {peer} refused: {why}"));
+        let differs = why.contains("heartbeat.failure_after_ms differs");
         let is_fair =
             why.is_empty() || (differs && matches!(self.lasting, Lasting::OtherSettings { .. }));
         assert!(is_fair, "bank {bank} refuses bank {peer}: {why}");

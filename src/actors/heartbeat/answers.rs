@@ -61,7 +61,7 @@ pub async fn answer_pings(listener: TcpListener, answering: Answering) {
                 let said = door.borrow_mut().refuse(None, &error.to_string(), answering.time.now());
                 if let Some(repeated) = said {
                     log::warn!(
-                        "banco {}: porta de batimento: {error}{repeated}",
+                        "bank {}: heartbeat port: {error}{repeated}",
                         answering.introduction.me
                     );
                 }
@@ -95,7 +95,7 @@ impl Answering {
         let welcomed =
             actix_rt::time::timeout(HELLO_WAIT, self.welcome(&mut lines, from, door)).await;
         let Ok(welcomed) = welcomed else {
-            self.log_refusal(None, from, "não disse a tempo quem é", door);
+            self.log_refusal(None, from, "it did not say in time who it is", door);
             return Ok(());
         };
         let Some(peer) = welcomed? else { return Ok(()) };
@@ -119,7 +119,7 @@ impl Answering {
             Err(error) => {
                 // Whoever only looks whether the port is open says nothing.
                 if error.kind() == std::io::ErrorKind::Other {
-                    self.log_refusal(None, from, "a apresentação não se entende", door);
+                    self.log_refusal(None, from, "its introduction cannot be understood", door);
                 }
                 return Err(error);
             }
@@ -135,8 +135,8 @@ impl Answering {
 
     fn log_refusal(&self, whom: Option<BankId>, from: SocketAddr, why: &str, door: &RefCell<Door>) {
         let Some(repeated) = door.borrow_mut().refuse(whom, why, self.time.now()) else { return };
-        let whom = whom.map_or_else(|| format!("de {from}"), |bank| format!("do banco {bank}"));
-        log::warn!("banco {}: batimento {whom} recusado: {why}{repeated}", self.introduction.me);
+        let whom = whom.map_or_else(|| format!("from {from}"), |bank| format!("of bank {bank}"));
+        log::warn!("bank {}: heartbeat {whom} refused: {why}{repeated}", self.introduction.me);
     }
 
     async fn answer_each(&self, lines: &mut Lines) -> std::io::Result<()> {
@@ -165,17 +165,20 @@ fn why_refused(
     banks: usize,
 ) -> Option<(Option<BankId>, String)> {
     if !bool::from(hello.secret.as_bytes().ct_eq(introduction.secret.as_bytes())) {
-        return Some((None, "segredo errado".into()));
+        return Some((None, "wrong secret".into()));
     }
     let me = introduction.me;
     let why = if hello.protocol != PROTOCOL_VERSION {
-        Some(format!("versão {} do protocolo; aqui fala-se a {PROTOCOL_VERSION}", hello.protocol))
+        Some(format!(
+            "version {} of the protocol; {PROTOCOL_VERSION} is spoken here",
+            hello.protocol
+        ))
     } else if let Some(difference) =
         introduction.settings.difference(me, &hello.settings, hello.bank)
     {
         Some(difference)
     } else if hello.bank.index() >= banks || hello.bank == me {
-        Some(format!("banco {} não é um par", hello.bank))
+        Some(format!("bank {} is no peer", hello.bank))
     } else {
         None
     };
@@ -211,20 +214,17 @@ mod tests {
     fn only_a_peer_with_the_secret_the_protocol_and_the_settings_is_welcome() {
         assert_eq!(refusal(|_| {}), None);
         let peer = |why: &str| Some((Some(BankId(1)), why.to_owned()));
-        assert_eq!(
-            refusal(|hello| hello.secret = "t".into()),
-            Some((None, "segredo errado".into()))
-        );
+        assert_eq!(refusal(|hello| hello.secret = "t".into()), Some((None, "wrong secret".into())));
         assert_eq!(
             refusal(|hello| hello.protocol = 1),
-            peer("versão 1 do protocolo; aqui fala-se a 2")
+            peer("version 1 of the protocol; 2 is spoken here")
         );
         assert_eq!(
             refusal(|hello| hello.settings = settings(r#","customer_auth":"open""#)),
-            peer(r#"customer_auth difere: "open" no banco 1, "sessions" no banco 0"#)
+            peer(r#"customer_auth differs: "open" at bank 1, "sessions" at bank 0"#)
         );
         for bank in [BankId(0), BankId(2), BankId(64)] {
-            let why = format!("banco {bank} não é um par");
+            let why = format!("bank {bank} is no peer");
             assert_eq!(refusal(|hello| hello.bank = bank), Some((Some(bank), why)));
         }
     }

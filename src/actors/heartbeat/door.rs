@@ -130,7 +130,7 @@ impl Repeats {
         }
         let times = std::mem::take(&mut reason.kept_back);
         reason.said_at = now;
-        Some(format!(" ({times} vezes desde a última linha)"))
+        Some(format!(" ({times} times since the last line)"))
     }
 
     /// All is well: what comes now is news.
@@ -216,7 +216,7 @@ mod tests {
             "another peer is news"
         );
         let again = door.refuse(Some(PEER), "a", REPEAT_AFTER_MS);
-        assert_eq!(again.as_deref(), Some(" (1001 vezes desde a última linha)"));
+        assert_eq!(again.as_deref(), Some(" (1001 times since the last line)"));
         assert_eq!(door.refuse(Some(PEER), "a", REPEAT_AFTER_MS + 1), None);
     }
 

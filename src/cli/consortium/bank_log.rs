@@ -17,9 +17,9 @@ const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
 pub(super) fn label(bank: BankId, coloured: bool) -> String {
     if coloured {
         let colour = COLOURS[bank.index() % COLOURS.len()];
-        format!("\x1b[{colour}m[banco {bank}]\x1b[0m ")
+        format!("\x1b[{colour}m[bank {bank}]\x1b[0m ")
     } else {
-        format!("[banco {bank}] ")
+        format!("[bank {bank}] ")
     }
 }
 
@@ -118,11 +118,11 @@ mod tests {
 
     #[test]
     fn neighbouring_banks_have_different_colours_and_a_file_has_none() {
-        assert_eq!(label(BankId(7), false), "[banco 7] ");
+        assert_eq!(label(BankId(7), false), "[bank 7] ");
         assert_ne!(
             label(BankId(0), true).replace('0', "1"),
             label(BankId(1), true).replace('0', "1")
         );
-        assert!(label(BankId(63), true).ends_with("[banco 63]\x1b[0m "));
+        assert!(label(BankId(63), true).ends_with("[bank 63]\x1b[0m "));
     }
 }

@@ -118,7 +118,9 @@ async fn end(
     tokio::select! {
         status = child.wait() => return status,
         _ = orders.wait_for(|order| *order == Order::Kill) => {}
-        () = tokio::time::sleep(STOP_WAIT) => say(&format!("banco {bank} did not stop in {STOP_WAIT:?} and is killed")),
+        () = tokio::time::sleep(STOP_WAIT) => {
+            say(&format!("bank {bank} did not stop in {STOP_WAIT:?} and is killed"));
+        }
     }
     child.kill().await?;
     child.wait().await

@@ -29,7 +29,7 @@ impl Book {
     pub fn verify(&self) -> Result<(), String> {
         for (index, account) in self.accounts.iter().enumerate() {
             let at =
-                |what: &str| format!("conta {} no banco {}: {what}", account.number, account.bank);
+                |what: &str| format!("account {} at bank {}: {what}", account.number, account.bank);
             verify_statement(account).map_err(at)?;
             self.verify_indexes(AccountSlot::new(index), account).map_err(at)?;
         }
@@ -38,16 +38,16 @@ impl Book {
         }
         match self.sum_of_all_entries() {
             0 => Ok(()),
-            sum => Err(format!("a soma de todos os lançamentos é {sum} centavos, e não zero")),
+            sum => Err(format!("the sum of all entries is {sum} centavos, and not zero")),
         }
     }
 
     fn verify_indexes(&self, slot: AccountSlot, account: &Account) -> Result<(), &'static str> {
         if self.numbers.get(&(account.bank, account.number)) != Some(&slot) {
-            return Err("não é encontrada pelo número");
+            return Err("is not found by its number");
         }
         if self.keys.get(&account.key) != Some(&slot) {
-            return Err("não é encontrada pela chave Pix");
+            return Err("is not found by its Pix key");
         }
         let lists = |holder| {
             self.customers.get(holder).is_some_and(|record| record.accounts.contains(&slot))
@@ -55,7 +55,7 @@ impl Book {
         if account.holders.iter().all(lists) {
             Ok(())
         } else {
-            Err("não consta de um de seus titulares")
+            Err("is missing with one of its holders")
         }
     }
 
@@ -69,7 +69,9 @@ impl Book {
             money::sum(entries.filter(|entry| entry.kind.is_cash()).map(|entry| entry.value));
         match self.cash[bank.index()] {
             cash if cash == -paid_in => Ok(()),
-            cash => Err(format!("o caixa do banco {bank} tem {cash} centavos, e não {}", -paid_in)),
+            cash => {
+                Err(format!("the cash of bank {bank} is {cash} centavos, and not {}", -paid_in))
+            }
         }
     }
 }
@@ -79,19 +81,21 @@ fn verify_statement(account: &Account) -> Result<(), &'static str> {
     let mut balance = Centavos::ZERO;
     for (index, entry) in account.statement.iter().enumerate() {
         if (entry.kind == EntryKind::Opening) != (index == 0) {
-            return Err("o extrato não começa com uma única abertura");
+            return Err("the statement does not begin with a single opening");
         }
         if balance.checked_add(entry.value) != Some(entry.balance_after) {
-            return Err("um lançamento não segue do anterior");
+            return Err("an entry does not follow from the one before");
         }
         if entry.balance_after < Centavos::ZERO {
-            return Err("um saldo é negativo");
+            return Err("a balance is negative");
         }
         balance = entry.balance_after;
     }
     match account.statement.is_empty() {
-        true => Err("o extrato está vazio"),
-        false if balance != account.balance => Err("o saldo difere da soma do extrato"),
+        true => Err("the statement is empty"),
+        false if balance != account.balance => {
+            Err("the balance differs from the sum of the statement")
+        }
         false => Ok(()),
     }
 }

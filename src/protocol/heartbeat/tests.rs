@@ -63,7 +63,7 @@ fn five_seconds_of_silence_are_a_failure_and_its_cause_says_so() {
     assert_eq!(watched.pass(4_900, false), PeerState::Up);
     let state = watched.pass(100, false);
     assert_eq!(state, PeerState::Down(Cause::Silent { for_ms: 5_000 }));
-    assert_eq!(Cause::Silent { for_ms: 5_000 }.to_string(), "sem resposta há 5 s");
+    assert_eq!(Cause::Silent { for_ms: 5_000 }.to_string(), "no answer for 5 s");
     let said = serde_json::to_string(&state).unwrap();
     assert_eq!(said, r#"{"state":"down","cause":{"kind":"silent","for_ms":5000}}"#);
 }
@@ -223,9 +223,7 @@ fn who_limps_is_out_within_seven_seconds() {
         watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
     let PeerState::Down(cause @ Cause::Slow { .. }) = state else { panic!("{state:?}") };
     assert!(
-        cause
-            .to_string()
-            .starts_with("lento: os outros esperam só por ele para gravar, agora há 2,0 s"),
+        cause.to_string().starts_with("slow: the others wait for it alone to write, for 2.0 s now"),
         "{cause}"
     );
 }

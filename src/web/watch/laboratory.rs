@@ -77,7 +77,7 @@ fn pass_on(bank: &Bank, request: &HttpRequest, form: String) {
         let me = bank.me;
         actix_web::rt::spawn(async move {
             if let Err(error) = sending.await {
-                log::info!("banco {me}: o laboratório não alcança o banco {other}: {error}");
+                log::info!("bank {me}: the laboratory does not reach bank {other}: {error}");
             }
         });
     }
@@ -127,7 +127,7 @@ pub(super) async fn set_link(
     if by == By::Bank || banco == bank.me || banco.index() >= bank.config.nodes.len() {
         return HttpResponse::BadRequest().finish();
     }
-    log::warn!("banco {}: laboratório: ligação com o banco {banco}: {estado:?}", bank.me);
+    log::warn!("bank {}: laboratory: link to bank {banco}: {estado}", bank.me);
     laboratory.set(banco, estado);
     done(laboratory, &request)
 }

@@ -59,7 +59,7 @@ pub(super) const MISTAKES: [Mistake; 19] = [
             before: "            if own_events_here && plausible {",
             after: "            if own_events_here | true && plausible {",
         }],
-        found_by: (1, "bank 0 raises the alarm: banco 4 carimbou um evento abaixo do que já confirmou; o evento n"),
+        found_by: (1, "bank 0 raises the alarm: bank 4 stamped an event below what it had acknowledged; the event"),
     },
     Mistake {
         name: "a view numbered without its coordinator",
@@ -185,7 +185,7 @@ pub struct Ballot {",
         self.clock.merge(&flushed);
 ",
         }],
-        found_by: (1, "bank 0 raises the alarm: banco 1 carimbou um evento abaixo do que já confirmou; o evento n"),
+        found_by: (1, "bank 0 raises the alarm: bank 1 stamped an event below what it had acknowledged; the event"),
     },
     Mistake {
         name: "stamping with the bank's own wall clock",
@@ -197,7 +197,7 @@ pub struct Ballot {",
             after: "        self.readings[self.me.index()]
 ",
         }],
-        found_by: (1, "bank 0 raises the alarm: RELÓGIO ERRADO: o do banco 1 está 25 h adiantado; vale a hora do "),
+        found_by: (1, "bank 0 raises the alarm: CLOCK WRONG: bank 1's is 25 h ahead; consortium time counts"),
     },
     Mistake {
         name: "keys growing old by time alone",
@@ -275,7 +275,7 @@ pub struct Ballot {",
             before: "        if lags.members.len() > majority(banks) {",
             after: "        if lags.members.len() > majority(banks) / 2 {",
         }],
-        found_by: (41, "bank 0 blames bank 1, which is needed: banco 1 não acompanha os outros (lento: os outros e"),
+        found_by: (41, "bank 0 blames bank 1, which is needed: bank 1 does not keep up (slow: the others wait for it"),
     },
     Mistake {
         // The simulator's disk does what `store/sqlite` does; that one is tried in

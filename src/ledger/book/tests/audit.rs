@@ -12,19 +12,22 @@ fn audited(change: impl Fn(&mut Book)) -> String {
 #[test]
 fn a_balance_that_does_not_follow_from_its_statement_is_found() {
     let found = audited(|book| book.accounts[0].balance = Centavos::new(7));
-    assert_eq!(found, "conta 101 no banco 0: o saldo difere da soma do extrato");
+    assert_eq!(found, "account 101 at bank 0: the balance differs from the sum of the statement");
 }
 
 #[test]
 fn a_changed_missing_or_repeated_entry_is_found() {
     let changed = audited(|book| book.accounts[0].statement[1].value = Centavos::new(-3_000));
-    assert_eq!(changed, "conta 101 no banco 0: um lançamento não segue do anterior");
+    assert_eq!(changed, "account 101 at bank 0: an entry does not follow from the one before");
     let missing = audited(|book| _ = book.accounts[0].statement.remove(1));
-    assert_eq!(missing, "conta 101 no banco 0: um lançamento não segue do anterior");
+    assert_eq!(missing, "account 101 at bank 0: an entry does not follow from the one before");
     let empty = audited(|book| book.accounts[1].statement.clear());
-    assert_eq!(empty, "conta 202 no banco 1: o extrato está vazio");
+    assert_eq!(empty, "account 202 at bank 1: the statement is empty");
     let headless = audited(|book| _ = book.accounts[0].statement.remove(0));
-    assert_eq!(headless, "conta 101 no banco 0: o extrato não começa com uma única abertura");
+    assert_eq!(
+        headless,
+        "account 101 at bank 0: the statement does not begin with a single opening"
+    );
 }
 
 #[test]
@@ -33,13 +36,13 @@ fn a_negative_balance_is_found() {
         let entry = &mut book.accounts[0].statement[1];
         (entry.value, entry.balance_after) = (Centavos::new(-10_001), Centavos::new(-1));
     });
-    assert_eq!(found, "conta 101 no banco 0: um saldo é negativo");
+    assert_eq!(found, "account 101 at bank 0: a balance is negative");
 }
 
 #[test]
 fn cash_that_is_not_the_other_side_is_found() {
     let found = audited(|book| book.cash[1] += 1);
-    assert_eq!(found, "o caixa do banco 1 tem -9999 centavos, e não -10000");
+    assert_eq!(found, "the cash of bank 1 is -9999 centavos, and not -10000");
 }
 
 #[test]
@@ -50,21 +53,21 @@ fn money_from_nowhere_is_found() {
         (entry.value, entry.balance_after) = (Centavos::new(4_001), Centavos::new(14_001));
         account.balance = entry.balance_after;
     });
-    assert_eq!(found, "a soma de todos os lançamentos é 1 centavos, e não zero");
+    assert_eq!(found, "the sum of all entries is 1 centavos, and not zero");
 }
 
 #[test]
 fn an_account_that_cannot_be_found_is_found() {
-    let at = |what: &str| format!("conta 101 no banco 0: {what}");
+    let at = |what: &str| format!("account 101 at bank 0: {what}");
     let slot = AccountSlot::new(1);
     let number = audited(|book| _ = book.numbers.insert((BankId(0), number(101)), slot));
-    assert_eq!(number, at("não é encontrada pelo número"));
+    assert_eq!(number, at("is not found by its number"));
     assert_eq!(
         audited(|book| _ = book.keys.remove(&pix("0:ana"))),
-        at("não é encontrada pela chave Pix")
+        at("is not found by its Pix key")
     );
     assert_eq!(
         audited(|book| _ = book.customers.remove(&user("ana"))),
-        at("não consta de um de seus titulares")
+        at("is missing with one of its holders")
     );
 }

@@ -100,10 +100,10 @@ fn records_that_do_not_add_up_are_refused_with_the_reason() {
         ("{\"Customer\":[\"bia\"", "{\"Customer\":[\"bob\"", "a holder is no customer"),
         ("{\"Account\":[1,202", "{\"Account\":[0,101", "the account stands twice"),
         ("{\"Account\":[1,202", "{\"Account\":[7,202", "no holder or no bank"),
-        ("{\"Account\":[1,202", "{\"Account\":[2,202", "o caixa do banco 1"),
+        ("{\"Account\":[1,202", "{\"Account\":[2,202", "the cash of bank 1"),
         ("[\"TRANSFER\",-1000,9000", "[\"TRANSFER\",-1001,9000", "does not follow"),
-        ("[\"RECEIVE\",1000,11000", "[\"RECEIVE\",1001,11001", "a soma de todos"),
-        ("[-10000", "[-10001", "o caixa do banco 0"),
+        ("[\"RECEIVE\",1000,11000", "[\"RECEIVE\",1001,11001", "the sum of all"),
+        ("[-10000", "[-10001", "the cash of bank 0"),
     ] {
         let refusal = refusal_of(from, to);
         assert!(refusal.contains(reason), "{from} → {to}: {refusal}");

@@ -99,7 +99,7 @@ fn when_a_member_dies_the_others_go_on_without_it_and_say_why() {
     assert!(
         consortium
             .notices
-            .contains(&"0: banco 2 saiu do consórcio (conexão encerrada ou recusada)".to_owned())
+            .contains(&"0: bank 2 left the consortium (connection closed or refused)".to_owned())
     );
 }
 
@@ -117,7 +117,7 @@ fn a_bank_that_returns_catches_up_and_is_let_in() {
     consortium.assert_in_force(&[0, 1, 2]);
     assert_eq!(consortium.journals[2].len(), 7);
     assert!(
-        consortium.notices.contains(&"1: banco 2 entrou no consórcio".to_owned()),
+        consortium.notices.contains(&"1: bank 2 joined the consortium".to_owned()),
         "{:?}",
         consortium.notices
     );
@@ -332,7 +332,7 @@ fn a_bank_whose_disk_lost_what_another_proves_is_filled_like_an_empty_one() {
     consortium.journals = vec![executed.clone(), executed[..2].to_vec(), executed[..1].to_vec()];
     consortium.run(20);
     consortium.assert_in_force(&[0, 1, 2]);
-    assert!(consortium.notices.iter().any(|notice| notice.starts_with("2: DISCO INCOMPLETO")));
+    assert!(consortium.notices.iter().any(|notice| notice.starts_with("2: DISK INCOMPLETE")));
     assert_eq!(consortium.journals[2].len(), 3);
 }
 
