@@ -14,7 +14,7 @@ use super::freshness::read as read_ledger;
 use super::order::{idempotency_key, order};
 use super::refusal::Refused;
 use crate::ledger::{
-    Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, Opening, PixKey, PixType,
+    Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType,
     Reais, TypeAccount, TypePerson, UserName, page,
 };
 use crate::protocol::ids::{BankId, EventId};
@@ -47,23 +47,26 @@ pub(super) async fn open(
     {
         return Err(Refused::bad("O campo user_name difere do nome na rota"));
     }
-    let type_account = fields.word::<TypeAccount>("type_account", "PF, PJ ou CONJUNTA")?;
-    let pix_type =
-        fields.word::<PixType>("pix_type", "CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM")?;
-    let users = users(&fields)?;
-    let value_init = amount(&fields, "value_init")?;
+    let account = new_account(&fields)?;
     let key = idempotency_key(&request)?;
     let user_name = authenticate(&bank, &fields).await?;
-    let action = Action::CreateAccount(Opening {
-        user_name,
-        type_account,
-        pix_type,
-        users,
-        value_init,
-        numbers: (bank.draw)(),
-        random_key: Uuid::new_v4().to_string(),
-    });
-    order(&bank, None, key, action).await
+    order(&bank, None, key, opening(&bank, user_name, account)).await
+}
+
+/// The request for a new account at this bank, with what is drawn for it.
+pub(crate) fn opening(bank: &Bank, user_name: UserName, account: NewAccount) -> Action {
+    let (numbers, random_key) = ((bank.draw)(), Uuid::new_v4().to_string());
+    Action::CreateAccount(account.opened_by(user_name, numbers, random_key))
+}
+
+fn new_account(fields: &Fields<'_>) -> Result<NewAccount, Refused> {
+    Ok(NewAccount {
+        type_account: fields.word::<TypeAccount>("type_account", "PF, PJ ou CONJUNTA")?,
+        pix_type: fields
+            .word::<PixType>("pix_type", "CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM")?,
+        users: users(fields)?,
+        value_init: amount(fields, "value_init")?,
+    })
 }
 
 fn users(fields: &Fields<'_>) -> Result<Vec<UserName>, Refused> {

@@ -17,6 +17,7 @@ mod refusal;
 pub(crate) mod routes;
 mod status;
 
+pub(crate) use accounts::opening;
 pub(crate) use auth::peer;
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};

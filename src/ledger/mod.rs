@@ -8,8 +8,8 @@
 //!                            └─ malformed: refused too
 //! ```
 //!
-//! - [`money`], [`customer`], [`account`], [`pix`], [`package`], [`request`]: what can be said,
-//!   newtypes whose `parse` is the only door.
+//! - [`money`], [`customer`], [`account`], [`pix`], [`new_account`], [`package`], [`request`]: what
+//!   can be said, in newtypes whose `parse` is the only door.
 //! - [`statement`], [`calendar`]: what is remembered of an account.
 //! - [`outcome`]: what a request came to; the texts that customers read.
 //! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order;
@@ -29,6 +29,7 @@ pub mod book;
 pub mod calendar;
 pub(crate) mod customer;
 pub mod money;
+pub(crate) mod new_account;
 pub(crate) mod outcome;
 pub(crate) mod package;
 pub(crate) mod pix;
@@ -39,6 +40,7 @@ pub use account::{Account, AccountNumber, TypeAccount};
 pub use book::{Book, Circumstances};
 pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
 pub use money::{Amount, Centavos, Reais};
+pub use new_account::NewAccount;
 pub use outcome::{Done, Executed, Outcome, Refusal};
 pub use package::{Operation, OperationKind, Package};
 pub use pix::{PixKey, PixType};

@@ -11,8 +11,7 @@ use super::call::{Answer, Request};
 use super::session::{Password, Session};
 use super::texts;
 use crate::ledger::{
-    AccountNumber, Amount, Centavos, Document, PersonName, PixKey, PixType, Reais, TypeAccount,
-    TypePerson, UserName,
+    AccountNumber, Centavos, Document, NewAccount, PersonName, PixKey, TypePerson, UserName,
 };
 use crate::protocol::ids::BankId;
 use crate::wire::escaped;
@@ -22,14 +21,6 @@ pub(super) struct NewCustomer {
     pub(super) name: PersonName,
     pub(super) document: Document,
     pub(super) user: UserName,
-}
-
-/// Which account is wanted.
-pub(super) struct NewAccount {
-    pub(super) type_account: TypeAccount,
-    pub(super) pix_type: PixType,
-    pub(super) holders: Vec<UserName>,
-    pub(super) value: Amount,
 }
 
 /// An account as its holder sees it.
@@ -48,16 +39,6 @@ struct RegistrationBody<'a> {
     user_name: &'a UserName,
     password: &'a str,
     type_person: TypePerson,
-}
-
-#[derive(Serialize)]
-struct OpeningBody<'a> {
-    user_name: &'a UserName,
-    password: &'a str,
-    type_account: TypeAccount,
-    pix_type: PixType,
-    users: &'a [UserName],
-    value_init: Reais,
 }
 
 /// A key that no other request has.
@@ -93,16 +74,8 @@ impl Banks {
         account: &NewAccount,
         key: &str,
     ) -> Result<Answer, ClientError> {
-        let body = OpeningBody {
-            user_name: user,
-            password: password.reveal(),
-            type_account: account.type_account,
-            pix_type: account.pix_type,
-            users: &account.holders,
-            value_init: Reais(account.value.get()),
-        };
-        let request =
-            Request::post("/create_account", super::json(&body)).with_key(key).only_at(place);
+        let body = account.to_body(user, password.reveal());
+        let request = Request::post("/create_account", body).with_key(key).only_at(place);
         done(self.ask(&mut Session::default(), &request).await?)
     }
 

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::answers::{Opened, RecipientRead, Said, StatementRead, Status};
-use super::api::{NewAccount, NewCustomer, OwnAccount, read};
+use super::api::{NewCustomer, OwnAccount, read};
 use super::arguments::{Command, Open, Operate, Options, Register, Statement, document};
 use super::banks::Banks;
 use super::call::Answer;
@@ -18,7 +18,7 @@ use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
 use super::{ClientError, session_file, texts};
 use crate::ledger::money::sum;
-use crate::ledger::{Centavos, Reais, UserName};
+use crate::ledger::{Centavos, NewAccount, Reais, UserName};
 
 mod show;
 
@@ -264,8 +264,8 @@ impl Work<'_> {
         let account = NewAccount {
             type_account: arguments.type_account.into(),
             pix_type: arguments.pix.into(),
-            holders: arguments.holder.clone(),
-            value: arguments.value,
+            users: arguments.holder.clone(),
+            value_init: arguments.value,
         };
         let key = arguments.key.or_new();
         let answer = self.banks.open(place, &user, &password, &account, &key).await?;

@@ -11,18 +11,17 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use awc::error::SendRequestError;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::form::{Form, new_key};
 use super::overview::bank_name;
 use super::{Answer, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::parse_amount;
-use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, place, prove, user_name};
+use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, opening, place, prove, user_name};
 use crate::ledger::book::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::{
-    AccountNumber, Action, Amount, Book, Done, Opening, Outcome, PixType, Reais, TypeAccount,
-    TypePerson, UserName,
+    AccountNumber, Book, Done, NewAccount, Outcome, PixType, TypeAccount, TypePerson, UserName,
 };
 use crate::protocol::ids::BankId;
 use crate::web::frame::Frame;
@@ -51,15 +50,6 @@ struct OpeningPage {
     keys: Vec<Choice>,
     users: String,
     value: String,
-}
-
-/// What the form asks for.
-struct Wanted {
-    bank: BankId,
-    type_account: TypeAccount,
-    pix_type: PixType,
-    users: Vec<UserName>,
-    value_init: Amount,
 }
 
 /// What became of it: an account, or what to tell the customer.
@@ -108,27 +98,20 @@ async fn opened(
     form: &Form,
 ) -> Result<(BankId, AccountNumber), NotOpened> {
     let key = form.key()?;
-    let wanted = read(form, bank.config.nodes.len())?;
+    let (at, account) = read(form, bank.config.nodes.len())?;
     prove(bank, user.as_str(), form.raw("senha").to_owned()).await?;
-    if wanted.bank != bank.me {
-        return Ok((wanted.bank, ask_other(bank, user, form, &wanted).await?));
+    if at != bank.me {
+        return Ok((at, ask_other(bank, at, user, form, &account).await?));
     }
-    let action = Action::CreateAccount(Opening {
-        user_name: user.clone(),
-        type_account: wanted.type_account,
-        pix_type: wanted.pix_type,
-        users: wanted.users,
-        value_init: wanted.value_init,
-        numbers: (bank.draw)(),
-        random_key: new_key(),
-    });
+    let action = opening(bank, user.clone(), account);
     match place(bank, None, Some(key), action).await?.outcome {
-        Outcome::Done(Done::AccountCreated { number, .. }) => Ok((bank.me, number)),
+        Outcome::Done(Done::AccountCreated { number, .. }) => Ok((at, number)),
         outcome => Err(Refused::bad(outcome.descript()).into()),
     }
 }
 
-fn read(form: &Form, banks: usize) -> Result<Wanted, Refused> {
+/// Which account the form asks for, and at which bank.
+fn read(form: &Form, banks: usize) -> Result<(BankId, NewAccount), Refused> {
     let of_word = |text: &str| serde_json::Value::from(text);
     let bank = form.text("banco").parse().ok().map(BankId).filter(|bank| bank.index() < banks);
     let bank = bank.ok_or_else(|| Refused::bad(texts::CHOOSE_BANK))?;
@@ -145,17 +128,7 @@ fn read(form: &Form, banks: usize) -> Result<Wanted, Refused> {
     if value_init.get() < OPENING_MIN {
         return Err(Refused::bad(texts::opening_too_small()));
     }
-    Ok(Wanted { bank, type_account, pix_type, users, value_init })
-}
-
-#[derive(Serialize)]
-struct Order<'a> {
-    user_name: &'a UserName,
-    password: &'a str,
-    type_account: TypeAccount,
-    pix_type: PixType,
-    users: &'a [UserName],
-    value_init: Reais,
+    Ok((bank, NewAccount { type_account, pix_type, users, value_init }))
 }
 
 #[derive(Deserialize)]
@@ -167,21 +140,14 @@ struct OtherAnswer {
 /// Sends the order to the bank where the account is to be.
 async fn ask_other(
     bank: &Bank,
+    at: BankId,
     user: &UserName,
     form: &Form,
-    wanted: &Wanted,
+    account: &NewAccount,
 ) -> Result<AccountNumber, NotOpened> {
-    let name = bank_name(bank, wanted.bank);
-    let order = Order {
-        user_name: user,
-        password: form.raw("senha"),
-        type_account: wanted.type_account,
-        pix_type: wanted.pix_type,
-        users: &wanted.users,
-        value_init: Reais(wanted.value_init.get()),
-    };
-    let body = serde_json::to_string(&order).expect("names and numbers can be written as JSON");
-    let url = format!("{}/create_account", bank.config.nodes[wanted.bank.index()].url());
+    let name = bank_name(bank, at);
+    let body = account.to_body(user, form.raw("senha"));
+    let url = format!("{}/create_account", bank.config.nodes[at.index()].url());
     let request = wire::client(1, OTHER_BANK_WAIT)
         .post(url)
         .insert_header((IDEMPOTENCY_HEADER, form.text("chave")));

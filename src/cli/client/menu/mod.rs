@@ -4,7 +4,7 @@
 mod basket;
 
 use super::answers::{LoggedIn, Opened, Said, StatementRead};
-use super::api::{NewAccount, NewCustomer, OwnAccount, new_key, read};
+use super::api::{NewCustomer, OwnAccount, new_key, read};
 use super::arguments::{Options, amount, document, person_name, user_name};
 use super::banks::Banks;
 use super::commands::{account_label, accounts_table, banks_table, statement_tables};
@@ -12,7 +12,7 @@ use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
 use super::{ClientError, texts};
-use crate::ledger::{PixType, TypeAccount, TypePerson, UserName};
+use crate::ledger::{NewAccount, PixType, TypeAccount, TypePerson, UserName};
 
 /// Entries of a statement that are shown at once.
 const STATEMENT_PAGE: usize = 20;
@@ -300,26 +300,26 @@ impl Menu {
             return Ok(None);
         };
         let type_account = types[chosen];
-        let holders = if type_account == TypeAccount::Conjunta {
+        let users = if type_account == TypeAccount::Conjunta {
             let parse = |text: &str| {
                 text.split(',').map(|name| user_name(name.trim())).collect::<Result<Vec<_>, _>>()
             };
-            let Some(holders) = self.prompts.text(texts::HOLDERS, None, parse)? else {
+            let Some(users) = self.prompts.text(texts::HOLDERS, None, parse)? else {
                 return Ok(None);
             };
-            holders
+            users
         } else {
             Vec::new()
         };
         let keys = [document, PixType::UserName, PixType::NumConta, PixType::Random];
         let labels = keys.iter().map(|key| texts::pix_type(*key).to_owned()).collect();
         let Some(key) = self.prompts.choose(texts::PIX_TYPE, labels)? else { return Ok(None) };
-        let Some(value) =
+        let Some(value_init) =
             self.prompts.text(texts::OPENING_VALUE, Some(texts::AMOUNT_HELP), amount)?
         else {
             return Ok(None);
         };
-        Ok(Some(NewAccount { type_account, pix_type: keys[key], holders, value }))
+        Ok(Some(NewAccount { type_account, pix_type: keys[key], users, value_init }))
     }
 
     /// One of the customer's accounts.
