@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use self::settings::Settings;
-use crate::protocol::ids::BANKS_MAX;
+use crate::ids::BANKS_MAX;
 
 mod settings;
 

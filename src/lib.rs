@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub(crate) mod hex;
 pub mod http;
+pub mod ids;
 pub mod ledger;
 pub mod node;
 pub mod protocol;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::actors::node::Actors;
 use crate::config::{Config, CustomerAuth};
 use crate::http::{self, Bank, DrawNumbers};
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 use crate::store::StoreError;
 use crate::web;
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use sha2::{Digest, Sha256};
 
 use crate::ledger::UserName;
-use crate::protocol::effect::Millis;
+use crate::protocol::time::Millis;
 
 /// How long a login lasts, in milliseconds.
 pub(crate) const SESSION_MS: Millis = 8 * 60 * 60 * 1_000;

@@ -11,9 +11,9 @@ use awc::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::effect::{Envelope, EnvelopeAnswer};
+use crate::ids::{Ballot, BankId, ChainHash, Position};
+use crate::protocol::envelope::{Envelope, EnvelopeAnswer};
 use crate::protocol::event::{Event, WireEvent};
-use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
 use crate::protocol::outbox::Parcel;
 use crate::protocol::vector_clock::VectorClock;
 

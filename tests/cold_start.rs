@@ -8,7 +8,7 @@ mod played;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use netbanking::protocol::ids::{BankId, Position};
+use netbanking::ids::{BankId, Position};
 use netbanking::store::recovery::{compact, recover};
 use netbanking::store::{Change, Owner, SqliteStore, Store};
 

@@ -7,10 +7,11 @@ mod played;
 
 use std::path::Path;
 
-use netbanking::protocol::effect::{Effect, Executions, JournalInput, LedgerInput, ViewInput};
+use netbanking::ids::{BankId, BankSet, Position};
+use netbanking::protocol::effect::{Effect, JournalInput, LedgerInput, ViewInput};
 use netbanking::protocol::event::Held;
+use netbanking::protocol::execution::Executions;
 use netbanking::protocol::executor::Executor;
-use netbanking::protocol::ids::{BankId, BankSet, Position};
 use netbanking::protocol::snapshot::SnapshotPiece;
 use netbanking::protocol::view::{PreparePlan, View};
 use netbanking::store::recovery::{Recovered, rebuild, recover, whole};

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use netbanking::protocol::effect::{Executions, JournalEntry};
+use netbanking::ids::{Ballot, BankId, BankSet, ChainHash, Position, Sha256Digest};
 use netbanking::protocol::event::Held;
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position, Sha256Digest};
+use netbanking::protocol::execution::{Executions, JournalEntry};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;

@@ -8,20 +8,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use netbanking::ids::request::{RawRequest, raw};
+use netbanking::ids::{Ballot, BankId, BankSet, EventId};
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
 use netbanking::protocol::effect::{
-    BufferInput, ClockInput, Effect, Fates, Installed, JournalInput, PeerInput, Reach, Reply,
-    ViewInput,
+    BufferInput, ClockInput, Effect, JournalInput, PeerInput, ViewInput,
 };
-use netbanking::protocol::event::{Event, RawRequest, raw};
+use netbanking::protocol::event::Event;
 use netbanking::protocol::executor::Executor;
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
 use netbanking::protocol::ordered_buffer::OrderedBuffer;
 use netbanking::protocol::outbox::{Delivery, Outbox, Transmission};
+use netbanking::protocol::reply::Reply;
 use netbanking::protocol::vector_clock::VectorClock;
-use netbanking::protocol::view::PreparePlan;
+use netbanking::protocol::view::{Fates, Installed, PreparePlan, Reach};
 use proptest::prelude::*;
 
 /// The parts of a node, as ends of queues.

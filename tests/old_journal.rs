@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use netbanking::ids::{BankSet, ChainHash, Position};
 use netbanking::ledger::Book;
 use netbanking::ledger::book::Pieces;
 use netbanking::protocol::event::{Event, Held};
 use netbanking::protocol::executor;
-use netbanking::protocol::ids::{BankSet, ChainHash, Position};
 use serde::Deserialize;
 
 const BANKS: usize = 3;

@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netbanking::protocol::effect::{Effect, ExecutedMark, Executions, JournalEntry, ViewInput};
-use netbanking::protocol::event::{Event, Header, Held, RawRequest, raw};
-use netbanking::protocol::ids::{
-    Ballot, BankId, BankSet, ChainHash, EventId, Position, Sha256Digest,
-};
+use netbanking::ids::request::{Header, RawRequest, raw};
+use netbanking::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, Sha256Digest};
+use netbanking::protocol::effect::{Effect, ViewInput};
+use netbanking::protocol::event::{Event, Held};
+use netbanking::protocol::execution::{ExecutedMark, Executions, JournalEntry};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::protocol::vector_clock::VectorClock;

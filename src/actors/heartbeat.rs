@@ -38,13 +38,14 @@ use super::laboratory::{self, Laboratory};
 use super::routes::{Post, Wire};
 use super::time::{Monotonic, TICK_MS, unix_ms};
 use crate::config::{HeartbeatTimes, Settings};
+use crate::ids::BankId;
 use crate::protocol::confirmation::{ConfirmationInput, ReadNumber};
 use crate::protocol::consortium_time::{ClockState, ConsortiumTime};
-use crate::protocol::effect::{Answered, HeartbeatInput, PeerReport};
+use crate::protocol::effect::HeartbeatInput;
 use crate::protocol::health::Health;
 use crate::protocol::heartbeat::{Heartbeat, Patience};
-use crate::protocol::ids::BankId;
 use crate::protocol::pace::PaceNow;
+use crate::protocol::report::{Answered, PeerReport};
 use crate::wire::PROTOCOL_VERSION;
 
 /// How soon a refused connection is tried again, in milliseconds, unless pings come more often.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::protocol::effect::Millis;
-use crate::protocol::ids::{BankId, BankSet};
+use crate::ids::{BankId, BankSet};
+use crate::protocol::time::Millis;
 
 /// Longest delay of a message, in milliseconds. Several one after the other must not look like a
 /// bank that stands still, so that the patience of the heartbeat bounds it too.

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 use super::routes::{Post, Wire};
 use super::time::Monotonic;
 use super::watch::{Recorder, TakeFacts};
+use crate::ids::{Ballot, BankId, Position};
 use crate::ledger::Book;
-use crate::protocol::effect::{ExecutedEvent, LedgerInput};
+use crate::protocol::effect::LedgerInput;
+use crate::protocol::execution::ExecutedEvent;
 use crate::protocol::executor::Executor;
-use crate::protocol::ids::{Ballot, BankId, Position};
 
 /// How often those who gave up waiting are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

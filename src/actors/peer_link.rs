@@ -11,8 +11,8 @@ use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use super::laboratory::{Laboratory, Passage};
 use super::routes::{Post, Wire};
 use super::time::Monotonic;
+use crate::ids::BankId;
 use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
-use crate::protocol::ids::BankId;
 use crate::protocol::outbox::{
     Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SingleMessage, Transmission,
 };

@@ -7,9 +7,10 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 use tokio::sync::oneshot;
 
 use super::routes::{Post, Wire};
-use crate::protocol::effect::{ClockInput, Effect, Reply};
-use crate::protocol::event::RawRequest;
-use crate::protocol::ids::EventId;
+use crate::ids::EventId;
+use crate::ids::request::RawRequest;
+use crate::protocol::effect::{ClockInput, Effect};
+use crate::protocol::reply::Reply;
 
 /// How often those who gave up waiting are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

@@ -14,8 +14,9 @@ use super::peer_link::PeerLinkActor;
 use super::replies::{Answer, RepliesActor};
 use super::view::ViewActor;
 use super::watch::{Noticed, WatchActor};
-use crate::protocol::effect::{Effect, Notice, Weight};
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
+use crate::protocol::effect::Effect;
+use crate::protocol::notice::{Notice, Weight};
 
 /// The addresses of all parts of a node. `do_send` enqueues at once, so what one part tells another
 /// arrives in order.

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix::{Actor, AsyncContext, Context};
 
-use crate::protocol::effect::Millis;
 use crate::protocol::heartbeat::AWAKE_GAP_MAX_MS;
+use crate::protocol::time::Millis;
 use crate::watch::Micros;
 
 /// How often the parts that wait for something look at the time, in milliseconds.

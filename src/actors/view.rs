@@ -4,10 +4,11 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use super::routes::{Post, Wire};
 use super::time::every;
-use crate::protocol::effect::{PeerReport, Reach, ViewInput};
-use crate::protocol::heartbeat::PeerState;
-use crate::protocol::ids::{Ballot, BankId, BankSet};
-use crate::protocol::view::{Phase, TICK_MS, View};
+use crate::ids::{Ballot, BankId, BankSet};
+use crate::protocol::effect::ViewInput;
+use crate::protocol::peer_state::PeerState;
+use crate::protocol::report::PeerReport;
+use crate::protocol::view::{Phase, Reach, TICK_MS, View};
 
 impl Message for ViewInput {
     type Result = ();

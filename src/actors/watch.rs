@@ -21,18 +21,17 @@ use super::laboratory::{Laboratory, Weather};
 use super::routes::{Routes, Wire};
 use super::time::Monotonic;
 use super::view::{ViewState, ViewStatus};
+use crate::ids::{BankId, Position};
 use crate::protocol::consortium_time::ClockState;
-use crate::protocol::effect::{
-    BufferInput, ChecksInput, ClockInput, Effect, ExecutedEvent, PeerReport,
-};
+use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect};
 use crate::protocol::event::Event;
-use crate::protocol::heartbeat::{Cause, PeerState};
-use crate::protocol::ids::BankId;
-use crate::protocol::ids::Position;
+use crate::protocol::execution::ExecutedEvent;
 use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::pace::PaceNow;
+use crate::protocol::peer_state::{Cause, PeerState};
+use crate::protocol::report::PeerReport;
 use crate::protocol::vector_clock::VectorClock;
 use crate::watch::{BankState, Fact, History, Micros, Seen, Snapshot, Timed, Vitals};
 

@@ -23,7 +23,7 @@ use self::bank_process::{BankProcess, Ended, Order};
 use super::CommandError;
 use super::outlet::{self, FLUSH_WITHIN};
 use crate::config::Config;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 use crate::wire;
 
 /// How often the banks are asked whether they are ready, until all are.

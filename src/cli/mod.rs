@@ -162,7 +162,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::protocol::ids::BankId;
+    use crate::ids::BankId;
     use crate::store::{Owner, SqliteStore};
 
     fn parse(arguments: &[&str]) -> Result<CommandLine, String> {

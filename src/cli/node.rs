@@ -13,10 +13,10 @@ use super::CommandError;
 use super::outlet::{self, FLUSH_WITHIN};
 use crate::actors::time::unix_ms;
 use crate::config::Config;
+use crate::ids::BankId;
 use crate::ledger::book::is_guarded;
 use crate::ledger::calendar::Moment;
 use crate::node::{self, NodeOptions};
-use crate::protocol::ids::BankId;
 
 /// Environment variable with the secret that peers share; never an argument, which everybody on the
 /// machine can read.

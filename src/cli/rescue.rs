@@ -2,9 +2,8 @@
 
 use clap::Args;
 
-use super::CommandError;
 use super::disk::DiskArgs;
-use super::stdout;
+use super::{CommandError, stdout};
 use crate::store::recovery::whole;
 
 /// What the person reads before they say yes.
@@ -44,7 +43,7 @@ pub(super) struct RescueArgs {
     "bank {0}: this disk knows of no view, or has lost something: it cannot say how the consortium goes on. Nothing \
      was changed; take a disk that was intact when its bank stopped"
 )]
-pub(super) struct UnfitForRescue(crate::protocol::ids::BankId);
+pub(super) struct UnfitForRescue(crate::ids::BankId);
 
 /// Sets the mark that the node reads at its next start.
 pub(super) fn run(arguments: &RescueArgs) -> Result<(), CommandError> {

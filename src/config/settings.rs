@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::Config;
 use crate::hex::Hex;
+use crate::ids::BankId;
 use crate::ledger::RULES_VERSION;
-use crate::protocol::ids::BankId;
 
 /// Most fields that a refusal names; who corrects these is told of the others.
 const NAMED_MAX: usize = 3;

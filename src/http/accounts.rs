@@ -13,11 +13,11 @@ use super::customers::{authenticate, user_name};
 use super::freshness::read as read_ledger;
 use super::order::{idempotency_key, order};
 use super::refusal::Refused;
+use crate::ids::{BankId, EventId};
 use crate::ledger::{
     Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType,
     Reais, TypeAccount, TypePerson, UserName, page,
 };
-use crate::protocol::ids::{BankId, EventId};
 
 /// Statement entries in one answer when the customer does not say.
 const PAGE_DEFAULT: usize = 100;

@@ -8,8 +8,8 @@ use super::Bank;
 use super::refusal::Refused;
 use crate::actors::sessions::Whose;
 use crate::config::CustomerAuth;
+use crate::ids::BankId;
 use crate::ledger::UserName;
-use crate::protocol::ids::BankId;
 use crate::wire::BANK_HEADER;
 
 /// The token in `Authorization: Bearer …`, if there is one.

@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::Bank;
 use super::accounts::{AccountLine, line};
 use super::auth::bearer;
 use super::body::{Fields, receive};
-use super::freshness;
 use super::order::{idempotency_key, order};
 use super::refusal::Refused;
+use super::{Bank, freshness};
 use crate::actors::ledger::Ask;
 use crate::actors::passwords::{Hash, Verify};
 use crate::actors::sessions::{Begin, End};
+use crate::ids::BankId;
 use crate::ledger::{Action, Book, Document, PersonName, Registration, TypePerson, UserName};
-use crate::protocol::ids::BankId;
 
 /// Shortest password, in characters.
 const PASSWORD_CHARS_MIN: usize = 8;

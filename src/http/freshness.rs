@@ -17,8 +17,8 @@ use super::Bank;
 use super::refusal::Refused;
 use crate::actors::heartbeat::Prove;
 use crate::actors::ledger::{Ask, Reach};
+use crate::ids::Position;
 use crate::ledger::Book;
-use crate::protocol::ids::Position;
 
 /// What a read says that may be old: warn code 110 of RFC 7234, section 5.5.1.
 const STALE: HeaderValue = HeaderValue::from_static(r#"110 - "Response is Stale""#);

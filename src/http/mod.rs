@@ -38,8 +38,8 @@ use actix_web::{App, HttpServer};
 
 use crate::actors::node::Actors;
 use crate::config::Config;
+use crate::ids::BankId;
 use crate::ledger::AccountNumber;
-use crate::protocol::ids::BankId;
 
 /// Most worker threads; they only forward, and the actors need the other half of the cores.
 const WORKERS_MAX: usize = 4;

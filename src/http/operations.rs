@@ -9,8 +9,8 @@ use super::auth::customer;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
 use super::refusal::Refused;
+use crate::ids::BankId;
 use crate::ledger::{AccountNumber, Action, Operation, OperationKind, Package, PixKey};
-use crate::protocol::ids::BankId;
 
 /// `POST /operations`
 pub(super) async fn execute(

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::Bank;
 use super::refusal::Refused;
 use crate::actors::replies::Submit;
+use crate::ids::{EventId, Position};
 use crate::ledger::{
     AccountNumber, Action, Done, Executed, IdempotencyKey, Outcome, PixKey, Request, UserName,
 };
-use crate::protocol::effect::{NotTaken, Reply};
-use crate::protocol::ids::{EventId, Position};
+use crate::protocol::reply::{NotTaken, Reply};
 
 /// How long a customer waits for the answer of all members; then the outcome is unknown to them.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);

@@ -13,10 +13,12 @@ use super::refusal::Refused;
 use crate::actors::buffer::FromPeer;
 use crate::actors::laboratory::Passage;
 use crate::config::CustomerAuth;
+use crate::ids::{BankId, EventId};
 use crate::ledger::Request;
-use crate::protocol::effect::{BufferInput, Check, ChecksInput, Envelope, ViewInput};
+use crate::protocol::effect::{BufferInput, ChecksInput, ViewInput};
+use crate::protocol::envelope::Envelope;
 use crate::protocol::event::{Event, WireEvent};
-use crate::protocol::ids::{BankId, EventId};
+use crate::protocol::execution::Check;
 use crate::protocol::view::ViewMessage;
 use crate::wire::{EnvelopeAnswerJson, EnvelopeIn, PEER_BODY_BYTES_MAX};
 

@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::protocol::ids::Position;
+use crate::ids::Position;
 
 /// After how many seconds a bank that cannot take writes now should be asked again.
 const RETRY_AFTER_S: u32 = 1;

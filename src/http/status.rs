@@ -11,13 +11,13 @@ use crate::actors::heartbeat::{ClocksStatus, ConsortiumClock, Paces};
 use crate::actors::ledger::Ask;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::config::Settings;
+use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use crate::ledger::Book;
-use crate::protocol::effect::{PeerReport, Reach};
-use crate::protocol::heartbeat::PeerState;
-use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use crate::protocol::pace::PaceNow;
+use crate::protocol::peer_state::PeerState;
+use crate::protocol::report::PeerReport;
 use crate::protocol::vector_clock::VectorClock;
-use crate::protocol::view::Phase;
+use crate::protocol::view::{Phase, Reach};
 
 #[derive(Serialize)]
 struct Said {

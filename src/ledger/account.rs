@@ -12,7 +12,7 @@ use super::customer::{TypePerson, UserName};
 use super::money::Centavos;
 use super::pix::PixKey;
 use super::statement::Entry;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 
 /// Most digits of an account number.
 pub const NUMBER_DIGITS_MAX: usize = 18;

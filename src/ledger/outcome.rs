@@ -10,7 +10,7 @@ use super::account::{AccountNumber, TypeAccount};
 use super::customer::{TypePerson, UserName};
 use super::money::Centavos;
 use super::pix::{PixKey, PixType};
-use crate::protocol::ids::{BankId, EventId, Position};
+use crate::ids::{BankId, EventId, Position};
 
 /// Something was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountNumber;
 use super::money::Amount;
 use super::pix::PixKey;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 
 /// Most operations in one package.
 pub(crate) const OPERATIONS_MAX: usize = 1_000;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 
 /// Most characters of a key's value.
 pub(crate) const PIX_VALUE_CHARS_MAX: usize = 77;

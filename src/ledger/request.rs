@@ -16,8 +16,8 @@ use super::customer::{Document, PasswordHash, PersonName, UserName};
 use super::money::Amount;
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
-use crate::protocol::event::{AT_MS_MAX, RawRequest, raw};
-use crate::protocol::ids::EventId;
+use crate::ids::EventId;
+use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
 
 /// Most characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
@@ -211,8 +211,8 @@ pub enum MalformedRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::BankId;
     use crate::ledger::money::Centavos;
-    use crate::protocol::ids::BankId;
 
     fn opening() -> Request {
         let user_name = |text| UserName::parse(text).unwrap();

@@ -12,7 +12,7 @@ use super::calendar::{Date, TimeOfDay};
 use super::customer::UserName;
 use super::money::Centavos;
 use super::pix::PixKey;
-use crate::protocol::ids::{BankId, EventId, Position};
+use crate::ids::{BankId, EventId, Position};
 
 /// What an entry is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

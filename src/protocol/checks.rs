@@ -8,13 +8,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::effect::{
-    Check, ChecksInput, ClockInput, Effect, ExecutedEvent, HeartbeatInput, Lags, Reply, ViewInput,
-};
-use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, majority};
-use super::pace::Stage;
-use super::progress::Progress;
+use super::effect::{ChecksInput, ClockInput, Effect, HeartbeatInput, ViewInput};
+use super::execution::{Check, ExecutedEvent};
+use super::progress::{Lags, Progress, Stage};
+use super::reply::Reply;
 use super::vector_clock::VectorClock;
+use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, majority};
 
 /// Most claims of one peer about positions that this bank has not reached; the oldest is dropped,
 /// as later ones cover it.
@@ -260,7 +259,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::protocol::event::{Event, Header, RawRequest, raw};
+    use crate::ids::request::{Header, RawRequest, raw};
+    use crate::protocol::event::Event;
 
     const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
     const DONE: Check = Check { code: true, descript: String::new() };

@@ -13,12 +13,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::consortium_time;
-use super::effect::{
-    BufferInput, ClockInput, Effect, Installed, Millis, NotTaken, Notice, Reach, Reply,
-};
-use super::event::{Event, Header, REQUESTS_PER_EVENT_MAX, RawRequest};
-use super::ids::{Ballot, BankId, BankSet};
+use super::effect::{BufferInput, ClockInput, Effect};
+use super::event::{Event, REQUESTS_PER_EVENT_MAX};
+use super::notice::Notice;
+use super::reply::{NotTaken, Reply};
+use super::time::Millis;
 use super::vector_clock::VectorClock;
+use super::view::{Installed, Reach};
+use crate::ids::request::{Header, RawRequest};
+use crate::ids::{Ballot, BankId, BankSet};
 
 /// Most own events stamped and not yet executed everywhere. This bounds what any bank has to keep
 /// of another.

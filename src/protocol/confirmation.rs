@@ -30,8 +30,8 @@
 
 use std::collections::VecDeque;
 
-use super::effect::Millis;
-use super::ids::{Ballot, BankId, majority};
+use super::time::Millis;
+use crate::ids::{Ballot, BankId, majority};
 
 /// How long a read waits for its proof at most, in milliseconds, unless the banks that are needed
 /// are far away.

@@ -14,9 +14,12 @@
 //! It hears what the heartbeat monitor hears, and tells the clock, the buffer's door and the people
 //! who watch.
 
-use super::effect::{Answered, BufferInput, ClockInput, Effect, HeartbeatInput, Millis, Notice};
-use super::event::AT_MS_MAX;
-use super::ids::{BankId, BankSet, majority};
+use super::effect::{BufferInput, ClockInput, Effect, HeartbeatInput};
+use super::notice::Notice;
+use super::report::Answered;
+use super::time::Millis;
+use crate::ids::request::AT_MS_MAX;
+use crate::ids::{BankId, BankSet, majority};
 
 /// How far a bank's clock may be from consortium time before everybody says so, in milliseconds.
 pub const OFF_MS: i64 = 3_000;
@@ -256,7 +259,7 @@ pub fn at(base_ms: i64, now: Millis) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::effect::PeerReport;
+    use crate::protocol::report::PeerReport;
 
     const TRUE_MS: i64 = 1_795_442_602_000;
     const HOUR_MS: i64 = 3_600_000;

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::effect::Millis;
 use super::progress::TICK_MS;
+use super::time::Millis;
 
 /// How far back it is counted, in milliseconds.
 pub const WINDOW_MS: Millis = 30_000;

@@ -4,9 +4,10 @@
 //! this bank does not have would let somebody act for others. A wrong date alone keeps nobody out
 //! without whom there is no majority: the ledger bears it.
 
-use super::effect::{Effect, Notice};
+use super::effect::Effect;
 use super::event::Event;
-use super::ids::{BankSet, majority};
+use super::notice::Notice;
+use crate::ids::{BankSet, majority};
 
 /// What is let in at one bank.
 #[derive(Clone, Debug)]
@@ -62,8 +63,8 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::event::{Header, RawRequest, raw};
-    use crate::protocol::ids::{Ballot, BankId, EventId};
+    use crate::ids::request::{Header, RawRequest, raw};
+    use crate::ids::{Ballot, BankId, EventId};
 
     fn event(at_ms: i64, open: bool) -> Event {
         let request =

@@ -6,23 +6,21 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::event::{Event, Held, RawRequest};
-use super::heartbeat::PeerState;
-use super::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use super::event::{Event, Held};
+use super::execution::{Check, ExecutedEvent, ExecutedMark, Executions, JournalEntry};
+use super::notice::Notice;
 use super::order_key::OrderKey;
+use super::peer_state::PeerState;
+use super::progress::Lags;
+use super::reply::Reply;
+use super::report::{Answered, PeerReport};
 use super::snapshot::{SnapshotHead, SnapshotPiece};
+use super::time::Millis;
 use super::vector_clock::VectorClock;
-use super::view::{PreparePlan, ViewMessage};
-use crate::ledger::{Book, Executed};
-
-pub use super::notice::{Notice, Weight};
-pub use super::progress::Lags;
-pub use super::report::{Answered, PeerReport};
-
-/// Milliseconds of a clock that only goes forward; its zero means nothing.
-pub type Millis = u64;
+use super::view::{Frozen, Installed, PreparePlan, Reach, ViewMessage};
+use crate::ids::request::RawRequest;
+use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
+use crate::ledger::Book;
 
 /// One fact on its way to the part that it concerns.
 #[derive(Debug)]
@@ -82,21 +80,6 @@ pub enum ClockInput {
     Tick,
 }
 
-/// Whom a bank reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Reach {
-    /// A view is in force and all its members answer.
-    Members,
-    /// A majority answers: a view will soon be in force, and requests may wait for it.
-    Majority,
-    /// Others act in a view without this bank, which catches up or must not take part: requests are
-    /// refused at once.
-    Outside,
-    /// Fewer: requests are refused at once.
-    Minority,
-}
-
 /// What the ordered buffer is told.
 #[derive(Debug)]
 pub enum BufferInput {
@@ -130,26 +113,6 @@ pub enum BufferInput {
     LatestDate(Option<i64>),
     /// Time has passed.
     Tick,
-}
-
-/// What one peer says in one message, coalesced.
-#[derive(Clone, Debug)]
-pub struct Envelope {
-    /// The view it speaks in; absent in the requirement's messages.
-    pub view: Option<Ballot>,
-    /// Events of the peer, in its order.
-    pub events: Vec<Arc<Event>>,
-    /// The peer's durable clock.
-    pub clock: Option<VectorClock>,
-}
-
-/// What a bank answers to an envelope at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EnvelopeAnswer {
-    /// Whether the envelope belonged to the view in force here and was taken.
-    pub taken: bool,
-    /// The counter of the peer's next event expected here: the link goes on from there.
-    pub expected: u64,
 }
 
 /// What the journal writer is told.
@@ -230,77 +193,6 @@ pub enum JournalInput {
     SnapshotOpened(SnapshotHead),
 }
 
-/// A node's state once it has frozen for a ballot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Frozen {
-    /// The ballot that is promised.
-    pub ballot: Ballot,
-    /// What is held beyond the executed part.
-    pub held: Vec<Held>,
-    /// Covers everything that is held.
-    pub clock: VectorClock,
-    /// Executed through.
-    pub position: Position,
-    /// Chain hash there.
-    pub hash: ChainHash,
-    /// The last executed event.
-    pub executed: Option<Executions>,
-}
-
-/// How far execution has come in the view of the last executed event. Every member of that view has
-/// all of it on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Executions {
-    /// Key of the last executed event.
-    pub last: OrderKey,
-    /// Members of its view; nobody when it was told by others, for then it proves nothing of
-    /// anybody's disk.
-    pub members: BankSet,
-    /// Covers everything executed of its view.
-    pub clock: VectorClock,
-}
-
-impl Executions {
-    /// Counts one more executed event.
-    pub fn count(executions: &mut Option<Executions>, held: &Held) {
-        let (last, clock) = (held.event.order_key(), held.event.timestamp.clone());
-        let mut next = Executions { last, members: held.members, clock };
-        if let Some(before) = executions.take().filter(|before| before.last.view == last.view) {
-            next.clock.merge(&before.clock);
-        }
-        *executions = Some(next);
-    }
-
-    /// The same as a bank has it that was told by others: a later flush may have executed what had
-    /// never reached all members of the event's own view.
-    #[must_use]
-    pub fn as_unverified(self) -> Self {
-        Executions { members: BankSet::default(), ..self }
-    }
-}
-
-/// That an event was executed, and where.
-#[derive(Clone, Debug)]
-pub struct ExecutedMark {
-    /// Which event.
-    pub key: OrderKey,
-    /// Position of its last request.
-    pub position: Position,
-    /// Chain hash after it.
-    pub hash: ChainHash,
-}
-
-/// An executed event as the journal has it.
-#[derive(Clone, Debug)]
-pub struct JournalEntry {
-    /// The event and the members of its view.
-    pub held: Held,
-    /// Position of its last request.
-    pub position: Position,
-    /// Chain hash after it.
-    pub hash: ChainHash,
-}
-
 /// What the ledger is told.
 #[derive(Debug)]
 pub enum LedgerInput {
@@ -378,30 +270,6 @@ pub enum ChecksInput {
     },
     /// Time has passed.
     Tick,
-}
-
-/// What an event came to: the requirement's `{code, descript}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// Whether every request of the event was executed.
-    pub code: bool,
-    /// Why the first refused one was not; else empty.
-    pub descript: String,
-}
-
-/// An executed event with what its requests came to.
-#[derive(Clone, Debug)]
-pub struct ExecutedEvent {
-    /// The event.
-    pub event: Arc<Event>,
-    /// Position of the last request.
-    pub position: Position,
-    /// Chain hash after it.
-    pub hash: ChainHash,
-    /// Summary for the requirement's checks.
-    pub check: Check,
-    /// What each request came to, in order.
-    pub outcomes: Vec<Executed>,
 }
 
 /// What a peer link is told.
@@ -552,61 +420,4 @@ pub enum HeartbeatInput {
     Began(BankSet),
     /// Time has passed.
     Tick,
-}
-
-/// The beginning of a view as all parts learn it.
-#[derive(Clone, Debug)]
-pub struct Installed {
-    /// The view.
-    pub plan: PreparePlan,
-    /// The events to execute before anything else, in key order.
-    pub flush: Vec<Held>,
-    /// What is known of the events that this bank had under way when its last view ended.
-    pub fates: Fates,
-}
-
-/// What became of the events that a bank had under way in the view that was last in force there, as
-/// far as the flush does not say it. Once the next view begins, an event that neither was executed
-/// nor is flushed never existed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Fates {
-    /// Executed here before that view ended: everything of it through this key.
-    pub executed: Option<OrderKey>,
-    /// This bank's own events that others had executed in it, and that were fetched since.
-    pub fetched: Vec<OrderKey>,
-    /// Whether a snapshot took the place of what was executed since; it does not name what it
-    /// holds.
-    pub unknown: bool,
-}
-
-impl Fates {
-    /// Whether an event of this bank's last view has been executed.
-    #[must_use]
-    pub fn has_executed(&self, key: OrderKey) -> bool {
-        self.executed.is_some_and(|last| key <= last) || self.fetched.contains(&key)
-    }
-}
-
-/// What a customer's request came to.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// It was ordered; executed or refused by the ledger.
-    Executed(Executed),
-    /// It was never stamped and will never take effect.
-    NotTaken(NotTaken),
-}
-
-/// Why a request was not stamped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
-    /// No majority can be reached, or no view came to stand in time.
-    CutOff,
-    /// Others act in a view without this bank.
-    Outside,
-    /// The node is stopping.
-    Stopping,
-    /// Too many requests wait already.
-    Overloaded,
-    /// What this bank had stamped before did not go forward meanwhile.
-    Stalled,
 }

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::ids::{Ballot, BankId, BankSet, EventId};
 use super::order_key::OrderKey;
 use super::vector_clock::VectorClock;
+use crate::ids::request::{AT_MS_MAX, Header, RawRequest, raw};
+use crate::ids::{Ballot, BankId, BankSet, EventId};
 
 /// The `type_msg` of an event that carries a list of requests.
 pub const BATCH: &str = "BATCH";
@@ -22,31 +23,6 @@ pub const BATCH: &str = "BATCH";
 pub const SUM_MAX: u64 = i64::MAX as u64;
 /// Most requests in one event; a longer batch from a peer is refused.
 pub const REQUESTS_PER_EVENT_MAX: usize = 1_000;
-
-/// Latest time an event may carry, in Unix milliseconds: the end of the year 9999.
-pub const AT_MS_MAX: i64 = 253_402_300_799_999;
-
-/// What an event says of the circumstances in which its requests were taken, the same at every bank
-/// that executes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header {
-    /// Consortium time when it was stamped, in Unix milliseconds: 0 to [`AT_MS_MAX`].
-    pub at_ms: i64,
-    /// Whether the bank that sent it takes operations without a named customer.
-    pub open: bool,
-}
-
-/// One request as it travels: what kind it is and its JSON, read only by the ledger.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RawRequest {
-    /// What the customer's answer and the statements call it. A single request shares its event's
-    /// id.
-    pub id: EventId,
-    /// The kind, e.g. `REGISTER`.
-    pub type_msg: String,
-    /// The content.
-    pub msg: Arc<RawValue>,
-}
 
 /// An event as the banks order it. Immutable once stamped, so it is shared, not copied.
 #[derive(Clone, Debug)]
@@ -280,17 +256,6 @@ pub struct WireEvent {
     pub id: EventId,
     /// The request or the list of requests.
     pub msg: Arc<RawValue>,
-}
-
-/// Writes a value as raw JSON, to be carried along unread.
-///
-/// # Panics
-/// Only for types that JSON cannot hold (maps with keys that are no text); the protocol's own have
-/// none.
-#[must_use]
-pub fn raw<T: Serialize>(value: &T) -> Arc<RawValue> {
-    let text = serde_json::to_string(value).expect("the protocol's types are JSON");
-    Arc::from(RawValue::from_string(text).expect("serde_json writes JSON"))
 }
 
 /// Why a peer's message is no event.

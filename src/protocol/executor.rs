@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::effect::{
-    BufferInput, Check, ChecksInput, Effect, ExecutedEvent, ExecutedMark, Executions, JournalEntry,
-    JournalInput, LedgerInput, PeerInput, ViewInput,
+    BufferInput, ChecksInput, Effect, JournalInput, LedgerInput, PeerInput, ViewInput,
 };
 use super::event::Held;
-use super::ids::{Ballot, BankId, BankSet};
+use super::execution::{Check, ExecutedEvent, ExecutedMark, Executions, JournalEntry};
 use super::snapshot::SnapshotHead;
+use crate::ids::{Ballot, BankId, BankSet};
 use crate::ledger::{Book, Circumstances};
 
 /// Executes events on this bank's copy of the ledger.
@@ -199,8 +199,9 @@ pub fn apply(book: &mut Book, held: &Held) -> ExecutedEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::event::{Event, Header, RawRequest, raw};
-    use crate::protocol::ids::EventId;
+    use crate::ids::EventId;
+    use crate::ids::request::{Header, RawRequest, raw};
+    use crate::protocol::event::Event;
 
     fn held() -> Held {
         let view = Ballot { round: 1, coordinator: BankId(0) };
@@ -216,7 +217,7 @@ mod tests {
         let mut out = Vec::new();
         executor.handle(input, &mut out);
         out.clear();
-        executor.handle(LedgerInput::Freeze(super::super::effect::Frozen::default()), &mut out);
+        executor.handle(LedgerInput::Freeze(crate::protocol::view::Frozen::default()), &mut out);
         let Some(Effect::Buffer(BufferInput::LedgerFrozen(frozen))) = out.pop() else {
             panic!("{out:?}")
         };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::effect::Millis;
+use super::time::Millis;
 
 /// For how long the worst is remembered, in milliseconds.
 pub const REMEMBERED_MS: Millis = 10_000;

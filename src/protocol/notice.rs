@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::effect::Millis;
-use super::effect::Reach;
-use super::heartbeat::Cause;
-use super::ids::{Ballot, BankId, BankSet, Position};
 use super::pace::PaceNow;
+use super::peer_state::Cause;
+use super::time::Millis;
+use super::view::Reach;
+use crate::ids::{Ballot, BankId, BankSet, Position};
 
 /// What people who watch the node are told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

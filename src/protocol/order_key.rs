@@ -8,13 +8,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Ballot, BankId};
+use crate::ids::{Ballot, BankId};
 
 /// Where an event stands in the common order. Two events of one consortium never share a key: with
 /// equal view and sender the counter, and with it the sum, grows.
 ///
 /// ```
-/// use netbanking::protocol::ids::{Ballot, BankId};
+/// use netbanking::ids::{Ballot, BankId};
 /// use netbanking::protocol::order_key::OrderKey;
 ///
 /// let key = |sum, sender| OrderKey { view: Ballot::default(), sum, sender: BankId(sender) };

@@ -14,15 +14,17 @@ use std::sync::Arc;
 
 use super::door::Door;
 use super::effect::{
-    BufferInput, ClockInput, Effect, Envelope, EnvelopeAnswer, Frozen, HeartbeatInput, Installed,
-    JournalInput, Lags, LedgerInput, Notice, PeerInput, ViewInput,
+    BufferInput, ClockInput, Effect, HeartbeatInput, JournalInput, LedgerInput, PeerInput,
+    ViewInput,
 };
+use super::envelope::{Envelope, EnvelopeAnswer};
 use super::event::{Event, Held};
-use super::ids::{Ballot, BankId, BankSet, EventId};
+use super::notice::Notice;
 use super::order_key::OrderKey;
-use super::pace::Stage;
-use super::progress::Progress;
+use super::progress::{Lags, Progress, Stage};
 use super::vector_clock::VectorClock;
+use super::view::{Frozen, Installed};
+use crate::ids::{Ballot, BankId, BankSet, EventId};
 
 /// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is
 /// further ahead is dropped, and its sender rewinds.
@@ -122,9 +124,11 @@ impl OrderedBuffer {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use netbanking::protocol::effect::{BufferInput, Effect, Fates, Installed, PeerInput};
-    /// use netbanking::protocol::event::{Event, Header, RawRequest, raw};
-    /// use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
+    /// use netbanking::protocol::effect::{BufferInput, Effect, PeerInput};
+    /// use netbanking::protocol::view::{Fates, Installed};
+    /// use netbanking::protocol::event::Event;
+    /// use netbanking::ids::request::{Header, RawRequest, raw};
+    /// use netbanking::ids::{Ballot, BankId, BankSet, EventId};
     /// use netbanking::protocol::ordered_buffer::OrderedBuffer;
     /// use netbanking::protocol::view::PreparePlan;
     ///

@@ -9,10 +9,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::effect::{Check, Envelope, EnvelopeAnswer, Millis, PeerInput};
+use super::effect::PeerInput;
+use super::envelope::{Envelope, EnvelopeAnswer};
 use super::event::Event;
-use super::ids::{Ballot, BankId, ChainHash, EventId, Position};
+use super::execution::Check;
+use super::time::Millis;
 use super::vector_clock::VectorClock;
+use crate::ids::{Ballot, BankId, ChainHash, EventId, Position};
 
 /// Envelopes under way to a near peer. More would travel emptier: measured, two carry the most.
 pub const ENVELOPES_UNDER_WAY: usize = 2;
@@ -312,7 +315,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::event::{Header, RawRequest, raw};
+    use crate::ids::request::{Header, RawRequest, raw};
 
     const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 

@@ -2,13 +2,13 @@
 //! debt.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use serde::Serialize;
 
 use super::debt::Debt;
-use super::effect::Millis;
-use super::heartbeat::Cause;
+use super::peer_state::Cause;
+use super::progress::Stage;
+use super::time::Millis;
 
 /// How many round trips are kept: the shortest of them is mere distance.
 const ROUND_TRIPS: usize = 30;
@@ -18,26 +18,6 @@ pub const WARNED_AFTER_MS: Millis = 200;
 const WELL_AFTER_MS: Millis = 10_000;
 /// How much of the window must be slow before it is said, in percent.
 const WARNED_PERCENT: u8 = 10;
-
-/// What the others wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// To have an event on disk.
-    Durable,
-    /// To have executed it.
-    Executed,
-}
-
-/// For the log.
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stage::Durable => "write",
-            Stage::Executed => "execute",
-        })
-    }
-}
 
 /// The pace of one bank.
 #[derive(Clone, Debug, Default)]

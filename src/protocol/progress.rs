@@ -11,17 +11,39 @@
 //! single component.
 
 use std::collections::VecDeque;
+use std::fmt;
 
-use super::effect::Millis;
-use super::ids::{Ballot, BankId, BankSet};
-use super::pace::Stage;
+use serde::Serialize;
+
+use super::time::Millis;
 use super::vector_clock::VectorClock;
+use crate::ids::{Ballot, BankId, BankSet};
 
 /// How often samples are taken, in milliseconds.
 pub const TICK_MS: Millis = 100;
 /// Most samples kept of one member. Members wait for each other after a few events, so there are
 /// seldom many; the oldest are kept, as they tell the lag.
 const SAMPLES_MAX: usize = 128;
+
+/// What the others wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// To have an event on disk.
+    Durable,
+    /// To have executed it.
+    Executed,
+}
+
+/// For the log.
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Durable => "write",
+            Stage::Executed => "execute",
+        })
+    }
+}
 
 /// Who keeps the others of a view waiting at one stage, and for how long by now.
 #[derive(Clone, Debug)]

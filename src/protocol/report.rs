@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::effect::Millis;
 use super::health::Health;
-use super::ids::{Ballot, BankSet};
+use super::time::Millis;
+use crate::ids::{Ballot, BankSet};
 
 /// What a bank says of itself in its heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

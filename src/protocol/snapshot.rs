@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::effect::Executions;
-use super::ids::{ChainHash, Position, Sha256Digest};
+use super::execution::Executions;
+use crate::ids::{ChainHash, Position, Sha256Digest};
 
 /// What a snapshot is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -10,12 +10,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{BANKS_MAX, BankId};
+use crate::ids::{BANKS_MAX, BankId};
 
 /// One counter per bank. Partially ordered: `partial_cmp` answers `None` for concurrent clocks.
 ///
 /// ```
-/// use netbanking::protocol::ids::BankId;
+/// use netbanking::ids::BankId;
 /// use netbanking::protocol::vector_clock::VectorClock;
 ///
 /// let mut ours = VectorClock::zero(3);

@@ -9,10 +9,11 @@
 use std::sync::Arc;
 
 use super::Change;
+use crate::ids::{Position, Sha256Digest};
 use crate::ledger::Book;
 use crate::ledger::book::Pieces;
-use crate::protocol::effect::{Effect, Executions, LedgerInput};
-use crate::protocol::ids::{Position, Sha256Digest};
+use crate::protocol::effect::{Effect, LedgerInput};
+use crate::protocol::execution::Executions;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 
 /// Most pieces that are written down at a time.

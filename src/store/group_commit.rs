@@ -3,10 +3,9 @@
 
 use super::compaction::Compaction;
 use super::{Change, JournalReader, Read, Store, StoreError};
-use crate::protocol::effect::{
-    BufferInput, Effect, Executions, JournalEntry, JournalInput, ViewInput,
-};
-use crate::protocol::ids::Position;
+use crate::ids::Position;
+use crate::protocol::effect::{BufferInput, Effect, JournalInput, ViewInput};
+use crate::protocol::execution::{Executions, JournalEntry};
 
 /// The journal writer: owns the store, gathers changes, tells the protocol what is on disk.
 pub struct GroupCommit {

@@ -19,9 +19,9 @@ pub use group_commit::GroupCommit;
 pub use reading::Read;
 pub use sqlite::SqliteStore;
 
-use crate::protocol::effect::{ExecutedMark, JournalEntry};
+use crate::ids::{Ballot, BankId, ChainHash, Position};
 use crate::protocol::event::Held;
-use crate::protocol::ids::{Ballot, BankId, ChainHash, Position};
+use crate::protocol::execution::{ExecutedMark, JournalEntry};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;

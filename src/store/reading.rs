@@ -1,8 +1,8 @@
 //! What is read from the disk once everything before it is there: mostly what other banks lack.
 
 use super::{JournalReader, StoreError};
+use crate::ids::{BankId, Position};
 use crate::protocol::effect::{Effect, LedgerInput, ViewInput};
-use crate::protocol::ids::{BankId, Position};
 use crate::protocol::snapshot::SnapshotHead;
 
 /// Something to read.

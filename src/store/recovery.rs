@@ -10,14 +10,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::sqlite::{FILE_NAMES, lock};
 use super::{Change, Found, Owner, Remembered, SqliteStore, Store, StoreError};
+use crate::ids::Sha256Digest;
 use crate::ledger::Book;
 use crate::ledger::book::Pieces;
-use crate::protocol::effect::{Executions, Frozen};
+use crate::protocol::execution::Executions;
 use crate::protocol::executor;
-use crate::protocol::ids::Sha256Digest;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use crate::protocol::vector_clock::VectorClock;
-use crate::protocol::view::OnDisk;
+use crate::protocol::view::{Frozen, OnDisk};
 
 /// What a node's disk held.
 pub struct Recovered {

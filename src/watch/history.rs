@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::pace::Pace;
 use super::timeline::Timeline;
 use super::{BankState, Fact, Micros, Seen, Timed, Vitals};
-use crate::protocol::ids::{Ballot, BankId, BankSet, Position};
+use crate::ids::{Ballot, BankId, BankSet, Position};
 use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;

@@ -22,11 +22,11 @@ pub use snapshot::{After, BankNow, By, EVENTS_SHOWN_MAX, EventNow, Execution, Sn
 pub use vitals::Vitals;
 pub use waits::Wait;
 
+use crate::ids::{Ballot, BankId, BankSet, EventId, Position};
 use crate::protocol::event::Event;
-use crate::protocol::heartbeat::PeerState;
-use crate::protocol::ids::{Ballot, BankId, BankSet, EventId, Position};
 use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::peer_state::PeerState;
 use crate::protocol::vector_clock::VectorClock;
 
 /// Microseconds since the node started.

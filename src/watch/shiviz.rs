@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::history::{History, Tracked};
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 
 /// The regular expression by which ShiViz parses the log; its first line.
 pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::history::{History, Tracked};
 use super::waits::Wait;
 use super::{Micros, Seen, Vitals};
-use crate::protocol::heartbeat::PeerState;
-use crate::protocol::ids::{BankId, BankSet, EventId, Position};
+use crate::ids::{BankId, BankSet, EventId, Position};
 use crate::protocol::notice::Notice;
+use crate::protocol::peer_state::PeerState;
 use crate::protocol::vector_clock::VectorClock;
 
 /// Most events in a snapshot that do not wait any more: what fits on a screen.

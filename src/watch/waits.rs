@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::history::{History, Tracked};
 use super::{Micros, Seen};
-use crate::protocol::ids::{BankId, EventId};
+use crate::ids::{BankId, EventId};
 
 /// One reason why an event is not executed yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

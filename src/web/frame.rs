@@ -7,9 +7,9 @@ use super::assets;
 use super::session::customer;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::http::{Bank, Freshness, is_fresh};
+use crate::ids::BankId;
 use crate::ledger::UserName;
-use crate::protocol::effect::Reach;
-use crate::protocol::ids::BankId;
+use crate::protocol::view::Reach;
 
 /// What `templates/layout.html` needs to know.
 pub(crate) struct Frame {

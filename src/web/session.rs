@@ -7,8 +7,8 @@ use actix_web::http::header::{HOST, HeaderName, ORIGIN};
 
 use crate::actors::sessions::Whose;
 use crate::http::Bank;
+use crate::ids::BankId;
 use crate::ledger::UserName;
-use crate::protocol::ids::BankId;
 
 /// What browsers of this decade say about where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use netbanking::ids::request::Header;
+use netbanking::ids::{Ballot, BankId, BankSet, EventId, Position};
 use netbanking::ledger::{
     Action, Book, Document, PasswordHash, PersonName, Registration, Request, TypePerson, UserName,
 };
-use netbanking::protocol::effect::PeerReport;
-use netbanking::protocol::event::{Event, Header, Held, WireEvent};
+use netbanking::protocol::event::{Event, Held, WireEvent};
 use netbanking::protocol::executor;
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, Position};
 use netbanking::protocol::order_key::OrderKey;
+use netbanking::protocol::report::PeerReport;
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::{Stopped, ViewMessage};
 use serde_json::{Value, json};

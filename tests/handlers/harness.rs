@@ -11,7 +11,7 @@ use actix_web::{App, Error, web};
 use netbanking::actors;
 use netbanking::config::Config;
 use netbanking::http::{Bank, draw_at_random};
-use netbanking::protocol::ids::BankId;
+use netbanking::ids::BankId;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;

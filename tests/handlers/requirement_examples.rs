@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use netbanking::config::Config;
 use netbanking::http::{DrawNumbers, draw_at_random};
+use netbanking::ids::BankId;
 use netbanking::ledger::AccountNumber;
 use netbanking::node::{Node, NodeOptions};
-use netbanking::protocol::ids::BankId;
 use netbanking::wire;
 use serde_json::{Value, json};
 use tempfile::TempDir;

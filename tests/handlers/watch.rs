@@ -12,7 +12,7 @@ use actix_web::{App, Error, web};
 use futures_util::future::poll_fn;
 use netbanking::actors::watch::{EndStreams, STREAMS_MAX, Subscribe};
 use netbanking::http::Bank;
-use netbanking::protocol::ids::{BankId, BankSet};
+use netbanking::ids::{BankId, BankSet};
 use netbanking::wire::BANK_HEADER;
 use serde_json::{Value, json};
 

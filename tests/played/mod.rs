@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use netbanking::ids::request::{Header, RawRequest};
+use netbanking::ids::{Ballot, BankId, BankSet, EventId, Sha256Digest};
 use netbanking::ledger::account::AccountNumber;
 use netbanking::ledger::book::Pieces;
 use netbanking::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
@@ -11,10 +13,9 @@ use netbanking::ledger::{
     Amount, Book, Centavos, Document, Operation, OperationKind, Package, PasswordHash, PersonName,
     PixType, TypeAccount, UserName,
 };
-use netbanking::protocol::effect::{ExecutedMark, Executions, JournalEntry};
-use netbanking::protocol::event::{Event, Header, Held, RawRequest};
+use netbanking::protocol::event::{Event, Held};
+use netbanking::protocol::execution::{ExecutedMark, Executions, JournalEntry};
 use netbanking::protocol::executor;
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId, Sha256Digest};
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 
 /// How many banks the consortium has.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use netbanking::protocol::ids::BankId;
+use netbanking::ids::BankId;
 
 use super::customers::Wish;
 use super::faults::Healing;

@@ -2,13 +2,13 @@
 //! a key of its own. Whoever is refused, or hears nothing, asks again with the same key, often at
 //! another bank.
 
+use netbanking::ids::{BankId, EventId};
 use netbanking::ledger::{
     AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Opening,
     Operation, OperationKind, Outcome, Package, PasswordHash, PersonName, PixKey, PixType,
     Registration, Request, TypeAccount, TypePerson, UserName,
 };
-use netbanking::protocol::effect::Reply;
-use netbanking::protocol::ids::{BankId, EventId};
+use netbanking::protocol::reply::Reply;
 
 use super::agenda::Item;
 use super::network::REFUSAL_US;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use netbanking::protocol::effect::JournalEntry;
+use netbanking::ids::{ChainHash, Position};
 use netbanking::protocol::event::Held;
-use netbanking::protocol::ids::{ChainHash, Position};
+use netbanking::protocol::execution::JournalEntry;
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;

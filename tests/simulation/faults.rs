@@ -11,7 +11,7 @@
 //!   view: nothing is lost before there was one, and the second phase waits for all banks when
 //!   there was none.
 
-use netbanking::protocol::ids::{BankId, BankSet, majority};
+use netbanking::ids::{BankId, BankSet, majority};
 
 use super::agenda::Item;
 use super::disk::NextWrite;

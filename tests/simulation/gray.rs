@@ -2,9 +2,9 @@
 //! sets in while all is well ([`super::ordeal`]); it lasts to the end. Those that can hear and work
 //! must take writes all the same.
 
-use netbanking::protocol::effect::Notice;
+use netbanking::ids::{BankId, BankSet, majority};
 use netbanking::protocol::heartbeat::Patience;
-use netbanking::protocol::ids::{BankId, BankSet, majority};
+use netbanking::protocol::notice::Notice;
 use netbanking::protocol::view::{View, ViewMessage};
 
 use super::agenda::Item;

@@ -1,7 +1,7 @@
 //! The second phase: everything is mended, for all banks or for as many as are needed, and within a
 //! bounded time they must be members of one view, serve every customer once more, and agree.
 
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, majority};
+use netbanking::ids::{Ballot, BankId, BankSet, majority};
 use netbanking::store::Store;
 
 use super::agenda::Item;

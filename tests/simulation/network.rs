@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use netbanking::config::Settings;
-use netbanking::protocol::effect::PeerReport;
-use netbanking::protocol::ids::BankId;
+use netbanking::ids::BankId;
 use netbanking::protocol::outbox::{Delivery, Parcel};
+use netbanking::protocol::report::PeerReport;
 use netbanking::protocol::view::ViewMessage;
 
 use super::random::Random;

@@ -8,22 +8,27 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use netbanking::config::Config;
+use netbanking::ids::request::RawRequest;
+use netbanking::ids::{BankId, ChainHash, EventId, Position};
 use netbanking::ledger::Book;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
 use netbanking::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber};
 use netbanking::protocol::consortium_time::{ClockState, ConsortiumTime};
 use netbanking::protocol::effect::{
-    BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, Installed, JournalInput,
-    LedgerInput, Millis, Notice, PeerInput, PeerReport, Reply, ViewInput,
+    BufferInput, ChecksInput, ClockInput, Effect, HeartbeatInput, JournalInput, LedgerInput,
+    PeerInput, ViewInput,
 };
-use netbanking::protocol::event::{Event, RawRequest};
+use netbanking::protocol::event::Event;
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::heartbeat::{Heartbeat, Patience};
-use netbanking::protocol::ids::{BankId, ChainHash, EventId, Position};
+use netbanking::protocol::notice::Notice;
 use netbanking::protocol::ordered_buffer::OrderedBuffer;
 use netbanking::protocol::outbox::{Delivery, Outbox, Parcel, Transmission};
-use netbanking::protocol::view::{View, ViewMessage};
+use netbanking::protocol::reply::Reply;
+use netbanking::protocol::report::PeerReport;
+use netbanking::protocol::time::Millis;
+use netbanking::protocol::view::{Installed, View, ViewMessage};
 use netbanking::store::recovery::rebuild;
 use netbanking::store::{self, GroupCommit, JournalReader, StoreError};
 
@@ -133,7 +138,7 @@ pub(crate) enum Said {
     Stamped(Arc<Event>),
     /// The ledger was told something and has executed these events of a view in force, or caught up
     /// so far.
-    Executed(netbanking::protocol::ids::Ballot, Vec<netbanking::protocol::effect::ExecutedEvent>),
+    Executed(netbanking::ids::Ballot, Vec<netbanking::protocol::execution::ExecutedEvent>),
     CaughtUp(Position, ChainHash),
     DiskFailed(StoreError),
     /// A customer is shown the ledger through this position.
@@ -265,7 +270,7 @@ impl Process {
         self.settings.started_us + (at_ms * 1_000 * 1_000_000).div_ceil(self.settings.rate_ppm)
     }
 
-    pub(crate) fn executor_in_force(&self) -> Option<netbanking::protocol::ids::Ballot> {
+    pub(crate) fn executor_in_force(&self) -> Option<netbanking::ids::Ballot> {
         self.executor.in_force()
     }
 

@@ -2,7 +2,7 @@
 //! those that are well, as fast as they are answered, and within a bounded time they must be
 //! answered again, and go on being answered.
 
-use netbanking::protocol::ids::BankId;
+use netbanking::ids::BankId;
 
 use super::gray::Lasting;
 use super::mending::Mending;

@@ -2,9 +2,10 @@
 //! ping after the other; when it is refused, closed or silent for too long the peer is lost, and a
 //! new connection is tried.
 
+use netbanking::ids::BankId;
 use netbanking::protocol::confirmation::{ConfirmationInput, ReadNumber};
-use netbanking::protocol::effect::{Answered, HeartbeatInput, PeerReport};
-use netbanking::protocol::ids::BankId;
+use netbanking::protocol::effect::HeartbeatInput;
+use netbanking::protocol::report::{Answered, PeerReport};
 
 use super::agenda::Timer;
 use super::gray::Lasting;

@@ -2,8 +2,8 @@
 //! `actors/heartbeat.rs` does, and then reads its ledger. What was answered anywhere before they
 //! asked, an answer without a mark shows.
 
+use netbanking::ids::BankId;
 use netbanking::protocol::confirmation::{ConfirmationInput, ReadNumber, Verdict};
-use netbanking::protocol::ids::BankId;
 
 use super::agenda::Item;
 use super::node::{Part, Post, Process, Said};

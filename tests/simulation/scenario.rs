@@ -2,8 +2,8 @@
 //! leaves some kinds of faults out, so that the others get their turn (A. Groce et al., 'Swarm
 //! Testing', 2012).
 
+use netbanking::ids::BankId;
 use netbanking::protocol::heartbeat::Patience;
-use netbanking::protocol::ids::BankId;
 
 use super::faults::{KINDS, Kind};
 use super::random::Random;

@@ -6,10 +6,10 @@
 
 use std::collections::VecDeque;
 
+use netbanking::ids::BankId;
 use netbanking::protocol::effect::{
     BufferInput, ChecksInput, ClockInput, Effect, JournalInput, LedgerInput, PeerInput, ViewInput,
 };
-use netbanking::protocol::ids::BankId;
 use netbanking::protocol::view::ViewMessage;
 
 use super::random::mixed;

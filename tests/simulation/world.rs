@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use netbanking::ids::{BankId, BankSet, EventId};
 use netbanking::ledger::PixKey;
-use netbanking::protocol::effect::{HeartbeatInput, Notice, Reply};
-use netbanking::protocol::ids::{BankId, BankSet, EventId};
+use netbanking::protocol::effect::HeartbeatInput;
+use netbanking::protocol::notice::Notice;
 use netbanking::protocol::outbox::Delivery;
+use netbanking::protocol::reply::Reply;
 use netbanking::protocol::view::{Bulk, ViewMessage};
 use netbanking::store::{Change, Store, StoreError};
 

@@ -7,16 +7,17 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use netbanking::ids::{Ballot, BankId, ChainHash, Position};
 use netbanking::protocol::effect::{
-    ClockInput, Effect, Executions, Frozen, JournalEntry, JournalInput, LedgerInput, PeerInput,
-    PeerReport, ViewInput,
+    ClockInput, Effect, JournalInput, LedgerInput, PeerInput, ViewInput,
 };
 use netbanking::protocol::event::Held;
-use netbanking::protocol::heartbeat::{Cause, PeerState};
-use netbanking::protocol::ids::{Ballot, BankId, ChainHash, Position};
+use netbanking::protocol::execution::{Executions, JournalEntry};
 use netbanking::protocol::order_key::OrderKey;
+use netbanking::protocol::peer_state::{Cause, PeerState};
+use netbanking::protocol::report::PeerReport;
 use netbanking::protocol::vector_clock::VectorClock;
-use netbanking::protocol::view::{OnDisk, Phase, PreparePlan, View, ViewMessage};
+use netbanking::protocol::view::{Frozen, OnDisk, Phase, PreparePlan, View, ViewMessage};
 
 pub(crate) const BANKS: usize = 3;
 

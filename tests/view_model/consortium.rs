@@ -5,9 +5,9 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use netbanking::ids::{Ballot, BankId};
 use netbanking::protocol::effect::ViewInput;
 use netbanking::protocol::event::Held;
-use netbanking::protocol::ids::{Ballot, BankId};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::view::{PreparePlan, ViewMessage};
 

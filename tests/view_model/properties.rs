@@ -1,6 +1,6 @@
 //! What must always be so, and what must be seen to happen.
 
-use netbanking::protocol::ids::BankId;
+use netbanking::ids::BankId;
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::view::{PreparePlan, ViewMessage};
 use stateright::Property;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use netbanking::ids::request::{Header, RawRequest, raw};
+use netbanking::ids::{Ballot, BankId, BankSet, EventId};
 use netbanking::protocol::effect::ViewInput;
-use netbanking::protocol::event::{Event, Header, Held, RawRequest, raw};
-use netbanking::protocol::ids::{Ballot, BankId, BankSet, EventId};
+use netbanking::protocol::event::{Event, Held};
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::{PreparePlan, ViewMessage};
 

@@ -19,8 +19,8 @@ use crate::actors::routes::Routes;
 use crate::actors::time::{Monotonic, unix_ms};
 use crate::actors::view::Report;
 use crate::config::HeartbeatTimes;
-use crate::protocol::effect::PeerReport;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
+use crate::protocol::report::PeerReport;
 use crate::wire::PROTOCOL_VERSION;
 
 /// How long whoever connects may take to say who it is.

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
-use crate::protocol::effect::Millis;
-use crate::protocol::ids::{BANKS_MAX, BankId};
+use crate::ids::{BANKS_MAX, BankId};
+use crate::protocol::time::Millis;
 
 /// Most connections of one peer. It needs one; another may be there while the first is being given
 /// up.

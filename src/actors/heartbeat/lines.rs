@@ -8,8 +8,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::config::Settings;
-use crate::protocol::effect::PeerReport;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
+use crate::protocol::report::PeerReport;
 
 /// Longest ping or pong, in bytes.
 pub(super) const LINE_BYTES_MAX: u64 = 4_096;
@@ -73,7 +73,7 @@ pub(super) async fn hear<T: DeserializeOwned>(lines: &mut Lines, bytes_max: u64)
 mod tests {
     use super::*;
     use crate::config::{BANK_NAME_CHARS_MAX, Config, HOST_CHARS_MAX};
-    use crate::protocol::ids::BANKS_MAX;
+    use crate::ids::BANKS_MAX;
 
     #[test]
     fn the_longest_introduction_fits() {

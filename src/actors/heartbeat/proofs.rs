@@ -8,9 +8,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::HeartbeatActor;
 use crate::actors::ledger::{InForce, LedgerActor};
+use crate::ids::BankId;
 use crate::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber, Verdict};
-use crate::protocol::effect::Millis;
-use crate::protocol::ids::BankId;
+use crate::protocol::time::Millis;
 
 /// The reads that wait for their proof.
 pub(super) struct Proofs {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::money::Answered;
+use crate::ids::BankId;
 use crate::ledger::{AccountNumber, EntryKind, PixKey, TypeAccount, TypePerson};
-use crate::protocol::ids::BankId;
 
 /// What every answer has.
 #[derive(Deserialize)]

@@ -4,16 +4,15 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::ClientError;
 use super::answers::{AccountLine, CustomerRead};
 use super::banks::Banks;
 use super::call::{Answer, Request};
 use super::session::{Password, Session};
-use super::texts;
+use super::{ClientError, texts};
+use crate::ids::BankId;
 use crate::ledger::{
     AccountNumber, Centavos, Document, NewAccount, PersonName, PixKey, TypePerson, UserName,
 };
-use crate::protocol::ids::BankId;
 use crate::wire::escaped;
 
 /// Who wants to become a customer.

@@ -9,11 +9,11 @@ use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use super::super::base_url::BaseUrl;
 use super::texts::{self, help};
 use crate::brazilian::parse_amount;
+use crate::ids::BankId;
 use crate::ledger::{
     AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixKey, PixType, TypeAccount,
     TypePerson, UserName,
 };
-use crate::protocol::ids::BankId;
 
 /// Digits or letters of a CPF and of a CNPJ, and where the marks stand between them.
 const CPF: (usize, [(usize, char); 3]) = (11, [(3, '.'), (6, '.'), (9, '-')]);

@@ -12,15 +12,14 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::super::base_url::BaseUrl;
-use super::ClientError;
 use super::answers::{LoggedIn, Status};
 use super::call::{Answer, Asking, Heard, Request, Silence, call};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
-use super::texts;
+use super::{ClientError, texts};
+use crate::ids::BankId;
 use crate::ledger::UserName;
-use crate::protocol::ids::BankId;
 
 /// How long to wait before all banks are asked once more.
 const ROUND_PAUSE: Duration = Duration::from_secs(1);

@@ -9,8 +9,8 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::answers::Recipient;
 use super::api::OwnAccount;
+use crate::ids::BankId;
 use crate::ledger::{AccountNumber, Amount, Centavos, OperationKind, PixKey, Reais};
-use crate::protocol::ids::BankId;
 
 /// One line of the basket.
 #[derive(Clone)]

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::brazilian::{self, BadAmount, parse_date};
 pub(super) use crate::brazilian::{entry_kind, pix_type};
+use crate::ids::BankId;
 use crate::ledger::{TypeAccount, TypePerson, UserName};
-use crate::protocol::ids::BankId;
 
 // What becomes of a request.
 pub(super) const NO_CONNECTION: &str = "não aceita conexões";

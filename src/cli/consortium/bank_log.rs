@@ -3,7 +3,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::super::outlet;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 
 /// How much is read at once, in bytes: as much as a pipe holds, so that a busy bank costs few
 /// calls.

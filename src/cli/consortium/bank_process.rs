@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::super::node::{LISTEN_VARIABLE, PEER_SECRET_FILE_VARIABLE, PEER_SECRET_VARIABLE};
 use super::bank_log::{forward, label};
 use super::say;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 
 /// How long a bank that was told to stop may take, before it is killed; longer than a node drains.
 const STOP_WAIT: Duration = Duration::from_secs(15);

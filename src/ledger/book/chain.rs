@@ -6,9 +6,9 @@
 
 use super::change::{Change, Posting};
 use super::fields::Fields;
+use crate::ids::request::{Header, RawRequest};
+use crate::ids::{BankId, ChainHash, Position};
 use crate::ledger::outcome::Outcome;
-use crate::protocol::event::{Header, RawRequest};
-use crate::protocol::ids::{BankId, ChainHash, Position};
 
 /// What the header of a request's event says, and what ledger time made of it.
 pub(super) struct Dated {

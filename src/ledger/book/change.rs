@@ -1,10 +1,10 @@
 //! What a request that was not refused is going to write.
 
+use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::Customer;
 use crate::ledger::outcome::Done;
 use crate::ledger::statement::Entry;
-use crate::protocol::ids::BankId;
 
 /// An account's place in the order of openings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

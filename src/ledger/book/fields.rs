@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn the_hash_is_sha_256_of_the_bytes_in_order() {
         // printf '\x07\0\0\0\0\0\0\0\x01a' | sha256sum
-        let hash = crate::protocol::ids::ChainHash(hashed(|fields| _ = fields.tag(7).text("a")));
+        let hash = crate::ids::ChainHash(hashed(|fields| _ = fields.tag(7).text("a")));
         assert_eq!(
             hash.to_string(),
             "205ee55c1abacc894cd7c2b95381ab7d90cbe5183a7f4fde0680e945486d90c2"

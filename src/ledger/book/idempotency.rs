@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
+use crate::ids::Sha256Digest;
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
-use crate::protocol::ids::Sha256Digest;
 
 /// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, and longer where
 /// little happens.

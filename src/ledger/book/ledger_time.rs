@@ -17,8 +17,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::event::AT_MS_MAX;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
+use crate::ids::request::AT_MS_MAX;
 
 /// How far above the floor an event may lie and still raise it by itself, in milliseconds: one
 /// minute.

@@ -39,8 +39,8 @@ use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
 use super::pix::PixKey;
 use super::request::{Action, Request};
-use crate::protocol::event::{Header, RawRequest};
-use crate::protocol::ids::{BankId, BankSet, ChainHash, EventId, Position};
+use crate::ids::request::{Header, RawRequest};
+use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub use self::guard::is_guarded;
 pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
@@ -144,8 +144,8 @@ impl Book {
     ///
     /// ```
     /// use netbanking::ledger::{Book, Circumstances, UserName};
-    /// use netbanking::protocol::event::{Header, RawRequest, raw};
-    /// use netbanking::protocol::ids::{BankId, BankSet, EventId};
+    /// use netbanking::ids::request::{Header, RawRequest, raw};
+    /// use netbanking::ids::{BankId, BankSet, EventId};
     ///
     /// let of = Circumstances { sender: BankId(0), members: BankSet::all(3), header: Some(Header::default()) };
     /// let ana = serde_json::json!({"action": {"REGISTER": {"name": "Ana", "num_cadastro": "123.456.789-00",

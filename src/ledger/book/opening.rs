@@ -2,6 +2,7 @@
 //! key.
 
 use super::{Book, Change, Turn};
+use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::customer::{Customer, TypePerson, UserName};
 use crate::ledger::money::Centavos;
@@ -9,7 +10,6 @@ use crate::ledger::outcome::Refusal;
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::Opening;
 use crate::ledger::statement::{Entry, EntryKind};
-use crate::protocol::ids::BankId;
 
 /// Least money to open an account with: R$ 50.00.
 pub const OPENING_MIN: Centavos = Centavos::new(5_000);

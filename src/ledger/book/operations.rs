@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::change::{AccountSlot, Posting};
 use super::{Book, Change, Turn};
+use crate::ids::{BankId, BankSet, Position};
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::UserName;
 use crate::ledger::money::Centavos;
@@ -15,7 +16,6 @@ use crate::ledger::outcome::Refusal;
 use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::pix::PixKey;
 use crate::ledger::statement::{Entry, EntryKind};
-use crate::protocol::ids::{BankId, BankSet, Position};
 
 impl Book {
     pub(super) fn decide_package(

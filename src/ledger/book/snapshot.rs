@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::Book;
 use super::idempotency::RememberedKey;
 use super::ledger_time::{Jump, LedgerTime};
+use crate::ids::{BankId, ChainHash, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, UserName};
 use crate::ledger::money::Centavos;
 use crate::ledger::pix::PixKey;
 use crate::ledger::statement::{Entry, EntryKind};
-use crate::protocol::ids::{BankId, ChainHash, EventId, Position};
 
 /// Bytes after which a piece ends; a record more may come on top.
 pub const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 
 use super::Book;
 use super::operations::Draft;
+use crate::ids::{BankId, BankSet, Position};
 use crate::ledger::account::AccountNumber;
 use crate::ledger::customer::UserName;
 use crate::ledger::money::Centavos;
 use crate::ledger::outcome::Refusal;
 use crate::ledger::package::Operation;
-use crate::protocol::ids::{BankId, BankSet, Position};
 
 /// The operations as far as they would go, and why the next one would not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,11 +82,11 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::EventId;
     use crate::ledger::{
         Action, Amount, Circumstances, Document, Opening, OperationKind, Outcome, Package,
         PasswordHash, PersonName, PixKey, PixType, Registration, Request, TypeAccount,
     };
-    use crate::protocol::ids::EventId;
 
     fn user(name: &str) -> UserName {
         UserName::parse(name).unwrap()

@@ -1,9 +1,8 @@
 use super::*;
-use crate::protocol::effect::Fates;
+use crate::ids::request::raw;
+use crate::ids::{BankSet, EventId};
 use crate::protocol::event::Held;
-use crate::protocol::event::raw;
-use crate::protocol::ids::{BankSet, EventId};
-use crate::protocol::view::PreparePlan;
+use crate::protocol::view::{Fates, PreparePlan};
 
 fn request(name: &str) -> RawRequest {
     RawRequest { id: EventId::new(BankId(1), name), type_msg: "X".into(), msg: raw(&name) }
@@ -190,7 +189,7 @@ fn events_carry_consortium_time_which_does_not_step_back_and_follows_a_correctio
     assert_eq!(stamped(5_000, 10), Some(5_010));
     assert_eq!(stamped(4_000, 20), Some(5_010));
     assert_eq!(stamped(4_000, 1_900), Some(5_900));
-    assert_eq!(stamped(i64::MAX, 2_000), Some(crate::protocol::event::AT_MS_MAX));
+    assert_eq!(stamped(i64::MAX, 2_000), Some(crate::ids::request::AT_MS_MAX));
     assert_eq!(stamped(4_000, 3_000), Some(7_000), "it had been set wrong by more than a step");
     assert_eq!(stamped(i64::MIN, 4_000), Some(7_000));
 }

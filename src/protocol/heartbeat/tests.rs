@@ -1,8 +1,8 @@
 //! Peers that are heard, silent, lost, slow and back again.
 
 use super::*;
-use crate::protocol::effect::Answered;
-use crate::protocol::ids::Ballot;
+use crate::ids::Ballot;
+use crate::protocol::report::Answered;
 
 const PEER: BankId = BankId(1);
 

@@ -1,7 +1,6 @@
 use super::*;
-use crate::protocol::effect::Fates;
-use crate::protocol::event::{Header, RawRequest, raw};
-use crate::protocol::view::PreparePlan;
+use crate::ids::request::{Header, RawRequest, raw};
+use crate::protocol::view::{Fates, PreparePlan};
 
 const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 

@@ -2,7 +2,7 @@
 
 use super::plan::Answers;
 use super::{PreparePlan, Ticks};
-use crate::protocol::ids::{Ballot, BankSet};
+use crate::ids::{Ballot, BankSet};
 
 /// One attempt at a view.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

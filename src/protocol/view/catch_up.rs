@@ -7,8 +7,10 @@
 //! the members no more than it can take.
 
 use super::{Phase, TICKS_MAX, Ticks, View, ViewMessage, WireEntry};
-use crate::protocol::effect::{Effect, JournalEntry, JournalInput, LedgerInput, Notice};
-use crate::protocol::ids::{BankId, BankSet, ChainHash, Position};
+use crate::ids::{BankId, BankSet, ChainHash, Position};
+use crate::protocol::effect::{Effect, JournalInput, LedgerInput};
+use crate::protocol::execution::JournalEntry;
+use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 

@@ -6,8 +6,10 @@ use super::attempt::{Coordination, Moves, Step};
 use super::hearing::largest_clique;
 use super::plan::{Answers, far_behind, is_quorum, lost_state, outsiders, plan};
 use super::{MemberStatus, Phase, RESEND, Stopped, Ticks, View, ViewMessage};
-use crate::protocol::effect::{Effect, Notice, PeerReport};
-use crate::protocol::ids::{Ballot, BankId, BankSet, majority};
+use crate::ids::{Ballot, BankId, BankSet, majority};
+use crate::protocol::effect::Effect;
+use crate::protocol::notice::Notice;
+use crate::protocol::report::PeerReport;
 use crate::protocol::vector_clock::VectorClock;
 
 /// For how long a bank's wish to join counts.

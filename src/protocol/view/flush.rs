@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::{MemberStatus, Phase, PreparePlan, ROUND_MAX, Stopped, View, ViewMessage, WireHeld};
-use crate::protocol::effect::{
-    ClockInput, Effect, Executions, Fates, Frozen, HeartbeatInput, Installed, JournalInput, Notice,
-};
+use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use crate::protocol::effect::{ClockInput, Effect, HeartbeatInput, JournalInput};
 use crate::protocol::event::Held;
-use crate::protocol::heartbeat::{Cause, PeerState};
-use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use crate::protocol::execution::Executions;
+use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::peer_state::{Cause, PeerState};
+use crate::protocol::view::{Fates, Frozen, Installed};
 
 /// Most events asked of one bank in one message.
 pub(super) const FETCH_EVENTS_MAX: usize = 256;

@@ -3,7 +3,7 @@
 //! Source: C. Bron, J. Kerbosch, 'Algorithm 457: finding all cliques of an undirected graph'
 //! (1973), cut short where a branch cannot win any more.
 
-use crate::protocol::ids::{BankId, BankSet};
+use crate::ids::{BankId, BankSet};
 
 /// Most branches that are followed. A consortium with one or two cuts needs a handful; beyond, the
 /// best so far will do.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::effect::{Executions, JournalEntry};
+use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::event::{Event, Held, WireEvent};
-use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use crate::protocol::execution::{Executions, JournalEntry};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::protocol::vector_clock::VectorClock;

@@ -29,24 +29,26 @@ mod flush;
 mod hearing;
 mod message;
 mod plan;
+mod turn;
 
 use std::collections::{BTreeMap, VecDeque};
 
 pub use catch_up::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
 pub use message::{Bulk, PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
+pub use turn::{Fates, Frozen, Installed, Reach};
 
 use self::attempt::Coordination;
 use self::catch_up::CatchUp;
-use super::effect::{
-    ClockInput, Effect, Fates, Frozen, JournalInput, Millis, Notice, PeerInput, PeerReport, Reach,
-    ViewInput,
-};
+use super::effect::{ClockInput, Effect, JournalInput, PeerInput, ViewInput};
 use super::event::Held;
 use super::health::Health;
-use super::heartbeat::{Cause, PeerState};
-use super::ids::{Ballot, BankId, BankSet, Position, majority};
+use super::notice::Notice;
 use super::order_key::OrderKey;
+use super::peer_state::{Cause, PeerState};
+use super::report::PeerReport;
 use super::snapshot::SnapshotHead;
+use super::time::Millis;
+use crate::ids::{Ballot, BankId, BankSet, Position, majority};
 
 /// How often the view hears that time has passed, in milliseconds.
 pub const TICK_MS: Millis = 100;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{PreparePlan, Stopped};
-use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, majority};
+use crate::ids::{Ballot, BankId, BankSet, ChainHash, majority};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -161,8 +161,8 @@ fn members(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::effect::Executions;
-    use crate::protocol::ids::Position;
+    use crate::ids::Position;
+    use crate::protocol::execution::Executions;
 
     fn ballot(round: u64) -> Ballot {
         Ballot { round, coordinator: BankId(0) }

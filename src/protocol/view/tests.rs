@@ -12,10 +12,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::*;
-use crate::protocol::effect::{Executions, Installed, JournalEntry, LedgerInput};
-use crate::protocol::event::{Event, Header, RawRequest, raw};
-use crate::protocol::ids::{ChainHash, EventId};
+use crate::ids::request::{Header, RawRequest, raw};
+use crate::ids::{ChainHash, EventId};
+use crate::protocol::effect::LedgerInput;
+use crate::protocol::event::Event;
+use crate::protocol::execution::{Executions, JournalEntry};
 use crate::protocol::vector_clock::VectorClock;
+use crate::protocol::view::Installed;
 
 /// Banks with their views; the journal answers at once, and the ledger executes whatever it is
 /// given.
@@ -52,7 +55,7 @@ struct Consortium {
 }
 
 const SLOW: Cause =
-    Cause::Slow { stage: crate::protocol::pace::Stage::Durable, lag: 700, percent: 21 };
+    Cause::Slow { stage: crate::protocol::progress::Stage::Durable, lag: 700, percent: 21 };
 const FIRST: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 
 fn event(view: Ballot, sender: u16, timestamp: [u64; 3]) -> Held {

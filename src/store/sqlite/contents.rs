@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::head::{Head, Seal, Stored};
 use super::reading_failed;
 use super::rows::{self, EventRow, mark_digest, mark_of};
-use crate::protocol::effect::{ExecutedMark, JournalEntry};
-use crate::protocol::ids::{ChainHash, Position};
+use crate::ids::{ChainHash, Position};
+use crate::protocol::execution::{ExecutedMark, JournalEntry};
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::store::{Found, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, StoreError};
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::protocol::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
+use crate::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
 use crate::protocol::snapshot::SnapshotHead;
 use crate::protocol::vector_clock::VectorClock;
 

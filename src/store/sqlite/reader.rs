@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::contents::Contents;
 use super::head::Head;
 use super::reading_failed;
-use crate::protocol::effect::JournalEntry;
-use crate::protocol::ids::{ChainHash, Position};
+use crate::ids::{ChainHash, Position};
+use crate::protocol::execution::JournalEntry;
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::store::{JournalReader, StoreError};
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::head::{Head, RowDigest, Seal, Stored, row_digest, sha256};
-use crate::protocol::effect::ExecutedMark;
+use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::event::{Event, Held};
-use crate::protocol::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use crate::protocol::execution::ExecutedMark;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::head::{Head, Seal, sha256};
 use super::rows;
-use crate::protocol::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
+use crate::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
 use crate::protocol::view::PreparePlan;
 use crate::store::Owner;
 use crate::wire::PROTOCOL_VERSION;

@@ -5,9 +5,9 @@
 
 use super::texts;
 use crate::brazilian::parse_amount;
+use crate::ids::BankId;
 use crate::ledger::package::OPERATIONS_MAX;
 use crate::ledger::{AccountNumber, Amount, Centavos, Operation, OperationKind, PixKey};
-use crate::protocol::ids::BankId;
 
 /// `D.0.740358.1050`: kind, bank, account, centavos; a transfer has its key behind them.
 pub(super) fn written(operation: &Operation) -> String {

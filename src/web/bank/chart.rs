@@ -69,8 +69,8 @@ fn points(entries: &[Entry]) -> Vec<(i64, Centavos)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{BankId, EventId, Position};
     use crate::ledger::{EntryKind, UserName};
-    use crate::protocol::ids::{BankId, EventId, Position};
 
     fn entry(at_ms: i64, balance: i64) -> Entry {
         Entry {

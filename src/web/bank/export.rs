@@ -13,8 +13,8 @@ use super::{Answer, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::date;
 use crate::http::{Bank, Refused};
+use crate::ids::BankId;
 use crate::ledger::{Account, AccountNumber, Book, Centavos, Entry, EntryKind};
-use crate::protocol::ids::BankId;
 
 /// Most entries in one file: the ledger writes it while others wait.
 const ENTRIES_MAX: usize = 20_000;

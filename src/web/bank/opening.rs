@@ -19,11 +19,11 @@ use super::{Answer, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::parse_amount;
 use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, opening, place, prove, user_name};
+use crate::ids::BankId;
 use crate::ledger::book::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::{
     AccountNumber, Book, Done, NewAccount, Outcome, PixType, TypeAccount, TypePerson, UserName,
 };
-use crate::protocol::ids::BankId;
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::wire;

@@ -12,8 +12,8 @@ use super::money::{reais, reais_wide};
 use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
+use crate::ids::BankId;
 use crate::ledger::{Account, AccountNumber, Book, Centavos, UserName, money};
-use crate::protocol::ids::BankId;
 use crate::web::frame::Frame;
 use crate::web::{page, session};
 

@@ -10,8 +10,8 @@ use super::overview::bank_name;
 use super::{Answer, customer, see_other, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
+use crate::ids::BankId;
 use crate::ledger::{Book, PixKey};
-use crate::protocol::ids::BankId;
 use crate::web::page;
 
 /// What htmx says of itself.

@@ -14,10 +14,10 @@ use crate::actors::laboratory::{Laboratory, Link};
 use crate::actors::replies::Submit;
 use crate::actors::time::unix_ms;
 use crate::http::{Bank, peer};
+use crate::ids::{BankId, EventId};
 use crate::ledger::{
     AccountNumber, Action, Amount, Centavos, Opening, PixType, Request, TypeAccount, UserName,
 };
-use crate::protocol::ids::{BankId, EventId};
 use crate::web::session::is_own_form;
 use crate::wire::{self, BANK_HEADER};
 

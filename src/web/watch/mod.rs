@@ -24,7 +24,7 @@ use super::refused::resource;
 use crate::actors::laboratory::{DELAY_MAX_MS, Weather};
 use crate::actors::watch::{ShiViz, SnapshotAt, Subscribe, Told};
 use crate::http::{Bank, at};
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 use crate::watch::{BankNow, EventNow, Micros, Snapshot};
 
 /// Tells proxies not to gather a stream before they pass it on.

@@ -11,7 +11,7 @@ pub(super) use banks::{health, state};
 use serde::Serialize;
 
 use crate::actors::watch::Told;
-use crate::protocol::ids::BankId;
+use crate::ids::BankId;
 use crate::watch::Wait;
 
 /// Every text by its name.

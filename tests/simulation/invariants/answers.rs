@@ -1,8 +1,8 @@
 //! What customers were told stays true.
 
+use netbanking::ids::request::RawRequest;
+use netbanking::ids::{BankId, EventId};
 use netbanking::ledger::{Executed, IdempotencyKey, Outcome, Request};
-use netbanking::protocol::event::RawRequest;
-use netbanking::protocol::ids::{BankId, EventId};
 
 use super::Judge;
 use crate::reads::Read;

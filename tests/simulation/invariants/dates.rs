@@ -1,9 +1,9 @@
 //! Dates are those of the moment at which the request was stamped, as long as a minority of clocks
 //! is wrong.
 
+use netbanking::ids::{BankId, Position};
 use netbanking::ledger::Book;
 use netbanking::protocol::event::Event;
-use netbanking::protocol::ids::{BankId, Position};
 
 use super::Judge;
 

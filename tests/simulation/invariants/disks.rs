@@ -1,7 +1,7 @@
 //! What is executed is on the disk of every member of the view.
 
-use netbanking::protocol::effect::ExecutedEvent;
-use netbanking::protocol::ids::{Ballot, BankId};
+use netbanking::ids::{Ballot, BankId};
+use netbanking::protocol::execution::ExecutedEvent;
 
 use super::Judge;
 use crate::disk::Disk;

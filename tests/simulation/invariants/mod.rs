@@ -26,9 +26,9 @@ mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use netbanking::ids::{Ballot, BankId, ChainHash, EventId, Position};
 use netbanking::ledger::Book;
-use netbanking::protocol::effect::ExecutedEvent;
-use netbanking::protocol::ids::{Ballot, BankId, ChainHash, EventId, Position};
+use netbanking::protocol::execution::ExecutedEvent;
 use netbanking::protocol::order_key::OrderKey;
 
 use self::promises::Told;

@@ -1,7 +1,7 @@
 //! Money comes by openings and deposits and goes by withdrawals, and in no other way.
 
+use netbanking::ids::BankId;
 use netbanking::ledger::{Action, Book, OperationKind};
-use netbanking::protocol::ids::BankId;
 
 use super::Judge;
 

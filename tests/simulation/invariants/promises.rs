@@ -1,6 +1,6 @@
 //! A promise is kept, also by the next process on the same disk.
 
-use netbanking::protocol::ids::{Ballot, BankId};
+use netbanking::ids::{Ballot, BankId};
 use netbanking::protocol::view::ViewMessage;
 
 use super::Judge;

@@ -1,9 +1,9 @@
 //! All banks execute the same events in the same order, each after what caused it.
 
+use netbanking::ids::{BankId, ChainHash, Position};
 use netbanking::ledger::Book;
-use netbanking::protocol::effect::ExecutedEvent;
 use netbanking::protocol::event::Event;
-use netbanking::protocol::ids::{BankId, ChainHash, Position};
+use netbanking::protocol::execution::ExecutedEvent;
 use netbanking::protocol::order_key::OrderKey;
 
 use super::Judge;

@@ -1,11 +1,10 @@
 //! One view acts at a time, and all its members begin it alike.
 
-use netbanking::protocol::effect::Installed;
+use netbanking::ids::{BankId, BankSet, majority};
 use netbanking::protocol::event::Event;
-use netbanking::protocol::ids::{BankId, BankSet, majority};
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::vector_clock::VectorClock;
-use netbanking::protocol::view::PreparePlan;
+use netbanking::protocol::view::{Installed, PreparePlan};
 
 use super::Judge;
 

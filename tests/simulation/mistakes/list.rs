@@ -65,7 +65,7 @@ pub(super) const MISTAKES: [Mistake; 19] = [
         name: "a view numbered without its coordinator",
         edits: &[
             Edit {
-                file: "src/protocol/ids.rs",
+                file: "src/ids/mod.rs",
                 before: "#[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -1,6 +1,6 @@
 use super::*;
-use crate::protocol::event::raw;
-use crate::protocol::ids::ChainHash;
+use crate::ids::ChainHash;
+use crate::ids::request::raw;
 
 /// The hash after one more request.
 fn hash_after(book: &Book, sender: u16, raw: &RawRequest) -> ChainHash {

@@ -11,6 +11,8 @@ pub(super) mod rules;
 mod snapshot;
 mod time;
 
+use crate::ids::request::{Header, RawRequest};
+use crate::ids::{BankId, BankSet, EventId};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::book::{Book, Circumstances};
 use crate::ledger::customer::{Document, PasswordHash, PersonName, UserName};
@@ -19,8 +21,6 @@ use crate::ledger::outcome::{Done, Executed, Outcome, Refusal};
 use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
-use crate::protocol::event::{Header, RawRequest};
-use crate::protocol::ids::{BankId, BankSet, EventId};
 
 /// How many banks the consortium has.
 const BANKS: usize = 3;

@@ -7,9 +7,9 @@ use proptest::sample::select;
 
 use super::snapshot::{pieces, read};
 use super::*;
+use crate::ids::request::raw;
+use crate::ids::{ChainHash, Position};
 use crate::ledger::book::IDEMPOTENCY_WINDOW_MS;
-use crate::protocol::event::raw;
-use crate::protocol::ids::{ChainHash, Position};
 
 const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
 const NUMBERS: [u64; 4] = [101, 202, 303, 404];

@@ -1,7 +1,7 @@
 use super::*;
+use crate::ids::Position;
+use crate::ids::request::{RawRequest, raw};
 use crate::ledger::customer::TypePerson;
-use crate::protocol::event::{RawRequest, raw};
-use crate::protocol::ids::Position;
 
 #[test]
 fn a_registered_customer_is_found_by_user_name() {

@@ -1,10 +1,10 @@
 //! A rule that is wrong: it panics, or decides what must not be written.
 
 use super::*;
+use crate::ids::Position;
 use crate::ledger::book::change::{Change, Posting};
 use crate::ledger::book::guard;
 use crate::ledger::statement::{Entry, EntryKind};
-use crate::protocol::ids::Position;
 
 /// A customer for whom a rule panics.
 const NOBODY_THOUGHT_OF: &str = "imprevisto";

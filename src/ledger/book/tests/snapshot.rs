@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::book::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
 use crate::protocol::executor::restored;
-use crate::protocol::ids::{BankId, Sha256Digest};
 use crate::protocol::snapshot::{SnapshotHead, digest_with};
 
 /// The book as pieces.
@@ -129,9 +129,9 @@ fn any_changed_byte_of_a_piece_is_refused_by_the_head() {
     let head = SnapshotHead {
         position: book.position(),
         hash: book.hash(),
-        executed: crate::protocol::effect::Executions {
+        executed: crate::protocol::execution::Executions {
             last: crate::protocol::order_key::OrderKey {
-                view: crate::protocol::ids::Ballot::default(),
+                view: crate::ids::Ballot::default(),
                 sum: 1,
                 sender: BankId(0),
             },

@@ -28,12 +28,9 @@ fn ask_at(trial: &mut Trial, bank: u16, at_ms: i64) -> Executed {
 
 #[test]
 fn one_wrong_clock_forgets_no_key_and_dates_nothing_but_its_own_requests() {
-    for wrong_ms in [
-        25 * 3_600_000,
-        64 * 365 * 86_400_000_i64,
-        -25 * 3_600_000,
-        crate::protocol::event::AT_MS_MAX,
-    ] {
+    for wrong_ms in
+        [25 * 3_600_000, 64 * 365 * 86_400_000_i64, -25 * 3_600_000, crate::ids::request::AT_MS_MAX]
+    {
         let mut trial = dated();
         let first = pay(&mut trial, 0);
         for _ in 0..1_000 {

@@ -1,8 +1,9 @@
 //! How a bank is, in words.
 
 use crate::protocol::health::Health;
-use crate::protocol::heartbeat::{Cause, PeerState};
-use crate::protocol::pace::{PaceNow, Stage};
+use crate::protocol::pace::PaceNow;
+use crate::protocol::peer_state::{Cause, PeerState};
+use crate::protocol::progress::Stage;
 use crate::watch::{BankNow, Vitals};
 
 /// What is longer between two looks at the time is worth a word: they come ten times a second.

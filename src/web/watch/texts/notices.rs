@@ -1,10 +1,11 @@
 //! What happened to the consortium, in words.
 
 use super::banks::{cause, off, span, waited_for};
-use crate::protocol::effect::{Millis, Reach};
-use crate::protocol::ids::{BankId, BankSet, Position};
+use crate::ids::{BankId, BankSet, Position};
 use crate::protocol::notice::Notice;
 use crate::protocol::pace::PaceNow;
+use crate::protocol::time::Millis;
+use crate::protocol::view::Reach;
 
 /// What people who watch are told of a notice.
 pub(in crate::web::watch) fn notice(notice: &Notice) -> String {
@@ -146,8 +147,8 @@ fn other_authority(bank: BankId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::heartbeat::Cause;
-    use crate::protocol::pace::Stage;
+    use crate::protocol::peer_state::Cause;
+    use crate::protocol::progress::Stage;
 
     #[test]
     fn a_slow_bank_and_one_that_is_gone_are_told_apart() {

@@ -3,6 +3,8 @@
 //! Newtypes whose `parse` is the only door for text from outside. Nothing here knows what an event
 //! means.
 
+pub mod request;
+
 use std::fmt;
 use std::sync::Arc;
 
