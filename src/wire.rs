@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Ballot, BankId, ChainHash, Position};
 use crate::protocol::envelope::{Envelope, EnvelopeAnswer};
-use crate::protocol::event::{Event, WireEvent};
+use crate::protocol::event::{Event, MalformedEvent, WireEvent};
 use crate::protocol::outbox::Parcel;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -113,16 +113,11 @@ impl EnvelopeIn {
     /// What the buffer is to take, or the reason why an event in it is none.
     ///
     /// # Errors
-    /// A text for the peer's log.
-    pub fn read(self) -> Result<Envelope, String> {
+    /// [`MalformedEvent`] of the first event that is none.
+    pub fn read(self) -> Result<Envelope, MalformedEvent> {
         let view = self.view;
         let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);
-        let events = self
-            .events
-            .into_iter()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())?;
+        let events = self.events.into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(Envelope { view, events, clock: self.clock })
     }
 }

@@ -12,7 +12,8 @@ use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
 use super::freshness::read as read_ledger;
 use super::order::{idempotency_key, order};
-use super::refusal::Refused;
+use super::refusal::{Bad, Refused};
+use super::texts;
 use crate::ids::{BankId, EventId};
 use crate::ledger::{
     Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType,
@@ -45,7 +46,7 @@ pub(super) async fn open(
     if let Some(named) = request.match_info().get("user_name")
         && named != fields.text("user_name")?
     {
-        return Err(Refused::bad("O campo user_name difere do nome na rota"));
+        return Err(Bad::OtherUserName.into());
     }
     let account = new_account(&fields)?;
     let key = idempotency_key(&request)?;
@@ -61,9 +62,9 @@ pub(crate) fn opening(bank: &Bank, user_name: UserName, account: NewAccount) -> 
 
 fn new_account(fields: &Fields<'_>) -> Result<NewAccount, Refused> {
     Ok(NewAccount {
-        type_account: fields.word::<TypeAccount>("type_account", "PF, PJ ou CONJUNTA")?,
+        type_account: fields.word::<TypeAccount>("type_account", &["PF", "PJ", "CONJUNTA"])?,
         pix_type: fields
-            .word::<PixType>("pix_type", "CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM")?,
+            .word::<PixType>("pix_type", &["CPF", "CNPJ", "USER_NAME", "NUM_CONTA", "RANDOM"])?,
         users: users(fields)?,
         value_init: amount(fields, "value_init")?,
     })
@@ -72,12 +73,12 @@ fn new_account(fields: &Fields<'_>) -> Result<NewAccount, Refused> {
 fn users(fields: &Fields<'_>) -> Result<Vec<UserName>, Refused> {
     let list = fields.list("users")?;
     if list.len() > USERS_MAX {
-        return Err(Refused::bad("O campo users tem nomes demais"));
+        return Err(Bad::TooManyUsers.into());
     }
     let named = |(index, raw)| {
         let place = format!("users[{index}]");
         let name = text(raw, &place)?;
-        UserName::parse(&name).map_err(|error| Refused::bad(format!("{place}: {error}")))
+        UserName::parse(&name).map_err(|error| Bad::Value(place, error.to_string()).into())
     };
     list.into_iter().enumerate().map(named).collect()
 }
@@ -85,7 +86,7 @@ fn users(fields: &Fields<'_>) -> Result<Vec<UserName>, Refused> {
 /// A positive amount in reais with at most two decimals.
 pub(super) fn amount(fields: &Fields<'_>, name: &str) -> Result<Amount, Refused> {
     let amount = Amount::parse_json(fields.raw(name)?.get());
-    amount.map_err(|error| Refused::bad(format!("{}: {error}", fields.place(name))))
+    amount.map_err(|error| Bad::Value(fields.place(name), error.to_string()).into())
 }
 
 /// `GET /accounts_user/{user_name}`: this bank's accounts of that customer.
@@ -96,7 +97,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Refused> {
     let asked = user_name(&path)?;
     if customer(&bank, &request).await?.is_some_and(|user| user != asked) {
-        return Err(Refused::not_yours("Só o próprio cliente lista as suas contas"));
+        return Err(Refused::OthersAccounts);
     }
     let me = bank.me;
     let lines = read_ledger(&bank, &request, move |book| {
@@ -109,7 +110,7 @@ pub(super) async fn list(
         )
     });
     let lines = lines.await?;
-    let lines = lines.ok_or_else(|| Refused::bad("Cliente não encontrado"))?;
+    let lines = lines.ok_or(Bad::NoSuchCustomer)?;
     Ok(HttpResponse::Ok().json(BTreeMap::from([(me, lines)])))
 }
 
@@ -183,7 +184,7 @@ pub(super) async fn read(
     let number = AccountNumber::parse(&path).map_err(|error| Refused::bad(error.to_string()))?;
     let limit = query.limit.unwrap_or(PAGE_DEFAULT);
     if limit == 0 || limit > PAGE_MAX {
-        return Err(Refused::bad(format!("limit deve estar entre 1 e {PAGE_MAX}")));
+        return Err(Bad::Limit(PAGE_MAX).into());
     }
     let reader = customer(&bank, &request).await?;
     let (me, before) = (bank.me, query.before);
@@ -200,11 +201,9 @@ fn account_read(
     limit: usize,
     before: Option<usize>,
 ) -> Result<AccountRead, Refused> {
-    let account = book
-        .account(bank, number)
-        .ok_or_else(|| Refused::bad(format!("Conta {number} não existe no banco {bank}")))?;
+    let account = book.account(bank, number).ok_or(Bad::NoSuchAccount(number, bank))?;
     if reader.is_some_and(|user| !account.is_held_by(user)) {
-        return Err(Refused::not_yours(format!("A conta {number} não é sua")));
+        return Err(Refused::OthersAccount(number));
     }
     let owner = book.customer(account.opener()).ok_or(Refused::Internal)?;
     let page = page(&account.statement, limit, before);
@@ -217,7 +216,7 @@ fn account_read(
         user_names: account.holders.clone(),
         transactions: page.entries.iter().map(EntryLine::from).collect(),
     };
-    Ok(AccountRead { data, descript: "Conta acessada com sucesso", next_before: page.next_before })
+    Ok(AccountRead { data, descript: texts::ACCOUNT_READ, next_before: page.next_before })
 }
 
 #[derive(Serialize)]
@@ -251,7 +250,6 @@ pub(super) async fn find_pix(
             type_person: owner.type_person(),
         })
     });
-    let data = recipient.await?.ok_or_else(|| Refused::bad("Chave Pix não encontrada"))?;
-    Ok(HttpResponse::Ok()
-        .json(serde_json::json!({"data": data, "descript": "Chave Pix encontrada"})))
+    let data = recipient.await?.ok_or(Bad::NoSuchKey)?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({"data": data, "descript": texts::KEY_FOUND})))
 }

@@ -12,7 +12,7 @@ use actix_web::web::{Bytes, Payload};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::refusal::Refused;
+use super::refusal::{Bad, Kind, Refused};
 
 /// Largest body from a customer, in bytes: room for a package of a thousand operations.
 pub(super) const CUSTOMER_BODY_BYTES_MAX: usize = 256 * 1024;
@@ -29,7 +29,7 @@ pub(super) async fn receive_up_to(payload: Payload, bytes_max: usize) -> Result<
     match actix_rt::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(bytes_max)).await {
         Err(_) => Err(Refused::TooSlow),
         Ok(Err(_)) => Err(Refused::TooLarge(bytes_max)),
-        Ok(Ok(Err(_))) => Err(Refused::bad("O corpo do pedido não chegou inteiro")),
+        Ok(Ok(Err(_))) => Err(Bad::Unfinished.into()),
         Ok(Ok(Ok(body))) => Ok(body),
     }
 }
@@ -44,7 +44,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Reads a whole body.
     pub(super) fn of_body(body: &'a [u8]) -> Result<Self, Refused> {
-        let text = std::str::from_utf8(body).map_err(|_| Refused::bad("O corpo não é UTF-8"))?;
+        let text = std::str::from_utf8(body).map_err(|_| Bad::NotUtf8)?;
         // Some programs put a byte order mark before JSON; RFC 8259, section 8.1, lets a reader
         // pass over it.
         Fields::read(text.strip_prefix('\u{feff}').unwrap_or(text), String::new())
@@ -60,10 +60,7 @@ impl<'a> Fields<'a> {
             serde_json::from_str(text).map_err(|error| not_an_object(&error, &place))?;
         let mut seen = BTreeSet::new();
         if let Some((twice, _)) = fields.iter().find(|(name, _)| !seen.insert(name.as_str())) {
-            return Err(Refused::bad(format!(
-                "O campo {} aparece duas vezes",
-                within(&place, twice)
-            )));
+            return Err(Bad::Twice(within(&place, twice)).into());
         }
         Ok(Fields { place, fields })
     }
@@ -81,9 +78,7 @@ impl<'a> Fields<'a> {
     /// Refuses fields that mean nothing here.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Refused> {
         match self.fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => {
-                Err(Refused::bad(format!("Campo desconhecido: {}", within(&self.place, name))))
-            }
+            Some((name, _)) => Err(Bad::Unknown(within(&self.place, name)).into()),
             None => Ok(()),
         }
     }
@@ -95,8 +90,7 @@ impl<'a> Fields<'a> {
 
     /// A field that must be there.
     pub(super) fn raw(&self, name: &str) -> Result<&'a RawValue, Refused> {
-        self.find(name)
-            .ok_or_else(|| Refused::bad(format!("Falta o campo {}", within(&self.place, name))))
+        self.find(name).ok_or_else(|| Bad::Missing(within(&self.place, name)).into())
     }
 
     /// A field that must be there and be a text.
@@ -106,25 +100,27 @@ impl<'a> Fields<'a> {
 
     /// A field that must be there and be a list.
     pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, Refused> {
-        serde_json::from_str(self.raw(name)?.get()).map_err(|_| {
-            Refused::bad(format!("O campo {} deve ser uma lista", within(&self.place, name)))
-        })
+        serde_json::from_str(self.raw(name)?.get())
+            .map_err(|_| Bad::NotA(within(&self.place, name), Kind::List).into())
     }
 
     /// A field that must be there and be one of the words that `T` knows.
-    pub(super) fn word<T: DeserializeOwned>(&self, name: &str, words: &str) -> Result<T, Refused> {
-        serde_json::from_str(self.raw(name)?.get()).map_err(|_| {
-            Refused::bad(format!("O campo {} deve ser {words}", within(&self.place, name)))
-        })
+    pub(super) fn word<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        words: &'static [&'static str],
+    ) -> Result<T, Refused> {
+        serde_json::from_str(self.raw(name)?.get())
+            .map_err(|_| Bad::NotA(within(&self.place, name), Kind::OneOf(words)).into())
     }
 }
 
 /// A JSON text, without control characters.
 pub(super) fn text(raw: &RawValue, place: &str) -> Result<String, Refused> {
     let text = serde_json::from_str::<String>(raw.get())
-        .map_err(|_| Refused::bad(format!("O campo {place} deve ser um texto")))?;
+        .map_err(|_| Bad::NotA(place.to_owned(), Kind::Text))?;
     if text.chars().any(char::is_control) {
-        return Err(Refused::bad(format!("O campo {place} tem caracteres de controle")));
+        return Err(Bad::ControlCharacters(place.to_owned()).into());
     }
     Ok(text)
 }
@@ -135,18 +131,14 @@ fn within(place: &str, name: &str) -> String {
     if place.is_empty() { name } else { format!("{place}.{name}") }
 }
 
-fn not_an_object(error: &serde_json::Error, place: &str) -> Refused {
+fn not_an_object(error: &serde_json::Error, place: &str) -> Bad {
     if !place.is_empty() {
-        return Refused::bad(format!("O campo {place} deve ser um objeto"));
+        Bad::NotA(place.to_owned(), Kind::Object)
+    } else if error.is_data() {
+        Bad::NotAnObject
+    } else {
+        Bad::NotJson { line: error.line(), column: error.column() }
     }
-    if error.is_data() {
-        return Refused::bad("O corpo deve ser um objeto JSON");
-    }
-    Refused::bad(format!(
-        "O corpo não é JSON válido (linha {}, coluna {})",
-        error.line(),
-        error.column()
-    ))
 }
 
 struct Object<'a>(Vec<(String, &'a RawValue)>);

@@ -9,8 +9,8 @@ use super::accounts::{AccountLine, line};
 use super::auth::bearer;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
-use super::refusal::Refused;
-use super::{Bank, freshness};
+use super::refusal::{Bad, Refused};
+use super::{Bank, freshness, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::passwords::{Hash, Verify};
 use crate::actors::sessions::{Begin, End};
@@ -31,7 +31,7 @@ pub(super) async fn register(
     let body = receive(body).await?;
     let fields = Fields::of_body(&body)?;
     let newcomer = Newcomer {
-        type_person: fields.word::<TypePerson>("type_person", "PF ou PJ")?,
+        type_person: fields.word::<TypePerson>("type_person", &["PF", "PJ"])?,
         name: fields.text("name")?,
         num_cadastro: fields.text("num_cadastro")?,
         user_name: fields.text("user_name")?,
@@ -72,12 +72,10 @@ pub(crate) fn user_name(text: &str) -> Result<UserName, Refused> {
 
 fn new_password(password: String) -> Result<String, Refused> {
     if password.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(Refused::bad(format!(
-            "A senha deve ter pelo menos {PASSWORD_CHARS_MIN} caracteres"
-        )));
+        return Err(Bad::PasswordTooShort(PASSWORD_CHARS_MIN).into());
     }
     if password.len() > PASSWORD_BYTES_MAX {
-        return Err(Refused::bad(format!("A senha deve ter no máximo {PASSWORD_BYTES_MAX} bytes")));
+        return Err(Bad::PasswordTooLong(PASSWORD_BYTES_MAX).into());
     }
     Ok(password)
 }
@@ -89,9 +87,8 @@ pub(super) async fn authenticate(bank: &Bank, fields: &Fields<'_>) -> Result<Use
 
 /// Proves a customer by name and password.
 pub(crate) async fn prove(bank: &Bank, name: &str, password: String) -> Result<UserName, Refused> {
-    let wrong = || Refused::bad("Nome de usuário ou senha incorretos");
     if password.len() > PASSWORD_BYTES_MAX {
-        return Err(wrong());
+        return Err(Bad::WrongLogin.into());
     }
     let user = user_name(name)?;
     let asked = user.clone();
@@ -106,7 +103,7 @@ pub(crate) async fn prove(bank: &Bank, name: &str, password: String) -> Result<U
     if bank.actors.passwords.send(Verify { password, hash }).await? {
         Ok(user)
     } else {
-        Err(wrong())
+        Err(Bad::WrongLogin.into())
     }
 }
 
@@ -139,7 +136,7 @@ pub(super) async fn login(
     let data = freshness::read(&bank, &request, move |book| customer_data(book, &asked)).await?;
     let data = data.ok_or(Refused::Internal)?;
     let token = bank.actors.sessions.send(Begin(user)).await?;
-    Ok(HttpResponse::Ok().json(LoggedIn { data, descript: "Logado com sucesso", token }))
+    Ok(HttpResponse::Ok().json(LoggedIn { data, descript: texts::LOGGED_IN, token }))
 }
 
 fn customer_data(book: &Book, user: &UserName) -> Option<CustomerData> {
@@ -167,5 +164,5 @@ pub(super) async fn logout(
     if !bank.actors.sessions.send(End(token.to_owned())).await? {
         return Err(Refused::NoSession);
     }
-    Ok(HttpResponse::Ok().json(serde_json::json!({"descript": "Sessão encerrada"})))
+    Ok(HttpResponse::Ok().json(serde_json::json!({"descript": texts::LOGGED_OUT})))
 }

@@ -14,7 +14,7 @@ use actix_web::{HttpMessage, HttpRequest, ResponseError};
 use serde::Deserialize;
 
 use super::Bank;
-use super::refusal::Refused;
+use super::refusal::{Bad, Refused};
 use crate::actors::heartbeat::Prove;
 use crate::actors::ledger::{Ask, Reach};
 use crate::ids::Position;
@@ -55,8 +55,7 @@ struct Wanted {
 
 /// The position that the read asks for at least: the higher of parameter and header.
 fn min_position(request: &HttpRequest) -> Result<Position, Refused> {
-    let bad =
-        || Refused::bad(format!("min_position deve ser um número inteiro entre 0 e {}", u64::MAX));
+    let bad = || Refused::from(Bad::MinPosition);
     let parse = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
         true => text.parse().map_err(|_| bad()),
         false => Err(bad()),

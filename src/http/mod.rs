@@ -16,6 +16,7 @@ mod peers;
 mod refusal;
 pub(crate) mod routes;
 mod status;
+mod texts;
 
 pub(crate) use accounts::opening;
 pub(crate) use auth::peer;

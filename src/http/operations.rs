@@ -8,7 +8,7 @@ use super::accounts::amount;
 use super::auth::customer;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
-use super::refusal::Refused;
+use super::refusal::{Bad, Kind, Refused};
 use crate::ids::BankId;
 use crate::ledger::{AccountNumber, Action, Operation, OperationKind, Package, PixKey};
 
@@ -33,7 +33,7 @@ fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
         let bank = parse_bank(bank, banks)?;
         for (account, content, place) in Fields::of_field(accounts, place)?.iter() {
             let number = AccountNumber::parse(account)
-                .map_err(|error| Refused::bad(format!("{place}: {error}")))?;
+                .map_err(|error| Bad::Value(place.clone(), error.to_string()))?;
             let content = Fields::of_field(content, place.clone())?;
             content.only(&["package"])?;
             for (index, raw) in content.list("package")?.into_iter().enumerate() {
@@ -49,18 +49,14 @@ fn parse_bank(text: &str, banks: usize) -> Result<BankId, Refused> {
     let number = text.parse().ok().filter(|number: &u16| number.to_string() == text);
     let bank = number.map(BankId).ok_or_else(|| {
         let text: String = text.chars().take(16).collect();
-        Refused::bad(format!("Banco {text} não existe"))
+        Bad::NoSuchBank(text)
     })?;
     no_such_bank(bank, banks)?;
     Ok(bank)
 }
 
-fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Refused> {
-    if bank.index() < banks {
-        Ok(())
-    } else {
-        Err(Refused::bad(format!("Banco {bank} não existe")))
-    }
+fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Bad> {
+    if bank.index() < banks { Ok(()) } else { Err(Bad::NoSuchBank(bank.to_string())) }
 }
 
 fn parse_operation(
@@ -74,27 +70,25 @@ fn parse_operation(
     fields.only(&["type", "value", "sender", "pix"])?;
     let word = fields.text("type")?;
     let sender = AccountNumber::parse(fields.raw("sender")?.get())
-        .map_err(|_| Refused::bad(format!("O campo {place}.sender deve ser um número de conta")))?;
+        .map_err(|_| Bad::NotA(fields.place("sender"), Kind::AccountNumber))?;
     let value = amount(&fields, "value")?;
     let kind = match word.as_str() {
         "DEPOSIT" => OperationKind::Deposit { value },
         "WITHDRAW" => OperationKind::Withdraw { value },
         "TRANSFER" if sender != account => {
-            return Err(Refused::bad(format!(
-                "{place}.sender: o remetente {sender} não é a conta {account}"
-            )));
+            let place = fields.place("sender");
+            return Err(Bad::OtherSender { place, sender, account }.into());
         }
         "TRANSFER" => {
-            let bad = |why: String| Refused::bad(format!("{place}.pix: {why}"));
+            let bad = |why: String| Bad::Value(fields.place("pix"), why);
             let pix =
                 PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
-            no_such_bank(pix.bank(), banks).map_err(|refused| bad(refused.to_string()))?;
+            no_such_bank(pix.bank(), banks).map_err(|error| bad(error.to_string()))?;
             OperationKind::Transfer { value, pix }
         }
         _ => {
-            return Err(Refused::bad(format!(
-                "O campo {place}.type deve ser DEPOSIT, WITHDRAW ou TRANSFER"
-            )));
+            let kinds = Kind::OneOf(&["DEPOSIT", "WITHDRAW", "TRANSFER"]);
+            return Err(Bad::NotA(fields.place("type"), kinds).into());
         }
     };
     Ok(Operation { bank, account, kind })

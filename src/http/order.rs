@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Bank;
-use super::refusal::Refused;
+use super::refusal::{Bad, Refused};
 use crate::actors::replies::Submit;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
@@ -35,9 +35,7 @@ struct Answer<'a> {
 pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Refused> {
     let Some(value) = request.headers().get(IDEMPOTENCY_HEADER) else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|text| IdempotencyKey::parse(text).ok());
-    parsed.map(Some).ok_or_else(|| {
-        Refused::bad("Idempotency-Key deve ter de 1 a 255 caracteres ASCII visíveis")
-    })
+    parsed.map(Some).ok_or_else(|| Bad::IdempotencyKey.into())
 }
 
 /// Orders an action, waits until all members have executed it, and answers in JSON.

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::Bank;
 use super::auth::peer;
 use super::body::receive_up_to;
-use super::refusal::Refused;
+use super::refusal::{Bad, Kind, Refused};
+use super::texts;
 use crate::actors::buffer::FromPeer;
 use crate::actors::laboratory::Passage;
 use crate::config::CustomerAuth;
@@ -23,8 +24,7 @@ use crate::protocol::view::ViewMessage;
 use crate::wire::{EnvelopeAnswerJson, EnvelopeIn, PEER_BODY_BYTES_MAX};
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refused::bad(format!("Mensagem malformada: {error}")))
+    serde_json::from_slice(body).map_err(|error| Bad::Message(error.to_string()).into())
 }
 
 fn event_id(path: &str) -> Result<EventId, Refused> {
@@ -47,11 +47,7 @@ fn correspondent(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> 
 }
 
 fn speaks_for_itself(caller: BankId, named: BankId) -> Result<(), Refused> {
-    if caller == named {
-        Ok(())
-    } else {
-        Err(Refused::bad(format!("O banco {caller} fala em nome do banco {named}")))
-    }
+    if caller == named { Ok(()) } else { Err(Bad::OtherSpeaker { caller, named }.into()) }
 }
 
 /// `POST /peer/envelope`
@@ -64,7 +60,7 @@ pub(super) async fn envelope(
     let said: EnvelopeIn = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     speaks_for_itself(from, said.from)?;
     let executed = said.view.zip(said.position.zip(said.hash));
-    let envelope = said.read().map_err(Refused::bad)?;
+    let envelope = said.read().map_err(Bad::Event)?;
     let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
     if !answer.taken {
         return Err(Refused::OtherView);
@@ -88,7 +84,7 @@ pub(super) async fn view(
 }
 
 fn taken() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"descript": "Mensagem recebida"}))
+    HttpResponse::Ok().json(serde_json::json!({"descript": texts::MESSAGE_TAKEN}))
 }
 
 /// `POST /receive-message`
@@ -101,13 +97,12 @@ pub(super) async fn receive_message(
     let wire: WireEvent = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     speaks_for_itself(from, wire.sender)?;
     if wire.timestamp.len() != bank.config.nodes.len() {
-        return Err(Refused::bad("O campo timestamp deve ter um componente por banco"));
+        return Err(Bad::Timestamp.into());
     }
     // The requirement's message names no view: it belongs to the one in force.
     let in_force = bank.actors.routes.view.send(crate::actors::view::Report).await?.active;
     let in_force = in_force.ok_or(Refused::OtherView)?;
-    let event =
-        Event::from_wire(wire, in_force).map_err(|error| Refused::bad(error.to_string()))?;
+    let event = Event::from_wire(wire, in_force).map_err(Bad::Event)?;
     // Nor does it say when it was stamped: that is what its request says.
     let at_ms = event.requests.first().and_then(|request| Request::parse(request).ok()?.at_ms);
     let event = event.dated(at_ms, bank.config.customer_auth == CustomerAuth::Open);
@@ -154,7 +149,10 @@ pub(super) async fn check(
             let check = Check { code, descript };
             bank.actors.routes.checks.do_send(ChecksInput::PeerChecked { from, id, check });
         }
-        Some(_) => return Err(Refused::bad("O campo msg deve ser ONE_QUEUE ou NOT_ONE_QUEUE")),
+        Some(_) => {
+            let kinds = Kind::OneOf(&["ONE_QUEUE", "NOT_ONE_QUEUE"]);
+            return Err(Bad::NotA("msg".into(), kinds).into());
+        }
     }
     Ok(taken())
 }

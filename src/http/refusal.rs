@@ -1,6 +1,8 @@
 //! Every answer that is not a success: what happened is a variant, and its status and text are said
 //! here and nowhere else (but for the ledger's own refusals, whose texts are the ledger's).
 
+mod bad;
+
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -8,7 +10,9 @@ use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+pub(crate) use self::bad::{Bad, Kind};
 use crate::ids::Position;
+use crate::ledger::AccountNumber;
 
 /// After how many seconds a bank that cannot take writes now should be asked again.
 const RETRY_AFTER_S: u32 = 1;
@@ -19,14 +23,18 @@ const CHALLENGE: &str = "Bearer realm=\"NetBanking\"";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The request itself is wrong, or names what is not there (an account, a bank, a key); nothing
-    /// was ordered. With the reason in the customer's language.
-    Bad(String),
+    /// was ordered.
+    Bad(Bad),
     /// No session.
     NoSession,
     /// A peer without the secret.
     NotAPeer,
-    /// Not the customer's own, with the reason.
-    NotYours(String),
+    /// Somebody asks for another customer's accounts.
+    OthersAccounts,
+    /// Somebody asks for an account that they do not hold.
+    OthersAccount(AccountNumber),
+    /// A form that does not come from a page of this bank.
+    ForeignForm,
     /// No such route.
     NoSuchRoute,
     /// No such page, with what people are told.
@@ -72,19 +80,19 @@ struct Body {
 }
 
 impl Refused {
-    /// [`Refused::Bad`]
+    /// [`Bad::Said`]
     pub(crate) fn bad(descript: impl Into<String>) -> Self {
-        Refused::Bad(descript.into())
-    }
-
-    /// [`Refused::NotYours`]
-    pub(crate) fn not_yours(descript: impl Into<String>) -> Self {
-        Refused::NotYours(descript.into())
+        Refused::Bad(Bad::Said(descript.into()))
     }
 
     /// Whether the request may have been done all the same, so that it should be asked again.
     pub(crate) fn leaves_unknown(&self) -> bool {
-        self.status() == StatusCode::GATEWAY_TIMEOUT
+        match self {
+            Refused::UnknownOutcome | Refused::BankLost(_) => true,
+            // What another bank says counts as if it were said here.
+            Refused::ByAnotherBank(status, _) => *status == StatusCode::GATEWAY_TIMEOUT,
+            _ => false,
+        }
     }
 
     /// The status that says it to programs.
@@ -92,7 +100,9 @@ impl Refused {
         match self {
             Refused::Bad(_) => StatusCode::BAD_REQUEST,
             Refused::NoSession | Refused::NotAPeer => StatusCode::UNAUTHORIZED,
-            Refused::NotYours(_) => StatusCode::FORBIDDEN,
+            Refused::OthersAccounts | Refused::OthersAccount(_) | Refused::ForeignForm => {
+                StatusCode::FORBIDDEN
+            }
             Refused::NoSuchRoute | Refused::NoSuchPage(_) => StatusCode::NOT_FOUND,
             Refused::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -130,8 +140,13 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Refused::Bad(why) | Refused::NotYours(why) | Refused::ByAnotherBank(_, why) => why,
-            Refused::BankAway(why) | Refused::BankLost(why) => why,
+            Refused::Bad(bad) => return bad.fmt(f),
+            Refused::ByAnotherBank(_, why) | Refused::BankAway(why) | Refused::BankLost(why) => why,
+            Refused::OthersAccounts => "Só o próprio cliente lista as suas contas",
+            Refused::OthersAccount(number) => return write!(f, "A conta {number} não é sua"),
+            Refused::ForeignForm => {
+                "O formulário não veio de uma página deste banco. Abra a página de novo"
+            }
             Refused::NoSuchPage(why) => why,
             Refused::NoSession => "Sessão inexistente ou expirada: faça login",
             Refused::NotAPeer => "Banco não autenticado",
@@ -165,6 +180,12 @@ impl fmt::Display for Refused {
                 "Resultado desconhecido: o pedido ainda pode ter efeito. Repita-o com a mesma Idempotency-Key para saber"
             }
         })
+    }
+}
+
+impl From<Bad> for Refused {
+    fn from(bad: Bad) -> Self {
+        Refused::Bad(bad)
     }
 }
 

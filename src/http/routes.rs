@@ -8,20 +8,19 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
-use super::refusal::Refused;
+use super::refusal::{Bad, Refused};
 use super::{Bank, accounts, customers, operations, peers, status};
 
 /// All routes of a bank, for a server and for actix's test harness alike.
 pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(bank)
-            .app_data(PathConfig::default().error_handler(|_: PathError, _: &HttpRequest| {
-                Refused::bad("Caminho inválido").into()
-            }))
+            .app_data(
+                PathConfig::default()
+                    .error_handler(|_: PathError, _: &HttpRequest| Refused::from(Bad::Path).into()),
+            )
             .app_data(QueryConfig::default().error_handler(
-                |_: QueryPayloadError, _: &HttpRequest| {
-                    Refused::bad("Parâmetros da consulta inválidos").into()
-                },
+                |_: QueryPayloadError, _: &HttpRequest| Refused::from(Bad::Query).into(),
             ));
         customer_routes(app);
         peer_routes(app);

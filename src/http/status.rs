@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Bank;
 use super::refusal::Refused;
+use super::texts;
 use crate::actors::buffer::BufferStatus;
 use crate::actors::clock::{ClockState, ClockStatus};
 use crate::actors::heartbeat::{ClocksStatus, ConsortiumClock, Paces};
@@ -26,7 +27,7 @@ struct Said {
 
 /// `GET /check`
 pub(super) async fn check() -> HttpResponse {
-    HttpResponse::Ok().json(Said { descript: "Banco no ar" })
+    HttpResponse::Ok().json(Said { descript: texts::ALIVE })
 }
 
 /// `GET /ready`

@@ -123,8 +123,7 @@ impl fmt::Display for AccountNumber {
 }
 
 /// A text or number that no account can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Número de conta inválido")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadAccountNumber;
 
 /// An account of a bank.

@@ -48,7 +48,7 @@ impl TypePerson {
     }
 
     /// The form of the document: `0` is a digit, `X` a digit or a capital letter.
-    fn document_form(self) -> &'static str {
+    pub(super) fn document_form(self) -> &'static str {
         match self {
             TypePerson::Pf => "000.000.000-00",
             // Letters since July 2026; the check digits stay digits.
@@ -181,13 +181,11 @@ impl fmt::Display for Document {
 }
 
 /// Why a text is no document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadDocument {
     /// Not the printed form.
-    #[error("{} deve ter a forma {}", .0.document_name(), .0.document_form())]
     Form(TypePerson),
     /// The last two digits do not follow from the others.
-    #[error("{} com dígitos verificadores errados", .0.document_name())]
     CheckDigits(TypePerson),
 }
 
@@ -237,10 +235,7 @@ impl fmt::Display for UserName {
 }
 
 /// A text that is no user name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "Nome de usuário deve ter de 3 a 64 letras sem acento, algarismos, '.', '_' ou '-', e ao menos uma letra"
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadUserName;
 
 /// A customer's full name, without surrounding blanks.
@@ -284,8 +279,7 @@ impl fmt::Display for PersonName {
 }
 
 /// A text that is nobody's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Nome deve ter de 3 a 200 caracteres")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPersonName;
 
 /// A password's hash as PHC text (`$argon2id$…`), opaque to the ledger. `Debug` shows nothing of
@@ -333,8 +327,7 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// A text that is no password hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Resumo de senha inválido")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPasswordHash;
 
 /// A customer of the consortium.

@@ -220,22 +220,17 @@ pub fn sum(sums: impl IntoIterator<Item = Centavos>) -> i128 {
 }
 
 /// Why a text is no money, or no amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadMoney {
     /// Not a JSON number.
-    #[error("Valor não é um número")]
     NotANumber,
     /// `1e3`.
-    #[error("Valor não pode ter expoente")]
     Exponent,
     /// `0.001`, and `1.000` too: whoever writes it may mean a thousand.
-    #[error("Valor tem mais de duas casas decimais")]
     TooManyDecimals,
     /// Beyond an `i64` of centavos.
-    #[error("Valor grande demais")]
     TooLarge,
     /// Zero or less where an amount is asked for.
-    #[error("Valor deve ser maior que zero")]
     NotPositive,
 }
 

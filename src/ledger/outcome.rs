@@ -4,6 +4,8 @@
 //! the common order. Its text is part of the hash chain, so banks of one consortium must agree on
 //! every letter here.
 
+mod values;
+
 use serde::{Deserialize, Serialize};
 
 use super::account::{AccountNumber, TypeAccount};

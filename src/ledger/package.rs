@@ -83,13 +83,11 @@ impl TryFrom<Vec<Operation>> for Package {
 }
 
 /// Why operations are no package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadPackage {
     /// Nothing to do.
-    #[error("Pacote sem operações")]
     Empty,
     /// More than [`OPERATIONS_MAX`].
-    #[error("Pacote com mais de {OPERATIONS_MAX} operações")]
     TooLong,
 }
 

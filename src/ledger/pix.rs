@@ -119,8 +119,7 @@ impl fmt::Display for PixKey {
 }
 
 /// A text that is no Pix key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Chave Pix deve ter a forma banco:valor")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPixKey;
 
 #[cfg(test)]

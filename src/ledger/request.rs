@@ -61,8 +61,7 @@ impl fmt::Display for IdempotencyKey {
 }
 
 /// A text that is no idempotency key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Chave de idempotência deve ter de 1 a 255 caracteres ASCII imprimíveis")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadIdempotencyKey;
 
 /// A new customer.
@@ -195,16 +194,16 @@ impl Request {
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedRequest {
     /// The content does not parse.
-    #[error("Conteúdo do pedido inválido: {0}")]
+    #[error("the content of the request cannot be read: {0}")]
     Content(#[from] serde_json::Error),
     /// `type_msg` and content are of different kinds.
-    #[error("type_msg não corresponde ao conteúdo do pedido")]
+    #[error("type_msg and the content of the request are of different kinds")]
     Type,
     /// Later than [`AT_MS_MAX`].
-    #[error("Hora do pedido impossível")]
+    #[error("the time of the request is impossible")]
     Time,
     /// The random key could not stand in a Pix key.
-    #[error("Chave aleatória inválida")]
+    #[error("the random key cannot stand in a Pix key")]
     RandomKey,
 }
 

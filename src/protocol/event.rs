@@ -272,9 +272,9 @@ pub enum MalformedEvent {
 impl fmt::Display for MalformedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            MalformedEvent::Batch => "O campo msg não é um lote de pedidos válido",
-            MalformedEvent::Timestamp => "O campo timestamp não conta a própria mensagem",
-            MalformedEvent::Time => "O campo at_ms não é uma hora entre 1970 e 9999",
+            MalformedEvent::Batch => "msg is no valid batch of requests",
+            MalformedEvent::Timestamp => "timestamp does not count the message itself",
+            MalformedEvent::Time => "at_ms is no time between 1970 and 9999",
         })
     }
 }

@@ -4,7 +4,7 @@
 //! ShiViz asks that each host's own counter begins at 1 and goes up by 1, and that a clock names
 //! only events of the log. Here events are forgotten and some never existed, so that each is
 //! counted by its rank among those of its bank that are in the log; who knew of whom stays the
-//! same.
+//! same. Its words are those of the log of a bank: it is read beside that.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -35,11 +35,11 @@ impl History {
                     (bank, logged.partition_point(|other| *other <= counter))
                 })
                 .filter(|(_, rank)| *rank > 0)
-                .map(|(bank, rank)| format!("\"banco-{bank}\":{rank}"))
+                .map(|(bank, rank)| format!("\"bank-{bank}\":{rank}"))
                 .collect();
             let sender = tracked.seen.key.sender;
             // Writing into a text cannot fail.
-            let _ = writeln!(log, "banco-{sender} {{{}}}\n{}", clock.join(","), described(tracked));
+            let _ = writeln!(log, "bank-{sender} {{{}}}\n{}", clock.join(","), described(tracked));
         }
         log
     }
@@ -49,12 +49,12 @@ fn described(tracked: &Tracked) -> String {
     let seen = &tracked.seen;
     let came_of_it = match tracked.executed {
         Some((_, position, done)) => {
-            format!("posição={position} resultado={done}/{}", seen.requests)
+            format!("position={position} done={done}/{}", seen.requests)
         }
-        None => format!("na espera pedidos={}", seen.requests),
+        None => format!("waits requests={}", seen.requests),
     };
     format!(
-        "{} carimbo={} soma={} visão={} {came_of_it}",
+        "{} timestamp={} sum={} view={} {came_of_it}",
         seen.id, seen.timestamp, seen.key.sum, seen.key.view
     )
 }

@@ -354,7 +354,7 @@ fn the_log_keeps_the_rules_of_shiviz_although_events_were_forgotten_and_left_beh
         *count += 1;
         assert_eq!(clock[host], *count, "a host's counter begins at 1 and goes up by 1: {text}");
         assert!(clock.values().all(|counter| *counter > 0), "{clock:?}");
-        assert!(!host.contains(' ') && text.contains("carimbo=["), "{host} {text}");
+        assert!(!host.contains(' ') && text.contains("timestamp=["), "{host} {text}");
     }
     for (_, clock, _) in &events {
         assert!(

@@ -1,7 +1,6 @@
 //! What is answered where there is no page, no such method, or nothing to show: people get a page,
 //! programs JSON.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{Accept, Header};
 use actix_web::web::{Data, to};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
@@ -27,8 +26,8 @@ pub(super) async fn refused_page(
     request: &HttpRequest,
     refused: Refused,
 ) -> HttpResponse {
-    let title = match refused.status() {
-        StatusCode::NOT_FOUND => "Página não encontrada",
+    let title = match refused {
+        Refused::NoSuchRoute | Refused::NoSuchPage(_) => "Página não encontrada",
         _ => "Não foi possível",
     };
     let frame = Frame::of(bank, request).await;

@@ -189,7 +189,7 @@ async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_lin
     until(&page, &format!("return !{row}.classList.contains('down')")).await;
     let log = page.fetch("/consorcio/shiviz.log").await;
     assert!(
-        log.starts_with(r"(?<host>\S*) (?<clock>{.*})") && log.contains(r#"banco-0 {"banco-0":1"#),
+        log.starts_with(r"(?<host>\S*) (?<clock>{.*})") && log.contains(r#"bank-0 {"bank-0":1"#),
         "{log}"
     );
     page.close().await;

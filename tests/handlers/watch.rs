@@ -117,9 +117,9 @@ async fn a_trial_event_is_ordered_and_refused_and_its_story_told() {
     let lines: Vec<_> = log.lines().collect();
     assert_eq!(
         lines[..3],
-        [r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)", "", r#"banco-0 {"banco-0":1}"#]
+        [r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)", "", r#"bank-0 {"bank-0":1}"#]
     );
-    assert!(lines[3].contains("posição=1 resultado=0/1"), "{log}");
+    assert!(lines[3].contains("position=1 done=0/1"), "{log}");
 }
 
 #[actix_web::test]

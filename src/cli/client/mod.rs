@@ -5,8 +5,8 @@
 //! computes are shown as what they would be, and what happened is only what a bank says. The
 //! password lives in memory as long as it is needed.
 //!
-//! - [`commands`], [`menu`]: the two faces; [`arguments`], [`usage`]: the command line; [`texts`]:
-//!   all Portuguese.
+//! - [`commands`], [`menu`]: the two faces; [`arguments`]: the command line; [`texts`]: all
+//!   Portuguese.
 //! - [`api`]: the actions; [`banks`]: a second bank when the first is silent; [`call`]: one request
 //!   to one bank.
 //! - [`session`], [`package`], [`money`]: what a customer has; [`screen`], [`prompts`], [`table`]:
@@ -26,7 +26,6 @@ mod screen;
 mod session;
 mod table;
 mod texts;
-mod usage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -114,7 +113,7 @@ pub(super) fn run(arguments: &ClientArgs) -> Result<(), ClientError> {
 
 /// What is wrong with the command line that clap refused, in Portuguese.
 pub(super) fn refuse(arguments: &[OsString], refusal: &clap::Error) -> ClientError {
-    let error = ClientError::Usage(usage::in_portuguese(refusal));
+    let error = ClientError::Usage(texts::in_portuguese(refusal));
     if arguments.iter().any(|argument| argument == "--json") {
         tell_failure(Screen::of_this_process(), &error);
     }

@@ -1,11 +1,13 @@
 //! Everything that a customer reads, in Brazilian Portuguese; what the command line explains is in
-//! [`help`].
+//! [`help`], what is wrong with a command line in [`usage`].
 
 pub(super) mod help;
+mod usage;
 
 use std::io;
 use std::path::Path;
 
+pub(super) use self::usage::in_portuguese;
 use crate::brazilian::{self, BadAmount, parse_date};
 pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ids::BankId;

@@ -77,7 +77,7 @@ async fn customer(bank: &Bank, request: &HttpRequest) -> Result<UserName, Refuse
 /// The fields of a form that was sent from a page of this bank.
 async fn sent(request: &HttpRequest, body: Payload) -> Result<Form, Refused> {
     if !session::is_own_form(request) {
-        return Err(Refused::not_yours(texts::FOREIGN_FORM));
+        return Err(Refused::ForeignForm);
     }
     Form::receive(body).await
 }

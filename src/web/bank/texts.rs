@@ -7,8 +7,6 @@ pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ledger::book::OPENING_MIN;
 use crate::ledger::{Refusal, TypeAccount};
 
-pub(super) const FOREIGN_FORM: &str =
-    "O formulário não veio de uma página deste banco. Abra a página de novo";
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
 pub(super) const NO_SUCH_ACCOUNT: &str = "Não há tal conta entre as suas";
 pub(super) const PASSWORDS_DIFFER: &str = "As duas senhas não são iguais";

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// One line that says what has to be corrected.
-pub(super) fn in_portuguese(refusal: &clap::Error) -> String {
+pub(in crate::cli::client) fn in_portuguese(refusal: &clap::Error) -> String {
     let argument = || said(refusal, ContextKind::InvalidArg);
     let value = || said(refusal, ContextKind::InvalidValue);
     let what = match refusal.kind() {

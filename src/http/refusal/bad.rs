@@ -1,0 +1,194 @@
+//! What can be wrong with a request before anything is ordered: each mistake is a variant, and its
+//! text is said here. What a value's own type, or a page, has to say has its home there.
+
+use std::fmt;
+
+use crate::ids::BankId;
+use crate::ledger::AccountNumber;
+use crate::protocol::event::MalformedEvent;
+
+/// What is wrong with a request, or what it names is not there. A `String` without a name is a
+/// place, such as `0.932836.package[2].value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    /// The body did not arrive whole.
+    Unfinished,
+    /// The body is no text.
+    NotUtf8,
+    /// The body is no JSON.
+    NotJson {
+        /// Where reading ended.
+        line: usize,
+        /// The same.
+        column: usize,
+    },
+    /// The body is JSON and no object.
+    NotAnObject,
+    /// A field stands there twice.
+    Twice(String),
+    /// A field means nothing here.
+    Unknown(String),
+    /// A field is missing.
+    Missing(String),
+    /// A field is something else than it must be.
+    NotA(String, Kind),
+    /// A text has control characters.
+    ControlCharacters(String),
+    /// A value is not taken, for the reason that its type gives.
+    Value(String, String),
+    /// What the value's type or the page that asks for it says.
+    Said(String),
+    /// The path cannot be read.
+    Path,
+    /// The query cannot be read.
+    Query,
+    /// `min_position` is no position.
+    MinPosition,
+    /// `limit` is not between 1 and this.
+    Limit(usize),
+    /// The header `Idempotency-Key` is no key.
+    IdempotencyKey,
+    /// The body names another customer than the route.
+    OtherUserName,
+    /// `users` has more names than anybody reads.
+    TooManyUsers,
+    /// A new password is shorter than so many characters.
+    PasswordTooShort(usize),
+    /// A new password is longer than so many bytes.
+    PasswordTooLong(usize),
+    /// User name or password are wrong; which of them, nobody is told.
+    WrongLogin,
+    /// There is no such customer.
+    NoSuchCustomer,
+    /// There is no such bank.
+    NoSuchBank(String),
+    /// The bank has no such account.
+    NoSuchAccount(AccountNumber, BankId),
+    /// Nobody has this Pix key.
+    NoSuchKey,
+    /// The sender of a transfer is not the account that it stands under.
+    OtherSender {
+        /// Where it stands.
+        place: String,
+        /// Who is named.
+        sender: AccountNumber,
+        /// Whose package it is.
+        account: AccountNumber,
+    },
+    /// A peer's message cannot be read.
+    Message(String),
+    /// A peer's message is no event.
+    Event(MalformedEvent),
+    /// A peer speaks in the name of another.
+    OtherSpeaker {
+        /// Who calls.
+        caller: BankId,
+        /// In whose name.
+        named: BankId,
+    },
+    /// A peer's timestamp does not have a component for each bank.
+    Timestamp,
+}
+
+/// What a field must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A list.
+    List,
+    /// A text.
+    Text,
+    /// An object.
+    Object,
+    /// The number of an account.
+    AccountNumber,
+    /// One of some words.
+    OneOf(&'static [&'static str]),
+}
+
+/// In the customer's language.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::List => f.write_str("uma lista"),
+            Kind::Text => f.write_str("um texto"),
+            Kind::Object => f.write_str("um objeto"),
+            Kind::AccountNumber => f.write_str("um número de conta"),
+            Kind::OneOf([words @ .., last]) => write!(f, "{} ou {last}", words.join(", ")),
+            Kind::OneOf([]) => Ok(()),
+        }
+    }
+}
+
+/// In the customer's language.
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bad::Unfinished => f.write_str("O corpo do pedido não chegou inteiro"),
+            Bad::NotUtf8 => f.write_str("O corpo não é UTF-8"),
+            Bad::NotJson { line, column } => {
+                write!(f, "O corpo não é JSON válido (linha {line}, coluna {column})")
+            }
+            Bad::NotAnObject => f.write_str("O corpo deve ser um objeto JSON"),
+            Bad::Twice(place) => write!(f, "O campo {place} aparece duas vezes"),
+            Bad::Unknown(place) => write!(f, "Campo desconhecido: {place}"),
+            Bad::Missing(place) => write!(f, "Falta o campo {place}"),
+            Bad::NotA(place, kind) => write!(f, "O campo {place} deve ser {kind}"),
+            Bad::ControlCharacters(place) => {
+                write!(f, "O campo {place} tem caracteres de controle")
+            }
+            Bad::Value(place, why) => write!(f, "{place}: {why}"),
+            Bad::Said(why) => f.write_str(why),
+            Bad::Path => f.write_str("Caminho inválido"),
+            Bad::Query => f.write_str("Parâmetros da consulta inválidos"),
+            Bad::MinPosition => {
+                write!(f, "min_position deve ser um número inteiro entre 0 e {}", u64::MAX)
+            }
+            Bad::Limit(most) => write!(f, "limit deve estar entre 1 e {most}"),
+            Bad::IdempotencyKey => {
+                f.write_str("Idempotency-Key deve ter de 1 a 255 caracteres ASCII visíveis")
+            }
+            Bad::OtherUserName => f.write_str("O campo user_name difere do nome na rota"),
+            Bad::TooManyUsers => f.write_str("O campo users tem nomes demais"),
+            Bad::PasswordTooShort(least) => {
+                write!(f, "A senha deve ter pelo menos {least} caracteres")
+            }
+            Bad::PasswordTooLong(most) => write!(f, "A senha deve ter no máximo {most} bytes"),
+            Bad::WrongLogin => f.write_str("Nome de usuário ou senha incorretos"),
+            Bad::NoSuchCustomer => f.write_str("Cliente não encontrado"),
+            Bad::NoSuchBank(bank) => write!(f, "Banco {bank} não existe"),
+            Bad::NoSuchAccount(number, bank) => {
+                write!(f, "Conta {number} não existe no banco {bank}")
+            }
+            Bad::NoSuchKey => f.write_str("Chave Pix não encontrada"),
+            Bad::OtherSender { place, sender, account } => {
+                write!(f, "{place}: o remetente {sender} não é a conta {account}")
+            }
+            Bad::Message(why) => write!(f, "Mensagem malformada: {why}"),
+            Bad::OtherSpeaker { caller, named } => {
+                write!(f, "O banco {caller} fala em nome do banco {named}")
+            }
+            Bad::Timestamp => f.write_str("O campo timestamp deve ter um componente por banco"),
+            Bad::Event(event) => f.write_str(said_of(*event)),
+        }
+    }
+}
+
+fn said_of(event: MalformedEvent) -> &'static str {
+    match event {
+        MalformedEvent::Batch => "O campo msg não é um lote de pedidos válido",
+        MalformedEvent::Timestamp => "O campo timestamp não conta a própria mensagem",
+        MalformedEvent::Time => "O campo at_ms não é uma hora entre 1970 e 9999",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_listed_as_people_list_them() {
+        let kind = |words| Bad::NotA("type".into(), Kind::OneOf(words)).to_string();
+        assert_eq!(kind(&["PF", "PJ"]), "O campo type deve ser PF ou PJ");
+        assert_eq!(kind(&["A", "B", "C"]), "O campo type deve ser A, B ou C");
+    }
+}

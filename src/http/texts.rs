@@ -1,0 +1,9 @@
+//! What customers and peers read where all went well and the ledger has nothing to say. Refusals
+//! are in [`super::refusal`].
+
+pub(super) const ALIVE: &str = "Banco no ar";
+pub(super) const LOGGED_IN: &str = "Logado com sucesso";
+pub(super) const LOGGED_OUT: &str = "Sessão encerrada";
+pub(super) const ACCOUNT_READ: &str = "Conta acessada com sucesso";
+pub(super) const KEY_FOUND: &str = "Chave Pix encontrada";
+pub(super) const MESSAGE_TAKEN: &str = "Mensagem recebida";

@@ -1,0 +1,95 @@
+//! Why a value is not taken, in the words that the customer reads. The kinds stand beside the types
+//! that refuse. No letter here is part of the hash chain: what is refused so is never ordered.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::ledger::account::BadAccountNumber;
+use crate::ledger::customer::{BadDocument, BadPasswordHash, BadPersonName, BadUserName};
+use crate::ledger::money::BadMoney;
+use crate::ledger::package::{BadPackage, OPERATIONS_MAX};
+use crate::ledger::pix::BadPixKey;
+use crate::ledger::request::BadIdempotencyKey;
+
+impl Error for BadAccountNumber {}
+impl Error for BadDocument {}
+impl Error for BadIdempotencyKey {}
+impl Error for BadMoney {}
+impl Error for BadPackage {}
+impl Error for BadPasswordHash {}
+impl Error for BadPersonName {}
+impl Error for BadPixKey {}
+impl Error for BadUserName {}
+
+impl fmt::Display for BadAccountNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Número de conta inválido")
+    }
+}
+
+impl fmt::Display for BadDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadDocument::Form(person) => {
+                write!(f, "{} deve ter a forma {}", person.document_name(), person.document_form())
+            }
+            BadDocument::CheckDigits(person) => {
+                write!(f, "{} com dígitos verificadores errados", person.document_name())
+            }
+        }
+    }
+}
+
+impl fmt::Display for BadIdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Chave de idempotência deve ter de 1 a 255 caracteres ASCII imprimíveis")
+    }
+}
+
+impl fmt::Display for BadMoney {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadMoney::NotANumber => "Valor não é um número",
+            BadMoney::Exponent => "Valor não pode ter expoente",
+            BadMoney::TooManyDecimals => "Valor tem mais de duas casas decimais",
+            BadMoney::TooLarge => "Valor grande demais",
+            BadMoney::NotPositive => "Valor deve ser maior que zero",
+        })
+    }
+}
+
+impl fmt::Display for BadPackage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadPackage::Empty => f.write_str("Pacote sem operações"),
+            BadPackage::TooLong => write!(f, "Pacote com mais de {OPERATIONS_MAX} operações"),
+        }
+    }
+}
+
+impl fmt::Display for BadPasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resumo de senha inválido")
+    }
+}
+
+impl fmt::Display for BadPersonName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nome deve ter de 3 a 200 caracteres")
+    }
+}
+
+impl fmt::Display for BadPixKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Chave Pix deve ter a forma banco:valor")
+    }
+}
+
+impl fmt::Display for BadUserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "Nome de usuário deve ter de 3 a 64 letras sem acento, algarismos, '.', '_' ou '-', e \
+             ao menos uma letra",
+        )
+    }
+}
