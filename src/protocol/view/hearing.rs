@@ -47,13 +47,9 @@ impl Search {
 
     fn grow(&mut self, clique: BankSet, candidates: BankSet) {
         self.branches += 1;
-        let hope = (
-            clique.len() + candidates.len(),
-            clique.intersection(self.preferred).len()
-                + candidates.intersection(self.preferred).len(),
-        );
-        if self.branches > BRANCHES_MAX || (self.worth(self.best) >= hope && !candidates.is_empty())
-        {
+        let cannot_win = self.worth(self.best) >= self.worth(clique.union(candidates));
+        let is_leaf = candidates.is_empty();
+        if self.branches > BRANCHES_MAX || (cannot_win && !is_leaf) {
             return;
         }
         let Some(next) = candidates.first() else {

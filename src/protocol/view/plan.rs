@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{PreparePlan, Stopped};
+use super::message::{PreparePlan, Stopped};
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, majority};
+use crate::protocol::execution::Executions;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -30,13 +31,18 @@ pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
         return Vec::new();
     };
     let lacks = |bank: &BankId, answer: &Stopped| {
-        let view = proof.last.view;
-        let executed = answer.executed.as_ref().is_some_and(|done| done.last >= proof.last);
-        let has = answer.prepared > view
-            || (answer.prepared == view && (executed || answer.clock.covers(&proof.clock)));
-        answer.voter && proof.members.contains(*bank) && !has
+        let was_on_disk = answer.voter && proof.members.contains(*bank);
+        was_on_disk && !has_still(answer, &proof)
     };
     answers.iter().filter(|(bank, answer)| lacks(bank, answer)).map(|(bank, _)| *bank).collect()
+}
+
+/// Whether a disk has all that was executed through here.
+fn has_still(answer: &Stopped, proof: &Executions) -> bool {
+    let view = proof.last.view;
+    let has_executed = answer.executed.as_ref().is_some_and(|done| done.last >= proof.last);
+    let has_it = has_executed || answer.clock.covers(&proof.clock);
+    answer.prepared > view || (answer.prepared == view && has_it)
 }
 
 /// Whether the answers suffice to know how the next view must begin.
@@ -54,17 +60,20 @@ pub(super) fn is_quorum(answers: &Answers, banks: usize) -> bool {
         .values()
         .all(|answer| answer.position.0 == 0 && answer.held.is_empty() && !has_lost(answer));
     let rescue = answers.values().any(|answer| answer.voter && answer.rescue);
-    (everybody && (nothing_was_ever_held || rescue)) || voters_are_quorum(answers, banks)
+    let needs_no_voters = nothing_was_ever_held || rescue;
+    (everybody && needs_no_voters) || voters_are_quorum(answers, banks)
 }
 
 fn voters_are_quorum(answers: &Answers, banks: usize) -> bool {
     let voters = || answers.values().filter(|answer| answer.voter);
     let counted = voters().map(|answer| answer.counted).max().unwrap_or_default();
-    if counted < banks {
-        counted > 0 && voters().count() >= counted && answers.len() >= majority(banks)
-    } else {
-        voters().count() > banks - majority(banks) && answers.len() >= majority(banks)
-    }
+    let enough_voters = match counted {
+        0 => false,
+        // With a shorter list than now, all on it.
+        counted if counted < banks => voters().count() >= counted,
+        _ => voters().count() > banks - majority(banks),
+    };
+    enough_voters && answers.len() >= majority(banks)
 }
 
 /// Banks that were not in the last view, or whose disk cannot tell.
@@ -98,11 +107,31 @@ pub(super) fn plan(
     let (source, hash) = right_copy(answers, banks)?;
     let longest_answer = &answers[&source];
     let last = longest_answer.executed.as_ref().map(|done| done.last);
+    let (events, clock) = held_beyond(last, answers, banks);
+    let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
+    let members = members(answers, longest.0, banks, spare, fits)?;
+    // With the old list of banks, they could go on among themselves until they have prepared a view
+    // of the new one.
+    let could_go_on = |(_, answer): &(&BankId, &Stopped)| knows_fewer(answer, banks);
+    if !answers.iter().filter(could_go_on).all(|(bank, _)| members.contains(*bank)) {
+        return None;
+    }
+    let founding = !voters_are_quorum(answers, banks);
+    Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
+}
+
+/// What those who were in the latest view hold beyond the last executed event, each event with a
+/// bank that has it; and the clock that covers it.
+fn held_beyond(
+    last: Option<OrderKey>,
+    answers: &Answers,
+    banks: usize,
+) -> (Vec<(OrderKey, BankId)>, VectorClock) {
     let voters = || answers.iter().filter(|(_, answer)| answer.voter);
-    let prepared = voters().map(|(_, answer)| answer.prepared).max().unwrap_or_default();
+    let latest = voters().map(|(_, answer)| answer.prepared).max().unwrap_or_default();
     let mut clock = VectorClock::zero(banks);
     let mut events: BTreeMap<OrderKey, BankId> = BTreeMap::new();
-    for (bank, answer) in voters().filter(|(_, answer)| answer.prepared == prepared) {
+    for (bank, answer) in voters().filter(|(_, answer)| answer.prepared == latest) {
         clock.merge(&answer.clock);
         // Keys are executed in order, so what is not above the last executed one is part of `P`.
         let beyond = answer.held.iter().filter(|key| last.is_none_or(|last| **key > last));
@@ -110,17 +139,12 @@ pub(super) fn plan(
             events.entry(*key).or_insert(*bank);
         }
     }
-    let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
-    let members = members(answers, longest.0, banks, spare, fits)?;
-    // With the old list of banks, they could go on among themselves until they have prepared a view
-    // of the new one.
-    let knows_fewer = |answer: &Stopped| answer.voter && answer.counted < banks;
-    if answers.iter().any(|(bank, answer)| knows_fewer(answer) && !members.contains(*bank)) {
-        return None;
-    }
-    let events = events.into_iter().collect();
-    let founding = !voters_are_quorum(answers, banks);
-    Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
+    (events.into_iter().collect(), clock)
+}
+
+/// Whether a disk counts, and still by a shorter list of banks.
+fn knows_fewer(answer: &Stopped, banks: usize) -> bool {
+    answer.voter && answer.counted < banks
 }
 
 /// The bank with the longest journal, and its hash. Where the longest ones differ, most decide.
@@ -150,7 +174,7 @@ fn members(
     });
     let mut members = BankSet::default();
     for (bank, answer) in by_lag {
-        let is_needed = members.len() < majority(banks) || (answer.voter && answer.counted < banks);
+        let is_needed = members.len() < majority(banks) || knows_fewer(answer, banks);
         if !spare.contains(*bank) || is_needed {
             members.insert(*bank);
         }
@@ -162,7 +186,6 @@ fn members(
 mod tests {
     use super::*;
     use crate::ids::Position;
-    use crate::protocol::execution::Executions;
 
     fn ballot(round: u64) -> Ballot {
         Ballot { round, coordinator: BankId(0) }
