@@ -8,7 +8,7 @@ use crate::ids::{Ballot, BankId, BankSet};
 use crate::protocol::effect::ViewInput;
 use crate::protocol::peer_state::PeerState;
 use crate::protocol::report::PeerReport;
-use crate::protocol::view::{Phase, Reach, TICK_MS, View};
+use crate::protocol::view::{PhaseName, Reach, TICK_MS, View};
 
 impl Message for ViewInput {
     type Result = ();
@@ -103,7 +103,7 @@ pub struct ViewState {
     /// Whether the node is stopping.
     pub draining: bool,
     /// Where the node stands.
-    pub phase: Phase,
+    pub phase: PhaseName,
     /// The view in force with its members.
     pub active: Option<(Ballot, BankSet)>,
     /// Whom this bank reaches.
@@ -121,7 +121,7 @@ impl Handler<ViewStatus> for ViewActor {
         MessageResult(ViewState {
             ready: self.view.is_ready() && !self.draining,
             draining: self.draining,
-            phase: self.view.phase().clone(),
+            phase: self.view.phase(),
             active: self.view.active(),
             reach: self.view.reach(),
             voter: self.view.is_voter(),

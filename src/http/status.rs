@@ -18,7 +18,7 @@ use crate::protocol::pace::PaceNow;
 use crate::protocol::peer_state::PeerState;
 use crate::protocol::report::PeerReport;
 use crate::protocol::vector_clock::VectorClock;
-use crate::protocol::view::{Phase, Reach};
+use crate::protocol::view::{PhaseName, Reach};
 
 #[derive(Serialize)]
 struct Said {
@@ -99,7 +99,7 @@ struct Status {
     bank: BankId,
     name: String,
     ready: bool,
-    phase: Phase,
+    phase: PhaseName,
     reach: Reach,
     voter: bool,
     view: Option<StatusView>,

@@ -17,7 +17,7 @@ use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::peer_state::{Cause, PeerState};
 use netbanking::protocol::report::PeerReport;
 use netbanking::protocol::vector_clock::VectorClock;
-use netbanking::protocol::view::{Frozen, OnDisk, Phase, PreparePlan, View, ViewMessage};
+use netbanking::protocol::view::{Frozen, OnDisk, PhaseName, PreparePlan, View, ViewMessage};
 
 pub(crate) const BANKS: usize = 3;
 
@@ -164,7 +164,7 @@ impl Bank {
 
     /// What it is at.
     pub(crate) fn doing(&self) -> impl PartialEq + use<> {
-        (self.view().phase().clone(), self.view().report().promised, self.journal.len())
+        (self.view().phase(), self.view().report().promised, self.journal.len())
     }
 
     pub(crate) fn start(&mut self) {
@@ -253,7 +253,7 @@ impl Bank {
                 inputs.extend(self.carry_out(effect, seen));
             }
         }
-        if *self.view().phase() == Phase::Diverged {
+        if self.view().phase() == PhaseName::Diverged {
             seen.broken = Some("no copy of the ledger differs here");
         }
     }

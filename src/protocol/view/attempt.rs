@@ -1,22 +1,91 @@
-//! An attempt of a coordinator at a view, and which step it has come to.
+//! The coordinator's part as data: an attempt at a view and which step it has come to, and what
+//! remains of the attempts before.
 
+use std::collections::BTreeMap;
+
+use super::disk::ROUND_MAX;
+use super::message::PreparePlan;
 use super::plan::Answers;
-use super::{PreparePlan, Ticks};
-use crate::ids::{Ballot, BankSet};
+use super::ticks::{Headway, Ticks, count, count_down};
+use crate::ids::{Ballot, BankId, BankSet};
+
+/// How often an unanswered message of the view change is said again.
+const RESEND: Ticks = 3;
+/// How long a step of an attempt may stand still before the coordinator gives up and tries a higher
+/// ballot.
+pub(super) const PATIENCE: Ticks = 50;
+/// How long grants are waited for.
+const ASK_WITHIN: Ticks = 10;
+/// Longest wait once another bank is heard.
+const PAUSE_FOR_NEWS: Ticks = 2;
+/// Longest wait after attempts that all found too few intact disks.
+pub(super) const FRUITLESS_PAUSE_MAX: Ticks = 100;
+
+/// What a bank does as a coordinator.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Coordination {
+    pub(super) attempt: Option<Attempt>,
+    /// For how many ticks a view change has been wanted here.
+    pub(super) wanting: Ticks,
+    /// Ticks to wait before the next attempt.
+    pub(super) pause: Ticks,
+    /// Attempts in succession that found too few intact disks.
+    pub(super) fruitless: u16,
+    /// Highest round heard of.
+    round_seen: u64,
+}
+
+impl Coordination {
+    /// The next ballot of a bank that has promised this one: above all that it has heard of.
+    pub(super) fn next_ballot(&self, me: BankId, promised: Ballot) -> Ballot {
+        Ballot { round: self.round_seen.max(promised.round) + 1, coordinator: me }
+    }
+
+    /// Somebody has promised this.
+    pub(super) fn hear_of(&mut self, promised: Ballot) {
+        self.round_seen = self.round_seen.max(promised.round.min(ROUND_MAX));
+    }
+
+    /// Another bank is heard: it may be the one that was missing.
+    pub(super) fn hope(&mut self) {
+        (self.fruitless, self.pause) = (0, self.pause.min(PAUSE_FOR_NEWS));
+    }
+
+    /// An attempt found too few intact disks. Nothing but another one, or a person, can help:
+    /// asking again and again only wears the disks out.
+    pub(super) fn was_fruitless(&mut self) {
+        self.fruitless = (self.fruitless + 1).min(16);
+        self.pause = self.pause.max((2 << self.fruitless.min(8)).min(FRUITLESS_PAUSE_MAX));
+    }
+
+    pub(super) fn enter(&mut self, ballot: Ballot, step: Step, age: Ticks) {
+        self.attempt = Some(Attempt { ballot, step, idle: 0, since_said: 0, age });
+    }
+
+    /// The attempt, if it is at this ballot.
+    pub(super) fn at(&mut self, ballot: Ballot) -> Option<&mut Attempt> {
+        self.attempt.as_mut().filter(|attempt| attempt.ballot == ballot)
+    }
+
+    pub(super) fn tick(&mut self) {
+        count_down(&mut self.pause);
+    }
+}
 
 /// One attempt at a view.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Coordination {
+pub(super) struct Attempt {
     pub(super) ballot: Ballot,
     pub(super) step: Step,
     /// Ticks since something last went forward.
     pub(super) idle: Ticks,
     /// Ticks since the step's message was last said.
-    pub(super) since_said: Ticks,
+    since_said: Ticks,
     /// Ticks since the banks were stopped.
     pub(super) age: Ticks,
 }
 
+/// Which step an attempt has come to, and what it waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Step {
     /// Asking whether others see the fault too.
@@ -24,23 +93,64 @@ pub(super) enum Step {
     /// Stopping the banks invited.
     Stopping { invited: BankSet, answers: Answers },
     /// Waiting until all members have the plan on disk.
-    Preparing { plan: PreparePlan, ready: BankSet, joiners: BankSet, moves: Vec<Moves> },
+    Preparing(Preparing),
     /// Telling the members that the view is in force.
     Starting { members: BankSet },
 }
 
-/// How far a member has come with the plan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Moves {
-    pub(super) progress: u32,
-    /// Ticks since it last went forward.
-    pub(super) idle: Ticks,
+/// A plan that the members are fetching and writing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Preparing {
+    pub(super) plan: PreparePlan,
+    /// Members that have it on disk.
+    pub(super) ready: BankSet,
+    /// Members that were not in the last view.
+    pub(super) joiners: BankSet,
+    /// How far each bank has come.
+    pub(super) headway: Vec<Headway>,
 }
 
-impl Moves {
-    pub(super) fn hear(&mut self, progress: u32) {
-        if progress > self.progress {
-            *self = Moves { progress, idle: 0 };
+impl Step {
+    /// The first step after `WOULD STOP`.
+    pub(super) fn stopping(invited: BankSet) -> Self {
+        Step::Stopping { invited, answers: BTreeMap::new() }
+    }
+}
+
+impl Preparing {
+    pub(super) fn unready(&self) -> BankSet {
+        self.plan.members.difference(self.ready)
+    }
+}
+
+impl Attempt {
+    /// Time has passed, and the coordinator itself has come so far with a plan.
+    pub(super) fn tick(&mut self, me: BankId, own_progress: u32) {
+        for ticks in [&mut self.idle, &mut self.age, &mut self.since_said] {
+            count(ticks);
+        }
+        if let Step::Preparing(preparing) = &mut self.step {
+            preparing.headway.iter_mut().for_each(|headway| count(&mut headway.idle));
+            preparing.headway[me.index()].hear(own_progress);
+        }
+    }
+
+    /// Whether the step's message is due again; if so, it is said now.
+    pub(super) fn is_to_be_said_again(&mut self) -> bool {
+        let is_due = self.since_said >= RESEND;
+        if is_due {
+            self.since_said = 0;
+        }
+        is_due
+    }
+
+    /// Whether the step has stood still for too long. While a plan is prepared, members are judged
+    /// one by one instead.
+    pub(super) fn has_stood_still(&self) -> bool {
+        match &self.step {
+            Step::Asking { .. } => self.idle >= ASK_WITHIN,
+            Step::Stopping { .. } | Step::Starting { .. } => self.idle >= PATIENCE,
+            Step::Preparing(_) => false,
         }
     }
 }

@@ -178,6 +178,15 @@ pub struct Stopped {
     pub clock: VectorClock,
 }
 
+impl Stopped {
+    /// Whether it speaks of all the banks there are, and of no more.
+    #[must_use]
+    pub fn fits(&self, banks: usize) -> bool {
+        let knows_more = self.executed.as_ref().is_some_and(|done| done.clock.len() > banks);
+        self.clock.len() == banks && !knows_more
+    }
+}
+
 /// How a view begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PreparePlan {

@@ -15,10 +15,11 @@ use super::*;
 use crate::ids::request::{Header, RawRequest, raw};
 use crate::ids::{ChainHash, EventId};
 use crate::protocol::effect::LedgerInput;
-use crate::protocol::event::Event;
+use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::{Executions, JournalEntry};
+use crate::protocol::order_key::OrderKey;
+use crate::protocol::peer_state::Cause;
 use crate::protocol::vector_clock::VectorClock;
-use crate::protocol::view::Installed;
 
 /// Banks with their views; the journal answers at once, and the ledger executes whatever it is
 /// given.
@@ -45,6 +46,8 @@ struct Consortium {
     journals: Vec<Vec<JournalEntry>>,
     /// Events that each bank holds beyond, while a view is in force.
     held: Vec<Vec<Held>>,
+    /// The plan that each bank has prepared last.
+    prepared: Vec<PreparePlan>,
     /// Messages on their way: from, to, content.
     network: VecDeque<(BankId, BankId, ViewMessage)>,
     notices: Vec<String>,
@@ -124,6 +127,7 @@ impl Consortium {
             installed: vec![Vec::new(); banks],
             journals: vec![Vec::new(); banks],
             held: vec![Vec::new(); banks],
+            prepared: vec![PreparePlan::default(); banks],
             network: VecDeque::new(),
             notices: Vec::new(),
             story: Vec::new(),
@@ -147,10 +151,10 @@ impl Consortium {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let mut out = Vec::new();
-            let before = self.views[bank.index()].phase.clone();
+            let before = self.views[bank.index()].phase();
             self.views[bank.index()].handle(input, &mut out);
-            let phase = &self.views[bank.index()].phase;
-            if *phase != before {
+            let phase = self.views[bank.index()].phase();
+            if phase != before {
                 self.story.push(format!("  bank {bank}: {before:?} → {phase:?}"));
             }
             inputs.extend(out.into_iter().filter_map(|effect| self.carry_out(bank, effect)));
@@ -168,6 +172,7 @@ impl Consortium {
             Effect::Journal(JournalInput::Promise(frozen)) => Some(ViewInput::Frozen(frozen)),
             Effect::Journal(JournalInput::Prepare { .. }) if self.stuck.contains(&bank) => None,
             Effect::Journal(JournalInput::Prepare { prepared, .. }) => {
+                self.prepared[index] = prepared.clone();
                 Some(ViewInput::Prepared(prepared.ballot))
             }
             Effect::Journal(JournalInput::Read { to, after, .. }) => {
@@ -325,6 +330,7 @@ impl Consortium {
         let index = usize::from(bank);
         (self.journals[index], self.held[index]) = (Vec::new(), Vec::new());
         self.installed[index].clear();
+        self.prepared[index] = PreparePlan::default();
         self.views[index] = View::new(BankId(bank), self.banks, blank(self.banks));
         self.alive[index] = true;
     }
@@ -344,10 +350,7 @@ impl Consortium {
     /// A killed bank comes back with its disk.
     fn restart(&mut self, bank: u16) {
         let index = usize::from(bank);
-        let view = &self.views[index];
-        let (promised, prepared) = (view.promised, view.plan.clone());
-        let prepared =
-            if prepared.ballot == view.prepared { prepared } else { PreparePlan::default() };
+        let (promised, prepared) = (self.views[index].disk.promised, self.prepared[index].clone());
         let clock = prepared.clock.clone();
         let mut disk = OnDisk { promised, prepared, ..OnDisk::default() };
         disk.state = state(self.banks, &self.journals[index], self.held[index].clone());
@@ -363,7 +366,7 @@ impl Consortium {
         let first = latest(set.first().expect("members"));
         for bank in set.iter() {
             let view = &self.views[bank.index()];
-            assert!(view.is_ready(), "bank {bank} is {:?}, reaches {:?}", view.phase, view.reach);
+            assert!(view.is_ready(), "bank {bank} is {:?}, reaches {:?}", view.phase(), view.reach);
             let installed = latest(bank);
             assert_eq!(installed.plan, first.plan);
             assert_eq!(keys(&installed.flush), keys(&first.flush));
@@ -371,6 +374,16 @@ impl Consortium {
         assert_eq!(first.plan.members, set);
         first.clone()
     }
+}
+
+/// What a bank that is in no view has executed, and holds beyond.
+fn held_by(view: &View) -> &Frozen {
+    &view.phase.interim().expect("it is in no view").state
+}
+
+/// The view in force at a bank.
+fn in_force_at(view: &View) -> Ballot {
+    view.active().expect("a view is in force").0
 }
 
 fn blank(banks: usize) -> OnDisk {

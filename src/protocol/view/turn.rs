@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::PreparePlan;
+use super::message::PreparePlan;
 use crate::ids::{Ballot, ChainHash, Position};
 use crate::protocol::event::Held;
 use crate::protocol::execution::Executions;

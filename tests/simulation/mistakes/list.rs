@@ -94,12 +94,12 @@ pub struct Ballot {",
             // Who asks under the promised number is answered.
             Edit {
                 file: "src/protocol/view/flush.rs",
-                before: "            self.phase = Phase::Promised;
+                before: "            self.phase.enter(Stage::Promised);
             self.answer_stop(out);
         }
 ",
-                after: "            self.phase = Phase::Promised;
-            self.promised = ballot;
+                after: "            self.phase.enter(Stage::Promised);
+            self.disk.promised = ballot;
             self.answer_stop(out);
         }
 ",
@@ -122,17 +122,15 @@ pub struct Ballot {",
         name: "going on with old counters after a restart",
         edits: &[Edit {
             file: "src/protocol/view/mod.rs",
-            before: "            phase: Phase::Outside,
-            state: disk.state,
-            plan: PreparePlan::default(),
+            before: "            phase: Phase::Between(Box::new(Interim::outside(disk.state))),
 ",
-            after: "            phase: if disk.promised == disk.prepared.ballot && disk.promised != Ballot::default() {
-                Phase::Ready
-            } else {
-                Phase::Outside
+            after: "            phase: {
+                let mut interim = Interim::outside(disk.state);
+                if disk.promised == disk.prepared.ballot && disk.promised != Ballot::default() {
+                    interim.stage = self::phase::Stage::Ready(disk.prepared);
+                }
+                Phase::Between(Box::new(interim))
             },
-            state: disk.state,
-            plan: disk.prepared,
 ",
         }],
         found_by: (3, "bank 0 begins 4.0 otherwise than others"),
@@ -140,7 +138,7 @@ pub struct Ballot {",
     Mistake {
         name: "letting an empty disk vote",
         edits: &[Edit {
-            file: "src/protocol/view/mod.rs",
+            file: "src/protocol/view/disk.rs",
             before: "        !self.learner && self.prepared != Ballot::default()
 ",
             after: "        true
@@ -251,7 +249,7 @@ pub struct Ballot {",
     Mistake {
         name: "working without progress extends patience",
         edits: &[Edit {
-            file: "src/protocol/view/coordinator.rs",
+            file: "src/protocol/view/ticks.rs",
             before: "        if progress > self.progress {
 ",
             after: "        if progress >= self.progress {

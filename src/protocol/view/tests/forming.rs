@@ -216,7 +216,7 @@ fn a_bank_that_others_left_behind_while_it_was_paused_notices_and_joins_again() 
     consortium.run(5);
     consortium.assert_in_force(&[1, 2]);
     consortium.alive[0] = true;
-    assert_eq!(consortium.views[0].phase, Phase::Active);
+    assert_eq!(consortium.views[0].phase(), PhaseName::Active);
     consortium.run(30);
     consortium.assert_in_force(&[0, 1, 2]);
 }
@@ -243,7 +243,7 @@ fn banks_that_start_again_do_not_wait_for_one_that_acts_in_a_view_they_have_left
 fn killed_at(kind: fn(&ViewMessage) -> bool) {
     let mut consortium = Consortium::in_force();
     let held = event(FIRST, 1, [0, 1, 0]);
-    let view = consortium.views[0].plan.ballot;
+    let view = in_force_at(&consortium.views[0]);
     let held = Held {
         event: Arc::new(Event::stamp(
             view,
@@ -345,6 +345,6 @@ fn a_copy_that_differs_from_most_is_left_out() {
     consortium.journals = vec![vec![right.clone()], vec![right], vec![wrong]];
     consortium.run(100);
     consortium.assert_in_force(&[0, 1]);
-    assert_eq!(consortium.views[2].phase, Phase::Diverged);
+    assert_eq!(consortium.views[2].phase(), PhaseName::Diverged);
     assert!(consortium.installed[0].len() <= 2, "it does not knock for ever");
 }

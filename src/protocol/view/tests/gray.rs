@@ -97,7 +97,7 @@ fn what_a_blocked_source_cannot_send_another_is_asked_for() {
 fn events_of_the_flush_are_fetched_from_any_member_that_has_them() {
     let mut consortium = Consortium::empty(5);
     consortium.run(10);
-    let view = consortium.views[0].plan.ballot;
+    let view = in_force_at(&consortium.views[0]);
     let id = EventId::new(BankId(1), "held");
     let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
     let stamped =
@@ -114,7 +114,7 @@ fn events_of_the_flush_are_fetched_from_any_member_that_has_them() {
 fn the_refusal_of_an_earlier_attempt_ends_no_later_one() {
     let mut consortium = Consortium::empty(3);
     consortium.run_losing(3, |_, message| matches!(message, ViewMessage::Ready(_)));
-    let ballot = consortium.views[0].promised;
+    let ballot = consortium.views[0].disk.promised;
     let refusal = |refused| ViewMessage::Refused { refused, promised: ballot };
     let old = Ballot { round: 0, coordinator: BankId(0) };
     consortium.give(BankId(0), ViewInput::Message(BankId(1), refusal(old)));
@@ -153,7 +153,7 @@ fn a_bank_whose_companions_have_lost_their_disks_says_once_what_helps_and_does_n
     ]);
     consortium.journals[0] = vec![done];
     consortium.run(600);
-    let promised = consortium.views[0].promised.round;
+    let promised = consortium.views[0].disk.promised.round;
     assert!(promised < 15, "{promised} promises in a minute");
     let help = consortium.notices.iter().filter(|notice| notice.contains("rescue")).count();
     assert_eq!(help, 1);

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_bank_learns_which_of_its_own_events_others_have_executed_and_which_never_existed() {
     let mut consortium = Consortium::in_force();
-    let view = consortium.views[0].plan.ballot;
+    let view = in_force_at(&consortium.views[0]);
     let (known, unknown) = (event(view, 2, [0, 0, 1]), event(view, 2, [0, 0, 2]));
     consortium.held[2] = vec![known.clone(), unknown.clone()];
     consortium.held[1] = vec![known.clone()];

@@ -24,7 +24,7 @@ fn preparing() -> (Consortium, Vec<JournalEntry>) {
     for message in [ViewMessage::Stop(ballot), ViewMessage::Prepare(plan)] {
         consortium.give(BankId(0), ViewInput::Message(BankId(1), message));
     }
-    assert_eq!(consortium.views[0].phase, Phase::Fetching);
+    assert_eq!(consortium.views[0].phase(), PhaseName::Fetching);
     (consortium, journal)
 }
 
@@ -38,9 +38,9 @@ fn a_plan_whose_source_has_executed_more_meanwhile_is_given_up_and_is_no_diverge
         starts_after: Position(0),
     };
     consortium.give(BankId(0), ViewInput::Message(BankId(1), piece));
-    assert_eq!(consortium.views[0].phase, Phase::Outside);
+    assert_eq!(consortium.views[0].phase(), PhaseName::Outside);
     assert_eq!(
-        consortium.views[0].state.position,
+        held_by(&consortium.views[0]).position,
         Position(3),
         "what was executed elsewhere is kept"
     );

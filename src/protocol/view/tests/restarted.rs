@@ -21,7 +21,7 @@ fn a_repeated_plan_does_not_bring_a_restarted_bank_into_its_old_view_again() {
     consortium.give(BankId(2), ViewInput::Traffic(plan.ballot));
     assert_eq!(consortium.views[2].active(), None, "it would stamp with the counters it has used");
     assert_eq!(
-        keys(&consortium.views[2].state.held),
+        keys(&held_by(&consortium.views[2]).held),
         keys(&[held]),
         "it may have acknowledged this"
     );
@@ -93,8 +93,8 @@ fn a_late_answer_to_an_earlier_question_for_the_journal_is_no_divergence() {
     for message in [piece(&[first]), piece(&[])] {
         consortium.give(BankId(2), ViewInput::Message(BankId(1), message));
     }
-    assert_eq!(consortium.views[2].phase, Phase::Outside);
-    assert_eq!(consortium.views[2].state.position, Position(1));
+    assert_eq!(consortium.views[2].phase(), PhaseName::Outside);
+    assert_eq!(held_by(&consortium.views[2]).position, Position(1));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_bank_that_lost_its_disk_counts_once_a_view_has_begun_with_it_and_not_before
     for message in [ViewMessage::Stop(old), ViewMessage::Prepare(plan)] {
         consortium.give(BankId(2), ViewInput::Message(BankId(1), message));
     }
-    assert_eq!(consortium.views[2].prepared, old);
+    assert_eq!(consortium.views[2].disk.prepared, old);
     assert!(!consortium.views[2].is_voter(), "it does not know what it promised after that");
     consortium.alive[2] = true;
     consortium.run(30);
@@ -139,5 +139,5 @@ fn what_a_snapshot_says_of_itself_proves_nothing() {
         BankId(2),
         ViewInput::Replayed { position: last.position, hash: last.hash, executed },
     );
-    assert!(consortium.views[2].state.executed.as_ref().unwrap().members.is_empty());
+    assert!(held_by(&consortium.views[2]).executed.as_ref().unwrap().members.is_empty());
 }

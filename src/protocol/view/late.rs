@@ -1,0 +1,105 @@
+//! Members that do not come forward with a plan: how long they are waited for, and when the others
+//! go on without them.
+
+use super::View;
+use super::attempt::{FRUITLESS_PAUSE_MAX, PATIENCE, Preparing, Step};
+use super::ticks::Ticks;
+use crate::ids::{BankId, BankSet};
+
+/// How long the others wait for a member of the last view with which nothing goes forward, if they
+/// can do without it.
+const STALLED: Ticks = 20;
+/// How long, all in all, they wait for a bank that was not in the last view: it fetches, and they
+/// do nothing meanwhile.
+const JOINER_WITHIN: Ticks = 10;
+
+/// What is done about members that do not come forward.
+enum Verdict {
+    /// All are ready, or may be yet.
+    Wait,
+    /// The others go on at once without these.
+    LeaveOut(BankSet),
+    /// The others cannot do without these: all are asked anew in a while, as another source or
+    /// coordinator may help.
+    AskAnew(BankSet),
+}
+
+impl View {
+    /// Gives the plan up where members do not come forward with it. Returns whether it has.
+    pub(super) fn go_on_without_the_late(&mut self, clique: BankSet) -> bool {
+        match self.judge_the_late(clique) {
+            Verdict::Wait => return false,
+            Verdict::LeaveOut(late) if late.contains(self.me) => {
+                self.bar(late);
+                self.give_up(true);
+                // Let another bank try.
+                self.coordination.pause = FRUITLESS_PAUSE_MAX;
+            }
+            Verdict::LeaveOut(late) => {
+                self.bar(late);
+                self.begin();
+            }
+            Verdict::AskAnew(late) => {
+                self.bar(late);
+                self.give_up(true);
+            }
+        }
+        true
+    }
+
+    fn judge_the_late(&self, clique: BankSet) -> Verdict {
+        let Some(attempt) = &self.coordination.attempt else { return Verdict::Wait };
+        let Step::Preparing(preparing) = &attempt.step else { return Verdict::Wait };
+        let unready = preparing.unready();
+        if unready.is_empty() {
+            return Verdict::Wait;
+        }
+        let late = late_members(preparing, attempt.age);
+        let stalled = self.stalled(preparing);
+        let ready_without_late = preparing.plan.members.difference(late);
+        if unready.difference(late).is_empty() && self.is_majority(ready_without_late) {
+            return Verdict::LeaveOut(late);
+        }
+        // With banks that are not in the plan, the others may be enough.
+        let there_without_stalled = clique.difference(stalled);
+        if unready.difference(stalled).is_empty() && self.is_majority(there_without_stalled) {
+            return Verdict::LeaveOut(stalled);
+        }
+        let is_hopeless = |bank: &BankId| preparing.headway[bank.index()].idle >= PATIENCE;
+        let hopeless: BankSet = stalled.iter().filter(is_hopeless).collect();
+        if hopeless.is_empty() { Verdict::Wait } else { Verdict::AskAnew(hopeless) }
+    }
+
+    /// Members with which nothing has gone forward for longer than they are waited for.
+    fn stalled(&self, preparing: &Preparing) -> BankSet {
+        let has_stalled =
+            |bank: &BankId| preparing.headway[bank.index()].idle >= self.patience_with(*bank);
+        preparing.unready().iter().filter(has_stalled).collect()
+    }
+
+    /// How long a member may stand still: longer each time, as it may be needed and only slow.
+    fn patience_with(&self, bank: BankId) -> Ticks {
+        match self.peers[bank.index()].bars {
+            0 => STALLED,
+            bars => PATIENCE << (bars - 1).min(3),
+        }
+    }
+
+    /// Others waited for these in vain: for a while, longer each time, they take part only if they
+    /// are needed.
+    pub(super) fn bar(&mut self, banks: BankSet) {
+        banks.iter().for_each(|bank| self.peers[bank.index()].bar());
+    }
+
+    pub(super) fn barred(&self) -> BankSet {
+        BankId::all(self.banks).filter(|bank| self.peers[bank.index()].is_barred()).collect()
+    }
+}
+
+/// Members that the others do not wait for any longer if they are enough.
+fn late_members(preparing: &Preparing, age: Ticks) -> BankSet {
+    let joiners = if age >= JOINER_WITHIN { preparing.joiners } else { BankSet::default() };
+    let is_late =
+        |bank: &BankId| preparing.headway[bank.index()].idle >= STALLED || joiners.contains(*bank);
+    preparing.unready().iter().filter(is_late).collect()
+}

@@ -1,0 +1,269 @@
+//! What is fetched from others, and how the line takes it: whom this bank asks, for how much at a
+//! time, how long it waits, and the snapshot that is arriving.
+//!
+//! It outlives the phases: whoever was asked while a bank was outside may be asked for a plan too,
+//! and what is known of the line, and of the snapshot, holds for the next time.
+
+use super::ticks::{TICKS_MAX, Ticks, count};
+use crate::ids::{BankId, BankSet, Position};
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
+
+/// Bytes of events after which an answer to a bank that catches up ends: read in a few
+/// milliseconds, since the journal's thread reads it, which others wait for.
+pub const PIECE_BYTES_MAX: usize = 512 * 1024;
+/// How much is asked for while nothing is known of the line, and the least.
+const PIECE_BYTES_MIN: u32 = 4 * 1024;
+/// An answer that took so long tells that the line carries more,
+const QUICK: Ticks = 2;
+/// what it was asked for,
+const FITTING: Ticks = 5;
+/// or less.
+const SLOW: Ticks = 8;
+/// How long the answer is waited for while nothing is known of the line; doubles with each that
+/// does not come.
+const ANSWER_WITHIN: Ticks = 10;
+/// Longest wait for an answer.
+const ANSWER_WITHIN_MAX: Ticks = 300;
+/// How often a bank that has caught up looks for more.
+const LOOK_EVERY: Ticks = 2;
+/// How often it asks to join.
+const JOIN_EVERY: Ticks = 5;
+
+/// What is fetched from others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Transfer {
+    /// The bank that is asked.
+    pub(super) source: Option<BankId>,
+    /// Banks that were asked: what they answer counts, however late.
+    sources: BankSet,
+    /// Whether an answer is awaited.
+    waiting: bool,
+    /// Ticks since something was last asked for.
+    since_asked: Ticks,
+    /// How long the answer is waited for.
+    within: Ticks,
+    /// How much the line carries in half a second, as far as is known.
+    bytes: u32,
+    /// Whether the last answer brought so little that the bank may ask to join.
+    near: bool,
+    /// Ticks since it asked.
+    since_join: Ticks,
+    /// A snapshot of which so many pieces are here.
+    arriving: Option<(SnapshotHead, u32)>,
+    /// The beginning of the next piece.
+    part: Option<SnapshotPiece>,
+}
+
+/// What is to be done for the snapshot that is arriving.
+pub(super) enum Wanted {
+    /// Every piece is here: open it.
+    Opening(SnapshotHead),
+    /// Ask for this piece, from a byte on.
+    Piece { index: u32, from: u64 },
+}
+
+/// What a part of a piece was good for.
+pub(super) enum Arrived {
+    /// It is no use.
+    Nothing,
+    /// It is of another snapshot than the pieces that are here: begin anew with that one.
+    OfAnother,
+    /// The piece is longer.
+    Part,
+    /// The piece is whole.
+    Piece(SnapshotPiece),
+}
+
+impl Transfer {
+    pub(super) fn new(arriving: Option<(SnapshotHead, u32)>) -> Self {
+        Transfer {
+            source: None,
+            sources: BankSet::default(),
+            waiting: false,
+            since_asked: TICKS_MAX,
+            within: ANSWER_WITHIN,
+            bytes: PIECE_BYTES_MIN,
+            near: false,
+            since_join: 0,
+            arriving,
+            part: None,
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        count(&mut self.since_asked);
+    }
+
+    /// A question leaves whose answer is awaited.
+    pub(super) fn wait_for_answer(&mut self) {
+        self.since_asked = 0;
+        self.waiting = true;
+    }
+
+    /// A question about journal or snapshot leaves to this bank; returns for how many bytes.
+    pub(super) fn ask(&mut self, source: BankId) -> u32 {
+        self.wait_for_answer();
+        self.sources.insert(source);
+        self.bytes
+    }
+
+    /// Whether what a bank says answers a question.
+    pub(super) fn has_asked(&self, bank: BankId) -> bool {
+        self.sources.contains(bank)
+    }
+
+    /// Nothing is fetched any more.
+    pub(super) fn end(&mut self) {
+        (self.source, self.waiting, self.near) = (None, false, false);
+        self.sources = BankSet::default();
+    }
+
+    /// The last question was answered with something new.
+    pub(super) fn answered(&mut self) {
+        self.waiting = false;
+        self.within = ANSWER_WITHIN.max(self.since_asked * 3).min(ANSWER_WITHIN_MAX);
+    }
+
+    /// It was answered with so many bytes: the next question asks for what the line carries in
+    /// about half a second, and is not said again before it can have been answered.
+    fn learn(&mut self, got: usize) {
+        let was_full = got as u64 * 2 >= u64::from(self.bytes);
+        if self.since_asked <= QUICK && was_full {
+            self.bytes = (self.bytes * 2).min(PIECE_BYTES_MAX as u32);
+        } else if self.since_asked >= SLOW {
+            self.bytes = (self.bytes / 2).max(PIECE_BYTES_MIN);
+        }
+        self.answered();
+    }
+
+    /// A piece of journal of so many bytes has come. Returns whether it came so quickly, and
+    /// brought so much less than was asked for, that nothing else can be missing.
+    pub(super) fn learn_of_journal(&mut self, got: usize) -> bool {
+        let is_last = got < self.bytes as usize && self.since_asked <= FITTING;
+        self.learn(got);
+        is_last
+    }
+
+    /// Another bank is heard: perhaps the line is better now.
+    pub(super) fn hope(&mut self) {
+        self.within = ANSWER_WITHIN;
+    }
+
+    pub(super) fn is_overdue(&self) -> bool {
+        self.waiting && self.since_asked >= self.within
+    }
+
+    /// Whether it is time to ask for more: nothing is awaited, and a while has passed.
+    pub(super) fn may_look(&self) -> bool {
+        !self.waiting && self.since_asked >= LOOK_EVERY
+    }
+
+    /// If an answer was awaited, it has not come in time.
+    pub(super) fn give_up_waiting(&mut self) {
+        if self.waiting {
+            self.within = (self.within * 2).min(ANSWER_WITHIN_MAX);
+            self.bytes = (self.bytes / 2).max(PIECE_BYTES_MIN);
+            self.waiting = false;
+        }
+    }
+
+    /// The next lower of these, so that the coordinator is asked last.
+    pub(super) fn next_of(&self, acting: &[BankId]) -> Option<BankId> {
+        let is_lower = |bank: &&BankId| self.source.is_none_or(|before| **bank < before);
+        acting.iter().rev().find(is_lower).or(acting.last()).copied()
+    }
+
+    pub(super) fn is_near(&self) -> bool {
+        self.near
+    }
+
+    /// Returns whether the bank has come near just now.
+    pub(super) fn set_near(&mut self, near: bool) -> bool {
+        let before = std::mem::replace(&mut self.near, near);
+        near && !before
+    }
+
+    /// The bank asks to join with the next tick.
+    pub(super) fn join_soon(&mut self) {
+        self.since_join = TICKS_MAX;
+    }
+
+    /// Another tick outside; returns whether it is time to ask to join.
+    pub(super) fn is_to_join(&mut self) -> bool {
+        count(&mut self.since_join);
+        let is_time = self.near && self.since_join >= JOIN_EVERY;
+        if is_time {
+            self.since_join = 0;
+        }
+        is_time
+    }
+
+    /// What is to be done next for the snapshot, at a bank that has executed so much.
+    pub(super) fn wanted(&self, position: Position) -> Wanted {
+        let index = match &self.arriving {
+            Some((head, next)) if *next == head.pieces && head.position > position => {
+                return Wanted::Opening(head.clone());
+            }
+            Some((head, next)) if *next < head.pieces => *next,
+            _ => 0,
+        };
+        let begun = self.part.as_ref().filter(|part| part.index == index);
+        Wanted::Piece { index, from: begun.map_or(0, |part| part.text.len() as u64) }
+    }
+
+    /// The snapshot goes to the ledger.
+    pub(super) fn open(&mut self) {
+        self.since_asked = 0;
+    }
+
+    /// A part of a piece, of a snapshot that this bank can use, has come: it begins at a byte of a
+    /// piece that has so many.
+    pub(super) fn take(&mut self, part: SnapshotPiece, from: u64, of: u64) -> Arrived {
+        let next = match &self.arriving {
+            Some((head, next)) if *head == part.head => *next,
+            _ => 0,
+        };
+        if part.index > next {
+            self.drop_snapshot();
+            return Arrived::OfAnother;
+        }
+        let is_of_next = |begun: &SnapshotPiece| begun.head == part.head && begun.index == next;
+        let begun = self.part.take().filter(is_of_next);
+        let here = begun.as_ref().map_or(0, |begun| begun.text.len() as u64);
+        if part.index != next || from != here {
+            self.part = begun;
+            let begins_anew = part.index == next && here == 0;
+            return if begins_anew { Arrived::OfAnother } else { Arrived::Nothing };
+        }
+        self.learn(part.text.len());
+        let piece = match begun {
+            Some(mut begun) => {
+                begun.text.push_str(&part.text);
+                begun
+            }
+            None => part,
+        };
+        if piece.text.len() as u64 >= of {
+            return Arrived::Piece(piece);
+        }
+        self.part = Some(piece);
+        Arrived::Part
+    }
+
+    /// A piece is on disk; the next one is wanted.
+    pub(super) fn stored(&mut self, head: SnapshotHead, next: u32) {
+        self.arriving = Some((head, next));
+    }
+
+    /// What arrived was no snapshot: another member is asked at once, if there is one.
+    pub(super) fn refuse_snapshot(&mut self) {
+        self.drop_snapshot();
+        self.waiting = true;
+        self.since_asked = TICKS_MAX;
+    }
+
+    fn drop_snapshot(&mut self) {
+        self.arriving = None;
+        self.part = None;
+    }
+}

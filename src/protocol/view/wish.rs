@@ -1,0 +1,146 @@
+//! When a view change is wanted, whose turn it is to coordinate it, and whether this bank grants it
+//! to another.
+
+use super::View;
+use super::hearing::largest_clique;
+use super::message::ViewMessage;
+use super::phase::PhaseName;
+use super::ticks::Ticks;
+use crate::ids::{Ballot, BankId, BankSet};
+use crate::protocol::effect::Effect;
+use crate::protocol::report::PeerReport;
+
+/// How long each further bank waits before it takes over from those before it.
+const TAKE_OVER: Ticks = 30;
+/// For how long an attempt of another that goes forward is left alone.
+const COURTESY: Ticks = 20;
+
+/// Why a view change is wanted.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wish {
+    /// Members of the view in force that have failed.
+    pub(super) away: BankSet,
+    /// Banks outside that are to be let in.
+    pub(super) joining: BankSet,
+}
+
+impl View {
+    /// The largest clique of banks that all hear each other, this one among them.
+    pub(super) fn clique(&self) -> BankSet {
+        let heard = self.heard();
+        let row = |bank: BankId| {
+            let peer = &self.peers[bank.index()];
+            match peer.report {
+                _ if bank == self.me => heard,
+                _ if !heard.contains(bank) || peer.diverged => BankSet::default(),
+                Some(report) if !report.diverged => report.hears.with(bank),
+                _ => BankSet::default(),
+            }
+        };
+        let rows: Vec<_> = BankId::all(self.banks).map(row).collect();
+        let members = self.active().map(|(_, members)| members).unwrap_or_default();
+        largest_clique(self.me, &rows, members)
+    }
+
+    /// What this bank wants of a view change, if it wants one.
+    pub(super) fn wish(&self, clique: BankSet) -> Option<Wish> {
+        if !self.is_majority(clique) {
+            return None;
+        }
+        let Some((_, members)) = self.active() else {
+            let somebody_acts = clique.iter().any(|bank| self.active_of(bank).is_some());
+            return (!self.is_in_a_step() && !somebody_acts).then(Wish::default);
+        };
+        let may_join = |bank: &BankId| self.peers[bank.index()].may_join();
+        let away: BankSet = members.iter().filter(|bank| self.has_failed(*bank, clique)).collect();
+        let joining: BankSet = clique.difference(members).iter().filter(may_join).collect();
+        (!away.is_empty() || !joining.is_empty()).then_some(Wish { away, joining })
+    }
+
+    /// Whether the node waits for its own parts, or its disk: until they have answered, an attempt
+    /// could not begin.
+    fn is_in_a_step(&self) -> bool {
+        matches!(self.phase(), PhaseName::Freezing | PhaseName::Promising | PhaseName::Writing)
+    }
+
+    /// Whether a member counts as failed for this one.
+    fn has_failed(&self, bank: BankId, clique: BankSet) -> bool {
+        bank != self.me && (self.peers[bank.index()].has_left() || !clique.contains(bank))
+    }
+
+    /// Whether it is this bank's turn to begin an attempt now.
+    pub(super) fn is_my_turn(&self, clique: BankSet) -> bool {
+        let has_waited =
+            self.turn(clique).is_some_and(|turn| self.coordination.wanting > turn * TAKE_OVER);
+        let is_free = self.coordination.pause == 0 && !self.phase.is_replaying();
+        has_waited && is_free && !self.another_is_at_it()
+    }
+
+    /// This bank's place among those who may coordinate: first who acts, then who prepared the
+    /// latest view, by number. A bank whose disk has lost something never does, unless nobody's has
+    /// anything.
+    fn turn(&self, clique: BankSet) -> Option<Ticks> {
+        let report = |bank: BankId| match self.peers[bank.index()].report {
+            _ if bank == self.me => Some(self.report()),
+            report => report,
+        };
+        let mut order: Vec<_> =
+            clique.iter().filter_map(|bank| report(bank).map(|report| (report, bank))).collect();
+        let voters = order.iter().any(|(report, _)| report.voter);
+        order.retain(|(report, _)| report.voter || !voters);
+        let latest = order.iter().map(|(report, _)| report.prepared).max()?;
+        let acts = |report: &PeerReport| report.active == Some(latest);
+        order.sort_by_key(|(report, bank)| (!acts(report), report.prepared != latest, *bank));
+        let turn = order.iter().position(|(_, bank)| *bank == self.me)?;
+        Ticks::try_from(turn).ok()
+    }
+
+    /// Whether another bank's attempt goes forward here.
+    fn another_is_at_it(&self) -> bool {
+        let in_attempt = matches!(
+            self.phase(),
+            PhaseName::Promised | PhaseName::Fetching | PhaseName::Writing | PhaseName::Ready
+        );
+        let coordinator = self.disk.promised.coordinator;
+        let is_heard = coordinator != self.me && self.hears(coordinator);
+        in_attempt && is_heard && self.headway.idle < COURTESY
+    }
+
+    /// Another bank wants to stop the network: granted if this bank sees the reason itself.
+    pub(super) fn would_stop(
+        &mut self,
+        from: BankId,
+        ballot: Ballot,
+        away: BankSet,
+        joining: BankSet,
+        out: &mut Vec<Effect>,
+    ) {
+        let sees_reason = match self.active() {
+            Some((_, members)) => {
+                self.sees_failure(away.intersection(members)) || self.would_let_in(joining)
+            }
+            None => !self.others_act(from),
+        };
+        if ballot > self.disk.promised && sees_reason {
+            self.send(from, ViewMessage::Granted(ballot), out);
+        }
+    }
+
+    fn sees_failure(&self, of: BankSet) -> bool {
+        let clique = self.clique();
+        of.iter().any(|bank| self.has_failed(bank, clique))
+    }
+
+    fn would_let_in(&self, joining: BankSet) -> bool {
+        let may_join = |bank: BankId| self.hears(bank) && !self.peers[bank.index()].is_barred();
+        !joining.is_empty() && joining.iter().all(may_join)
+    }
+
+    /// Whether banks act in a view of which this one, which wants to stop them, is no member.
+    fn others_act(&self, from: BankId) -> bool {
+        let theirs = self.active_of(from);
+        let acts_elsewhere =
+            |bank: BankId| self.active_of(bank).is_some_and(|view| Some(view) != theirs);
+        self.heard().iter().any(|bank| bank != from && acts_elsewhere(bank))
+    }
+}
