@@ -84,6 +84,17 @@ const LISTING_METHODS: [&str; 10] = [
 /// Rooms from the door inward; none imports one that stands before it.
 const ROOMS_INWARD: [&str; 5] = ["cli", "web", "http", "actors", "store"];
 
+/// Where texts may be Portuguese: what customers read, and people who watch.
+const PORTUGUESE_ROOMS: [&str; 6] = [
+    "src/brazilian.rs",
+    "src/cli/client/texts",
+    "src/http/refusal",
+    "src/http/texts.rs",
+    "src/ledger/outcome",
+    "src/web/",
+];
+const PORTUGUESE_LETTERS: &str = "áâãàéêíóôõúçÁÂÃÀÉÊÍÓÔÕÚÇ";
+
 const LOCKS: [&str; 2] = ["Mutex", "RwLock"];
 const VAGUE_NAMES: [&str; 7] =
     ["util", "utils", "helper", "helpers", "common", "manager", "managers"];
@@ -145,6 +156,7 @@ fn violations(sources: &[Source]) -> Vec<String> {
         check_pure_room(source, &mut say);
         check_rooms_inward(source, &mut say);
         check_words(source, &mut say);
+        check_language(source, &mut say);
         check_sizes(source, &mut say);
     }
     check_hashes_are_not_listed(sources, &mut |path, line, why| {
@@ -159,21 +171,23 @@ struct Source {
     /// Without comments, texts and characters.
     code: Vec<String>,
     comments: Vec<String>,
+    texts: Vec<String>,
     /// Whether the line is compiled for tests only.
     is_test: Vec<bool>,
 }
 
 impl Source {
     fn new(path: &str, text: &str) -> Source {
-        let (code, comments) = split(text);
+        let [code, comments, texts] = split(text);
         let code: Vec<_> = code.lines().map(str::to_owned).collect();
-        let comments = comments.lines().map(str::to_owned).collect();
+        let [comments, texts] =
+            [comments, texts].map(|text| text.lines().map(str::to_owned).collect());
         let all_test = path.ends_with("/tests.rs") || path.contains("/tests/");
         let mut is_test = vec![all_test; code.len()];
         for start in (0..code.len()).filter(|line| code[*line].contains("#[cfg(test)]")) {
             is_test[start..=item_end(&code, start + 1)].fill(true);
         }
-        Source { path: path.to_owned(), code, comments, is_test }
+        Source { path: path.to_owned(), code, comments, texts, is_test }
     }
 
     fn is_pure(&self) -> bool {
@@ -220,9 +234,9 @@ fn written_out(tree: &str) -> Vec<String> {
 }
 
 /// Separates code from comments, both with all line ends; texts and characters become blanks.
-fn split(text: &str) -> (String, String) {
+fn split(text: &str) -> [String; 3] {
     let chars: Vec<char> = text.chars().collect();
-    let (mut code, mut comments) = (String::new(), String::new());
+    let [mut code, mut comments, mut texts] = <[String; 3]>::default();
     let mut at = 0;
     while at < chars.len() {
         let end = token_end(&chars, at);
@@ -232,10 +246,11 @@ fn split(text: &str) -> (String, String) {
             let line_end = *char == '\n';
             code.push(if is_code || line_end { *char } else { ' ' });
             comments.push(if is_comment || line_end { *char } else { ' ' });
+            texts.push(if line_end || !(is_code || is_comment) { *char } else { ' ' });
         }
         at = end;
     }
-    (code, comments)
+    [code, comments, texts]
 }
 
 /// Where the comment, text or character that begins at `at` ends; one further for everything else.
@@ -465,6 +480,17 @@ fn check_sizes(source: &Source, say: &mut impl FnMut(usize, &str)) {
     }
 }
 
+fn check_language(source: &Source, say: &mut impl FnMut(usize, &str)) {
+    if PORTUGUESE_ROOMS.iter().any(|room| source.path.starts_with(room)) {
+        return;
+    }
+    for (index, text) in source.texts.iter().enumerate() {
+        if !source.is_test[index] && text.contains(|char| PORTUGUESE_LETTERS.contains(char)) {
+            say(index + 1, "a Portuguese text outside its rooms: operators read English");
+        }
+    }
+}
+
 fn function_name(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let name = after.split(|char| !is_word_char(char)).next()?;
@@ -544,6 +570,15 @@ fn locks_leftovers_and_unwrap_are_found_with_their_line() {
         found_in("src/ledger/customer.rs", "/// A CNPJ is XX.XXX.XXX/XXXX-00, in all: TODOS.")
             .is_empty()
     );
+}
+
+#[test]
+fn a_portuguese_text_outside_its_rooms_is_found() {
+    let said = "// visão\nlet text = \"a visão\";";
+    assert_eq!(found_in("src/actors/clock.rs", said).len(), 1);
+    assert!(found_in("src/web/bank/texts.rs", said).is_empty());
+    let in_test = "#[cfg(test)]\nmod tests {\n    const SAID: &str = \"visão\";\n}\n";
+    assert!(found_in("src/actors/clock.rs", in_test).is_empty());
 }
 
 #[test]

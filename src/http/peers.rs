@@ -28,7 +28,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
 }
 
 fn event_id(path: &str) -> Result<EventId, Refused> {
-    EventId::parse(path).map_err(|error| Refused::bad(error.to_string()))
+    EventId::parse(path).map_err(|_| Bad::EventId.into())
 }
 
 /// The peer that calls, unless the laboratory has cut the link to it.

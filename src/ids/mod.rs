@@ -216,7 +216,7 @@ impl<'de> Deserialize<'de> for EventId {
 
 /// An event id that no bank of ours would have made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("identificador de evento inválido")]
+#[error("this is no event id")]
 pub struct BadEventId;
 
 /// A request's place in the common order, counted from 1 over the consortium's whole life; 0 is

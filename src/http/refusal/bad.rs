@@ -77,6 +77,8 @@ pub(crate) enum Bad {
     },
     /// A peer's message cannot be read.
     Message(String),
+    /// A path of a peer names no event.
+    EventId,
     /// A peer's message is no event.
     Event(MalformedEvent),
     /// A peer speaks in the name of another.
@@ -163,6 +165,7 @@ impl fmt::Display for Bad {
             Bad::OtherSender { place, sender, account } => {
                 write!(f, "{place}: o remetente {sender} não é a conta {account}")
             }
+            Bad::EventId => f.write_str("identificador de evento inválido"),
             Bad::Message(why) => write!(f, "Mensagem malformada: {why}"),
             Bad::OtherSpeaker { caller, named } => {
                 write!(f, "O banco {caller} fala em nome do banco {named}")
