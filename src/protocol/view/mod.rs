@@ -25,7 +25,8 @@
 //! - `disk`: what it has promised and prepared. `peer`: what is known of a bank. `transfer`: what is
 //!   fetched from others. `attempt`: an attempt at a view, and what remains of those before.
 //! - `plan`: how a view begins, from what the banks hold; `hearing`: the largest clique of banks
-//!   that hear each other; `message`: what banks say; `ticks`: time.
+//!   that hear each other; `message`: what banks say; `turn`: what passes through a node's parts
+//!   between two views; `ticks`: time.
 
 mod attempt;
 mod catch_up;

@@ -9,6 +9,7 @@
 //! | `Promised`, `Fetching`, `Ready` | members act without this bank | `Outside` |
 //! | any | this copy of the ledger differs from most | `Diverged`, for good |
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -78,7 +79,7 @@ pub(super) struct Interim {
     pub(super) stage: Stage,
 }
 
-/// How far a node has come from one view to the next.
+/// How far a node has come from one view to the next; [`PhaseName`] says what each stage is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     Outside { replay: Option<Replay> },
@@ -98,8 +99,8 @@ pub(super) struct Fetching {
     replay: Option<Replay>,
 }
 
-/// Fetched journal entries, or a snapshot, are being executed. The ledger is no place to freeze
-/// meanwhile.
+/// Fetched journal entries, or a snapshot, are being executed. Until they are on disk the node
+/// cannot tell what it holds, so it promises nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Replay {
     /// A `STOP` that came in the meantime.
@@ -288,12 +289,12 @@ impl Interim {
             return None;
         };
         Some(match self.state.position.cmp(&plan.position) {
-            std::cmp::Ordering::Less => Lack::Journal,
-            std::cmp::Ordering::Greater => Lack::Overtaken,
-            std::cmp::Ordering::Equal if self.state.hash != plan.hash => {
+            Ordering::Less => Lack::Journal,
+            Ordering::Greater => Lack::Overtaken,
+            Ordering::Equal if self.state.hash != plan.hash => {
                 Lack::Differs { source: plan.source, position: plan.position }
             }
-            std::cmp::Ordering::Equal => match self.missing_events(fetching, me) {
+            Ordering::Equal => match self.missing_events(fetching, me) {
                 missing if missing.is_empty() => Lack::Nothing,
                 missing => Lack::Events(missing),
             },
