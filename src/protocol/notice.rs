@@ -151,140 +151,139 @@ impl fmt::Display for Span {
     }
 }
 
-impl Notice {
-    /// What is said of the banks' pace.
-    fn fmt_pace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Notice::Slow(bank, pace, fsync) => {
-                write!(f, "bank {bank} is slow: ")?;
-                if let Some(stage) = pace.last_missing_for {
-                    let lag = pace.durable_lag_ms.max(pace.executed_lag_ms);
-                    write!(f, "the others wait for it alone to {stage}, for {lag} ms now; ")?;
-                }
-                if let Some(round_trip) = pace.round_trip_ms {
-                    write!(f, "round trip {round_trip} ms, ")?;
-                }
-                if let Some(fsync) = fsync {
-                    write!(f, "fsync up to {fsync} ms, ")?;
-                }
-                write!(f, "above the bound in {} % of the last half minute", pace.debt_percent)
-            }
-            Notice::KeepsUp(bank) => write!(f, "bank {bank} keeps up again"),
-            Notice::SlowAndNeeded(bank, cause) => {
-                write!(
-                    f,
-                    "bank {bank} stays although it is slow, as there is no majority without it \
-                     ({cause})"
-                )
-            }
-            Notice::Stalled(millis) => write!(
-                f,
-                "this bank's events have not gone forward for {} s: /ready answers 503",
-                millis / 1_000
-            ),
-            Notice::GoesForward => f.write_str("this bank's events go forward again"),
-            Notice::PeerDown(bank, cause) => write!(f, "bank {bank} does not keep up ({cause})"),
-            _ => Ok(()),
-        }
-    }
-
-    /// What is said of time, and of events that are not as they should be.
-    fn fmt_doubt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Notice::BrokenOrder(bank) => write!(
-                f,
-                "bank {bank} stamped an event below what it had acknowledged; the event was not \
-                 accepted"
-            ),
-            Notice::FromTheFuture { bank, taken } => {
-                let fate = if *taken {
-                    "was accepted, as there is no majority without that bank"
-                } else {
-                    "was not accepted"
-                };
-                write!(
-                    f,
-                    "bank {bank} stamped an event with a time ahead of the consortium's; the event \
-                     {fate}"
-                )
-            }
-            Notice::OtherAuthority(bank) => write!(
-                f,
-                "bank {bank} treats customers without a login differently (customer_auth); the \
-                 event was not accepted"
-            ),
-            Notice::ClockOff { bank, by_ms } => {
-                write!(f, "CLOCK WRONG: bank {bank}'s is {}; consortium time counts", Off(*by_ms))
-            }
-            Notice::ClockRight(bank) => write!(f, "bank {bank}'s clock is right again"),
-            Notice::ClocksDiffer { ahead, behind, by_ms } => write!(
-                f,
-                "CLOCKS DIFFER: bank {ahead}'s is {} ahead of bank {behind}'s, and there is no \
-                 third; the lower counts",
-                Span(*by_ms)
-            ),
-            Notice::ClocksAgree(one, other) => {
-                write!(f, "the clocks of banks {one} and {other} agree again")
-            }
-            of_pace => of_pace.fmt_pace(f),
-        }
-    }
-}
-
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::Ready(view, members) => {
                 write!(f, "ready (view {view}, {} banks: {members})", members.len())
             }
-            Notice::NotReady(Reach::Minority) => {
-                f.write_str("cut off from the majority: reads go on, writes get 503")
-            }
-            Notice::NotReady(Reach::Outside) => f.write_str(
-                "outside the view in force: reads go on, writes get 503 until this bank is let in",
-            ),
-            Notice::NotReady(_) => f.write_str("writes wait for the view change"),
+            Notice::NotReady(reach) => f.write_str(not_ready(*reach)),
             Notice::PeerUp(bank) => write!(f, "bank {bank} answers"),
-            Notice::PeerDown(bank, why) if !why.is_slow() => {
-                write!(f, "bank {bank} does not answer ({why})")
+            Notice::PeerDown(bank, why) if why.is_slow() => {
+                write!(f, "bank {bank} does not keep up ({why})")
             }
-            Notice::Left(bank, Some(cause)) => {
-                write!(f, "bank {bank} left the consortium ({cause})")
-            }
+            Notice::PeerDown(bank, why) => write!(f, "bank {bank} does not answer ({why})"),
+            Notice::Left(bank, Some(why)) => write!(f, "bank {bank} left the consortium ({why})"),
             Notice::Left(bank, None) => write!(f, "bank {bank} left the consortium"),
             Notice::Joined(bank) => write!(f, "bank {bank} joined the consortium"),
             Notice::Stopping(ballot) => write!(f, "view change: promise to ballot {ballot}"),
-            Notice::Diverged(bank, position) => write!(
-                f,
-                "COPY DIVERGED: position {position} differs from bank {bank}'s; writes are \
-                 suspended, data is kept"
-            ),
-            Notice::PeerDiverged(bank, position) => write!(
-                f,
-                "COPY DIVERGED at bank {bank}: position {position} differs from the majority's"
-            ),
-            Notice::Forgotten(by) => write!(
-                f,
-                "DISK INCOMPLETE: bank {by} remembers more than is here; this bank learns the \
-                 journal anew"
-            ),
+            Notice::Diverged(bank, position) => diverged(*bank, *position, f),
+            Notice::PeerDiverged(bank, position) => {
+                write!(f, "COPY DIVERGED at bank {bank}: position {position} ")?;
+                f.write_str("differs from the majority's")
+            }
+            Notice::BrokenOrder(bank) => not_accepted(*bank, "below what it had acknowledged", f),
+            Notice::FromTheFuture { bank, taken } => from_the_future(*bank, *taken, f),
+            Notice::OtherAuthority(bank) => other_authority(*bank, f),
+            Notice::ClockOff { bank, by_ms } => {
+                write!(f, "CLOCK WRONG: bank {bank}'s is {}; consortium time counts", Off(*by_ms))
+            }
+            Notice::ClockRight(bank) => write!(f, "bank {bank}'s clock is right again"),
+            Notice::ClocksDiffer { ahead, behind, by_ms } => {
+                write!(f, "CLOCKS DIFFER: bank {ahead}'s is {} ahead of ", Span(*by_ms))?;
+                write!(f, "bank {behind}'s, and there is no third; the lower counts")
+            }
+            Notice::ClocksAgree(one, other) => {
+                write!(f, "the clocks of banks {one} and {other} agree again")
+            }
+            Notice::Forgotten(by) => {
+                write!(f, "DISK INCOMPLETE: bank {by} remembers more than is here; ")?;
+                f.write_str("this bank learns the journal anew")
+            }
             Notice::CatchingUp(from, source) => {
                 write!(f, "catching up: the journal from position {from} on, from bank {source}")
             }
             Notice::CaughtUp(position) => {
                 write!(f, "caught up at position {position}; asks to be let in")
             }
-            Notice::TooFewDisks { answered, intact } => write!(
-                f,
-                "too few disks to know how the last view ended: banks {answered} answer, and only \
-                 the disks of {intact} are intact and know it. Start the missing banks; if their \
-                 disks are lost for good, stop an intact bank and use `netbanking rescue` (see \
-                 docs/operations.md)"
-            ),
+            Notice::TooFewDisks { answered, intact } => too_few_disks(*answered, *intact, f),
             Notice::Restoring(position, source) => {
                 write!(f, "receiving the snapshot of position {position} from bank {source}")
             }
-            of_doubt => of_doubt.fmt_doubt(f),
+            Notice::Slow(bank, pace, fsync_ms) => slow(*bank, pace, *fsync_ms, f),
+            Notice::KeepsUp(bank) => write!(f, "bank {bank} keeps up again"),
+            Notice::SlowAndNeeded(bank, why) => {
+                write!(f, "bank {bank} stays although it is slow, as there is ")?;
+                write!(f, "no majority without it ({why})")
+            }
+            Notice::Stalled(millis) => stalled(*millis, f),
+            Notice::GoesForward => f.write_str("this bank's events go forward again"),
         }
     }
+}
+
+fn not_ready(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Minority => "cut off from the majority: reads go on, writes get 503",
+        Reach::Outside => {
+            "outside the view in force: reads go on, writes get 503 until this bank is let in"
+        }
+        Reach::Majority | Reach::Members => "writes wait for the view change",
+    }
+}
+
+fn diverged(bank: BankId, position: Position, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "COPY DIVERGED: position {position} differs from bank {bank}'s; writes are suspended, data \
+         is kept"
+    )
+}
+
+fn not_accepted(bank: BankId, how: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "bank {bank} stamped an event {how}; the event was not accepted")
+}
+
+fn from_the_future(bank: BankId, taken: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let how = "with a time ahead of the consortium's";
+    if !taken {
+        return not_accepted(bank, how, f);
+    }
+    write!(
+        f,
+        "bank {bank} stamped an event {how}; the event was accepted, as there is no majority \
+         without that bank"
+    )
+}
+
+fn other_authority(bank: BankId, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "bank {bank} treats customers without a login differently (customer_auth); the event was \
+         not accepted"
+    )
+}
+
+fn too_few_disks(answered: BankSet, intact: BankSet, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "too few disks to know how the last view ended: banks {answered} answer, and only the \
+         disks of {intact} are intact and know it. Start the missing banks; if their disks are \
+         lost for good, stop an intact bank and use `netbanking rescue` (see docs/operations.md)"
+    )
+}
+
+fn slow(
+    bank: BankId,
+    pace: &PaceNow,
+    fsync_ms: Option<Millis>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "bank {bank} is slow: ")?;
+    if let Some(stage) = pace.last_missing_for {
+        let lag = pace.durable_lag_ms.max(pace.executed_lag_ms);
+        write!(f, "the others wait for it alone to {stage}, for {lag} ms now; ")?;
+    }
+    if let Some(round_trip) = pace.round_trip_ms {
+        write!(f, "round trip {round_trip} ms, ")?;
+    }
+    if let Some(fsync_ms) = fsync_ms {
+        write!(f, "fsync up to {fsync_ms} ms, ")?;
+    }
+    write!(f, "above the bound in {} % of the last half minute", pace.debt_percent)
+}
+
+fn stalled(millis: Millis, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let seconds = millis / 1_000;
+    write!(f, "this bank's events have not gone forward for {seconds} s: /ready answers 503")
 }
