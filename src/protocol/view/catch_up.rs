@@ -57,7 +57,7 @@ impl View {
         // it went on.
         let Some(interim) = self.phase.interim_mut() else { return };
         interim.go_outside();
-        if self.phase.is_replaying() {
+        if self.is_digesting() {
             return;
         }
         let acting = self.acting();
@@ -115,7 +115,7 @@ impl View {
     /// another is asked for.
     pub(super) fn fetch_elsewhere_if_overdue(&mut self, out: &mut Vec<Effect>) {
         let is_over = self.transfer.is_overdue() || self.transfer.may_look();
-        if !is_over || self.phase.is_replaying() {
+        if !is_over || self.is_digesting() {
             return;
         }
         let Some(fetching) = self.phase.fetching_mut() else { return };
@@ -129,7 +129,12 @@ impl View {
     /// Whether what a bank says of journal or snapshot is taken now. What is executed is final, so
     /// a late answer is as good as any.
     fn takes_from(&self, from: BankId) -> bool {
-        self.phase.can_replay() && self.transfer.has_asked(from)
+        self.phase.can_replay() && !self.transfer.is_storing() && self.transfer.has_asked(from)
+    }
+
+    /// Whether something that was fetched is being executed or written.
+    fn is_digesting(&self) -> bool {
+        self.phase.is_replaying() || self.transfer.is_storing()
     }
 
     pub(super) fn journal_piece(
@@ -159,6 +164,11 @@ impl View {
         let came_quickly = self.transfer.learn_of_journal(got);
         let is_all = hash_before.is_some() && entries.len() < PIECE_EVENTS_MAX;
         self.near_if(came_quickly && is_all, out);
+        let is_behind_me = entries.is_empty() && hash_before.is_none();
+        if is_behind_me && self.phase() == PhaseName::Outside {
+            // It may stay behind for ever: its ledger may be stuck.
+            self.transfer.source = self.transfer.next_of(&self.acting());
+        }
         // A piece asked for twice may come twice; only one that goes on from here is taken.
         if entries.first().is_some_and(|entry| begins_after(entry, after)) {
             self.transfer.source = Some(from);

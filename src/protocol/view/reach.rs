@@ -12,7 +12,8 @@ use crate::protocol::report::PeerReport;
 
 impl View {
     /// Banks that count as answering, this one included. One whose return is watched does not, so
-    /// that it drags nobody along, unless nothing works without it.
+    /// that it drags nobody along, unless nothing works without it, or it acts with others while
+    /// this bank is outside.
     #[must_use]
     pub fn heard(&self) -> BankSet {
         let steady: BankSet =
@@ -34,18 +35,30 @@ impl View {
     }
 
     fn is_steady(&self, bank: BankId) -> bool {
-        bank == self.me || self.peers[bank.index()].is_steady()
+        let peer = &self.peers[bank.index()];
+        let is_left_to_others = peer.answers() && self.leaves_to_others(bank);
+        bank == self.me || peer.is_steady() || is_left_to_others
+    }
+
+    /// Whether the bank acts with others while this one is outside: whether they can work with it is
+    /// for them to say, and they let nobody in who does not hear them all.
+    fn leaves_to_others(&self, bank: BankId) -> bool {
+        self.active().is_none() && self.active_of(bank).is_some()
     }
 
     /// Whether these banks are enough for a view: a majority, and enough disks that have lost
     /// nothing.
     fn could_act(&self, banks: BankSet) -> bool {
-        let counts = |bank: &BankId| match self.peers[bank.index()].report {
-            _ if *bank == self.me => self.is_voter(),
-            report => report.is_some_and(|report| report.voter),
-        };
-        let disks = banks.iter().filter(counts).count();
+        let disks = banks.iter().filter(|bank| self.counts(*bank)).count();
         self.is_majority(banks) && disks > self.banks - majority(self.banks)
+    }
+
+    /// Whether the bank's disk has lost nothing, as far as is known.
+    pub(super) fn counts(&self, bank: BankId) -> bool {
+        match self.peers[bank.index()].report {
+            _ if bank == self.me => self.is_voter(),
+            report => report.is_some_and(|report| report.voter),
+        }
     }
 
     pub(super) fn is_majority(&self, banks: BankSet) -> bool {

@@ -2,6 +2,7 @@
 
 mod forming;
 mod gray;
+mod half_dead;
 mod left_behind;
 mod overtaken;
 mod restarted;

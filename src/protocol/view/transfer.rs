@@ -52,6 +52,9 @@ pub(super) struct Transfer {
     arriving: Option<(SnapshotHead, u32)>,
     /// The beginning of the next piece.
     part: Option<SnapshotPiece>,
+    /// Whether a piece is on its way to the disk: nothing is asked for meanwhile, so that nobody
+    /// takes what comes again for progress.
+    storing: bool,
 }
 
 /// What is to be done for the snapshot that is arriving.
@@ -87,6 +90,7 @@ impl Transfer {
             since_join: 0,
             arriving,
             part: None,
+            storing: false,
         }
     }
 
@@ -173,6 +177,11 @@ impl Transfer {
         acting.iter().rev().find(is_lower).or(acting.last()).copied()
     }
 
+    /// Whether a piece that has come is not on disk yet.
+    pub(super) fn is_storing(&self) -> bool {
+        self.storing
+    }
+
     pub(super) fn is_near(&self) -> bool {
         self.near
     }
@@ -244,6 +253,7 @@ impl Transfer {
             None => part,
         };
         if piece.text.len() as u64 >= of {
+            self.storing = true;
             return Arrived::Piece(piece);
         }
         self.part = Some(piece);
@@ -252,6 +262,7 @@ impl Transfer {
 
     /// A piece is on disk; the next one is wanted.
     pub(super) fn stored(&mut self, head: SnapshotHead, next: u32) {
+        self.storing = false;
         self.arriving = Some((head, next));
     }
 

@@ -38,8 +38,19 @@ impl View {
             }
         };
         let rows: Vec<_> = BankId::all(self.banks).map(row).collect();
-        let members = self.active().map(|(_, members)| members).unwrap_or_default();
-        largest_clique(self.me, &rows, members)
+        largest_clique(self.me, &rows, self.preferred())
+    }
+
+    /// With whom rather than with others, of cliques of one size: with members of the view in force,
+    /// then with those who ask to join and were not waited for in vain; where no view is in force,
+    /// with those whose disks count, as without them it may not be known how the last one ended.
+    fn preferred(&self) -> [BankSet; 2] {
+        let all = || BankId::all(self.banks);
+        let may_join = all().filter(|bank| self.peers[bank.index()].may_join()).collect();
+        match self.active() {
+            Some((_, members)) => [members, may_join],
+            None => [all().filter(|bank| self.counts(*bank)).collect(), may_join],
+        }
     }
 
     /// What this bank wants of a view change, if it wants one.

@@ -1,0 +1,119 @@
+//! Half-dead banks among others that could go on without them.
+
+use super::*;
+use crate::ids::Sha256Digest;
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
+
+const ME: BankId = BankId(2);
+
+/// What bank 2 sends to others.
+fn sent(out: Vec<Effect>) -> Vec<(BankId, ViewMessage)> {
+    let message = |effect| match effect {
+        Effect::Peer(to, PeerInput::View(message)) => Some((to, message)),
+        _ => None,
+    };
+    out.into_iter().filter_map(message).collect()
+}
+
+fn handle(view: &mut View, input: ViewInput) -> Vec<Effect> {
+    let mut out = Vec::new();
+    view.handle(input, &mut out);
+    out
+}
+
+/// So many ticks.
+fn wait(view: &mut View, ticks: u16) -> Vec<(BankId, ViewMessage)> {
+    (0..ticks).flat_map(|_| sent(handle(view, ViewInput::Tick))).collect()
+}
+
+/// Bank 2, outside, with one executed event; banks 0 and 1 act, and it hears them in these states.
+fn outside(states: [PeerState; 2]) -> View {
+    let done = entry(event(FIRST, 0, [1, 0, 0]), 1);
+    let mut view = View::new(ME, 3, disk(FIRST, &[done], Vec::new()));
+    let second = Ballot { round: 2, coordinator: BankId(1) };
+    for (bank, state) in BankId::all(2).zip(states) {
+        let report = PeerReport {
+            active: Some(second),
+            promised: second,
+            prepared: second,
+            voter: true,
+            hears: BankSet::all(3),
+            ..PeerReport::default()
+        };
+        handle(&mut view, ViewInput::Peer { bank, state, report: Some(report) });
+    }
+    view
+}
+
+/// Whom it asks for journal next.
+fn asked(view: &mut View) -> BankId {
+    let asks = |(to, message): &(BankId, ViewMessage)| {
+        matches!(message, ViewMessage::FetchJournal { .. }).then_some(*to)
+    };
+    wait(view, 5).iter().find_map(asks).expect("a bank outside asks for journal")
+}
+
+fn piece(starts_after: u64) -> ViewMessage {
+    ViewMessage::JournalPiece {
+        after: Position(1),
+        entries: Vec::new(),
+        hash_before: None,
+        starts_after: Position(starts_after),
+    }
+}
+
+#[test]
+fn a_bank_that_is_ahead_of_the_member_it_asks_asks_another() {
+    let mut view = outside([PeerState::Up; 2]);
+    let behind = asked(&mut view);
+    // Its ledger is stuck: it has not executed what this bank has, and never will.
+    handle(&mut view, ViewInput::Message(behind, piece(0)));
+    assert_ne!(asked(&mut view), behind);
+}
+
+#[test]
+fn while_a_piece_of_a_snapshot_is_not_on_disk_it_is_not_fetched_again() {
+    let mut view = outside([PeerState::Up; 2]);
+    let from = asked(&mut view);
+    handle(&mut view, ViewInput::Message(from, piece(9)));
+    let executed = Executions {
+        last: event(FIRST, 0, [9, 0, 0]).event.order_key(),
+        members: BankSet::all(3),
+        clock: VectorClock::zero(3),
+    };
+    let (position, hash) = (Position(9), ChainHash::default());
+    let head =
+        SnapshotHead { position, hash, executed, pieces: 2, digest: Sha256Digest::default() };
+    let (text, of) = ("piece".to_owned(), 5);
+    let part = SnapshotPiece { head: head.clone(), index: 0, text };
+    let part = ViewMessage::SnapshotPart { piece: part, from: 0, of };
+    let out = handle(&mut view, ViewInput::Message(from, part));
+    assert!(matches!(out[..], [Effect::Journal(JournalInput::StorePiece(_))]), "{out:?}");
+    // Its disk hangs: what would come again is no progress.
+    assert_eq!(wait(&mut view, 500), []);
+    let next = sent(handle(&mut view, ViewInput::PieceStored { head, next: 1 }));
+    assert!(matches!(next[..], [(_, ViewMessage::FetchSnapshot { index: 1, .. })]), "{next:?}");
+}
+
+#[test]
+fn a_bank_outside_leaves_it_to_those_who_act_with_a_bank_whether_it_keeps_up() {
+    let view = outside([PeerState::Returning, PeerState::Up]);
+    assert_eq!(view.heard(), BankSet::all(3), "it could join nobody else's view otherwise");
+}
+
+#[test]
+fn where_no_view_is_in_force_those_whose_disks_count_come_together_first() {
+    let banks = 4;
+    let plan = PreparePlan {
+        ballot: FIRST,
+        members: BankSet::all(banks),
+        clock: VectorClock::zero(banks),
+        ..PreparePlan::default()
+    };
+    let intact = || OnDisk { promised: FIRST, prepared: plan.clone(), ..blank(banks) };
+    let mut consortium = Consortium::start(vec![blank(banks), blank(banks), intact(), intact()]);
+    // Banks 0, 1 and 2 are as many as banks 0, 2 and 3, and do not know how the last view ended.
+    consortium.cut.push((BankId(1), BankId(3)));
+    consortium.run(15);
+    consortium.assert_in_force(&[0, 2, 3]);
+}
