@@ -12,7 +12,8 @@
 //!                                        journal ◀────── executed marks
 //! ```
 //!
-//! - [`ids`], [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the total order.
+//! - [`ids`](crate::ids), [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the
+//!   total order.
 //! - [`clock`] stamps, [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable,
 //!   [`executor`] executes, [`checks`] finds agreement, [`outbox`] sends until it is acknowledged.
 //! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads
