@@ -1,7 +1,7 @@
 //! The README's tour, run as printed against a consortium of its own: what a stranger pastes must
 //! work, twice.
 
-#![allow(clippy::unwrap_used)] // Whatever cannot be started, read or written here fails the test, as it should.
+#![allow(clippy::unwrap_used)] // What cannot be started, read or written fails the test.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};

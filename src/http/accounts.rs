@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Bank;
+use super::account_line::line;
 use super::auth::customer;
 use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
@@ -16,8 +17,8 @@ use super::refusal::{Bad, Refused};
 use super::texts;
 use crate::ids::{BankId, EventId};
 use crate::ledger::{
-    Account, AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType,
-    Reais, TypeAccount, TypePerson, UserName, page,
+    AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType, Reais,
+    TypeAccount, TypePerson, UserName, page,
 };
 
 /// Statement entries in one answer when the customer does not say.
@@ -26,14 +27,6 @@ const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
 /// Most names in `users`; the ledger's own limit is lower, this one bounds the work before it.
 const USERS_MAX: usize = 100;
-
-/// An account as the requirement lists it: `[num, balance, key]`.
-pub(super) type AccountLine = (AccountNumber, Reais, PixKey);
-
-/// One account in a list.
-pub(super) fn line(account: &Account) -> AccountLine {
-    (account.number, Reais(account.balance), account.key.clone())
-}
 
 /// `POST /accounts_user/{user_name}` and `POST /create_account`
 pub(super) async fn open(

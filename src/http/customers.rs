@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::accounts::{AccountLine, line};
+use super::account_line::{AccountLine, line};
 use super::auth::bearer;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};

@@ -4,6 +4,7 @@
 //! [`routes`] is the whole route table; [`refusal`] the only place with status codes and their
 //! texts.
 
+mod account_line;
 mod accounts;
 mod auth;
 mod body;

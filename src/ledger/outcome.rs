@@ -81,7 +81,7 @@ pub enum Refusal {
     /// No other holders for a joint account, or too many.
     #[error(
         "Falha na operação: Conta CONJUNTA precisa de 1 a {} outros titulares",
-        super::book::JOINT_OTHERS_MAX
+        super::request::JOINT_OTHERS_MAX
     )]
     JointHolders,
     /// Somebody would hold the account twice.
@@ -105,7 +105,7 @@ pub enum Refusal {
     /// Too little to open an account with.
     #[error(
         "Falha na operação: Valor inicial deve ser de pelo menos {} reais",
-        super::book::OPENING_MIN
+        super::request::OPENING_MIN
     )]
     OpeningTooSmall,
     /// All the numbers that were drawn are taken.

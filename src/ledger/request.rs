@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{AccountNumber, TypeAccount};
 use super::customer::{Document, PasswordHash, PersonName, UserName};
-use super::money::Amount;
+use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
 use crate::ids::EventId;
@@ -77,6 +77,11 @@ pub struct Registration {
     /// What the login will check against.
     pub password_hash: PasswordHash,
 }
+
+/// Least money to open an account with: R$ 50.00.
+pub const OPENING_MIN: Centavos = Centavos::new(5_000);
+/// Most holders of a joint account besides the one who opens it.
+pub const JOINT_OTHERS_MAX: usize = 9;
 
 /// A new account, at the bank that sends the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +186,8 @@ impl Request {
         if content.at_ms.is_some_and(|at_ms| at_ms > AT_MS_MAX) {
             return Err(MalformedRequest::Time);
         }
-        if matches!(&content.action, Action::CreateAccount(opening) if !is_pix_value(&opening.random_key))
+        if let Action::CreateAccount(opening) = &content.action
+            && !is_pix_value(&opening.random_key)
         {
             return Err(MalformedRequest::RandomKey);
         }

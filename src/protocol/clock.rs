@@ -19,7 +19,7 @@ use super::notice::Notice;
 use super::reply::{NotTaken, Reply};
 use super::time::Millis;
 use super::vector_clock::VectorClock;
-use super::view::{Installed, Reach};
+use super::view::turn::{Installed, Reach};
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{Ballot, BankId, BankSet};
 

@@ -311,8 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn who_acts_in_another_view_or_in_none_proves_nothing_and_when_too_few_are_left_the_read_is_marked_at_once()
-     {
+    fn who_acts_in_no_view_or_another_proves_nothing_and_without_enough_a_read_is_marked() {
         let mut reads = Reads::of(5);
         let read = reads.ask();
         reads.word(0, read, view(1));

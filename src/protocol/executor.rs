@@ -225,8 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_bank_has_executed_proves_that_all_members_had_it_and_what_it_was_told_proves_nothing()
-     {
+    fn own_execution_proves_that_all_members_had_an_event_and_hearsay_does_not() {
         let view = held().event.view;
         let own = frozen_after(LedgerInput::Execute { view, events: vec![held()] });
         assert_eq!(own.members, BankSet::all(3));

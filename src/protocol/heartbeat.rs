@@ -22,7 +22,7 @@ use super::peer_state::{Cause, PeerState};
 use super::progress::{Lags, Stage};
 use super::report::{Answered, PeerReport};
 use super::time::Millis;
-use super::view::ViewMessage;
+use super::view::message::ViewMessage;
 use crate::ids::{Ballot, BankId, BankSet, majority};
 
 /// Longest time between two looks at the clock that counts; what is longer, this bank slept

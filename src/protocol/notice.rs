@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::pace::PaceNow;
 use super::peer_state::Cause;
 use super::time::Millis;
-use super::view::Reach;
+use super::view::turn::Reach;
 use crate::ids::{Ballot, BankId, BankSet, Position};
 
 /// What people who watch the node are told.

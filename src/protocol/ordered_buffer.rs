@@ -23,7 +23,7 @@ use super::notice::Notice;
 use super::order_key::OrderKey;
 use super::progress::{Lags, Progress, Stage};
 use super::vector_clock::VectorClock;
-use super::view::{Frozen, Installed};
+use super::view::turn::{Frozen, Installed};
 use crate::ids::{Ballot, BankId, BankSet, EventId};
 
 /// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is
@@ -133,16 +133,19 @@ impl OrderedBuffer {
     /// use netbanking::protocol::view::PreparePlan;
     ///
     /// let (me, view) = (BankId(0), Ballot { round: 1, coordinator: BankId(0) });
-    /// let plan = PreparePlan { ballot: view, members: BankSet::all(2), clock: vec![0, 0].into(), ..Default::default() };
+    /// let (ballot, members, clock) = (view, BankSet::all(2), vec![0, 0].into());
+    /// let plan = PreparePlan { ballot, members, clock, ..Default::default() };
     /// let (mut buffer, mut out) = (OrderedBuffer::new(me, 2), Vec::new());
-    /// buffer.handle(BufferInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() }), &mut out);
+    /// let begin = Installed { plan, flush: Vec::new(), fates: Fates::default() };
+    /// buffer.handle(BufferInput::Install(begin), &mut out);
     /// out.clear();
     ///
     /// let request = RawRequest { id: EventId::new(me, "1"), type_msg: "ANY".into(), msg: raw(&0) };
     /// let event = Event::stamp(view, me, vec![1, 0].into(), vec![request], Header::default());
     /// buffer.handle(BufferInput::Own(Arc::new(event)), &mut out);
     /// // It goes to the peer and to the journal in the same step, and waits for both disks.
-    /// assert!(out.iter().any(|effect| matches!(effect, Effect::Peer(BankId(1), PeerInput::Event(_)))));
+    /// let to_peer = |effect: &Effect| matches!(effect, Effect::Peer(_, PeerInput::Event(_)));
+    /// assert!(out.iter().any(to_peer));
     /// assert!(out.iter().any(|effect| matches!(effect, Effect::Journal(_))));
     /// assert_eq!(buffer.waiting().count(), 1);
     /// ```

@@ -374,8 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_for_a_peer_that_is_far_away_does_not_wait_for_an_answer_and_few_envelopes_span_the_distance()
-     {
+    fn an_event_for_a_distant_peer_waits_for_no_answer_and_few_envelopes_span_the_distance() {
         let mut outbox = installed();
         outbox.handle(event(1));
         outbox.next(0);

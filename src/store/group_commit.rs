@@ -58,14 +58,12 @@ impl GroupCommit {
             JournalInput::Append { view, events, clock } => {
                 self.changes.extend(events.into_iter().map(Change::Append));
                 // One report covers all that is appended in the same commit.
-                if let Some(Effect::Buffer(BufferInput::Persisted { view: last_view, clock: last })) =
-                    self.afterwards.last_mut()
-                    && *last_view == view
-                {
-                    *last = clock;
-                } else {
-                    self.afterwards.push(Effect::Buffer(BufferInput::Persisted { view, clock }));
-                }
+                let is_of_view = |last: &Effect| {
+                    matches!(last, Effect::Buffer(BufferInput::Persisted { view: of, .. })
+                        if *of == view)
+                };
+                self.afterwards.pop_if(|last| is_of_view(last));
+                self.afterwards.push(Effect::Buffer(BufferInput::Persisted { view, clock }));
             }
             JournalInput::Executed(marks) => {
                 self.executed = marks.last().map_or(self.executed, |mark| mark.position);

@@ -171,8 +171,7 @@ fn recovered(seen: Seen, position: u64) -> Fact {
 }
 
 #[test]
-fn what_came_by_journal_was_executed_whatever_the_view_that_begins_says_of_it_and_only_the_rest_never_existed()
- {
+fn what_came_by_journal_was_executed_and_only_the_rest_never_existed() {
     let begins = || installed(NEXT_VIEW, &[0, 1, 2], [0, 1, 1], Vec::new());
     let (known, unknown) = (seen(1, [0, 1, 0]), seen(2, [0, 1, 1]));
     let by_journal = || [recovered(known.clone(), 1), recovered(unknown.clone(), 2)];

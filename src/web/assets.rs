@@ -3,24 +3,19 @@
 
 use std::sync::LazyLock;
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::refused::no_such_page;
 use crate::hex::Hex;
-use crate::http::Bank;
 
 /// Bytes of the digest that stand in the address.
 const VERSION_BYTES: usize = 6;
 
-struct Asset {
+/// A file of the pages.
+pub(super) struct Asset {
     name: &'static str,
-    content_type: &'static str,
-    content: &'static [u8],
-    version: String,
+    pub(super) content_type: &'static str,
+    pub(super) content: &'static [u8],
+    pub(super) version: String,
 }
 
 fn asset(name: &'static str, content_type: &'static str, content: &'static [u8]) -> Asset {
@@ -43,7 +38,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     ]
 });
 
-fn find(name: &str) -> Option<&'static Asset> {
+/// The asset of this name.
+pub(super) fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
 
@@ -52,41 +48,4 @@ fn find(name: &str) -> Option<&'static Asset> {
 pub fn url(name: &str) -> String {
     let version = find(name).map_or("", |asset| asset.version.as_str());
     format!("/assets/{name}?v={version}")
-}
-
-/// The digest that a page asks for.
-#[derive(Deserialize)]
-pub(super) struct Version {
-    v: Option<String>,
-}
-
-/// `GET /assets/{name}`
-pub(super) async fn serve(
-    bank: Data<Bank>,
-    request: HttpRequest,
-    version: Query<Version>,
-) -> HttpResponse {
-    let Some(asset) = find(request.match_info().query("name")) else {
-        return no_such_page(bank, request).await;
-    };
-    let etag = format!("\"{}\"", asset.version);
-    // A page of the bank's version before an update must not pin what it gets now.
-    let keep = if version.v.as_ref() == Some(&asset.version) {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
-    let known = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .is_some_and(|value| value.as_bytes() == etag.as_bytes());
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((ETAG, etag)).insert_header((CACHE_CONTROL, keep));
-    if known {
-        return response.finish();
-    }
-    response
-        .content_type(asset.content_type)
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(asset.content)
 }

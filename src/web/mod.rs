@@ -12,6 +12,7 @@ pub mod assets;
 mod bank;
 mod frame;
 mod refused;
+mod serve_asset;
 mod session;
 mod watch;
 
@@ -35,7 +36,7 @@ const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; fo
 /// neither.
 pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        app.service(refused::resource(at("/assets/{name}").get(assets::serve)));
+        app.service(refused::resource(at("/assets/{name}").get(serve_asset::serve)));
         bank::configure(app);
         watch::configure(app);
         routes::configure(bank)(app);

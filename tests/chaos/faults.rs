@@ -263,6 +263,14 @@ async fn happen(consortium: &Consortium, fault: &Fault, lasts: Duration, mut ran
             actix_rt::time::sleep(lasts).await;
             consortium.set_all(*bank, Passage::Open, Passage::Open);
         }
+        _ => happen_to_one(consortium, fault, lasts).await,
+    }
+}
+
+/// What makes one bank ill.
+async fn happen_to_one(consortium: &Consortium, fault: &Fault, lasts: Duration) {
+    let links = &consortium.links;
+    match fault {
         Fault::Limp(bank) => {
             let until = Instant::now() + lasts;
             consortium.set_limping(*bank, true);
@@ -308,6 +316,7 @@ async fn happen(consortium: &Consortium, fault: &Fault, lasts: Duration, mut ran
             actix_rt::time::sleep(lasts).await;
             consortium.start(*bank);
         }
+        _ => unreachable!("what concerns several banks is done above"),
     }
 }
 

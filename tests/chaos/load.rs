@@ -321,5 +321,6 @@ impl Load {
 /// Whether nobody listened, so that nothing was sent. A connection that was there and is lost in
 /// the middle is told as an error of connecting too.
 fn is_no_connection(error: &SendRequestError) -> bool {
-    matches!(error, SendRequestError::Connect(ConnectError::Io(why)) if why.kind() == ErrorKind::ConnectionRefused)
+    let SendRequestError::Connect(ConnectError::Io(why)) = error else { return false };
+    why.kind() == ErrorKind::ConnectionRefused
 }

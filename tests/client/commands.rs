@@ -31,10 +31,8 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
     json(&[&["register", "--user", "padaria"], &company[..]].concat());
 
     let begun = json(&["login", "--user", "ana"]);
-    assert_eq!(
-        (&begun["name"], begun["banks"].as_array().unwrap().len()),
-        (&json!("Ana Souza"), 3)
-    );
+    let reached = begun["banks"].as_array().unwrap().len();
+    assert_eq!((&begun["name"], reached), (&json!("Ana Souza"), 3));
     let kept = std::fs::read_to_string(machine.session_file()).unwrap();
     assert!(!kept.contains(PASSWORD) && kept.contains("ana"), "{kept}");
     assert_eq!(machine.session_file().metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -227,8 +225,7 @@ fn where_no_bank_answers_the_exit_code_is_3_and_nothing_can_have_happened() {
 }
 
 #[actix_rt::test]
-async fn the_password_comes_from_a_file_the_environment_or_a_prompt_that_does_not_show_it_and_never_from_an_argument()
- {
+async fn the_password_comes_from_a_file_the_environment_or_a_prompt_and_never_an_argument() {
     for flag in ["--password", "--senha", "-p"] {
         let refused = without_banks().run(&["login", "--user", "ana", flag, PASSWORD]).expect(2);
         assert!(refused.err.contains("argumento desconhecido"), "{refused:?}");

@@ -20,8 +20,7 @@ fn key_told(ended: &Ended) -> &str {
 }
 
 #[actix_rt::test]
-async fn an_answer_that_is_lost_after_the_bank_executed_is_asked_for_at_the_second_bank_and_nothing_happens_twice()
- {
+async fn a_lost_answer_is_asked_for_at_the_second_bank_and_nothing_happens_twice() {
     let cluster = Cluster::start(3, "sessions").await;
     let mut machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");
@@ -138,8 +137,7 @@ async fn a_killed_bank_and_a_hanging_one_are_replaced_by_themselves_and_the_pack
 }
 
 #[actix_rt::test]
-async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_script_is_told_what_is_unknown()
- {
+async fn a_second_bank_without_a_session_asks_a_person_for_the_password_and_tells_a_script() {
     let cluster = Cluster::start(2, "sessions").await;
     let mut machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");
@@ -177,8 +175,7 @@ async fn a_second_bank_without_a_session_asks_the_person_for_the_password_and_a_
 }
 
 #[actix_rt::test]
-async fn a_bank_that_has_not_executed_what_the_customer_has_seen_gives_way_and_the_session_remembers_how_far_that_was()
- {
+async fn a_bank_behind_what_the_customer_has_seen_gives_way_and_the_session_remembers() {
     let cluster = Cluster::start(1, "sessions").await;
     let machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");

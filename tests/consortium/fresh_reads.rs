@@ -151,8 +151,7 @@ async fn a_bank_whose_lines_fall_silent_shows_no_old_balance_without_a_mark_not_
 }
 
 #[actix_rt::test]
-async fn a_bank_that_hears_the_others_and_is_not_heard_learns_of_the_view_without_it_before_it_shows_anything()
- {
+async fn a_bank_that_is_not_heard_learns_of_the_view_without_it_before_it_shows_anything() {
     // The pings of the others do not reach it, its own are answered: only the next answer tells
     // that they have gone on.
     let watched = Watched::start().await;
@@ -163,8 +162,7 @@ async fn a_bank_that_hears_the_others_and_is_not_heard_learns_of_the_view_withou
 }
 
 #[actix_rt::test]
-async fn at_a_bank_that_lacks_what_a_customer_has_done_elsewhere_they_are_told_so_until_it_has_caught_up()
- {
+async fn at_a_bank_that_lacks_what_they_did_elsewhere_customers_are_told_so() {
     let watched = Watched::start().await;
     let (cluster, customer) = (&watched.cluster, &watched.customer);
     let set = |passage| (0..2).for_each(|other| cluster.links().set_both(other, 2, passage));

@@ -136,8 +136,7 @@ async fn a_bank_whose_disk_needs_two_seconds_is_left_out_within_ten_and_comes_ba
 }
 
 #[actix_rt::test]
-async fn a_bank_whose_ledger_is_stuck_is_left_out_within_ten_seconds_and_comes_back_when_it_goes_on()
- {
+async fn a_bank_with_a_stuck_ledger_is_left_out_within_ten_seconds_and_comes_back() {
     let scene = Scene::begins().await;
     let stuck = SlowCalls::stuck_thread(scene.ill_process(), "ledger");
     scene.goes_on_without_the_ill(Duration::from_secs(15)).await;

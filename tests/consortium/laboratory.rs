@@ -100,8 +100,7 @@ async fn a_bank_without_which_the_others_act_refuses_each_write_at_once_and_says
 }
 
 #[actix_rt::test]
-async fn a_bank_that_was_cut_off_shows_what_the_others_executed_meanwhile_and_nobody_is_credited_with_what_it_lacks()
- {
+async fn a_bank_that_was_cut_off_shows_what_was_executed_and_credits_nobody_with_more() {
     let cluster = Cluster::start_laboratory(3).await;
     // Bank 2 holds an event that bank 1 lacks, and hears only from the journal that it was
     // executed.
@@ -135,8 +134,7 @@ async fn a_bank_that_was_cut_off_shows_what_the_others_executed_meanwhile_and_no
 }
 
 #[actix_rt::test]
-async fn in_slow_motion_concurrent_events_of_all_banks_take_their_time_and_come_in_one_order_everywhere()
- {
+async fn in_slow_motion_concurrent_events_come_in_one_order_everywhere() {
     let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 1, "atraso", "atraso_ms=400").await;
     for bank in 0..3 {

@@ -16,8 +16,7 @@ fn transfer(from: &OwnAccount, to: &OwnAccount) -> String {
 }
 
 #[actix_rt::test]
-async fn with_one_of_three_banks_stopped_the_other_two_register_open_and_move_and_it_comes_back_by_itself()
- {
+async fn with_one_of_three_banks_stopped_the_others_go_on_and_it_comes_back_by_itself() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "karen123", 5).await;
     let mut accounts = Vec::new();
@@ -173,8 +172,7 @@ async fn banks_that_slept_at_the_same_time_blame_nobody_when_they_wake_and_write
 }
 
 #[actix_rt::test]
-async fn a_bank_that_returns_again_and_again_is_waited_for_no_longer_each_time_where_nothing_works_without_it()
- {
+async fn a_flapping_bank_without_which_nothing_works_is_let_in_at_once() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "vera007", 7).await;
     let accounts =

@@ -31,8 +31,7 @@ fn assert_one_winner(answers: &[Answer], why: &str) -> usize {
 }
 
 #[actix_rt::test]
-async fn of_three_registrations_of_one_cpf_or_user_name_exactly_one_succeeds_and_all_banks_name_the_same()
- {
+async fn of_three_registrations_of_one_cpf_or_user_name_exactly_one_succeeds() {
     let cluster = Cluster::start(3, "sessions").await;
     let http = Http::new();
     for round in 0..ROUNDS {

@@ -80,16 +80,8 @@ async fn a_body_that_is_not_utf_8_is_refused() {
     assert_eq!(call(&service, request).await.status, 400);
 }
 
-#[actix_rt::test]
-async fn packages_with_mistakes_are_refused_and_move_nothing() {
-    let (bank, _data) = bank(0, 1, "open").await;
-    let service = service(&bank).await;
-    ready(&service).await;
-    assert_eq!(call(&service, post("/register-customer", REGISTRATION)).await.status, 200);
-    let opening = r#"{"user_name":"pedrinho234","password":"12345678","type_account":"PF","pix_type":"CPF","users":[],"value_init":50}"#;
-    let opened = call(&service, post("/create_account", opening)).await;
-    let number = opened.body["num_account"].as_u64().unwrap();
-    let key = opened.body["kay_pix"].as_str().unwrap();
+/// Packages for an account with this number and key, each with one mistake.
+fn packages_with_mistakes(number: u64, key: &str) -> Vec<String> {
     let operation = |fields: &str| format!(r#"{{"0":{{"{number}":{{"package":[{fields}]}}}}}}"#);
     let mut bodies: Vec<String> = [
         "1e400",
@@ -154,7 +146,20 @@ async fn packages_with_mistakes_are_refused_and_move_nothing() {
         ),
         deposit(999_999_999, "1"),
     ]);
-    for body in bodies {
+    bodies
+}
+
+#[actix_rt::test]
+async fn packages_with_mistakes_are_refused_and_move_nothing() {
+    let (bank, _data) = bank(0, 1, "open").await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    assert_eq!(call(&service, post("/register-customer", REGISTRATION)).await.status, 200);
+    let opening = r#"{"user_name":"pedrinho234","password":"12345678","type_account":"PF","pix_type":"CPF","users":[],"value_init":50}"#;
+    let opened = call(&service, post("/create_account", opening)).await;
+    let number = opened.body["num_account"].as_u64().unwrap();
+    let key = opened.body["kay_pix"].as_str().unwrap().to_owned();
+    for body in packages_with_mistakes(number, &key) {
         let answer = call(&service, post("/operations", body.clone())).await;
         let start: String = body.chars().take(100).collect();
         assert_eq!(answer.status, 400, "{start}: {answer:?}");

@@ -13,8 +13,7 @@ fn registration(user: &str, number: u32) -> String {
 }
 
 #[actix_rt::test]
-async fn a_read_says_at_which_position_it_was_made_and_is_made_at_none_below_that_which_it_asks_for()
- {
+async fn a_read_names_its_position_and_is_made_at_none_below_the_one_asked_for() {
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;

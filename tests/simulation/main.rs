@@ -5,7 +5,7 @@
 //! cargo test --profile sim --test simulation -- --seeds 10000      seeds 0 to 9,999 on all cores
 //! cargo test --profile sim --test simulation -- --seconds 3600     as many as an hour takes
 //! cargo test --profile sim --test simulation -- --seed 17 --trace  one of them, told line by line
-//! cargo test --profile sim --test simulation -- --mistakes         does it find mistakes? see `mistakes`
+//! cargo test --profile sim --test simulation -- --mistakes         does it find mistakes?
 //! ```
 //!
 //! The banks run the node's own parts (`src/protocol`, `src/ledger`, `src/store`); what actors do,

@@ -4,6 +4,8 @@
 //! and a part may be slow or stand still for a while. All that leaves the process, and all that a
 //! judge wants to know, is [`Said`].
 
+mod doors;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -537,88 +539,5 @@ impl Process {
         }
         let delivery = if answer.taken { Delivery::Answered(answer) } else { Delivery::WrongView };
         scene.said.push(Said::EnvelopeAnswer(question, delivery));
-    }
-}
-
-/// What comes from outside.
-impl Process {
-    pub(crate) fn submit(&mut self, request: RawRequest) {
-        self.put(Part::Http, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Submit(request))));
-    }
-
-    pub(crate) fn tick(&mut self, wall_ms: i64, now_us: u64) {
-        let own = HeartbeatInput::OwnClock { wall_ms, at: self.now_ms(now_us) };
-        self.put(Part::Timers, Part::Heartbeat, Post::Effect(Effect::Heartbeat(own)));
-        self.put(Part::Timers, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Tick)));
-        self.put(Part::Timers, Part::Buffer, Post::Effect(Effect::Buffer(BufferInput::Tick)));
-        self.put(Part::Timers, Part::Checks, Post::Effect(Effect::Checks(ChecksInput::Tick)));
-        self.put(Part::Timers, Part::View, Post::Effect(Effect::View(ViewInput::Tick)));
-        self.put(
-            Part::Timers,
-            Part::Heartbeat,
-            Post::Effect(Effect::Heartbeat(HeartbeatInput::Tick)),
-        );
-        self.put(Part::Timers, Part::Heartbeat, Post::Word(ConfirmationInput::Tick));
-    }
-
-    pub(crate) fn lazy_flush(&mut self) {
-        self.put(Part::Timers, Part::Journal, Post::LazyFlush);
-    }
-
-    pub(crate) fn wake(&mut self, peer: BankId) {
-        self.queue_pump(peer);
-    }
-
-    /// A ping is answered by the view itself.
-    pub(crate) fn report(&self, now_us: u64) -> PeerReport {
-        PeerReport { health: self.heartbeat.health(self.now_ms(now_us)), ..self.view.report() }
-    }
-
-    /// What it says of itself to whoever it meets.
-    pub(crate) fn hello(&self) -> Arc<netbanking::config::Settings> {
-        Arc::clone(&self.hello)
-    }
-
-    /// Takes a ping, or says why not: as `actors/heartbeat/answers.rs` does. A connection of which
-    /// this process knows nothing was another's before, and is refused by the machine without a
-    /// word.
-    pub(crate) fn welcome(
-        &mut self,
-        from: BankId,
-        hello: Option<Arc<netbanking::config::Settings>>,
-        life: u64,
-    ) -> Result<(), String> {
-        if let Some(hello) = hello {
-            match self.hello.difference(self.settings.me, &hello, from) {
-                Some(difference) => return Err(difference),
-                None => self.introduced[from.index()] = Some(life),
-            }
-        }
-        if self.introduced[from.index()] == Some(life) { Ok(()) } else { Err(String::new()) }
-    }
-
-    pub(crate) fn pulse(&mut self, input: HeartbeatInput) {
-        self.put(Part::Http, Part::Heartbeat, Post::Effect(Effect::Heartbeat(input)));
-    }
-
-    pub(crate) fn view_message(&mut self, from: BankId, message: ViewMessage) {
-        // Each message is a request of its own, and requests overtake each other on the way
-        // already.
-        self.put(
-            Part::Http,
-            Part::View,
-            Post::Effect(Effect::View(ViewInput::Message(from, message))),
-        );
-    }
-
-    pub(crate) fn hear_envelope(&mut self, question: Question, parcel: Parcel) {
-        self.put(Part::Http, Part::Buffer, Post::Envelope(question, parcel));
-    }
-
-    /// An envelope of this process was answered, or was not.
-    pub(crate) fn delivered(&mut self, peer: BankId, era: u64, delivery: Delivery, now_us: u64) {
-        let now = self.now_ms(now_us);
-        self.outbox(peer).delivered(era, delivery, now);
-        self.queue_pump(peer);
     }
 }

@@ -141,12 +141,8 @@ pub(crate) fn run_many(arguments: &Arguments) -> ExitCode {
             }
             if said.elapsed() >= PROGRESS_EVERY && !brief {
                 said = Instant::now();
-                println!(
-                    "{} seeds, {} answers, {:.0} s",
-                    tally.seeds,
-                    tally.answered,
-                    started.elapsed().as_secs_f64()
-                );
+                let seconds = started.elapsed().as_secs();
+                println!("{} seeds, {} answers, {seconds} s", tally.seeds, tally.answered);
             }
         }
     });

@@ -41,7 +41,8 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
         let number = asked.accounts.fetch_add(1, Ordering::Relaxed);
         web::Json(json!({"num_account": number, "kay_pix": format!("2:{number}")}))
     };
-    let operate = move |asked: web::Data<Asked>, request: HttpRequest, body: web::Json<Value>| async move {
+    type Body = web::Json<Value>;
+    let operate = move |asked: web::Data<Asked>, request: HttpRequest, body: Body| async move {
         let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
         assert_eq!(header("authorization"), "Bearer t0ken");
         assert_eq!(header("idempotency-key").len(), 36);

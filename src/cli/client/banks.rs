@@ -157,7 +157,9 @@ impl Banks {
             settled = self.seek(session, request, &mut search) => settled,
             _ = tokio::signal::ctrl_c() => {
                 search.may_have_effect |= request.key.is_some();
-                Err(if search.may_have_effect { search.given_up(request) } else { ClientError::Interrupted })
+                let may_have_effect = search.may_have_effect;
+                let interrupted = ClientError::Interrupted;
+                Err(if may_have_effect { search.given_up(request) } else { interrupted })
             }
         }
     }

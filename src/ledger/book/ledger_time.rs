@@ -186,8 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_quiet_week_dates_are_right_from_the_first_event_and_the_floor_follows_the_second_bank()
-     {
+    fn after_a_quiet_week_dates_are_right_at_once_and_the_floor_follows_the_second_bank() {
         let mut time = with_a_floor();
         let week_ms = NOW_MS + 7 * DAY_MS;
         assert_eq!(time.take(BankId(1), week_ms), week_ms);

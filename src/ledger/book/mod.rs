@@ -45,7 +45,6 @@ use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 pub use self::guard::is_guarded;
 pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
 pub use self::ledger_time::{AGE_STEP_MAX_MS, STEP_MAX_MS};
-pub use self::opening::{JOINT_OTHERS_MAX, OPENING_MIN};
 pub use self::snapshot::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
 pub use self::trial::Trial;
 
@@ -147,7 +146,8 @@ impl Book {
     /// use netbanking::ids::request::{Header, RawRequest, raw};
     /// use netbanking::ids::{BankId, BankSet, EventId};
     ///
-    /// let of = Circumstances { sender: BankId(0), members: BankSet::all(3), header: Some(Header::default()) };
+    /// let (sender, members) = (BankId(0), BankSet::all(3));
+    /// let of = Circumstances { sender, members, header: Some(Header::default()) };
     /// let ana = serde_json::json!({"action": {"REGISTER": {"name": "Ana", "num_cadastro": "123.456.789-00",
     ///     "user_name": "ana", "password_hash": "$argon2id$"}}});
     /// let registration = RawRequest { id: EventId::new(BankId(0), "1"), type_msg: "REGISTER".into(), msg: raw(&ana) };

@@ -8,13 +8,8 @@ use crate::ledger::customer::{Customer, TypePerson, UserName};
 use crate::ledger::money::Centavos;
 use crate::ledger::outcome::Refusal;
 use crate::ledger::pix::{PixKey, PixType};
-use crate::ledger::request::Opening;
+use crate::ledger::request::{JOINT_OTHERS_MAX, OPENING_MIN, Opening};
 use crate::ledger::statement::{Entry, EntryKind};
-
-/// Least money to open an account with: R$ 50.00.
-pub const OPENING_MIN: Centavos = Centavos::new(5_000);
-/// Most holders of a joint account besides the one who opens it.
-pub const JOINT_OTHERS_MAX: usize = 9;
 
 impl Book {
     pub(super) fn decide_opening(

@@ -2,7 +2,8 @@ use super::*;
 use crate::ids::request::raw;
 use crate::ids::{BankSet, EventId};
 use crate::protocol::event::Held;
-use crate::protocol::view::{Fates, PreparePlan};
+use crate::protocol::view::message::PreparePlan;
+use crate::protocol::view::turn::Fates;
 
 fn request(name: &str) -> RawRequest {
     RawRequest { id: EventId::new(BankId(1), name), type_msg: "X".into(), msg: raw(&name) }
@@ -254,8 +255,7 @@ fn names(event: &Event) -> Vec<&str> {
 }
 
 #[test]
-fn requests_of_events_that_never_existed_are_stamped_anew_at_once_in_their_order_before_all_others()
-{
+fn requests_of_events_that_never_existed_are_stamped_anew_before_all_others() {
     let (mut clock, before) = with_events_under_way();
     assert_eq!(before.len(), 2);
     let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 7_900);

@@ -107,8 +107,7 @@ fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minu
 }
 
 #[test]
-fn who_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_for_ever_though_no_return_is_to_be_watched()
- {
+fn who_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_for_ever() {
     let patience = Patience { failure_after: 1_000, rejoin_after: 0, slow_after: 500 };
     let mut watched =
         Watched { heartbeat: Heartbeat::new(BankId(0), 3, patience), ..Watched::new() };
@@ -416,8 +415,7 @@ fn requests(arrive: bool) -> HeartbeatInput {
 }
 
 #[test]
-fn a_bank_that_answers_and_is_not_reached_by_requests_has_failed_until_one_reaches_it_and_is_then_watched()
- {
+fn a_bank_that_answers_but_gets_no_requests_has_failed_until_one_reaches_it() {
     let mut watched = Watched::new();
     watched.hear();
     watched.pass(10_000, true);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::ids::request::{Header, RawRequest, raw};
-use crate::protocol::view::{Fates, PreparePlan};
+use crate::protocol::view::message::PreparePlan;
+use crate::protocol::view::turn::Fates;
 
 const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 
@@ -108,8 +109,7 @@ fn an_event_is_executed_when_every_row_covers_it_the_own_included() {
 }
 
 #[test]
-fn an_acknowledgement_that_overtook_an_event_of_its_bank_is_not_believed_until_that_event_is_here()
-{
+fn an_acknowledgement_that_overtook_an_event_is_believed_once_that_event_is_here() {
     let mut buffer = buffer();
     let (late, early) = (event(2, [0, 0, 1]), event(1, [0, 1, 0]));
     let mut out = Vec::new();

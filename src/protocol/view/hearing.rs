@@ -9,9 +9,9 @@ use crate::ids::{BankId, BankSet};
 /// best so far will do.
 const BRANCHES_MAX: usize = 10_000;
 
-/// The largest clique with `me` in it; of equals the one with most of the first set of `preferred`,
-/// then of the second, then with the lowest numbers. `hears` has a row for each bank: whom it hears,
-/// itself included; an empty row is a bank that is not there.
+/// The largest clique with `me` in it; of equals the one with most of the first set of
+/// `preferred`, then of the second, then with the lowest numbers. `hears` has a row for each bank:
+/// whom it hears, itself included; an empty row is a bank that is not there.
 pub(super) fn largest_clique(me: BankId, hears: &[BankSet], preferred: [BankSet; 2]) -> BankSet {
     let mutual = |bank: BankId| {
         let back = |peer: &BankId| hears.get(peer.index()).is_some_and(|row| row.contains(bank));

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! coordinator  WOULD STOP ──▶ those who see the fault themselves grant it; nobody is disturbed
-//!              STOP ──▶       promise and freeze, both on disk ──▶ STOPPED what I executed and hold
+//!              STOP ──▶       promise and freeze, both on disk ──▶ STOPPED what I have and hold
 //!              PREPARE ──▶    fetch what is missing of P and U; fsync ──▶ READY
 //!              START ──▶      execute U, set clock and matrix to F, go on
 //! a bank outside  fetches the journal of a member, then asks to JOIN
@@ -22,8 +22,8 @@
 //! - `flush`: what a bank does for an attempt of another; `catch_up`: what a bank outside does.
 //!
 //! - `phase`: where the node stands, with what exists only there.
-//! - `disk`: what it has promised and prepared. `peer`: what is known of a bank. `transfer`: what is
-//!   fetched from others. `attempt`: an attempt at a view, and what remains of those before.
+//! - `disk`: what it has promised and prepared. `peer`: what is known of a bank. `transfer`: what
+//!   is fetched from others. `attempt`: an attempt at a view, and what remains of those before.
 //! - `plan`: how a view begins, from what the banks hold; `hearing`: the largest clique of banks
 //!   that hear each other; `message`: what banks say; `turn`: what passes through a node's parts
 //!   between two views; `ticks`: time.
@@ -35,14 +35,14 @@ mod disk;
 mod flush;
 mod hearing;
 mod late;
-mod message;
+pub mod message;
 mod peer;
 mod phase;
 mod plan;
 mod reach;
 mod ticks;
 mod transfer;
-mod turn;
+pub mod turn;
 mod wish;
 
 use std::collections::VecDeque;

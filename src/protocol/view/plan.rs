@@ -267,8 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_view_of_a_longer_list_needs_every_disk_that_knows_only_the_shorter_one_as_a_member()
-     {
+    fn the_first_view_of_a_longer_list_needs_every_disk_of_the_shorter_one() {
         let hash = ChainHash([1; 32]);
         let at = |position| Stopped {
             position: Position(position),

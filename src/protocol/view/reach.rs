@@ -40,8 +40,8 @@ impl View {
         bank == self.me || peer.is_steady() || is_left_to_others
     }
 
-    /// Whether the bank acts with others while this one is outside: whether they can work with it is
-    /// for them to say, and they let nobody in who does not hear them all.
+    /// Whether the bank acts with others while this one is outside: whether they can work with it
+    /// is for them to say, and they let nobody in who does not hear them all.
     fn leaves_to_others(&self, bank: BankId) -> bool {
         self.active().is_none() && self.active_of(bank).is_some()
     }

@@ -41,9 +41,10 @@ impl View {
         largest_clique(self.me, &rows, self.preferred())
     }
 
-    /// With whom rather than with others, of cliques of one size: with members of the view in force,
-    /// then with those who ask to join and were not waited for in vain; where no view is in force,
-    /// with those whose disks count, as without them it may not be known how the last one ended.
+    /// With whom rather than with others, of cliques of one size: with members of the view in
+    /// force, then with those who ask to join and were not waited for in vain; where no view is in
+    /// force, with those whose disks count, as without them it may not be known how the last one
+    /// ended.
     fn preferred(&self) -> [BankSet; 2] {
         let all = || BankId::all(self.banks);
         let may_join = all().filter(|bank| self.peers[bank.index()].may_join()).collect();

@@ -375,7 +375,8 @@ mod tests {
             description in proptest::option::of("[a-z]{1,10}"), name in "[A-Z]{1,25}", city in "[A-Z]{1,15}",
         ) {
             let value = value.map(|value| Amount::parse(Centavos::new(value)).unwrap());
-            let charge = Charge { key: PixKey::parse(&key).unwrap(), value, description, name, city, txid: Some(txid) };
+            let (key, txid) = (PixKey::parse(&key).unwrap(), Some(txid));
+            let charge = Charge { key, value, description, name, city, txid };
             prop_assert_eq!(Charge::read(&charge.write().unwrap()), Ok(charge));
         }
     }

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::{Form, new_key};
+use super::login_page::LoginPage;
 use super::{Answer, package, see_other, sent, shown, texts};
 use crate::actors::sessions::{Begin, End};
 use crate::http::{Bank, Newcomer, Refused, place, prove};
@@ -104,18 +105,6 @@ async fn logged_in(bank: &Bank, user: UserName, target: &str) -> HttpResponse {
             .finish(),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }
-}
-
-#[derive(Template)]
-#[template(path = "bank/login.html")]
-pub(super) struct LoginPage {
-    pub(super) frame: Frame,
-    pub(super) problem: Option<String>,
-    pub(super) user_name: String,
-    /// Where to go then.
-    pub(super) target: String,
-    /// A package that was being built when the session ended, as its form was sent.
-    pub(super) basket: Option<String>,
 }
 
 /// The address of the login that leads to a page of this bank.

@@ -11,6 +11,7 @@ mod chart;
 mod entry;
 mod export;
 mod form;
+mod login_page;
 mod money;
 mod opening;
 mod overview;

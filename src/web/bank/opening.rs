@@ -20,7 +20,7 @@ use crate::actors::ledger::Ask;
 use crate::brazilian::parse_amount;
 use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, opening, place, prove, user_name};
 use crate::ids::BankId;
-use crate::ledger::book::{JOINT_OTHERS_MAX, OPENING_MIN};
+use crate::ledger::request::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::{
     AccountNumber, Book, Done, NewAccount, Outcome, PixType, TypeAccount, TypePerson, UserName,
 };

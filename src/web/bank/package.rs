@@ -11,8 +11,8 @@ use askama::Template;
 
 use super::basket::{self, Draft};
 use super::br_code::Charge;
-use super::entry::LoginPage;
 use super::form::{Form, new_key};
+use super::login_page::LoginPage;
 use super::overview::{AccountLine, accounts_of};
 use super::recipient::{self, Recipient};
 use super::{Answer, customer, money, sent, shown, texts};

@@ -4,7 +4,7 @@
 use super::money::reais;
 use crate::brazilian::BadAmount;
 pub(super) use crate::brazilian::{entry_kind, pix_type};
-use crate::ledger::book::OPENING_MIN;
+use crate::ledger::request::OPENING_MIN;
 use crate::ledger::{Refusal, TypeAccount};
 
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";

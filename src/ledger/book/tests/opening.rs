@@ -1,6 +1,6 @@
 use super::*;
-use crate::ledger::book::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::customer::TypePerson;
+use crate::ledger::request::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::statement::EntryKind;
 
 fn open(trial: &mut Trial, bank: u16, opening: Opening) -> Executed {

@@ -30,8 +30,7 @@ fn longest_stop(consortium: &mut Consortium, ticks: usize) -> usize {
 }
 
 #[test]
-fn a_joiner_that_does_not_come_forward_stops_the_others_for_a_second_or_two_and_less_often_each_time()
- {
+fn a_joiner_without_progress_stops_the_others_briefly_and_less_often_each_time() {
     let mut consortium = returning();
     consortium.stuck.push(BankId(2));
     let before = consortium.installed[0].len();
@@ -143,8 +142,7 @@ fn a_plan_below_a_members_own_position_is_refused_at_once() {
 }
 
 #[test]
-fn a_bank_whose_companions_have_lost_their_disks_says_once_what_helps_and_does_not_wear_out_its_own()
- {
+fn a_bank_among_lost_disks_says_once_what_helps_and_does_not_wear_out_its_own() {
     let done = entry(event(FIRST, 0, [1, 0, 0]), 1);
     let mut consortium = Consortium::start(vec![
         disk(FIRST, std::slice::from_ref(&done), Vec::new()),

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
+mod earlier_releases;
+mod snapshots;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -237,7 +240,8 @@ fn a_bank_that_asks_for_what_lies_beyond_all_positions_is_given_nothing() {
         let read = Read::Journal { to: BankId(2), after: Position(after), bytes: u32::MAX };
         let found = read.answer(&mut *store.reader().unwrap()).unwrap();
         assert!(
-            matches!(&found, Effect::View(ViewInput::JournalRead { entries, hash_before: None, .. }) if entries.is_empty()),
+            matches!(&found, Effect::View(ViewInput::JournalRead { entries, hash_before: None, .. })
+                if entries.is_empty()),
             "{found:?}"
         );
     }
@@ -561,177 +565,4 @@ fn a_bank_that_is_alone_goes_on_after_an_fsync_that_failed() {
     put_in_doubt(folder.path());
     let mut store = SqliteStore::open(folder.path(), alone).unwrap();
     assert!(store.was_in_doubt() && !store.remembered().unwrap().learner);
-}
-
-#[test]
-fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_goes() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    store
-        .write(&(1..=2).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
-        .unwrap();
-    // Held, and neither executed here nor in the snapshot: it never existed.
-    store.write(&[Change::Append(held(4)), Change::Append(held(9))]).unwrap();
-    let (head, pieces) = snapshot(5);
-    store.write(&pieces[..2]).unwrap();
-    drop(store);
-
-    let mut store = open(folder.path());
-    assert_eq!(store.remembered().unwrap().arriving, Some((head.clone(), 2)));
-    assert_eq!(store.arriving_piece(1).unwrap().unwrap().text, "two\n");
-    assert_eq!(store.arriving_piece(2).unwrap(), None);
-    // Twice, and one too early: neither does harm.
-    store
-        .write(&[pieces[0].clone(), pieces[2].clone(), Change::SnapshotComplete(head.clone())])
-        .unwrap();
-    store.write(&[Change::Replayed(entry(6))]).unwrap();
-    drop(store);
-
-    let mut store = open(folder.path());
-    let Remembered { arriving, snapshot, .. } = store.remembered().unwrap();
-    assert_eq!((arriving, snapshot), (None, Some(head.clone())));
-    assert_eq!(
-        store.snapshot_piece(2).unwrap(),
-        Some(SnapshotPiece { head, index: 2, text: "three\n".into() })
-    );
-    assert_eq!(store.snapshot_piece(3).unwrap(), None);
-    assert_eq!(contents(&mut store).unwrap(), (vec![5, 6], vec![held(9).event.order_key()]));
-    assert_eq!(store.journal_starts_after().unwrap(), Position(5));
-    assert_eq!(store.hash_at(Position(5)).unwrap(), Some(mark(5).hash));
-    assert_eq!(store.hash_at(Position(2)).unwrap(), None);
-    assert_eq!(store.executed_after(Position(5), usize::MAX).unwrap().len(), 1);
-}
-
-#[test]
-fn the_pieces_of_another_snapshot_begin_anew() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    let ((first, old), (second, new)) = (snapshot(5), snapshot(6));
-    store.write(&old).unwrap();
-    store.write(&new[..1]).unwrap();
-    assert_eq!(store.remembered().unwrap().arriving, Some((second.clone(), 1)));
-    let error = store.write(&[Change::SnapshotComplete(first)]).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Failed { .. }),
-        "nobody may announce what is not here: {error}"
-    );
-    drop(store);
-    let mut store = open(folder.path());
-    store.write(&new[1..]).unwrap();
-    store.write(&[Change::SnapshotComplete(second.clone())]).unwrap();
-    assert_eq!(store.remembered().unwrap().snapshot, Some(second));
-}
-
-#[test]
-fn a_snapshot_of_its_own_leaves_the_journal_which_is_dropped_bit_by_bit() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    let count = 2 * DROP_EVENTS_MAX as u64;
-    store
-        .write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
-        .unwrap();
-    store.write(&[Change::Append(held(count + 1))]).unwrap();
-    let (head, mut changes) = snapshot(count);
-    changes.push(Change::SnapshotMade(head));
-    store.write(&changes).unwrap();
-    assert_eq!(store.journal_starts_after().unwrap(), Position(0));
-    let through = Position(count - 10);
-    store.write(&[Change::DropJournal { through }]).unwrap();
-    assert_eq!(store.journal_starts_after().unwrap(), Position(DROP_EVENTS_MAX as u64));
-    store.write(&[Change::DropJournal { through }, Change::DropJournal { through }]).unwrap();
-    drop(store);
-
-    let mut store = open(folder.path());
-    assert_eq!(store.journal_starts_after().unwrap(), through);
-    assert_eq!(store.hash_at(through).unwrap(), Some(mark(through.0).hash));
-    assert_eq!(
-        store.executed_after(through, usize::MAX).unwrap().len(),
-        10,
-        "for banks that were away for a moment"
-    );
-    assert_eq!(
-        contents(&mut store).unwrap(),
-        (vec![count], vec![held(count + 1).event.order_key()])
-    );
-}
-
-#[test]
-fn a_damaged_piece_is_noticed() {
-    for installed in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = open(folder.path());
-        let (head, pieces) = snapshot(5);
-        store.write(&pieces).unwrap();
-        if installed {
-            store.write(&[Change::SnapshotComplete(head)]).unwrap();
-        }
-        drop(store);
-        meddle(folder.path(), "UPDATE pieces SET text = 'four' WHERE place = 1");
-        let error = contents(&mut open(folder.path())).unwrap_err();
-        assert!(error.to_string().contains("piece 1 of the snapshot of 5"), "{error}");
-    }
-}
-
-/// The tables of the first release, with two events of which the first is executed.
-fn first_release(folder: &Path, user_version: i32) {
-    let db = rusqlite::Connection::open(file(folder)).unwrap();
-    let tables = "
-        PRAGMA journal_mode = WAL;
-        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
-        CREATE TABLE events (
-            round INTEGER NOT NULL, coordinator INTEGER NOT NULL, sum INTEGER NOT NULL, sender INTEGER NOT NULL,
-            members TEXT NOT NULL, body TEXT NOT NULL, digest BLOB NOT NULL,
-            PRIMARY KEY (round, coordinator, sum, sender)
-        ) WITHOUT ROWID, STRICT;
-        CREATE TABLE executed (
-            position INTEGER PRIMARY KEY,
-            round INTEGER NOT NULL, coordinator INTEGER NOT NULL, sum INTEGER NOT NULL, sender INTEGER NOT NULL,
-            hash BLOB NOT NULL,
-            UNIQUE (round, coordinator, sum, sender)
-        ) STRICT;
-        INSERT INTO meta VALUES ('bank', '1'), ('banks', '3'), ('promised', '{\"round\":7,\"coordinator\":2}');
-        PRAGMA application_id = 1316242027;";
-    db.execute_batch(tables).unwrap();
-    db.pragma_update(None, "user_version", user_version).unwrap();
-    let prepared = serde_json::to_string(&plan(1)).unwrap();
-    db.execute("INSERT INTO meta VALUES ('prepared', ?1)", [prepared]).unwrap();
-    for counter in [1, 2_i64] {
-        let event = held(counter.unsigned_abs()).event;
-        let (members, body) = ("[0,1,2]", event.wire().get());
-        let digest = &Sha256::digest([members, body].join("\0"))[..16];
-        let row = rusqlite::params![counter, members, body, digest];
-        db.execute("INSERT INTO events VALUES (1, 0, ?1, 0, ?2, ?3, ?4)", row).unwrap();
-    }
-    db.execute("INSERT INTO executed VALUES (1, 1, 0, 1, 0, ?1)", [&mark(1).hash.0[..]]).unwrap();
-}
-
-#[test]
-fn a_journal_of_the_first_release_becomes_one_of_this() {
-    let folder = tempfile::tempdir().unwrap();
-    first_release(folder.path(), 1);
-    for _ in 0..2 {
-        let mut store = open(folder.path());
-        let Remembered { promised, prepared, learner, .. } = store.remembered().unwrap();
-        assert_eq!((promised.round, prepared, learner), (7, plan(1), false));
-        assert_eq!(contents(&mut store).unwrap(), (vec![1], vec![held(2).event.order_key()]));
-    }
-    meddle(folder.path(), "DELETE FROM executed");
-    assert!(is_damaged(&contents(&mut open(folder.path())).unwrap_err()));
-}
-
-#[test]
-fn a_journal_of_a_later_release_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    first_release(folder.path(), 3);
-    let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
-    assert!(error.to_string().contains("version 3, this program knows 1 and 2"), "{error}");
-
-    let folder = tempfile::tempdir().unwrap();
-    first_release(folder.path(), 1);
-    rusqlite::Connection::open(file(folder.path()))
-        .unwrap()
-        .execute("DELETE FROM meta WHERE key = 'bank'", [])
-        .unwrap();
-    let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
-    assert!(is_damaged(&error), "{error}");
 }

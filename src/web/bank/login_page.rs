@@ -1,0 +1,17 @@
+//! The page for who is to log in, be it first or because a session has ended.
+
+use askama::Template;
+
+use crate::web::frame::Frame;
+
+#[derive(Template)]
+#[template(path = "bank/login.html")]
+pub(super) struct LoginPage {
+    pub(super) frame: Frame,
+    pub(super) problem: Option<String>,
+    pub(super) user_name: String,
+    /// Where to go then.
+    pub(super) target: String,
+    /// A package that was being built when the session ended, as its form was sent.
+    pub(super) basket: Option<String>,
+}
