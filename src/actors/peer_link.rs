@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix_rt::task::JoinHandle;
 use awc::error::SendRequestError;
 use awc::http::StatusCode;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -51,9 +52,9 @@ pub struct PeerLinkActor {
     client: awc::Client,
     /// For large answers, which must hold up nothing else; one is under way at a time.
     bulk: awc::Client,
-    bulk_under_way: Option<Bulk>,
-    /// The answer to the last question that came meanwhile, if it is another one.
-    bulk_next: Option<ViewMessage>,
+    bulk_under_way: Option<BulkUnderWay>,
+    /// How many large answers were sent.
+    bulks: u64,
     /// Whether the last request went unanswered.
     is_failing: bool,
     post: Post,
@@ -77,7 +78,7 @@ impl PeerLinkActor {
             client,
             bulk,
             bulk_under_way: None,
-            bulk_next: None,
+            bulks: 0,
             is_failing,
             post,
             outbox,
@@ -176,18 +177,23 @@ impl PeerLinkActor {
     }
 
     fn send_bulk(&mut self, bulk: Bulk, message: &ViewMessage, context: &mut Context<Self>) {
-        if let Some(under_way) = self.bulk_under_way {
-            // Whoever asks the same again has the answer on the line already.
-            self.bulk_next = (under_way != bulk).then(|| message.clone());
+        // Whoever asks the same again has the answer on the line already. Whoever asks something
+        // else has it by now, or waits for it no more: a line that was cut must not keep the next
+        // answer waiting for as long as a slow one may take.
+        if self.bulk_under_way.as_ref().is_some_and(|under_way| under_way.bulk == bulk) {
             return;
         }
-        self.bulk_under_way = Some(bulk);
+        if let Some(useless) = self.bulk_under_way.take() {
+            useless.sending.abort();
+        }
         let body = json(message);
         let within = BULK_WITHIN_MS + body.len() as u64 / BULK_BYTES_PER_MS;
         let request = self.request(&self.bulk, "/peer/view").timeout(Duration::from_millis(within));
         let sending = request.send_body(body);
         let link = context.address();
-        actix_rt::spawn(async move {
+        self.bulks += 1;
+        let number = self.bulks;
+        let sending = actix_rt::spawn(async move {
             let began = Instant::now();
             match sending.await {
                 Ok(mut response) => {
@@ -197,8 +203,9 @@ impl PeerLinkActor {
                 Err(SendRequestError::Timeout) => {}
                 Err(_) => link.do_send(Fared { arrived: false, began }),
             }
-            link.do_send(BulkEnded);
+            link.do_send(BulkEnded(number));
         });
+        self.bulk_under_way = Some(BulkUnderWay { bulk, number, sending });
     }
 }
 
@@ -217,6 +224,13 @@ fn delivery(status: StatusCode, is_envelope: bool, body: &[u8]) -> Delivery {
             Err(_) => Delivery::Failed,
         },
     }
+}
+
+/// A large answer on its way.
+struct BulkUnderWay {
+    bulk: Bulk,
+    number: u64,
+    sending: JoinHandle<()>,
 }
 
 impl Actor for PeerLinkActor {
@@ -256,19 +270,16 @@ impl Handler<Fared> for PeerLinkActor {
     }
 }
 
-/// The large answer that was under way has ended.
+/// The large answer of this number has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct BulkEnded;
+struct BulkEnded(u64);
 
 impl Handler<BulkEnded> for PeerLinkActor {
     type Result = ();
 
-    fn handle(&mut self, _: BulkEnded, context: &mut Self::Context) {
-        self.bulk_under_way = None;
-        if let Some(next) = self.bulk_next.take() {
-            self.send_view(&next, context);
-        }
+    fn handle(&mut self, BulkEnded(number): BulkEnded, _: &mut Self::Context) {
+        self.bulk_under_way.take_if(|under_way| under_way.number == number);
     }
 }
 

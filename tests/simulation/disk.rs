@@ -1,6 +1,6 @@
 //! A bank's disk in memory. What a process has not committed dies with it; a commit that a crash
 //! interrupts is wholly there or not at all, which is what SQLite's WAL makes of torn writes and
-//! lost tails (`tests/store.rs` tries that on the bytes of a real file). A flipped bit is noticed
+//! lost tails (`tests/store/` tries that on the bytes of a real file). A flipped bit is noticed
 //! when the file is opened or read.
 
 use std::collections::BTreeMap;

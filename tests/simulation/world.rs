@@ -81,7 +81,6 @@ pub(crate) struct Machine {
     failing: Vec<bool>,
     /// Per peer, the large answer under way, and the one to send next; as in `actors/peer_link.rs`.
     bulk: Vec<Option<(Bulk, u64)>>,
-    bulk_next: Vec<Option<ViewMessage>>,
     questions: u64,
     pub(crate) conversations: Vec<Conversation>,
 }
@@ -153,7 +152,6 @@ impl World {
             open_views: BTreeMap::new(),
             failing: vec![false; banks],
             bulk: vec![None; banks],
-            bulk_next: vec![None; banks],
             questions: 0,
             conversations: vec![Conversation::default(); banks],
         };
@@ -389,9 +387,11 @@ impl World {
         let (life, number) = (machine.life, machine.questions);
         let mut within_ms = ANSWER_WITHIN_MS;
         if let Some(bulk) = message.bulk() {
-            if let Some((under_way, _)) = machine.bulk[to.index()] {
-                machine.bulk_next[to.index()] = (under_way != bulk).then_some(message);
-                return;
+            if let Some((under_way, useless)) = machine.bulk[to.index()] {
+                if under_way == bulk {
+                    return;
+                }
+                machine.open_views.remove(&useless);
             }
             machine.bulk[to.index()] = Some((bulk, number));
             let bytes = serde_json::to_string(&message).expect("views speak JSON").len() as u64;
@@ -468,12 +468,7 @@ impl World {
             return;
         };
         let machine = &mut self.machines[bank.index()];
-        let next = machine.bulk_next[peer.index()]
-            .take_if(|_| machine.bulk[peer.index()].is_some_and(|(_, of)| of == number));
         if machine.bulk[peer.index()].take_if(|(_, of)| *of == number).is_some() {
-            if let Some(next) = next {
-                self.hear_view(bank, peer, next);
-            }
             return;
         }
         let waited = (self.now_us - since_us) / 1_000;

@@ -277,7 +277,7 @@ pub struct Ballot {",
     },
     Mistake {
         // The simulator's disk does what `store/sqlite` does; that one is tried in
-        // `tests/store.rs`.
+        // `tests/store/`.
         name: "trusting a disk after a failed fsync",
         edits: &[Edit {
             file: "tests/simulation/disk.rs",

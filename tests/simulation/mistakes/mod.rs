@@ -9,6 +9,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use self::list::{MISTAKES, Mistake};
 
+/// The copy's folder, beside the builds.
+const COPY: &str = "mistakes";
+
 type Outcome<T> = Result<T, String>;
 
 /// Every mistake must still fit into the source, or the list would prove nothing.
@@ -21,6 +24,8 @@ pub(crate) fn check_list() -> Outcome<()> {
 pub(crate) fn try_all(only: Option<&str>, seeds: u64) -> ExitCode {
     let chosen =
         MISTAKES.iter().filter(|mistake| only.is_none_or(|word| mistake.name.contains(word)));
+    // A file that is in the repository no more must not be in the copy.
+    let _ = target_folder().map(|folder| fs::remove_dir_all(folder.join(COPY)));
     let mut lines = Vec::new();
     let mut all_found = true;
     for mistake in chosen {
@@ -84,7 +89,7 @@ fn try_one(mistake: &Mistake, seeds: u64) -> Outcome<Option<(u64, String)>> {
 
 /// The repository as it stands, in the build folder.
 fn copy_of(root: &Path) -> Outcome<PathBuf> {
-    let copy = target_folder()?.join("mistakes");
+    let copy = target_folder()?.join(COPY);
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
     let listed = listed.map_err(|error| format!("git ls-files: {error}"))?.stdout;
     for file in String::from_utf8_lossy(&listed).split('\0').filter(|file| !file.is_empty()) {

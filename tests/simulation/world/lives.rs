@@ -15,7 +15,6 @@ impl World {
         machine.open_views.clear();
         machine.failing.fill(false);
         machine.bulk.fill(None);
-        machine.bulk_next.fill(None);
         // A commit that nobody makes any more is not torn.
         machine.disk.set_next_write(NextWrite::Succeeds);
         if how == Death::PowerLost {
