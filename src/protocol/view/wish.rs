@@ -44,13 +44,15 @@ impl View {
     /// With whom rather than with others, of cliques of one size: with members of the view in
     /// force, then with those who ask to join and were not waited for in vain; where no view is in
     /// force, with those whose disks count, as without them it may not be known how the last one
-    /// ended.
+    /// ended, then with its members.
     fn preferred(&self) -> [BankSet; 2] {
         let all = || BankId::all(self.banks);
-        let may_join = all().filter(|bank| self.peers[bank.index()].may_join()).collect();
+        let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
         match self.active() {
-            Some((_, members)) => [members, may_join],
-            None => [all().filter(|bank| self.counts(*bank)).collect(), may_join],
+            Some((_, members)) => {
+                [members, all().filter(|bank| self.peers[bank.index()].may_join()).collect()]
+            }
+            None => [all().filter(|bank| self.counts(*bank)).collect(), last],
         }
     }
 
