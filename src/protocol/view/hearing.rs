@@ -10,9 +10,9 @@ use crate::ids::{BankId, BankSet};
 const BRANCHES_MAX: usize = 10_000;
 
 /// The largest clique with `me` in it; of equals the one with most of the first set of
-/// `preferred`, then of the second, and so on, then with the lowest numbers. `hears` has a row for
+/// `preferred`, then of the second, then with the lowest numbers. `hears` has a row for
 /// each bank: whom it hears, itself included; an empty row is a bank that is not there.
-pub(super) fn largest_clique(me: BankId, hears: &[BankSet], preferred: [BankSet; 3]) -> BankSet {
+pub(super) fn largest_clique(me: BankId, hears: &[BankSet], preferred: [BankSet; 2]) -> BankSet {
     let mutual = |bank: BankId| {
         let back = |peer: &BankId| hears.get(peer.index()).is_some_and(|row| row.contains(bank));
         hears
@@ -35,13 +35,13 @@ pub(super) fn largest_clique(me: BankId, hears: &[BankSet], preferred: [BankSet;
 
 struct Search {
     neighbours: Vec<BankSet>,
-    preferred: [BankSet; 3],
+    preferred: [BankSet; 2],
     best: BankSet,
     branches: usize,
 }
 
 impl Search {
-    fn worth(&self, clique: BankSet) -> (usize, [usize; 3]) {
+    fn worth(&self, clique: BankSet) -> (usize, [usize; 2]) {
         (clique.len(), self.preferred.map(|preferred| clique.intersection(preferred).len()))
     }
 
@@ -79,10 +79,10 @@ mod tests {
     }
 
     fn clique(me: u16, rows: &[BankSet], preferred: &[u16]) -> Vec<u16> {
-        clique_by(me, rows, [preferred, &[], &[]])
+        clique_by(me, rows, [preferred, &[]])
     }
 
-    fn clique_by(me: u16, rows: &[BankSet], preferred: [&[u16]; 3]) -> Vec<u16> {
+    fn clique_by(me: u16, rows: &[BankSet], preferred: [&[u16]; 2]) -> Vec<u16> {
         let set = |banks: &[u16]| banks.iter().map(|bank| BankId(*bank)).collect();
         largest_clique(BankId(me), rows, preferred.map(set)).iter().map(|bank| bank.0).collect()
     }
@@ -104,9 +104,9 @@ mod tests {
     #[test]
     fn of_two_with_as_many_members_the_one_with_more_who_may_join_stands() {
         let cut = rows(4, &[(2, 3), (3, 2)]);
-        assert_eq!(clique_by(0, &cut, [&[0, 1], &[], &[]]), [0, 1, 2]);
-        assert_eq!(clique_by(0, &cut, [&[0, 1], &[], &[3]]), [0, 1, 3]);
-        assert_eq!(clique_by(0, &cut, [&[0, 1, 2], &[3], &[]]), [0, 1, 2], "members come first");
+        assert_eq!(clique_by(0, &cut, [&[0, 1], &[]]), [0, 1, 2]);
+        assert_eq!(clique_by(0, &cut, [&[0, 1], &[3]]), [0, 1, 3]);
+        assert_eq!(clique_by(0, &cut, [&[0, 1, 2], &[3]]), [0, 1, 2], "members come first");
     }
 
     #[test]

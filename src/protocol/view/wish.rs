@@ -41,20 +41,19 @@ impl View {
         largest_clique(self.me, &rows, self.preferred())
     }
 
-    /// With whom rather than with others, of cliques of one size: where no view is in force, with
-    /// those whose disks count, as without them it may not be known how the last one ended; then
-    /// with members of the view in force, or of the last one; then with those who ask to join and
-    /// were not waited for in vain. The order is the same before and after a view is stopped, or
-    /// the attempt that stops it would be given up for another clique.
-    fn preferred(&self) -> [BankSet; 3] {
+    /// With whom rather than with others, of cliques of one size: with members of the view in
+    /// force; where none is, with those whose disks count, as without them it may not be known how
+    /// the last one ended; then with those who ask to join and were not waited for in vain.
+    fn preferred(&self) -> [BankSet; 2] {
         let all = || BankId::all(self.banks);
-        let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
-        let members = self.active().map_or(last, |(_, members)| members);
         let may_join = |bank: &BankId| self.peers[bank.index()].may_join();
+        let joining: BankSet = all().filter(may_join).collect();
         // A member asks no more, though its wish still counts for a while.
-        let joining = all().filter(may_join).collect::<BankSet>().difference(members);
-        let disks = all().filter(|bank| self.active().is_none() && self.counts(*bank));
-        [disks.collect(), members, joining]
+        let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
+        match self.active() {
+            Some((_, members)) => [members, joining],
+            None => [all().filter(|bank| self.counts(*bank)).collect(), joining.difference(last)],
+        }
     }
 
     /// What this bank wants of a view change, if it wants one.
