@@ -113,7 +113,7 @@ pub(crate) fn run_many(arguments: &Arguments) -> ExitCode {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (tell, hear) = mpsc::channel();
     let mut tally = Tally::default();
-    let again = ONCE_FAILED.iter().filter(|_| from == 0);
+    let again = ONCE_FAILED.iter().filter(|_| from == 0 && !brief);
     let mut violations: Vec<_> = again.filter_map(|seed| checked(*seed, banks).err()).collect();
     std::thread::scope(|scope| {
         for _ in 0..cores {

@@ -318,9 +318,11 @@ impl Interim {
     pub(super) fn take(&mut self, events: Vec<WireHeld>) -> bool {
         let Stage::Fetching(Fetching { plan, .. }) = &self.stage else { return false };
         let before = self.fetched.len();
+        let here: BTreeSet<_> = self.state.held.iter().map(|held| held.event.order_key()).collect();
         for WireHeld(held) in events {
             let key = held.event.order_key();
-            if plan.events.iter().any(|(planned, _)| *planned == key) {
+            // Nobody was asked for what is here; whoever sends it all the same adds nothing.
+            if !here.contains(&key) && plan.events.iter().any(|(planned, _)| *planned == key) {
                 self.fetched.insert(key, held);
             }
         }

@@ -117,3 +117,32 @@ fn where_no_view_is_in_force_those_whose_disks_count_come_together_first() {
     consortium.run(15);
     consortium.assert_in_force(&[0, 2, 3]);
 }
+
+#[test]
+fn an_event_sent_though_it_is_here_already_is_not_executed_twice() {
+    let held = event(FIRST, 0, [1, 0, 0]);
+    let mut view = View::new(ME, 3, disk(FIRST, &[], vec![held.clone()]));
+    let ballot = Ballot { round: 2, coordinator: BankId(1) };
+    let other = event(FIRST, 1, [0, 1, 0]);
+    let keys = [held.event.order_key(), other.event.order_key()];
+    let plan = PreparePlan {
+        ballot,
+        members: BankSet::all(3),
+        clock: vec![1, 1, 0].into(),
+        source: BankId(1),
+        events: keys.into_iter().map(|key| (key, BankId(1))).collect(),
+        ..PreparePlan::default()
+    };
+    let frozen = Frozen { ballot, ..state(3, &[], vec![held.clone()]) };
+    let from_1 = |message| ViewInput::Message(BankId(1), message);
+    handle(&mut view, from_1(ViewMessage::Stop(ballot)));
+    handle(&mut view, ViewInput::Frozen(frozen));
+    handle(&mut view, from_1(ViewMessage::Prepare(plan)));
+    let events = vec![WireHeld(held), WireHeld(other)];
+    let out = handle(&mut view, from_1(ViewMessage::Events { ballot, events }));
+    let fetched = out.iter().find_map(|effect| match effect {
+        Effect::Journal(JournalInput::Prepare { fetched, .. }) => Some(fetched.len()),
+        _ => None,
+    });
+    assert_eq!(fetched, Some(1), "{out:?}");
+}
