@@ -41,6 +41,8 @@ struct Consortium {
     returning: Vec<(BankId, BankId)>,
     /// Pairs of which the first finds the second too slow.
     slow: Vec<(BankId, BankId)>,
+    /// What the first of a pair has heard last of the second, as long as nothing newer comes.
+    last_heard: Vec<(BankId, BankId, PeerReport)>,
     /// What each bank's view was installed with.
     installed: Vec<Vec<Installed>>,
     /// Journal of each bank: executed events in order.
@@ -125,6 +127,7 @@ impl Consortium {
             watching: Vec::new(),
             returning: Vec::new(),
             slow: Vec::new(),
+            last_heard: Vec::new(),
             installed: vec![Vec::new(); banks],
             journals: vec![Vec::new(); banks],
             held: vec![Vec::new(); banks],
@@ -262,7 +265,9 @@ impl Consortium {
                     true => PeerState::Up,
                     false => PeerState::Down(Cause::Lost),
                 };
-                let report = heard.then(|| self.views[peer.index()].report());
+                let old = self.last_heard.iter().find(|(by, of, _)| (*by, *of) == (bank, peer));
+                let newest = || self.views[peer.index()].report();
+                let report = heard.then(|| old.map_or_else(newest, |(_, _, report)| *report));
                 self.give(bank, ViewInput::Peer { bank: peer, state, report });
             }
         }

@@ -33,12 +33,27 @@ impl View {
             match peer.report {
                 _ if bank == self.me => heard,
                 _ if !heard.contains(bank) || peer.diverged => BankSet::default(),
-                Some(report) if !report.diverged => report.hears.with(bank),
+                Some(report) if !report.diverged => {
+                    report.hears.with(bank).union(self.not_yet_said(bank, report))
+                }
                 _ => BankSet::default(),
             }
         };
         let rows: Vec<_> = BankId::all(self.banks).map(row).collect();
         largest_clique(self.me, &rows, self.preferred())
+    }
+
+    /// Whom a member of the last view hears though its report, which is older than that view, may
+    /// not say so: it has prepared the view with them. It has as long for a newer report as for
+    /// acting in the view.
+    fn not_yet_said(&self, bank: BankId, report: PeerReport) -> BankSet {
+        match self.last_in_force {
+            Some((view, members)) if members.contains(bank) && report.prepared < view => {
+                let is_awaited = !self.peers[bank.index()].has_left();
+                if is_awaited { members } else { BankSet::default() }
+            }
+            _ => BankSet::default(),
+        }
     }
 
     /// With whom rather than with others, of cliques of one size: with members of the view in

@@ -141,3 +141,22 @@ fn what_a_snapshot_says_of_itself_proves_nothing() {
     );
     assert!(held_by(&consortium.views[2]).executed.as_ref().unwrap().members.is_empty());
 }
+
+#[test]
+fn a_member_whose_last_report_is_older_than_the_view_is_no_reason_for_another() {
+    let mut consortium = Consortium::in_force();
+    (0..3).for_each(|bank| consortium.kill(bank));
+    consortium.restart(0);
+    // All that bank 1 hears of bank 0 for a while is what it said before it heard anybody.
+    consortium.last_heard.push((BankId(1), BankId(0), consortium.views[0].report()));
+    consortium.restart(1);
+    consortium.run(8);
+    let view = consortium.assert_in_force(&[0, 1]).plan.ballot;
+    consortium.restart(2);
+    consortium.run(4);
+    consortium.last_heard.clear();
+    consortium.run(20);
+    assert!(consortium.assert_in_force(&[0, 1, 2]).plan.ballot > view);
+    let thrown_out = consortium.notices.iter().find(|notice| notice.contains("left"));
+    assert_eq!(thrown_out, None);
+}
