@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // What cannot be started, read or written fails the test.
 
+mod processes;
+
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -13,6 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use processes::ports::free_pair;
+use processes::signal;
 
 /// What the tour asks of the machine.
 const PROGRAMS: [&str; 3] = ["bash", "curl", "jq"];
@@ -35,7 +39,7 @@ fn the_tour_of_the_readme_works_as_printed_and_again_and_the_consortium_goes_on_
     }
     let readme = include_str!("../README.md");
     let folder = tempfile::tempdir().unwrap();
-    let ports = free_ports();
+    let ports: Vec<_> = (0..BANKS).map(|_| free_pair()).collect();
     write_nodes_json(folder.path(), &ports);
 
     let mut consortium = Consortium::start(folder.path());
@@ -151,21 +155,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Two ports a bank, below the range from which the system draws those for outgoing connections,
-/// and above those that the other tests use.
-fn free_ports() -> Vec<(u16, u16)> {
-    let from = 30_100 + u16::try_from(std::process::id() % 20).unwrap() * 100;
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let free: Vec<u16> = (from..32_700).filter(is_free).take(2 * BANKS).collect();
-    assert_eq!(
-        free.len(),
-        2 * BANKS,
-        "THIS MACHINE HAS NO {} FREE PORTS BETWEEN {from} AND 32700",
-        2 * BANKS
-    );
-    free.chunks(2).map(|pair| (pair[0], pair[1])).collect()
-}
-
 fn write_nodes_json(folder: &Path, ports: &[(u16, u16)]) {
     let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
     let nodes: Vec<_> = ports.iter().enumerate().map(node).collect();
@@ -237,11 +226,7 @@ impl Consortium {
 
     /// Stops it as an administrator does and waits until it has ended.
     fn terminate(&mut self) -> ExitStatus {
-        let told = Command::new("kill")
-            .args(["-TERM", &self.supervisor.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(told.success());
+        assert!(signal("-TERM", &[self.supervisor.id()]));
         let deadline = Instant::now() + PATIENCE;
         while self.next_line(deadline).is_some() {}
         self.supervisor.wait().unwrap()

@@ -12,5 +12,7 @@ mod cluster;
 mod faults;
 mod people;
 mod pictures;
+#[path = "../processes/mod.rs"]
+mod processes;
 mod walk;
 mod watch;

@@ -5,9 +5,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,17 +14,16 @@ use std::time::{Duration, Instant};
 use netbanking::wire;
 use serde_json::{Value, json};
 
-use crate::clocks::{self, Clocks, RIGHT};
 use crate::disk::SmallDisk;
-use crate::links::{Front, Links, Passage, Port};
+use crate::processes::bank::{BankProcess, Start};
+use crate::processes::clocks::{Clocks, RIGHT};
+use crate::processes::links::{Links, Passage, own_address};
+use crate::processes::ports::free_pair;
 
-/// What the banks prove themselves with.
-const SECRET: &str = "the secret of the chaos consortium";
-/// Below the range from which the system draws ports for outgoing connections, and beside that of
-/// `tests/consortium`.
-const PORTS: std::ops::Range<u16> = 30_500..32_700;
 /// How long a bank may take to say where it stands.
 const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long a bank may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 /// How patient the banks are with one another, as `nodes.json` has it.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +45,7 @@ struct Bank {
     data: PathBuf,
     log: PathBuf,
     disk: Option<SmallDisk>,
-    process: Option<Child>,
+    process: Option<BankProcess>,
     paused: bool,
     limping: bool,
     /// Whether somebody reads what it logs.
@@ -77,11 +75,6 @@ pub(crate) struct Consortium {
     hashes: RefCell<BTreeMap<u64, (Value, usize)>>,
 }
 
-/// Where bank `bank` itself listens; its proxies have 127.0.0.1.
-fn own_address(bank: usize) -> String {
-    format!("127.0.1.{}", bank + 1)
-}
-
 impl Consortium {
     /// Writes `nodes.json`, opens the proxies and gives bank `small_disk` a disk that can be
     /// filled, if that may be.
@@ -91,9 +84,7 @@ impl Consortium {
         times: Times,
         small_disk: Option<usize>,
     ) -> Consortium {
-        let mut ports = PORTS.filter(|port| is_free(*port, banks));
-        let ports: Vec<_> =
-            (0..banks).map(|_| (ports.next().unwrap(), ports.next().unwrap())).collect();
+        let ports: Vec<_> = (0..banks).map(|_| free_pair()).collect();
         let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port, "heartbeat_port": heartbeat_port});
         let nodes = json!({
             "nodes": ports.iter().enumerate().map(node).collect::<Vec<_>>(),
@@ -104,15 +95,7 @@ impl Consortium {
             },
         });
         std::fs::write(folder.join("nodes.json"), nodes.to_string()).unwrap();
-        let fronts = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| {
-            [(Port::Http, *port), (Port::Heartbeat, *heartbeat_port)].map(|(kind, port)| Front {
-                bank,
-                port: kind,
-                at: format!("127.0.0.1:{port}"),
-                leads_to: format!("{}:{port}", own_address(bank)),
-            })
-        };
-        let links = Links::start(banks, ports.iter().enumerate().flat_map(fronts).collect());
+        let links = Links::start(&ports);
         let bank = |(bank, (port, _)): (usize, &(u16, u16))| {
             let data = folder.join(format!("banco-{bank}"));
             let disk = if small_disk == Some(bank) { SmallDisk::mount(&data) } else { None };
@@ -188,40 +171,24 @@ impl Consortium {
         let log = File::options().create(true).append(true).open(&place.log).unwrap();
         let shifted = self.shifts.borrow().contains_key(&bank);
         let clock = shifted.then(|| self.clocks.variables(bank));
-        let mut child = Command::new(&self.program)
-            .args([
-                "node",
-                "--stop-with-stdin",
-                "--bank",
-                &bank.to_string(),
-                "--listen",
-                &own_address(bank),
-                "--nodes",
-            ])
-            .arg(self.folder.join("nodes.json"))
-            .arg("--data")
-            .arg(&place.data)
-            .env("NETBANKING_PEER_SECRET", SECRET)
-            .envs(clock.into_iter().flatten())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        copy_log(child.stderr.take().unwrap(), log, place.log_is_read.clone());
-        place.process = Some(child);
+        let mut process = BankProcess::start(Start {
+            program: &self.program,
+            bank,
+            nodes_json: &self.folder.join("nodes.json"),
+            data: &place.data,
+            listen: Some(own_address(bank)),
+            variables: clock.into_iter().flatten().collect(),
+            log: Stdio::piped(),
+        });
+        copy_log(process.take_log().unwrap(), log, place.log_is_read.clone());
+        place.process = Some(process);
         place.starting = true;
         place.paused = false;
     }
 
     /// SIGKILL, which a stopped process obeys too.
     pub(crate) fn kill(&self, bank: usize) {
-        let process = self.banks.borrow_mut()[bank].process.take();
-        if let Some(mut process) = process {
-            process.kill().unwrap();
-            process.wait().unwrap();
-            clocks::clear_up_after(process.id());
-        }
+        drop(self.banks.borrow_mut()[bank].process.take());
     }
 
     /// Puts banks that do not run yet under clocks that can be set.
@@ -246,46 +213,26 @@ impl Consortium {
 
     /// Lets all banks end by themselves; answers those that did not do it cleanly.
     pub(crate) async fn stop_all(&self) -> Vec<usize> {
-        let processes: Vec<_> =
+        let mut ending: Vec<_> =
             self.banks.borrow_mut().iter_mut().map(|bank| bank.process.take()).collect();
-        let mut unclean = Vec::new();
-        let mut ending = Vec::new();
-        for (bank, mut process) in
-            processes.into_iter().enumerate().filter_map(|(bank, p)| Some((bank, p?)))
-        {
-            drop(process.stdin.take());
-            ending.push((bank, process));
-        }
-        for (bank, mut process) in ending {
-            let deadline = Instant::now() + Duration::from_secs(20);
-            let status = loop {
-                match process.try_wait().unwrap() {
-                    None if Instant::now() < deadline => {
-                        actix_rt::time::sleep(Duration::from_millis(20)).await
-                    }
-                    status => break status,
-                }
-            };
-            if !status.is_some_and(|status| status.success()) {
-                unclean.push(bank);
-                // It may have ended, only not well.
-                let _ = process.kill();
-                let _ = process.wait();
-            }
-        }
-        unclean
+        ending.iter_mut().flatten().for_each(BankProcess::ask_to_stop);
+        let is_unclean = |process: BankProcess| {
+            let status = process.wait_end(ENDS_WITHIN);
+            !status.is_some_and(|status| status.success())
+        };
+        let ended = ending.into_iter().map(|process| process.is_some_and(is_unclean));
+        let unclean = ended.enumerate().filter(|(_, unclean)| *unclean).map(|(bank, _)| bank);
+        unclean.collect()
     }
 
     /// The operating system's number of a bank's process, if it runs.
     pub(crate) fn process_id(&self, bank: usize) -> Option<u32> {
-        self.banks.borrow()[bank].process.as_ref().map(Child::id)
+        self.banks.borrow()[bank].process.as_ref().map(BankProcess::id)
     }
 
     fn signal(&self, bank: usize, signal: &str) -> bool {
-        let id = self.process_id(bank);
-        id.is_some_and(|id| {
-            Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success()
-        })
+        let banks = self.banks.borrow();
+        banks[bank].process.as_ref().is_some_and(|process| process.signal(signal))
     }
 
     /// SIGSTOP.
@@ -320,7 +267,7 @@ impl Consortium {
         for bank in 0..self.len() {
             let ended = {
                 let place = &mut self.banks.borrow_mut()[bank];
-                let ended = place.process.as_mut().and_then(|process| process.try_wait().unwrap());
+                let ended = place.process.as_mut().and_then(BankProcess::ended);
                 if ended.is_some() {
                     place.process = None;
                 }
@@ -502,18 +449,4 @@ fn copy_log(mut words: ChildStderr, mut log: File, is_read: Arc<AtomicBool>) {
             }
         }
     });
-}
-
-/// Whether nobody listens at this port, neither where the proxies are nor where the banks are.
-fn is_free(port: u16, banks: usize) -> bool {
-    let free = |address: String| TcpListener::bind((address, port)).is_ok();
-    free("127.0.0.1".into()) && (0..banks).all(|bank| free(own_address(bank)))
-}
-
-impl Drop for Consortium {
-    fn drop(&mut self) {
-        for bank in 0..self.len() {
-            self.kill(bank);
-        }
-    }
 }

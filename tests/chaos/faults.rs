@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::clocks::RIGHT;
 use crate::consortium::{Consortium, Shifts};
-use crate::customers::random::Random;
-use crate::links::{Passage, Port};
+use crate::processes::clocks::RIGHT;
+use crate::processes::links::{Passage, Port};
+use crate::random::Random;
 
 /// Longest SIGSTOP, and longest that a bank limps.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
@@ -92,10 +92,10 @@ impl Fault {
 
     fn draw(consortium: &Consortium, random: &mut Random) -> Fault {
         let banks = consortium.len();
-        let bank = random.below(banks);
-        let other = (bank + 1 + random.below(banks - 1)) % banks;
-        let cut = if random.below(2) == 0 { Passage::Held } else { Passage::Closed };
-        let port = if random.below(2) == 0 { Port::Http } else { Port::Heartbeat };
+        let bank = random.index(banks);
+        let other = (bank + 1 + random.index(banks - 1)) % banks;
+        let cut = if random.coin() { Passage::Held } else { Passage::Closed };
+        let port = if random.coin() { Port::Http } else { Port::Heartbeat };
         match random.below(35) {
             0..4 => Fault::Kill(vec![bank]),
             4..6 => Fault::Kill(several(banks, random)),
@@ -108,7 +108,7 @@ impl Fault {
             16 => Fault::Mute(bank),
             17 => Fault::Deaf(bank),
             18 => Fault::Split(several(banks, random)),
-            19 => Fault::Slow(bank, Duration::from_millis(20 + random.below(300) as u64)),
+            19 => Fault::Slow(bank, Duration::from_millis(20 + random.below(300))),
             24..27 => Fault::Port(bank, other, port),
             27..29 => Fault::Limp(bank),
             29..31 => Fault::Narrow(bank, 4_000 << random.below(5)),
@@ -123,10 +123,10 @@ impl Fault {
 /// Draws whose clocks are wrong in a run, at some time or the whole time: never those of half of
 /// the banks, which nobody could tell from right ones.
 pub(crate) fn draw_clocks(banks: usize, random: &mut Random) -> Shifts {
-    let first = random.below(banks);
-    let count = 1 + random.below((banks - 1) / 2);
+    let first = random.index(banks);
+    let count = 1 + random.index((banks - 1) / 2);
     let shift = |next: usize, random: &mut Random| {
-        if random.below(2) == 0 { RIGHT } else { draw_shift(next, random) }
+        if random.coin() { RIGHT } else { draw_shift(next, random) }
     };
     (0..count).map(|next| ((first + next) % banks, shift(next, random))).collect()
 }
@@ -134,19 +134,19 @@ pub(crate) fn draw_clocks(banks: usize, random: &mut Random) -> Shifts {
 /// Of several wrong clocks only one may be ahead: when so many banks are away that a majority of
 /// the rest has clocks that are ahead, these are believed.
 fn draw_shift(next: usize, random: &mut Random) -> &'static str {
-    SHIFTS[random.below(if next == 0 { SHIFTS.len() } else { SHIFTS.len() / 2 })]
+    SHIFTS[random.index(if next == 0 { SHIFTS.len() } else { SHIFTS.len() / 2 })]
 }
 
 fn draw_jump(shifts: &Shifts, random: &mut Random) -> Fault {
-    let chosen = random.below(shifts.len());
+    let chosen = random.index(shifts.len());
     let (bank, _) = shifts.iter().nth(chosen).expect("below their number");
     Fault::Clock(*bank, draw_shift(chosen, random))
 }
 
 /// Two banks or more, and not all of them unless there are only two.
 fn several(banks: usize, random: &mut Random) -> Vec<usize> {
-    let first = random.below(banks);
-    let count = (2 + random.below(banks - 2)).min(banks - 1).max(2);
+    let first = random.index(banks);
+    let count = (2 + random.index(banks - 2)).min(banks - 1).max(2);
     let mut chosen: Vec<_> = (0..count).map(|next| (first + next) % banks).collect();
     chosen.sort_unstable();
     chosen
@@ -193,7 +193,7 @@ pub(crate) async fn rage(
             happened.last().unwrap(),
             lasts.as_secs_f64()
         ));
-        let (seed, held) = (random.below(1 << 40) as u64, consortium.clone());
+        let (seed, held) = (random.below(1 << 40), consortium.clone());
         let may_overlap = !matches!(fault, Fault::Wipe(_)) && random.below(3) == 0;
         let happening =
             actix_rt::spawn(async move { happen(&held, &fault, lasts, Random::new(seed)).await });
@@ -322,12 +322,12 @@ async fn happen_to_one(consortium: &Consortium, fault: &Fault, lasts: Duration) 
 
 /// All at once, or one after the other in any order.
 async fn start_again(consortium: &Consortium, banks: &[usize], random: &mut Random) {
-    let first = random.below(banks.len());
-    let at_once = random.below(2) == 0;
+    let first = random.index(banks.len());
+    let at_once = random.coin();
     for bank in banks.iter().cycle().skip(first).take(banks.len()) {
         consortium.start(*bank);
         if !at_once {
-            actix_rt::time::sleep(Duration::from_millis(random.below(1_500) as u64)).await;
+            actix_rt::time::sleep(Duration::from_millis(random.below(1_500))).await;
         }
     }
 }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::consortium::{Consortium, DEFAULT_TIMES};
-use crate::links::{Passage, Port};
 use crate::load::{Drive, Load};
+use crate::processes::links::{Passage, Port};
 use crate::run::longest_gap;
 use crate::slow_calls::SlowCalls;
 use crate::verdict;

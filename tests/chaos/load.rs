@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::consortium::Consortium;
 use crate::customers::http::{Answer, Http, cpf, opening, registration};
 use crate::customers::package::{Operation, OwnAccount, draw, package_json};
-use crate::customers::random::Random;
+use crate::random::Random;
 
 /// Opening balance of every account, in centavos.
 pub(crate) const OPENING: i64 = 100_000;
@@ -200,7 +200,7 @@ impl Load {
         let mut bank = (client / CUSTOMERS) % self.consortium.len();
         while !self.stopped.get() {
             while self.avoided.borrow().contains(&bank) {
-                bank = random.below(self.consortium.len());
+                bank = random.index(self.consortium.len());
             }
             let operations = draw(&self.accounts, &self.customers[customer].own, &mut random);
             let index = self.enter(customer, operations, &mut random);
@@ -212,9 +212,8 @@ impl Load {
                     Fate::Refused => random.below(4) == 0,
                 };
                 if !well {
-                    bank = random.below(self.consortium.len());
-                    actix_rt::time::sleep(Duration::from_millis(50 + random.below(150) as u64))
-                        .await;
+                    bank = random.index(self.consortium.len());
+                    actix_rt::time::sleep(Duration::from_millis(50 + random.below(150))).await;
                 }
                 if !again || attempt == ATTEMPTS_MAX || self.stopped.get() {
                     break;

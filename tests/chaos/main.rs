@@ -11,7 +11,6 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
-mod clocks;
 mod consortium;
 #[path = "../customers/mod.rs"]
 mod customers;
@@ -19,8 +18,11 @@ mod dates;
 mod disk;
 mod faults;
 mod gray;
-mod links;
 mod load;
+#[path = "../processes/mod.rs"]
+mod processes;
+#[path = "../random/mod.rs"]
+mod random;
 mod restarts;
 mod run;
 #[path = "../consortium/slow_calls.rs"]

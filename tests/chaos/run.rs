@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::consortium::{Consortium, DEFAULT_TIMES, SHORT_TIMES};
-use crate::customers::random::Random;
 use crate::faults;
 use crate::load::{Drive, Load};
+use crate::random::Random;
 use crate::verdict::{self, Verdict};
 
 /// How many packages a second customers must get answers to while a majority is healthy,
@@ -82,8 +82,8 @@ impl Healthy {
 /// A run in a folder, with a program.
 pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, seed: u64) -> Report {
     let mut random = Random::new(seed);
-    let times = if random.below(2) == 0 { DEFAULT_TIMES } else { SHORT_TIMES };
-    let consortium = Rc::new(Consortium::prepare(place, banks, times, Some(random.below(banks))));
+    let times = if random.coin() { DEFAULT_TIMES } else { SHORT_TIMES };
+    let consortium = Rc::new(Consortium::prepare(place, banks, times, Some(random.index(banks))));
     let shifts = faults::draw_clocks(banks, &mut random);
     consortium
         .note(&format!("seed {seed}: {banks} banks, {times:?}, clocks that are set: {shifts:?}"));

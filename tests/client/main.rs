@@ -10,6 +10,8 @@ mod commands;
 mod failover;
 mod menu;
 mod page;
+#[path = "../processes/mod.rs"]
+mod processes;
 mod program;
 mod stand_in;
 mod terminal;

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::cluster::{Cluster, SECRET};
+use crate::cluster::Cluster;
 use crate::customer::Customer;
+use crate::processes::bank::SECRET;
 
 #[actix_rt::test]
 async fn sigterm_ends_a_bank_cleanly_and_nothing_accepted_is_lost() {

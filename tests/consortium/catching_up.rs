@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::cluster::links::{Links, Passage, Port};
 use crate::customer::{Customer, OwnAccount};
+use crate::processes::links::{Links, Passage, Port};
 
 /// Longest time without an answer at the others.
 const STOP_MAX: Duration = Duration::from_secs(2);

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -13,49 +12,26 @@ use netbanking::wire;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use self::links::{Front, Links, Port};
+use crate::processes::bank::{BankProcess, Start};
+use crate::processes::links::{Links, own_address};
+use crate::processes::ports::free_pair;
 
-#[path = "../chaos/clocks.rs"]
-pub(crate) mod clocks;
-#[path = "../chaos/links.rs"]
-#[allow(dead_code)] // Chaos uses more of it.
-pub(crate) mod links;
-
-/// What the banks of the tests prove themselves with.
-pub(crate) const SECRET: &str = "the secret of the test consortium";
 /// How long a consortium may take to become ready, and a process to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One consortium at a time: each is as many processes as the machine can bear.
 static TURN: Mutex<()> = Mutex::new(());
-/// Below the range from which the system draws ports for outgoing connections.
-static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 pub(crate) struct Cluster {
     folder: TempDir,
     customer_auth: String,
-    processes: RefCell<Vec<Option<Child>>>,
+    processes: RefCell<Vec<Option<BankProcess>>>,
     ports: Vec<(u16, u16)>,
     /// Proxies between the banks, where a test wants them.
     links: Option<Links>,
     /// Per bank, what its process finds in its environment on top.
     variables: RefCell<BTreeMap<usize, Vec<(&'static str, String)>>>,
     _turn: MutexGuard<'static, ()>,
-}
-
-/// Where a bank listens that is behind links; they have 127.0.0.1.
-fn own_address(bank: usize) -> String {
-    format!("127.0.1.{}", bank + 1)
-}
-
-fn free_port() -> u16 {
-    loop {
-        let offset = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + (offset.wrapping_add((std::process::id() % 97) as u16 * 100)) % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 impl Cluster {
@@ -79,7 +55,7 @@ impl Cluster {
 
     /// One more entry in `nodes.json`.
     pub(crate) fn add_bank(&mut self) {
-        self.ports.push((free_port(), free_port()));
+        self.ports.push(free_pair());
         self.processes.get_mut().push(None);
         let node = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| {
             json!({"name": format!("Banco {bank}"), "host": "127.0.0.1", "port": port,
@@ -113,16 +89,7 @@ impl Cluster {
     /// each takes writes.
     pub(crate) async fn start_behind_links(banks: usize) -> Cluster {
         let mut cluster = Cluster::prepare(banks, "sessions");
-        let fronts = |(bank, (port, heartbeat_port)): (usize, &(u16, u16))| {
-            [(Port::Http, *port), (Port::Heartbeat, *heartbeat_port)].map(|(kind, port)| Front {
-                bank,
-                port: kind,
-                at: format!("127.0.0.1:{port}"),
-                leads_to: format!("{}:{port}", own_address(bank)),
-            })
-        };
-        let fronts = cluster.ports.iter().enumerate().flat_map(fronts).collect();
-        cluster.links = Some(Links::start(banks, fronts));
+        cluster.links = Some(Links::start(&cluster.ports));
         cluster.start_all().await;
         cluster
     }
@@ -170,22 +137,16 @@ impl Cluster {
     }
 
     fn spawn(&self, bank: usize, nodes_json: &Path, log: impl Into<Stdio>) {
-        let listen = self.links.as_ref().map(|_| ["--listen".to_owned(), own_address(bank)]);
-        let child = Command::new(env!("CARGO_BIN_EXE_netbanking"))
-            .args(["node", "--stop-with-stdin", "--bank", &bank.to_string()])
-            .args(listen.into_iter().flatten())
-            .arg("--nodes")
-            .arg(nodes_json)
-            .arg("--data")
-            .arg(self.data(bank))
-            .env("NETBANKING_PEER_SECRET", SECRET)
-            .envs(self.variables.borrow().get(&bank).cloned().unwrap_or_default())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.processes.borrow_mut()[bank] = Some(child);
+        let process = BankProcess::start(Start {
+            program: Path::new(env!("CARGO_BIN_EXE_netbanking")),
+            bank,
+            nodes_json,
+            data: &self.data(bank),
+            listen: self.links.as_ref().map(|_| own_address(bank)),
+            variables: self.variables.borrow().get(&bank).cloned().unwrap_or_default(),
+            log: log.into(),
+        });
+        self.processes.borrow_mut()[bank] = Some(process);
     }
 
     pub(crate) fn data(&self, bank: usize) -> PathBuf {
@@ -246,43 +207,30 @@ impl Cluster {
 
     /// SIGKILL.
     pub(crate) fn kill(&self, bank: usize) {
-        let mut child = self.processes.borrow_mut()[bank].take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        clocks::clear_up_after(child.id());
+        drop(self.take(bank));
     }
 
     /// SIGSTOP or SIGCONT: the process hangs, or goes on.
     pub(crate) fn signal(&self, bank: usize, signal: &str) {
-        let id = self.process_id(bank).to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert!(self.processes.borrow()[bank].as_ref().unwrap().signal(signal));
+    }
+
+    fn take(&self, bank: usize) -> BankProcess {
+        self.processes.borrow_mut()[bank].take().unwrap()
     }
 
     /// Asks a bank to stop and waits until it has; returns whether it ended cleanly.
     pub(crate) fn stop(&self, bank: usize) -> bool {
-        let mut child = self.processes.borrow_mut()[bank].take().unwrap();
-        drop(child.stdin.take());
-        self.wait_end(child)
+        let mut process = self.take(bank);
+        process.ask_to_stop();
+        process.wait_end(PATIENCE).expect("the process ends").success()
     }
 
     /// SIGTERM, then as for [`Cluster::stop`].
     pub(crate) fn terminate(&self, bank: usize) -> bool {
-        let child = self.processes.borrow_mut()[bank].take().unwrap();
-        let killed =
-            Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-        self.wait_end(child)
-    }
-
-    fn wait_end(&self, mut child: Child) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                return status.success();
-            }
-            assert!(Instant::now() < deadline, "the process does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let process = self.take(bank);
+        assert!(process.signal("-TERM"));
+        process.wait_end(PATIENCE).expect("the process ends").success()
     }
 
     pub(crate) async fn wait_ready(&self) {
@@ -358,12 +306,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for child in self.processes.get_mut().iter_mut().flatten() {
-            // The process may have ended already.
-            let _ = child.kill();
-            let _ = child.wait();
-            clocks::clear_up_after(child.id());
-        }
+        self.processes.get_mut().clear();
         if std::thread::panicking() {
             for bank in 0..self.banks() {
                 let log = std::fs::read_to_string(self.log_path(bank)).unwrap_or_default();

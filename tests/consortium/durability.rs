@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
 use crate::load::Load;
+use crate::processes::signal;
 
 #[actix_rt::test]
 async fn what_was_answered_survives_three_kills_of_all_processes_under_load() {
@@ -12,11 +13,10 @@ async fn what_was_answered_survives_three_kills_of_all_processes_under_load() {
     let mut load = Load::prepare(&cluster, 50).await;
     for _ in 0..3 {
         let killed_at = Instant::now() + Duration::from_secs(4);
-        let processes: Vec<_> = (0..3).map(|bank| cluster.process_id(bank).to_string()).collect();
+        let processes: Vec<_> = (0..3).map(|bank| cluster.process_id(bank)).collect();
         let killing = async {
             actix_rt::time::sleep_until(killed_at.into()).await;
-            let killed = std::process::Command::new("kill").arg("-KILL").args(&processes).status();
-            assert!(killed.is_ok_and(|status| status.success()));
+            assert!(signal("-KILL", &processes));
         };
         // The clients go on for a moment after the kill: what they send then finds nobody.
         let until = killed_at + Duration::from_millis(500);

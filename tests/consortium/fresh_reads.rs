@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::cluster::links::{Passage, Port};
 use crate::customer::{Customer, OwnAccount};
+use crate::processes::links::{Passage, Port};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

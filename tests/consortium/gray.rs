@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::customer::{Answer, Customer, OwnAccount};
+use crate::processes::signal;
 use crate::slow_calls::SlowCalls;
 
 /// A process that sleeps 4.2 of every 4.5 seconds, until this is dropped.
@@ -20,16 +21,16 @@ struct Limp {
 
 impl Limp {
     fn of(cluster: &Cluster, bank: usize) -> Limp {
-        let id = cluster.process_id(bank).to_string();
-        let signal = move |signal: &str| _ = Command::new("kill").args([signal, &id]).status();
+        let id = cluster.process_id(bank);
         let (end, ends) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             for (is, millis) in [("-STOP", 4_200), ("-CONT", 300)].into_iter().cycle() {
-                signal(is);
+                signal(is, &[id]);
                 if ends.recv_timeout(Duration::from_millis(millis))
                     != Err(RecvTimeoutError::Timeout)
                 {
-                    return signal("-CONT");
+                    signal("-CONT", &[id]);
+                    return;
                 }
             }
         });
@@ -217,13 +218,7 @@ async fn a_supervisor_whose_lines_nobody_reads_goes_on_reading_those_of_its_bank
     for bank in 0..3 {
         customer.open(&cluster, bank, 50.0).await;
     }
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &supervisor.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(signal("-TERM", &[supervisor.id()]));
     assert!(supervisor.wait().unwrap().success());
     drop(reader);
 }

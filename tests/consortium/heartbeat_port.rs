@@ -9,7 +9,8 @@ use netbanking::config::{Config, Settings};
 use netbanking::wire::PROTOCOL_VERSION;
 use serde_json::json;
 
-use crate::cluster::{Cluster, SECRET};
+use crate::cluster::Cluster;
+use crate::processes::bank::SECRET;
 
 /// What a peer is given up after, in the file of these tests.
 const FAILURE_AFTER: Duration = Duration::from_millis(500);

@@ -9,7 +9,7 @@ use crate::customer::Customer;
 use crate::customers::http::Answer;
 use crate::customers::judge::Judge;
 use crate::customers::package::{Operation, OwnAccount, draw, package_json};
-use crate::customers::random::Random;
+use crate::random::Random;
 
 /// Opening balance of every account, in centavos.
 const OPENING: i64 = 20_000;

@@ -19,6 +19,10 @@ mod laboratory;
 mod load;
 mod output;
 mod played_bank;
+#[path = "../processes/mod.rs"]
+mod processes;
+#[path = "../random/mod.rs"]
+mod random;
 mod retries;
 mod settings;
 mod slow_calls;

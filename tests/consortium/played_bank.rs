@@ -24,8 +24,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::cluster::{Cluster, SECRET};
+use crate::cluster::Cluster;
 use crate::customer::{Http, cpf, registration};
+use crate::processes::bank::SECRET;
 
 const ME: BankId = BankId(2);
 const REAL: [BankId; 2] = [BankId(0), BankId(1)];

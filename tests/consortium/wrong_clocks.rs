@@ -8,8 +8,8 @@ use netbanking::ledger::calendar::{Date, TimeOfDay};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::cluster::clocks::{Clocks, RIGHT};
 use crate::customer::{Answer, Customer, OwnAccount};
+use crate::processes::clocks::{Clocks, RIGHT};
 
 /// How far a date may be from the truth, in seconds.
 const OFF_MAX_S: i64 = 5;

@@ -6,4 +6,3 @@
 pub(crate) mod http;
 pub(crate) mod judge;
 pub(crate) mod package;
-pub(crate) mod random;

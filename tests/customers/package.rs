@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::http::Answer;
-use super::random::Random;
+use crate::random::Random;
 
 /// An account as its owner knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ pub(crate) fn draw(accounts: &[OwnAccount], own: &[usize], random: &mut Random) 
         (0..count).map(|_| draw_operation(accounts, own, random)).collect();
     if random.below(3) == 0 {
         operations.push(Operation::Withdraw {
-            account: own[random.below(own.len())],
+            account: own[random.index(own.len())],
             value: 100_000_000,
         });
     }
@@ -58,8 +58,8 @@ pub(crate) fn draw(accounts: &[OwnAccount], own: &[usize], random: &mut Random) 
 }
 
 fn draw_operation(accounts: &[OwnAccount], own: &[usize], random: &mut Random) -> Operation {
-    let from = own[random.below(own.len())];
-    let to = (from + 1 + random.below(accounts.len() - 1)) % accounts.len();
+    let from = own[random.index(own.len())];
+    let to = (from + 1 + random.index(accounts.len() - 1)) % accounts.len();
     let value = 1 + random.below(8_000) as i64;
     match random.below(6) {
         0 => Operation::Deposit { account: from, value },

@@ -29,6 +29,7 @@ mod network;
 mod node;
 mod ordeal;
 mod pulse;
+#[path = "../random/mod.rs"]
 mod random;
 mod reads;
 mod runner;

@@ -72,22 +72,38 @@ pub(crate) enum Port {
 }
 
 /// A proxy: the address that `nodes.json` names, and where the bank listens.
-pub(crate) struct Front {
-    pub(crate) bank: usize,
-    pub(crate) port: Port,
-    pub(crate) at: String,
-    pub(crate) leads_to: String,
+struct Front {
+    bank: usize,
+    port: Port,
+    at: String,
+    leads_to: String,
+}
+
+/// Where a bank listens that is behind proxies; they have 127.0.0.1.
+pub(crate) fn own_address(bank: usize) -> String {
+    format!("127.0.1.{}", bank + 1)
+}
+
+/// The proxies of a bank.
+fn fronts_of((bank, (port, heartbeat_port)): (usize, &(u16, u16))) -> [Front; 2] {
+    [(Port::Http, *port), (Port::Heartbeat, *heartbeat_port)].map(|(kind, port)| Front {
+        bank,
+        port: kind,
+        at: format!("127.0.0.1:{port}"),
+        leads_to: format!("{}:{port}", own_address(bank)),
+    })
 }
 
 impl Links {
-    /// All open.
-    pub(crate) fn start(banks: usize, fronts: Vec<Front>) -> Links {
+    /// Proxies before the port and the heartbeat port of each bank, all open.
+    pub(crate) fn start(ports: &[(u16, u16)]) -> Links {
+        let (banks, fronts) = (ports.len(), ports.iter().enumerate().flat_map(fronts_of));
         let (passages, seen) = watch::channel(vec![vec![[Passage::Open; WAYS]; banks]; banks]);
         let line = Line { free_at: Instant::now(), carried: 0 };
         let lines = Arc::new(Mutex::new(vec![vec![line; banks]; banks]));
         let lines_of_proxies = lines.clone();
         let bind = |front: Front| (std::net::TcpListener::bind(&front.at).unwrap(), front);
-        let listeners: Vec<_> = fronts.into_iter().map(bind).collect();
+        let listeners: Vec<_> = fronts.map(bind).collect();
         std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -106,7 +122,6 @@ impl Links {
     }
 
     /// How many bytes have come from one bank to another so far.
-    #[allow(dead_code)] // Measured by `tests/consortium` only.
     pub(crate) fn carried(&self, from: usize, to: usize) -> u64 {
         self.lines.lock().unwrap()[from][to].carried
     }

@@ -1,7 +1,10 @@
-//! Everything that is random in a run, from its seed alone.
+//! Everything that is random in a test, from its seed alone. Shared by the simulator and by those
+//! that run banks as processes.
 //!
 //! Source: SplitMix64, in G. Steele, D. Lea, C. Flood, 'Fast Splittable Pseudorandom Number
 //! Generators' (2014).
+
+#![allow(dead_code)] // Each test program uses its part.
 
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
