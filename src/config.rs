@@ -20,31 +20,31 @@ use crate::ids::BANKS_MAX;
 mod settings;
 
 /// TCP port for customers and peers, unless the entry says otherwise.
-pub const PORT_DEFAULT: u16 = 3050;
+pub(crate) const PORT_DEFAULT: u16 = 3050;
 /// TCP port for heartbeats, unless the entry says otherwise.
-pub const HEARTBEAT_PORT_DEFAULT: u16 = 2050;
+pub(crate) const HEARTBEAT_PORT_DEFAULT: u16 = 2050;
 /// How often a peer is asked for a sign of life, in milliseconds.
-pub const HEARTBEAT_INTERVAL_DEFAULT_MS: u64 = 1_000;
+pub(crate) const HEARTBEAT_INTERVAL_DEFAULT_MS: u64 = 1_000;
 /// Silence after which a peer counts as failed, in milliseconds.
-pub const FAILURE_AFTER_DEFAULT_MS: u64 = 5_000;
+pub(crate) const FAILURE_AFTER_DEFAULT_MS: u64 = 5_000;
 /// How long a failed peer must answer before it counts as back, in milliseconds.
-pub const REJOIN_AFTER_DEFAULT_MS: u64 = 5_000;
+pub(crate) const REJOIN_AFTER_DEFAULT_MS: u64 = 5_000;
 /// For how long a member alone may keep the others waiting before it is counted against it, in
 /// milliseconds.
-pub const SLOW_AFTER_DEFAULT_MS: u64 = 500;
+pub(crate) const SLOW_AFTER_DEFAULT_MS: u64 = 500;
 /// Shortest heartbeat interval, in milliseconds: below it the pings themselves are a load.
-pub const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
+pub(crate) const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
 /// Longest of the heartbeat's times, in milliseconds: one hour.
-pub const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
+pub(crate) const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
 /// Fewest positions to which a journal may be limited: each time it is full, the whole ledger is
 /// written down.
-pub const JOURNAL_POSITIONS_MIN: u64 = 1_000;
+pub(crate) const JOURNAL_POSITIONS_MIN: u64 = 1_000;
 /// Longest host, in characters, as for names in the domain name system.
-pub const HOST_CHARS_MAX: usize = 253;
+pub(crate) const HOST_CHARS_MAX: usize = 253;
 /// Longest name of a bank, in characters.
-pub const BANK_NAME_CHARS_MAX: usize = 100;
+pub(crate) const BANK_NAME_CHARS_MAX: usize = 100;
 /// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
-pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A consortium, as `nodes.json` describes it. What holds of every value of this type is checked by
 /// [`Config::parse`].

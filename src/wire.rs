@@ -23,7 +23,7 @@ pub const BANK_HEADER: &str = "netbanking-bank";
 pub const PROTOCOL_VERSION: u32 = 2;
 /// Largest body between banks, in bytes; above the largest envelope and the largest piece of
 /// journal.
-pub const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub(crate) const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Idle connections are given up before the server does so (it waits 75 s).
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
@@ -64,7 +64,7 @@ pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
 
 /// `POST /peer/envelope`, as it is written.
 #[derive(Serialize)]
-pub struct EnvelopeOut<'a> {
+pub(crate) struct EnvelopeOut<'a> {
     from: BankId,
     view: Option<Ballot>,
     events: &'a [Arc<Event>],
@@ -79,7 +79,7 @@ pub struct EnvelopeOut<'a> {
 impl<'a> EnvelopeOut<'a> {
     /// The JSON form of a parcel from bank `from`.
     #[must_use]
-    pub fn new(from: BankId, parcel: &'a Parcel) -> Self {
+    pub(crate) fn new(from: BankId, parcel: &'a Parcel) -> Self {
         EnvelopeOut {
             from,
             view: parcel.envelope.view,
@@ -93,7 +93,7 @@ impl<'a> EnvelopeOut<'a> {
 
 /// `POST /peer/envelope`, as it is read.
 #[derive(Deserialize)]
-pub struct EnvelopeIn {
+pub(crate) struct EnvelopeIn {
     /// The bank that speaks; must be the one that the request names.
     pub from: BankId,
     /// The view in which it speaks.
@@ -114,7 +114,7 @@ impl EnvelopeIn {
     ///
     /// # Errors
     /// [`MalformedEvent`] of the first event that is none.
-    pub fn read(self) -> Result<Envelope, MalformedEvent> {
+    pub(crate) fn read(self) -> Result<Envelope, MalformedEvent> {
         let view = self.view;
         let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);
         let events = self.events.into_iter().map(read).collect::<Result<_, _>>()?;
@@ -124,7 +124,7 @@ impl EnvelopeIn {
 
 /// The answer to an envelope.
 #[derive(Serialize, Deserialize)]
-pub struct EnvelopeAnswerJson {
+pub(crate) struct EnvelopeAnswerJson {
     /// Whether it was taken.
     pub taken: bool,
     /// The counter of the caller's next event expected here.

@@ -7,7 +7,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 use super::routes::{Post, Wire};
 use super::time::{Monotonic, every};
 use super::watch::{Recorder, TakeFacts};
-use crate::ids::{Ballot, BankId};
+use crate::ids::BankId;
 use crate::protocol::effect::BufferInput;
 use crate::protocol::envelope::{Envelope, EnvelopeAnswer};
 use crate::protocol::event::Event;
@@ -64,7 +64,7 @@ impl Handler<BufferInput> for BufferActor {
 /// What a peer says, from the HTTP handler that read it.
 #[derive(Message)]
 #[rtype(result = "EnvelopeAnswer")]
-pub struct FromPeer {
+pub(crate) struct FromPeer {
     /// The peer.
     pub from: BankId,
     /// What it says.
@@ -97,12 +97,10 @@ impl Handler<TakeFacts> for BufferActor {
 /// Asks what waits in the buffer.
 #[derive(Message)]
 #[rtype(result = "BufferState")]
-pub struct BufferStatus;
+pub(crate) struct BufferStatus;
 
 /// What waits in the buffer.
-pub struct BufferState {
-    /// The view in force.
-    pub view: Option<Ballot>,
+pub(crate) struct BufferState {
     /// Events in the order in which they will be executed.
     pub waiting: Vec<std::sync::Arc<Event>>,
     /// The durable clock that is known of each member.
@@ -114,7 +112,6 @@ impl Handler<BufferStatus> for BufferActor {
 
     fn handle(&mut self, _: BufferStatus, _: &mut Self::Context) -> Self::Result {
         MessageResult(BufferState {
-            view: self.buffer.view(),
             waiting: self.buffer.waiting().cloned().collect(),
             durable: self
                 .buffer

@@ -66,7 +66,7 @@ impl Handler<TakeFacts> for ChecksActor {
 /// Asks how many executed events some member has not confirmed.
 #[derive(Message)]
 #[rtype(result = "usize")]
-pub struct Unconfirmed;
+pub(crate) struct Unconfirmed;
 
 impl Handler<Unconfirmed> for ChecksActor {
     type Result = usize;

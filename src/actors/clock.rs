@@ -55,7 +55,7 @@ impl Handler<ClockInput> for ClockActor {
 /// Asks for the clock as it stands.
 #[derive(Message)]
 #[rtype(result = "ClockState")]
-pub struct ClockStatus;
+pub(crate) struct ClockStatus;
 
 /// The clock as it stands.
 pub struct ClockState {

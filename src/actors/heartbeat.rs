@@ -29,10 +29,11 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-pub use self::answers::{Answering, answer_pings};
+pub(crate) use self::answers::Answering;
+pub use self::answers::answer_pings;
 use self::door::Repeats;
 use self::lines::{HELLO_BYTES_MAX, Hello, LINE_BYTES_MAX, Lines, Ping, Pong, Welcome, hear, say};
-pub use self::proofs::Prove;
+pub(crate) use self::proofs::Prove;
 use self::proofs::{Acts, Proofs, ask_myself};
 use super::laboratory::{self, Laboratory};
 use super::routes::{Post, Wire};
@@ -190,10 +191,10 @@ impl Handler<HeartbeatInput> for HeartbeatActor {
 /// Asks what time it is in the consortium, and what is known of each bank's clock.
 #[derive(Message)]
 #[rtype(result = "ConsortiumClock")]
-pub struct ClocksStatus;
+pub(crate) struct ClocksStatus;
 
 /// Consortium time and the clocks that it rests on.
-pub struct ConsortiumClock {
+pub(crate) struct ConsortiumClock {
     /// In Unix milliseconds; `None` while no clock was read.
     pub now_ms: Option<i64>,
     /// Per bank.
@@ -225,7 +226,7 @@ impl Handler<OwnHealth> for HeartbeatActor {
 /// Asks how well each bank keeps up, this one included.
 #[derive(Message)]
 #[rtype(result = "Vec<PaceNow>")]
-pub struct Paces;
+pub(crate) struct Paces;
 
 impl Handler<Paces> for HeartbeatActor {
     type Result = Vec<PaceNow>;

@@ -16,9 +16,9 @@ use crate::protocol::time::Millis;
 
 /// Longest delay of a message, in milliseconds. Several one after the other must not look like a
 /// bank that stands still, so that the patience of the heartbeat bounds it too.
-pub const DELAY_MAX_MS: Millis = 2_000;
+pub(crate) const DELAY_MAX_MS: Millis = 2_000;
 /// Why a connection has ended, for the log.
-pub const CUT: &str = "link cut in the laboratory";
+pub(crate) const CUT: &str = "link cut in the laboratory";
 
 /// What is done to the links of this bank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -77,7 +77,7 @@ impl Laboratory {
     }
 
     /// Holds back every message from now on.
-    pub fn slow_down(&self, delay_ms: Millis) {
+    pub(crate) fn slow_down(&self, delay_ms: Millis) {
         self.0.send_modify(|weather| weather.delay_ms = delay_ms.min(DELAY_MAX_MS));
     }
 
@@ -109,7 +109,7 @@ impl Laboratory {
 
     /// Whether nothing at all passes to a bank and from it.
     #[must_use]
-    pub fn is_cut(&self, bank: BankId) -> bool {
+    pub(crate) fn is_cut(&self, bank: BankId) -> bool {
         self.0.borrow().cut.contains(bank)
     }
 }

@@ -198,7 +198,7 @@ impl Handler<Reach> for LedgerActor {
 /// Asks for the view in force, once everything is executed with which it begins.
 #[derive(Message)]
 #[rtype(result = "Option<Ballot>")]
-pub struct InForce;
+pub(crate) struct InForce;
 
 impl Handler<InForce> for LedgerActor {
     type Result = Option<Ballot>;
@@ -217,7 +217,7 @@ impl Handler<TakeFacts> for LedgerActor {
 }
 
 /// A question to the ledger: it is read, never changed.
-pub struct Ask<F>(pub F);
+pub(crate) struct Ask<F>(pub F);
 
 impl<F, R> Message for Ask<F>
 where

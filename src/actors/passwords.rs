@@ -13,7 +13,7 @@ const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Most hashes at once.
-pub const THREADS: usize = 2;
+pub(crate) const THREADS: usize = 2;
 
 /// Stands in where there is no such customer, so that an answer takes as long as a wrong
 /// password's.
@@ -54,7 +54,7 @@ impl Handler<Hash> for PasswordsActor {
 /// exist.
 #[derive(Message)]
 #[rtype(result = "bool")]
-pub struct Verify {
+pub(crate) struct Verify {
     /// What the customer sent.
     pub password: String,
     /// What the ledger has.

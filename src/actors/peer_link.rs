@@ -340,7 +340,7 @@ impl Handler<Delivered> for PeerLinkActor {
 /// Asks whether the peer has everything.
 #[derive(Message)]
 #[rtype(result = "bool")]
-pub struct IsEmpty;
+pub(crate) struct IsEmpty;
 
 impl Handler<IsEmpty> for PeerLinkActor {
     type Result = bool;

@@ -81,7 +81,7 @@ impl Handler<Answer> for RepliesActor {
 /// Asks how many customers wait.
 #[derive(Message)]
 #[rtype(result = "usize")]
-pub struct Waiting;
+pub(crate) struct Waiting;
 
 impl Handler<Waiting> for RepliesActor {
     type Result = usize;

@@ -28,7 +28,7 @@ impl Actor for SessionsActor {
 /// A customer has proved who they are; returns the token of the new session.
 #[derive(Message)]
 #[rtype(result = "String")]
-pub struct Begin(pub UserName);
+pub(crate) struct Begin(pub UserName);
 
 impl Handler<Begin> for SessionsActor {
     type Result = String;
@@ -58,7 +58,7 @@ impl Handler<Whose> for SessionsActor {
 /// The customer leaves; returns whether there was such a session.
 #[derive(Message)]
 #[rtype(result = "bool")]
-pub struct End(pub String);
+pub(crate) struct End(pub String);
 
 impl Handler<End> for SessionsActor {
     type Result = bool;

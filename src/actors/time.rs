@@ -72,7 +72,7 @@ impl Monotonic {
 
     /// Microseconds since the start.
     #[must_use]
-    pub fn micros(self) -> Micros {
+    pub(crate) fn micros(self) -> Micros {
         u64::try_from(self.start.elapsed().as_micros())
             .expect("a node does not run for 500 thousand years")
     }

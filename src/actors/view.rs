@@ -81,7 +81,7 @@ impl Handler<Report> for ViewActor {
 /// The node is about to stop: it is not ready any more.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Draining;
+pub(crate) struct Draining;
 
 impl Handler<Draining> for ViewActor {
     type Result = ();
@@ -94,10 +94,10 @@ impl Handler<Draining> for ViewActor {
 /// Asks for the state of the view.
 #[derive(Message)]
 #[rtype(result = "ViewState")]
-pub struct ViewStatus;
+pub(crate) struct ViewStatus;
 
 /// The state of the view.
-pub struct ViewState {
+pub(crate) struct ViewState {
     /// Whether writes are taken.
     pub ready: bool,
     /// Whether the node is stopping.

@@ -42,12 +42,12 @@ const SAY_AGAIN_US: Micros = 1_000_000;
 /// How often it is noted how well the banks are, in microseconds.
 const VITALS_EVERY_US: Micros = 1_000_000;
 /// Most facts that a part keeps until they are taken; the oldest are dropped.
-pub const FACTS_MAX: usize = 16_384;
+pub(crate) const FACTS_MAX: usize = 16_384;
 /// Most people who watch at once.
 pub const STREAMS_MAX: usize = 512;
 
 /// A part's own notes of what happened.
-pub struct Recorder {
+pub(crate) struct Recorder {
     time: Monotonic,
     facts: VecDeque<Timed>,
     lost: u64,
@@ -58,7 +58,7 @@ pub struct Recorder {
 impl Recorder {
     /// An empty notebook.
     #[must_use]
-    pub fn new(time: Monotonic) -> Self {
+    pub(crate) fn new(time: Monotonic) -> Self {
         Recorder { time, facts: VecDeque::new(), lost: 0, rows: Vec::new() }
     }
 
@@ -71,7 +71,7 @@ impl Recorder {
     }
 
     /// Hands over what was noted.
-    pub fn take(&mut self) -> Vec<Timed> {
+    pub(crate) fn take(&mut self) -> Vec<Timed> {
         let lost = std::mem::take(&mut self.lost);
         let first = self.facts.front().filter(|_| lost > 0).map(|timed| timed.at);
         let lost = first.map(|at| Timed { at, fact: Fact::Lost(lost) });
@@ -79,7 +79,7 @@ impl Recorder {
     }
 
     /// Notes what the buffer is told.
-    pub fn told_buffer(&mut self, input: &BufferInput) {
+    pub(crate) fn told_buffer(&mut self, input: &BufferInput) {
         match input {
             BufferInput::Own(event) => self.note(Fact::Stamped(Seen::from(&**event))),
             BufferInput::Freeze(_) => self.note(Fact::Frozen),
@@ -95,12 +95,12 @@ impl Recorder {
     }
 
     /// Notes events that the buffer has been given by their sender.
-    pub fn received(&mut self, events: &[Arc<Event>]) {
+    pub(crate) fn received(&mut self, events: &[Arc<Event>]) {
         events.iter().for_each(|event| self.note(Fact::Received(Seen::from(&**event))));
     }
 
     /// Notes what the buffer has taken in and whom it believes now.
-    pub fn buffer_decided(&mut self, buffer: &OrderedBuffer, out: &[Effect]) {
+    pub(crate) fn buffer_decided(&mut self, buffer: &OrderedBuffer, out: &[Effect]) {
         for effect in out {
             if let Effect::Clock(ClockInput::Held { clock, .. }) = effect {
                 self.note(Fact::Taken(clock.clone()));
@@ -118,14 +118,14 @@ impl Recorder {
     }
 
     /// Notes what the checks are told.
-    pub fn told_checks(&mut self, input: &ChecksInput) {
+    pub(crate) fn told_checks(&mut self, input: &ChecksInput) {
         if let ChecksInput::PeerExecuted { from, position, .. } = input {
             self.note(Fact::PeerExecuted(*from, *position));
         }
     }
 
     /// Notes what all agree on.
-    pub fn checks_decided(&mut self, out: &[Effect]) {
+    pub(crate) fn checks_decided(&mut self, out: &[Effect]) {
         for effect in out {
             if let Effect::Clock(ClockInput::Agreed(counter)) = effect {
                 self.note(Fact::Agreed(*counter));
@@ -134,19 +134,19 @@ impl Recorder {
     }
 
     /// Notes an execution: how many requests were done, not what they were.
-    pub fn executed(&mut self, executed: &ExecutedEvent) {
+    pub(crate) fn executed(&mut self, executed: &ExecutedEvent) {
         let (seen, position, done) = came_to(executed);
         self.note(Fact::Executed { seen, position, done });
     }
 
     /// Notes an execution that others were ahead with.
-    pub fn recovered(&mut self, executed: &ExecutedEvent) {
+    pub(crate) fn recovered(&mut self, executed: &ExecutedEvent) {
         let (seen, position, done) = came_to(executed);
         self.note(Fact::Recovered { seen, position, done });
     }
 
     /// Notes a snapshot that took the place of all executions through an event.
-    pub fn restored(&mut self, through: OrderKey, position: Position) {
+    pub(crate) fn restored(&mut self, through: OrderKey, position: Position) {
         self.note(Fact::Restored { through, position });
     }
 }
@@ -159,7 +159,7 @@ fn came_to(executed: &ExecutedEvent) -> (Seen, Position, u32) {
 /// Asks a part for its notes.
 #[derive(Message)]
 #[rtype(result = "Vec<Timed>")]
-pub struct TakeFacts;
+pub(crate) struct TakeFacts;
 
 /// What those who watch are told.
 #[derive(Debug, Serialize)]
@@ -171,7 +171,7 @@ pub struct Told {
 }
 
 /// How those who watch are told: the words are those of the page that shows it.
-pub type Tell = fn(&Told) -> String;
+pub(crate) type Tell = fn(&Told) -> String;
 
 /// The actor around [`History`].
 pub struct WatchActor {
@@ -337,7 +337,7 @@ impl Handler<Wire> for WatchActor {
 /// What the log was told.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Noticed(pub Notice);
+pub(crate) struct Noticed(pub Notice);
 
 impl Handler<Noticed> for WatchActor {
     type Result = ();
@@ -382,7 +382,7 @@ impl Handler<EndStreams> for WatchActor {
 /// Asks how everything stood at a moment, or stands now.
 #[derive(Message)]
 #[rtype(result = "Told")]
-pub struct SnapshotAt(pub Option<Micros>);
+pub(crate) struct SnapshotAt(pub Option<Micros>);
 
 impl Handler<SnapshotAt> for WatchActor {
     type Result = MessageResult<SnapshotAt>;

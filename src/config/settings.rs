@@ -61,7 +61,7 @@ impl Settings {
     /// The same, with a fingerprint instead of the banks' names and addresses: for pages that
     /// anybody reads.
     #[must_use]
-    pub fn without_addresses(&self) -> Settings {
+    pub(crate) fn without_addresses(&self) -> Settings {
         let (nodes, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             self.0.clone().into_iter().partition(|(field, _)| field.starts_with("nodes"));
         let canonical = serde_json::to_vec(&nodes).expect("settings can be written as JSON");
@@ -94,7 +94,7 @@ impl Settings {
 
     /// The same for whoever compares a file with a running bank at a terminal.
     #[must_use]
-    pub fn difference_to_file(&self, file: &Settings) -> Option<String> {
+    pub(crate) fn difference_to_file(&self, file: &Settings) -> Option<String> {
         self.said(file, "at the bank", "in the file")
     }
 

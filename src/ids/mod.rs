@@ -15,7 +15,7 @@ use crate::hex::{self, Hex};
 /// Most banks that a consortium may have: a [`BankSet`] is one machine word.
 pub const BANKS_MAX: usize = 64;
 /// Longest event id in bytes that is taken from a peer.
-pub const EVENT_ID_BYTES_MAX: usize = 96;
+pub(crate) const EVENT_ID_BYTES_MAX: usize = 96;
 
 /// A bank's number: its index in `nodes.json`.
 #[derive(
@@ -95,13 +95,13 @@ impl BankSet {
 
     /// The banks that are in both sets.
     #[must_use]
-    pub fn intersection(self, other: BankSet) -> BankSet {
+    pub(crate) fn intersection(self, other: BankSet) -> BankSet {
         BankSet(self.0 & other.0)
     }
 
     /// The banks that are in either set.
     #[must_use]
-    pub fn union(self, other: BankSet) -> BankSet {
+    pub(crate) fn union(self, other: BankSet) -> BankSet {
         BankSet(self.0 | other.0)
     }
 
@@ -190,7 +190,7 @@ impl EventId {
     /// A name for an event whose first request has this id and was stamped before, in an event that
     /// never existed.
     #[must_use]
-    pub fn again_in(&self, view: Ballot) -> Self {
+    pub(crate) fn again_in(&self, view: Ballot) -> Self {
         EventId(format!("{self}:{view}").into())
     }
 

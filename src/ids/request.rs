@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::EventId;
 
 /// Latest time an event may carry, in Unix milliseconds: the end of the year 9999.
-pub const AT_MS_MAX: i64 = 253_402_300_799_999;
+pub(crate) const AT_MS_MAX: i64 = 253_402_300_799_999;
 
 /// What an event says of the circumstances in which its requests were taken, the same at every bank
 /// that executes it.

@@ -15,7 +15,7 @@ use super::statement::Entry;
 use crate::ids::BankId;
 
 /// Most digits of an account number.
-pub const NUMBER_DIGITS_MAX: usize = 18;
+pub(crate) const NUMBER_DIGITS_MAX: usize = 18;
 /// One more than the largest account number.
 const NUMBER_END: u64 = 10_u64.pow(NUMBER_DIGITS_MAX as u32);
 /// How many numbers are drawn of how many digits, in the order in which they are tried: more digits
@@ -47,7 +47,7 @@ impl TypeAccount {
 
     /// Whether such a customer may open an account of this type.
     #[must_use]
-    pub fn may_be_opened_by(self, opener: TypePerson) -> bool {
+    pub(crate) fn may_be_opened_by(self, opener: TypePerson) -> bool {
         match self {
             TypeAccount::Pf => opener == TypePerson::Pf,
             TypeAccount::Pj => opener == TypePerson::Pj,
@@ -148,13 +148,13 @@ pub struct Account {
 impl Account {
     /// Who opened it.
     #[must_use]
-    pub fn opener(&self) -> &UserName {
+    pub(crate) fn opener(&self) -> &UserName {
         self.holders.first().expect("an account has a holder")
     }
 
     /// Whether this customer holds it.
     #[must_use]
-    pub fn is_held_by(&self, user_name: &UserName) -> bool {
+    pub(crate) fn is_held_by(&self, user_name: &UserName) -> bool {
         self.holders.contains(user_name)
     }
 }

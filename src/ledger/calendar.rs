@@ -87,7 +87,7 @@ impl fmt::Display for TimeOfDay {
 
 /// A moment in Unix milliseconds, UTC; prints `2026-11-23T14:03:22.999Z`, whatever the year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
+pub(crate) struct Moment(pub i64);
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

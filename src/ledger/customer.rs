@@ -40,7 +40,7 @@ impl TypePerson {
 
     /// What the document is called: `CPF` or `CNPJ`.
     #[must_use]
-    pub fn document_name(self) -> &'static str {
+    pub(crate) fn document_name(self) -> &'static str {
         match self {
             TypePerson::Pf => "CPF",
             TypePerson::Pj => "CNPJ",
@@ -105,7 +105,7 @@ impl Document {
 
     /// Whose kind of document it is.
     #[must_use]
-    pub fn type_person(&self) -> TypePerson {
+    pub(crate) fn type_person(&self) -> TypePerson {
         if self.0.len() == TypePerson::Pf.document_form().len() {
             TypePerson::Pf
         } else {
@@ -115,7 +115,7 @@ impl Document {
 
     /// What a payer may see of it, its middle six digits: `***.123.123-**` or `**.345.678/****-**`.
     #[must_use]
-    pub fn masked(&self) -> String {
+    pub(crate) fn masked(&self) -> String {
         let visible = match self.type_person() {
             TypePerson::Pf => 4..11,
             TypePerson::Pj => 3..10,
@@ -346,7 +346,7 @@ pub struct Customer {
 impl Customer {
     /// A person or a company, as the document says.
     #[must_use]
-    pub fn type_person(&self) -> TypePerson {
+    pub(crate) fn type_person(&self) -> TypePerson {
         self.num_cadastro.type_person()
     }
 }

@@ -22,7 +22,7 @@
 /// Version of rules and texts: what a request comes to, and how it is hashed. Raise it whenever a
 /// change lets any request come to another outcome, text or hash; banks with different ones refuse
 /// each other by name.
-pub const RULES_VERSION: u32 = 1;
+pub(crate) const RULES_VERSION: u32 = 1;
 
 pub mod account;
 pub mod book;
@@ -36,13 +36,16 @@ pub(crate) mod pix;
 pub mod request;
 pub(crate) mod statement;
 
-pub use account::{Account, AccountNumber, TypeAccount};
+pub(crate) use account::Account;
+pub use account::{AccountNumber, TypeAccount};
 pub use book::{Book, Circumstances};
 pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
 pub use money::{Amount, Centavos, Reais};
-pub use new_account::NewAccount;
-pub use outcome::{Done, Executed, Outcome, Refusal};
+pub(crate) use new_account::NewAccount;
+pub(crate) use outcome::Refusal;
+pub use outcome::{Done, Executed, Outcome};
 pub use package::{Operation, OperationKind, Package};
 pub use pix::{PixKey, PixType};
 pub use request::{Action, IdempotencyKey, Opening, Registration, Request};
-pub use statement::{Entry, EntryKind, Page, page};
+pub(crate) use statement::EntryKind;
+pub use statement::{Entry, Page, page};

@@ -83,7 +83,7 @@ impl Centavos {
 
     /// The same sum the other way, unless it does not fit.
     #[must_use]
-    pub fn checked_neg(self) -> Option<Centavos> {
+    pub(crate) fn checked_neg(self) -> Option<Centavos> {
         self.0.checked_neg().map(Centavos)
     }
 
@@ -188,7 +188,7 @@ impl Amount {
 
     /// The sum as money that leaves.
     #[must_use]
-    pub fn negated(self) -> Centavos {
+    pub(crate) fn negated(self) -> Centavos {
         self.0.checked_neg().expect("the negative of a positive i64 fits")
     }
 }

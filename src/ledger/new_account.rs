@@ -11,7 +11,7 @@ use super::request::Opening;
 /// Which account a customer wants. Who they are, a password proves; at which bank, the bank that is
 /// asked says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewAccount {
+pub(crate) struct NewAccount {
     /// Who may hold it.
     pub type_account: TypeAccount,
     /// What its key is made of.
@@ -25,7 +25,7 @@ pub struct NewAccount {
 impl NewAccount {
     /// The request for it, with what the bank that is asked has drawn.
     #[must_use]
-    pub fn opened_by(
+    pub(crate) fn opened_by(
         self,
         user_name: UserName,
         numbers: Vec<AccountNumber>,
@@ -37,7 +37,7 @@ impl NewAccount {
 
     /// What a bank is asked for it with: the JSON body of `POST /create_account`.
     #[must_use]
-    pub fn to_body(&self, user_name: &UserName, password: &str) -> String {
+    pub(crate) fn to_body(&self, user_name: &UserName, password: &str) -> String {
         #[derive(Serialize)]
         struct Body<'a> {
             user_name: &'a UserName,

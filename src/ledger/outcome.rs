@@ -171,7 +171,7 @@ pub enum Refusal {
 impl Refusal {
     /// Whether the customer asked for what only another may ask for.
     #[must_use]
-    pub fn is_forbidden(&self) -> bool {
+    pub(crate) fn is_forbidden(&self) -> bool {
         matches!(self, Refusal::NotHolder { .. } | Refusal::NoCustomer)
     }
 }

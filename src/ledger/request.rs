@@ -20,7 +20,7 @@ use crate::ids::EventId;
 use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
 
 /// Most characters of an idempotency key.
-pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+pub(crate) const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Names a customer's request, so that asking again does not do it again. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -79,9 +79,9 @@ pub struct Registration {
 }
 
 /// Least money to open an account with: R$ 50.00.
-pub const OPENING_MIN: Centavos = Centavos::new(5_000);
+pub(crate) const OPENING_MIN: Centavos = Centavos::new(5_000);
 /// Most holders of a joint account besides the one who opens it.
-pub const JOINT_OTHERS_MAX: usize = 9;
+pub(crate) const JOINT_OTHERS_MAX: usize = 9;
 
 /// A new account, at the bank that sends the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

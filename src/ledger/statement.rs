@@ -45,7 +45,7 @@ impl EntryKind {
 
     /// Whether the bank's cash is the other side; between accounts the other account is.
     #[must_use]
-    pub fn is_cash(self) -> bool {
+    pub(crate) fn is_cash(self) -> bool {
         match self {
             EntryKind::Opening | EntryKind::Deposit | EntryKind::Withdraw => true,
             EntryKind::Transfer | EntryKind::Receive => false,
@@ -85,7 +85,7 @@ pub struct Entry {
 impl Entry {
     /// The balance before it.
     #[must_use]
-    pub fn previous_balance(&self) -> Centavos {
+    pub(crate) fn previous_balance(&self) -> Centavos {
         self.balance_after.checked_sub(self.value).expect("the previous balance was one")
     }
 

@@ -17,7 +17,7 @@ use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, majority
 
 /// Most claims of one peer about positions that this bank has not reached; the oldest is dropped,
 /// as later ones cover it.
-pub const CLAIMS_AHEAD_MAX: usize = 1_024;
+pub(crate) const CLAIMS_AHEAD_MAX: usize = 1_024;
 
 /// What the members have executed, and who waits for it.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Checks {
 
     /// Executed events that some member has not confirmed.
     #[must_use]
-    pub fn unconfirmed(&self) -> usize {
+    pub(crate) fn unconfirmed(&self) -> usize {
         self.executed.len()
     }
 

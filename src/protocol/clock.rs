@@ -25,24 +25,24 @@ use crate::ids::{Ballot, BankId, BankSet};
 
 /// Most own events stamped and not yet executed everywhere. This bounds what any bank has to keep
 /// of another.
-pub const EVENTS_UNDER_WAY_MAX: u64 = 8;
+pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
 /// How many requests must wait before a further event leaves while one is under way; fewer wait for
 /// that one and share the next. As with Nagle's algorithm, a lone request never waits and many
 /// small events become a few full ones: every event costs each bank an fsync and some messages,
 /// whatever it carries.
-pub const WORTH_A_FURTHER_EVENT: usize = 16;
+pub(crate) const WORTH_A_FURTHER_EVENT: usize = 16;
 /// Most requests that wait to be stamped; more are refused as overload.
-pub const QUEUE_MAX: usize = 10_000;
+pub(crate) const QUEUE_MAX: usize = 10_000;
 /// Most bytes of requests in one event, unless a single request is larger.
-pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// Longest wait of a request for its stamp, in milliseconds; then it is answered 'not taken'.
-pub const STAMP_WAIT_MS: Millis = 2_000;
+pub(crate) const STAMP_WAIT_MS: Millis = 2_000;
 /// For how long after its stamp a request whose event never existed is stamped anew, in
 /// milliseconds. Its customer waits for ten seconds in all, two of them at most before the stamp.
-pub const STAMPED_AGAIN_WITHIN_MS: Millis = 8_000;
+pub(crate) const STAMPED_AGAIN_WITHIN_MS: Millis = 8_000;
 /// For how long own events may be under way without any being agreed on before the bank calls
 /// itself not ready, in milliseconds.
-pub const STALLED_AFTER_MS: Millis = 2_000;
+pub(crate) const STALLED_AFTER_MS: Millis = 2_000;
 
 /// By how much a stamp keeps up with a later one before it, in milliseconds. Another estimate of
 /// consortium time may be a little lower; one that is lower by more is a correction.
@@ -109,13 +109,13 @@ impl Clock {
 
     /// A clock of a bank that takes operations without a named customer, if `open`.
     #[must_use]
-    pub fn with_open_customers(self, open: bool) -> Self {
+    pub(crate) fn with_open_customers(self, open: bool) -> Self {
         Clock { open, ..self }
     }
 
     /// Whether own events are under way and none goes forward.
     #[must_use]
-    pub fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         self.is_stalled
     }
 
@@ -127,7 +127,7 @@ impl Clock {
 
     /// How many requests wait to be stamped.
     #[must_use]
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }
 

@@ -35,9 +35,9 @@ use crate::ids::{Ballot, BankId, majority};
 
 /// How long a read waits for its proof at most, in milliseconds, unless the banks that are needed
 /// are far away.
-pub const PROOF_WITHIN_MS: Millis = 300;
+pub(crate) const PROOF_WITHIN_MS: Millis = 300;
 /// How long it waits at most for banks that are far away.
-pub const PROOF_WITHIN_MAX_MS: Millis = 2_000;
+pub(crate) const PROOF_WITHIN_MAX_MS: Millis = 2_000;
 
 /// Number of a read; a later one has a higher number. A question proves all reads up to the last
 /// before it left.

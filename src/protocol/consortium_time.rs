@@ -22,17 +22,17 @@ use crate::ids::request::AT_MS_MAX;
 use crate::ids::{BankId, BankSet, majority};
 
 /// How far a bank's clock may be from consortium time before everybody says so, in milliseconds.
-pub const OFF_MS: i64 = 3_000;
+pub(crate) const OFF_MS: i64 = 3_000;
 /// How near it must come to be right again, in milliseconds.
 const RIGHT_AGAIN_MS: i64 = 2_000;
 /// For how long a peer's clock counts after it was last read, in milliseconds: four hours.
-pub const REMEMBERED_MS: Millis = 4 * 60 * 60 * 1_000;
+pub(crate) const REMEMBERED_MS: Millis = 4 * 60 * 60 * 1_000;
 /// A reading's error grows by one millisecond in so many: far more than clocks drift, so that fresh
 /// readings win soon.
 const DRIFT_ONE_IN: Millis = 20;
 /// How far above the clocks of a majority an event may be dated and still be taken in, in
 /// milliseconds.
-pub const AHEAD_MAX_MS: i64 = 60_000;
+pub(crate) const AHEAD_MAX_MS: i64 = 60_000;
 /// The clock is told when consortium time has moved against its own by so much, in milliseconds,
 const TOLD_EVERY_MS: i64 = 20;
 /// and the door when its limit has moved by so much.

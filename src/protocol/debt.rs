@@ -7,18 +7,18 @@ use super::progress::TICK_MS;
 use super::time::Millis;
 
 /// How far back it is counted, in milliseconds.
-pub const WINDOW_MS: Millis = 30_000;
+pub(crate) const WINDOW_MS: Millis = 30_000;
 /// Which part of the window may be spent waiting for one peer: a fifth.
-pub const PART_MAX: usize = 5;
+pub(crate) const PART_MAX: usize = 5;
 
 const WINDOW: usize = (WINDOW_MS / TICK_MS) as usize;
 /// What one that was let in on probation may keep the others waiting within the window, in
 /// milliseconds.
-pub const ON_PROBATION_MS: Millis = 1_000;
+pub(crate) const ON_PROBATION_MS: Millis = 1_000;
 
 /// The debt of one peer.
 #[derive(Clone, Debug, Default)]
-pub struct Debt {
+pub(crate) struct Debt {
     /// Whether the others waited for it, tick by tick; the newest last.
     ticks: VecDeque<bool>,
     slow: usize,
@@ -29,7 +29,7 @@ pub struct Debt {
 impl Debt {
     /// Counts one tick. When waiting begins to count, the time that led up to it, this tick
     /// included, is counted too.
-    pub fn count(&mut self, is_slow: bool, led_up: Millis) {
+    pub(crate) fn count(&mut self, is_slow: bool, led_up: Millis) {
         if is_slow && self.run == 0 {
             let led_up = usize::try_from(led_up / TICK_MS).unwrap_or(WINDOW).clamp(1, WINDOW) - 1;
             let already = self.ticks.len().min(led_up);
@@ -46,40 +46,40 @@ impl Debt {
     }
 
     /// This tick proves nothing of anybody.
-    pub fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         self.run = 0;
     }
 
     /// Whether the others have waited for it more than a fifth of the window, or for so long
     /// without a break.
     #[must_use]
-    pub fn is_due(&self, standing_after: Millis) -> bool {
+    pub(crate) fn is_due(&self, standing_after: Millis) -> bool {
         self.slow * PART_MAX > WINDOW || (self.run > 0 && self.waited() >= standing_after)
     }
 
     /// The same for one on probation: it has to show that it keeps up, and is trusted with less of
     /// the others' time.
     #[must_use]
-    pub fn is_due_on_probation(&self) -> bool {
+    pub(crate) fn is_due_on_probation(&self) -> bool {
         self.slow as Millis * TICK_MS > ON_PROBATION_MS
     }
 
     /// For how long the others have waited without a break, in milliseconds.
     #[must_use]
-    pub fn waited(&self) -> Millis {
+    pub(crate) fn waited(&self) -> Millis {
         self.run as Millis * TICK_MS
     }
 
     /// Whether nobody has waited for it for so long.
     #[must_use]
-    pub fn is_clear_for(&self, millis: Millis) -> bool {
+    pub(crate) fn is_clear_for(&self, millis: Millis) -> bool {
         let ticks = usize::try_from(millis / TICK_MS).unwrap_or(WINDOW);
         self.ticks.iter().rev().take(ticks).all(|tick| !tick)
     }
 
     /// The part of the window that the others have waited, in percent.
     #[must_use]
-    pub fn percent(&self) -> u8 {
+    pub(crate) fn percent(&self) -> u8 {
         u8::try_from(self.slow * 100 / WINDOW).unwrap_or(100)
     }
 }

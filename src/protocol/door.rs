@@ -11,7 +11,7 @@ use crate::ids::{BankSet, majority};
 
 /// What is let in at one bank.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub(crate) struct Door {
     banks: usize,
     /// What is dated later is not taken in, in Unix milliseconds.
     latest_ms: Option<i64>,
@@ -24,23 +24,28 @@ pub struct Door {
 impl Door {
     /// A door that knows no time yet.
     #[must_use]
-    pub fn new(banks: usize, open: bool) -> Self {
+    pub(crate) fn new(banks: usize, open: bool) -> Self {
         Door { banks, latest_ms: None, open, named: BankSet::default() }
     }
 
     /// Learns what a majority of clocks makes impossible; nothing while this bank cannot tell.
-    pub fn set_latest(&mut self, latest_ms: Option<i64>) {
+    pub(crate) fn set_latest(&mut self, latest_ms: Option<i64>) {
         self.latest_ms = latest_ms;
     }
 
     /// A view begins: whoever sends impossible events in it is named anew.
-    pub fn install(&mut self) {
+    pub(crate) fn install(&mut self) {
         self.named = BankSet::default();
     }
 
     /// Whether a peer's event is taken in, in a view of these members. Who sends an impossible one
     /// is named once: it comes again and again.
-    pub fn admits(&mut self, event: &Event, members: BankSet, out: &mut Vec<Effect>) -> bool {
+    pub(crate) fn admits(
+        &mut self,
+        event: &Event,
+        members: BankSet,
+        out: &mut Vec<Effect>,
+    ) -> bool {
         // Only journals have events without.
         let Some(header) = event.header else { return false };
         let bank = event.sender;

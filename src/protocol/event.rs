@@ -18,11 +18,11 @@ use crate::ids::request::{AT_MS_MAX, Header, RawRequest, raw};
 use crate::ids::{Ballot, BankId, BankSet, EventId};
 
 /// The `type_msg` of an event that carries a list of requests.
-pub const BATCH: &str = "BATCH";
+pub(crate) const BATCH: &str = "BATCH";
 /// Largest sum of a timestamp that is taken from a peer: what a store can hold.
-pub const SUM_MAX: u64 = i64::MAX as u64;
+pub(crate) const SUM_MAX: u64 = i64::MAX as u64;
 /// Most requests in one event; a longer batch from a peer is refused.
-pub const REQUESTS_PER_EVENT_MAX: usize = 1_000;
+pub(crate) const REQUESTS_PER_EVENT_MAX: usize = 1_000;
 
 /// An event as the banks order it. Immutable once stamped, so it is shared, not copied.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Event {
     /// Stamps requests whose first was in an event that never existed: the new event must not be
     /// taken for that one by whoever hears of it late, so it is named after its view too.
     #[must_use]
-    pub fn stamp_again(
+    pub(crate) fn stamp_again(
         view: Ballot,
         sender: BankId,
         timestamp: VectorClock,

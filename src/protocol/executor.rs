@@ -48,7 +48,7 @@ impl Executor {
     }
 
     /// Hands over the events that the last input executed because others had: they came by journal.
-    pub fn take_replayed(&mut self) -> Vec<ExecutedEvent> {
+    pub(crate) fn take_replayed(&mut self) -> Vec<ExecutedEvent> {
         std::mem::take(&mut self.replayed)
     }
 
@@ -169,7 +169,7 @@ impl Executor {
 
 /// The ledger of a snapshot, if the pieces are what the head says.
 #[must_use]
-pub fn restored(banks: usize, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
+pub(crate) fn restored(banks: usize, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
     let book = head
         .covers(pieces)
         .then(|| Book::from_snapshot(banks, pieces.iter().map(String::as_str)))?

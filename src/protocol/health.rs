@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::time::Millis;
 
 /// For how long the worst is remembered, in milliseconds.
-pub const REMEMBERED_MS: Millis = 10_000;
+pub(crate) const REMEMBERED_MS: Millis = 10_000;
 
 /// The worst of the last [`REMEMBERED_MS`], in milliseconds each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,21 +25,21 @@ pub struct Health {
 impl Health {
     /// Whether nothing took as long as this.
     #[must_use]
-    pub fn is_below(&self, bound: Millis) -> bool {
+    pub(crate) fn is_below(&self, bound: Millis) -> bool {
         self.fsync_ms.max(self.slept_ms).max(self.behind_ms) < bound
     }
 }
 
 /// The largest of the values noted lately.
 #[derive(Clone, Debug, Default)]
-pub struct Worst {
+pub(crate) struct Worst {
     /// When and what; only values that no later one exceeds.
     noted: VecDeque<(Millis, Millis)>,
 }
 
 impl Worst {
     /// Notes a value.
-    pub fn note(&mut self, now: Millis, value: Millis) {
+    pub(crate) fn note(&mut self, now: Millis, value: Millis) {
         while self.noted.back().is_some_and(|(_, before)| *before <= value) {
             self.noted.pop_back();
         }
@@ -51,7 +51,7 @@ impl Worst {
 
     /// The largest, 0 if nothing was noted.
     #[must_use]
-    pub fn get(&self, now: Millis) -> Millis {
+    pub(crate) fn get(&self, now: Millis) -> Millis {
         self.noted.iter().find(|(at, _)| at + REMEMBERED_MS >= now).map_or(0, |(_, value)| *value)
     }
 }

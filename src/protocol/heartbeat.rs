@@ -27,22 +27,22 @@ use crate::ids::{Ballot, BankId, BankSet, majority};
 
 /// Longest time between two looks at the clock that counts; what is longer, this bank slept
 /// through.
-pub const AWAKE_GAP_MAX_MS: Millis = 500;
+pub(crate) const AWAKE_GAP_MAX_MS: Millis = 500;
 /// How long a bank must be up at least before its earlier losses are forgotten, in milliseconds.
-pub const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
+pub(crate) const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
 /// How often it is tried whether requests reach a peer again, in milliseconds.
-pub const PROBE_EVERY_MS: Millis = 500;
+pub(crate) const PROBE_EVERY_MS: Millis = 500;
 /// For how long a bank that was too slow must keep up at least, in milliseconds.
-pub const SLOW_WATCH_MIN_MS: Millis = 1_000;
+pub(crate) const SLOW_WATCH_MIN_MS: Millis = 1_000;
 /// For how long a bank must answer at least that was lost more than once lately, before it doubles,
 /// in milliseconds: otherwise one that limps would be let in each time it wakes up, where
 /// [`Patience::rejoin_after`] is nothing.
-pub const FLAP_WATCH_MIN_MS: Millis = 100;
+pub(crate) const FLAP_WATCH_MIN_MS: Millis = 100;
 /// Most doublings of the time that a return is watched.
-pub const FLAPS_MAX: u32 = 4;
+pub(crate) const FLAPS_MAX: u32 = 4;
 /// The same of one that was too slow: each return costs the others a second, so in the end it is
 /// tried every few hours.
-pub const SLOW_FLAPS_MAX: u32 = 11;
+pub(crate) const SLOW_FLAPS_MAX: u32 = 11;
 
 /// When a silence is a failure and how long a return is watched, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +161,7 @@ impl Heartbeat {
 
     /// How well a bank keeps up, this one included.
     #[must_use]
-    pub fn pace(&self, bank: BankId) -> PaceNow {
+    pub(crate) fn pace(&self, bank: BankId) -> PaceNow {
         self.peers[bank.index()].pace.now(self.last_look)
     }
 

@@ -28,9 +28,9 @@ use crate::ids::{Ballot, BankId, BankSet, EventId};
 
 /// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is
 /// further ahead is dropped, and its sender rewinds.
-pub const HOLD_BACK_MAX: u64 = 256;
+pub(crate) const HOLD_BACK_MAX: u64 = 256;
 /// Most single acknowledgements of events that are not here yet.
-pub const EARLY_ACKS_MAX: usize = 4_096;
+pub(crate) const EARLY_ACKS_MAX: usize = 4_096;
 
 /// Hold-back, matrix and order of one bank.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl OrderedBuffer {
 
     /// A buffer of a bank that takes operations without a named customer, if `open`.
     #[must_use]
-    pub fn with_open_customers(self, open: bool) -> Self {
+    pub(crate) fn with_open_customers(self, open: bool) -> Self {
         OrderedBuffer { door: Door::new(self.banks, open), ..self }
     }
 
@@ -107,16 +107,10 @@ impl OrderedBuffer {
         self.ordered.values().map(|held| &held.event)
     }
 
-    /// The durable clock that is believed of each bank.
-    #[must_use]
-    pub fn matrix(&self) -> &[VectorClock] {
-        &self.matrix
-    }
-
     /// What is known to be on the disks of the members of this view or, while there is none, of the
     /// last: they had it when the view began, or have said so since. Of other banks nothing is
     /// known.
-    pub fn known_durable(&self) -> impl Iterator<Item = (BankId, &VectorClock)> {
+    pub(crate) fn known_durable(&self) -> impl Iterator<Item = (BankId, &VectorClock)> {
         self.members.iter().map(|bank| (bank, &self.matrix[bank.index()]))
     }
 

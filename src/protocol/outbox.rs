@@ -18,23 +18,23 @@ use super::vector_clock::VectorClock;
 use crate::ids::{Ballot, BankId, ChainHash, EventId, Position};
 
 /// Envelopes under way to a near peer. More would travel emptier: measured, two carry the most.
-pub const ENVELOPES_UNDER_WAY: usize = 2;
+pub(crate) const ENVELOPES_UNDER_WAY: usize = 2;
 /// Most envelopes under way to a peer that is far away.
-pub const ENVELOPES_UNDER_WAY_MAX: usize = 16;
+pub(crate) const ENVELOPES_UNDER_WAY_MAX: usize = 16;
 /// How long a further envelope waits after the last one left, in milliseconds for each that is
 /// under way: so an event need not wait for an answer from far away, and a few envelopes span any
 /// distance.
-pub const SPACING_MS: Millis = 5;
+pub(crate) const SPACING_MS: Millis = 5;
 /// Most events in one envelope.
-pub const EVENTS_PER_ENVELOPE_MAX: usize = 64;
+pub(crate) const EVENTS_PER_ENVELOPE_MAX: usize = 64;
 /// Most bytes of events in one envelope, unless a single event is larger.
-pub const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 /// Wait after a first failed sending, in milliseconds; doubles with every further one.
-pub const BACK_OFF_FIRST_MS: Millis = 20;
+pub(crate) const BACK_OFF_FIRST_MS: Millis = 20;
 /// Longest wait after a failed sending, in milliseconds.
-pub const BACK_OFF_MAX_MS: Millis = 1_000;
+pub(crate) const BACK_OFF_MAX_MS: Millis = 1_000;
 /// Most single facts kept for a peer of which it is not known yet whether it understands envelopes.
-pub const SINGLE_FACTS_MAX: usize = 65_536;
+pub(crate) const SINGLE_FACTS_MAX: usize = 65_536;
 
 /// How a peer is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

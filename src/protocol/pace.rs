@@ -13,7 +13,7 @@ use super::time::Millis;
 /// How many round trips are kept: the shortest of them is mere distance.
 const ROUND_TRIPS: usize = 30;
 /// Lag from which a bank is called slow, in milliseconds, though it is left alone.
-pub const WARNED_AFTER_MS: Millis = 200;
+pub(crate) const WARNED_AFTER_MS: Millis = 200;
 /// After how long without a warning it keeps up again, in milliseconds.
 const WELL_AFTER_MS: Millis = 10_000;
 /// How much of the window must be slow before it is said, in percent.
@@ -21,7 +21,7 @@ const WARNED_PERCENT: u8 = 10;
 
 /// The pace of one bank.
 #[derive(Clone, Debug, Default)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// By stage.
     lags: [Millis; 2],
     round_trips: VecDeque<Millis>,
@@ -50,7 +50,7 @@ pub struct PaceNow {
 
 impl Pace {
     /// A ping was answered.
-    pub fn answered(&mut self, round_trip: Millis) {
+    pub(crate) fn answered(&mut self, round_trip: Millis) {
         if self.round_trips.len() == ROUND_TRIPS {
             self.round_trips.pop_front();
         }
@@ -58,13 +58,13 @@ impl Pace {
     }
 
     /// How far behind it is.
-    pub fn behind(&mut self, stage: Stage, lag: Millis) {
+    pub(crate) fn behind(&mut self, stage: Stage, lag: Millis) {
         self.lags[stage as usize] = lag;
     }
 
     /// The larger lag.
     #[must_use]
-    pub fn worst(&self) -> (Stage, Millis) {
+    pub(crate) fn worst(&self) -> (Stage, Millis) {
         let [durable, executed] = self.lags;
         if executed > durable { (Stage::Executed, executed) } else { (Stage::Durable, durable) }
     }
@@ -72,13 +72,13 @@ impl Pace {
     /// What of a lag is mere distance: an event and its acknowledgement must travel. A bank that
     /// sleeps is not far away, so no more than the bound itself is excused.
     #[must_use]
-    pub fn distance(&self, slow_after: Millis) -> Millis {
+    pub(crate) fn distance(&self, slow_after: Millis) -> Millis {
         self.round_trips.iter().copied().min().unwrap_or(0).min(slow_after)
     }
 
     /// One tick has passed; `proves` says whether a lag now is the bank's own fault. Returns
     /// whether it has begun to be slow, or to keep up again.
-    pub fn tick(&mut self, proves: bool, slow_after: Millis, now: Millis) -> Option<bool> {
+    pub(crate) fn tick(&mut self, proves: bool, slow_after: Millis, now: Millis) -> Option<bool> {
         let lag = self.worst().1;
         let bound = slow_after + self.distance(slow_after);
         let warned = WARNED_AFTER_MS.min(slow_after);
@@ -101,32 +101,32 @@ impl Pace {
     /// Whether it has kept the others waiting too often, or for so long without a break; on
     /// probation, at all.
     #[must_use]
-    pub fn is_due(&self, standing_after: Millis, on_probation: bool) -> bool {
+    pub(crate) fn is_due(&self, standing_after: Millis, on_probation: bool) -> bool {
         self.debt.is_due(standing_after) || (on_probation && self.debt.is_due_on_probation())
     }
 
     /// Whether it keeps the others waiting at this moment.
     #[must_use]
-    pub fn is_slow_now(&self) -> bool {
+    pub(crate) fn is_slow_now(&self) -> bool {
         self.debt.waited() > 0
     }
 
     /// Why it counts as failed.
     #[must_use]
-    pub fn cause(&self) -> Cause {
+    pub(crate) fn cause(&self) -> Cause {
         let (stage, lag) = self.worst();
         Cause::Slow { stage, lag, percent: self.debt.percent() }
     }
 
     /// Begins anew, but for the distance.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         let round_trips = std::mem::take(&mut self.round_trips);
         *self = Pace { round_trips, ..Pace::default() };
     }
 
     /// What people are shown.
     #[must_use]
-    pub fn now(&self, now: Millis) -> PaceNow {
+    pub(crate) fn now(&self, now: Millis) -> PaceNow {
         let [durable_lag_ms, executed_lag_ms] = self.lags;
         let (stage, lag) = self.worst();
         PaceNow {

@@ -60,7 +60,7 @@ pub struct Lags {
 
 /// The samples of all members.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     now: Millis,
     /// Per bank, what all others had and it had not, and since when; in order.
     samples: Vec<VecDeque<(Millis, VectorClock)>>,
@@ -69,18 +69,18 @@ pub struct Progress {
 impl Progress {
     /// Nobody is behind.
     #[must_use]
-    pub fn new(banks: usize) -> Self {
+    pub(crate) fn new(banks: usize) -> Self {
         Progress { now: 0, samples: vec![VecDeque::new(); banks] }
     }
 
     /// Forgets everything: another view begins.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.samples.iter_mut().for_each(VecDeque::clear);
     }
 
     /// Another [`TICK_MS`] has passed; `rows` is what each bank has. Returns the lag of each, in
     /// milliseconds.
-    pub fn tick(&mut self, members: BankSet, rows: &[VectorClock]) -> Vec<Millis> {
+    pub(crate) fn tick(&mut self, members: BankSet, rows: &[VectorClock]) -> Vec<Millis> {
         self.now += TICK_MS;
         let lowest = Lowest::of(members, rows);
         BankId::all(rows.len()).map(|bank| self.lag(bank, &lowest, members, rows)).collect()

@@ -299,7 +299,7 @@ impl StoreError {
     /// Whether the folder is not the one that was meant, so that nothing helps but another command
     /// line or `nodes.json`.
     #[must_use]
-    pub fn is_misplaced(&self) -> bool {
+    pub(crate) fn is_misplaced(&self) -> bool {
         matches!(
             self,
             StoreError::Foreign { .. } | StoreError::OtherBank { .. } | StoreError::Fewer { .. }

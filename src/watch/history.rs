@@ -11,7 +11,7 @@ use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
 /// Most events that are remembered; the earliest in the order are forgotten first.
-pub const EVENTS_MAX: usize = 1_024;
+pub(crate) const EVENTS_MAX: usize = 1_024;
 /// Most changes of one bank's clock or position that are remembered: some per event.
 const CHANGES_MAX: usize = 2 * EVENTS_MAX;
 /// Most changes of views, states and notices that are remembered: they are rare.
@@ -103,7 +103,7 @@ impl History {
     /// Counts the facts taken in: as long as it stands, a snapshot of now differs in nothing but
     /// the time.
     #[must_use]
-    pub fn revision(&self) -> u64 {
+    pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
@@ -121,13 +121,13 @@ impl History {
 
     /// How well every bank is now.
     #[must_use]
-    pub fn vitals(&self) -> Option<&[Vitals]> {
+    pub(crate) fn vitals(&self) -> Option<&[Vitals]> {
         self.vitals.last().map(Vec::as_slice)
     }
 
     /// Takes facts in. Those of one part come in their order; parts may be given one after the
     /// other.
-    pub fn absorb(&mut self, mut facts: Vec<Timed>) {
+    pub(crate) fn absorb(&mut self, mut facts: Vec<Timed>) {
         facts.sort_by_key(|timed| timed.at);
         for Timed { at, fact } in facts {
             self.revision += 1;

@@ -16,11 +16,11 @@ mod timeline;
 mod vitals;
 mod waits;
 
-pub use history::{EVENTS_MAX, History};
-pub use shiviz::PARSER as SHIVIZ_PARSER;
-pub use snapshot::{After, BankNow, By, EVENTS_SHOWN_MAX, EventNow, Execution, Snapshot, ViewNow};
-pub use vitals::Vitals;
-pub use waits::Wait;
+pub use history::History;
+pub use snapshot::{After, By, Snapshot};
+pub(crate) use snapshot::{BankNow, EventNow};
+pub(crate) use vitals::Vitals;
+pub(crate) use waits::Wait;
 
 use crate::ids::{Ballot, BankId, BankSet, EventId, Position};
 use crate::protocol::event::Event;
@@ -30,7 +30,7 @@ use crate::protocol::peer_state::PeerState;
 use crate::protocol::vector_clock::VectorClock;
 
 /// Microseconds since the node started.
-pub type Micros = u64;
+pub(crate) type Micros = u64;
 
 /// An event without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,13 +54,13 @@ impl Seen {
 
     /// Whether its sender knew of `other` when it stamped this one.
     #[must_use]
-    pub fn knows(&self, other: &Seen) -> bool {
+    pub(crate) fn knows(&self, other: &Seen) -> bool {
         self.key != other.key && self.timestamp.get(other.key.sender) >= other.counter()
     }
 
     /// Whether neither knew of the other.
     #[must_use]
-    pub fn is_concurrent_with(&self, other: &Seen) -> bool {
+    pub(crate) fn is_concurrent_with(&self, other: &Seen) -> bool {
         self.key != other.key && !self.knows(other) && !other.knows(self)
     }
 }
@@ -91,7 +91,7 @@ pub struct BankState {
 
 /// Something that happened at this node.
 #[derive(Clone, Debug)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// This bank has stamped an event.
     Stamped(Seen),
     /// An event has come from the bank that sent it.
@@ -156,7 +156,7 @@ pub enum Fact {
 
 /// A fact and when it happened.
 #[derive(Clone, Debug)]
-pub struct Timed {
+pub(crate) struct Timed {
     /// When.
     pub at: Micros,
     /// What.

@@ -13,13 +13,13 @@ use super::history::{History, Tracked};
 use crate::ids::BankId;
 
 /// The regular expression by which ShiViz parses the log; its first line.
-pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
+pub(crate) const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
 impl History {
     /// All events that are remembered: the parser, an empty line (there is one execution), two
     /// lines an event.
     #[must_use]
-    pub fn shiviz(&self) -> String {
+    pub(crate) fn shiviz(&self) -> String {
         let mut log = format!("{PARSER}\n\n");
         let mut counters: BTreeMap<BankId, Vec<u64>> = BTreeMap::new();
         for tracked in self.events.values().filter(|tracked| tracked.void.is_none()) {

@@ -11,7 +11,7 @@ use crate::protocol::peer_state::PeerState;
 use crate::protocol::vector_clock::VectorClock;
 
 /// Most events in a snapshot that do not wait any more: what fits on a screen.
-pub const EVENTS_SHOWN_MAX: usize = 36;
+pub(crate) const EVENTS_SHOWN_MAX: usize = 36;
 /// Most notices in a snapshot.
 const NOTICES_SHOWN_MAX: usize = 8;
 

@@ -1,5 +1,8 @@
 //! The history from the facts of a small consortium: this bank is number 0 of three.
 
+use super::history::EVENTS_MAX;
+use super::shiviz::PARSER;
+use super::snapshot::{EVENTS_SHOWN_MAX, Execution};
 use super::*;
 
 const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
@@ -320,7 +323,7 @@ fn a_bank_shows_its_clock_its_position_and_what_it_holds_and_has_not_executed() 
 /// What ShiViz reads of two lines: host, clock, text.
 fn shiviz_events(log: &str) -> Vec<(String, std::collections::BTreeMap<String, u64>, String)> {
     let lines: Vec<_> = log.lines().collect();
-    assert_eq!(lines[..2], [SHIVIZ_PARSER, ""]);
+    assert_eq!(lines[..2], [PARSER, ""]);
     let read = |pair: &[&str]| {
         let (host, clock) = pair[0].split_once(' ').unwrap();
         (host.to_owned(), serde_json::from_str(clock).unwrap(), pair[1].to_owned())

@@ -173,6 +173,9 @@ fn violations(sources: &[Source]) -> Vec<String> {
     check_hashes_are_not_listed(sources, &mut |path, line, why| {
         found.insert((path.to_owned(), line, why));
     });
+    check_public_is_used(sources, &mut |path, line, why| {
+        found.insert((path.to_owned(), line, why));
+    });
     found.into_iter().map(|(path, line, why)| format!("{path}:{line}: {why}")).collect()
 }
 
@@ -245,6 +248,34 @@ fn check_hashes_are_not_listed(sources: &[Source], say: &mut impl FnMut(&str, us
                         format!("`{field}` is a hash map: list `accounts`, which is a vector"),
                     );
                 }
+            }
+        }
+    }
+}
+
+/// Functions and constants that anybody may name are named outside the library: by a test, an
+/// example, the binary or a document of the code. The compiler says of types where they are needed.
+fn check_public_is_used(sources: &[Source], say: &mut impl FnMut(&str, usize, String)) {
+    let is_outside = |path: &str| !path.starts_with("src/") || path == "src/main.rs";
+    let outside = sources.iter().filter(|source| is_outside(&source.path)).flat_map(|s| &s.code);
+    let examples = |comment: &&String| comment.trim_end().ends_with(';');
+    let documents = sources.iter().flat_map(|source| &source.comments).filter(examples);
+    let words: BTreeSet<_> =
+        outside.chain(documents).flat_map(|line| line.split(|char| !is_word_char(char))).collect();
+    for source in sources.iter().filter(|source| !is_outside(&source.path)) {
+        for (number, line) in source.program() {
+            let Some(item) = line.trim_start().strip_prefix("pub ") else { continue };
+            let is_value =
+                ["fn ", "const ", "static ", "async "].iter().any(|kind| item.starts_with(kind));
+            let is_keyword = |word: &&str| ["fn", "const", "static", "async"].contains(word);
+            let name = item.split(|char| !is_word_char(char)).find(|word| !is_keyword(word));
+            let name = name.filter(|_| is_value);
+            if let Some(name) = name.filter(|name| !words.contains(name)) {
+                say(
+                    &source.path,
+                    number,
+                    format!("`{name}`: `pub(crate)`; nobody outside uses it"),
+                );
             }
         }
     }
@@ -405,6 +436,18 @@ fn locks_leftovers_and_unwrap_are_found_with_their_line() {
         found_in("src/ledger/customer.rs", "/// A CNPJ is XX.XXX.XXX/XXXX-00, in all: TODOS.")
             .is_empty()
     );
+}
+
+#[test]
+fn what_is_public_and_not_used_outside_is_found() {
+    let library = "pub fn used() {}\npub const fn unused() {}\npub const LIMIT: u8 = 1;\npub(crate) fn own() {}\n";
+    let look = |path: &str, code: &str| {
+        violations(&[Source::new("src/node.rs", library), Source::new(path, code)])
+    };
+    let found = look("tests/store/main.rs", "used(LIMIT);");
+    assert!(found.len() == 1 && found[0].contains("`unused`"), "{found:?}");
+    assert_eq!(look("src/http/mod.rs", "used(); unused();").len(), 3);
+    assert!(look("src/http/mod.rs", "//! used(LIMIT);\n//! unused();").is_empty());
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Handler<Acts> for HeartbeatActor {
 /// whether it does. To be asked before the ledger is read.
 #[derive(Message)]
 #[rtype(result = "oneshot::Receiver<bool>")]
-pub struct Prove;
+pub(crate) struct Prove;
 
 impl Handler<Prove> for HeartbeatActor {
     type Result = MessageResult<Prove>;

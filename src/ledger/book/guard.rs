@@ -12,7 +12,7 @@ thread_local! {
 /// Whether a panic on this thread is going to be caught and to refuse a request. Any other must end
 /// the process.
 #[must_use]
-pub fn is_guarded() -> bool {
+pub(crate) fn is_guarded() -> bool {
     GUARDED.get()
 }
 

@@ -17,7 +17,7 @@ use crate::ledger::request::{Action, IdempotencyKey, Request};
 
 /// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, and longer where
 /// little happens.
-pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
+pub(crate) const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// A key and whose it is, hashed: there may be millions, and this takes 32 bytes whatever their
 /// length.

@@ -22,9 +22,9 @@ use crate::ids::request::AT_MS_MAX;
 
 /// How far above the floor an event may lie and still raise it by itself, in milliseconds: one
 /// minute.
-pub const STEP_MAX_MS: i64 = 60_000;
+pub(crate) const STEP_MAX_MS: i64 = 60_000;
 /// Most that one event adds to the age of all keys, in milliseconds: one minute.
-pub const AGE_STEP_MAX_MS: i64 = 60_000;
+pub(crate) const AGE_STEP_MAX_MS: i64 = 60_000;
 
 /// A time that one bank has named and nobody else has confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

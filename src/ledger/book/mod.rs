@@ -42,11 +42,8 @@ use super::request::{Action, Request};
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
-pub use self::guard::is_guarded;
-pub use self::idempotency::IDEMPOTENCY_WINDOW_MS;
-pub use self::ledger_time::{AGE_STEP_MAX_MS, STEP_MAX_MS};
-pub use self::snapshot::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
-pub use self::trial::Trial;
+pub(crate) use self::guard::is_guarded;
+pub use self::snapshot::Pieces;
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///
@@ -332,12 +329,6 @@ impl Book {
         self.time.latest_ms()
     }
 
-    /// What no later request is dated below, in Unix milliseconds; never goes back.
-    #[must_use]
-    pub fn time_floor_ms(&self) -> i64 {
-        self.time.floor_ms()
-    }
-
     /// How many banks the consortium has.
     #[must_use]
     pub fn banks(&self) -> usize {
@@ -348,12 +339,6 @@ impl Book {
     #[must_use]
     pub fn customer(&self, user_name: &UserName) -> Option<&Customer> {
         self.customers.get(user_name).map(|record| &record.customer)
-    }
-
-    /// How many customers there are.
-    #[must_use]
-    pub fn customer_count(&self) -> usize {
-        self.customers.len()
     }
 
     /// The account of this number at a bank.
@@ -369,7 +354,7 @@ impl Book {
     }
 
     /// The accounts that a customer holds, alone or with others, by bank and then in opening order.
-    pub fn accounts_of<'a>(
+    pub(crate) fn accounts_of<'a>(
         &'a self,
         user_name: &UserName,
     ) -> impl Iterator<Item = &'a Account> + use<'a> {

@@ -21,7 +21,7 @@ use crate::ledger::pix::PixKey;
 use crate::ledger::statement::{Entry, EntryKind};
 
 /// Bytes after which a piece ends; a record more may come on top.
-pub const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
+pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
 /// What the lines mean. A change of it is a change of what banks say to each other.
 const FORMAT: u32 = 1;
 

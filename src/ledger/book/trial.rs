@@ -19,7 +19,7 @@ use crate::ledger::package::Operation;
 
 /// The operations as far as they would go, and why the next one would not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// What each operation before the first that fails leaves on its own account.
     pub after: Vec<Centavos>,
     /// Why the next one fails.
@@ -32,7 +32,7 @@ impl Book {
     /// Tries a package of this customer out, as if these banks took part; on the book as it was
     /// before a position, or as it is.
     #[must_use]
-    pub fn try_out(
+    pub(crate) fn try_out(
         &self,
         by: &UserName,
         operations: &[Operation],
@@ -62,7 +62,7 @@ impl Book {
 
     /// Which operation of a refused package was refused, if it can be told for certain.
     #[must_use]
-    pub fn refused_operation(
+    pub(crate) fn refused_operation(
         &self,
         by: &UserName,
         operations: &[Operation],

@@ -49,7 +49,8 @@ use std::collections::VecDeque;
 
 pub use catch_up::PIECE_EVENTS_MAX;
 pub use disk::OnDisk;
-pub use message::{Bulk, PreparePlan, Stopped, ViewMessage, WireEntry, WireHeld};
+pub(crate) use message::WireEntry;
+pub use message::{Bulk, PreparePlan, Stopped, ViewMessage};
 pub use phase::PhaseName;
 pub use ticks::TICK_MS;
 pub use transfer::PIECE_BYTES_MAX;
@@ -150,7 +151,7 @@ impl View {
 
     /// Whether this bank's disk counts in the decision how a view begins.
     #[must_use]
-    pub fn is_voter(&self) -> bool {
+    pub(crate) fn is_voter(&self) -> bool {
         self.disk.is_voter()
     }
 

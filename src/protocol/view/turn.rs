@@ -69,7 +69,7 @@ pub struct Fates {
 impl Fates {
     /// Whether an event of this bank's last view has been executed.
     #[must_use]
-    pub fn has_executed(&self, key: OrderKey) -> bool {
+    pub(crate) fn has_executed(&self, key: OrderKey) -> bool {
         self.executed.is_some_and(|last| key <= last) || self.fetched.contains(&key)
     }
 }

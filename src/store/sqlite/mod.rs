@@ -131,7 +131,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As for [`Store::write`].
-    pub fn shrink(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn shrink(&mut self) -> Result<(), StoreError> {
         self.connection
             .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
             .map_err(|error| self.write_failed(&error))

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::book::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
 
 #[test]
 fn a_repeated_package_is_executed_once_and_answered_as_the_first_time() {

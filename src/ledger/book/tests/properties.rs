@@ -9,7 +9,7 @@ use super::snapshot::{pieces, read};
 use super::*;
 use crate::ids::request::raw;
 use crate::ids::{ChainHash, Position};
-use crate::ledger::book::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
 
 const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
 const NUMBERS: [u64; 4] = [101, 202, 303, 404];
@@ -171,12 +171,12 @@ proptest! {
     fn every_request_takes_the_next_position(steps in any_steps()) {
         let mut book = Trial::with_customers().book;
         for step in &steps {
-            let (next, time_ms) = (book.position().next(), book.time_floor_ms());
+            let (next, time_ms) = (book.position().next(), book.time.floor_ms());
             let executed = apply(&mut book, step);
             prop_assert_eq!(book.position(), next);
             prop_assert!(executed.position <= next && executed.position > Position::default());
             prop_assert!(executed.position < next || executed.id == step.raw.id);
-            prop_assert!(book.time_floor_ms() >= time_ms && book.time_ms() >= book.time_floor_ms());
+            prop_assert!(book.time.floor_ms() >= time_ms && book.time_ms() >= book.time.floor_ms());
         }
     }
 
@@ -184,11 +184,11 @@ proptest! {
     fn a_refused_or_repeated_request_changes_no_balance_and_no_statement(steps in any_steps()) {
         let mut book = Trial::with_customers().book;
         for step in &steps {
-            let (accounts, customers) = (book.accounts().to_vec(), book.customer_count());
+            let (accounts, customers) = (book.accounts().to_vec(), book.customers.len());
             let executed = apply(&mut book, step);
             if !executed.outcome.code() || executed.position < book.position() {
                 prop_assert_eq!(book.accounts(), accounts);
-                prop_assert_eq!(book.customer_count(), customers);
+                prop_assert_eq!(book.customers.len(), customers);
             }
         }
     }

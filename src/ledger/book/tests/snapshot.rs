@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ids::{BankId, Sha256Digest};
-use crate::ledger::book::{BadSnapshot, Pieces, SNAPSHOT_PIECE_BYTES};
+use crate::ledger::book::Pieces;
+use crate::ledger::book::snapshot::{BadSnapshot, SNAPSHOT_PIECE_BYTES};
 use crate::protocol::executor::restored;
 use crate::protocol::snapshot::{SnapshotHead, digest_with};
 

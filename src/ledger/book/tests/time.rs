@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::book::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
 
 /// Ana's and Bia's consortium, whose events have carried consortium time from the first on, at bank
 /// 0 and bank 1.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ids::Sha256Digest;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
+use crate::protocol::view::message::WireHeld;
 
 const ME: BankId = BankId(2);
 
