@@ -178,8 +178,9 @@ impl PeerLinkActor {
 
     fn send_bulk(&mut self, bulk: Bulk, message: &ViewMessage, context: &mut Context<Self>) {
         // Whoever asks the same again has the answer on the line already. Whoever asks something
-        // else has it by now, or waits for it no more: a line that was cut must not keep the next
-        // answer waiting for as long as a slow one may take.
+        // else, or for less, has it by now, or waits for it no more: a line that was cut, or a
+        // process that is no more, must not keep the next answer waiting for as long as a slow
+        // line may take.
         if self.bulk_under_way.as_ref().is_some_and(|under_way| under_way.bulk == bulk) {
             return;
         }

@@ -110,15 +110,16 @@ pub enum ViewMessage {
     },
 }
 
-/// Which question a large answer answers.
+/// Which question a large answer answers, and how much it brings: who asks again, and for less,
+/// has given the longer answer up, or was restarted and never hears it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bulk {
-    /// Journal after a position.
-    Journal(Position),
-    /// A piece of a snapshot, from a byte on.
-    Snapshot(u32, u64),
-    /// Events of a flush, the first of them.
-    Events(Ballot, Option<OrderKey>),
+    /// Journal after a position: so many entries.
+    Journal(Position, usize),
+    /// A piece of a snapshot, from a byte on: so many bytes.
+    Snapshot(u32, u64, usize),
+    /// Events of a flush: the first of them, and how many.
+    Events(Ballot, Option<OrderKey>, usize),
 }
 
 impl ViewMessage {
@@ -127,13 +128,16 @@ impl ViewMessage {
     #[must_use]
     pub fn bulk(&self) -> Option<Bulk> {
         match self {
-            ViewMessage::JournalPiece { after, .. } => Some(Bulk::Journal(*after)),
+            ViewMessage::JournalPiece { after, entries, .. } => {
+                Some(Bulk::Journal(*after, entries.len()))
+            }
             ViewMessage::SnapshotPart { piece, from, .. } => {
-                Some(Bulk::Snapshot(piece.index, *from))
+                Some(Bulk::Snapshot(piece.index, *from, piece.text.len()))
             }
             ViewMessage::Events { ballot, events } => Some(Bulk::Events(
                 *ballot,
                 events.first().map(|WireHeld(held)| held.event.order_key()),
+                events.len(),
             )),
             _ => None,
         }
