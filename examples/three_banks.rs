@@ -1,6 +1,5 @@
-//! Three banks in memory. At each of them somebody registers as `ana` at the same time: one of them
-//! gets the name, and all banks agree who. A queue carries effects, as a node's actors do; the disk
-//! writes at once, and what is said is heard at once.
+//! Three banks in memory. Somebody registers as `ana` at each of them at the same time: one gets
+//! the name, and all banks agree who. A queue carries effects, and disk and network are instant.
 
 use std::collections::VecDeque;
 
@@ -11,9 +10,8 @@ use netbanking::protocol::{clock::Clock, effect::*, envelope::Envelope, executor
 use netbanking::protocol::{ordered_buffer::OrderedBuffer, view::*};
 
 fn main() {
-    let (view, members) = (Ballot { round: 1, coordinator: BankId(0) }, BankSet::all(3));
-    let plan =
-        PreparePlan { ballot: view, members, clock: vec![0; 3].into(), ..Default::default() };
+    let (ballot, members) = (Ballot { round: 1, coordinator: BankId(0) }, BankSet::all(3));
+    let plan = PreparePlan { ballot, members, clock: vec![0; 3].into(), ..Default::default() };
     let begin = Installed { plan, flush: Vec::new(), fates: Fates::default() };
     let (mut banks, mut queue) = (Vec::new(), VecDeque::new());
     for me in BankId::all(3) {
@@ -44,7 +42,7 @@ fn main() {
                     PeerInput::Durable { clock, .. } => (Vec::new(), Some(clock)),
                     _ => continue,
                 };
-                let envelope = Envelope { view: Some(view), events, clock };
+                let envelope = Envelope { view: Some(ballot), events, clock };
                 banks[peer.index()].1.receive(me, envelope, &mut out);
                 who = peer;
             }
