@@ -56,7 +56,10 @@ impl View {
         }
         let late = late_members(preparing, attempt.age);
         let stalled = self.stalled(preparing);
-        let ready_without_late = preparing.plan.members.difference(late);
+        // Members of the last view without whom the plan was made, and who are heard again.
+        let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
+        let back = clique.intersection(last).difference(preparing.plan.members);
+        let ready_without_late = preparing.plan.members.difference(late).union(back);
         if unready.difference(late).is_empty() && self.is_majority(ready_without_late) {
             return Verdict::LeaveOut(late);
         }

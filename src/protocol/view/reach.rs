@@ -13,12 +13,14 @@ use crate::protocol::report::PeerReport;
 impl View {
     /// Banks that count as answering, this one included. One whose return is watched does not, so
     /// that it drags nobody along, unless nothing works without it, or it acts with others while
-    /// this bank is outside.
+    /// this bank is outside. While a view is in force its members are what works: who is outside
+    /// may have far to come.
     #[must_use]
     pub fn heard(&self) -> BankSet {
         let steady: BankSet =
             BankId::all(self.banks).filter(|bank| self.is_steady(*bank)).collect();
-        if self.could_act(steady) {
+        let at_work = self.active().map_or(steady, |(_, members)| steady.intersection(members));
+        if self.could_act(at_work) {
             return steady;
         }
         let returns = |bank: &BankId| self.peers[bank.index()].state == PeerState::Returning;

@@ -76,3 +76,49 @@ fn who_finds_a_member_too_slow_before_the_others_do_is_not_left_out_in_its_place
     consortium.run(20);
     consortium.assert_in_force(&[0, 2]);
 }
+
+#[test]
+fn a_member_without_whom_the_view_has_no_majority_is_heard_at_once() {
+    let mut consortium = Consortium::in_force();
+    consortium.kill(2);
+    consortium.run(5);
+    consortium.restart(2);
+    let keep_outside = |_: BankId, message: &ViewMessage| matches!(message, ViewMessage::Join);
+    consortium.run_losing(20, keep_outside);
+    let views = consortium.installed[0].len();
+    // Lost for a moment, so that its return would be watched.
+    let lost = PeerState::Down(Cause::Lost);
+    consortium.give(BankId(0), ViewInput::Peer { bank: BankId(1), state: lost, report: None });
+    consortium.returning.push((BankId(0), BankId(1)));
+    consortium.run_losing(40, keep_outside);
+    assert_eq!(consortium.installed[0].len(), views, "bank 2 may have far to come");
+    consortium.assert_in_force(&[0, 1]);
+}
+
+#[test]
+fn a_member_that_is_heard_again_makes_a_bank_that_still_fetches_unnecessary() {
+    let mut consortium = Consortium::empty(4);
+    consortium.run(10);
+    consortium.kill(0);
+    consortium.run(10);
+    let view = consortium.assert_in_force(&[1, 2, 3]).plan.ballot;
+    let journal: Vec<_> =
+        (1..=7).map(|counter| entry(event(view, 1, [0, counter, 0]), counter)).collect();
+    (1..4).for_each(|bank| consortium.journals[bank] = journal.clone());
+    consortium.restart(0);
+    let slow = |_: BankId, message: &ViewMessage| {
+        matches!(message, ViewMessage::Join | ViewMessage::JournalPiece { .. })
+    };
+    consortium.run_losing(10, slow);
+    consortium.kill(3);
+    consortium.run_losing(4, slow);
+    let ballot = consortium.views[1].disk.promised;
+    assert_eq!(consortium.views[1].phase(), PhaseName::Ready, "they wait for bank 0");
+    consortium.alive[3] = true;
+    for progress in 1..=15 {
+        let working = ViewMessage::Working { ballot, progress };
+        consortium.give(BankId(1), ViewInput::Message(BankId(0), working));
+        consortium.run_losing(1, slow);
+    }
+    consortium.assert_in_force(&[1, 2, 3]);
+}
