@@ -79,7 +79,7 @@ impl World {
                 checks: Checks::new(me, banks),
                 outboxes: BankId::all(banks)
                     .filter(|peer| *peer != me)
-                    .map(|peer| (peer, Outbox::new(me)))
+                    .map(|peer| (peer, Outbox::new(me, peer)))
                     .collect(),
                 queues: BTreeMap::from([((Part::Outside, Part::Clock), VecDeque::from(begin))]),
                 executed: Vec::new(),

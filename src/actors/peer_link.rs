@@ -17,6 +17,7 @@ use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
 use crate::protocol::outbox::{
     Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SingleMessage, Transmission,
 };
+use crate::protocol::time::Millis;
 use crate::protocol::view::{Bulk, ViewMessage};
 use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
 
@@ -62,6 +63,8 @@ pub struct PeerLinkActor {
     time: Monotonic,
     laboratory: Option<Laboratory>,
     pump_is_queued: bool,
+    /// When it is going to look again, whatever comes until then.
+    wakes_at: Option<Millis>,
 }
 
 impl PeerLinkActor {
@@ -70,7 +73,7 @@ impl PeerLinkActor {
     pub fn new(line: Line, time: Monotonic, laboratory: Option<Laboratory>) -> Self {
         let client = wire::client(CONNECTIONS, Duration::from_millis(ANSWER_WITHIN_MS));
         let bulk = wire::client(1, Duration::from_millis(BULK_WITHIN_MS));
-        let outbox = Outbox::new(line.me);
+        let outbox = Outbox::new(line.me, line.peer);
         let (is_failing, pump_is_queued) = (false, false);
         let post = Post::default();
         PeerLinkActor {
@@ -85,6 +88,7 @@ impl PeerLinkActor {
             time,
             laboratory,
             pump_is_queued,
+            wakes_at: None,
         }
     }
 
@@ -94,6 +98,19 @@ impl PeerLinkActor {
         if !std::mem::replace(&mut self.pump_is_queued, true) {
             context.address().do_send(Pump);
         }
+    }
+
+    /// Comes back to what must leave later, unless it is going to look earlier than that anyway.
+    fn wake_later(&mut self, now: Millis, context: &mut Context<Self>) {
+        let at = self.outbox.wake_at().filter(|at| *at > now);
+        let Some(at) = at.filter(|at| self.wakes_at.is_none_or(|earlier| *at < earlier)) else {
+            return;
+        };
+        self.wakes_at = Some(at);
+        context.run_later(Duration::from_millis(at - now), |link, context| {
+            link.wakes_at = None;
+            link.queue_pump(context);
+        });
     }
 
     fn request(&self, client: &awc::Client, path: &str) -> awc::ClientRequest {
@@ -312,12 +329,7 @@ impl Handler<Pump> for PeerLinkActor {
         while let Some((era, transmission)) = self.outbox.next(now) {
             self.transmit(era, &transmission, context);
         }
-        if let Some(wait) =
-            self.outbox.wake_at().and_then(|at| at.checked_sub(now)).filter(|wait| *wait > 0)
-        {
-            context
-                .run_later(Duration::from_millis(wait), |link, context| link.queue_pump(context));
-        }
+        self.wake_later(now, context);
     }
 }
 

@@ -33,6 +33,9 @@ pub(crate) const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const BACK_OFF_FIRST_MS: Millis = 20;
 /// Longest wait after a failed sending, in milliseconds.
 pub(crate) const BACK_OFF_MAX_MS: Millis = 1_000;
+/// How long word of what this bank has executed may wait for something that it can ride along with,
+/// in milliseconds, unless the peer's customers wait for it.
+pub(crate) const EXECUTED_WITHIN_MS: Millis = 20;
 /// Most single facts kept for a peer of which it is not known yet whether it understands envelopes.
 pub(crate) const SINGLE_FACTS_MAX: usize = 65_536;
 
@@ -45,6 +48,17 @@ enum Dialect {
     Envelopes,
     /// The requirement's four routes.
     Singles,
+}
+
+/// Whether the peer has to hear how far this bank has executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExecutedNews {
+    /// It has been told.
+    None,
+    /// With whatever leaves next, and at this time at the latest, once that is set.
+    Deferred(Option<Millis>),
+    /// Its customers wait for it.
+    Urgent,
 }
 
 /// One of the requirement's messages.
@@ -97,6 +111,7 @@ pub enum Delivery {
 #[derive(Debug)]
 pub struct Outbox {
     me: BankId,
+    peer: BankId,
     view: Option<Ballot>,
     dialect: Dialect,
     /// Own events that the peer's durable clock does not cover, in order.
@@ -106,7 +121,7 @@ pub struct Outbox {
     clock: Option<VectorClock>,
     clock_is_news: bool,
     executed: Option<(Ballot, Position, ChainHash)>,
-    executed_is_news: bool,
+    executed_news: ExecutedNews,
     /// Single facts in order, for a peer that speaks only the requirement's routes.
     facts: VecDeque<SingleMessage>,
     under_way: usize,
@@ -119,11 +134,12 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// The outbox of bank `me` for one peer; silent until a view is installed.
+    /// The outbox of bank `me` for a peer; silent until a view is installed.
     #[must_use]
-    pub fn new(me: BankId) -> Self {
+    pub fn new(me: BankId, peer: BankId) -> Self {
         Outbox {
             me,
+            peer,
             view: None,
             dialect: Dialect::Untried,
             events: VecDeque::new(),
@@ -131,7 +147,7 @@ impl Outbox {
             clock: None,
             clock_is_news: false,
             executed: None,
-            executed_is_news: false,
+            executed_news: ExecutedNews::None,
             facts: VecDeque::new(),
             under_way: 0,
             left_at: 0,
@@ -170,7 +186,11 @@ impl Outbox {
                     SingleMessage::PeerCheck(id, check)
                 });
                 self.executed = Some((view, position, hash));
-                self.executed_is_news = true;
+                self.executed_news = match self.executed_news {
+                    _ if event.sender == self.peer => ExecutedNews::Urgent,
+                    ExecutedNews::None => ExecutedNews::Deferred(None),
+                    before => before,
+                };
             }
             PeerInput::Covered(counter) => {
                 while self.events.front().is_some_and(|event| event.counter() <= counter) {
@@ -185,7 +205,7 @@ impl Outbox {
     fn install(&mut self, view: Ballot) {
         self.reset(Some(view));
         // The ledger's word of the new view may have come before the buffer's.
-        self.executed_is_news = self.executed.is_some_and(|(of_view, ..)| of_view == view);
+        self.tell_executed_again();
     }
 
     fn reset(&mut self, view: Option<Ballot>) {
@@ -198,7 +218,7 @@ impl Outbox {
         self.era += 1;
         self.clock = None;
         self.clock_is_news = false;
-        self.executed_is_news = false;
+        self.executed_news = ExecutedNews::None;
         self.failures = 0;
         self.quiet_until = 0;
     }
@@ -209,19 +229,34 @@ impl Outbox {
         }
     }
 
+    /// What was executed in the view in force may not have arrived.
+    fn tell_executed_again(&mut self) {
+        let is_of_view = self.executed.is_some_and(|(view, ..)| Some(view) == self.view);
+        self.executed_news = if is_of_view { ExecutedNews::Urgent } else { ExecutedNews::None };
+    }
+
     fn has_news(&self) -> bool {
-        match self.dialect {
-            Dialect::Singles => !self.facts.is_empty(),
-            _ => self.sent < self.events.len() || self.clock_is_news || self.executed_is_news,
+        self.is_due_at().is_some()
+    }
+
+    /// When what there is to say is to leave, if there is anything.
+    fn is_due_at(&self) -> Option<Millis> {
+        if self.dialect == Dialect::Singles {
+            return (!self.facts.is_empty()).then_some(0);
+        }
+        match self.executed_news {
+            _ if self.sent < self.events.len() || self.clock_is_news => Some(0),
+            ExecutedNews::None => None,
+            ExecutedNews::Deferred(at) => Some(at.unwrap_or(0)),
+            ExecutedNews::Urgent => Some(0),
         }
     }
 
     /// When to ask again although nothing new came, if at all.
     #[must_use]
     pub fn wake_at(&self) -> Option<Millis> {
-        let may_leave_at =
-            self.may_leave_at().filter(|_| self.view.is_some() && self.has_news())?;
-        Some(may_leave_at.max(self.quiet_until))
+        let is_due_at = self.is_due_at().filter(|_| self.view.is_some())?;
+        Some(self.may_leave_at()?.max(is_due_at).max(self.quiet_until))
     }
 
     /// When one more may leave, if not only after an answer.
@@ -240,6 +275,9 @@ impl Outbox {
     /// What to send now, with the era to hand back to [`Outbox::delivered`].
     pub fn next(&mut self, now: Millis) -> Option<(u64, Transmission)> {
         let view = self.view?;
+        if self.executed_news == ExecutedNews::Deferred(None) {
+            self.executed_news = ExecutedNews::Deferred(Some(now + EXECUTED_WITHIN_MS));
+        }
         if now < self.wake_at()? {
             return None;
         }
@@ -264,7 +302,8 @@ impl Outbox {
         }
         self.sent += events.len();
         let clock = self.clock.clone().filter(|_| std::mem::take(&mut self.clock_is_news));
-        let executed = self.executed.filter(|_| std::mem::take(&mut self.executed_is_news));
+        let news = std::mem::replace(&mut self.executed_news, ExecutedNews::None);
+        let executed = self.executed.filter(|_| news != ExecutedNews::None);
         let executed = executed.map(|(_, position, hash)| (position, hash));
         Parcel { envelope: Envelope { view: Some(view), events, clock }, executed }
     }
@@ -305,7 +344,7 @@ impl Outbox {
     fn back_off(&mut self, now: Millis) {
         self.sent = 0;
         self.clock_is_news = self.clock.is_some();
-        self.executed_is_news = self.executed.is_some_and(|(view, ..)| Some(view) == self.view);
+        self.tell_executed_again();
         let wait = BACK_OFF_FIRST_MS << self.failures.min(10);
         self.failures += 1;
         self.quiet_until = now + wait.min(BACK_OFF_MAX_MS);
@@ -332,7 +371,7 @@ mod tests {
     }
 
     fn installed() -> Outbox {
-        let mut outbox = Outbox::new(BankId(0));
+        let mut outbox = Outbox::new(BankId(0), BankId(1));
         outbox.handle(PeerInput::Install(VIEW));
         outbox
     }
@@ -392,6 +431,49 @@ mod tests {
         assert!(outbox.wake_at().is_none(), "only an answer wakes it");
         outbox.delivered(1, answered(3), 1_000);
         assert_eq!(outbox.wake_at(), Some(left.last().unwrap() + 15 * SPACING_MS));
+    }
+
+    fn executed(sender: u16, position: u64) -> PeerInput {
+        let id = EventId::new(BankId(sender), &position.to_string());
+        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
+        let (timestamp, header) = (vec![position; 3].into(), Header::default());
+        PeerInput::Executed {
+            view: VIEW,
+            position: Position(position),
+            hash: ChainHash::default(),
+            event: Arc::new(Event::stamp(VIEW, BankId(sender), timestamp, vec![request], header)),
+            check: Check { code: true, descript: String::new() },
+        }
+    }
+
+    fn told(transmission: Option<(u64, Transmission)>) -> Option<u64> {
+        match transmission {
+            Some((_, Transmission::Envelope(parcel))) => Some(parcel.executed.expect("told").0.0),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn word_of_execution_is_urgent_to_the_sender_of_the_event_alone_and_else_rides_along() {
+        let mut outbox = installed();
+        outbox.handle(executed(1, 1));
+        assert_eq!(told(outbox.next(0)), Some(1), "the peer's customers wait for it");
+        outbox.delivered(1, answered(1), 0);
+
+        outbox.handle(executed(0, 2));
+        assert!(outbox.next(10).is_none());
+        outbox.handle(executed(2, 3));
+        assert!(outbox.next(20).is_none() && !outbox.is_empty());
+        assert_eq!(outbox.wake_at(), Some(10 + EXECUTED_WITHIN_MS), "counted from the first");
+        assert_eq!(told(outbox.next(10 + EXECUTED_WITHIN_MS)), Some(3));
+        outbox.delivered(1, answered(1), 30);
+
+        outbox.handle(executed(0, 4));
+        assert!(outbox.next(40).is_none());
+        outbox.handle(event(1));
+        assert_eq!(told(outbox.next(41)), Some(4), "with the next event");
+        outbox.delivered(1, answered(2), 42);
+        assert_eq!(outbox.wake_at(), None);
     }
 
     #[test]

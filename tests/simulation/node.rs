@@ -247,7 +247,7 @@ impl Process {
             reads: BTreeMap::new(),
             consortium_time: ConsortiumTime::new(me, banks),
             outboxes: BankId::all(banks)
-                .map(|peer| (peer != me).then(|| Outbox::new(me)))
+                .map(|peer| (peer != me).then(|| Outbox::new(me, peer)))
                 .collect(),
             queues: Vec::new(),
             weights,
