@@ -50,7 +50,7 @@ pub(super) const MISTAKES: [Mistake; 19] = [
         }
 ",
         }],
-        found_by: (68, "bank 0 executes OrderKey { view: Ballot { round: 2, coordinator: BankId(0) }, sum: 24, sen"),
+        found_by: (282, "view 3.0 begins at [7,14], and [7,13] are executed or flushed"),
     },
     Mistake {
         name: "believing an ACK that overtook an event",
@@ -105,7 +105,7 @@ pub struct Ballot {",
 ",
             },
         ],
-        found_by: (311, "bank 2 begins 10.2 otherwise than others"),
+        found_by: (233, "bank 1 begins 19.1 otherwise than others"),
     },
     Mistake {
         name: "dropping events before PREPARE",
@@ -244,7 +244,7 @@ pub struct Ballot {",
             after: "        1
 ",
         }],
-        found_by: (10, "bank 0 shows its ledger at 54 without a mark, and 56 was answered before"),
+        found_by: (3, "bank 3 shows its ledger at 35 without a mark, and 36 was answered before"),
     },
     Mistake {
         name: "working without progress extends patience",
@@ -255,7 +255,7 @@ pub struct Ballot {",
             after: "        if progress >= self.progress {
 ",
         }],
-        found_by: (661, "no view of all healed banks came to stand: Ready at 162 hears 0, 1, 2, 3, 4 promised 9.0; Ready a"),
+        found_by: (1_182, "no view of all healed banks came to stand: Ready at 380 hears 0, 1, 2, 3 promised 14.0;"),
     },
     Mistake {
         name: "watching durable clocks only",
@@ -264,7 +264,7 @@ pub struct Ballot {",
             before: "            ChecksInput::Tick => return self.find_lags(out),",
             after: "            ChecksInput::Tick => return,",
         }],
-        found_by: (52, "StuckLedger { bank: BankId(2) } stops the others: Active at 23 hears 0, 1, 2 promised 18.0"),
+        found_by: (125, "StuckLedger { bank: BankId(2) } stops the others: Active at 3 hears 0, 1, 2 promised 17."),
     },
     Mistake {
         name: "blaming who is slow although nothing works without it",
@@ -273,7 +273,7 @@ pub struct Ballot {",
             before: "        if lags.members.len() > majority(banks) {",
             after: "        if lags.members.len() > majority(banks) / 2 {",
         }],
-        found_by: (41, "bank 0 blames bank 1, which is needed: bank 1 does not keep up (slow: the others wait for it"),
+        found_by: (64, "bank 0 blames bank 2, which is needed: bank 2 does not keep up (slow: the others wait fo"),
     },
     Mistake {
         // The simulator's disk does what `store/sqlite` does; that one is tried in
@@ -308,6 +308,6 @@ pub struct Ballot {",
 ",
             },
         ],
-        found_by: (4, "Limps { bank: BankId(3) } stops the others again and again: [(0, 4205355), (4492345, 24970"),
+        found_by: (9, "StuckLedger { bank: BankId(3) } stops the others: Active at 56 hears 0, 1, 2, 3, 4 promi"),
     },
 ];
