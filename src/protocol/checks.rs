@@ -2,9 +2,9 @@
 //! agree on it.
 //!
 //! The requirement asks every bank, event by event, whether it could be executed there. Here a bank
-//! says cumulatively 'executed through position p, hash h', so nobody waits to be asked, and a copy
-//! of the ledger that differs is found before anyone is told success. The requirement's single
-//! messages count the same for the one event that they name.
+//! reports cumulatively 'executed through position p, hash h', so nobody waits to be asked, and a
+//! differing copy of the ledger is found before anyone is told that a request succeeded. The
+//! requirement's single messages count the same way for the one event that they name.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,8 +15,8 @@ use super::reply::Reply;
 use super::vector_clock::VectorClock;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position, majority};
 
-/// Most claims of one peer about positions that this bank has not reached; the oldest is dropped,
-/// as later ones cover it.
+/// At most this many claims of one peer about positions that this bank has not reached are kept;
+/// beyond that the oldest is dropped, as later ones cover it.
 pub(crate) const CLAIMS_AHEAD_MAX: usize = 1_024;
 
 /// What the members have executed, and who waits for it.
@@ -26,8 +26,8 @@ pub struct Checks {
     banks: usize,
     view: Ballot,
     members: BankSet,
-    /// Executed here and not yet confirmed by all, in order; between two views, of what was fetched
-    /// only own events.
+    /// Executed here and not yet confirmed by all, in order; of what was fetched between two views,
+    /// only this bank's own events.
     executed: VecDeque<ExecutedEvent>,
     /// Executed here through this position, with this hash.
     last: (Position, ChainHash),
@@ -37,13 +37,13 @@ pub struct Checks {
     ahead: BTreeMap<BankId, VecDeque<(Position, ChainHash)>>,
     /// Per bank, single checks of events that this bank has not executed yet.
     checks_ahead: BTreeMap<BankId, VecDeque<(EventId, Check)>>,
-    /// Per bank whose copy differs, the first position where it was seen to.
+    /// For each bank whose copy differs, the first position where that was noticed.
     differ: BTreeMap<BankId, Position>,
-    /// The last claim of a view that this bank has not installed yet.
+    /// Per bank, its last claim in a view that this bank has not installed yet.
     of_next_view: BTreeMap<BankId, (Ballot, Position, ChainHash)>,
-    /// Per bank, how far it says that it has executed, whether or not it agrees.
+    /// Per bank, how far it says it has executed, whether or not it agrees.
     reached: BTreeMap<BankId, Position>,
-    /// Who alone keeps the others waiting.
+    /// Tracks which member alone keeps the others waiting.
     progress: Progress,
 }
 
@@ -88,7 +88,7 @@ impl Checks {
                     self.confirm_checks(peer);
                 }
             }
-            // Of earlier processes' events nobody waits for an answer.
+            // Nobody is waiting for an answer about the events of earlier processes.
             ChecksInput::Fetched(event) if event.event.view == self.view => {
                 self.executed.push_back(event)
             }
@@ -117,7 +117,7 @@ impl Checks {
         *reached = position.max(*reached);
     }
 
-    /// Time has passed: who alone has not executed what all others have?
+    /// Time has passed: is there one member that alone has not executed what all others have?
     fn find_lags(&mut self, out: &mut Vec<Effect>) {
         let (view, members, stage) = (self.view, self.members, Stage::Executed);
         if members.is_empty() {
@@ -139,8 +139,9 @@ impl Checks {
         out.push(Effect::Heartbeat(HeartbeatInput::Behind(Lags { view, members, stage, behind })));
     }
 
-    /// A copy that differs from those of most members is the wrong one: a peer's is voted out, the
-    /// own one puts itself out. Where no majority can come about any more, nobody goes on.
+    /// A copy that differs from those of most members is the wrong one: a peer with such a copy is
+    /// voted out; a bank whose own copy differs takes itself out. Where no majority can agree any
+    /// more, nobody goes on.
     fn judge_differences(&mut self, out: &mut Vec<Effect>) {
         let Some((&with, &position)) = self.differ.iter().min_by_key(|(_, position)| **position)
         else {
@@ -199,7 +200,7 @@ impl Checks {
                 continue;
             }
             let own = self.executed.binary_search_by_key(&position, |event| event.position);
-            // A position inside an event is none that a bank can have stopped at.
+            // No bank can have stopped at a position inside an event.
             if own.is_ok_and(|index| self.executed[index].hash == hash) {
                 *confirmed = position;
             } else {

@@ -23,29 +23,31 @@ use super::view::turn::{Installed, Reach};
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{Ballot, BankId, BankSet};
 
-/// Most own events stamped and not yet executed everywhere. This bounds what any bank has to keep
-/// of another.
+/// The most own events that may be stamped but not yet executed everywhere. This bounds how much
+/// any bank has to keep for another.
 pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
-/// How many requests must wait before a further event leaves while one is under way; fewer wait for
-/// that one and share the next. As with Nagle's algorithm, a lone request never waits and many
-/// small events become a few full ones: every event costs each bank an fsync and some messages,
-/// whatever it carries.
+/// How many requests must be waiting before a further event leaves while one is under way; if there
+/// are fewer, they wait for that one and share the next. As with Nagle's algorithm, a lone request
+/// never waits and many small events become a few full ones: every event costs each bank an fsync
+/// and some messages, whatever it carries.
 pub(crate) const WORTH_A_FURTHER_EVENT: usize = 16;
 /// Most requests that wait to be stamped; more are refused as overload.
 pub(crate) const QUEUE_MAX: usize = 10_000;
 /// Most bytes of requests in one event, unless a single request is larger.
 pub(crate) const EVENT_BYTES_MAX: usize = 256 * 1024;
-/// Longest wait of a request for its stamp, in milliseconds; then it is answered 'not taken'.
+/// The longest that a request waits for its stamp, in milliseconds; after that it is answered 'not
+/// taken'.
 pub(crate) const STAMP_WAIT_MS: Millis = 2_000;
-/// For how long after its stamp a request whose event never existed is stamped anew, in
-/// milliseconds. Its customer waits for ten seconds in all, two of them at most before the stamp.
+/// For how long after its first stamp a request whose event never existed may be stamped anew, in
+/// milliseconds. Its customer waits ten seconds in all, at most two of them before the stamp.
 pub(crate) const STAMPED_AGAIN_WITHIN_MS: Millis = 8_000;
 /// For how long own events may be under way without any being agreed on before the bank calls
 /// itself not ready, in milliseconds.
 pub(crate) const STALLED_AFTER_MS: Millis = 2_000;
 
-/// By how much a stamp keeps up with a later one before it, in milliseconds. Another estimate of
-/// consortium time may be a little lower; one that is lower by more is a correction.
+/// By how much consortium time may step back, in milliseconds, before stamps follow it back. A new
+/// estimate may be a little lower than the last, and then the date of the last stamp is kept; one
+/// that is lower by more than this is a correction.
 const STEP_BACK_MAX_MS: i64 = 60_000;
 
 /// Stamps this bank's events.
@@ -63,10 +65,10 @@ pub struct Clock {
     stamped_ms: i64,
     /// Whether operations need no named customer here.
     open: bool,
-    /// Whether its members answer; what is stamped without them would wait for them.
+    /// Whether its members answer; anything stamped while they do not would wait for them.
     reach: Reach,
     draining: bool,
-    /// Own counter through which all members have executed and agree.
+    /// The own counter up to which all members have executed and agree.
     agreed: u64,
     /// Own events of the last view that was in force here, stamped and not known to be agreed on.
     under_way: VecDeque<(Millis, Arc<Event>)>,
@@ -113,7 +115,7 @@ impl Clock {
         Clock { open, ..self }
     }
 
-    /// Whether own events are under way and none goes forward.
+    /// Whether own events are under way and none of them makes progress.
     #[must_use]
     pub(crate) fn is_stalled(&self) -> bool {
         self.is_stalled
@@ -223,10 +225,10 @@ impl Clock {
         }
     }
 
-    /// Puts the requests of own events that never existed before all that wait. Those that were
-    /// executed, or are by the flush, the checks answer; what a snapshot may hold nobody can tell.
-    /// Where the customer has given up waiting, who may have done without or have asked again
-    /// without a key, nothing is done any more.
+    /// Puts the requests of own events that never existed at the head of the queue. Requests that
+    /// were executed, or will be by the flush, are answered by the checks; nobody can tell what a
+    /// snapshot may hold. Where the customer has given up waiting, and may have done without or
+    /// asked again without a key, nothing is done any more.
     fn put_back(&mut self, installed: &Installed, now: Millis, out: &mut Vec<Effect>) {
         let Installed { flush, fates, .. } = installed;
         let under_way = std::mem::take(&mut self.under_way);
@@ -282,7 +284,7 @@ impl Clock {
     }
 
     /// Consortium time, once it rests on the clocks of all members. Each of them has answered a
-    /// ping before it counted as one, but the word of it may still be on its way.
+    /// ping before it counted as a member, but news of that may still be on its way here.
     fn consortium_ms(&self, now: Millis) -> Option<i64> {
         let (base_ms, known) = self.time?;
         let at_ms = consortium_time::at(base_ms, now);

@@ -9,38 +9,39 @@
 //! enough answered, after they were asked: 'I act in view V'  ──▶ now read the ledger: fresh
 //! ```
 //!
-//! Enough are more banks than lie outside a majority, this one among them: they share a bank with
-//! every majority. Why that suffices, for a write that was answered before the read began:
+//! 'Enough' means more banks than can lie outside a majority, this one included: such a set shares
+//! a bank with every majority. Why that suffices, for a write that was answered before the read
+//! began:
 //!
 //! - In `V`: every member had executed it before the answer, and so had this bank.
 //! - In an earlier view: its members had executed it, each new view begins with the longest
 //!   executed journal of a majority and the events that were held, and this bank's ledger has
 //!   executed all of that before it says `V`.
-//! - In a later view: that began only after a majority had promised it, before the answer. One of
-//!   them is among those who said afterwards that they act in `V`; but who has promised a later
-//!   view, or was restarted, acts in `V` no more.
+//! - In a later view: it began only after a majority had promised it, hence before the answer. One
+//!   of that majority is among those that said afterwards that they act in `V`; but a bank that has
+//!   promised a later view, or was restarted, no longer acts in `V`.
 //!
-//! The proof needs no disk, so that one which forgets its promises does not break it. It holds
+//! The proof relies on no disk, so a disk that forgets its promises does not break it. It holds
 //! while the consortium grows and after a `rescue`: both need the promises of at least a majority
 //! of all banks of `nodes.json`.
 //!
-//! What cannot be proved in time is read all the same and marked as perhaps old. While a proof is
-//! overdue nobody waits for the next, so that a bank which is cut off answers its customers at
-//! once.
+//! A read that cannot be proved fresh in time is answered all the same and marked as possibly old.
+//! While one proof is overdue nobody waits for the next, so a bank that is cut off answers its
+//! customers at once.
 
 use std::collections::VecDeque;
 
 use super::time::Millis;
 use crate::ids::{Ballot, BankId, majority};
 
-/// How long a read waits for its proof at most, in milliseconds, unless the banks that are needed
+/// The longest that a read waits for its proof, in milliseconds, unless the banks that are needed
 /// are far away.
 pub(crate) const PROOF_WITHIN_MS: Millis = 300;
-/// How long it waits at most for banks that are far away.
+/// The longest that it waits for banks that are far away.
 pub(crate) const PROOF_WITHIN_MAX_MS: Millis = 2_000;
 
-/// Number of a read; a later one has a higher number. A question proves all reads up to the last
-/// before it left.
+/// Number of a read; a later one has a higher number. The answer to a question proves all reads
+/// that had begun before the question left.
 pub type ReadNumber = u64;
 
 /// What the confirmation is told.
@@ -68,11 +69,11 @@ pub enum ConfirmationInput {
 pub struct Verdict {
     /// The read.
     pub read: ReadNumber,
-    /// Whether it is; else it may be old.
+    /// Whether it is proved; if not, it may be old.
     pub fresh: bool,
 }
 
-/// What a bank has said last.
+/// What a bank said last.
 #[derive(Clone, Copy, Debug, Default)]
 struct Word {
     /// Whether it can be asked.
@@ -91,7 +92,7 @@ pub struct Confirmation {
     words: Vec<Word>,
     /// Reads that wait, with the time at which they began to.
     waiting: VecDeque<(ReadNumber, Millis)>,
-    /// The last read whose proof did not come in time, as long as it has not come.
+    /// The last read whose proof did not come in time, for as long as it is still missing.
     overdue: Option<ReadNumber>,
 }
 
@@ -104,7 +105,7 @@ impl Confirmation {
         Confirmation { me, last_read: 0, words, waiting: VecDeque::new(), overdue: None }
     }
 
-    /// The number of the last read: what a question that leaves now proves.
+    /// The number of the last read: a question that leaves now proves all reads up to it.
     #[must_use]
     pub fn asked(&self) -> ReadNumber {
         self.last_read
@@ -172,11 +173,11 @@ impl Confirmation {
         let own = self.own();
         let agrees = |word: &&Word| own.active.is_some() && word.active == own.active;
         let proofs = self.words.iter().filter(agrees).map(|word| word.through).collect();
-        // Without this bank's own word the others' say nothing.
+        // Without this bank's own answer the others' answers say nothing.
         nth_largest(proofs, self.enough()).min(own.through)
     }
 
-    /// The last read that cannot be proved any more, as too few are left who could.
+    /// The last read that can no longer be proved, because too few banks are left that could do so.
     fn hopeless_through(&self) -> ReadNumber {
         let own = self.own();
         if own.active.is_none() {
@@ -191,7 +192,7 @@ impl Confirmation {
         nth_largest(disproofs, majority(self.words.len()))
     }
 
-    /// How long a read waits: for the banks that are needed and far away, twice their round trip,
+    /// How long a read waits. Where the banks that are needed are far away: twice their round trip,
     /// as another question may just be under way, and once more for good measure.
     fn within(&self) -> Millis {
         let peers = self

@@ -7,9 +7,10 @@
 //!
 //! A peer's clock is read over the network with an error of half the round trip (F. Cristian,
 //! 'Probabilistic Clock Synchronization', 1989). A better reading is kept as long as a later one
-//! does not contradict it; it grows uncertain with time. What contradicts it is a clock that was
-//! set, and counts at once. A peer that is not heard any more keeps its reading for
-//! [`REMEMBERED_MS`], so that two that are left know which of them is wrong.
+//! does not contradict it; it grows uncertain with time. A reading that contradicts it means that
+//! the clock was set, and counts at once. The reading of a peer that is no longer heard is kept for
+//! [`REMEMBERED_MS`], so that when only two banks are left they know which of their clocks is
+//! wrong.
 //!
 //! It hears what the heartbeat monitor hears, and tells the clock, the buffer's door and the people
 //! who watch.
@@ -21,21 +22,23 @@ use super::time::Millis;
 use crate::ids::request::AT_MS_MAX;
 use crate::ids::{BankId, BankSet, majority};
 
-/// How far a bank's clock may be from consortium time before everybody says so, in milliseconds.
+/// How far a bank's clock may be from consortium time before every bank reports it, in
+/// milliseconds.
 pub(crate) const OFF_MS: i64 = 3_000;
-/// How near it must come to be right again, in milliseconds.
+/// How near it must come to count as right again, in milliseconds.
 const RIGHT_AGAIN_MS: i64 = 2_000;
 /// For how long a peer's clock counts after it was last read, in milliseconds: four hours.
 pub(crate) const REMEMBERED_MS: Millis = 4 * 60 * 60 * 1_000;
-/// A reading's error grows by one millisecond in so many: far more than clocks drift, so that fresh
-/// readings win soon.
+/// A reading's error grows by one millisecond in every so many: far faster than clocks drift, so
+/// that fresh readings soon win.
 const DRIFT_ONE_IN: Millis = 20;
 /// How far above the clocks of a majority an event may be dated and still be taken in, in
 /// milliseconds.
 pub(crate) const AHEAD_MAX_MS: i64 = 60_000;
-/// The clock is told when consortium time has moved against its own by so much, in milliseconds,
+/// The clock is told when consortium time has moved this far from what it was last told, in
+/// milliseconds,
 const TOLD_EVERY_MS: i64 = 20;
-/// and the door when its limit has moved by so much.
+/// and the door when its limit has moved this far.
 const LIMIT_TOLD_EVERY_MS: i64 = 1_000;
 
 /// One clock as this bank has read it.
@@ -44,7 +47,7 @@ struct Reading {
     base_ms: i64,
     error_ms: i64,
     at: Millis,
-    /// When it was confirmed last.
+    /// When it was last confirmed.
     heard: Millis,
 }
 
@@ -80,7 +83,7 @@ impl Reading {
 pub struct ClockState {
     /// How far it is ahead of consortium time, in milliseconds; `None` while it is not known.
     pub offset_ms: Option<i64>,
-    /// Whether that is said to be wrong; of two banks that differ both are.
+    /// Whether it is reported as wrong; when only two clocks are known and they differ, both are.
     pub is_off: bool,
 }
 
@@ -89,7 +92,7 @@ pub struct ClockState {
 pub struct ConsortiumTime {
     me: BankId,
     readings: Vec<Option<Reading>>,
-    /// Whose clock is off, as was said.
+    /// Whose clocks have been reported as off.
     off: BankSet,
     /// Whether only two clocks are known, so that nobody can tell which is off.
     two: bool,
@@ -114,7 +117,7 @@ impl ConsortiumTime {
         }
     }
 
-    /// Takes what the heartbeat monitor is told; what is no reading of a clock is nothing to it.
+    /// Takes the heartbeat monitor's inputs; those that are not readings of a clock are ignored.
     pub fn handle(&mut self, input: HeartbeatInput, now: Millis, out: &mut Vec<Effect>) {
         let (bank, reading) = match input {
             HeartbeatInput::OwnClock { wall_ms, at } => (self.me, Reading::new(wall_ms, 0, at)),
@@ -181,9 +184,9 @@ impl ConsortiumTime {
         }
     }
 
-    /// What is dated above the clocks of a majority of all banks is wrong, whoever of them is; a
-    /// bank that knows fewer clocks cannot tell, and must not keep out what others are right to
-    /// take in.
+    /// An event dated above the clocks of a majority of all banks is wrong, no matter which of
+    /// those clocks is; a bank that knows fewer clocks cannot tell, and must not keep out what
+    /// others are right to take in.
     fn tell_door(&mut self, now: Millis, out: &mut Vec<Effect>) {
         let enough = self.sorted().get(majority(self.readings.len()) - 1).copied();
         let limit = enough.map(|reading| at(reading.base_ms, now).saturating_add(AHEAD_MAX_MS));
@@ -202,8 +205,7 @@ impl ConsortiumTime {
     fn tell_people(&mut self, now: Millis, out: &mut Vec<Effect>) {
         let known = self.known();
         if self.two != (known.len() == 2) {
-            // With a third clock it shows which of the two is off; without it, nobody knows any
-            // more.
+            // A third clock shows which of the two is off; without it, nobody can tell any more.
             self.two = known.len() == 2;
             self.off = BankSet::default();
         }

@@ -1,18 +1,19 @@
-//! How often a peer was the last missing one: a debt that grows while it keeps the others waiting
-//! and is forgotten after half a minute. So limping shows, and not only standing still.
+//! How much of the time a peer alone kept the others waiting: a debt that grows while it does so
+//! and is forgotten after half a minute. This reveals a peer that limps, not only one that stands
+//! still.
 
 use std::collections::VecDeque;
 
 use super::progress::TICK_MS;
 use super::time::Millis;
 
-/// How far back it is counted, in milliseconds.
+/// How far back the debt is counted, in milliseconds.
 pub(crate) const WINDOW_MS: Millis = 30_000;
-/// Which part of the window may be spent waiting for one peer: a fifth.
+/// One part in so many of the window may be spent waiting for one peer: a fifth.
 pub(crate) const PART_MAX: usize = 5;
 
 const WINDOW: usize = (WINDOW_MS / TICK_MS) as usize;
-/// What one that was let in on probation may keep the others waiting within the window, in
+/// How long a peer that was let in on probation may keep the others waiting within the window, in
 /// milliseconds.
 pub(crate) const ON_PROBATION_MS: Millis = 1_000;
 
@@ -22,7 +23,7 @@ pub(crate) struct Debt {
     /// Whether the others waited for it, tick by tick; the newest last.
     ticks: VecDeque<bool>,
     slow: usize,
-    /// For how many ticks without a break.
+    /// For how many ticks in a row they have waited.
     run: usize,
 }
 
@@ -45,19 +46,19 @@ impl Debt {
         self.slow = self.ticks.iter().filter(|tick| **tick).count();
     }
 
-    /// This tick proves nothing of anybody.
+    /// This tick proves nothing about any bank.
     pub(crate) fn interrupt(&mut self) {
         self.run = 0;
     }
 
-    /// Whether the others have waited for it more than a fifth of the window, or for so long
-    /// without a break.
+    /// Whether the others have waited for it for more than a fifth of the window, or for at least
+    /// `standing_after` without a break.
     #[must_use]
     pub(crate) fn is_due(&self, standing_after: Millis) -> bool {
         self.slow * PART_MAX > WINDOW || (self.run > 0 && self.waited() >= standing_after)
     }
 
-    /// The same for one on probation: it has to show that it keeps up, and is trusted with less of
+    /// The same for a peer on probation: it has to show that it keeps up, and is allowed less of
     /// the others' time.
     #[must_use]
     pub(crate) fn is_due_on_probation(&self) -> bool {
@@ -70,7 +71,7 @@ impl Debt {
         self.run as Millis * TICK_MS
     }
 
-    /// Whether nobody has waited for it for so long.
+    /// Whether nobody has waited for it in the last `millis` milliseconds.
     #[must_use]
     pub(crate) fn is_clear_for(&self, millis: Millis) -> bool {
         let ticks = usize::try_from(millis / TICK_MS).unwrap_or(WINDOW);

@@ -1,8 +1,8 @@
 //! The door of the buffer: what an event says of itself must be possible before it is taken in.
 //!
 //! A date far above the clocks of most banks would spoil the dates of all, and an authority that
-//! this bank does not have would let somebody act for others. A wrong date alone keeps nobody out
-//! without whom there is no majority: the ledger bears it.
+//! this bank does not have would let somebody act for others. A wrong date alone does not keep out
+//! a bank without which there is no majority: the ledger can bear it.
 
 use super::effect::Effect;
 use super::event::Event;
@@ -13,11 +13,11 @@ use crate::ids::{BankSet, majority};
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     banks: usize,
-    /// What is dated later is not taken in, in Unix milliseconds.
+    /// Events dated later than this are not taken in, in Unix milliseconds.
     latest_ms: Option<i64>,
-    /// Whether operations need no named customer here, and so at every bank.
+    /// Whether operations need no named customer here, and therefore at any bank.
     open: bool,
-    /// Whose events should not have been sent, as was said in this view.
+    /// The banks already reported in this view for events that should not have been sent.
     named: BankSet,
 }
 
@@ -28,25 +28,26 @@ impl Door {
         Door { banks, latest_ms: None, open, named: BankSet::default() }
     }
 
-    /// Learns what a majority of clocks makes impossible; nothing while this bank cannot tell.
+    /// Learns from what date on a majority of clocks makes an event impossible; `None` while this
+    /// bank cannot tell.
     pub(crate) fn set_latest(&mut self, latest_ms: Option<i64>) {
         self.latest_ms = latest_ms;
     }
 
-    /// A view begins: whoever sends impossible events in it is named anew.
+    /// A view begins: a bank that sends impossible events in it is reported anew.
     pub(crate) fn install(&mut self) {
         self.named = BankSet::default();
     }
 
-    /// Whether a peer's event is taken in, in a view of these members. Who sends an impossible one
-    /// is named once: it comes again and again.
+    /// Whether a peer's event is taken in, in a view of these members. A bank that sends an
+    /// impossible one is reported only once, as the event comes again and again.
     pub(crate) fn admits(
         &mut self,
         event: &Event,
         members: BankSet,
         out: &mut Vec<Effect>,
     ) -> bool {
-        // Only journals have events without.
+        // Only journals hold events without a header.
         let Some(header) = event.header else { return false };
         let bank = event.sender;
         let taken = members.len() <= majority(self.banks);

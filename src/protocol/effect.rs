@@ -55,7 +55,7 @@ pub enum ClockInput {
     Submit(RawRequest),
     /// The buffer holds events up to a clock; answered by [`BufferInput::Merged`].
     Held {
-        /// The view they belong to; a late report of an earlier view is void.
+        /// The view they belong to; a late report from an earlier view is void.
         view: Ballot,
         /// What is held.
         clock: VectorClock,
@@ -66,7 +66,7 @@ pub enum ClockInput {
     Freeze(Ballot),
     /// A view begins; passed on to the buffer.
     Install(Installed),
-    /// Whom this bank reaches, and so whether stamping makes sense.
+    /// Which banks this bank reaches, and so whether stamping makes sense.
     Reach(Reach),
     /// What consortium time is.
     Time {
@@ -97,19 +97,19 @@ pub enum BufferInput {
     },
     /// The journal has everything up to this clock on disk.
     Persisted {
-        /// The view the clock belongs to; a late report of an earlier view is void.
+        /// The view the clock belongs to; a late report from an earlier view is void.
         view: Ballot,
         /// What is on disk.
         clock: VectorClock,
     },
     /// Take nothing in, acknowledge and execute nothing any more; passed on to the ledger.
     Freeze(Ballot),
-    /// The ledger has executed all that was let go; passed on to the journal, behind everything
-    /// that was appended.
+    /// The ledger has executed everything that was released to it; passed on to the journal, behind
+    /// everything that was appended.
     LedgerFrozen(Frozen),
     /// A view begins.
     Install(Installed),
-    /// An event dated later than this, in Unix milliseconds, is wrong; nothing while this bank
+    /// An event dated later than this, in Unix milliseconds, is wrong; `None` while this bank
     /// cannot tell.
     LatestDate(Option<i64>),
     /// Time has passed.
@@ -128,8 +128,8 @@ pub enum JournalInput {
         /// What the journal covers with them.
         clock: VectorClock,
     },
-    /// Events were executed. Needs no fsync of its own: what is lost of it, the next flush finds
-    /// again.
+    /// Events were executed. Needs no fsync of its own: if some of these marks are lost, the next
+    /// flush finds them again.
     Executed(Vec<ExecutedMark>),
     /// Write a promise; answered by [`ViewInput::Frozen`].
     Promise(Frozen),
@@ -149,7 +149,7 @@ pub enum JournalInput {
         fetched: Vec<Held>,
         /// Events that never existed.
         dropped: Vec<OrderKey>,
-        /// Whether the disk still lacks what it once promised: then it counts only once the view
+        /// Whether the disk still lacks what it once promised: if so, it counts only once the view
         /// has begun.
         learner: bool,
     },
@@ -167,7 +167,7 @@ pub enum JournalInput {
     Forgotten,
     /// Read executed events for a bank that lacks them; answered by [`ViewInput::JournalRead`].
     Read {
-        /// Who asked; a later question of the same bank replaces one that waits.
+        /// Who asked; a later question from the same bank replaces one that is waiting.
         to: BankId,
         /// Everything executed after this.
         after: Position,
@@ -190,7 +190,8 @@ pub enum JournalInput {
     StorePiece(SnapshotPiece),
     /// All pieces are here: hand them to the ledger.
     OpenSnapshot(SnapshotHead),
-    /// The ledger stands where the snapshot says; answered by [`ViewInput::Replayed`].
+    /// The ledger is now in the state that the snapshot describes; answered by
+    /// [`ViewInput::Replayed`].
     SnapshotOpened(SnapshotHead),
 }
 
@@ -207,8 +208,8 @@ pub enum LedgerInput {
     /// Everything before this has been executed: complete the frozen state and hand it back to the
     /// buffer.
     Freeze(Frozen),
-    /// A view begins; passed on to the checks. Only when its flush is executed does the ledger
-    /// stand where every write that was answered in an earlier view can be seen.
+    /// A view begins; passed on to the checks. Only once its flush is executed does the ledger show
+    /// every write that was answered in an earlier view.
     Install {
         /// The view.
         view: Ballot,
@@ -217,11 +218,11 @@ pub enum LedgerInput {
         /// The events to execute before anything else, in key order.
         flush: Vec<Held>,
     },
-    /// Execute what a member has executed before us, and check that it comes out the same.
+    /// Execute what a member has already executed, and check that the result is the same.
     Replay(Vec<JournalEntry>),
     /// Hand the journal a copy of the ledger; answered by [`JournalInput::Snapshot`].
     Snapshot,
-    /// Begin anew from a snapshot, and check that it is what its head says.
+    /// Start over from a snapshot, and check that it is what its head says.
     Restore {
         /// What it claims.
         head: SnapshotHead,
@@ -278,7 +279,7 @@ pub enum ChecksInput {
 pub enum PeerInput {
     /// A view begins: what was under way in the last one is void.
     Install(Ballot),
-    /// Say nothing more in the old view.
+    /// Send nothing more in the old view.
     Freeze,
     /// An event of this bank for the peer.
     Event(Arc<Event>),
@@ -286,7 +287,7 @@ pub enum PeerInput {
     Durable {
         /// The clock.
         clock: VectorClock,
-        /// The events that it covers newly.
+        /// The events that it newly covers.
         events: Arc<[EventId]>,
     },
     /// This bank has executed an event.
@@ -304,7 +305,7 @@ pub enum PeerInput {
     },
     /// The peer holds this bank's events up to this counter durably.
     Covered(u64),
-    /// A message about views; sent beside everything else.
+    /// A message about views; sent alongside everything else.
     View(ViewMessage),
 }
 
@@ -319,10 +320,10 @@ pub enum ViewInput {
         bank: BankId,
         /// Whether it answers.
         state: PeerState,
-        /// What it said of itself last.
+        /// What it last reported about itself.
         report: Option<PeerReport>,
     },
-    /// A peer speaks in this view, so it has begun.
+    /// A peer sends in this view, so the view has begun.
     Traffic(Ballot),
     /// The node has frozen and the promise is on disk.
     Frozen(Frozen),
@@ -347,7 +348,7 @@ pub enum ViewInput {
         entries: Vec<JournalEntry>,
         /// The chain hash where the events begin; `None` while that is not known here.
         hash_before: Option<ChainHash>,
-        /// What lies below this the journal no longer has; a snapshot has it.
+        /// The journal no longer has what lies below this; a snapshot has it.
         starts_after: Position,
     },
     /// A piece of the snapshot for a bank that lacks it, if there is such a piece.
@@ -402,8 +403,8 @@ pub enum HeartbeatInput {
     },
     /// A peer's connection was refused or has ended.
     Lost(BankId),
-    /// How this bank's requests to a peer fare: each that no answer came to, and the first answered
-    /// one after that.
+    /// How this bank's requests to a peer fare: reported for each that got no answer, and for the
+    /// first one answered after that.
     Requests {
         /// The peer.
         bank: BankId,
@@ -412,12 +413,12 @@ pub enum HeartbeatInput {
         /// How long an answer was waited for, in milliseconds.
         waited: Millis,
     },
-    /// Another tick has passed in a view.
+    /// Another tick has passed in a view, with these lags.
     Behind(Lags),
-    /// This bank's disk took so many milliseconds for an fsync.
+    /// How long this bank's disk took for an fsync, in milliseconds.
     Fsync(Millis),
-    /// A view of these members has begun here: who is in it counts as heard until it is silent or
-    /// lost anew.
+    /// A view of these members has begun here: each of them counts as heard until it falls silent
+    /// or is lost again.
     Began(BankSet),
     /// Time has passed.
     Tick,

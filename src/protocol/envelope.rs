@@ -1,5 +1,5 @@
-//! What travels between two banks that act together: all that has gathered for a peer, and the
-//! answer.
+//! What travels between two banks that act together: everything that has accumulated for a peer,
+//! and the answer.
 
 use std::sync::Arc;
 

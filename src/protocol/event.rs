@@ -19,7 +19,7 @@ use crate::ids::{Ballot, BankId, BankSet, EventId};
 
 /// The `type_msg` of an event that carries a list of requests.
 pub(crate) const BATCH: &str = "BATCH";
-/// Largest sum of a timestamp that is taken from a peer: what a store can hold.
+/// The largest timestamp sum accepted from a peer: what a store can hold.
 pub(crate) const SUM_MAX: u64 = i64::MAX as u64;
 /// Most requests in one event; a longer batch from a peer is refused.
 pub(crate) const REQUESTS_PER_EVENT_MAX: usize = 1_000;
@@ -37,7 +37,7 @@ pub struct Event {
     pub id: EventId,
     /// What is to be done, in this order; never empty.
     pub requests: Vec<RawRequest>,
-    /// Absent in events of journals that are older than consortium time.
+    /// Absent in events from journals written before consortium time existed.
     pub header: Option<Header>,
     /// The event as JSON, written once for journal and links.
     wire: Arc<RawValue>,
@@ -60,8 +60,9 @@ impl Event {
         Event::stamped(view, sender, timestamp, (id, requests), header)
     }
 
-    /// Stamps requests whose first was in an event that never existed: the new event must not be
-    /// taken for that one by whoever hears of it late, so it is named after its view too.
+    /// Stamps requests of which the first was already in an event that never existed: a bank that
+    /// hears of that event late must not mistake the new one for it, so the new one's name includes
+    /// its view.
     #[must_use]
     pub(crate) fn stamp_again(
         view: Ballot,
@@ -110,9 +111,10 @@ impl Event {
         });
     }
 
-    /// A message of the requirement, which has no header: the time is the one that its request
-    /// names, or none, and whether customers are named is what all banks of the consortium have in
-    /// their `nodes.json`. Every bank reads the same letters and comes to the same.
+    /// Dates a message of the requirement, which has no header: the time is the one that its
+    /// request names, if any, and whether customers are named is taken from `nodes.json`, where all
+    /// banks of the consortium have the same setting. Every bank reads the same text and comes to
+    /// the same result.
     #[must_use]
     pub fn dated(mut self, at_ms: Option<i64>, open: bool) -> Self {
         if self.header.is_none() {
@@ -135,8 +137,8 @@ impl Event {
         Ok(event)
     }
 
-    /// Reads an event from the text that [`Event::wire`] gave, which is kept to the letter: what a
-    /// journal holds is read by the million.
+    /// Reads an event from the text that [`Event::wire`] gave, which is kept unchanged: a journal's
+    /// events are read by the million.
     ///
     /// # Errors
     /// [`MalformedEvent`] says what does not fit.
@@ -201,8 +203,8 @@ impl Event {
     }
 }
 
-/// Events are equal when they stand at the same place of the order under the same name: nothing
-/// else of a stamped event ever changes.
+/// Events are equal when they have the same place in the order and the same name: nothing else in a
+/// stamped event ever changes.
 impl PartialEq for Event {
     fn eq(&self, other: &Self) -> bool {
         (self.order_key(), &self.id) == (other.order_key(), &other.id)
@@ -258,12 +260,12 @@ pub struct WireEvent {
     pub msg: Arc<RawValue>,
 }
 
-/// Why a peer's message is no event.
+/// Why a peer's message is not an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedEvent {
     /// `BATCH` without a list of 1 to [`REQUESTS_PER_EVENT_MAX`] requests.
     Batch,
-    /// The timestamp does not count the event itself, or counts beyond all measure.
+    /// The timestamp does not count the event itself, or its sum is too large.
     Timestamp,
     /// The time lies outside the calendar, or is missing where there must be one.
     Time,

@@ -16,8 +16,8 @@ use crate::ledger::Executed;
 pub struct Executions {
     /// Key of the last executed event.
     pub last: OrderKey,
-    /// Members of its view; nobody when it was told by others, for then it proves nothing of
-    /// anybody's disk.
+    /// Members of its view; empty when others reported it, because then it proves nothing about any
+    /// disk.
     pub members: BankSet,
     /// Covers everything executed of its view.
     pub clock: VectorClock,
@@ -34,8 +34,8 @@ impl Executions {
         *executions = Some(next);
     }
 
-    /// The same as a bank has it that was told by others: a later flush may have executed what had
-    /// never reached all members of the event's own view.
+    /// The same, as a bank has it that only heard of it from others: a later flush may have
+    /// executed what had never reached all members of the event's own view.
     #[must_use]
     pub fn as_unverified(self) -> Self {
         Executions { members: BankSet::default(), ..self }
@@ -69,7 +69,7 @@ pub struct JournalEntry {
 pub struct Check {
     /// Whether every request of the event was executed.
     pub code: bool,
-    /// Why the first refused one was not; else empty.
+    /// Why the first refused request was refused; empty if none was.
     pub descript: String,
 }
 

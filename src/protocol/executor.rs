@@ -1,5 +1,5 @@
-//! The ledger's place in the flow of facts: it executes what the buffer lets go and says what came
-//! of it.
+//! The ledger's place in the flow of facts: it executes what the buffer releases and reports the
+//! results.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Executor {
     banks: usize,
     /// The last executed event.
     executed: Option<Executions>,
-    /// What the last input executed because others had, for the log.
+    /// What the last input executed because other banks had already done so, for the log.
     replayed: Vec<ExecutedEvent>,
 }
 
@@ -47,14 +47,15 @@ impl Executor {
         &self.book
     }
 
-    /// Hands over the events that the last input executed because others had: they came by journal.
+    /// Hands over the events that the last input executed because other banks had already done so:
+    /// they came from a journal.
     pub(crate) fn take_replayed(&mut self) -> Vec<ExecutedEvent> {
         std::mem::take(&mut self.replayed)
     }
 
-    /// The view in force, once everything is executed with which it begins: what was answered in an
-    /// earlier view can be seen here then. Nothing once the ledger has frozen, which is before
-    /// anybody hears of this bank's promise.
+    /// The view in force, once everything that it begins with is executed: from then on everything
+    /// that was answered in an earlier view can be seen here. `None` once the ledger has frozen,
+    /// which is before anybody hears of this bank's promise.
     #[must_use]
     pub fn in_force(&self) -> Option<Ballot> {
         self.in_force
@@ -117,7 +118,7 @@ impl Executor {
         }
     }
 
-    /// A snapshot that is not what its head says is left alone; the copy here stays as it was.
+    /// A snapshot that is not what its head says is ignored; the copy here stays as it was.
     fn restore(&mut self, head: SnapshotHead, pieces: Vec<String>, out: &mut Vec<Effect>) {
         match restored(self.banks, &head, &pieces) {
             Some(book) => {

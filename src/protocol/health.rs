@@ -1,5 +1,5 @@
-//! What a bank knows of its own illness and tells its peers: a bank may answer every ping and still
-//! be too slow to work.
+//! What a bank knows about its own ill health and tells its peers: a bank may answer every ping and
+//! still be too slow to work.
 
 use std::collections::VecDeque;
 
@@ -16,14 +16,14 @@ pub(crate) const REMEMBERED_MS: Millis = 10_000;
 pub struct Health {
     /// How long its disk took for an fsync.
     pub fsync_ms: Millis,
-    /// How long it slept when it should have looked at the time.
+    /// How long it slept past the moment when it should have looked at the time.
     pub slept_ms: Millis,
     /// For how long the other members waited for it alone.
     pub behind_ms: Millis,
 }
 
 impl Health {
-    /// Whether nothing took as long as this.
+    /// Whether everything took less time than this.
     #[must_use]
     pub(crate) fn is_below(&self, bound: Millis) -> bool {
         self.fsync_ms.max(self.slept_ms).max(self.behind_ms) < bound
@@ -33,7 +33,7 @@ impl Health {
 /// The largest of the values noted lately.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Worst {
-    /// When and what; only values that no later one exceeds.
+    /// When and what; only values that no later value exceeds.
     noted: VecDeque<(Millis, Millis)>,
 }
 

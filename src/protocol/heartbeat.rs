@@ -4,15 +4,16 @@
 //! A bank fails by silence, at once when its connection is refused or closed, and when it alone
 //! keeps the others waiting too often. One that was lost must answer without a break for a while
 //! before it counts again, longer each time, so that a flapping bank does not drag the others
-//! along. One that was too slow must give no sign of it for as long; and as it may be slow only
-//! under load, of which it has none while it is outside, it comes back on probation: should it keep
+//! along. One that was too slow must show no sign of slowness for as long; and as it may be slow
+//! only under load, and has no load while it is outside, it comes back on probation: should it keep
 //! the others waiting again, it is out after a second, and for twice as long, up to hours.
 //!
-//! A bank whose answers come while this bank's requests do not reach it (one port, one direction)
-//! cannot work with this one: it counts as failed too, until a probe reaches it.
+//! A bank whose answers arrive although this bank's requests do not reach it (say one port or one
+//! direction is blocked) cannot work with this one: it too counts as failed, until a probe reaches
+//! it.
 //!
-//! Time is what this bank was awake for: after it has itself been stopped for a while, it blames
-//! nobody for silence.
+//! Only time during which this bank was awake counts: after it has itself been stopped for a while,
+//! it blames nobody for silence.
 
 use super::effect::{Effect, HeartbeatInput, PeerInput, ViewInput};
 use super::health::{Health, Worst};
@@ -25,23 +26,24 @@ use super::time::Millis;
 use super::view::message::ViewMessage;
 use crate::ids::{Ballot, BankId, BankSet, majority};
 
-/// Longest time between two looks at the clock that counts; what is longer, this bank slept
-/// through.
+/// The longest time between two looks at the clock that counts as awake; anything longer this bank
+/// slept through.
 pub(crate) const AWAKE_GAP_MAX_MS: Millis = 500;
-/// How long a bank must be up at least before its earlier losses are forgotten, in milliseconds.
+/// How long a bank must at least be up before its earlier losses are forgotten, in milliseconds.
 pub(crate) const FLAPS_FORGOTTEN_AFTER_MS: Millis = 60_000;
-/// How often it is tried whether requests reach a peer again, in milliseconds.
+/// How often this bank probes whether its requests reach a peer again, in milliseconds.
 pub(crate) const PROBE_EVERY_MS: Millis = 500;
-/// For how long a bank that was too slow must keep up at least, in milliseconds.
+/// For how long a bank that was too slow must at least keep up before it counts again, in
+/// milliseconds.
 pub(crate) const SLOW_WATCH_MIN_MS: Millis = 1_000;
-/// For how long a bank must answer at least that was lost more than once lately, before it doubles,
-/// in milliseconds: otherwise one that limps would be let in each time it wakes up, where
-/// [`Patience::rejoin_after`] is nothing.
+/// For how long a bank that was lost more than once lately must at least answer, before any
+/// doubling, in milliseconds: otherwise, where [`Patience::rejoin_after`] is zero, one that limps
+/// would be let in each time it wakes up.
 pub(crate) const FLAP_WATCH_MIN_MS: Millis = 100;
-/// Most doublings of the time that a return is watched.
+/// The most often that the time for which a return is watched is doubled.
 pub(crate) const FLAPS_MAX: u32 = 4;
-/// The same of one that was too slow: each return costs the others a second, so in the end it is
-/// tried every few hours.
+/// The same for a bank that was too slow: each return costs the others a second, so in the end it
+/// is given a try only every few hours.
 pub(crate) const SLOW_FLAPS_MAX: u32 = 11;
 
 /// When a silence is a failure and how long a return is watched, in milliseconds.
@@ -62,21 +64,21 @@ struct Observation {
     steady_since: Option<Millis>,
     /// Since when it has been up.
     up_since: Option<Millis>,
-    /// Why it was lost: then its return is watched.
+    /// Why it was lost; while this is set, its return is watched.
     lost: Option<Cause>,
     /// How often it was lost lately.
     flaps: u32,
     /// For how long its last return was watched.
     watched: Millis,
-    /// How often of these it was too slow: then it is on probation while it is up.
+    /// How many of these times it was too slow; if any, it is on probation while it is up.
     slow_flaps: u32,
     report: Option<PeerReport>,
-    /// Since when, and how often in succession, no request has reached it.
+    /// Since when, and how many times in succession, no request has reached it.
     unreached: Option<(Millis, u32)>,
     /// When that was last tried.
     probed: Option<Millis>,
     pace: Pace,
-    /// Whether it has been said that it is too slow and cannot be left out.
+    /// Whether it has been reported that it is too slow and cannot be left out.
     told_needed: bool,
 }
 
@@ -88,10 +90,10 @@ pub struct Heartbeat {
     peers: Vec<Observation>,
     /// Milliseconds that this bank was awake for.
     awake: Millis,
-    /// When, counted so, it has last woken up.
+    /// When, on that count, it last woke up.
     woke: Millis,
     last_look: Millis,
-    /// This bank's own illness.
+    /// This bank's own ill health.
     fsync: Worst,
     slept: Worst,
     behind: Worst,
@@ -116,8 +118,8 @@ impl Heartbeat {
         }
     }
 
-    /// Takes one input; see [`HeartbeatInput`]. Tells the view what is known of each peer that it
-    /// concerns.
+    /// Takes one input; see [`HeartbeatInput`]. Tells the view what is known of each peer that the
+    /// input concerns.
     pub fn handle(&mut self, input: HeartbeatInput, now: Millis, out: &mut Vec<Effect>) {
         let gap = now.saturating_sub(self.last_look);
         self.awake += gap.min(AWAKE_GAP_MAX_MS);
@@ -151,8 +153,8 @@ impl Heartbeat {
         }
     }
 
-    /// What this bank says of its own health. Who has just woken up may be asked before it has
-    /// looked at the time.
+    /// What this bank says of its own health. A bank that has just woken up may be asked before it
+    /// has looked at the time.
     #[must_use]
     pub fn health(&self, now: Millis) -> Health {
         let slept_ms = self.slept.get(now).max(now.saturating_sub(self.last_look));
@@ -177,7 +179,7 @@ impl Heartbeat {
                 PeerState::Down(Cause::Silent { for_ms: silence })
             }
             _ if self.is_unreached(seen) => PeerState::Down(Cause::Unreached),
-            // Until its last answer: of the time since, nobody knows yet how it was.
+            // Measured up to its last answer: nobody knows yet how it has been since.
             (Some(since), Some(_)) if last.saturating_sub(since) < self.watch(seen) => {
                 PeerState::Returning
             }
@@ -222,7 +224,7 @@ impl Heartbeat {
             return;
         }
         let cause = seen.pace.cause();
-        // Where nothing works without it, slow is better than nothing; what it came to owe
+        // Where nothing works without it, slow is better than nothing; the debt that it built up
         // meanwhile is no reason to do without it later, as long as it keeps up.
         if lags.members.len() > majority(banks) {
             if seen.pace.is_slow_now() {
@@ -234,10 +236,10 @@ impl Heartbeat {
         }
     }
 
-    /// Whether it is a member's own fault that others wait for it. One that takes part in no view
-    /// has nothing to do: the view knows that it is elsewhere. And while any other member is away
-    /// or elsewhere, it may lack an event that only that one could have sent it: the view has to
-    /// change anyway.
+    /// Whether it is a member's own fault that others wait for it. It is not when the member takes
+    /// part in no view and so has nothing to do: the view knows that it is elsewhere. Nor while any
+    /// other member is away or elsewhere: this one may lack an event that only the other could have
+    /// sent it, and the view has to change anyway.
     fn is_to_blame(&self, bank: BankId, lags: &Lags) -> bool {
         let is_here = |bank: BankId| bank == self.me || self.acts_in(bank, lags.view);
         lags.members.contains(bank) && lags.members.iter().all(is_here)
@@ -248,7 +250,7 @@ impl Heartbeat {
         self.state(bank) == PeerState::Up && active == Some(view)
     }
 
-    /// Its members heard each other well enough to begin the view: nobody's return is watched any
+    /// The members heard each other well enough to begin the view: nobody's return is watched any
     /// more.
     fn begin(&mut self, members: BankSet, out: &mut Vec<Effect>) {
         let awake = self.awake;
@@ -261,7 +263,7 @@ impl Heartbeat {
         }
     }
 
-    /// Whether requests have failed for long enough, and not only one that was lost.
+    /// Whether requests have failed for long enough, and more than a single lost one.
     fn is_unreached(&self, seen: &Observation) -> bool {
         let long = |(since, failures): (Millis, u32)| {
             failures > 1 && self.awake - since >= self.patience.failure_after
@@ -271,12 +273,12 @@ impl Heartbeat {
 
     fn not_reached(&mut self, peer: BankId, waited: Millis) {
         let is_gone = matches!(self.state(peer), PeerState::Unheard | PeerState::Down(_));
-        // Nor does it count that this bank slept meanwhile.
+        // Time that this bank slept through does not count here either.
         let since = self.awake.saturating_sub(waited).max(self.woke);
         let is_unreached = self.is_unreached(&self.peers[peer.index()]);
         let seen = &mut self.peers[peer.index()];
         if is_gone && !is_unreached {
-            // Of course not: nobody is there.
+            // Naturally it is not reached: nobody is there.
             seen.unreached = None;
         } else {
             let (since, failures) = seen.unreached.unwrap_or((since, 0));
@@ -336,7 +338,7 @@ impl Heartbeat {
             if seen.lost.take().is_some() {
                 seen.watched = watched;
             }
-            // Longer than the watch that it has passed last.
+            // Longer than the watch that it passed last.
             let forgotten_after = FLAPS_FORGOTTEN_AFTER_MS.max(2 * seen.watched);
             if awake - *seen.up_since.get_or_insert(awake) >= forgotten_after {
                 (seen.flaps, seen.slow_flaps, seen.watched) = (0, 0, 0);
@@ -344,7 +346,7 @@ impl Heartbeat {
         }
     }
 
-    /// Whether a bank that was too slow gives no sign of it: distance is none.
+    /// Whether a bank that was too slow shows no sign of slowness: distance is not one.
     fn keeps_up(&self, peer: BankId, report: PeerReport, answered: Answered) -> bool {
         let slow_after = self.patience.slow_after;
         let distance = self.peers[peer.index()].pace.distance(slow_after);
@@ -353,8 +355,8 @@ impl Heartbeat {
 
     fn lose(&mut self, peer: BankId, cause: Cause) {
         let before = self.state(peer);
-        // Its silence may have been noticed first, and then its connection given up: that is one
-        // loss.
+        // Its silence may have been noticed first and its connection given up later: that is one
+        // loss, not two.
         let was_up = before == PeerState::Up
             || (matches!(before, PeerState::Down(Cause::Silent { .. }))
                 && self.peers[peer.index()].lost.is_none());
@@ -362,7 +364,8 @@ impl Heartbeat {
         seen.report = None;
         seen.pace.forget();
         seen.told_needed = false;
-        // Only who had been heard before can have been lost: a first start waits for nobody.
+        // Only a bank that had been heard before can have been lost: a first start waits for
+        // nobody.
         if seen.last_heard.is_some() {
             seen.flaps += u32::from(was_up);
             seen.slow_flaps += u32::from(was_up && cause.is_slow());
@@ -382,8 +385,8 @@ impl Heartbeat {
         }
     }
 
-    /// Tries whether requests arrive: now and then, so that it is known before somebody needs it,
-    /// and often while they do not.
+    /// Probes whether requests arrive: now and then, so that the answer is known before somebody
+    /// needs it, and often while they do not.
     fn probe(&mut self, bank: BankId, out: &mut Vec<Effect>) {
         let answers = matches!(self.state(bank), PeerState::Up | PeerState::Returning);
         let seen = &mut self.peers[bank.index()];

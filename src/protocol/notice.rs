@@ -24,7 +24,7 @@ pub enum Notice {
     PeerDown(BankId, Cause),
     /// A bank is no member of the new view.
     Left(BankId, Option<Cause>),
-    /// A bank is a member of the new view and was none of the last.
+    /// A bank is a member of the new view and was not one of the last.
     Joined(BankId),
     /// A view change has begun.
     Stopping(Ballot),

@@ -1,17 +1,17 @@
 //! The total order of events, and why it is one.
 //!
-//! What happened before has a smaller timestamp in at least one component and a larger one in none,
-//! hence a smaller sum: the order keeps causality. Concurrent events with equal sums go by bank
-//! number, as the requirement asks. Comparing pairs 'by causality, else by bank number' looks alike
-//! but is not transitive (the test below has three events that it orders in a circle), so it is no
-//! order at all.
+//! An event that happened before another has a timestamp that is smaller in at least one component
+//! and larger in none, hence a smaller sum: the order keeps causality. Concurrent events with equal
+//! sums go by bank number, as the requirement asks. Comparing pairs 'by causality, else by bank
+//! number' looks alike but is not transitive (the test below has three events that it orders in a
+//! circle), so it is not an order at all.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Ballot, BankId};
 
-/// Where an event stands in the common order. Two events of one consortium never share a key: with
-/// equal view and sender the counter, and with it the sum, grows.
+/// Where an event stands in the common order. Two events of one consortium never share a key: for
+/// the same view and sender, the counter grows, and the sum with it.
 ///
 /// ```
 /// use netbanking::ids::{Ballot, BankId};

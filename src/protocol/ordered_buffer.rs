@@ -26,10 +26,10 @@ use super::vector_clock::VectorClock;
 use super::view::turn::{Frozen, Installed};
 use crate::ids::{Ballot, BankId, BankSet, EventId};
 
-/// How far ahead of the next expected event of a bank one may be to wait in the hold-back; what is
-/// further ahead is dropped, and its sender rewinds.
+/// How far ahead of a bank's next expected event an event may be and still wait in the hold-back;
+/// one that is further ahead is dropped, and its sender rewinds.
 pub(crate) const HOLD_BACK_MAX: u64 = 256;
-/// Most single acknowledgements of events that are not here yet.
+/// The most single acknowledgements kept of events that are not here yet.
 pub(crate) const EARLY_ACKS_MAX: usize = 4_096;
 
 /// Hold-back, matrix and order of one bank.
@@ -42,11 +42,14 @@ pub struct OrderedBuffer {
     members: BankSet,
     /// What is taken in without a gap, own events included.
     held: VectorClock,
-    /// What the journal was told to write; trails `held` until the clock has taken notice.
+    /// What the journal was told to write; lags behind `held` until the clock has merged the
+    /// events.
     appended: VectorClock,
-    /// Per bank, the durable clock that is believed of it; the own row is what the own disk has.
+    /// Per bank, the durable clock that it is believed to have; the own row is what the own disk
+    /// has.
     matrix: Vec<VectorClock>,
-    /// Per bank, the clock it claims, believed once its own events up to it are here.
+    /// Per bank, the durable clock it claims, which is believed once that bank's own events up to
+    /// it are here.
     claims: Vec<VectorClock>,
     /// Per bank, the timestamp of its last event that was taken in.
     last_taken: Vec<VectorClock>,
@@ -58,11 +61,11 @@ pub struct OrderedBuffer {
     unwritten: Vec<Arc<Event>>,
     /// Single acknowledgements of events that are not here yet.
     early_acks: VecDeque<(EventId, BankId)>,
-    /// Key of the last event that was let go in this view.
+    /// Key of the last event that was released for execution in this view.
     last_executed: Option<OrderKey>,
-    /// Who alone keeps the others waiting.
+    /// Tracks which member alone keeps the others waiting.
     progress: Progress,
-    /// What is taken in at all.
+    /// Decides what is taken in at all.
     door: Door,
 }
 
@@ -108,8 +111,8 @@ impl OrderedBuffer {
     }
 
     /// What is known to be on the disks of the members of this view or, while there is none, of the
-    /// last: they had it when the view began, or have said so since. Of other banks nothing is
-    /// known.
+    /// last one: they had it when the view began, or have said so since. Nothing is known about
+    /// other banks.
     pub(crate) fn known_durable(&self) -> impl Iterator<Item = (BankId, &VectorClock)> {
         self.members.iter().map(|bank| (bank, &self.matrix[bank.index()]))
     }
@@ -188,7 +191,7 @@ impl OrderedBuffer {
         bank != self.me && self.members.contains(bank)
     }
 
-    /// Keeps an event that its sender itself has sent until its turn comes.
+    /// Keeps an event until its turn comes; only the event's own sender may deliver it.
     fn hold(&mut self, from: BankId, event: Arc<Event>, out: &mut Vec<Effect>) {
         let counter = event.counter();
         let expected = self.held.get(from) + 1;
@@ -311,8 +314,8 @@ impl OrderedBuffer {
             let counter = event.counter();
             counter > row.get(event.sender) && counter <= clock.get(event.sender)
         };
-        // Events that are on this disk for the first time cannot have been executed yet, so they
-        // are all in `ordered`.
+        // Events that have only now reached this disk cannot have been executed yet, so they are
+        // all in `ordered`.
         let events: Arc<[EventId]> =
             self.waiting().filter(newly).map(|event| event.id.clone()).collect();
         for peer in self.peers() {
@@ -323,8 +326,8 @@ impl OrderedBuffer {
         self.execute_stable(out);
     }
 
-    /// The requirement's single acknowledgement says: the peer has everything the event's timestamp
-    /// names on disk.
+    /// The requirement's single acknowledgement means that the peer has on disk everything that the
+    /// event's timestamp names.
     fn acknowledged(&mut self, from: BankId, id: EventId, out: &mut Vec<Effect>) {
         if self.view.is_none() || !self.is_peer(from) {
             return;
@@ -343,8 +346,8 @@ impl OrderedBuffer {
         self.claim_single_acks();
         for bank in self.peers() {
             let claim = &self.claims[bank.index()];
-            // An acknowledgement never overtakes an event of the same bank; one that did is not
-            // believed yet.
+            // An acknowledgement should never overtake an event of the same bank; one that did is
+            // not believed yet.
             let own_events_here = claim.get(bank) <= self.held.get(bank);
             // A peer cannot hold more of our events than there are.
             let plausible = claim.get(self.me) <= self.held.get(self.me);
@@ -388,7 +391,7 @@ impl OrderedBuffer {
         }
     }
 
-    /// Time has passed: who alone lacks what all others have on disk?
+    /// Time has passed: is there one member that alone lacks what all others have on disk?
     fn find_lags(&mut self, out: &mut Vec<Effect>) {
         let Some(view) = self.view else { return };
         let (members, stage) = (self.members, Stage::Durable);
@@ -402,8 +405,8 @@ impl OrderedBuffer {
                 out.push(Effect::Peer(peer, PeerInput::Freeze));
             }
         }
-        // What the clock has not noticed is not written either: it was never acknowledged and may
-        // be forgotten.
+        // What the clock has not merged is not written either: it was never acknowledged and may be
+        // forgotten.
         for event in self.unwritten.drain(..) {
             self.ordered.remove(&event.order_key());
         }

@@ -17,26 +17,27 @@ use super::time::Millis;
 use super::vector_clock::VectorClock;
 use crate::ids::{Ballot, BankId, ChainHash, EventId, Position};
 
-/// Envelopes under way to a near peer. More would travel emptier: measured, two carry the most.
+/// Envelopes under way at once to a near peer. With more, each would carry less: by measurement,
+/// two carry the most.
 pub(crate) const ENVELOPES_UNDER_WAY: usize = 2;
-/// Most envelopes under way to a peer that is far away.
+/// The most envelopes under way at once to a peer that is far away.
 pub(crate) const ENVELOPES_UNDER_WAY_MAX: usize = 16;
-/// How long a further envelope waits after the last one left, in milliseconds for each that is
-/// under way: so an event need not wait for an answer from far away, and a few envelopes span any
+/// How long a further envelope waits after the last one left, in milliseconds per envelope under
+/// way: so an event need not wait for an answer from far away, and a few envelopes span any
 /// distance.
 pub(crate) const SPACING_MS: Millis = 5;
 /// Most events in one envelope.
 pub(crate) const EVENTS_PER_ENVELOPE_MAX: usize = 64;
 /// Most bytes of events in one envelope, unless a single event is larger.
 pub(crate) const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
-/// Wait after a first failed sending, in milliseconds; doubles with every further one.
+/// Wait after a first failed send, in milliseconds; doubles with every further failure.
 pub(crate) const BACK_OFF_FIRST_MS: Millis = 20;
-/// Longest wait after a failed sending, in milliseconds.
+/// The longest wait after a failed send, in milliseconds.
 pub(crate) const BACK_OFF_MAX_MS: Millis = 1_000;
-/// How long word of what this bank has executed may wait for something that it can ride along with,
+/// How long the report of what this bank has executed may wait for something to travel with,
 /// in milliseconds, unless the peer's customers wait for it.
 pub(crate) const EXECUTED_WITHIN_MS: Millis = 20;
-/// Most single facts kept for a peer of which it is not known yet whether it understands envelopes.
+/// The most single facts kept for a peer while it is not known whether it understands envelopes.
 pub(crate) const SINGLE_FACTS_MAX: usize = 65_536;
 
 /// How a peer is spoken to.
@@ -92,14 +93,14 @@ pub struct Parcel {
     pub executed: Option<(Position, ChainHash)>,
 }
 
-/// How a sending ended.
+/// How a send ended.
 #[derive(Clone, Copy, Debug)]
 pub enum Delivery {
     /// The peer answered the envelope.
     Answered(EnvelopeAnswer),
     /// The peer took the single message.
     Taken,
-    /// The peer belongs to another view at the moment.
+    /// The peer is in another view at the moment.
     WrongView,
     /// The peer does not know envelopes.
     UnknownRoute,
@@ -204,7 +205,7 @@ impl Outbox {
 
     fn install(&mut self, view: Ballot) {
         self.reset(Some(view));
-        // The ledger's word of the new view may have come before the buffer's.
+        // The ledger's report from the new view may have come before the buffer's.
         self.tell_executed_again();
     }
 
@@ -252,14 +253,14 @@ impl Outbox {
         }
     }
 
-    /// When to ask again although nothing new came, if at all.
+    /// When to call [`Outbox::next`] again although nothing new came, if at all.
     #[must_use]
     pub fn wake_at(&self) -> Option<Millis> {
         let is_due_at = self.is_due_at().filter(|_| self.view.is_some())?;
         Some(self.may_leave_at()?.max(is_due_at).max(self.quiet_until))
     }
 
-    /// When one more may leave, if not only after an answer.
+    /// When one more envelope may leave; `None` if only after an answer.
     fn may_leave_at(&self) -> Option<Millis> {
         match self.under_way {
             0 => Some(0),
@@ -332,7 +333,7 @@ impl Outbox {
         }
     }
 
-    /// With nothing else under way, what the peer expects next is what it lacks.
+    /// With nothing else under way, the event that the peer expects next is the first one it lacks.
     fn rewind_to_gap(&mut self, expected: u64) {
         if self.under_way == 0 {
             let before_gap =

@@ -14,9 +14,9 @@ use super::time::Millis;
 const ROUND_TRIPS: usize = 30;
 /// Lag from which a bank is called slow, in milliseconds, though it is left alone.
 pub(crate) const WARNED_AFTER_MS: Millis = 200;
-/// After how long without a warning it keeps up again, in milliseconds.
+/// After how long without a warning it counts as keeping up again, in milliseconds.
 const WELL_AFTER_MS: Millis = 10_000;
-/// How much of the window must be slow before it is said, in percent.
+/// How much of the window must be slow before it is reported, in percent.
 const WARNED_PERCENT: u8 = 10;
 
 /// The pace of one bank.
@@ -40,9 +40,9 @@ pub struct PaceNow {
     pub executed_lag_ms: Millis,
     /// From the last ping to its answer.
     pub round_trip_ms: Option<Millis>,
-    /// Which part of the last half minute they have waited for longer than is borne.
+    /// During which part of the last half minute they waited for it longer than is tolerated.
     pub debt_percent: u8,
-    /// What it is the last missing one for.
+    /// What the others currently wait for it alone to do.
     pub last_missing_for: Option<Stage>,
     /// For how long it has been slow.
     pub slow_for_ms: Option<Millis>,
@@ -69,8 +69,8 @@ impl Pace {
         if executed > durable { (Stage::Executed, executed) } else { (Stage::Durable, durable) }
     }
 
-    /// What of a lag is mere distance: an event and its acknowledgement must travel. A bank that
-    /// sleeps is not far away, so no more than the bound itself is excused.
+    /// How much of a lag is mere distance: an event and its acknowledgement must travel. A bank
+    /// that sleeps is not far away, so no more than the bound itself is excused.
     #[must_use]
     pub(crate) fn distance(&self, slow_after: Millis) -> Millis {
         self.round_trips.iter().copied().min().unwrap_or(0).min(slow_after)
@@ -98,8 +98,8 @@ impl Pace {
         (began || ended).then_some(began)
     }
 
-    /// Whether it has kept the others waiting too often, or for so long without a break; on
-    /// probation, at all.
+    /// Whether it has kept the others waiting too often, or for `standing_after` without a break;
+    /// the bounds for a bank on probation are tighter.
     #[must_use]
     pub(crate) fn is_due(&self, standing_after: Millis, on_probation: bool) -> bool {
         self.debt.is_due(standing_after) || (on_probation && self.debt.is_due_on_probation())
@@ -118,7 +118,7 @@ impl Pace {
         Cause::Slow { stage, lag, percent: self.debt.percent() }
     }
 
-    /// Begins anew, but for the distance.
+    /// Starts over, but keeps what is known about the distance.
     pub(crate) fn forget(&mut self) {
         let round_trips = std::mem::take(&mut self.round_trips);
         *self = Pace { round_trips, ..Pace::default() };

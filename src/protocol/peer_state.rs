@@ -49,13 +49,13 @@ pub enum Cause {
     Slow {
         /// What for.
         stage: Stage,
-        /// For how long at the last, in milliseconds.
+        /// For how long most recently, in milliseconds.
         #[serde(rename = "lag_ms")]
         lag: Millis,
         /// Which part of the last half minute, in percent.
         percent: u8,
     },
-    /// It answers, and takes part in another view or none.
+    /// It answers, but takes part in another view or in none.
     Elsewhere,
     /// Its copy of the ledger differs.
     Diverged,
@@ -66,7 +66,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether it answers and does not keep up.
+    /// Whether it answers but does not keep up.
     #[must_use]
     pub fn is_slow(self) -> bool {
         matches!(self, Cause::Slow { .. })

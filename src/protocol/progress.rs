@@ -1,11 +1,11 @@
-//! Who alone keeps the others waiting, and for how long by now.
+//! Which member alone keeps the others waiting, and for how long so far.
 //!
-//! Silence shows who is dead; what shows who is half dead is that everybody else has gone further.
+//! Silence shows which member is dead; a half-dead one shows by everybody else having gone further.
 //! Every tick this takes, per member, a sample of what *all others* have; the *lag* of a member is
-//! the age of the oldest sample that it does not have itself. So only who is alone the last missing
-//! one has a lag. It grows while that member stands still, shows also when it limps or is always a
-//! second behind although it keeps moving, and is nothing while nobody waits. What two members lack
-//! is nobody's lag: it cannot be told which of them kept the other.
+//! the age of the oldest sample that it does not have itself. So only a member that is the single
+//! one missing has a lag. The lag grows while that member stands still, also shows when it limps or
+//! is always a second behind although it keeps moving, and is zero while nobody waits. What two
+//! members lack is nobody's lag: there is no telling which of them held up the other.
 //!
 //! What is compared is a clock per member, of its durable events; execution is a clock with a
 //! single component.
@@ -45,7 +45,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Who keeps the others of a view waiting at one stage, and for how long by now.
+/// Which members keep the others of a view waiting at one stage, and for how long so far.
 #[derive(Clone, Debug)]
 pub struct Lags {
     /// The view in force.
@@ -62,7 +62,7 @@ pub struct Lags {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     now: Millis,
-    /// Per bank, what all others had and it had not, and since when; in order.
+    /// Per bank, what all others had and it did not, and since when; in order.
     samples: Vec<VecDeque<(Millis, VectorClock)>>,
 }
 
@@ -113,7 +113,8 @@ impl Progress {
     }
 }
 
-/// Per component, the lowest counter that any member has, who has it, and the lowest of the others.
+/// Per component, the lowest counter that any member has, which member that is, and the lowest of
+/// the others.
 struct Lowest(Vec<(u64, BankId, u64)>);
 
 impl Lowest {

@@ -14,7 +14,7 @@ pub enum Reply {
 /// Why a request was not stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotTaken {
-    /// No majority can be reached, or no view came to stand in time.
+    /// No majority can be reached, or no view came into force in time.
     CutOff,
     /// Others act in a view without this bank.
     Outside,
@@ -22,6 +22,6 @@ pub enum NotTaken {
     Stopping,
     /// Too many requests wait already.
     Overloaded,
-    /// What this bank had stamped before did not go forward meanwhile.
+    /// What this bank had stamped before made no progress meanwhile.
     Stalled,
 }

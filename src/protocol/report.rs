@@ -1,4 +1,4 @@
-//! What the answer to a ping says: of the bank that answers, and of the line to it.
+//! What the answer to a ping says about the bank that answers and about the line to it.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,26 +15,25 @@ pub struct PeerReport {
     pub promised: Ballot,
     /// The last view it has prepared.
     pub prepared: Ballot,
-    /// Whether its disk counts in the decision how a view begins: it has lost nothing.
+    /// Whether its disk counts in deciding how a view begins, that is, whether it has lost nothing.
     pub voter: bool,
-    /// Whether its copy of the ledger differs: it takes part in nothing.
+    /// Whether its copy of the ledger differs; if so, it takes part in nothing.
     pub diverged: bool,
     /// Whom it hears, itself included.
     pub hears: BankSet,
-    /// How it is.
+    /// Its own account of its health.
     #[serde(default)]
     pub health: Health,
 }
 
-/// What the answer to a ping tells beside the report: how far away the peer is, and what its wall
-/// clock says.
+/// What the answer to a ping tells in addition to the report: how far away the peer is, and what
+/// its wall clock says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
     /// From the ping to its answer, in milliseconds.
     pub round_trip: Millis,
-    /// The peer's wall clock when it answered, in Unix milliseconds: as it believes it, right or
-    /// wrong.
+    /// The peer's wall clock when it answered, in Unix milliseconds, whether right or wrong.
     pub wall_ms: i64,
-    /// When the answer was here.
+    /// When the answer arrived.
     pub at: Millis,
 }

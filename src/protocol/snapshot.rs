@@ -41,7 +41,7 @@ pub fn digest_with(before: Sha256Digest, piece: &str) -> Sha256Digest {
 /// One piece of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SnapshotPiece {
-    /// Of which snapshot.
+    /// The head of the snapshot that it belongs to.
     pub head: SnapshotHead,
     /// Its place among the pieces, from 0.
     pub index: u32,

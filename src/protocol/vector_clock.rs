@@ -2,8 +2,8 @@
 //!
 //! Source: the requirement's chapter 'Relógio Vetorial'; C. Fidge, 'Timestamps in Message-Passing
 //! Systems That Preserve the Partial Ordering' (1988); F. Mattern, 'Virtual Time and Global States
-//! of Distributed Systems' (1989). Unlike there only events raise it, not deliveries, so that a
-//! component says exactly how many events of a bank are held.
+//! of Distributed Systems' (1989). Unlike in those papers, only events raise it, not deliveries, so
+//! that a component says exactly how many events of a bank are held.
 
 use std::cmp::Ordering;
 use std::fmt;

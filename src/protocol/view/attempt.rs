@@ -9,16 +9,16 @@ use super::plan::Answers;
 use super::ticks::{Headway, Ticks, count, count_down};
 use crate::ids::{Ballot, BankId, BankSet};
 
-/// How often an unanswered message of the view change is said again.
+/// After how many ticks an unanswered message of the view change is sent again.
 const RESEND: Ticks = 3;
 /// How long a step of an attempt may stand still before the coordinator gives up and tries a higher
 /// ballot.
 pub(super) const PATIENCE: Ticks = 50;
-/// How long grants are waited for.
+/// How long the coordinator waits for grants.
 const ASK_WITHIN: Ticks = 10;
-/// Longest wait once another bank is heard.
+/// The longest wait once another bank is heard.
 const PAUSE_FOR_NEWS: Ticks = 2;
-/// Longest wait after attempts that all found too few intact disks.
+/// The longest wait after attempts that all found too few intact disks.
 pub(super) const FRUITLESS_PAUSE_MAX: Ticks = 100;
 
 /// What a bank does as a coordinator.
@@ -29,9 +29,9 @@ pub(super) struct Coordination {
     pub(super) wanting: Ticks,
     /// Ticks to wait before the next attempt.
     pub(super) pause: Ticks,
-    /// Attempts in succession that found too few intact disks.
+    /// How many attempts in succession found too few intact disks.
     pub(super) fruitless: u16,
-    /// Highest round heard of.
+    /// The highest round heard of.
     round_seen: u64,
 }
 
@@ -51,8 +51,8 @@ impl Coordination {
         (self.fruitless, self.pause) = (0, self.pause.min(PAUSE_FOR_NEWS));
     }
 
-    /// An attempt found too few intact disks. Nothing but another one, or a person, can help:
-    /// asking again and again only wears the disks out.
+    /// An attempt found too few intact disks. Only another bank's disk, or a person, can help:
+    /// asking again and again merely wears the disks out.
     pub(super) fn was_fruitless(&mut self) {
         self.fruitless = (self.fruitless + 1).min(16);
         self.pause = self.pause.max((2 << self.fruitless.min(8)).min(FRUITLESS_PAUSE_MAX));
@@ -77,9 +77,9 @@ impl Coordination {
 pub(super) struct Attempt {
     pub(super) ballot: Ballot,
     pub(super) step: Step,
-    /// Ticks since something last went forward.
+    /// Ticks since it last made any progress.
     pub(super) idle: Ticks,
-    /// Ticks since the step's message was last said.
+    /// Ticks since the step's message was last sent.
     since_said: Ticks,
     /// Ticks since the banks were stopped.
     pub(super) age: Ticks,
@@ -124,7 +124,7 @@ impl Preparing {
 }
 
 impl Attempt {
-    /// Time has passed, and the coordinator itself has come so far with a plan.
+    /// Time has passed, and the coordinator's own progress with a plan is `own_progress`.
     pub(super) fn tick(&mut self, me: BankId, own_progress: u32) {
         for ticks in [&mut self.idle, &mut self.age, &mut self.since_said] {
             count(ticks);
@@ -135,7 +135,7 @@ impl Attempt {
         }
     }
 
-    /// Whether the step's message is due again; if so, it is said now.
+    /// Whether the step's message is due again; if so, it counts as sent now.
     pub(super) fn is_to_be_said_again(&mut self) -> bool {
         let is_due = self.since_said >= RESEND;
         if is_due {

@@ -1,10 +1,10 @@
 //! What a bank outside does: it fetches a member's journal, or its snapshot where the journal no
-//! longer reaches back far enough, executes it, and when nothing is missing any more asks to be let
-//! in.
+//! longer reaches back far enough, executes it, and asks to be let in once nothing is missing any
+//! more.
 //!
-//! What a member has executed is final, so none of this needs a ballot. One piece is under way at a
-//! time and the next is asked for when it is executed and on disk, so a bank that catches up costs
-//! the members no more than it can take.
+//! What a member has executed is final, so none of this needs a ballot. Only one piece is under way
+//! at a time, and the next is asked for once it is executed and on disk, so a bank that catches up
+//! asks of the members no more than it can take in.
 
 use super::View;
 use super::message::{ViewMessage, WireEntry};
@@ -53,8 +53,7 @@ impl View {
             }
             return;
         }
-        // A prepared view that begins without this bank has begun for others at most; they know how
-        // it went on.
+        // If the prepared view has begun, then without this bank; the others know how it went on.
         let Some(interim) = self.phase.interim_mut() else { return };
         interim.go_outside();
         if self.is_digesting() {
@@ -72,7 +71,7 @@ impl View {
         }
     }
 
-    /// Whether another member is to be asked than before.
+    /// Whether a member other than the one before is to be asked.
     fn needs_other_source(&self, acting: &[BankId]) -> bool {
         let acts = self.transfer.source.is_some_and(|source| acting.contains(&source));
         !acts || self.transfer.is_overdue()
@@ -89,7 +88,7 @@ impl View {
         self.ask_further(out);
     }
 
-    /// Executed through, as far as a node knows that is in no view.
+    /// The position executed through, as far as a node that is in no view knows.
     fn position(&self) -> Position {
         self.phase.interim().map(|interim| interim.state.position).unwrap_or_default()
     }
@@ -101,8 +100,8 @@ impl View {
         }
     }
 
-    /// Asks for journal that a plan needs: whoever answered last, else the bank that the plan
-    /// names.
+    /// Asks for journal entries that a plan needs: from the bank that answered last, or else from
+    /// the one that the plan names.
     pub(super) fn ask_for_plan(&mut self, out: &mut Vec<Effect>) {
         let Some(fetching) = self.phase.fetching() else { return };
         let plan = &fetching.plan;
@@ -111,8 +110,8 @@ impl View {
         self.ask_further(out);
     }
 
-    /// Time has passed while something that a plan needs is fetched: what was not answered in time
-    /// another is asked for.
+    /// Time has passed while something that a plan needs is fetched: what one bank did not send in
+    /// time is asked of another.
     pub(super) fn fetch_elsewhere_if_overdue(&mut self, out: &mut Vec<Effect>) {
         let is_over = self.transfer.is_overdue() || self.transfer.may_look();
         if !is_over || self.is_digesting() {
@@ -126,8 +125,8 @@ impl View {
         self.fetch(out);
     }
 
-    /// Whether what a bank says of journal or snapshot is taken now. What is executed is final, so
-    /// a late answer is as good as any.
+    /// Whether journal or snapshot parts from a bank are taken now. What is executed is final, so a
+    /// late answer is as good as any.
     fn takes_from(&self, from: BankId) -> bool {
         self.phase.can_replay() && !self.transfer.is_storing() && self.transfer.has_asked(from)
     }
@@ -166,17 +165,17 @@ impl View {
         self.near_if(came_quickly && is_all, out);
         let is_behind_me = entries.is_empty() && hash_before.is_none();
         if is_behind_me && self.phase() == PhaseName::Outside {
-            // It may stay behind for ever: its ledger may be stuck.
+            // The source may stay behind for ever: its ledger may be stuck.
             self.transfer.source = self.transfer.next_of(&self.acting());
         }
-        // A piece asked for twice may come twice; only one that goes on from here is taken.
+        // A piece asked for twice may come twice; only one that continues from here is taken.
         if entries.first().is_some_and(|entry| begins_after(entry, after)) {
             self.transfer.source = Some(from);
             self.replay(entries.into_iter().map(JournalEntry::from).collect(), out);
         }
     }
 
-    /// Has fetched journal executed.
+    /// Has fetched journal entries executed.
     fn replay(&mut self, entries: Vec<JournalEntry>, out: &mut Vec<Effect>) {
         let (me, last) = (self.me, self.last_in_force);
         let Some(interim) = self.phase.interim_mut() else { return };
@@ -197,7 +196,8 @@ impl View {
         }
     }
 
-    /// A piece is executed and on disk: ask for the next one, at once unless little is missing.
+    /// A piece is executed and on disk: ask for the next one, at once unless little is left to
+    /// fetch.
     pub(super) fn caught_up_further(&mut self, out: &mut Vec<Effect>) {
         if self.phase() == PhaseName::Outside && !self.transfer.is_near() {
             self.ask_further(out);
@@ -225,7 +225,7 @@ impl View {
         out.push(Effect::Journal(JournalInput::OpenSnapshot(head)));
     }
 
-    /// A part of a piece has come: with the last one the piece goes to disk.
+    /// A part of a piece has come: with its last part, the piece goes to disk.
     pub(super) fn snapshot_part(
         &mut self,
         bank: BankId,
@@ -258,7 +258,7 @@ impl View {
         }
     }
 
-    /// What arrived was no snapshot: begin again, with another member if there is one.
+    /// What arrived was not a valid snapshot: start again, with another member if there is one.
     pub(super) fn snapshot_refused(&mut self, out: &mut Vec<Effect>) {
         self.transfer.refuse_snapshot();
         if let Some(ballot) = self.phase.interim_mut().and_then(Interim::end_replay) {
@@ -267,7 +267,7 @@ impl View {
     }
 }
 
-/// Whether a fetched event is the next one of a bank that has executed so much.
+/// Whether a fetched event is the next one for a bank that has executed through this position.
 fn begins_after(entry: &WireEntry, position: Position) -> bool {
     entry.position.0 == position.0 + entry.held.0.event.requests.len() as u64
 }

@@ -13,11 +13,11 @@ use crate::protocol::notice::Notice;
 use crate::protocol::report::PeerReport;
 use crate::protocol::vector_clock::VectorClock;
 
-/// How long the last answers to `STOP` are waited for once a majority has answered.
+/// How long the coordinator waits for the last answers to `STOP` once a majority has answered.
 const STRAGGLERS: Ticks = 10;
-/// How long the answer of a bank that was not in the last view is waited for.
+/// How long it waits for the answer of a bank that was not in the last view.
 const JOINER_STOPS_WITHIN: Ticks = 4;
-/// Longest wait after an attempt that came to nothing.
+/// The longest wait after an attempt that came to nothing.
 const PAUSE_MAX: Ticks = 8;
 /// How many attempts must have found too few intact disks before a person is told.
 const FRUITLESS_TOLD: u16 = 3;
@@ -80,12 +80,12 @@ impl View {
     pub(super) fn begin(&mut self) {
         let ballot = self.next_ballot();
         self.coordination.enter(ballot, Step::stopping(self.clique()), 0);
-        // The others hear of the ballot once the own promise is on disk, so that no ballot is ever
-        // used twice.
+        // The others hear of the ballot only once this bank's own promise is on disk, so that no
+        // ballot is ever used twice.
         self.inbox.push_back(ViewMessage::Stop(ballot));
     }
 
-    /// The own promise is on disk.
+    /// This bank's own promise is on disk.
     pub(super) fn coordinate_stop_others(&mut self, out: &mut Vec<Effect>) {
         let ballot = self.disk.promised;
         if let Some(Attempt { step: Step::Stopping { invited, .. }, .. }) =
@@ -118,7 +118,7 @@ impl View {
         self.plan_if_known(clique, out);
     }
 
-    /// Whether the attempt cannot come to anything any more.
+    /// Whether the attempt can no longer succeed.
     fn is_hopeless(&self, wish: Option<Wish>, clique: BankSet) -> bool {
         let Some(Attempt { ballot, step, .. }) = &self.coordination.attempt else { return false };
         let too_few = !self.is_majority(clique);
@@ -128,13 +128,13 @@ impl View {
                 Step::Asking { .. } => too_few || wish.is_none(),
                 Step::Stopping { .. } => too_few,
                 Step::Preparing(preparing) => !preparing.plan.members.difference(clique).is_empty(),
-                // A member may be gone before it has heard: the next view change does not wait for
-                // it.
+                // A member may be gone before it has heard `START`: the next view change does not
+                // wait for it.
                 Step::Starting { .. } => self.active().is_none() || wish.is_some(),
             }
     }
 
-    /// Whether the own promise to this ballot, and with it the own state, is on disk.
+    /// Whether this bank's own promise to this ballot, and with it its own state, is on disk.
     fn has_stopped_for(&self, ballot: Ballot) -> bool {
         let is_on_its_way = matches!(self.phase(), PhaseName::Freezing | PhaseName::Promising);
         self.disk.promised == ballot && !is_on_its_way
@@ -143,7 +143,7 @@ impl View {
     pub(super) fn give_up(&mut self, wait: bool) {
         self.coordination.attempt = None;
         if wait {
-            // Spread by bank and round, so that two coordinators do not meet again and again.
+            // Spread by bank and round, so that two coordinators do not collide again and again.
             let round = self.disk.promised.round;
             let spread = round.wrapping_mul(7).wrapping_add(u64::from(self.me.0) * 3);
             self.coordination.pause =
@@ -151,7 +151,7 @@ impl View {
         }
     }
 
-    /// Says the message of the attempt's step again to those who have not answered it.
+    /// Sends the message of the attempt's step again to the banks that have not answered it.
     fn say_again(&mut self, wish: Option<Wish>, clique: BankSet, out: &mut Vec<Effect>) {
         let Some(Attempt { ballot, step, .. }) = self.coordination.attempt.clone() else { return };
         match step {
@@ -165,7 +165,7 @@ impl View {
                 let answered = answers.keys().copied().collect();
                 self.tell(invited.difference(answered), &ViewMessage::Stop(ballot), out);
             }
-            // Also to those who are ready: then they know that the attempt goes on.
+            // Also to those that are ready, so that they know that the attempt goes on.
             Step::Preparing(Preparing { plan, .. }) => {
                 let mut members = plan.members;
                 members.remove(self.me);
@@ -192,8 +192,8 @@ impl View {
         self.coordination.hear_of(promised);
         // The refusal of an earlier attempt says nothing about this one.
         let Some(attempt) = self.coordination.at(refused) else { return };
-        // Whoever had promised this and refuses the plan has been restarted, or has lost its disk,
-        // meanwhile.
+        // A bank that had promised this and now refuses the plan has been restarted, or has lost
+        // its disk, meanwhile.
         let cannot_take_part = match &attempt.step {
             Step::Preparing(preparing) => preparing.plan.members.contains(from),
             _ => false,
@@ -240,20 +240,20 @@ impl View {
             return;
         }
         let answers = self.without_lost_votes(ballot, answers.clone(), out);
-        // Whoever has fallen out of the clique meanwhile is heard as a witness, but cannot take
-        // part.
+        // What a bank that has fallen out of the clique meanwhile has told is taken note of, but
+        // the bank cannot take part.
         let is_present = |bank: &BankId| clique.contains(*bank);
         let present: Answers = answers.into_iter().filter(|(bank, _)| is_present(bank)).collect();
         let enough = is_quorum(&present, self.banks);
         let plan = enough.then(|| plan(ballot, &present, self.banks, self.spare(&present)));
         if let Some(plan) = plan.flatten() {
-            // Its wish to join still counts: without this the others would stop for it again at
-            // once.
+            // The wish of such a bank to join still counts: if it were not barred, the others would
+            // stop for it again at once.
             self.bar(awaited.iter().filter(|bank| self.seems_outside(*bank)).collect());
             let joiners = plan.members.intersection(outsiders(&present));
             self.prepare_all(plan, joiners, age, out);
         } else if all_here {
-            // All have answered, and it is not enough: others must come first.
+            // All have answered, and that is not enough: other banks have to turn up first.
             self.give_up(true);
             if !enough {
                 self.found_too_few_disks(&present, out);
@@ -272,8 +272,8 @@ impl View {
         bank != self.me && !self.peers[bank.index()].report.is_some_and(was_in_it)
     }
 
-    /// The answers, without the votes of disks that lack what another proves that they had; their
-    /// banks are told.
+    /// The answers, without the votes of disks that lack what another bank proves they once had;
+    /// the banks of those disks are told.
     fn without_lost_votes(
         &mut self,
         ballot: Ballot,
@@ -287,9 +287,9 @@ impl View {
         answers
     }
 
-    /// Banks that take part only if there is no majority without them: whoever was waited for in
-    /// vain lately, and while a view was in force here whoever was not in it and has not asked to
-    /// join, else whoever is far behind.
+    /// Banks that take part only if there is no majority without them: those that were waited for
+    /// in vain lately; and also, if a view was in force here, those that were not in it and have
+    /// not asked to join, or if none was, those that are far behind.
     fn spare(&self, answers: &Answers) -> BankSet {
         let has_asked = |bank: &BankId| self.peers[bank.index()].has_asked_to_join();
         let outside = match self.last_in_force {

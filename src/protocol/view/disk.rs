@@ -5,7 +5,7 @@ use super::turn::Frozen;
 use crate::ids::Ballot;
 use crate::protocol::snapshot::SnapshotHead;
 
-/// Highest round that is promised: a broken peer must not use up all numbers.
+/// The highest round that a bank will promise: a broken peer must not use up all numbers.
 pub(super) const ROUND_MAX: u64 = 1 << 62;
 
 /// What a node's disk holds of views and events when the node starts.
@@ -15,27 +15,27 @@ pub struct OnDisk {
     pub promised: Ballot,
     /// The last prepared view.
     pub prepared: PreparePlan,
-    /// Whether the disk counts for nothing until a view has begun with it,
+    /// Whether the disk does not count until a view has begun with it,
     pub learner: bool,
-    /// and this because it is new, not because it lacks something that it once had.
+    /// and whether that is because it is new, not because it lacks something that it once had.
     pub fresh: bool,
     /// Whether a person has declared that this bank decides alone how the next view begins.
     pub rescue: bool,
-    /// A snapshot of which so many pieces have arrived.
+    /// A snapshot that is arriving, and how many of its pieces are here.
     pub arriving: Option<(SnapshotHead, u32)>,
-    /// Executed part, and events held beyond.
+    /// The executed part, and the events held beyond it.
     pub state: Frozen,
 }
 
-/// What a node has promised and prepared. It stands on the disk, or is on its way there; `STOPPED`
-/// and `READY` are said once it stands.
+/// What a node has promised and prepared. It is on the disk, or on its way there; `STOPPED` and
+/// `READY` are sent only once it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Disk {
     /// The highest ballot promised.
     pub(super) promised: Ballot,
     /// The last prepared view.
     pub(super) prepared: Ballot,
-    /// How many banks it counted; none where the disk has never counted.
+    /// How many banks that view counted; zero if the disk has never counted.
     pub(super) counted: usize,
     pub(super) learner: bool,
     pub(super) rescue: bool,
@@ -49,7 +49,7 @@ impl Disk {
             counted: match (disk.learner, disk.fresh) {
                 (false, _) => disk.prepared.clock.len(),
                 (true, true) => 0,
-                // Although it may have lost even its view, it knows that there was one.
+                // Although the disk may have lost even its view, it is known that there was one.
                 (true, false) => banks,
             },
             learner: disk.learner,
@@ -57,13 +57,14 @@ impl Disk {
         }
     }
 
-    /// Whether the disk counts in the decision how a view begins.
+    /// Whether the disk counts in deciding how a view begins.
     pub(super) fn is_voter(&self) -> bool {
         !self.learner && self.prepared != Ballot::default()
     }
 
-    /// A plan is written. It may be made of answers that are out of date, and never begin: then it
-    /// says nothing of the promises that were lost with a disk, and a learner remains one.
+    /// A plan is written. It may have been made from answers that are out of date, and may never
+    /// begin: if so, it says nothing about the promises that were lost with a disk, so a learner
+    /// remains one.
     pub(super) fn prepare(&mut self, plan: &PreparePlan, banks: usize) {
         self.learner = !self.is_voter() && !plan.founding;
         self.prepared = plan.ballot;

@@ -1,5 +1,5 @@
-//! What a bank does for an attempt of a coordinator: promise and freeze, fetch what it lacks,
-//! write, start.
+//! What a bank does for a coordinator's attempt: promise and freeze, fetch what it lacks, write,
+//! start.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl View {
         self.send(from, ViewMessage::Refused { refused, promised }, out);
     }
 
-    /// Promises to obey nothing below a ballot any more, and stops acting in the view in force.
+    /// Promises no longer to obey anything below a ballot, and stops acting in the view in force.
     pub(super) fn promise(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
         let interim = self.phase.interim_mut();
         if interim.is_some_and(|interim| interim.stop_waits(ballot)) {
@@ -65,7 +65,8 @@ impl View {
         }
     }
 
-    /// The promise is on disk, and with a first freeze the node's parts have told what they hold.
+    /// The promise is on disk, and if the node has just frozen, its parts have reported what they
+    /// hold.
     pub(super) fn frozen(&mut self, frozen: Frozen, out: &mut Vec<Effect>) {
         let is_latest = frozen.ballot == self.disk.promised;
         match self.phase() {
@@ -118,7 +119,7 @@ impl View {
         }
     }
 
-    /// Whether a bank speaks for the ballot promised last.
+    /// Whether a bank is the coordinator of the ballot promised last, and speaks for it.
     fn is_obeyed(&self, from: BankId, ballot: Ballot) -> bool {
         ballot == self.disk.promised && ballot.coordinator == from
     }
@@ -146,18 +147,18 @@ impl View {
         }
     }
 
-    /// Whether the node waits for a coordinator, and nothing is under way for it yet.
+    /// Whether the node waits for a coordinator's plan, and is not working on one yet.
     fn is_free_for_a_plan(&self) -> bool {
         matches!(self.phase(), PhaseName::Promised | PhaseName::Outside)
     }
 
     fn can_begin(&self, plan: &PreparePlan) -> bool {
         // This bank may have acted in the view before it was restarted, and would begin it again
-        // with old counters and without the events that it acknowledged since. It comes in by a
-        // later view.
+        // with old counters and without the events that it acknowledged since. It comes back in
+        // with a later view.
         let was_prepared = plan.ballot == self.disk.prepared;
-        // What was executed here after the answer is not in the plan: the coordinator must ask
-        // again.
+        // What was executed here after this bank's answer is not in the plan: the coordinator must
+        // ask again.
         let covers = |interim: &Interim| interim.state.position <= plan.position;
         !was_prepared && self.phase.interim().is_some_and(covers)
     }
@@ -215,7 +216,8 @@ impl View {
         if ballot != self.disk.promised {
             return;
         }
-        // An answer that brought nothing is asked for again in a while, not at once.
+        // After an answer that brought nothing new, the events are asked for again in a while, not
+        // at once.
         let interim = self.phase.interim_mut();
         if interim.is_some_and(|interim| interim.take(events)) {
             self.transfer.answered();
@@ -244,7 +246,7 @@ impl View {
         }
     }
 
-    /// A `STOP` had to wait.
+    /// Handles a `STOP` that had to wait.
     pub(super) fn stop_now(&mut self, ballot: Ballot, out: &mut Vec<Effect>) {
         if ballot > self.disk.promised {
             self.promise(ballot, out);

@@ -1,17 +1,17 @@
 //! Who hears whom: the largest clique of banks that all hear each other.
 //!
 //! Source: C. Bron, J. Kerbosch, 'Algorithm 457: finding all cliques of an undirected graph'
-//! (1973), cut short where a branch cannot win any more.
+//! (1973), pruned where a branch cannot win any more.
 
 use crate::ids::{BankId, BankSet};
 
-/// Most branches that are followed. A consortium with one or two cuts needs a handful; beyond, the
-/// best so far will do.
+/// The most branches that are followed. A consortium with one or two cut lines needs a handful;
+/// beyond this limit, the best clique found so far will do.
 const BRANCHES_MAX: usize = 10_000;
 
-/// The largest clique with `me` in it; of equals the one with most of the first set of
-/// `preferred`, then of the second, then with the lowest numbers. `hears` has a row for
-/// each bank: whom it hears, itself included; an empty row is a bank that is not there.
+/// The largest clique with `me` in it; among equally large ones, the one with most of the first set
+/// of `preferred`, then of the second, then with the lowest numbers. `hears` has a row for each
+/// bank: whom it hears, itself included; an empty row means a bank that is absent.
 pub(super) fn largest_clique(me: BankId, hears: &[BankSet], preferred: [BankSet; 2]) -> BankSet {
     let mutual = |bank: BankId| {
         let back = |peer: &BankId| hears.get(peer.index()).is_some_and(|row| row.contains(bank));

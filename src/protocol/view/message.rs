@@ -11,12 +11,12 @@ use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::protocol::vector_clock::VectorClock;
 
-/// A message of the view change; see the page on `view` for who says what when.
+/// A message of the view change; the documentation of `view` shows which bank sends what, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ViewMessage {
     /// I am outside and have caught up: let me in.
     Join,
-    /// Says nothing: that it arrives is what its sender wants to know.
+    /// Carries nothing: its sender only wants to know whether it arrives.
     Probe,
     /// Would you stop for this ballot? Disturbs nobody.
     WouldStop {
@@ -35,13 +35,14 @@ pub enum ViewMessage {
     Stopped(Stopped),
     /// I do not take part in this ballot.
     Refused {
-        /// The ballot that is refused; whoever tries another one by now need not care.
+        /// The ballot that is refused; a coordinator that is trying another one by now can ignore
+        /// this.
         refused: Ballot,
         /// The highest that I have promised.
         promised: Ballot,
     },
-    /// Others know that your disk had more than it has: count for no majority until you have
-    /// prepared a view.
+    /// Others know that your disk once had more than it has now: count for no majority until you
+    /// have prepared a view.
     Forgotten(Ballot),
     /// This is how the view begins: fetch what you lack of it.
     Prepare(PreparePlan),
@@ -49,8 +50,8 @@ pub enum ViewMessage {
     Working {
         /// For which ballot.
         ballot: Ballot,
-        /// How often something has come or was done since the plan came: only a higher number is
-        /// worth patience.
+        /// How many times something has come or been done since the plan came: only a higher number
+        /// than before is worth waiting for.
         progress: u32,
     },
     /// All of it is on my disk.
@@ -61,19 +62,19 @@ pub enum ViewMessage {
     FetchJournal {
         /// What I have.
         after: Position,
-        /// About how many bytes of events the line carries in half a second; at least one event is
-        /// sent.
+        /// About how many bytes of events to send, which is what the line carries in half a second;
+        /// at least one event is sent.
         bytes: u32,
     },
     /// Executed events in order.
     JournalPiece {
-        /// What was asked for: everything after this.
+        /// The position that was asked about: everything after this.
         after: Position,
         /// The events; none when there is nothing later.
         entries: Vec<WireEntry>,
         /// The chain hash where they begin; `None` while that is not known there.
         hash_before: Option<ChainHash>,
-        /// What lies below this only a snapshot has.
+        /// Only a snapshot has what lies below this.
         starts_after: Position,
     },
     /// Send me a part of a piece of your snapshot.
@@ -82,7 +83,7 @@ pub enum ViewMessage {
         index: u32,
         /// Its text from this byte on.
         from: u64,
-        /// At most so many bytes, or a few less.
+        /// At most this many bytes, perhaps a few less.
         bytes: u32,
     },
     /// A part of a piece of a snapshot.
@@ -110,8 +111,8 @@ pub enum ViewMessage {
     },
 }
 
-/// Which question a large answer answers, and how much it brings: who asks again, and for less,
-/// has given the longer answer up, or was restarted and never hears it.
+/// Which question a large answer belongs to, and how much it brings: a bank that asks again, and
+/// for less, has given up on the longer answer, or was restarted and will never read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bulk {
     /// Journal after a position: so many entries.
@@ -124,7 +125,7 @@ pub enum Bulk {
 
 impl ViewMessage {
     /// For an answer that may be large, which question it answers; `None` for everything else. Such
-    /// answers travel apart, so that they hold up nothing.
+    /// answers travel separately, so that they hold up nothing else.
     #[must_use]
     pub fn bulk(&self) -> Option<Bulk> {
         match self {
@@ -144,8 +145,8 @@ impl ViewMessage {
     }
 }
 
-/// A part of a piece of a snapshot: at most so many bytes of its text from a byte on, cut between
-/// two characters; `None` when it does not begin between two.
+/// A part of a snapshot's piece: at most `bytes` bytes of its text starting at byte `from`, cut
+/// between two characters; `None` when `from` is not between two characters.
 pub(super) fn part_of(mut piece: SnapshotPiece, from: u64, bytes: u32) -> Option<ViewMessage> {
     let of = piece.text.len();
     let begin = usize::try_from(from).ok()?;
@@ -164,7 +165,7 @@ pub struct Stopped {
     pub ballot: Ballot,
     /// The last view that it prepared.
     pub prepared: Ballot,
-    /// Whether its disk has lost nothing: only such banks decide how a view begins.
+    /// Whether its disk has lost nothing: only banks with such a disk decide how a view begins.
     pub voter: bool,
     /// How many banks the consortium had in that last view.
     pub counted: usize,
@@ -183,7 +184,7 @@ pub struct Stopped {
 }
 
 impl Stopped {
-    /// Whether it speaks of all the banks there are, and of no more.
+    /// Whether it covers exactly the banks that there are.
     #[must_use]
     pub fn fits(&self, banks: usize) -> bool {
         let knows_more = self.executed.as_ref().is_some_and(|done| done.clock.len() > banks);
@@ -208,8 +209,8 @@ pub struct PreparePlan {
     pub clock: VectorClock,
     /// `U`: the events to execute first, in key order, each with a bank that holds it.
     pub events: Vec<(OrderKey, BankId)>,
-    /// Too few disks had ever counted for any other view to begin, now or before, without one of
-    /// those asked: all count from the moment they have this plan.
+    /// So few disks had ever counted that no other view can begin, or can have begun, without one
+    /// of the banks asked: all of them count from the moment they have this plan.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub founding: bool,
 }
@@ -225,8 +226,8 @@ impl PreparePlan {
     }
 }
 
-/// An event with the members of its view, as it travels. Between the parts of one program it is
-/// passed on unread.
+/// An event with the members of its view, as it travels. Within one program it is passed on as it
+/// is, without being parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WireHeld(pub Held);
 

@@ -2,8 +2,8 @@
 //! anything.
 //!
 //! Source: the requirement's two phases, stop the network and release it, made safe in the manner
-//! of L. Lamport's Paxos (promises to ballots, a prepared view is carried on by whoever comes next)
-//! and of the flush in virtual synchrony (K. Birman, T. Joseph, 1987):
+//! of L. Lamport's Paxos (banks make promises to ballots, and the next coordinator carries on a
+//! prepared view) and of the flush in virtual synchrony (K. Birman, T. Joseph, 1987):
 //!
 //! ```text
 //! coordinator  WOULD STOP ──▶ those who see the fault themselves grant it; nobody is disturbed
@@ -18,7 +18,7 @@
 //!
 //! - `reach`: whom this bank hears, and what others say of themselves.
 //! - `wish`: when a change is wanted, and whose turn it is; `coordinator`: the steps of an attempt;
-//!   `late`: members that do not come forward.
+//!   `late`: members that make no progress.
 //! - `flush`: what a bank does for an attempt of another; `catch_up`: what a bank outside does.
 //!
 //! - `phase`: where the node stands, with what exists only there.
@@ -70,7 +70,7 @@ use super::peer_state::PeerState;
 use super::report::PeerReport;
 use crate::ids::{Ballot, BankId, BankSet, Position};
 
-/// One node's part in views.
+/// One node's part in view changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     me: BankId,
@@ -84,9 +84,9 @@ pub struct View {
     peers: Vec<Peer>,
     /// What the clock was told last.
     reach: Reach,
-    /// The view that was in force here last, with its members.
+    /// The view that was last in force here, with its members.
     last_in_force: Option<(Ballot, BankSet)>,
-    /// Messages to itself, handled before anything else.
+    /// Messages from this node to itself, handled before anything else.
     inbox: VecDeque<ViewMessage>,
 }
 
@@ -149,7 +149,7 @@ impl View {
         (peer.state, peer.report)
     }
 
-    /// Whether this bank's disk counts in the decision how a view begins.
+    /// Whether this bank's disk counts in deciding how a view begins.
     #[must_use]
     pub(crate) fn is_voter(&self) -> bool {
         self.disk.is_voter()
@@ -165,7 +165,7 @@ impl View {
             voter: self.is_voter(),
             diverged: self.has_diverged(),
             hears: self.answers(),
-            // The heartbeat knows, and adds it.
+            // The heartbeat knows it, and fills it in.
             health: Health::default(),
         }
     }

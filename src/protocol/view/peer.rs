@@ -11,8 +11,8 @@ const DOUBT: Ticks = 30;
 const SLOW_AGREED_WITHIN: Ticks = 60;
 /// For how long a bank's wish to join counts.
 const JOIN_COUNTS: Ticks = 30;
-/// How long a bank that was waited for in vain takes part only if it is needed; doubles each time,
-/// so many times.
+/// For how long a bank that was waited for in vain takes part only if it is needed; doubles each
+/// time, up to `BARS_MAX` times.
 const BAR_FIRST: Ticks = 30;
 const BARS_MAX: u16 = 5;
 
@@ -21,7 +21,7 @@ const BARS_MAX: u16 = 5;
 pub(super) enum MemberStatus {
     #[default]
     Here,
-    /// Reports another view, for so long.
+    /// Has been reporting another view for this many ticks.
     Doubtful(Ticks),
     Away(Cause),
 }
@@ -42,18 +42,18 @@ pub(super) struct Peer {
     pub(super) bars: u16,
     /// For how many ticks it has been too slow in the view in force.
     slow: Ticks,
-    /// Whether it was heard when the view in force began, and has not been lost since: then its
-    /// return is no matter.
+    /// Whether it was heard when the view in force began, and has not been lost since: then it does
+    /// not matter whether its return is still watched.
     trusted: bool,
 }
 
 impl Peer {
-    /// The heartbeat speaks; returns whether the bank answered before.
+    /// Takes what the heartbeat says; returns the state before.
     pub(super) fn hear(&mut self, state: PeerState, report: Option<PeerReport>) -> PeerState {
         let before = std::mem::replace(&mut self.state, state);
         self.report = report;
         if matches!(state, PeerState::Down(_)) {
-            // Whatever it was, it begins anew.
+            // Whatever was known about the bank, it starts afresh.
             self.diverged = false;
             self.joining = 0;
         }
@@ -61,12 +61,12 @@ impl Peer {
         before
     }
 
-    /// Whether it answers, be it that its return is still watched.
+    /// Whether it answers, even if its return is still watched.
     pub(super) fn answers(&self) -> bool {
         matches!(self.state, PeerState::Up | PeerState::Returning)
     }
 
-    /// Whether it answers, and its return is not watched or is no matter.
+    /// Whether it answers, and its return is not watched or need not be.
     pub(super) fn is_steady(&self) -> bool {
         self.state == PeerState::Up || (self.answers() && self.trusted)
     }
@@ -75,7 +75,7 @@ impl Peer {
         matches!(self.status, MemberStatus::Away(_))
     }
 
-    /// It does not count as heard. What it was lost for stands until it does again.
+    /// It does not count as heard. The reason it was lost for is kept until it counts again.
     pub(super) fn is_not_heard(&mut self) {
         match (self.state, self.status) {
             (PeerState::Down(cause), _) => {
@@ -122,7 +122,7 @@ impl Peer {
         self.barred > 0
     }
 
-    /// It was waited for in vain, once more.
+    /// It was waited for in vain once more.
     pub(super) fn bar(&mut self) {
         if !self.is_barred() {
             self.barred = BAR_FIRST << self.bars.min(BARS_MAX);

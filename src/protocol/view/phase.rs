@@ -21,9 +21,9 @@ use crate::protocol::event::Held;
 use crate::protocol::execution::Executions;
 use crate::protocol::order_key::OrderKey;
 
-/// Most events asked of one bank in one message.
+/// The most events asked for from one bank in one message.
 const FETCH_EVENTS_MAX: usize = 256;
-/// Bytes of events after which the answer to that ends.
+/// Bytes of events after which the answer to such a message ends.
 const FETCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The name of where a node stands.
@@ -69,8 +69,8 @@ pub(super) enum Phase {
 pub(super) struct Interim {
     /// What it has executed, and the events held beyond: on disk.
     pub(super) state: Frozen,
-    /// Events that were fetched for a plan and are not on this disk yet. Who lacks them may have
-    /// them from here all the same.
+    /// Events that were fetched for a plan and are not on this disk yet. Other banks that lack them
+    /// may still get them from here.
     fetched: BTreeMap<OrderKey, Held>,
     /// What became of the own events in the view before.
     pub(super) fates: Fates,
@@ -94,7 +94,7 @@ pub(super) enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Fetching {
     pub(super) plan: PreparePlan,
-    /// How often others than the plan names were asked for its events.
+    /// How many times banks other than those that the plan names were asked for its events.
     turn: u16,
     replay: Option<Replay>,
 }
@@ -103,7 +103,7 @@ pub(super) struct Fetching {
 /// cannot tell what it holds, so it promises nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Replay {
-    /// A `STOP` that came in the meantime.
+    /// A `STOP` that came in the meantime, to be obeyed afterwards.
     stop_later: Option<Ballot>,
 }
 
@@ -114,10 +114,10 @@ pub(super) enum Lack {
     /// These events, and whom to ask for them.
     Events(BTreeMap<BankId, Vec<OrderKey>>),
     Nothing,
-    /// It has more than the plan: the source has gone on in a later view, and has sent what was
-    /// executed there. This plan begins nothing.
+    /// It has more than the plan says: the source has gone on in a later view, and has sent what
+    /// was executed there. No view begins with this plan any more.
     Overtaken,
-    /// It has another history than the plan, which is this bank's as of this position.
+    /// The node's history differs at `position` from the plan's, which is that of `source`.
     Differs {
         source: BankId,
         position: Position,
@@ -212,12 +212,12 @@ impl Phase {
 }
 
 impl Interim {
-    /// Of a node that has just started.
+    /// The phase of a node that has just started.
     pub(super) fn outside(state: Frozen) -> Self {
         Interim::new(state, Fates::default(), Stage::Outside { replay: None })
     }
 
-    /// Of a node whose parts have frozen.
+    /// The phase of a node whose parts have frozen.
     pub(super) fn frozen(state: Frozen) -> Self {
         let executed = state.executed.as_ref().map(|done| done.last);
         Interim::new(state, Fates { executed, ..Fates::default() }, Stage::Promising)
@@ -253,7 +253,7 @@ impl Interim {
         self.replay_place()?.take()?.stop_later
     }
 
-    /// A `STOP` comes. Returns whether it has to wait until what is being executed is on disk.
+    /// A `STOP` has come. Returns whether it has to wait until what is being executed is on disk.
     pub(super) fn stop_waits(&mut self, ballot: Ballot) -> bool {
         let Some(replay) = self.replay_place().and_then(Option::as_mut) else { return false };
         replay.stop_later = replay.stop_later.max(Some(ballot));
@@ -262,10 +262,10 @@ impl Interim {
 
     /// Fetched events, or a snapshot, were executed and are on disk.
     pub(super) fn replayed(&mut self, position: Position, hash: ChainHash, executed: Executions) {
-        // What lies below and was not executed never existed: a later view left it behind.
+        // Held events below this that were not executed never existed: a later view left them out.
         self.state.held.retain(|held| held.event.order_key() > executed.last);
         (self.state.position, self.state.hash) = (position, hash);
-        // Others have told this, also what a snapshot says of itself: it proves nothing.
+        // This comes from others, as does what a snapshot says about itself: it proves nothing.
         self.state.executed = Some(executed.as_unverified());
     }
 
@@ -282,8 +282,8 @@ impl Interim {
         self.stage = Stage::Fetching(Fetching { plan, turn: 0, replay });
     }
 
-    /// What is missing of the plan that is fetched; `None` when none is, or while something is
-    /// being executed.
+    /// What is missing from the plan being fetched; `None` when no plan is being fetched, or while
+    /// something is being executed.
     pub(super) fn lack(&self, me: BankId) -> Option<Lack> {
         let Stage::Fetching(fetching @ Fetching { plan, replay: None, .. }) = &self.stage else {
             return None;
@@ -314,14 +314,16 @@ impl Interim {
         missing
     }
 
-    /// Takes in those of the events that the plan names. Returns whether any of them was missing.
+    /// Takes in those of these events that the plan names. Returns whether any of them had been
+    /// missing.
     pub(super) fn take(&mut self, events: Vec<WireHeld>) -> bool {
         let Stage::Fetching(Fetching { plan, .. }) = &self.stage else { return false };
         let before = self.fetched.len();
         let here: BTreeSet<_> = self.state.held.iter().map(|held| held.event.order_key()).collect();
         for WireHeld(held) in events {
             let key = held.event.order_key();
-            // Nobody was asked for what is here; whoever sends it all the same adds nothing.
+            // Nobody was asked for events that are here already; a bank that sends them all the
+            // same adds nothing.
             if !here.contains(&key) && plan.events.iter().any(|(planned, _)| *planned == key) {
                 self.fetched.insert(key, held);
             }
@@ -371,13 +373,13 @@ impl Interim {
 }
 
 impl Fetching {
-    /// What is missing is asked of others from now on.
+    /// From now on, what is missing is asked for from other banks.
     pub(super) fn ask_others(&mut self) {
         self.turn = self.turn.wrapping_add(1);
     }
 
-    /// Any member may hold an event of the plan, and all do in the end; who does not answer is
-    /// passed over.
+    /// Any member may hold an event of the plan, and all do in the end; a bank that does not answer
+    /// is passed over.
     fn whom_to_ask(&self, holder: BankId, me: BankId) -> BankId {
         (0..self.turn).fold(holder, |holder, _| self.next_source(holder, me).unwrap_or(holder))
     }

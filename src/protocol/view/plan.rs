@@ -1,5 +1,5 @@
 //! How a view begins, from what the banks that answered hold: `P`, the longest executed journal;
-//! `U`, the events held beyond it; `F`, the clock that covers `U`; and who takes part.
+//! `U`, the events held beyond it; `F`, the clock that covers `U`; and which banks take part.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use crate::protocol::execution::Executions;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
-/// Most positions that a bank may lack to be taken in unasked although others would do without it,
-/// such as after a power cut of all.
+/// The most positions that a bank may be behind and still be taken in unasked although there is a
+/// majority without it, for example after a power cut that hit all banks.
 pub(super) const LAG_MAX: u64 = 5_000;
 
 /// The answers of frozen banks.
 pub(super) type Answers = BTreeMap<BankId, Stopped>;
 
-/// Banks whose disk lacks what another's proves that it once had: what was executed in its own view
-/// was on the disk of every member of that view.
+/// Banks whose disk lacks what another bank's disk proves that it once had: what was executed in
+/// its own view was on the disk of every member of that view.
 ///
-/// Only who has prepared no later view can tell that: what a flush executes need not have reached
-/// all members of the view that it comes from. And whoever has been outside since and has fetched
-/// what was executed there has it again, though its clock, which is that of its own view, need not
-/// show it after a restart.
+/// Only a bank that has prepared no later view can prove that: what a flush executes need not have
+/// reached all members of the view that it comes from. And a bank that has been outside since and
+/// has fetched what was executed there has it again, though its clock, which is that of its own
+/// view, need not show it after a restart.
 pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
     let proof = |answer: &'_ Stopped| {
         answer.executed.clone().filter(|done| done.last.view == answer.prepared)
@@ -37,7 +37,7 @@ pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
     answers.iter().filter(|(bank, answer)| lacks(bank, answer)).map(|(bank, _)| *bank).collect()
 }
 
-/// Whether a disk has all that was executed through here.
+/// Whether a disk still has everything that was executed up to this proof.
 fn has_still(answer: &Stopped, proof: &Executions) -> bool {
     let view = proof.last.view;
     let has_executed = answer.executed.as_ref().is_some_and(|done| done.last >= proof.last);
@@ -53,8 +53,8 @@ fn has_still(answer: &Stopped, proof: &Executions) -> bool {
 /// `nodes.json` count once all the old ones have let them in.
 pub(super) fn is_quorum(answers: &Answers, banks: usize) -> bool {
     let everybody = answers.len() == banks;
-    // A disk that has lost what it knew counts banks and is no voter: it does not testify that
-    // nothing was held.
+    // A disk that has lost what it knew has counted banks before but is not a voter: it is no
+    // evidence that nothing was ever held.
     let has_lost = |answer: &Stopped| !answer.voter && answer.counted > 0;
     let nothing_was_ever_held = answers
         .values()
@@ -69,7 +69,7 @@ fn voters_are_quorum(answers: &Answers, banks: usize) -> bool {
     let counted = voters().map(|answer| answer.counted).max().unwrap_or_default();
     let enough_voters = match counted {
         0 => false,
-        // With a shorter list than now, all on it.
+        // If the list was shorter than now, all banks on it are needed.
         counted if counted < banks => voters().count() >= counted,
         _ => voters().count() > banks - majority(banks),
     };
@@ -86,7 +86,7 @@ pub(super) fn outsiders(answers: &Answers) -> BankSet {
     answers.iter().filter(|(_, answer)| outside(answer)).map(|(bank, _)| *bank).collect()
 }
 
-/// Banks that lack more than can be fetched while all wait.
+/// Banks that lack more than they could fetch while all others wait.
 pub(super) fn far_behind(answers: &Answers) -> BankSet {
     let longest = answers.values().map(|answer| answer.position.0).max().unwrap_or_default();
     let is_far = |answer: &Stopped| longest - answer.position.0 > LAG_MAX;
@@ -94,9 +94,10 @@ pub(super) fn far_behind(answers: &Answers) -> BankSet {
 }
 
 /// How the view begins; `None` when the copies of the ledger differ and no majority says which is
-/// right, when too few remain, or when a bank could still go on by a shorter list without the
-/// others. Those `spare` take part only where no majority comes about without them, or while they
-/// know only such a list. Only for answers that [`is_quorum`].
+/// right, when too few remain, or when a bank that still goes by a shorter list of banks could go
+/// on without the others. The banks in `spare` take part only where there is no majority without
+/// them, or while they know only such a shorter list. Call it only with answers that satisfy
+/// [`is_quorum`].
 pub(super) fn plan(
     ballot: Ballot,
     answers: &Answers,
@@ -110,7 +111,7 @@ pub(super) fn plan(
     let (events, clock) = held_beyond(last, answers, banks);
     let fits = |answer: &Stopped| answer.position < longest || answer.hash == hash;
     let members = members(answers, longest.0, banks, spare, fits)?;
-    // With the old list of banks, they could go on among themselves until they have prepared a view
+    // With the old list, those banks could go on among themselves until they have prepared a view
     // of the new one.
     let could_go_on = |(_, answer): &(&BankId, &Stopped)| knows_fewer(answer, banks);
     if !answers.iter().filter(could_go_on).all(|(bank, _)| members.contains(*bank)) {
@@ -120,8 +121,8 @@ pub(super) fn plan(
     Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
 }
 
-/// What those who were in the latest view hold beyond the last executed event, each event with a
-/// bank that has it; and the clock that covers it.
+/// What the banks that were in the latest view hold beyond the last executed event, each event with
+/// a bank that has it; and the clock that covers all of it.
 fn held_beyond(
     last: Option<OrderKey>,
     answers: &Answers,
@@ -142,12 +143,13 @@ fn held_beyond(
     (events.into_iter().collect(), clock)
 }
 
-/// Whether a disk counts, and still by a shorter list of banks.
+/// Whether a disk counts, but still goes by a shorter list of banks.
 fn knows_fewer(answer: &Stopped, banks: usize) -> bool {
     answer.voter && answer.counted < banks
 }
 
-/// The bank with the longest journal, and its hash. Where the longest ones differ, most decide.
+/// The bank with the longest journal, and its hash. Where the longest ones differ, the majority
+/// decides.
 fn right_copy(answers: &Answers, banks: usize) -> Option<(BankId, ChainHash)> {
     let longest = answers.values().map(|answer| answer.position).max()?;
     let mut copies: BTreeMap<[u8; 32], Vec<BankId>> = BTreeMap::new();
@@ -159,8 +161,8 @@ fn right_copy(answers: &Answers, banks: usize) -> Option<(BankId, ChainHash)> {
     undisputed.then(|| (holders[0], ChainHash(*hash)))
 }
 
-/// Everybody but the spare ones; those who lack the least of them only if they are needed for a
-/// majority, and those who know fewer banks than there are now.
+/// All banks but the spare ones. Of those, the banks that lack the least take part if they are
+/// needed for a majority, and so do all that know fewer banks than there are now.
 fn members(
     answers: &Answers,
     longest: u64,

@@ -1,4 +1,4 @@
-//! Time as the view counts it, and how far somebody has come in it.
+//! Time as the view counts it, and how far a bank has come with a view change.
 
 use crate::protocol::time::Millis;
 
@@ -22,14 +22,14 @@ pub(super) fn count_down(ticks: &mut Ticks) {
 /// How far a bank has come with a view change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Headway {
-    /// How often something has come, or was done, for the plan.
+    /// How many times something has come, or been done, for the plan.
     pub(super) progress: u32,
-    /// Ticks since it last went forward.
+    /// Ticks since it last made progress.
     pub(super) idle: Ticks,
 }
 
 impl Headway {
-    /// Of a node that has just started.
+    /// The headway of a node that has just started.
     pub(super) fn none() -> Self {
         Headway { progress: 0, idle: TICKS_MAX }
     }

@@ -1,32 +1,32 @@
-//! What is fetched from others, and how the line takes it: whom this bank asks, for how much at a
-//! time, how long it waits, and the snapshot that is arriving.
+//! What is fetched from others, and how well the line carries it: which bank is asked, for how much
+//! at a time, how long to wait, and the snapshot that is arriving.
 //!
-//! It outlives the phases: whoever was asked while a bank was outside may be asked for a plan too,
-//! and what is known of the line, and of the snapshot, holds for the next time.
+//! It outlives the phases: a member that was asked while this bank was outside may be asked for a
+//! plan too, and what is known of the line, and of the snapshot, stays useful for the next time.
 
 use super::ticks::{TICKS_MAX, Ticks, count};
 use crate::ids::{BankId, BankSet, Position};
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 
-/// Bytes of events after which an answer to a bank that catches up ends: read in a few
-/// milliseconds, since the journal's thread reads it, which others wait for.
+/// Bytes of events after which an answer to a bank that catches up ends: small enough to be read in
+/// a few milliseconds, since it is read by the journal's thread, for which others wait.
 pub const PIECE_BYTES_MAX: usize = 512 * 1024;
-/// How much is asked for while nothing is known of the line, and the least.
+/// How much is asked for while nothing is known of the line; also the least ever asked for.
 const PIECE_BYTES_MIN: u32 = 4 * 1024;
-/// An answer that took so long tells that the line carries more,
+/// An answer that took at most this long tells that the line carries more than was asked for,
 const QUICK: Ticks = 2;
-/// what it was asked for,
+/// at most this long, about as much,
 const FITTING: Ticks = 5;
-/// or less.
+/// and this long or longer, less.
 const SLOW: Ticks = 8;
-/// How long the answer is waited for while nothing is known of the line; doubles with each that
+/// How long to wait for an answer while nothing is known of the line; doubles with each answer that
 /// does not come.
 const ANSWER_WITHIN: Ticks = 10;
-/// Longest wait for an answer.
+/// The longest wait for an answer.
 const ANSWER_WITHIN_MAX: Ticks = 300;
-/// How often a bank that has caught up looks for more.
+/// After how many ticks a bank that has caught up looks for more.
 const LOOK_EVERY: Ticks = 2;
-/// How often it asks to join.
+/// After how many ticks it asks to join again.
 const JOIN_EVERY: Ticks = 5;
 
 /// What is fetched from others.
@@ -34,13 +34,13 @@ const JOIN_EVERY: Ticks = 5;
 pub(super) struct Transfer {
     /// The bank that is asked.
     pub(super) source: Option<BankId>,
-    /// Banks that were asked: what they answer counts, however late.
+    /// Banks that were asked: their answers count, however late.
     sources: BankSet,
     /// Whether an answer is awaited.
     waiting: bool,
     /// Ticks since something was last asked for.
     since_asked: Ticks,
-    /// How long the answer is waited for.
+    /// How long to wait for the answer.
     within: Ticks,
     /// How much the line carries in half a second, as far as is known.
     bytes: u32,
@@ -48,12 +48,12 @@ pub(super) struct Transfer {
     near: bool,
     /// Ticks since it asked.
     since_join: Ticks,
-    /// A snapshot of which so many pieces are here.
+    /// A snapshot that is arriving, and how many of its pieces are here.
     arriving: Option<(SnapshotHead, u32)>,
     /// The beginning of the next piece.
     part: Option<SnapshotPiece>,
-    /// Whether a piece is on its way to the disk: nothing is asked for meanwhile, so that nobody
-    /// takes what comes again for progress.
+    /// Whether a piece is on its way to the disk: nothing is asked for meanwhile, so that a part
+    /// that comes twice is not mistaken for progress.
     storing: bool,
 }
 
@@ -71,7 +71,7 @@ pub(super) enum Arrived {
     Nothing,
     /// It is of another snapshot than the pieces that are here: begin anew with that one.
     OfAnother,
-    /// The piece is longer.
+    /// A part of the piece that was expected; the piece goes on.
     Part,
     /// The piece is whole.
     Piece(SnapshotPiece),
@@ -98,20 +98,21 @@ impl Transfer {
         count(&mut self.since_asked);
     }
 
-    /// A question leaves whose answer is awaited.
+    /// A question is sent, and its answer awaited.
     pub(super) fn wait_for_answer(&mut self) {
         self.since_asked = 0;
         self.waiting = true;
     }
 
-    /// A question about journal or snapshot leaves to this bank; returns for how many bytes.
+    /// A question about journal or snapshot is sent to this bank; returns for how many bytes to
+    /// ask.
     pub(super) fn ask(&mut self, source: BankId) -> u32 {
         self.wait_for_answer();
         self.sources.insert(source);
         self.bytes
     }
 
-    /// Whether what a bank says answers a question.
+    /// Whether this bank was asked, so that what it sends is an answer.
     pub(super) fn has_asked(&self, bank: BankId) -> bool {
         self.sources.contains(bank)
     }
@@ -128,8 +129,8 @@ impl Transfer {
         self.within = ANSWER_WITHIN.max(self.since_asked * 3).min(ANSWER_WITHIN_MAX);
     }
 
-    /// It was answered with so many bytes: the next question asks for what the line carries in
-    /// about half a second, and is not said again before it can have been answered.
+    /// The question was answered with `got` bytes: the next one asks for what the line carries in
+    /// about half a second, and is not sent again before it can have been answered.
     fn learn(&mut self, got: usize) {
         let was_full = got as u64 * 2 >= u64::from(self.bytes);
         if self.since_asked <= QUICK && was_full {
@@ -140,8 +141,8 @@ impl Transfer {
         self.answered();
     }
 
-    /// A piece of journal of so many bytes has come. Returns whether it came so quickly, and
-    /// brought so much less than was asked for, that nothing else can be missing.
+    /// A piece of journal of `got` bytes has come. Returns whether it came so quickly, and brought
+    /// so much less than was asked for, that nothing else can be missing.
     pub(super) fn learn_of_journal(&mut self, got: usize) -> bool {
         let is_last = got < self.bytes as usize && self.since_asked <= FITTING;
         self.learn(got);
@@ -171,7 +172,7 @@ impl Transfer {
         }
     }
 
-    /// The next lower of these, so that the coordinator is asked last.
+    /// The next lower one of these banks, so that the coordinator is asked last.
     pub(super) fn next_of(&self, acting: &[BankId]) -> Option<BankId> {
         let is_lower = |bank: &&BankId| self.source.is_none_or(|before| **bank < before);
         acting.iter().rev().find(is_lower).or(acting.last()).copied()
@@ -192,7 +193,7 @@ impl Transfer {
         near && !before
     }
 
-    /// The bank asks to join with the next tick.
+    /// The bank is to ask to join at the next tick.
     pub(super) fn join_soon(&mut self) {
         self.since_join = TICKS_MAX;
     }
@@ -207,7 +208,7 @@ impl Transfer {
         is_time
     }
 
-    /// What is to be done next for the snapshot, at a bank that has executed so much.
+    /// What is to be done next for the snapshot, at a bank that has executed through this position.
     pub(super) fn wanted(&self, position: Position) -> Wanted {
         let index = match &self.arriving {
             Some((head, next)) if *next == head.pieces && head.position > position => {
@@ -225,8 +226,8 @@ impl Transfer {
         self.since_asked = 0;
     }
 
-    /// A part of a piece, of a snapshot that this bank can use, has come: it begins at a byte of a
-    /// piece that has so many.
+    /// A part of a piece, of a snapshot that this bank can use, has come: it begins at byte `from`
+    /// of a piece of `of` bytes.
     pub(super) fn take(&mut self, part: SnapshotPiece, from: u64, of: u64) -> Arrived {
         let next = match &self.arriving {
             Some((head, next)) if *head == part.head => *next,
@@ -266,7 +267,7 @@ impl Transfer {
         self.arriving = Some((head, next));
     }
 
-    /// What arrived was no snapshot: another member is asked at once, if there is one.
+    /// What arrived was not a valid snapshot: another member is asked at once, if there is one.
     pub(super) fn refuse_snapshot(&mut self) {
         self.drop_snapshot();
         self.waiting = true;

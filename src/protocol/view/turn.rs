@@ -1,4 +1,4 @@
-//! What passes through the parts of a node when a view ends and when the next one begins.
+//! What is passed through the parts of a node when a view ends and when the next one begins.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::protocol::execution::Executions;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
-/// Whom a bank reaches.
+/// Which banks a bank reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reach {
@@ -29,7 +29,7 @@ pub enum Reach {
 pub struct Frozen {
     /// The ballot that is promised.
     pub ballot: Ballot,
-    /// What is held beyond the executed part.
+    /// The events held beyond the executed part.
     pub held: Vec<Held>,
     /// Covers everything that is held.
     pub clock: VectorClock,
@@ -52,17 +52,17 @@ pub struct Installed {
     pub fates: Fates,
 }
 
-/// What became of the events that a bank had under way in the view that was last in force there, as
-/// far as the flush does not say it. Once the next view begins, an event that neither was executed
-/// nor is flushed never existed.
+/// What became of the events that a bank had under way in the view that was last in force there,
+/// where the flush does not tell. Once the next view begins, an event that neither was executed nor
+/// is part of the flush never existed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fates {
     /// Executed here before that view ended: everything of it through this key.
     pub executed: Option<OrderKey>,
     /// This bank's own events that others had executed in it, and that were fetched since.
     pub fetched: Vec<OrderKey>,
-    /// Whether a snapshot took the place of what was executed since; it does not name what it
-    /// holds.
+    /// Whether a snapshot has replaced what was executed since; a snapshot does not name the events
+    /// in it.
     pub unknown: bool,
 }
 
