@@ -1,8 +1,8 @@
 //! Accounts and their numbers.
 //!
 //! An account is only data here; the book alone changes it. Numbers are drawn at random by the bank
-//! that sends the request, several at a time, because the ledger itself may not draw: it takes the
-//! first that is free.
+//! that sends the request, because the ledger itself must not draw any; it is given several and
+//! takes the first that is free.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ use crate::ids::BankId;
 pub(crate) const NUMBER_DIGITS_MAX: usize = 18;
 /// One more than the largest account number.
 const NUMBER_END: u64 = 10_u64.pow(NUMBER_DIGITS_MAX as u32);
-/// How many numbers are drawn of how many digits, in the order in which they are tried: more digits
-/// when six run short.
+/// How many numbers are drawn with how many digits, in the order in which they are tried: more
+/// digits for when the six-digit ones run short.
 const DRAWS: [(usize, u32); 4] = [(8, 6), (4, 7), (2, 8), (2, 9)];
 
 /// Who may hold an account.
@@ -45,7 +45,7 @@ impl TypeAccount {
         }
     }
 
-    /// Whether such a customer may open an account of this type.
+    /// Whether a customer of this kind may open an account of this type.
     #[must_use]
     pub(crate) fn may_be_opened_by(self, opener: TypePerson) -> bool {
         match self {
@@ -141,7 +141,7 @@ pub struct Account {
     pub key: PixKey,
     /// What is in it, never negative: the sum of the statement.
     pub balance: Centavos,
-    /// What happened to it, newest last; begins with its opening.
+    /// What has happened to it, newest last; begins with its opening.
     pub statement: Vec<Entry>,
 }
 

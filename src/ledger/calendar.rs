@@ -32,7 +32,7 @@ impl Date {
         Date::from_days(unix_ms.div_euclid(DAY_MS))
     }
 
-    /// The day so many days after 1970-01-01.
+    /// The day this many days after 1970-01-01.
     fn from_days(days_since_epoch: i64) -> Self {
         let days = days_since_epoch + EPOCH_DAYS;
         let era = days.div_euclid(ERA_DAYS);
@@ -65,8 +65,7 @@ pub struct TimeOfDay {
 }
 
 impl TimeOfDay {
-    /// The time of day at a moment in Unix milliseconds, UTC; the begun second counts as not yet
-    /// over.
+    /// The time of day at a moment in Unix milliseconds, UTC; rounded down to the whole second.
     #[must_use]
     pub fn at(unix_ms: i64) -> Self {
         TimeOfDay { seconds: unix_ms.rem_euclid(DAY_MS) / 1_000 }

@@ -1,8 +1,8 @@
 //! Who banks here: customers, their names and their documents (CPF and CNPJ).
 //!
-//! Each name is a newtype whose `parse` is the only door. A document knows by its form whether it
-//! belongs to a person or a company, so the two can never contradict each other. Passwords never
-//! come here, only their hashes.
+//! Each name is a newtype that can be made only by its `parse`. A document knows by its form
+//! whether it belongs to a person or a company, so the two can never contradict each other.
+//! Passwords never come here, only their hashes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -56,8 +56,8 @@ impl TypePerson {
         }
     }
 
-    /// The largest weight of the check digits; smaller ones go down to 2 from right to left and
-    /// begin again.
+    /// The largest weight of the check digits; from right to left the weights go up from 2 to this
+    /// one and then start again at 2.
     fn weight_max(self) -> u32 {
         match self {
             TypePerson::Pf => 11,
@@ -141,7 +141,7 @@ fn check_digits_fit(type_person: TypePerson, text: &str) -> bool {
     // A letter counts as its ASCII code less 48, so that digits count as themselves.
     let value = |byte: u8| u32::from(byte - b'0');
     let values: Vec<u32> = text.bytes().filter(u8::is_ascii_alphanumeric).map(value).collect();
-    // One digit all over passes the sum and was never issued.
+    // A document that repeats one digit passes the check sum but was never issued.
     let monotonous = values.iter().all(|value| *value == values[0]);
     let last_two = [values.len() - 2, values.len() - 1];
     !monotonous
@@ -166,8 +166,8 @@ fn check_digit(values: &[u32], weight_max: u32) -> u32 {
 impl TryFrom<String> for Document {
     type Error = BadDocument;
 
-    /// The form alone says which kind it is. Check digits are a matter of the door, not of the
-    /// ledger.
+    /// The form alone says which kind it is. Check digits are checked where requests come in, not
+    /// in the ledger.
     fn try_from(text: String) -> Result<Self, BadDocument> {
         Document::parse(TypePerson::Pf, &text, false)
             .or_else(|_| Document::parse(TypePerson::Pj, &text, false))
@@ -180,7 +180,7 @@ impl fmt::Display for Document {
     }
 }
 
-/// Why a text is no document.
+/// Why a text is not a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadDocument {
     /// Not the printed form.
@@ -199,8 +199,8 @@ impl UserName {
     ///
     /// # Errors
     /// [`BadUserName`] unless it is 3 to 64 ASCII letters, digits, `.`, `_` and `-`, at least one
-    /// of them a letter: a user name can be a Pix key and must not pass for somebody's CPF or
-    /// account number there.
+    /// of them a letter: a user name can be a Pix key and must not be mistaken for somebody's CPF
+    /// or account number there.
     pub fn parse(text: &str) -> Result<Self, BadUserName> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let length_fits = (NAME_CHARS_MIN..=USER_NAME_CHARS_MAX).contains(&text.len());
@@ -234,7 +234,7 @@ impl fmt::Display for UserName {
     }
 }
 
-/// A text that is no user name.
+/// A text that is not a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadUserName;
 
@@ -278,12 +278,11 @@ impl fmt::Display for PersonName {
     }
 }
 
-/// A text that is nobody's name.
+/// A text that cannot be a person's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPersonName;
 
-/// A password's hash as PHC text (`$argon2id$…`), opaque to the ledger. `Debug` shows nothing of
-/// it.
+/// A password's hash as PHC text (`$argon2id$…`), opaque to the ledger. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PasswordHash(Arc<str>);
@@ -326,7 +325,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A text that is no password hash.
+/// A text that is not a password hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPasswordHash;
 

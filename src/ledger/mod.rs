@@ -1,5 +1,5 @@
 //! The ledger: every bank's copy of all customers, accounts and statements. Pure code: no disk, no
-//! clock, no randomness, no floating point, no order that a hash map chose.
+//! clock, no randomness, no floating point, nothing that depends on a hash map's order.
 //!
 //! ```text
 //!   RawRequest ──parse──▶ Request ──decide──▶ Change ──write──▶ Book ──▶ reads
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - [`money`], [`customer`], [`account`], [`pix`], [`new_account`], [`package`], [`request`]: what
-//!   can be said, in newtypes whose `parse` is the only door.
+//!   can be asked for, in newtypes that can be made only by their `parse`.
 //! - [`statement`], [`calendar`]: what is remembered of an account.
 //! - [`outcome`]: what a request came to; the texts that customers read.
 //! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order;
@@ -19,9 +19,9 @@
 
 #![deny(clippy::float_arithmetic)] // Money is counted in whole centavos.
 
-/// Version of rules and texts: what a request comes to, and how it is hashed. Raise it whenever a
-/// change lets any request come to another outcome, text or hash; banks with different ones refuse
-/// each other by name.
+/// Version of the rules and texts: what a request comes to, and how it is hashed. Raise it whenever
+/// a change gives any request another outcome, text or hash; banks with different versions refuse
+/// each other and say why.
 pub(crate) const RULES_VERSION: u32 = 1;
 
 pub mod account;

@@ -1,8 +1,8 @@
 //! Money: whole centavos in an `i64`, exact from the first digit read to the last one printed.
 //!
 //! There is no floating point here and no way through `serde_json::Value`, which would make one: a
-//! JSON number is read from its digits as they stand in the text. What an `i64` of centavos cannot
-//! hold exactly is refused, never rounded.
+//! JSON number is read from its digits as they stand in the text. An amount that an `i64` of
+//! centavos cannot hold exactly is refused, never rounded.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl Centavos {
     /// No money.
     pub const ZERO: Centavos = Centavos(0);
 
-    /// So many centavos.
+    /// A sum of this many centavos.
     #[must_use]
     pub const fn new(centavos: i64) -> Self {
         Centavos(centavos)
@@ -81,7 +81,7 @@ impl Centavos {
         self.0.checked_sub(other.0).map(Centavos)
     }
 
-    /// The same sum the other way, unless it does not fit.
+    /// The sum with the opposite sign, unless it does not fit.
     #[must_use]
     pub(crate) fn checked_neg(self) -> Option<Centavos> {
         self.0.checked_neg().map(Centavos)
@@ -219,7 +219,7 @@ pub fn sum(sums: impl IntoIterator<Item = Centavos>) -> i128 {
     sums.into_iter().map(|sum| i128::from(sum.0)).sum()
 }
 
-/// Why a text is no money, or no amount.
+/// Why a text is not a sum of money, or not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadMoney {
     /// Not a JSON number.

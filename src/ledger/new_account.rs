@@ -1,4 +1,5 @@
-//! The account that a customer wants, whoever asked them: a page, a program or the terminal client.
+//! The account that a customer wants, whether they ask through a page, a program or the terminal
+//! client.
 
 use serde::Serialize;
 
@@ -8,8 +9,8 @@ use super::money::{Amount, Reais};
 use super::pix::PixType;
 use super::request::Opening;
 
-/// Which account a customer wants. Who they are, a password proves; at which bank, the bank that is
-/// asked says.
+/// Which account a customer wants. Who the customer is, a password proves; the account's bank is
+/// the one that is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewAccount {
     /// Who may hold it.
@@ -35,7 +36,7 @@ impl NewAccount {
         Opening { user_name, type_account, pix_type, users, value_init, numbers, random_key }
     }
 
-    /// What a bank is asked for it with: the JSON body of `POST /create_account`.
+    /// The JSON body of `POST /create_account` that asks a bank for it.
     #[must_use]
     pub(crate) fn to_body(&self, user_name: &UserName, password: &str) -> String {
         #[derive(Serialize)]

@@ -1,8 +1,8 @@
 //! What a request came to, in the words that the customer reads.
 //!
-//! A refusal is no error: it is decided by the ledger, the same at every bank, and has its place in
-//! the common order. Its text is part of the hash chain, so banks of one consortium must agree on
-//! every letter here.
+//! A refusal is not an error: it is decided by the ledger, the same at every bank, and has its
+//! place in the common order. Its text is part of the hash chain, so the banks of a consortium must
+//! agree on every character here.
 
 mod values;
 
@@ -47,13 +47,13 @@ impl Done {
     }
 }
 
-/// Why a request was not executed. Nothing of it was.
+/// Why a request was not executed. No part of it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
-    /// A peer sent what is no request.
+    /// A peer sent something that is not a request.
     #[error("Falha na operação: Pedido malformado")]
     Malformed,
-    /// The idempotency key stands for another request.
+    /// The idempotency key was used for another request.
     #[error("Chave de idempotência já usada com outro pedido")]
     KeyReused,
     /// The user name belongs to somebody.
@@ -98,7 +98,7 @@ pub enum Refusal {
     /// The key belongs to another account.
     #[error("Falha na operação: Chave Pix {0} já cadastrada")]
     PixKeyTaken(PixKey),
-    /// A rule came to something that must not be: the program is wrong. Nothing was done, at any
+    /// A rule reached a state that must not be: the program has a bug. Nothing was done, at any
     /// bank.
     #[error("Falha na operação: Erro interno, nada foi executado")]
     Broken,
@@ -145,7 +145,7 @@ pub enum Refusal {
         /// The account.
         account: AccountNumber,
     },
-    /// Operations of nobody, from a bank that must name its customers.
+    /// Operations without a customer, from a bank that must name its customers.
     #[error("Falha na operação: O pedido não diz qual cliente o faz")]
     NoCustomer,
     /// The account holds less than is to leave it.

@@ -1,8 +1,8 @@
 //! A package: the operations that a customer wants done together or not at all.
 //!
 //! A parsed package is never empty, never too long and holds no amount below one centavo. Whether
-//! banks, accounts and keys exist is not its business: that is for the book, when the package's
-//! turn comes.
+//! banks, accounts and keys exist is not checked here: the book does that when the package's turn
+//! comes.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ impl TryFrom<Vec<Operation>> for Package {
     }
 }
 
-/// Why operations are no package.
+/// Why operations are not a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadPackage {
     /// Nothing to do.

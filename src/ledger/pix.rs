@@ -1,7 +1,7 @@
 //! Pix keys: the short name by which an account is paid, `bank:value`.
 //!
-//! A key is unique in the consortium because its bank is part of it. Whether that bank exists and
-//! is online, and whom the key belongs to, only the book knows.
+//! A key is unique in the consortium because its bank is part of it. Only the book knows whether
+//! that bank exists and is online, and whom the key belongs to.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl fmt::Display for PixType {
     }
 }
 
-/// A Pix key, `bank:value`. Two keys are the same exactly if their texts are. Cheap to clone.
+/// A Pix key, `bank:value`. Two keys are the same exactly when their texts are. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PixKey(Arc<str>);
@@ -73,7 +73,7 @@ impl PixKey {
     /// The key of this value at a bank.
     ///
     /// # Errors
-    /// [`BadPixKey`] if the value cannot stand in a key.
+    /// [`BadPixKey`] if the value cannot be part of a key.
     pub fn of(bank: BankId, value: &str) -> Result<Self, BadPixKey> {
         if is_pix_value(value) {
             Ok(PixKey(format!("{bank}:{value}").into()))
@@ -96,8 +96,7 @@ impl PixKey {
     }
 }
 
-/// Whether a text can stand behind the colon of a key: 1 to 77 printable ASCII characters without
-/// blanks.
+/// Whether a text can follow the colon of a key: 1 to 77 printable ASCII characters without blanks.
 #[must_use]
 pub(crate) fn is_pix_value(value: &str) -> bool {
     (1..=PIX_VALUE_CHARS_MAX).contains(&value.len())
@@ -118,7 +117,7 @@ impl fmt::Display for PixKey {
     }
 }
 
-/// A text that is no Pix key.
+/// A text that is not a Pix key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPixKey;
 

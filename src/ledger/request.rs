@@ -1,10 +1,10 @@
-//! Requests as the ledger reads them: what the protocol carries unread as [`RawRequest`], with
-//! types.
+//! Requests as the ledger reads them: what the protocol carries unread as [`RawRequest`], parsed
+//! into types.
 //!
 //! Everything that differs from bank to bank or from moment to moment is in the request, put there
 //! by the bank that sends it: the password's hash, the account numbers drawn and the random key.
-//! Unknown fields are refused: a newer bank's field that older banks skip would make the copies
-//! differ.
+//! Unknown fields are refused: a field from a newer bank that older banks skipped would make the
+//! copies differ.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-/// A text that is no idempotency key.
+/// A text that is not an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadIdempotencyKey;
 
@@ -70,7 +70,7 @@ pub struct BadIdempotencyKey;
 pub struct Registration {
     /// Full name.
     pub name: PersonName,
-    /// CPF or CNPJ; which of them it is says whether the customer is a person or a company.
+    /// CPF or CNPJ; which one it is tells whether the customer is a person or a company.
     pub num_cadastro: Document,
     /// The name to log in with.
     pub user_name: UserName,
@@ -78,7 +78,7 @@ pub struct Registration {
     pub password_hash: PasswordHash,
 }
 
-/// Least money to open an account with: R$ 50.00.
+/// The least money to open an account with: R$ 50.00.
 pub(crate) const OPENING_MIN: Centavos = Centavos::new(5_000);
 /// Most holders of a joint account besides the one who opens it.
 pub(crate) const JOINT_OTHERS_MAX: usize = 9;
@@ -100,7 +100,7 @@ pub struct Opening {
     /// Numbers that the sender has drawn ([`AccountNumber::candidates`]), to be tried in this
     /// order.
     pub numbers: Vec<AccountNumber>,
-    /// The value of the key, should it be [`PixType::Random`]; drawn by the sender.
+    /// The value of the key if it is [`PixType::Random`]; drawn by the sender.
     pub random_key: String,
 }
 
@@ -133,8 +133,8 @@ impl Action {
 pub struct Request {
     /// What the answer and the statements call it.
     pub id: EventId,
-    /// When the sender took it, in Unix milliseconds (UTC): only where its event does not say it,
-    /// as in older journals and in the requirement's messages.
+    /// When the sender took it, in Unix milliseconds (UTC): present only where its event does not
+    /// say so, as in older journals and in the requirement's messages.
     pub at_ms: Option<i64>,
     /// The customer's name for it, if they gave one.
     pub key: Option<IdempotencyKey>,
@@ -196,7 +196,8 @@ impl Request {
     }
 }
 
-/// Why a message of a peer is no request. For the log: to the customer all of them are one refusal.
+/// Why a peer's message is not a request. For the log only: the customer gets the same refusal for
+/// all of them.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedRequest {
     /// The content does not parse.

@@ -1,6 +1,6 @@
 //! Statements: what happened to an account, entry by entry, newest last.
 //!
-//! The entries of an account add up to its balance and each carries the balance it left, so a
+//! The entries of an account add up to its balance and each records the balance it left, so a
 //! statement proves itself. There may be millions of entries, so they share names, ids and keys
 //! instead of owning them.
 
@@ -43,7 +43,7 @@ impl EntryKind {
         }
     }
 
-    /// Whether the bank's cash is the other side; between accounts the other account is.
+    /// Whether the other side of the entry is the bank's cash; otherwise it is another account.
     #[must_use]
     pub(crate) fn is_cash(self) -> bool {
         match self {
@@ -112,8 +112,8 @@ pub struct Page<'a> {
     pub next_before: Option<usize>,
 }
 
-/// The last `limit` entries of those with an index below `before`; of all, where it is absent. A
-/// limit of 0 counts as 1, so that turning pages always gets to the end.
+/// The last `limit` of the entries with an index below `before`, or of all entries if it is `None`.
+/// A limit of 0 counts as 1, so that paging always reaches the end.
 #[must_use]
 pub fn page(entries: &[Entry], limit: usize, before: Option<usize>) -> Page<'_> {
     let end = before.map_or(entries.len(), |index| index.min(entries.len()));

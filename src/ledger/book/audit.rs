@@ -1,5 +1,5 @@
-//! Counting everything again: what a bank does after it has rebuilt its ledger, and tests after
-//! every request.
+//! Counting everything again: a bank does this after it has rebuilt its ledger, and tests do it
+//! after every request.
 //!
 //! Nothing here trusts a sum that was kept along the way.
 
@@ -22,7 +22,7 @@ impl Book {
 
     /// Checks that every balance follows from its statement, no balance was ever negative, every
     /// bank's cash is the other side of its openings, deposits and withdrawals, and every account
-    /// is found where it is looked for.
+    /// is found by its number, key and holders.
     ///
     /// # Errors
     /// What does not hold, for the log.

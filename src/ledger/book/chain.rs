@@ -2,7 +2,8 @@
 //! before.
 //!
 //! Two copies with the same hash have executed the same requests with the same results. The state
-//! is part of it, so that a copy which executes differently shows even if it answers alike.
+//! is part of it, so that a copy that executes differently is noticed even if its answers are the
+//! same.
 
 use super::change::{Change, Posting};
 use super::fields::Fields;
@@ -25,7 +26,7 @@ pub(super) struct Link<'a> {
     pub(super) outcome: &'a Outcome,
     /// `None` if the request was refused or repeated.
     pub(super) change: Option<&'a Change>,
-    /// `None` in older journals, whose links end without it.
+    /// `None` in older journals, whose links do not contain it.
     pub(super) dated: Option<Dated>,
 }
 

@@ -11,7 +11,7 @@ impl Fields {
         Fields(Sha256::new())
     }
 
-    /// One byte: which of several things follows, or a yes or no.
+    /// One byte: which of several things follows, or a yes/no value.
     pub(super) fn tag(&mut self, tag: u8) -> &mut Self {
         self.0.update([tag]);
         self

@@ -1,6 +1,6 @@
-//! A rule that panics refuses the request instead of ending the bank: the same everywhere, since a
-//! rule depends on nothing but book and request. Only what reads is guarded, so that nothing can be
-//! half done.
+//! A rule that panics refuses the request instead of ending the process: the same at every bank,
+//! since a rule depends on nothing but the book and the request. Only code that reads is guarded,
+//! so nothing can be left half done.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,8 +9,8 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a panic on this thread is going to be caught and to refuse a request. Any other must end
-/// the process.
+/// Whether a panic on this thread will be caught and turned into a refusal. Any other panic must
+/// end the process.
 #[must_use]
 pub(crate) fn is_guarded() -> bool {
     GUARDED.get()

@@ -1,9 +1,9 @@
-//! Idempotency keys: a customer who asks again, at whatever bank, gets the first answer and nothing
-//! is done twice.
+//! Idempotency keys: a customer who asks again, at any bank, gets the first answer, and nothing is
+//! done twice.
 //!
 //! The keys are part of the replicated state. They are kept for a day of the ledger's age, which no
-//! clock alone can make pass (see `ledger_time`); oldest first, so every bank forgets the same key
-//! at the same request.
+//! single clock can make pass (see `ledger_time`), and forgotten oldest first, so every bank
+//! forgets the same key at the same request.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,7 +15,7 @@ use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
 
-/// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, and longer where
+/// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, or longer where
 /// little happens.
 pub(crate) const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -23,11 +23,11 @@ pub(crate) const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 /// length.
 type ScopedKey = [u8; 32];
 
-/// A request's key, and what it stands for.
+/// A request's key, and what was asked for under it.
 #[derive(Debug)]
 pub(super) struct Claim {
     key: ScopedKey,
-    /// Of what the customer asked for, without what their bank added.
+    /// The digest of what the customer asked for, without what their bank added.
     digest: [u8; 32],
 }
 
@@ -39,15 +39,15 @@ impl Claim {
     }
 }
 
-/// The key in its scope: the same key of two customers is two keys.
+/// The key in its scope: the same key used by two customers counts as two keys.
 fn scoped(request: &Request, key: &IdempotencyKey) -> ScopedKey {
     let mut fields = Fields::new();
     match (&request.action, &request.by) {
-        // Who registers is nobody yet.
+        // Somebody who registers is not a customer yet.
         (Action::Register(_), _) => fields.tag(1),
         (Action::CreateAccount(opening), _) => fields.tag(2).text(opening.user_name.as_str()),
         (Action::Operations(_), Some(user_name)) => fields.tag(2).text(user_name.as_str()),
-        // A laboratory without sessions.
+        // This happens only in a laboratory without sessions.
         (Action::Operations(_), None) => fields.tag(3),
     };
     fields.text(key.as_str());
@@ -97,9 +97,9 @@ fn add_operation(fields: &mut Fields, operation: &Operation) {
 pub(super) enum Recalled<'a> {
     /// The key is new, or forgotten.
     Nothing,
-    /// The same was asked before, and this came of it.
+    /// The same was asked before, with this result.
     Same(&'a Executed),
-    /// The key stands for something else.
+    /// The key was used for a different request.
     Other,
 }
 
@@ -109,15 +109,15 @@ struct First {
     executed: Executed,
 }
 
-/// A key as a snapshot has it: at which age it came, the key, what it stands for, and what came of
-/// it.
+/// A key as a snapshot has it: the age at which it came, the key, the digest of what was asked, and
+/// the result.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RememberedKey(i64, Sha256Digest, Sha256Digest, Executed);
 
 /// The keys of the last [`IDEMPOTENCY_WINDOW_MS`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remembered {
-    /// A tree, because a table of millions would stop everything each time it grows.
+    /// A tree, because a hash table with millions of keys would stop everything each time it grows.
     firsts: BTreeMap<ScopedKey, First>,
     /// The same keys with the ledger's age at which they came, oldest first.
     queue: VecDeque<(i64, ScopedKey)>,
@@ -157,7 +157,7 @@ impl Remembered {
         self.firsts.insert(key.0, First { digest: digest.0, executed }).is_none() && in_order
     }
 
-    /// What came of the claim before.
+    /// The earlier result of the claim, if any.
     pub(super) fn recall(&self, claim: &Claim) -> Recalled<'_> {
         match self.firsts.get(&claim.key) {
             None => Recalled::Nothing,
@@ -166,7 +166,7 @@ impl Remembered {
         }
     }
 
-    /// Remembers what came of a new claim.
+    /// Remembers the result of a new claim.
     pub(super) fn keep(&mut self, claim: Claim, executed: Executed, age_ms: i64) {
         self.queue.push_back((age_ms, claim.key));
         self.firsts.insert(claim.key, First { digest: claim.digest, executed });

@@ -1,16 +1,16 @@
-//! Ledger time: what entries are dated with and what keys grow old by, the same at every bank.
+//! Ledger time: the time that entries are dated with and that keys age by, the same at every bank.
 //!
 //! An event carries consortium time. Its date is that time, but never below the *floor*, which only
 //! rises. An event that lies at most [`STEP_MAX_MS`] above the floor raises it by itself. One that
-//! lies further above is either the first after a quiet time or the work of a wrong clock, and one
-//! bank's word cannot tell: it is dated with its own time, the floor stays, and the jump is
-//! *pending* until the next event of another bank. If that one is as late, the floor follows; if
-//! not, the jump is forgotten. So no single bank can take ledger time away, and after a quiet week
-//! the second bank that says so is enough. Where one bank alone sends events nobody confirms, and
-//! every event has its own date.
+//! lies further above is either the first after a quiet period or comes from a wrong clock, and one
+//! bank's word is not enough to tell which: it is dated with its own time, the floor stays, and the
+//! jump is *pending* until the next event from another bank. If that one is as late, the floor
+//! follows; if not, the jump is forgotten. So no single bank can run away with ledger time, and
+//! after a quiet week a second bank with the same time is enough to confirm it. Where only one bank
+//! sends events nobody confirms, and every event keeps its own date.
 //!
-//! Keys grow old by *age*, not by time: an event adds what it lies above the date before it, and at
-//! most [`AGE_STEP_MAX_MS`]. A clock that jumps adds a minute at most, however far it goes.
+//! Keys grow old by *age*, not by time: an event adds as much as it lies above the date before it,
+//! but at most [`AGE_STEP_MAX_MS`]. A clock that jumps adds a minute at most, however far it goes.
 //!
 //! Events of journals that are older than consortium time have no header; for them ledger time is
 //! the latest time that a request has named, and age is the same as time.
@@ -23,7 +23,7 @@ use crate::ids::request::AT_MS_MAX;
 /// How far above the floor an event may lie and still raise it by itself, in milliseconds: one
 /// minute.
 pub(crate) const STEP_MAX_MS: i64 = 60_000;
-/// Most that one event adds to the age of all keys, in milliseconds: one minute.
+/// The most that one event adds to the age of all keys, in milliseconds: one minute.
 pub(crate) const AGE_STEP_MAX_MS: i64 = 60_000;
 
 /// A time that one bank has named and nobody else has confirmed.
@@ -57,7 +57,7 @@ impl LedgerTime {
             return self.floor_ms;
         }
         let date_ms = match self.pending {
-            // The same bank goes on; a moment's step back is that of another estimate.
+            // The same bank goes on; a short step back only means a new estimate.
             Some(before) if at_ms + STEP_MAX_MS >= before.at_ms => {
                 let date_ms = at_ms.max(before.at_ms);
                 self.grow_old(date_ms - before.at_ms);
@@ -87,12 +87,12 @@ impl LedgerTime {
         self.age_ms = self.age_ms.saturating_add(by_ms.min(AGE_STEP_MAX_MS));
     }
 
-    /// What no date lies below.
+    /// The floor, below which no date lies.
     pub(super) fn floor_ms(&self) -> i64 {
         self.floor_ms
     }
 
-    /// How old the ledger has become, for keys to be forgotten by.
+    /// How old the ledger has become; decides when keys are forgotten.
     pub(super) fn age_ms(&self) -> i64 {
         self.age_ms
     }
@@ -102,8 +102,8 @@ impl LedgerTime {
         self.pending.map_or(self.floor_ms, |jump| jump.at_ms)
     }
 
-    /// What a snapshot writes beside the floor: nothing for a ledger that is older than consortium
-    /// time.
+    /// What a snapshot contains in addition to the floor: nothing for a ledger that is older than
+    /// consortium time.
     pub(super) fn beside_floor(&self) -> (Option<Jump>, Option<i64>) {
         (self.pending, Some(self.age_ms).filter(|age_ms| *age_ms != self.floor_ms))
     }

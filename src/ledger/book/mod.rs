@@ -2,14 +2,14 @@
 //!
 //! [`Book::apply`] first decides, reading only, and then writes the [`Change`] that was decided: a
 //! refused request cannot leave a trace because deciding has no way to write. Money is booked
-//! twice: what an account gains, another account or its bank's cash loses, so all of it together is
-//! always zero.
+//! twice: what an account gains, another account or its bank's cash loses, so the sum over
+//! everything is always zero.
 //!
-//! The rules are beside this page: `registration`, `opening`, `operations`; `trial` runs those of a
-//! package without writing; `proof` looks at what they decide before it is written, and `guard`
-//! turns their panics into refusals; `idempotency` remembers what was asked before, `ledger_time`
-//! dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and
-//! reads it back.
+//! The rules are in the files next to this one: `registration`, `opening`, `operations`; `trial`
+//! runs those of a package without writing; `proof` looks at what they decide before it is written,
+//! and `guard` turns their panics into refusals; `idempotency` remembers what was asked before,
+//! `ledger_time` dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book
+//! down and reads it back.
 
 mod audit;
 mod chain;
@@ -47,7 +47,8 @@ pub use self::snapshot::Pieces;
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///
-/// The hash maps are only asked for single keys; whatever is listed comes from a vector.
+/// The hash maps are used only for looking up single keys; everything that is listed comes from a
+/// vector.
 #[derive(Clone, Debug)]
 pub struct Book {
     customers: HashMap<UserName, Record>,
@@ -71,11 +72,11 @@ pub struct Book {
 #[derive(Clone, Debug)]
 struct Record {
     customer: Customer,
-    /// By bank, inside a bank in opening order.
+    /// By bank, and within a bank in opening order.
     accounts: Vec<AccountSlot>,
 }
 
-/// Under which circumstances a request is executed: those of its event, the same at every bank.
+/// The circumstances in which a request is executed: those of its event, the same at every bank.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
     /// The bank that was asked.
@@ -117,7 +118,7 @@ impl Verdict {
 }
 
 impl Book {
-    /// The empty book of a consortium of so many banks.
+    /// The empty book of a consortium of `banks` banks.
     #[must_use]
     pub fn new(banks: usize) -> Self {
         Book {
@@ -192,7 +193,7 @@ impl Book {
         let age_ms = self.time.age_ms();
         self.remembered.forget(age_ms);
         let Circumstances { sender, members, header } = *of;
-        // Older journals did not say it; the banks that wrote them trusted each other in this.
+        // Older journals do not record this; the banks that wrote them trusted each other here.
         let open = header.is_none_or(|header| header.open);
         let turn = Turn { request, sender, members, position: self.position, at_ms, open };
         let verdict = |decided| Verdict::new(request.id.clone(), turn.position, decided);
@@ -288,8 +289,9 @@ impl Book {
         gained - paid_in_cash
     }
 
-    /// Refuses a bank that does not take part. One that does not exist (yet) gets the same words: a
-    /// consortium that has grown executes its old journal again, and must come to the same.
+    /// Refuses a bank that does not take part. A bank that does not exist (yet) gets the same text:
+    /// a consortium that has grown executes its old journal again, and must come to the same
+    /// result.
     fn check_online(&self, bank: BankId, members: BankSet) -> Result<(), Refusal> {
         let exists = bank.index() < self.cash.len();
         if exists && members.contains(bank) { Ok(()) } else { Err(Refusal::BankOffline(bank)) }

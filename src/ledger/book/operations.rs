@@ -1,8 +1,8 @@
 //! The rules for packages: all operations in document order, or none.
 //!
-//! A draft runs the operations on the balances they touch and tells the entries to be; the book
-//! sees them only if the last operation succeeded too. The first that fails names the reason. The
-//! page's preview is the same draft without entries: see `trial`.
+//! A draft runs the operations on the balances they touch and yields the entries to be written; the
+//! book sees them only if the last operation succeeded too. The first operation that fails gives
+//! the reason. The preview on the web page is the same draft without entries: see `trial`.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub(super) struct Draft<'a> {
     /// Who asks; `None` where the event says that customers are not named, and everybody may do
     /// everything.
     by: Option<&'a UserName>,
-    /// Look at the book as it was before this position; as it is where absent.
+    /// Look at the book as it was before this position, or as it is now if `None`.
     before: Option<Position>,
     /// The touched balances as they stand now.
     balances: BTreeMap<AccountSlot, Centavos>,
@@ -80,7 +80,7 @@ pub(super) struct Leg<'a> {
     pix: Option<&'a PixKey>,
 }
 
-/// What becomes of a leg.
+/// What is done with each leg.
 type Posted<'p, 'a> = &'p mut dyn FnMut(Leg<'a>);
 
 impl<'a> Draft<'a> {
@@ -166,7 +166,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// An account begins with the entry of its opening.
+    /// Whether the account existed at that point: its statement begins with its opening.
     fn exists(&self, slot: AccountSlot) -> bool {
         let first = |account: &Account| account.statement.first().map(|entry| entry.position);
         self.before.is_none_or(|before| first(&self.book[slot]).is_some_and(|first| first < before))

@@ -1,4 +1,4 @@
-//! What must hold of a change before it is written. Writing asserts the same again, where it is too
+//! What must hold for a change before it is written. Writing asserts the same again, when it is too
 //! late to refuse.
 
 use std::collections::BTreeMap;

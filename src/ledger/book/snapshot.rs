@@ -20,9 +20,9 @@ use crate::ledger::money::Centavos;
 use crate::ledger::pix::PixKey;
 use crate::ledger::statement::{Entry, EntryKind};
 
-/// Bytes after which a piece ends; a record more may come on top.
+/// Bytes after which a piece ends; it may be longer by one record.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
-/// What the lines mean. A change of it is a change of what banks say to each other.
+/// Version of what the lines mean. Changing it changes what banks send to each other.
 const FORMAT: u32 = 1;
 
 /// A line.
@@ -33,8 +33,8 @@ enum Record {
     Customer(UserName, PersonName, Document, PasswordHash),
     /// In opening order; its entries follow.
     Account(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey),
-    /// Of the account above: kind, value, balance after it, time, who, bank that was asked,
-    /// request, position, key.
+    /// An entry of the account above: kind, value, balance after it, time, who, bank that was
+    /// asked, request, position, key.
     Entry(EntryKind, Centavos, Centavos, i64, UserName, BankId, EventId, Position, Option<PixKey>),
     Key(RememberedKey),
 }
@@ -49,10 +49,10 @@ struct Heading {
     time_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending: Option<Jump>,
-    /// Where it differs from the time.
+    /// The ledger's age, where it differs from the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     age_ms: Option<i64>,
-    /// Without the zeros at the end: a bank that has joined later is not written until it matters.
+    /// Without trailing zeros: a bank that joined later is not written until it has any cash.
     cash: Vec<i128>,
     counts: Counts,
 }
@@ -183,7 +183,7 @@ fn entry_record(entry: &Entry) -> Record {
     Record::Entry(kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix)
 }
 
-/// Why a text is no snapshot of a book.
+/// Why a text is not a snapshot of a book.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSnapshot {
     /// A line that does not belong there.
@@ -347,7 +347,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Entries share names, keys and ids as they did before: there may be millions.
+    /// Entries share names, keys and ids as in the original book: there may be millions of them.
     fn take_entry(&mut self, mut entry: Entry) -> Result<(), &'static str> {
         let book = &mut self.book;
         entry.made_by = book

@@ -1,7 +1,7 @@
 //! A package tried out on the book without changing it: what each balance would be, and where it
 //! would fail.
 //!
-//! Before a package is sent, this shows the customer what will come of it. When the ledger has
+//! Before a package is sent, this shows the customer what the result would be. After the ledger has
 //! refused one, it finds the operation that was refused: the trial runs on the balances as they
 //! stood at the refused package's position, and its answer counts only if it fails for the very
 //! reason that the ledger gave. The rules are those of `operations`.
@@ -29,8 +29,8 @@ pub(crate) struct Trial {
 }
 
 impl Book {
-    /// Tries a package of this customer out, as if these banks took part; on the book as it was
-    /// before a position, or as it is.
+    /// Tries out a package of this customer as if these banks took part, on the book as it was
+    /// before a position, or as it is now.
     #[must_use]
     pub(crate) fn try_out(
         &self,
@@ -70,7 +70,7 @@ impl Book {
         refusal: &Refusal,
     ) -> Option<usize> {
         let mut members = BankSet::all(self.banks());
-        // Whatever other bank was away, the package did not get to it.
+        // If other banks were away too, the package did not get as far as them.
         if let Refusal::BankOffline(bank) = refusal {
             members.remove(*bank);
         }

@@ -1,5 +1,6 @@
-//! Why a value is not taken, in the words that the customer reads. The kinds stand beside the types
-//! that refuse. No letter here is part of the hash chain: what is refused so is never ordered.
+//! Why a value is not taken, in the words that the customer reads. The kinds of refusal are defined
+//! next to the types that refuse. Nothing here is part of the hash chain: what is refused this way
+//! is never ordered.
 
 use std::error::Error;
 use std::fmt;
