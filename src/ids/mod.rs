@@ -1,7 +1,7 @@
-//! The names that everything else speaks with: banks, sets of banks, events, positions, ballots.
+//! The names that everything else uses: banks, sets of banks, events, positions, ballots.
 //!
-//! Newtypes whose `parse` is the only door for text from outside. Nothing here knows what an event
-//! means.
+//! Newtypes; text from outside becomes one only through its `parse`. Nothing here knows what an
+//! event means.
 
 pub mod request;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex::{self, Hex};
 
-/// Most banks that a consortium may have: a [`BankSet`] is one machine word.
+/// The most banks that a consortium may have: a [`BankSet`] is one machine word.
 pub const BANKS_MAX: usize = 64;
 /// Longest event id in bytes that is taken from a peer.
 pub(crate) const EVENT_ID_BYTES_MAX: usize = 96;
@@ -151,7 +151,8 @@ impl FromIterator<BankId> for BankSet {
 
 impl From<Vec<BankId>> for BankSet {
     fn from(banks: Vec<BankId>) -> Self {
-        // From a peer: what lies beyond the bound names no bank of ours and is left out.
+        // These numbers come from a peer: any beyond the bound is not a bank of ours and is left
+        // out.
         banks.into_iter().filter(|bank| bank.index() < BANKS_MAX).collect()
     }
 }
@@ -214,7 +215,7 @@ impl<'de> Deserialize<'de> for EventId {
     }
 }
 
-/// An event id that no bank of ours would have made.
+/// A text that is not a valid event id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no event id")]
 pub struct BadEventId;
@@ -241,8 +242,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// What names a view, unique by construction: no two coordinators share a number. Ordered by round,
-/// then coordinator.
+/// The name of a view, unique by construction: no two coordinators share a number. Ordered by
+/// round, then coordinator.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -307,8 +308,8 @@ digest! {
 }
 
 digest! {
-    /// The SHA-256 of something that is no chain: a snapshot's text, a row, the definitions of the
-    /// tables.
+    /// The SHA-256 of something other than the hash chain: a snapshot's text, a row, the
+    /// definitions of the tables.
     Sha256Digest
 }
 

@@ -1,5 +1,5 @@
-//! A request as it travels, before anybody has read it, and what the event that carries it says of
-//! the circumstances.
+//! A request as it travels, before anybody has read it, and what the event that carries it says
+//! about the circumstances.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::EventId;
 /// Latest time an event may carry, in Unix milliseconds: the end of the year 9999.
 pub(crate) const AT_MS_MAX: i64 = 253_402_300_799_999;
 
-/// What an event says of the circumstances in which its requests were taken, the same at every bank
-/// that executes it.
+/// What an event says about the circumstances in which its requests were taken, the same for every
+/// bank that executes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// Consortium time when it was stamped, in Unix milliseconds: 0 to [`AT_MS_MAX`].
@@ -36,8 +36,8 @@ pub struct RawRequest {
 /// Writes a value as raw JSON, to be carried along unread.
 ///
 /// # Panics
-/// Only for types that JSON cannot hold (maps with keys that are no text); the protocol's own have
-/// none.
+/// Only for types that JSON cannot hold (maps whose keys are not text); the protocol's own types
+/// have none.
 #[must_use]
 pub fn raw<T: Serialize>(value: &T) -> Arc<RawValue> {
     let text = serde_json::to_string(value).expect("the protocol's types are JSON");
