@@ -2,9 +2,9 @@
 //! writes it down as a snapshot a few pieces at a time, and then drops the journal's old end bit by
 //! bit.
 //!
-//! All of it goes through ordinary changes, in the commits that there are anyway, so nobody waits
-//! for it. A crash at any moment leaves the old snapshot or the new one, and a journal that reaches
-//! back to it.
+//! All of it goes through ordinary changes, in commits that happen anyway, so nobody waits for it.
+//! A crash at any moment leaves the old snapshot or the new one, and a journal that reaches back to
+//! that snapshot.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::protocol::effect::{Effect, LedgerInput};
 use crate::protocol::execution::Executions;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 
-/// Most pieces that are written down at a time.
+/// The most pieces that are written at a time.
 const PIECES_AT_ONCE: usize = 4;
 
 /// What keeps one node's journal short.
 #[derive(Debug, Default)]
 pub(super) struct Compaction {
-    /// Most positions that the journal may reach back; 0 is without limit.
+    /// The most positions that the journal may reach back; 0 means no limit.
     positions_max: u64,
     stage: Stage,
     /// A snapshot is arriving from another bank.
@@ -35,11 +35,11 @@ enum Stage {
     Idle,
     /// The ledger was asked for a copy of itself.
     Asked,
-    /// Once over the pieces, to know what the head must say,
+    /// A first pass over the pieces, to know what the head must say,
     Hashing { book: Arc<Book>, left: Pieces, head: SnapshotHead },
-    /// once more to store them.
+    /// a second one to store them.
     Storing { left: Pieces, head: SnapshotHead, next: u32 },
-    /// The snapshot is on disk.
+    /// The snapshot is on disk, and the journal's old end is being dropped.
     Dropping { through: Position, before: Option<Position> },
 }
 
@@ -48,8 +48,8 @@ impl Compaction {
         Compaction { positions_max, ..Compaction::default() }
     }
 
-    /// The ledger's copy of itself has come. One from before what the journal has reached meanwhile
-    /// is of no use: it would end below a snapshot that was opened.
+    /// The ledger's copy of itself has come. A copy from before the position that the journal has
+    /// reached meanwhile is of no use: it would end below a snapshot that was opened.
     pub(super) fn begin(&mut self, book: Arc<Book>, executed: Executions, reached: Position) {
         if book.position() < reached {
             self.stage = Stage::Idle;
@@ -67,8 +67,8 @@ impl Compaction {
         }
     }
 
-    /// A snapshot is arriving from another bank: there is no room for one of its own, which would
-    /// be older besides.
+    /// A snapshot is arriving from another bank: there is no room for this bank's own one, which
+    /// would also be older.
     pub(super) fn abandon(&mut self) {
         self.stage = Stage::Idle;
         self.arriving = true;
@@ -79,7 +79,8 @@ impl Compaction {
         self.arriving = false;
     }
 
-    /// Goes a bounded way further; the journal reaches from one position to another.
+    /// Does a bounded amount of further work; the journal reaches from position `from` to position
+    /// `to`.
     pub(super) fn step(
         &mut self,
         from: Position,
@@ -120,7 +121,8 @@ impl Compaction {
                 if next < head.pieces {
                     Stage::Storing { left, head, next }
                 } else {
-                    // Banks that were away for a moment still find what they lack in the journal.
+                    // Banks that were away only for a moment will still find what they lack in the
+                    // journal.
                     let through = Position(head.position.0.saturating_sub(self.positions_max / 2));
                     changes.push(Change::SnapshotMade(head));
                     Stage::Dropping { through, before: None }

@@ -1,5 +1,5 @@
-//! Group commit: everything that queued up since the last commit goes to disk in one transaction,
-//! and only then does anybody hear of it.
+//! Group commit: everything that has queued up since the last commit goes to disk in one
+//! transaction, and only then is anybody told about it.
 
 use super::compaction::Compaction;
 use super::{Change, JournalReader, Read, Store, StoreError};
@@ -11,15 +11,15 @@ use crate::protocol::execution::{Executions, JournalEntry};
 pub struct GroupCommit {
     store: Box<dyn Store>,
     changes: Vec<Change>,
-    /// What to say once `changes` are on disk.
+    /// The effects to send once `changes` are on disk.
     afterwards: Vec<Effect>,
     /// What to read after the commit.
     reads: Vec<Read>,
     compaction: Compaction,
     /// The last position that is known to have been executed.
     executed: Position,
-    /// Whether something gathered that somebody waits for. Marks of execution alone can wait: they
-    /// are found again.
+    /// Whether anything has gathered that somebody waits for. Execution marks alone can wait: they
+    /// can be found again.
     urgent: bool,
 }
 
@@ -38,8 +38,8 @@ impl GroupCommit {
         }
     }
 
-    /// The same writer, which keeps the journal to so many positions (0: to any number) and goes on
-    /// from `executed`.
+    /// The same writer, which keeps the journal to at most `positions_max` positions (0: no limit)
+    /// and goes on from `executed`.
     #[must_use]
     pub fn with_limit(self, positions_max: u64, executed: Position) -> Self {
         GroupCommit { compaction: Compaction::new(positions_max), executed, ..self }
@@ -57,7 +57,7 @@ impl GroupCommit {
         match input {
             JournalInput::Append { view, events, clock } => {
                 self.changes.extend(events.into_iter().map(Change::Append));
-                // One report covers all that is appended in the same commit.
+                // One report covers everything that is appended in the same commit.
                 let is_of_view = |last: &Effect| {
                     matches!(last, Effect::Buffer(BufferInput::Persisted { view: of, .. })
                         if *of == view)
@@ -80,7 +80,7 @@ impl GroupCommit {
             JournalInput::Counts => self.changes.push(Change::Counts),
             JournalInput::Replayed { entries, executed } => self.replayed(entries, executed),
             JournalInput::Prepare { prepared, fetched, dropped, learner } => {
-                // Whoever takes part in a view fetches nothing more.
+                // A bank that takes part in a view fetches nothing more.
                 self.compaction.resume();
                 self.afterwards.push(Effect::View(ViewInput::Prepared(prepared.ballot)));
                 self.changes.push(Change::Prepared { plan: prepared, fetched, dropped, learner });
@@ -139,7 +139,7 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Commits what has gathered, then says so. What is to be read now is in
+    /// Commits what has gathered, then reports it. What is to be read now is in
     /// [`GroupCommit::take_reads`].
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl GroupCommit {
         std::mem::take(&mut self.reads)
     }
 
-    /// Who reads it, on another thread.
+    /// A reader of the store, for use on another thread.
     ///
     /// # Errors
     /// [`StoreError`] when the disk fails.

@@ -3,9 +3,9 @@
 //!
 //! The ledger is not stored: [`recovery`] rebuilds it from the journal, or from a snapshot and the
 //! journal after it, and the chained hash proves that it came out the same. [`Store`] is the only
-//! door to the disk; [`GroupCommit`] turns what the protocol wants written into one transaction
-//! with one fsync for all that queued up. What other banks ask for is read by a [`JournalReader`],
-//! which holds up no commit.
+//! way to the disk; [`GroupCommit`] turns everything that has queued up to be written into one
+//! transaction with one fsync. What other banks ask for is read by a [`JournalReader`], which does
+//! not hold up commits.
 
 mod compaction;
 mod group_commit;
@@ -27,7 +27,8 @@ use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;
 
 pub use crate::protocol::view::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
-/// Most events that are dropped from the journal at a time, so that nobody waits long for a commit.
+/// The most events that are dropped from the journal at a time, so that nobody waits long for a
+/// commit.
 pub const DROP_EVENTS_MAX: i64 = 5_000;
 
 /// One thing to write.
@@ -62,36 +63,36 @@ pub enum Change {
     Counts,
     /// A piece of an arriving snapshot.
     SnapshotPiece(SnapshotPiece),
-    /// The arrived pieces become the snapshot, and the journal below goes.
+    /// The pieces that have arrived become the snapshot, and the journal below it is deleted.
     SnapshotComplete(SnapshotHead),
     /// The pieces, which this bank has made itself, become the snapshot; the journal stays as it
     /// is.
     SnapshotMade(SnapshotHead),
-    /// Executed events through here are needed no more, since a snapshot has what they came to. The
-    /// oldest go, at most [`DROP_EVENTS_MAX`] at a time.
+    /// Executed events through here are no longer needed, since a snapshot contains their results.
+    /// The oldest are deleted, at most [`DROP_EVENTS_MAX`] at a time.
     DropJournal {
         /// The last position to go.
         through: Position,
     },
 }
 
-/// What a store remembers besides the events.
+/// What a store remembers in addition to the events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
     /// The highest promise.
     pub promised: Ballot,
     /// The last prepared view.
     pub prepared: PreparePlan,
-    /// Whether the disk counts for nothing until a view has begun with it.
+    /// Whether the disk does not count until a view has begun with it.
     pub learner: bool,
     /// Whether it is a learner because it is new, not because it has lost something.
     pub fresh: bool,
     /// Whether a person has declared that this disk decides alone.
     pub rescue: bool,
-    /// Whether others have told what was executed last, since that view was prepared: it proves
-    /// nothing of anybody.
+    /// Whether what was executed last is known, since that view was prepared, only from others: if
+    /// so, it proves nothing about any disk.
     pub unverified: bool,
-    /// A snapshot of which so many pieces have arrived.
+    /// A snapshot that is arriving, and how many of its pieces are here.
     pub arriving: Option<(SnapshotHead, u32)>,
     /// The snapshot that the journal goes on from.
     pub snapshot: Option<SnapshotHead>,
@@ -100,7 +101,7 @@ pub struct Remembered {
 /// Something found on disk.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// The ledger as it was before all that follows; comes first, if there is one.
+    /// The ledger as it was before everything that follows; comes first, if there is one.
     Snapshot {
         /// What it is.
         head: SnapshotHead,
@@ -121,9 +122,9 @@ pub trait Store: JournalReader {
     /// [`StoreError`] when the disk fails or what it holds is damaged.
     fn remembered(&mut self) -> Result<Remembered, StoreError>;
 
-    /// Hands over everything that is stored, once it is proved whole: the snapshot, executed events
-    /// in order, held ones. Executed ones are handed over on the way; only when this returns
-    /// without an error was all of it whole.
+    /// Hands over everything that is stored: the snapshot, executed events in order, and held ones.
+    /// Executed events are handed over while the check is still going on; only when this returns
+    /// without an error has everything been proved whole.
     ///
     /// # Errors
     /// As for [`Store::remembered`], and what `found` answers.
@@ -136,17 +137,17 @@ pub trait Store: JournalReader {
     ///
     /// # Errors
     /// [`StoreError::Failed`]; what is on disk is then unknown, so the process must end and start
-    /// over. [`StoreError::Unsynced`]; then the start after that counts the disk for less.
+    /// again. After [`StoreError::Unsynced`] the next start also trusts the disk less.
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
-    /// A second door to the same disk, for reading only, which may be used on another thread.
+    /// A second way to the same disk, for reading only, which may be used on another thread.
     ///
     /// # Errors
     /// As for [`Store::remembered`].
     fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError>;
 }
 
-/// What is read of a disk for other banks while the node runs.
+/// What is read from a disk for other banks while the node runs.
 pub trait JournalReader: Send {
     /// From here to [`JournalReader::end`] all answers are as of one commit: the last one, or a
     /// later one than before.
@@ -155,13 +156,13 @@ pub trait JournalReader: Send {
     /// As for [`Store::remembered`].
     fn begin(&mut self) -> Result<(), StoreError>;
 
-    /// What was read may go.
+    /// The state that was read need not be kept any longer.
     ///
     /// # Errors
     /// As for [`Store::remembered`].
     fn end(&mut self) -> Result<(), StoreError>;
 
-    /// Executed events after a position, in order, at least one if there is any: about so many
+    /// Executed events after a position, in order, at least one if there is any: about `bytes`
     /// bytes, bounded by [`PIECE_EVENTS_MAX`] and [`PIECE_BYTES_MAX`].
     ///
     /// # Errors
@@ -179,8 +180,7 @@ pub trait JournalReader: Send {
     /// As for [`Store::remembered`].
     fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError>;
 
-    /// The position below which the journal is no longer there; the installed snapshot has what was
-    /// before.
+    /// The position up to which the journal is gone; the installed snapshot has what was before.
     ///
     /// # Errors
     /// As for [`Store::remembered`].
@@ -209,7 +209,7 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// The system's word for it.
+        /// The system's error text.
         why: String,
     },
     /// Another process uses it.
@@ -220,17 +220,17 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Not one of ours.
+    /// Not a journal of ours.
     #[error(
         "{path}: not a NetBanking journal ({why}). Nothing was changed; name another --data folder, or move the file away"
     )]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What gave it away.
+        /// How that was noticed.
         why: String,
     },
-    /// One of ours, of another bank or consortium.
+    /// A journal of ours, but of another bank or consortium.
     #[error(
         "{path}: this is the journal of {found}, not of {wanted}. Nothing was changed; check --bank, --nodes and --data"
     )]
@@ -249,7 +249,7 @@ pub enum StoreError {
     Fewer {
         /// The file.
         path: PathBuf,
-        /// How many banks have agreed on a view.
+        /// How many banks the disk's consortium has.
         banks: usize,
         /// How many there are now.
         listed: usize,
@@ -264,25 +264,25 @@ pub enum StoreError {
         /// What was found.
         why: String,
     },
-    /// The journal, executed again, gives another result than it did.
+    /// The journal, executed again, gives a different result than before.
     #[error(
         "the journal executes differently at position {position}: every record of it is whole, so another version of this program wrote it. Nothing was changed: start the version that wrote it"
     )]
     Differs {
-        /// The first request that does.
+        /// The position of the first request that does.
         position: Position,
     },
-    /// The disk did not say that what was written is there.
+    /// The disk did not confirm that what was written is there.
     #[error(
         "{path}: syncing failed: {why}. The node ends here, because nobody knows what reached the disk, and counts for no majority after its next start until the others have let it in; check the disk, and replace it if this comes again"
     )]
     Unsynced {
         /// The file.
         path: PathBuf,
-        /// The system's word for it.
+        /// The system's error text.
         why: String,
     },
-    /// The disk failed while writing, or is full: nothing of what was written counts, and nothing
+    /// The disk failed while writing, or is full: nothing in this write counts, and nothing written
     /// before it is lost.
     #[error(
         "{path}: writing failed: {why}. The node ends here, and nothing that it had acknowledged is lost; free space or replace the disk, then start it again"
@@ -290,14 +290,14 @@ pub enum StoreError {
     Failed {
         /// The file.
         path: PathBuf,
-        /// The system's word for it.
+        /// The system's error text.
         why: String,
     },
 }
 
 impl StoreError {
-    /// Whether the folder is not the one that was meant, so that nothing helps but another command
-    /// line or `nodes.json`.
+    /// Whether the folder is not the one that was meant, so that only another command line or
+    /// `nodes.json` helps.
     #[must_use]
     pub(crate) fn is_misplaced(&self) -> bool {
         matches!(

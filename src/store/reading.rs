@@ -1,4 +1,5 @@
-//! What is read from the disk once everything before it is there: mostly what other banks lack.
+//! What is read from the disk once everything before it is there: mostly for other banks that lack
+//! it.
 
 use super::{JournalReader, StoreError};
 use crate::ids::{BankId, Position};
@@ -14,7 +15,7 @@ pub enum Read {
         to: BankId,
         /// After which position.
         after: Position,
-        /// About so many bytes.
+        /// About how many bytes.
         bytes: u32,
     },
     /// A part of a piece of the snapshot; answered by [`ViewInput::SnapshotRead`].
@@ -25,7 +26,7 @@ pub enum Read {
         index: u32,
         /// From which byte of it.
         from: u64,
-        /// About so many bytes.
+        /// About how many bytes.
         bytes: u32,
     },
     /// All of a snapshot that has arrived, for this bank's own ledger; answered by
@@ -35,8 +36,8 @@ pub enum Read {
 }
 
 impl Read {
-    /// Whether `newer` makes this one superfluous: whoever asks again does not wait for the earlier
-    /// answer any more.
+    /// Whether `newer` makes this one superfluous: a bank that asks again no longer waits for the
+    /// earlier answer.
     pub(super) fn is_outdone_by(&self, newer: &Read) -> bool {
         match (self, newer) {
             (Read::Journal { to, .. }, Read::Journal { to: newer, .. }) => to == newer,

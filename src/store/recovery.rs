@@ -1,8 +1,8 @@
-//! What a node does with its disk when it starts: rebuild the ledger and prove that it came out as
-//! it was; and if the disk is damaged, put the files aside and begin anew as a learner.
+//! What a node does with its disk when it starts: rebuild the ledger and prove that it is what it
+//! was; and if the disk is damaged, put the files aside and start over as a learner.
 //!
-//! A learner counts for no majority until it has prepared a view, so what its disk has forgotten
-//! cannot be decided again by it. Nothing is ever deleted here.
+//! A learner counts for no majority until it has prepared a view, so it cannot take part in
+//! deciding again what its disk has forgotten. Nothing is ever deleted here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,11 +32,11 @@ pub struct Recovered {
 }
 
 /// Opens a data folder and rebuilds the ledger. A damaged journal is put aside, into a folder
-/// `damaged-…` beside it, and the node begins as a learner; a bank that is alone has nobody to
-/// learn from, and is refused instead.
+/// `damaged-…` next to it, and the node begins as a learner; a bank that is alone has nobody to
+/// learn from, and gets the error instead.
 ///
 /// # Errors
-/// [`StoreError`] when the folder cannot be used, or its journal is another's.
+/// [`StoreError`] when the folder cannot be used, or its journal belongs to another bank.
 pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
     let damage = match whole(folder, owner) {
         Ok((store, book, disk)) => return Ok(Recovered { store, book, disk, set_aside: None }),
@@ -50,7 +50,7 @@ pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
     Ok(Recovered { store, book, disk, set_aside: Some((aside, damage)) })
 }
 
-/// Opens a data folder and rebuilds the ledger, or says why that cannot be; changes nothing.
+/// Opens a data folder and rebuilds the ledger, or says why that is impossible; changes nothing.
 ///
 /// # Errors
 /// As for [`recover`], and [`StoreError::Damaged`].
@@ -64,11 +64,11 @@ pub fn whole(folder: &Path, owner: Owner) -> Result<(SqliteStore, Book, OnDisk),
 /// the same.
 ///
 /// # Errors
-/// [`StoreError::Damaged`]; [`StoreError::Differs`] when nothing is damaged and yet it did not come
-/// out the same.
+/// [`StoreError::Damaged`]; [`StoreError::Differs`] when nothing is damaged and the result still is
+/// not the same.
 pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
     match replay(store, banks) {
-        // Damage, if that is what it is, shows in the digests.
+        // If damage is the cause, it shows in the digests.
         Err(differs @ StoreError::Differs { .. }) => {
             Err(store.load(&mut |_| Ok(())).err().unwrap_or(differs))
         }
@@ -126,15 +126,15 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
         state.executed = state.executed.map(Executions::as_unverified);
     }
     (state.position, state.hash) = (book.position(), book.hash());
-    // What lies below and was not executed never existed: a later view left it behind.
+    // Held events below this that were not executed never existed: a later view left them out.
     let last = state.executed.as_ref().map(|done| done.last);
     state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
     Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, state }))
 }
 
-/// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that came to
-/// it, and gives the space back. What is held and not executed stays. Returns whether anything had
-/// been executed.
+/// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that led to it,
+/// and gives the space back. Events that are held and not executed stay. Returns whether anything
+/// had been executed.
 ///
 /// # Errors
 /// [`StoreError::Failed`] when the disk does.
@@ -160,7 +160,7 @@ pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool
 fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
     let _lock = lock(folder)?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    // The clock may stand still or be set back: a name that is taken already must not keep the bank
+    // The clock may stand still or be set back: a name that is already taken must not keep the bank
     // from starting.
     let names =
         (0_u32..).map(|number| if number == 0 { String::new() } else { format!("-{number}") });

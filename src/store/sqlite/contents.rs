@@ -1,4 +1,4 @@
-//! What stands in the store, as of one commit; nothing is believed without proof.
+//! What the store contains, as of one commit; nothing is believed without proof.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) struct Contents<'a> {
 }
 
 impl Contents<'_> {
-    /// Walks events and marks of execution side by side; both must be complete.
+    /// Walks events and execution marks side by side; both must be complete.
     pub(super) fn walk(
         &self,
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
@@ -66,8 +66,8 @@ impl Contents<'_> {
                 None => held.push(event),
             }
         }
-        // A mark whose event is gone ends the walk early, so that the seal of the marks does not
-        // fit.
+        // A mark whose event is gone stops the walk over the marks early, and their seal then does
+        // not match.
         if (events_seen, executed_seen) != (self.head.events, self.head.executed) {
             return Err(self.damaged("rows are missing or are too many".into()));
         }
@@ -79,7 +79,7 @@ impl Contents<'_> {
         self.damaged(format!("event {}.{} of bank {}", key.view, key.sum, key.sender))
     }
 
-    /// All pieces that the disk must have of a snapshot.
+    /// All pieces of a snapshot that the disk must have.
     pub(super) fn pieces(&self, stored: &Stored) -> Result<Vec<String>, StoreError> {
         (0..stored.here).map(|index| self.piece(stored, index)).collect()
     }
@@ -98,7 +98,7 @@ impl Contents<'_> {
         after: Position,
         each: &mut dyn FnMut(JournalEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        // Another bank may ask for anything; nothing lies beyond what SQLite can count.
+        // Another bank may ask for any position, but none lies beyond what SQLite can count.
         let Ok(after) = i64::try_from(after.0) else { return Ok(()) };
         let failed = |error: rusqlite::Error| self.reading_failed(&error);
         let mut statement = self.connection.prepare_cached(SELECT_EXECUTED).map_err(failed)?;

@@ -1,9 +1,9 @@
-//! The store's head: one small record with a digest of its own that everything else on the disk
-//! answers to.
+//! The store's head: one small record with a digest of its own, against which everything else on
+//! the disk is checked.
 //!
 //! It says whose disk this is, what was promised and prepared, and how many rows there must be:
-//! each commit rewrites it, so a row that vanishes, appears or changes without a commit shows when
-//! the rows are read.
+//! each commit rewrites it, so a row that vanishes, appears or changes without a commit is noticed
+//! when the rows are read.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -13,38 +13,38 @@ use crate::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
 use crate::protocol::snapshot::SnapshotHead;
 use crate::protocol::vector_clock::VectorClock;
 
-/// First half of a SHA-256: enough against damage, which does not aim.
+/// First half of a SHA-256: enough against damage, which is not deliberate.
 pub(super) type RowDigest = [u8; 16];
 
-/// What the disk knows of itself.
+/// What the disk knows about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Head {
     pub(super) bank: BankId,
-    /// How many banks the consortium has that it belongs to: those of the views and events that it
-    /// knows of, and none before the first.
+    /// How many banks the disk's consortium has, going by the views and events that it knows of;
+    /// zero before the first of them.
     pub(super) banks: usize,
-    /// Drawn at the first start: this disk and no other.
+    /// Drawn at the first start: names this disk and no other.
     pub(super) disk: String,
-    /// Version of what the banks said to each other when it was last used.
+    /// Version of the protocol between the banks when the disk was last used.
     pub(super) protocol: u32,
-    /// Of the definitions of the tables: SQLite reads columns by what these say.
+    /// Digest of the definitions of the tables, which decide how SQLite reads columns.
     pub(super) tables: Sha256Digest,
     /// How many commits there were.
     pub(super) commits: u64,
     pub(super) promised: Ballot,
-    /// Of the prepared plan, which has a row of its own because it may be long.
+    /// Digest of the prepared plan, which has a row of its own because it may be long.
     pub(super) plan: Sha256Digest,
     pub(super) learner: bool,
-    /// Whether it is one because it is new, not because it has lost something.
+    /// Whether it is a learner because it is new, not because it has lost something.
     #[serde(default)]
     pub(super) fresh: bool,
-    /// Whether it is one only because an fsync has failed: what it holds may be all there is.
+    /// Whether it is a learner only because an fsync has failed: it may not have lost anything.
     #[serde(default)]
     pub(super) in_doubt: bool,
     pub(super) rescue: bool,
-    /// Whether others have told what was executed last, since that view was prepared.
-    // Its name in journals of before is the alias.
+    /// Whether what was executed last, since that view was prepared, is known only from others.
+    // The alias is its name in older journals.
     #[serde(default, alias = "hearsay")]
     pub(super) unverified: bool,
     /// The ledger as it was, from which the journal goes on.
@@ -61,15 +61,15 @@ pub(super) struct Head {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {
-    /// Under which number its pieces are found.
+    /// The number under which its pieces are stored.
     pub(super) number: i64,
     pub(super) head: SnapshotHead,
     /// How many of the pieces are here, from the first without a gap.
     pub(super) here: u32,
 }
 
-/// How many rows a table has, and the sum of their digests: the same in whatever order they came
-/// and went.
+/// How many rows a table has, and the sum of their digests: the same whatever the order in which
+/// they came and went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Seal {
@@ -90,7 +90,7 @@ impl Seal {
     }
 }
 
-/// JSON numbers of 128 bits are not read by everybody.
+/// Not every JSON reader can read 128-bit numbers.
 mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -111,10 +111,10 @@ mod hexadecimal {
 }
 
 impl Head {
-    /// A view or event of so many banks is on the disk: from now on it belongs to all of them. Not
-    /// before, since until the banks have agreed on a longer `nodes.json`, the old one may come
-    /// back; and not only when the view has begun, since it may then begin, and go on, with others
-    /// while this disk does not hear of it.
+    /// A view or event of this many banks is on the disk: from now on the disk belongs to a
+    /// consortium of all of them. Not earlier, since until the banks have agreed on a longer
+    /// `nodes.json`, the old one may come back; and not only once the view has begun, since it may
+    /// begin, and go on, with other banks without this disk hearing of it.
     pub(super) fn belongs_to(&mut self, clock: &VectorClock) {
         self.banks = self.banks.max(clock.len());
     }

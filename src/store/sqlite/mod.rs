@@ -4,14 +4,14 @@
 //! Nothing that is read is believed without proof: events, pieces and the plan have digests, the
 //! `head` has one too and says how many rows there must be, and the `tip` beside the file says how
 //! many commits. What remains is a disk that loses the tip and the end of the write-ahead log
-//! together: that looks like a crash that came earlier, and shows only when another bank proves
-//! that events were executed with this one (see `lost_state` on the page on the view's plan).
+//! together: that looks like a crash that came earlier, and is noticed only when another bank
+//! proves that events were executed with this one (see `lost_state` in `protocol::view::plan`).
 //!
-//! One connection writes; others may read beside it, each as of one commit, without waiting or
-//! holding it up. Against a second process the folder has a lock of its own.
+//! One connection writes; others may read alongside it, each as of one commit, without waiting or
+//! holding it up. A lock on the folder keeps out a second process.
 //!
 //! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `rows` writes and
-//! reads them, `contents` proves what is read, `reader` is the second door.
+//! reads them, `contents` proves what is read, `reader` is the connection for reading only.
 
 mod contents;
 mod head;
@@ -109,8 +109,8 @@ impl SqliteStore {
 
     /// Declares, in a person's name, that this disk decides how the next view begins although too
     /// few others are left. Returns whether it may: a disk that lacks something, or never belonged
-    /// to a view, knows too little. One of which an fsync has failed may: perhaps all of them share
-    /// what failed, and it lacks nothing that it had said it holds.
+    /// to a view, knows too little. A disk on which an fsync has failed may: perhaps all disks
+    /// share the hardware that failed, and this one lacks nothing that it had claimed to hold.
     ///
     /// # Errors
     /// As for [`Store::write`].
@@ -127,7 +127,7 @@ impl SqliteStore {
         Ok(true)
     }
 
-    /// Gives the space of what was dropped back to the disk.
+    /// Gives the space of dropped rows back to the file system.
     ///
     /// # Errors
     /// As for [`Store::write`].
@@ -143,9 +143,9 @@ impl SqliteStore {
         self.was_in_doubt
     }
 
-    /// After an fsync that failed: all that can be read is written once more, to where it was not
-    /// before, and only then read as being there; and the disk is a learner. A bank that is alone
-    /// has nobody to learn from, and goes on.
+    /// After an fsync that failed: everything that can be read is written once more, to a different
+    /// place, and only then trusted; and the disk becomes a learner. A bank that is alone has
+    /// nobody to learn from, and goes on as it is.
     fn end_doubt(&mut self, owner: Owner) -> Result<(), StoreError> {
         self.was_in_doubt = self.tip.read().is_some_and(|said| said.in_doubt);
         if !self.was_in_doubt {
@@ -188,7 +188,7 @@ impl SqliteStore {
         self.remember_tip()
     }
 
-    /// What a write that failed means, marked for the next start.
+    /// What a failed write means; an fsync that failed is marked for the next start.
     fn write_failed(&mut self, error: &rusqlite::Error) -> StoreError {
         let (path, why) = (self.path.clone(), error.to_string());
         if !is_unsynced(error) {
@@ -202,8 +202,8 @@ impl SqliteStore {
         }
     }
 
-    /// Whole and understood: from here on it is closed as SQLite closes its files. A file whose
-    /// header is damaged may still refuse to be written.
+    /// The file is whole and understood: from here on it may be closed in SQLite's usual way. A
+    /// file whose header is damaged may still turn out not to be writable.
     fn prove_writable(&mut self) -> Result<(), StoreError> {
         let mut head = self.head.clone();
         head.commits += 1;
@@ -248,7 +248,7 @@ impl SqliteStore {
 }
 
 impl Opening {
-    /// Sets what durability rests on, and reads it back.
+    /// Sets the options that durability depends on, and reads them back.
     fn settle(&self) -> rusqlite::Result<()> {
         assert!(
             rusqlite::version_number() >= SQLITE_VERSION_MIN,
@@ -256,7 +256,7 @@ impl Opening {
             rusqlite::version()
         );
         let db = &self.connection;
-        // A damaged file must be left as it is; see `load` for the end of this.
+        // A damaged file must be left as it is, so no checkpoint on close; `load` ends this.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         db.pragma_update(None, "synchronous", "FULL")?;
@@ -266,7 +266,7 @@ impl Opening {
             mode == "wal" && synchronous == 2,
             "SQLite keeps its commits: {mode}, {synchronous}"
         );
-        // Whoever holds the file is found out now rather than at the first write.
+        // If somebody else holds the file, that comes out now rather than at the first write.
         db.execute_batch("BEGIN IMMEDIATE; COMMIT")
     }
 
@@ -278,7 +278,7 @@ impl Opening {
         let marks = || {
             let tables = "SELECT count(*) FROM sqlite_schema";
             let tables: i64 = self.connection.query_row(tables, [], |row| row.get(0))?;
-            // Even a file without tables has a first page once it was opened.
+            // Even a file without tables has a first page once it has been opened.
             let blank = tables == 0 && pragma("page_count")? <= 1;
             Ok((pragma("application_id")?, pragma("user_version")?, blank))
         };
@@ -414,8 +414,8 @@ impl Store for SqliteStore {
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // The quick check leaves out whether an index has its table's rows; only the pieces of
-        // snapshots have one. A row that is missing there would show at the first write, at every
-        // start anew.
+        // snapshots have one. A row missing there would be noticed only at the first write, and
+        // again so after every start.
         for check in ["PRAGMA quick_check(1)", "PRAGMA integrity_check(pieces)"] {
             let sound: String = self
                 .connection
@@ -449,7 +449,7 @@ impl Store for SqliteStore {
 
 impl JournalReader for SqliteStore {
     fn begin(&mut self) -> Result<(), StoreError> {
-        // Nobody else writes, and this one does nothing meanwhile.
+        // Nobody else writes, and this process does nothing meanwhile.
         Ok(())
     }
 
@@ -483,7 +483,7 @@ impl JournalReader for SqliteStore {
 }
 
 /// Takes a data folder for this process, making it if it is not there. The journal holds documents
-/// and password hashes: the folder is for the node's own user alone.
+/// and password hashes: only the node's own user may enter the folder.
 pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_NAME);
     let cannot =
@@ -498,7 +498,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes the file if it is not there and returns its length. SQLite gives the files beside it the
+/// Makes the file if it is not there and returns its length. SQLite gives its companion files the
 /// same mode.
 fn make_private(file: &Path) -> std::io::Result<u64> {
     OpenOptions::new()
@@ -514,24 +514,24 @@ fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, why) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
         _ if is_cut_short(error) => StoreError::Damaged { path, why },
-        // The system refuses; what is in the file is another matter.
+        // The system refuses; that says nothing about what is in the file.
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
         | Some(ErrorCode::OutOfMemory | ErrorCode::DiskFull) => StoreError::Open { path, why },
         _ => StoreError::Damaged { path, why },
     }
 }
 
-/// Whether a write failed in such a way that pages may count as written that are not. What fails
-/// before that, for want of space or because the disk refuses, is rolled back, and everything that
-/// was synced before is there.
+/// Whether a write failed in such a way that pages that were not written may count as written. A
+/// write that fails earlier, for lack of space or because the disk refuses, is rolled back, and
+/// everything that was synced before is still there.
 fn is_unsynced(error: &rusqlite::Error) -> bool {
     use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
     let code = error.sqlite_error().map(|error| error.extended_code);
     code.is_some_and(|code| [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&code))
 }
 
-/// Whether the file ends before something that should be in it: SQLite counts that among the
-/// failures of the system.
+/// Whether the file ends before something that should be in it: SQLite reports that as an I/O
+/// error.
 fn is_cut_short(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error()

@@ -1,4 +1,4 @@
-//! The second door: reads beside the connection that writes.
+//! The connection for reading only, alongside the one that writes.
 
 use std::path::{Path, PathBuf};
 
@@ -31,8 +31,8 @@ impl SqliteReader {
             path: path.to_owned(),
             why: error.to_string(),
         };
-        // A reader of a WAL writes its marks beside it, so that it needs more than the right to
-        // read.
+        // A reader in WAL mode writes its own marks into a file next to the log, so it needs more
+        // than read access.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
         connection.pragma_update(None, "query_only", true).map_err(cannot)?;

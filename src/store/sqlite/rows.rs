@@ -13,7 +13,7 @@ use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;
 use crate::store::{Change, DROP_EVENTS_MAX};
 
-/// Above every key there is.
+/// Larger than every key there is.
 const ABOVE_ALL: OrderKey = OrderKey {
     view: Ballot { round: i64::MAX as u64, coordinator: BankId(u16::MAX) },
     sum: i64::MAX as u64,
@@ -78,7 +78,7 @@ impl Writer<'_> {
         }
     }
 
-    /// An event may be there already: held before it was fetched as executed.
+    /// The event may be there already, if it was held before it was fetched as executed.
     fn insert_event(&mut self, held: &Held) -> rusqlite::Result<()> {
         self.head.belongs_to(&held.event.timestamp);
         let key = held.event.order_key();
@@ -128,7 +128,8 @@ impl Writer<'_> {
         for key in dropped {
             self.delete_events(Some(*key), Some(*key))?;
         }
-        // Marks of execution that are still under way would be taken for events that never existed.
+        // If execution marks are still under way, their events must not be mistaken for ones that
+        // never existed.
         let last = self.last_executed()?;
         if last.as_ref().map_or(Position::default(), |(position, _)| *position) == plan.position {
             let planned: std::collections::BTreeSet<_> =
@@ -194,8 +195,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Drops executed events through a position from the journal, the oldest first and not more
-    /// than so many.
+    /// Drops executed events through a position from the journal, the oldest first and at most
+    /// `events_max`.
     fn drop_through(&mut self, through: Position, events_max: i64) -> rusqlite::Result<()> {
         let sql = "DELETE FROM executed WHERE position IN
             (SELECT position FROM executed WHERE position <= ?1 ORDER BY position LIMIT ?2)
@@ -238,7 +239,8 @@ impl Writer<'_> {
         let Some(stored) =
             self.head.arriving.take_if(|stored| stored.head == *head && stored.here == head.pieces)
         else {
-            // Nobody announces what is not here; if so, the disk is no place for it.
+            // The view opens only snapshots whose pieces are all here; if they are not, this disk
+            // cannot be relied on.
             return Err(rusqlite::Error::QueryReturnedNoRows);
         };
         self.head.belongs_to(&head.executed.clock);
@@ -246,7 +248,7 @@ impl Writer<'_> {
         self.delete_pieces_but(&stored)
     }
 
-    /// Deletes what belongs neither to this snapshot nor to the installed one.
+    /// Deletes pieces that belong neither to this snapshot nor to the installed one.
     fn delete_pieces_but(&self, stored: &Stored) -> rusqlite::Result<()> {
         let installed = self.head.snapshot.as_ref().map_or(stored.number, |stored| stored.number);
         let mut statement =
@@ -310,7 +312,7 @@ pub(super) fn seal_of_executed(db: &Connection) -> rusqlite::Result<Seal> {
     Ok(seal)
 }
 
-/// An event's row as it stands there: key, members, body, digest.
+/// An event's row as it is stored: key, members, body, digest.
 pub(super) struct EventRow {
     pub(super) key: OrderKey,
     members: String,

@@ -26,7 +26,7 @@ CREATE TABLE events (
 ) WITHOUT ROWID, STRICT;
 ";
 
-/// Keys only grow with positions, so what is executed is found by walking both tables side by side.
+/// Keys grow as positions do, so executed events can be found by walking both tables side by side.
 const OTHERS: &str = "
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL, digest BLOB NOT NULL) STRICT;
 CREATE TABLE plan (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL) STRICT;
@@ -65,8 +65,9 @@ pub(super) fn found(db: &mut Connection, bank: BankId) -> rusqlite::Result<Head>
     finish(transaction, known)
 }
 
-/// Turns a file of the first release into one of this in a single step. It had no seals: what its
-/// rows hold is believed, and every event still has to match its own digest when it is loaded.
+/// Turns a file of the first release into one of this release in a single step. It had no seals:
+/// what its rows hold is believed, and every event still has to match its own digest when it is
+/// loaded.
 pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     let transaction = db.transaction()?;
     let missing = || rusqlite::Error::QueryReturnedNoRows;

@@ -1,15 +1,15 @@
-//! How many commits the disk has made, kept in a few bytes beside the journal.
+//! How many commits the disk has made, kept in a small file next to the journal.
 //!
 //! SQLite takes whatever part of its write-ahead log is intact: a log that was cut or damaged looks
 //! like a crash that came earlier. The tip is written after each commit that is on disk, so a tip
-//! ahead of the journal proves that the journal has lost something. It is not synced: it may lag
-//! behind, which proves nothing, and costs nothing.
+//! ahead of the journal proves that the journal has lost something. It is not synced, which saves
+//! time: it may lag behind, and that proves nothing.
 //!
 //! After an fsync that failed it also says so. The kernel may count pages as written that never
 //! reached the disk, and a process that starts again would read them and vouch for them (A. Rebello
 //! and others, 'Can Applications Recover from fsync Failures?', 2020). The mark has to last only as
-//! long as those pages do: as long as the machine runs. It takes the place of bytes that are there
-//! already, so that a full disk does not refuse it.
+//! long as those pages do: as long as the machine runs. It overwrites bytes that are there already,
+//! so that a full disk does not refuse it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -23,7 +23,7 @@ pub(in crate::store) const FILE_NAME: &str = "journal.tip";
 /// Bytes of a disk's name, which is a UUID in its usual form.
 const DISK_BYTES: usize = 36;
 const BYTES: usize = DISK_BYTES + 8 + 16;
-/// Makes another digest of a tip that says that an fsync has failed.
+/// Goes into the digest of a tip that says that an fsync has failed, so that the digest differs.
 const DOUBT: &[u8] = b"doubt";
 
 /// What the file says.
@@ -46,7 +46,7 @@ impl Tip {
         Tip { path: folder.join(FILE_NAME), file: None }
     }
 
-    /// What the file says; nothing, if it is missing or torn.
+    /// What the file says; `None` if it is missing or torn.
     pub(super) fn read(&self) -> Option<Said> {
         let mut bytes = Vec::new();
         File::open(&self.path).ok()?.take(BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
@@ -66,13 +66,13 @@ impl Tip {
         self.file()?.write_all_at(&[disk.as_bytes(), &commits, &digest].concat(), 0)
     }
 
-    /// Says that an fsync has failed.
+    /// Records that an fsync has failed.
     pub(super) fn doubt(&mut self, disk: &str, commits: u64) -> io::Result<()> {
         let commits = commits.to_be_bytes();
         let digest = row_digest(&[disk.as_bytes(), &commits, DOUBT]);
         let file = self.file()?;
         file.write_all_at(&[disk.as_bytes(), &commits, &digest].concat(), 0)?;
-        // Whether or not it gets there: see above.
+        // It does not matter whether this succeeds: see above.
         let _ = file.sync_data();
         Ok(())
     }
