@@ -94,12 +94,12 @@ impl Handler<TakeFacts> for BufferActor {
     }
 }
 
-/// Asks what waits in the buffer.
+/// Asks what is waiting in the buffer.
 #[derive(Message)]
 #[rtype(result = "BufferState")]
 pub(crate) struct BufferStatus;
 
-/// What waits in the buffer.
+/// What is waiting in the buffer.
 pub(crate) struct BufferState {
     /// Events in the order in which they will be executed.
     pub waiting: Vec<std::sync::Arc<Event>>,

@@ -63,7 +63,7 @@ pub struct ClockState {
     pub clock: VectorClock,
     /// How many requests wait for their stamp.
     pub queued: usize,
-    /// Whether own events are under way and none goes forward.
+    /// Whether own events are under way and none of them makes progress.
     pub is_stalled: bool,
 }
 

@@ -1,10 +1,10 @@
 //! Owns the heartbeat monitor: asks every peer for a sign of life over a connection kept open, and
 //! answers theirs.
 //!
-//! It lives on a thread of its own, so that work elsewhere delays no ping. What it answers comes
-//! from the view's actor, so that a node that hangs is noticed although its kernel still accepts
-//! connections. A read that wants to be proved fresh has all banks asked at once; while a question
-//! is under way reads gather for the next. One JSON text a line:
+//! It lives on a thread of its own, so that work elsewhere does not delay pings. The content of its
+//! answers comes from the view's actor, so that a node that hangs is noticed although its kernel
+//! still accepts connections. For a read that wants to be proved fresh all banks are asked at once;
+//! while a question is under way, further reads gather for the next one. One JSON text per line:
 //!
 //! ```text
 //! ▶ {"bank":0,"secret":"…","protocol":2,"settings":{"check_digits":false,…}}
@@ -14,8 +14,8 @@
 //!    "health":{"fsync_ms":3,"slept_ms":100,"behind_ms":0}}
 //! ```
 //!
-//! Here: the asking side. `answers` is the other, `door` says who may be connected there, `lines`
-//! what travels, `proofs` what reads wait for.
+//! This file is the asking side. `answers` is the other one, `door` says who may be connected
+//! there, `lines` what travels, and `proofs` holds the reads that wait for their proof.
 
 mod answers;
 mod door;
@@ -49,17 +49,17 @@ use crate::protocol::pace::PaceNow;
 use crate::protocol::report::{Answered, PeerReport};
 use crate::wire::PROTOCOL_VERSION;
 
-/// How soon a refused connection is tried again, in milliseconds, unless pings come more often.
+/// How soon a refused connection is tried again, in milliseconds, unless pings are more frequent.
 const RETRY_MS: u64 = 200;
 
-/// Who the node is and whom it listens for.
+/// How the node introduces itself to its peers.
 #[derive(Clone)]
 pub struct Introduction {
     /// This bank.
     pub me: BankId,
     /// What peers prove themselves with.
     pub secret: String,
-    /// What both must have alike.
+    /// The settings that must be the same on both sides.
     pub settings: Settings,
 }
 
@@ -98,7 +98,7 @@ impl HeartbeatActor {
         let patience = Patience {
             failure_after: times.failure_after_ms,
             rejoin_after: times.rejoin_after_ms,
-            // Slow motion in a laboratory is nobody's illness.
+            // In a laboratory slow motion is not a sign of ill health.
             slow_after: if laboratory.is_some() {
                 times.slow_after_ms.max(times.failure_after_ms)
             } else {
@@ -178,7 +178,7 @@ impl Handler<HeartbeatInput> for HeartbeatActor {
             let own = HeartbeatInput::OwnClock { wall_ms: unix_ms(), at: now };
             self.consortium_time.handle(own, now, &mut self.post.out);
         }
-        // What the clocks say goes ahead of who answers.
+        // What the clocks say is passed on before who answers.
         self.consortium_time.handle(input.clone(), now, &mut self.post.out);
         self.heartbeat.handle(input, now, &mut self.post.out);
         self.post.deliver();
@@ -195,7 +195,7 @@ pub(crate) struct ClocksStatus;
 
 /// Consortium time and the clocks that it rests on.
 pub(crate) struct ConsortiumClock {
-    /// In Unix milliseconds; `None` while no clock was read.
+    /// In Unix milliseconds; `None` until a clock has been read.
     pub now_ms: Option<i64>,
     /// Per bank.
     pub clocks: Vec<ClockState>,
@@ -210,7 +210,7 @@ impl Handler<ClocksStatus> for HeartbeatActor {
     }
 }
 
-/// Asks how this bank is.
+/// Asks for this bank's own health.
 #[derive(Message)]
 #[rtype(result = "Health")]
 pub(crate) struct OwnHealth;
@@ -242,7 +242,7 @@ struct Asking {
     introduction: Introduction,
     times: HeartbeatTimes,
     monitor: Addr<HeartbeatActor>,
-    /// The last read that waits for an answer.
+    /// The number of the last read that waits for its proof.
     reads: watch::Receiver<ReadNumber>,
     time: Monotonic,
 }
@@ -274,7 +274,7 @@ impl Asking {
         }
     }
 
-    /// One connection's life; returns why the peer refused it.
+    /// Runs one connection to its end; returns why the peer refused it.
     async fn converse(&mut self) -> std::io::Result<String> {
         let patience = Duration::from_millis(self.times.failure_after_ms);
         let stream =
@@ -330,8 +330,8 @@ impl Asking {
     }
 }
 
-/// However often reads ask, a sign of life is told about as often as without them, and at once when
-/// it says something new.
+/// However often reads ask, a sign of life is passed on only about as often as without them, but at
+/// once when it says something new.
 fn is_news(told: &mut Option<(Instant, PeerReport)>, report: PeerReport, pause: Duration) -> bool {
     let is_old = told.is_some_and(|(when, before)| before == report && when.elapsed() < pause / 2);
     if !is_old {

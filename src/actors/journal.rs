@@ -1,5 +1,6 @@
-//! Owns the store, on a thread of its own: its fsync makes nobody wait but those who wait for it.
-//! What other banks ask for is read by a second actor, on another thread: they hold up no fsync.
+//! Owns the store, on a thread of its own: only those who need its fsync wait for it. What other
+//! banks ask for is read by a second actor, on another thread, so that it does not hold up an
+//! fsync.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,9 @@ use super::routes::{Post, Wire};
 use crate::protocol::effect::{Effect, HeartbeatInput, JournalInput};
 use crate::store::{GroupCommit, JournalReader, Read, StoreError};
 
-/// How long marks of execution may wait for a commit that others need, in milliseconds.
+/// How long execution marks may wait to share a commit that somebody needs, in milliseconds.
 const LAZY_COMMIT_MS: u64 = 500;
-/// Commits that take less are not worth a word, in milliseconds.
+/// Commits that take less than this many milliseconds are not reported.
 const TOLD_FROM_MS: u64 = 5;
 
 impl Message for JournalInput {
@@ -77,8 +78,8 @@ impl Handler<Wire> for JournalActor {
     }
 }
 
-/// Commit now; answered when it is on disk. The actor queues one behind everything that waits
-/// already, so that all of it shares one fsync.
+/// Commit now; answered when it is on disk. The actor queues one behind everything that is already
+/// waiting, so that all of it shares one fsync.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Flush;
@@ -130,7 +131,7 @@ impl Handler<Wire> for JournalReaderActor {
     }
 }
 
-/// Read this; all before it is on disk.
+/// Read this; everything before it is on disk.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Look(Read);

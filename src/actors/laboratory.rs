@@ -1,7 +1,6 @@
-//! The laboratory: what people may do to the links between the banks so that they can see what
-//! comes of it.
+//! The laboratory: what people may do to the links between the banks, to see what happens then.
 //!
-//! It is there only where `nodes.json` says so. The protocol does not know of it: a link is slowed,
+//! It is there only where `nodes.json` says so. The protocol knows nothing of it: a link is slowed,
 //! stopped or cut where its messages leave and arrive, exactly as a bad network would do it.
 
 use std::fmt;
@@ -14,8 +13,8 @@ use tokio::sync::watch;
 use crate::ids::{BankId, BankSet};
 use crate::protocol::time::Millis;
 
-/// Longest delay of a message, in milliseconds. Several one after the other must not look like a
-/// bank that stands still, so that the patience of the heartbeat bounds it too.
+/// Longest delay of a message, in milliseconds. The patience of the heartbeat bounds it too, since
+/// several delays in a row must not look like a bank that stands still.
 pub(crate) const DELAY_MAX_MS: Millis = 2_000;
 /// Why a connection has ended, for the log.
 pub(crate) const CUT: &str = "link cut in the laboratory";
@@ -25,7 +24,7 @@ pub(crate) const CUT: &str = "link cut in the laboratory";
 pub struct Weather {
     /// How long each message to another bank is held back, in milliseconds.
     pub delay_ms: Millis,
-    /// Banks whose events and acknowledgements do not pass, in neither direction; heartbeats do.
+    /// Banks to and from which events and acknowledgements do not pass; heartbeats do.
     pub stopped: BankSet,
     /// Banks that this one is cut off from altogether.
     pub cut: BankSet,
@@ -65,7 +64,7 @@ pub enum Passage {
     Closed,
 }
 
-/// The weather between the banks; every clone is of the same.
+/// The weather between the banks; all clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Laboratory(Arc<watch::Sender<Weather>>);
 
@@ -114,7 +113,7 @@ impl Laboratory {
     }
 }
 
-/// Waits until a bank is cut off; for ever where there is no laboratory.
+/// Waits until a bank is cut off, or for ever where there is no laboratory.
 pub async fn cut(laboratory: &Option<Laboratory>, bank: BankId) {
     match laboratory {
         // The sender lives as long as the laboratory, which is held here.

@@ -15,14 +15,14 @@ use crate::protocol::effect::LedgerInput;
 use crate::protocol::execution::ExecutedEvent;
 use crate::protocol::executor::Executor;
 
-/// How often those who gave up waiting are forgotten.
+/// How often readers that have given up waiting are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// How long the log may wait for more of what comes by journal, so that many pieces are one line.
+/// How long the log may wait for more journal pieces, so that many of them make one line.
 const SPAN_WAIT: Duration = Duration::from_secs(1);
 
-/// Positions that came otherwise than one by one, of which the log was not told yet.
+/// Positions that did not come one by one and that the log has not been told of yet.
 struct Span {
-    /// The first; nothing if it came with all before it, as a snapshot.
+    /// The first of them; `None` if they came as a snapshot, together with everything before.
     from: Option<Position>,
     to: Position,
 }
@@ -58,14 +58,14 @@ impl LedgerActor {
         }
     }
 
-    /// Tells those who wait that the ledger has come so far, be it by execution, by replay or by a
+    /// Tells waiting readers how far the ledger has come, whether by execution, by replay or by a
     /// snapshot.
     fn tell_reached(&mut self) {
         let position = self.executor.book().position();
         while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() <= position)
         {
             for reader in first.remove() {
-                // Whoever gave up waiting needs no word.
+                // A reader that has given up waiting need not be told.
                 let _ = reader.send(());
             }
         }
@@ -78,8 +78,8 @@ impl LedgerActor {
         });
     }
 
-    /// One line per event, the same at every bank but for the first word: the order can be followed
-    /// in the logs.
+    /// One line per event, the same at every bank but for the first word, so that the order can be
+    /// followed in the logs.
     fn log(&self, executed: &ExecutedEvent) {
         let event = &executed.event;
         let done = executed.outcomes.iter().filter(|executed| executed.outcome.code()).count();
@@ -157,7 +157,7 @@ impl Handler<LedgerInput> for LedgerActor {
             _ => None,
         };
         let executed = self.executor.handle(input, &mut self.post.out);
-        // Noted before anybody can act on it, told at leisure.
+        // Noted before anybody can act on it, and passed on later.
         executed.iter().for_each(|event| self.recorder.executed(event));
         let replayed = self.executor.take_replayed();
         replayed.iter().for_each(|event| self.recorder.recovered(event));
@@ -178,7 +178,7 @@ impl Handler<LedgerInput> for LedgerActor {
     }
 }
 
-/// A read wants to see everything through a position; what comes is that the ledger has executed so
+/// A read wants to see everything through a position; answered once the ledger has executed that
 /// far.
 #[derive(Message)]
 #[rtype(result = "oneshot::Receiver<()>")]
@@ -195,7 +195,8 @@ impl Handler<Reach> for LedgerActor {
     }
 }
 
-/// Asks for the view in force, once everything is executed with which it begins.
+/// Asks for the view in force; answered with it only once everything that it begins with is
+/// executed.
 #[derive(Message)]
 #[rtype(result = "Option<Ballot>")]
 pub(crate) struct InForce;
@@ -216,7 +217,7 @@ impl Handler<TakeFacts> for LedgerActor {
     }
 }
 
-/// A question to the ledger: it is read, never changed.
+/// A question to the ledger, which is only read, never changed.
 pub(crate) struct Ask<F>(pub F);
 
 impl<F, R> Message for Ask<F>

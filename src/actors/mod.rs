@@ -1,8 +1,8 @@
 //! The actors: each owns one plain struct and hands its effects on. Nothing is shared, so nothing
 //! is locked.
 //!
-//! [`routes`] says where every effect goes, [`node`] is the only wiring. Only [`peer_link`] and
-//! [`heartbeat`] await the network.
+//! [`routes`] says where every effect goes, and [`node`] alone wires the actors together. Only
+//! [`peer_link`] and [`heartbeat`] await the network.
 
 pub mod buffer;
 pub mod checks;

@@ -1,5 +1,5 @@
-//! The only wiring: starts a node's actors on what its disk holds and tells each where the others
-//! are.
+//! The only place that wires actors together: it starts a node's actors on what its disk holds and
+//! tells each where the others are.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,9 +35,9 @@ use crate::store::recovery::{Recovered, recover};
 use crate::store::{GroupCommit, Owner, StoreError};
 use crate::watch::History;
 
-/// How long a stopping node waits for what is under way, at most.
+/// The longest that a stopping node waits for what is under way.
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
-/// How often it looks meanwhile.
+/// How often it checks meanwhile.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// A running node's actors.
@@ -76,7 +76,8 @@ pub fn start(
     log::info!("bank {me}: journal in {} up to position {at}", data.display());
 
     let time = Monotonic::start();
-    // The core decides; the others each have a thread, so that none holds up another.
+    // The core thread makes the decisions; the other parts each have a thread of their own, so that
+    // none holds up another.
     let [core, ledger, disk, reads, links, pulse, watch] =
         ["core", "ledger", "disk", "reads", "links", "pulse", "watch"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
@@ -131,7 +132,7 @@ pub fn start(
     })
 }
 
-/// Says what is wrong with the disk that the bank starts with.
+/// Reports what is wrong with the disk that the bank starts with.
 fn tell_of_disk(
     me: BankId,
     banks: usize,
@@ -158,8 +159,9 @@ fn tell_of_disk(
     }
 }
 
-/// A thread for actors that goes by its name where the system lists threads (`ps -L`, `top -H`,
-/// `strace`): all arbiters are named alike. A system without such a list knows it by a number only.
+/// A thread for actors that shows under its own name where the system lists threads (`ps -L`, `top
+/// -H`, `strace`): by default all arbiters are named alike. On a system without such a list it has
+/// only a number.
 fn thread_named(name: &'static str) -> Arbiter {
     let arbiter = Arbiter::new();
     arbiter.spawn_fn(move || _ = std::fs::write("/proc/thread-self/comm", name));
@@ -212,7 +214,7 @@ fn wire(routes: &Routes) {
 
 impl Actors {
     /// Takes nothing new and waits, for a bounded time, until what is under way is answered and the
-    /// peers have what they need of this bank; then everything is on disk.
+    /// peers have what they need from this bank; when it returns, everything is on disk.
     pub async fn drain(&self) {
         self.routes.view.do_send(Draining);
         self.routes.clock.do_send(ClockInput::Drain);

@@ -12,11 +12,11 @@ use crate::ledger::PasswordHash;
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// Most hashes at once.
+/// The most hashes computed at once.
 pub(crate) const THREADS: usize = 2;
 
-/// Stands in where there is no such customer, so that an answer takes as long as a wrong
-/// password's.
+/// Used in place of a hash where there is no such customer, so that the answer takes as long as for
+/// a wrong password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bmV0YmFua2luZy1ub2JvZHk$0000000000000000000000000000000000000000000";
 
 /// One of the hashing threads.
@@ -50,8 +50,7 @@ impl Handler<Hash> for PasswordsActor {
     }
 }
 
-/// Asks whether a password is the one that was hashed; `None` stands for a customer who does not
-/// exist.
+/// Asks whether a password is the one that was hashed; `None` means that there is no such customer.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub(crate) struct Verify {

@@ -1,4 +1,4 @@
-//! Owns the waiting customers: each by the id of the request they wait for.
+//! Owns the waiting customers, each under the id of the request they wait for.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::ids::request::RawRequest;
 use crate::protocol::effect::{ClockInput, Effect};
 use crate::protocol::reply::Reply;
 
-/// How often those who gave up waiting are forgotten.
+/// How often customers who have given up waiting are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The actor that hands outcomes to those who wait.
@@ -40,7 +40,7 @@ impl Handler<Wire> for RepliesActor {
     }
 }
 
-/// A customer's request for the common order; what comes of it can be awaited.
+/// A customer's request for the common order; its result can be awaited.
 #[derive(Message)]
 #[rtype(result = "oneshot::Receiver<Reply>")]
 pub struct Submit(pub RawRequest);
@@ -57,13 +57,13 @@ impl Handler<Submit> for RepliesActor {
     }
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Answer {
     /// The request.
     pub id: EventId,
-    /// What came of it.
+    /// Its result.
     pub reply: Reply,
 }
 
@@ -72,7 +72,7 @@ impl Handler<Answer> for RepliesActor {
 
     fn handle(&mut self, answer: Answer, _: &mut Self::Context) {
         if let Some(waiting) = self.waiting.remove(&answer.id) {
-            // Whoever gave up waiting asks again with the same Idempotency-Key.
+            // A customer who has given up waiting can ask again with the same Idempotency-Key.
             let _ = waiting.send(answer.reply);
         }
     }

@@ -83,7 +83,7 @@ impl Routes {
     }
 }
 
-/// An actor's outgoing post: effects gather in `out` and leave together.
+/// An actor's outgoing mail: effects gather in `out` and leave together.
 #[derive(Default)]
 pub struct Post {
     /// Effects of the input being handled.

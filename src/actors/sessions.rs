@@ -42,7 +42,7 @@ impl Handler<Begin> for SessionsActor {
     }
 }
 
-/// Asks whose session a token stands for.
+/// Asks whose session a token belongs to.
 #[derive(Message)]
 #[rtype(result = "Option<UserName>")]
 pub struct Whose(pub String);

@@ -11,9 +11,9 @@ use crate::watch::Micros;
 /// How often the parts that wait for something look at the time, in milliseconds.
 pub const TICK_MS: u64 = 100;
 
-/// Calls `tick` every so many milliseconds in which this process is awake. An actor's timer makes
-/// up at once for all turns that it missed while the process slept: the parts that count turns
-/// would take them for time in which nobody else moved.
+/// Calls `tick` every `period_ms` milliseconds during which this process is awake. An actor's timer
+/// makes up at once for all ticks that it missed while the process slept: the parts that count
+/// ticks would mistake those for time in which nobody else made progress.
 pub(super) fn every<A>(
     period_ms: u64,
     context: &mut Context<A>,
@@ -29,11 +29,11 @@ pub(super) fn every<A>(
     });
 }
 
-/// Tells turns of a timer from those that are only made up for.
+/// Tells regular ticks of a timer from those that only make up for missed ones.
 struct Turns {
     period_ms: u64,
     last: Instant,
-    /// How many are still to be made up for.
+    /// How many missed ones are still to come.
     missed: u64,
 }
 
@@ -78,8 +78,8 @@ impl Monotonic {
     }
 }
 
-/// Milliseconds since 1970 in UTC, as the machine believes it; negative before. It may be wrong by
-/// any amount: what anything is dated with is consortium time.
+/// Milliseconds since 1970 in UTC, according to the machine; negative before. It may be wrong by
+/// any amount: everything is dated with consortium time instead.
 #[must_use]
 pub fn unix_ms() -> i64 {
     let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);

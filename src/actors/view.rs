@@ -106,11 +106,11 @@ pub(crate) struct ViewState {
     pub phase: PhaseName,
     /// The view in force with its members.
     pub active: Option<(Ballot, BankSet)>,
-    /// Whom this bank reaches.
+    /// Which banks this bank reaches.
     pub reach: Reach,
-    /// Whether this bank's disk counts in the decision how a view begins.
+    /// Whether this bank's disk counts in deciding how a view begins.
     pub voter: bool,
-    /// Per bank, what is known of it; of itself, what it tells others.
+    /// What is known of each bank; for this bank, what it tells others.
     pub peers: Vec<(PeerState, Option<PeerReport>)>,
 }
 

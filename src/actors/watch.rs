@@ -1,9 +1,9 @@
-//! Owns the history for people who watch, and tells all of them from one text.
+//! Owns the history for people who watch, and sends all of them the same text.
 //!
 //! The parts of the node note what happens in a [`Recorder`] of their own, which costs them no
-//! message and no thread switch; a few times a second this actor takes the notes away. Only while
-//! somebody watches does it write a snapshot, once for all: whoever reads slowly gets the latest
-//! one next, so that nobody is waited for.
+//! message and no thread switch; a few times a second this actor collects the notes. Only while
+//! somebody watches does it write a snapshot, one for all watchers: a slow reader simply gets the
+//! latest one next, so that nobody has to be waited for.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,13 +35,13 @@ use crate::protocol::report::PeerReport;
 use crate::protocol::vector_clock::VectorClock;
 use crate::watch::{BankState, Fact, History, Micros, Seen, Snapshot, Timed, Vitals};
 
-/// How often the notes are taken away and those who watch are told.
+/// How often the notes are collected and those who watch are told.
 const TICK: Duration = Duration::from_millis(200);
-/// How long nothing new may be said, in microseconds: rates fall although nothing happens.
+/// How long nothing may be sent, in microseconds: rates fall even when nothing happens.
 const SAY_AGAIN_US: Micros = 1_000_000;
-/// How often it is noted how well the banks are, in microseconds.
+/// How often the health of the banks is noted, in microseconds.
 const VITALS_EVERY_US: Micros = 1_000_000;
-/// Most facts that a part keeps until they are taken; the oldest are dropped.
+/// The most facts that a part keeps until they are collected; beyond that the oldest are dropped.
 pub(crate) const FACTS_MAX: usize = 16_384;
 /// Most people who watch at once.
 pub const STREAMS_MAX: usize = 512;
@@ -51,7 +51,7 @@ pub(crate) struct Recorder {
     time: Monotonic,
     facts: VecDeque<Timed>,
     lost: u64,
-    /// Durable clocks as they were noted last.
+    /// Durable clocks as they were last noted.
     rows: Vec<VectorClock>,
 }
 
@@ -94,12 +94,12 @@ impl Recorder {
         }
     }
 
-    /// Notes events that the buffer has been given by their sender.
+    /// Notes events that the buffer has received from their sender.
     pub(crate) fn received(&mut self, events: &[Arc<Event>]) {
         events.iter().for_each(|event| self.note(Fact::Received(Seen::from(&**event))));
     }
 
-    /// Notes what the buffer has taken in and whom it believes now.
+    /// Notes what the buffer has taken in and which durable clocks it believes now.
     pub(crate) fn buffer_decided(&mut self, buffer: &OrderedBuffer, out: &[Effect]) {
         for effect in out {
             if let Effect::Clock(ClockInput::Held { clock, .. }) = effect {
@@ -139,13 +139,13 @@ impl Recorder {
         self.note(Fact::Executed { seen, position, done });
     }
 
-    /// Notes an execution that others were ahead with.
+    /// Notes the execution of an event that others had executed before.
     pub(crate) fn recovered(&mut self, executed: &ExecutedEvent) {
         let (seen, position, done) = came_to(executed);
         self.note(Fact::Recovered { seen, position, done });
     }
 
-    /// Notes a snapshot that took the place of all executions through an event.
+    /// Notes a snapshot that replaced all executions through an event.
     pub(crate) fn restored(&mut self, through: OrderKey, position: Position) {
         self.note(Fact::Restored { through, position });
     }
@@ -164,13 +164,13 @@ pub(crate) struct TakeFacts;
 /// What those who watch are told.
 #[derive(Debug, Serialize)]
 pub struct Told {
-    /// How everything stands.
+    /// The current state of everything.
     pub now: Snapshot,
     /// What is done to the links, where there is a laboratory.
     pub weather: Option<Weather>,
 }
 
-/// How those who watch are told: the words are those of the page that shows it.
+/// Writes what those who watch are told; the wording is that of the page that shows it.
 pub(crate) type Tell = fn(&Told) -> String;
 
 /// The actor around [`History`].
@@ -181,7 +181,7 @@ pub struct WatchActor {
     tell: Tell,
     routes: Option<Routes>,
     taking: bool,
-    /// When it was last noted how well the banks are.
+    /// When the health of the banks was last noted.
     felt_at: Micros,
     latest: watch::Sender<Bytes>,
     /// What `latest` shows: the history's revision and the weather,
@@ -213,8 +213,8 @@ impl WatchActor {
         }
     }
 
-    /// Takes the notes of all parts away. What comes later in the flow of facts is asked first, so
-    /// that nothing arrives before its cause.
+    /// Collects the notes of all parts. Parts that come later in the flow of facts are asked first,
+    /// so that nothing arrives before its cause.
     fn take_notes(&mut self, context: &mut Context<Self>) {
         let Some(routes) = self.routes.clone().filter(|_| !self.taking) else { return };
         self.taking = true;
@@ -237,7 +237,7 @@ impl WatchActor {
             let agreed = routes.checks.send(TakeFacts).await.unwrap_or_default();
             let executed = routes.ledger.send(TakeFacts).await.unwrap_or_default();
             let held = routes.buffer.send(TakeFacts).await.unwrap_or_default();
-            // Of the same microsecond, what comes earlier in the flow goes first.
+            // Among facts of the same microsecond, those from earlier in the flow go first.
             (view, clocks, vitals, [held, executed, agreed].concat())
         };
         context.spawn(taken.into_actor(self).map(
@@ -285,7 +285,7 @@ impl WatchActor {
     }
 }
 
-/// How well every bank is.
+/// The health of every bank.
 async fn vitals(
     routes: &Routes,
     me: BankId,
@@ -303,7 +303,7 @@ async fn vitals(
 }
 
 fn state(((state, report), clock): ((PeerState, Option<PeerReport>), ClockState)) -> BankState {
-    // For how long a bank has been silent changes all the time: only whole seconds are news.
+    // How long a bank has been silent changes all the time: only whole seconds are news.
     let state = match state {
         PeerState::Down(Cause::Silent { for_ms }) => {
             PeerState::Down(Cause::Silent { for_ms: for_ms / 1_000 * 1_000 })
@@ -347,8 +347,8 @@ impl Handler<Noticed> for WatchActor {
     }
 }
 
-/// Somebody wants to watch: answers where the latest snapshot is, as a server-sent event; nothing
-/// when too many do.
+/// Somebody wants to watch: answers with a channel that holds the latest snapshot, as a server-sent
+/// event; `None` when too many people watch already.
 #[derive(Message)]
 #[rtype(result = "Option<watch::Receiver<Bytes>>")]
 pub struct Subscribe;
@@ -366,7 +366,7 @@ impl Handler<Subscribe> for WatchActor {
     }
 }
 
-/// The node is about to stop: nobody who watches must hold it up.
+/// The node is about to stop: people who watch must not hold it up.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct EndStreams;
@@ -379,7 +379,7 @@ impl Handler<EndStreams> for WatchActor {
     }
 }
 
-/// Asks how everything stood at a moment, or stands now.
+/// Asks for the state of everything at a moment, or now.
 #[derive(Message)]
 #[rtype(result = "Told")]
 pub(crate) struct SnapshotAt(pub Option<Micros>);
@@ -393,7 +393,7 @@ impl Handler<SnapshotAt> for WatchActor {
     }
 }
 
-/// Asks for the history as ShiViz reads it.
+/// Asks for the history in the format that ShiViz reads.
 #[derive(Message)]
 #[rtype(result = "String")]
 pub struct ShiViz;

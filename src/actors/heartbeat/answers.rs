@@ -1,5 +1,5 @@
-//! The answering side: whoever proves to be a peer with the same settings is told, at each ping,
-//! how this node is.
+//! The answering side: a caller that proves to be a peer with the same settings is told, at each
+//! ping, how this node is.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -23,9 +23,9 @@ use crate::ids::BankId;
 use crate::protocol::report::PeerReport;
 use crate::wire::PROTOCOL_VERSION;
 
-/// How long whoever connects may take to say who it is.
+/// How long a caller may take to say who it is.
 const HELLO_WAIT: Duration = Duration::from_secs(3);
-/// A peer that has not asked for so many times the silence that means failure has another
+/// A peer that has not asked for this many times the silence that means failure has another
 /// connection, or is gone.
 const SILENCE_FACTOR: u64 = 3;
 
@@ -36,13 +36,13 @@ pub struct Answering {
     pub introduction: Introduction,
     /// How many banks the consortium has.
     pub banks: usize,
-    /// How patient they are.
+    /// The intervals and bounds of heartbeats.
     pub times: HeartbeatTimes,
     /// The parts that know how this node is.
     pub routes: Routes,
     /// Measures the time.
     pub time: Monotonic,
-    /// What people do to the links.
+    /// What people do to the links, in a laboratory.
     pub laboratory: Option<Laboratory>,
 }
 
@@ -117,7 +117,7 @@ impl Answering {
         let hello: Hello = match hear(lines, HELLO_BYTES_MAX).await {
             Ok(hello) => hello,
             Err(error) => {
-                // Whoever only looks whether the port is open says nothing.
+                // A caller that only checks whether the port is open sends nothing.
                 if error.kind() == std::io::ErrorKind::Other {
                     self.log_refusal(None, from, "its introduction cannot be understood", door);
                 }
@@ -142,7 +142,7 @@ impl Answering {
     async fn answer_each(&self, lines: &mut Lines) -> std::io::Result<()> {
         let silence =
             Duration::from_millis(SILENCE_FACTOR.saturating_mul(self.times.failure_after_ms));
-        // Also when the other end takes nothing any more, or this node does not answer itself.
+        // Ends also when the other end no longer reads, or when this node itself does not answer.
         while let Ok(answered) = actix_rt::time::timeout(silence, self.answer(lines)).await {
             answered?;
         }
@@ -158,7 +158,7 @@ impl Answering {
     }
 }
 
-/// Why somebody is no peer, and which bank it is, if it has proved to be one.
+/// Why a caller is not accepted as a peer, and which bank it is, if it has proved that.
 fn why_refused(
     hello: &Hello,
     introduction: &Introduction,

@@ -1,9 +1,8 @@
-//! Who may be connected to the heartbeat port, and how often what was refused there is logged. No
-//! I/O, no clock.
+//! Who may be connected to the heartbeat port, and how often refusals there are logged. No I/O, no
+//! clock.
 //!
-//! A connection that a silent cut has taken the other end of would stay for ever, and so would one
-//! of somebody who connects and says nothing: there are bounds for both, and whoever comes last
-//! ends whoever has been there longest.
+//! A connection whose other end was lost in a silent cut would stay for ever, and so would one of a
+//! caller that says nothing: both are bounded in number, and the newest connection ends the oldest.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,24 +11,23 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 use crate::ids::{BANKS_MAX, BankId};
 use crate::protocol::time::Millis;
 
-/// Most connections of one peer. It needs one; another may be there while the first is being given
-/// up.
+/// The most connections of one peer. It needs one; another may be there while the first is being
+/// given up.
 const CONNECTIONS_PER_PEER_MAX: usize = 2;
-/// Most connections that have not said whose they are: above all peers of the largest consortium at
-/// once.
+/// The most connections that have not said whose they are: more than all peers of the largest
+/// consortium together.
 const STRANGERS_MAX: usize = 2 * BANKS_MAX;
-/// After how long what goes on being refused is logged again, in milliseconds.
+/// After how long a refusal that keeps recurring is logged again, in milliseconds.
 const REPEAT_AFTER_MS: Millis = 600_000;
-/// How long a conversation must have lasted for what was refused before it to be news again, in
-/// milliseconds.
+/// How long a conversation must have lasted for earlier refusals to be news again, in milliseconds.
 const LASTING_MS: Millis = 10_000;
-/// Most reasons that are remembered of one peer.
+/// The most reasons that are remembered for one peer.
 const REASONS_MAX: usize = 8;
 
 /// A connection that is open.
 struct Guest {
     number: u64,
-    /// Its end is the end of the connection.
+    /// Dropping it ends the connection.
     _stay: Sender<()>,
     since: Millis,
 }
@@ -44,7 +42,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Somebody has connected; the receiver answers when the connection has to end.
+    /// A caller has connected; the receiver resolves when the connection has to end.
     pub(super) fn enter(&mut self, now: Millis) -> (u64, Receiver<()>) {
         self.last_number += 1;
         let (stay, ends) = channel();
@@ -77,7 +75,7 @@ impl Door {
         lasting.into_iter().for_each(|peer| self.refusals.forget(Some(peer)));
     }
 
-    /// Somebody was refused: a peer, or nobody knows who. Returns what to add to the log's line, if
+    /// A caller was refused: a peer, or an unknown one. Returns what to add to the log line, if
     /// there is to be one.
     pub(super) fn refuse(
         &mut self,
@@ -101,20 +99,20 @@ fn take(guests: &mut VecDeque<Guest>, number: u64) -> Option<Guest> {
     guests.remove(place)
 }
 
-/// What was logged before, so that what happens again and again is logged once, and then a number
-/// of times.
+/// What was logged before, so that what happens again and again is logged once, and later with a
+/// count.
 #[derive(Default)]
 pub(super) struct Repeats(BTreeMap<Option<BankId>, Vec<Reason>>);
 
 struct Reason {
     why: String,
     said_at: Millis,
-    /// How often it was kept back since.
+    /// How many times it has been left out since.
     kept_back: u64,
 }
 
 impl Repeats {
-    /// Whether to log this now, and then what to add to the line.
+    /// Returns what to add to the line if this is to be logged now.
     pub(super) fn say(&mut self, whom: Option<BankId>, why: &str, now: Millis) -> Option<String> {
         let reasons = self.0.entry(whom).or_default();
         let Some(reason) = reasons.iter_mut().find(|reason| reason.why == why) else {

@@ -1,4 +1,4 @@
-//! What travels on a heartbeat connection: one JSON text a line.
+//! What travels on a heartbeat connection: one JSON text per line.
 
 use std::io;
 
@@ -13,12 +13,12 @@ use crate::protocol::report::PeerReport;
 
 /// Longest ping or pong, in bytes.
 pub(super) const LINE_BYTES_MAX: u64 = 4_096;
-/// Longest introduction and answer to it, in bytes: above the settings of the largest consortium
-/// with the longest names.
+/// Longest introduction and answer to it, in bytes: more than the settings of the largest
+/// consortium with the longest names take.
 pub(super) const HELLO_BYTES_MAX: u64 = 128 * 1024;
 
-/// Who calls. Everything but bank and secret may be missing or unknown in another version, which is
-/// then refused by name rather than as something that does not parse.
+/// The caller's introduction. Everything but bank and secret may be missing or unknown in another
+/// version, which is then refused as such rather than as something that does not parse.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Hello {
     pub(super) bank: BankId,
@@ -58,8 +58,8 @@ pub(super) async fn say<T: Serialize>(lines: &mut Lines, value: &T) -> io::Resul
     lines.get_mut().write_all(&text).await
 }
 
-/// The next line; an end of the connection, a line too long and one that does not parse are all
-/// errors.
+/// The next line; the end of the connection, a line that is too long and one that does not parse
+/// are all errors.
 pub(super) async fn hear<T: DeserializeOwned>(lines: &mut Lines, bytes_max: u64) -> io::Result<T> {
     let mut text = Vec::new();
     lines.take(bytes_max).read_until(b'\n', &mut text).await?;

@@ -1,5 +1,5 @@
-//! Reads that want to be proved fresh: they wait here while all banks are asked anew, this one's
-//! own ledger among them.
+//! Reads that want to be proved fresh: they wait here while all banks are asked anew, this bank's
+//! own ledger included.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ pub(super) struct Proofs {
     verdicts: Vec<Verdict>,
     /// In their order.
     readers: VecDeque<(ReadNumber, oneshot::Sender<bool>)>,
-    /// The last read that is to be proved: those who ask the banks wait for it to change.
+    /// The last read that is to be proved: the tasks that ask the banks wait for it to change.
     asked: watch::Sender<ReadNumber>,
 }
 
@@ -33,8 +33,8 @@ impl Proofs {
         }
     }
 
-    /// What those who ask the banks look at: whatever number it has when a question leaves, the
-    /// answer proves.
+    /// What the tasks that ask the banks look at: the answer to a question proves all reads up to
+    /// the number that this has when the question leaves.
     pub(super) fn asked(&self) -> watch::Receiver<ReadNumber> {
         self.asked.subscribe()
     }
@@ -57,7 +57,7 @@ impl Proofs {
         for Verdict { read, fresh } in self.verdicts.drain(..) {
             let (number, reader) = self.readers.pop_front().expect("a read has one verdict");
             assert_eq!(number, read, "verdicts come in the order of the reads");
-            // Whoever gave up waiting needs no verdict.
+            // A reader that has given up waiting needs no verdict.
             let _ = reader.send(fresh);
         }
     }
@@ -76,8 +76,8 @@ impl Handler<Acts> for HeartbeatActor {
     }
 }
 
-/// A read wants proof that it shows all that was answered anywhere before now; what comes is
-/// whether it does. To be asked before the ledger is read.
+/// A read wants proof that it shows everything that was answered anywhere before now; the answer is
+/// whether it does. To be sent before the ledger is read.
 #[derive(Message)]
 #[rtype(result = "oneshot::Receiver<bool>")]
 pub(crate) struct Prove;
@@ -90,8 +90,9 @@ impl Handler<Prove> for HeartbeatActor {
     }
 }
 
-/// Asks this bank's own ledger in which view it executes, whenever a read wants to know: the view's
-/// actor knows that a view has begun before the ledger has executed what it begins with.
+/// Asks this bank's own ledger in which view it executes, whenever a read wants proof. The view's
+/// actor would not do: it knows that a view has begun before the ledger has executed what the view
+/// begins with.
 pub(super) async fn ask_myself(
     me: BankId,
     ledger: Addr<LedgerActor>,
