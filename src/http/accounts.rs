@@ -21,11 +21,12 @@ use crate::ledger::{
     TypeAccount, TypePerson, UserName, page,
 };
 
-/// Statement entries in one answer when the customer does not say.
+/// Statement entries in one answer when the customer does not ask for a number.
 const PAGE_DEFAULT: usize = 100;
-/// Most statement entries in one answer.
+/// The most statement entries in one answer.
 const PAGE_MAX: usize = 1_000;
-/// Most names in `users`; the ledger's own limit is lower, this one bounds the work before it.
+/// The most names in `users`; the ledger's own limit is lower, this one bounds the work before the
+/// ledger is asked.
 const USERS_MAX: usize = 100;
 
 /// `POST /accounts_user/{user_name}` and `POST /create_account`
@@ -107,7 +108,7 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(BTreeMap::from([(me, lines)])))
 }
 
-/// Which part of a statement is wanted.
+/// The part of a statement that is wanted.
 #[derive(Deserialize)]
 pub(super) struct PageQuery {
     limit: Option<usize>,

@@ -1,8 +1,8 @@
-//! Reads JSON bodies so that a mistake is named in the customer's language: which field, what was
-//! expected.
+//! Reads JSON bodies so that a mistake is explained in the customer's language: which field it is
+//! and what was expected.
 //!
-//! An object is read as its fields in document order, each still raw. A key that stands there twice
-//! is refused: parsers differ on which of the two counts, and money must not hang on that.
+//! An object is read as its fields in document order, each still raw. A key that occurs twice is
+//! refused: parsers differ on which of the two counts, and money must not depend on that.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,7 +24,7 @@ pub(crate) async fn receive(payload: Payload) -> Result<Bytes, Refused> {
     receive_up_to(payload, CUSTOMER_BODY_BYTES_MAX).await
 }
 
-/// A body of at most so many bytes, read after the caller has been recognised.
+/// A body of at most `bytes_max` bytes, read only once the caller has been recognised.
 pub(super) async fn receive_up_to(payload: Payload, bytes_max: usize) -> Result<Bytes, Refused> {
     match actix_rt::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(bytes_max)).await {
         Err(_) => Err(Refused::TooSlow),
@@ -36,7 +36,7 @@ pub(super) async fn receive_up_to(payload: Payload, bytes_max: usize) -> Result<
 
 /// The fields of a JSON object in document order.
 pub(super) struct Fields<'a> {
-    /// Where the object stands, for messages; empty for the body itself.
+    /// Where in the body the object is, for messages; empty for the body itself.
     place: String,
     fields: Vec<(String, &'a RawValue)>,
 }
@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
     pub(super) fn of_body(body: &'a [u8]) -> Result<Self, Refused> {
         let text = std::str::from_utf8(body).map_err(|_| Bad::NotUtf8)?;
         // Some programs put a byte order mark before JSON; RFC 8259, section 8.1, lets a reader
-        // pass over it.
+        // skip it.
         Fields::read(text.strip_prefix('\u{feff}').unwrap_or(text), String::new())
     }
 

@@ -41,7 +41,7 @@ pub(super) async fn register(
     order(&bank, None, key, newcomer.registration(&bank).await?).await
 }
 
-/// What somebody says of themselves to become a customer; nothing of it is checked yet.
+/// What somebody says about themselves to become a customer; none of it is checked yet.
 pub(crate) struct Newcomer {
     pub(crate) type_person: TypePerson,
     pub(crate) name: String,
@@ -51,7 +51,7 @@ pub(crate) struct Newcomer {
 }
 
 impl Newcomer {
-    /// Checks everything that needs no ledger, and hashes the password.
+    /// Checks everything that can be checked without the ledger, and hashes the password.
     pub(crate) async fn registration(self, bank: &Bank) -> Result<Action, Refused> {
         let name =
             PersonName::parse(&self.name).map_err(|error| Refused::bad(error.to_string()))?;

@@ -1,6 +1,6 @@
-//! Reads go on at a bank that is cut off, and say then that others may know more. A read may ask
-//! for what was executed through a position at least, such as that of the customer's own last
-//! write.
+//! Reads go on at a bank that is cut off; their answers then say that other banks may know more. A
+//! read may demand at least what was executed through a position, such as that of the customer's
+//! own last write.
 
 use std::time::Duration;
 
@@ -20,27 +20,27 @@ use crate::actors::ledger::{Ask, Reach};
 use crate::ids::Position;
 use crate::ledger::Book;
 
-/// What a read says that may be old: warn code 110 of RFC 7234, section 5.5.1.
+/// The warning in the answer to a read that may be old: warn code 110 of RFC 7234, section 5.5.1.
 const STALE: HeaderValue = HeaderValue::from_static(r#"110 - "Response is Stale""#);
 
-/// Header with which a read asks for everything through a position, as the parameter `min_position`
-/// does.
+/// Header by which a read asks for everything through a position, like the parameter
+/// `min_position`.
 pub(crate) const MIN_POSITION_HEADER: HeaderName =
     HeaderName::from_static("netbanking-min-position");
-/// Header of a read's answer: the position that it was made at.
+/// Header of a read's answer: the position at which the read was made.
 pub(crate) const POSITION_HEADER: HeaderName = HeaderName::from_static("netbanking-position");
-/// How long a read waits at most until the bank has executed as far as it asks for.
+/// The longest that a read waits for the bank to execute as far as the read asks.
 const REACH_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the handler of a read, and the page around it, find among the request's extensions.
+/// What the handler of a read, and the page around its answer, find among the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Freshness {
     /// Whether the read shows all that was answered anywhere before it began.
     pub(crate) is_proved: bool,
 }
 
-/// Proves that what is read from now on shows all that was answered anywhere before; waits for that
-/// a bounded time.
+/// Proves that what is read from now on shows everything that was answered anywhere before; waits
+/// for the proof for a bounded time.
 pub(crate) async fn is_fresh(bank: &Bank) -> bool {
     match bank.actors.routes.heartbeat.send(Prove).await {
         Ok(verdict) => verdict.await.unwrap_or(false),
@@ -53,7 +53,7 @@ struct Wanted {
     min_position: Option<String>,
 }
 
-/// The position that the read asks for at least: the higher of parameter and header.
+/// The least position that the read asks for: the higher of parameter and header.
 fn min_position(request: &HttpRequest) -> Result<Position, Refused> {
     let bad = || Refused::from(Bad::MinPosition);
     let parse = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -80,11 +80,11 @@ async fn reach(bank: &Bank, position: Position) -> Result<(), Refused> {
     }
 }
 
-/// The position that a read was made at; found among the request's extensions.
+/// The position at which a read was made; found among the request's extensions.
 #[derive(Clone, Copy, Debug)]
 struct MadeAt(Position);
 
-/// Asks the ledger for what a read answers, and notes the position that it has then.
+/// Asks the ledger for what a read answers, and notes the ledger's position at that moment.
 pub(super) async fn read<R: Send + 'static>(
     bank: &Bank,
     request: &HttpRequest,
@@ -96,7 +96,7 @@ pub(super) async fn read<R: Send + 'static>(
     Ok(answer)
 }
 
-/// Marks the answer unless it is proved to be fresh. A write that shares the route is no read.
+/// Marks the answer unless it is proved to be fresh. A write that shares the route is not marked.
 pub(super) async fn mark_unless_fresh<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -107,7 +107,7 @@ pub(super) async fn mark_unless_fresh<B: MessageBody>(
     }
 }
 
-/// Marks the answer unless it is proved to be fresh, however it was asked for.
+/// Marks the answer unless it is proved to be fresh, whatever the request's method.
 pub(crate) async fn mark_figures<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -130,8 +130,8 @@ pub(crate) async fn mark_figures<B: MessageBody>(
     Ok(response.map_into_left_body())
 }
 
-/// What has to be before the ledger is read: it has come as far as the read asks for. Returns
-/// whether it is proved to be fresh; then it stays so, as it only grows.
+/// To be done before the ledger is read: waits until it has come as far as the read asks. Returns
+/// whether it is proved to be fresh; if so, it stays fresh for this read, as the ledger only grows.
 async fn prepare(request: &HttpRequest) -> Result<bool, Refused> {
     let bank = request.app_data::<Data<Bank>>().cloned().ok_or(Refused::Internal)?;
     reach(&bank, min_position(request)?).await?;

@@ -1,5 +1,5 @@
-//! A resource by its methods: HEAD is answered wherever GET is, and a method that is not there is
-//! refused with the list of those that are.
+//! A resource by its methods: HEAD is answered wherever GET is, and a method that the resource does
+//! not have is refused with the list of those that it has.
 
 use actix_web::web::{self, get, head, post};
 use actix_web::{FromRequest, Handler, Resource, Responder};
@@ -18,7 +18,8 @@ pub(crate) fn at(path: &str) -> Methods {
 }
 
 impl Methods {
-    /// Answers GET, and HEAD by the same handler: the server sends its head alone.
+    /// Answers GET, and HEAD with the same handler: the server then sends only the head of the
+    /// answer.
     pub(crate) fn get<F, A>(mut self, handler: F) -> Self
     where
         F: Handler<A>,

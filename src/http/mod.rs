@@ -1,7 +1,7 @@
 //! HTTP, and nothing else: handlers read a request, send it to an actor as a message, and write
 //! what came back.
 //!
-//! [`routes`] is the whole route table; [`refusal`] the only place with status codes and their
+//! [`routes`] is the whole route table; [`refusal`] is the only place with status codes and their
 //! texts.
 
 mod account_line;
@@ -43,9 +43,9 @@ use crate::config::Config;
 use crate::ids::BankId;
 use crate::ledger::AccountNumber;
 
-/// Most worker threads; they only forward, and the actors need the other half of the cores.
+/// The most worker threads; they only forward, and the actors need the other half of the cores.
 const WORKERS_MAX: usize = 4;
-/// How long the server keeps an idle connection; peers' clients give theirs up sooner.
+/// How long the server keeps an idle connection; the clients in peers close theirs sooner.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Puts a customer's request into the common order and answers what came of it.
+//! Puts a customer's request into the common order and answers with its result.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::ledger::{
 };
 use crate::protocol::reply::{NotTaken, Reply};
 
-/// How long a customer waits for the answer of all members; then the outcome is unknown to them.
+/// How long a customer waits for the answer of all members; after that the outcome is unknown to
+/// them.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Header with which a customer makes a request repeatable.
 pub(crate) const IDEMPOTENCY_HEADER: &str = "idempotency-key";

@@ -1,5 +1,5 @@
-//! What peers say: the requirement's four routes with one fact each, the envelope with many, and
-//! the view change. All of them end in the same messages to the same actors.
+//! What peers send: the requirement's four routes with one fact each, the envelope with many, and
+//! the messages of the view change. All of them end in the same messages to the same actors.
 
 use std::sync::Arc;
 
@@ -38,8 +38,8 @@ fn speaker(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
     if is_cut { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
 
-/// The peer that calls with events or what became of them, unless the laboratory has closed the
-/// link to it.
+/// The peer that calls with events, acknowledgements or checks, unless the laboratory has closed
+/// the link to it.
 fn correspondent(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
     let from = speaker(bank, request)?;
     let passage = bank.actors.laboratory.as_ref().map(|laboratory| laboratory.passage(from));
@@ -103,7 +103,7 @@ pub(super) async fn receive_message(
     let in_force = bank.actors.routes.view.send(crate::actors::view::Report).await?.active;
     let in_force = in_force.ok_or(Refused::OtherView)?;
     let event = Event::from_wire(wire, in_force).map_err(Bad::Event)?;
-    // Nor does it say when it was stamped: that is what its request says.
+    // Nor does it say when it was stamped: the time is taken from its first request.
     let at_ms = event.requests.first().and_then(|request| Request::parse(request).ok()?.at_ms);
     let event = event.dated(at_ms, bank.config.customer_auth == CustomerAuth::Open);
     let envelope = Envelope { view: Some(event.view), events: vec![Arc::new(event)], clock: None };

@@ -1,5 +1,6 @@
-//! Every answer that is not a success: what happened is a variant, and its status and text are said
-//! here and nowhere else (but for the ledger's own refusals, whose texts are the ledger's).
+//! Every answer that is not a success: what happened is a variant, and its status and text are
+//! defined here and nowhere else (except for the ledger's own refusals, whose texts are the
+//! ledger's).
 
 mod bad;
 
@@ -19,11 +20,11 @@ const RETRY_AFTER_S: u32 = 1;
 /// How somebody proves who they are: a customer's token, or the banks' secret.
 const CHALLENGE: &str = "Bearer realm=\"NetBanking\"";
 
-/// Why a request is not done.
+/// Why a request is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The request itself is wrong, or names what is not there (an account, a bank, a key); nothing
-    /// was ordered.
+    /// The request itself is wrong, or names something that does not exist (an account, a bank, a
+    /// key); nothing was ordered.
     Bad(Bad),
     /// No session.
     NoSession,
@@ -33,17 +34,17 @@ pub(crate) enum Refused {
     OthersAccounts,
     /// Somebody asks for an account that they do not hold.
     OthersAccount(AccountNumber),
-    /// A form that does not come from a page of this bank.
+    /// A form that was not sent from a page of this bank.
     ForeignForm,
     /// No such route.
     NoSuchRoute,
     /// No such page, with what people are told.
     NoSuchPage(&'static str),
-    /// The route does not know this method; it knows those, separated by commas.
+    /// The route does not have this method; it has those in the text, separated by commas.
     WrongMethod(String),
     /// A body that did not arrive in time.
     TooSlow,
-    /// A peer that speaks of another view.
+    /// A peer that sends in another view.
     OtherView,
     /// A body above the limit, in bytes.
     TooLarge(usize),
@@ -57,20 +58,19 @@ pub(crate) enum Refused {
     Outside,
     /// Never stamped: the node is going down.
     Stopping,
-    /// Never stamped: what was stamped before does not go forward, since some bank does not keep
-    /// up.
+    /// Never stamped: what was stamped before makes no progress, since some bank does not keep up.
     Stalled,
-    /// A read that asks for more than this bank has executed.
+    /// A read that demands more than this bank has executed.
     Behind(Position),
     /// A peer's message that the laboratory does not let through.
     CutInLaboratory,
-    /// Another bank, which was asked in the customer's name, cannot be reached; nothing was done.
+    /// Another bank, which was asked on the customer's behalf, cannot be reached; nothing was done.
     BankAway(String),
-    /// The same, but it may have heard the request.
+    /// The same, but that bank may have received the request.
     BankLost(String),
-    /// What another bank, which was asked in the customer's name, has refused.
+    /// A refusal by another bank, which was asked on the customer's behalf.
     ByAnotherBank(StatusCode, String),
-    /// Stamped, and then lost sight of.
+    /// Stamped, but the outcome did not come in time.
     UnknownOutcome,
 }
 
@@ -85,17 +85,17 @@ impl Refused {
         Refused::Bad(Bad::Said(descript.into()))
     }
 
-    /// Whether the request may have been done all the same, so that it should be asked again.
+    /// Whether the request may have been carried out all the same, so that it should be sent again.
     pub(crate) fn leaves_unknown(&self) -> bool {
         match self {
             Refused::UnknownOutcome | Refused::BankLost(_) => true,
-            // What another bank says counts as if it were said here.
+            // Another bank's answer counts as if it were this bank's own.
             Refused::ByAnotherBank(status, _) => *status == StatusCode::GATEWAY_TIMEOUT,
             _ => false,
         }
     }
 
-    /// The status that says it to programs.
+    /// The status that tells programs.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Refused::Bad(_) => StatusCode::BAD_REQUEST,
@@ -121,7 +121,7 @@ impl Refused {
         }
     }
 
-    /// What the status asks for beside its text.
+    /// The header that the status requires in addition to the text.
     pub(crate) fn header(&self) -> Option<(HeaderName, String)> {
         match self.status() {
             StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, CHALLENGE.to_owned())),

@@ -33,8 +33,8 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(at("/ready").get(status::ready).resource())
         .service(at("/status").get(status::status).resource())
         .service(at("/register-customer").post(customers::register).resource())
-        // Browsers send no body with GET, so the requirement's route is there for both. Its answer
-        // has balances.
+        // Browsers send no body with GET, so the requirement's route exists for both methods. Its
+        // answer has balances.
         .service(
             at("/login")
                 .get(customers::login)
@@ -46,7 +46,7 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(read(at("/accounts_user/{user_name}").get(accounts::list).post(accounts::open)))
         .service(at("/create_account").post(accounts::open).resource())
         .service(read(at("/get_account/{num_account}").get(accounts::read)))
-        // A key may hold a slash, as that of a CNPJ does.
+        // A key may contain a slash, as that of a CNPJ does.
         .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
         .service(at("/operations").post(operations::execute).resource());
 }

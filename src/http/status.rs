@@ -1,4 +1,4 @@
-//! For those who watch the node: is it alive, does it take writes, where does it stand.
+//! For those who watch the node: whether it is alive, whether it takes writes, and where it stands.
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -65,7 +65,7 @@ enum NotReady {
     Outside,
     /// The node is going down.
     Stopping,
-    /// What was stamped does not go forward.
+    /// What was stamped makes no progress.
     Stalled,
 }
 
@@ -110,7 +110,7 @@ struct Status {
     queued: usize,
     stalled: bool,
     buffer: Vec<StatusEvent>,
-    /// By bank; of one that is no member nothing is known.
+    /// By bank; nothing is known of a bank that is not a member.
     durable_clocks: Vec<Option<VectorClock>>,
     position: Position,
     hash: ChainHash,

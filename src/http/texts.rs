@@ -1,5 +1,5 @@
-//! What customers and peers read where all went well and the ledger has nothing to say. Refusals
-//! are in [`super::refusal`].
+//! What customers and peers read when all went well and the text is not the ledger's. Refusals are
+//! in [`super::refusal`].
 
 pub(super) const ALIVE: &str = "Banco no ar";
 pub(super) const LOGGED_IN: &str = "Logado com sucesso";

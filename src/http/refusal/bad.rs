@@ -1,5 +1,5 @@
 //! What can be wrong with a request before anything is ordered: each mistake is a variant, and its
-//! text is said here. What a value's own type, or a page, has to say has its home there.
+//! text is defined here. A text that belongs to a value's own type, or to a page, is defined there.
 
 use std::fmt;
 
@@ -7,56 +7,56 @@ use crate::ids::BankId;
 use crate::ledger::AccountNumber;
 use crate::protocol::event::MalformedEvent;
 
-/// What is wrong with a request, or what it names is not there. A `String` without a name is a
-/// place, such as `0.932836.package[2].value`.
+/// What is wrong with a request, or which thing that it names does not exist. A `String` without a
+/// name is a place in the body, such as `0.932836.package[2].value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bad {
-    /// The body did not arrive whole.
+    /// The body did not arrive completely.
     Unfinished,
-    /// The body is no text.
+    /// The body is not text.
     NotUtf8,
-    /// The body is no JSON.
+    /// The body is not JSON.
     NotJson {
         /// Where reading ended.
         line: usize,
-        /// The same.
+        /// The column there.
         column: usize,
     },
-    /// The body is JSON and no object.
+    /// The body is JSON but not an object.
     NotAnObject,
-    /// A field stands there twice.
+    /// A field occurs twice.
     Twice(String),
     /// A field means nothing here.
     Unknown(String),
     /// A field is missing.
     Missing(String),
-    /// A field is something else than it must be.
+    /// A field is something other than it must be.
     NotA(String, Kind),
     /// A text has control characters.
     ControlCharacters(String),
     /// A value is not taken, for the reason that its type gives.
     Value(String, String),
-    /// What the value's type or the page that asks for it says.
+    /// A text from the value's type or from the page that asks for it.
     Said(String),
     /// The path cannot be read.
     Path,
     /// The query cannot be read.
     Query,
-    /// `min_position` is no position.
+    /// `min_position` is not a position.
     MinPosition,
     /// `limit` is not between 1 and this.
     Limit(usize),
-    /// The header `Idempotency-Key` is no key.
+    /// The header `Idempotency-Key` is not a valid key.
     IdempotencyKey,
     /// The body names another customer than the route.
     OtherUserName,
-    /// `users` has more names than anybody reads.
+    /// `users` has more names than will be read.
     TooManyUsers,
     /// A new password is shorter than so many characters.
     PasswordTooShort(usize),
     /// A new password is longer than so many bytes.
     PasswordTooLong(usize),
-    /// User name or password are wrong; which of them, nobody is told.
+    /// User name or password is wrong; which of the two is never told.
     WrongLogin,
     /// There is no such customer.
     NoSuchCustomer,
@@ -66,22 +66,22 @@ pub(crate) enum Bad {
     NoSuchAccount(AccountNumber, BankId),
     /// Nobody has this Pix key.
     NoSuchKey,
-    /// The sender of a transfer is not the account that it stands under.
+    /// The sender of a transfer is not the account under which the transfer is listed.
     OtherSender {
-        /// Where it stands.
+        /// Where it is listed.
         place: String,
         /// Who is named.
         sender: AccountNumber,
-        /// Whose package it is.
+        /// The account under which it is listed.
         account: AccountNumber,
     },
     /// A peer's message cannot be read.
     Message(String),
-    /// A path of a peer names no event.
+    /// The path of a peer's request does not name an event.
     EventId,
-    /// A peer's message is no event.
+    /// A peer's message is not an event.
     Event(MalformedEvent),
-    /// A peer speaks in the name of another.
+    /// A peer sends in the name of another.
     OtherSpeaker {
         /// Who calls.
         caller: BankId,
@@ -103,7 +103,7 @@ pub(crate) enum Kind {
     Object,
     /// The number of an account.
     AccountNumber,
-    /// One of some words.
+    /// One of these words.
     OneOf(&'static [&'static str]),
 }
 
