@@ -1,5 +1,5 @@
-//! Style sheet and scripts, kept in the program. Their addresses carry a digest of their content,
-//! so that browsers may keep them for ever and still get the new ones after an update.
+//! Style sheet and scripts, embedded in the program. Their addresses carry a digest of their
+//! content, so that browsers may keep them for ever and still get the new ones after an update.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::Hex;
 
-/// Bytes of the digest that stand in the address.
+/// How many bytes of the digest are part of the address.
 const VERSION_BYTES: usize = 6;
 
 /// A file of the pages.

@@ -1,5 +1,5 @@
-//! What surrounds every page: which bank this is, who is logged in, and whether the bank can do its
-//! work now.
+//! What surrounds every page: which bank this is, who is logged in, and whether the bank can
+//! currently do its work.
 
 use actix_web::{HttpMessage, HttpRequest};
 
@@ -25,7 +25,7 @@ pub(crate) struct Frame {
     pub(crate) stopping: bool,
     /// Whether what the page shows is the latest.
     pub(crate) fresh: bool,
-    /// The banks that take no part now; empty while this one takes none itself.
+    /// The banks that do not take part now; empty while this one does not take part itself.
     pub(crate) absent: Vec<BankId>,
     /// Their names, for people.
     pub(crate) absent_names: Vec<String>,
@@ -37,7 +37,7 @@ impl Frame {
     /// The frame of a page that answers this request.
     pub(crate) async fn of(bank: &Bank, request: &HttpRequest) -> Frame {
         let customer = customer(bank, request).await;
-        // Pages without figures have none that could be old.
+        // Pages without figures show nothing that could be old.
         let fresh =
             request.extensions().get::<Freshness>().is_none_or(|freshness| freshness.is_proved);
         Frame::with(bank, request.path(), customer, fresh).await

@@ -1,12 +1,12 @@
 //! Pages for people, rendered at the bank: forms, links and tables that work without a script.
 //!
 //! - [`bank`]: the internet bank at `/`; [`watch`]: the consortium page at `/consorcio`.
-//! - [`assets`]: style sheet and scripts, out of the program itself; [`frame`]: what surrounds
-//!   every page; [`refused`]: what there is where there is no page.
+//! - [`assets`]: style sheet and scripts, embedded in the program; [`frame`]: what surrounds every
+//!   page; [`refused`]: what is answered where there is no page.
 //!
-//! Pages never decide: they send the same actions into the same order as the JSON routes of
+//! Pages never decide: they put the same actions into the same common order as the JSON routes of
 //! [`crate::http`] do, and read the same ledger. Nothing on them comes from another host, and no
-//! script stands inside a page.
+//! page contains inline scripts.
 
 pub mod assets;
 mod bank;
@@ -28,8 +28,8 @@ use crate::http::{Bank, at, routes};
 
 pub use watch::tell;
 
-/// Scripts, styles and pictures only from the bank itself, none of them inside a page; no frames
-/// around it.
+/// Scripts, styles and pictures only from the bank itself, none of them inline; no frames around a
+/// page.
 const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// All routes of a bank: pages first, then the JSON routes, and what is answered where there is
@@ -44,7 +44,7 @@ pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     }
 }
 
-/// A rendered page. Pages are of one customer and one moment, so nobody keeps them.
+/// A rendered page. A page is for one customer and one moment, so it must not be cached.
 pub(crate) fn page(status: StatusCode, template: &impl Template) -> HttpResponse {
     match template.render() {
         Ok(html) => HttpResponse::build(status)

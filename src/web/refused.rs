@@ -1,5 +1,5 @@
-//! What is answered where there is no page, no such method, or nothing to show: people get a page,
-//! programs JSON.
+//! What is answered where there is no such page or method, or nothing to show: people get a page,
+//! programs get JSON.
 
 use actix_web::http::header::{Accept, Header};
 use actix_web::web::{Data, to};
@@ -36,7 +36,7 @@ pub(super) async fn refused_page(
     with_header(response, &refused)
 }
 
-/// A page with what the refusal that it shows has to say beside its text.
+/// Adds to a page the header that the refusal it shows requires.
 pub(super) fn with_header(mut response: HttpResponse, refused: &Refused) -> HttpResponse {
     if let Some((name, value)) = refused.header()
         && let Ok(value) = value.parse()
@@ -46,7 +46,7 @@ pub(super) fn with_header(mut response: HttpResponse, refused: &Refused) -> Http
     response
 }
 
-/// A refusal as a page for people and in JSON for everybody else.
+/// A refusal as a page for people and as JSON for everybody else.
 async fn refused_for(bank: &Bank, request: &HttpRequest, refused: Refused) -> HttpResponse {
     if wants_page(request) {
         refused_page(bank, request, refused).await
@@ -55,8 +55,8 @@ async fn refused_for(bank: &Bank, request: &HttpRequest, refused: Refused) -> Ht
     }
 }
 
-/// Whether whoever asks would rather have a page than JSON. Programs that accept anything have not
-/// asked for a page.
+/// Whether the client prefers a page to JSON. A program that accepts anything has not asked for a
+/// page.
 fn wants_page(request: &HttpRequest) -> bool {
     let Ok(accept) = Accept::parse(request) else { return false };
     accept.ranked().iter().find_map(|media| match media.essence_str() {

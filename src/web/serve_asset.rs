@@ -1,4 +1,4 @@
-//! `GET /assets/{name}`: what stands in [`assets`](super::assets), to be kept by browsers.
+//! `GET /assets/{name}`: the files in [`assets`](super::assets), which browsers may keep.
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{Data, Query};
@@ -25,7 +25,8 @@ pub(super) async fn serve(
         return no_such_page(bank, request).await;
     };
     let etag = format!("\"{}\"", asset.version);
-    // A page of the bank's version before an update must not pin what it gets now.
+    // A page from before an update of the bank must not make the browser keep for ever what it gets
+    // now.
     let keep = if version.v.as_ref() == Some(&asset.version) {
         "public, max-age=31536000, immutable"
     } else {

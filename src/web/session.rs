@@ -24,14 +24,14 @@ pub(super) fn cookie(bank: BankId, token: String) -> Cookie<'static> {
     Cookie::build(name(bank), token).path("/").http_only(true).same_site(SameSite::Strict).finish()
 }
 
-/// The cookie that makes the browser forget the other.
+/// The cookie that makes the browser forget the session's cookie.
 pub(super) fn no_cookie(bank: BankId) -> Cookie<'static> {
     let mut cookie = cookie(bank, String::new());
     cookie.make_removal();
     cookie
 }
 
-/// The token that the browser has of this bank.
+/// The token that the browser has from this bank.
 pub(super) fn token(bank: BankId, request: &HttpRequest) -> Option<String> {
     request.cookie(&name(bank)).map(|cookie| cookie.value().to_owned())
 }
@@ -43,8 +43,8 @@ pub(super) async fn customer(bank: &Bank, request: &HttpRequest) -> Option<UserN
 }
 
 /// Whether a form was sent from a page of this bank. The cookie is `SameSite=Strict`, but a site is
-/// a host without its port, so that pages of other programs on the same host would count as the
-/// same site.
+/// a host without its port, so pages of other programs on the same host would count as the same
+/// site.
 pub(super) fn is_own_form(request: &HttpRequest) -> bool {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = header(SEC_FETCH_SITE) {
@@ -54,7 +54,7 @@ pub(super) fn is_own_form(request: &HttpRequest) -> bool {
         Some(origin) => {
             origin.split_once("://").is_some_and(|(_, host)| Some(host) == header(HOST))
         }
-        // Only browsers without scripts of other sites send neither.
+        // Only browsers that run no scripts of other sites send neither header.
         None => true,
     }
 }

@@ -1,7 +1,7 @@
 //! The basket of the package builder: operations on their way from page to page in hidden fields.
 //!
-//! The bank keeps nothing of a basket, so that it survives the end of a session and of the bank
-//! itself. What a browser sends back is read like any other input; the ledger decides.
+//! The bank does not store baskets, so a basket survives the end of the session, and even of the
+//! bank's process. What a browser sends back is read like any other input; the ledger decides.
 
 use super::texts;
 use crate::brazilian::parse_amount;
@@ -9,7 +9,7 @@ use crate::ids::BankId;
 use crate::ledger::package::OPERATIONS_MAX;
 use crate::ledger::{AccountNumber, Amount, Centavos, Operation, OperationKind, PixKey};
 
-/// `D.0.740358.1050`: kind, bank, account, centavos; a transfer has its key behind them.
+/// `D.0.740358.1050`: kind, bank, account, centavos; for a transfer the key follows.
 pub(super) fn written(operation: &Operation) -> String {
     let Operation { bank, account, kind } = operation;
     match kind {
@@ -47,7 +47,7 @@ pub(super) fn read_account(text: &str) -> Option<(BankId, AccountNumber)> {
     read_place(bank, account)
 }
 
-/// What stands in the fields for one more operation, as it was typed.
+/// The contents of the fields for one more operation, as typed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     /// `D`, `S` or `T`.

@@ -2,30 +2,30 @@
 //!
 //! A BR Code is EMV's merchant-presented QR text: fields `id length value`, the account inside
 //! field 26, a CRC at the end ('Manual de Padrões para Iniciação do Pix', Banco Central do Brasil).
-//! Only static codes are known here: a dynamic one names an address to be asked, and pages of a
-//! bank ask no other host. Reading trusts nothing: every length must come out, no field may stand
-//! twice, and the CRC must fit.
+//! Only static codes are supported: a dynamic one names an address to be asked, and a bank's pages
+//! ask no other host. Reading trusts nothing: every length must be right, no field may occur twice,
+//! and the CRC must match.
 
 use crate::ledger::{Amount, PixKey};
 
-/// How the account field says that it is Pix's; letter case does not count.
+/// What marks the account field as one for Pix; letter case does not matter.
 const PIX: &str = "br.gov.bcb.pix";
 /// Most characters of a field's value, because its length has two digits.
 const VALUE_CHARS_MAX: usize = 99;
-/// Most characters of the name of who is paid.
+/// The most characters of the payee's name.
 pub(super) const NAME_CHARS_MAX: usize = 25;
-/// Most characters of the city of who is paid.
+/// The most characters of the payee's city.
 pub(super) const CITY_CHARS_MAX: usize = 15;
 /// Most characters of the charge's own name.
 pub(super) const TXID_CHARS_MAX: usize = 25;
 /// Most characters of an amount.
 const AMOUNT_CHARS_MAX: usize = 13;
-/// Stands where a charge has no name of its own.
+/// Written where a charge has no name of its own.
 const NO_TXID: &str = "***";
 /// Longest text that is looked at, in bytes; the longest BR Code has 512.
 const TEXT_BYTES_MAX: usize = 2_048;
 
-/// A charge: who is to be paid, how much, what for.
+/// A charge: who is to be paid, how much, and what for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Charge {
     /// The key that is paid to.
@@ -42,22 +42,22 @@ pub(super) struct Charge {
     pub(super) txid: Option<String>,
 }
 
-/// Why a text is no charge that can be paid here, or a charge no text.
+/// Why a text is not a charge that can be paid here, or why a charge cannot be written as a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadBrCode {
-    /// Not even the beginning fits.
+    /// Not even the beginning is that of a BR Code.
     #[error("Isto não é um código Pix copia e cola")]
     NotOne,
-    /// A length that does not come out.
+    /// A length that is not right.
     #[error("Código incompleto ou alterado: um comprimento não confere")]
     Length,
-    /// The CRC does not fit.
+    /// The CRC does not match.
     #[error("Código incompleto ou alterado: o dígito verificador (CRC) não confere")]
     Crc,
-    /// A field stands twice.
+    /// A field occurs twice.
     #[error("Código inválido: um campo aparece duas vezes")]
     Twice,
-    /// A field is missing or is none.
+    /// A field is missing or not valid.
     #[error("Código inválido: {0}")]
     Field(&'static str),
     /// The charge must be asked for at an address.
@@ -65,7 +65,7 @@ pub(super) enum BadBrCode {
         "Cobrança dinâmica: o código aponta para um endereço na internet, e este banco só lê cobranças estáticas"
     )]
     Dynamic,
-    /// The key is of another world.
+    /// The key is not one of this consortium.
     #[error("A chave Pix do código não é deste consórcio (aqui uma chave tem a forma banco:valor)")]
     ForeignKey,
     /// The charge does not fit into a code.
@@ -87,7 +87,8 @@ fn field(id: &str, value: &str) -> String {
     format!("{id}{:02}{value}", value.len())
 }
 
-/// Letters without their accents, what else is not plain as a blank; at most so many characters.
+/// Letters without their accents, anything else that is not plain as a blank; at most `chars_max`
+/// characters.
 pub(super) fn plain(text: &str, chars_max: usize) -> String {
     let plain = |char: char| match char {
         'á' | 'à' | 'â' | 'ã' | 'ä' => 'a',
@@ -170,7 +171,7 @@ impl Charge {
     }
 }
 
-/// The CRC stands in the last field and is of everything before its value.
+/// The CRC is in the last field and covers everything before its value.
 fn check_crc(text: &str, fields: &Fields<'_>) -> Result<(), BadBrCode> {
     let Some((id, value)) = fields.0.last() else { return Err(BadBrCode::NotOne) };
     let expected = format!("{:04X}", crc16(&text.as_bytes()[..text.len() - value.len()]));
@@ -186,7 +187,7 @@ fn amount(value: &str) -> Result<Amount, BadBrCode> {
 }
 
 fn account(fields: &Fields<'_>) -> Result<(PixKey, Option<String>), BadBrCode> {
-    // Accounts of other schemes may stand in 26 to 51 too.
+    // Accounts of other schemes may be in 26 to 51 too.
     for (id, value) in fields.0.iter().filter(|(id, _)| ("26"..="51").contains(id)) {
         let parts = Fields::split(value)?;
         if !parts.find("00").is_some_and(|scheme| scheme.eq_ignore_ascii_case(PIX)) {
@@ -206,7 +207,7 @@ fn account(fields: &Fields<'_>) -> Result<(PixKey, Option<String>), BadBrCode> {
     Err(BadBrCode::Field("não é uma cobrança Pix"))
 }
 
-/// Fields of plain ASCII in the order in which they stand, no id twice.
+/// Fields of plain ASCII in the order in which they occur, no id twice.
 struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {

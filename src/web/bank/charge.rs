@@ -20,9 +20,10 @@ use crate::web::page;
 
 /// White modules around a QR code, as its standard asks.
 const QUIET: usize = 4;
-/// Most characters of what a charge is for; the account field has no room for more.
+/// The most characters of the text that says what a charge is for; the account field has no room
+/// for more.
 const DESCRIPTION_CHARS_MAX: usize = 60;
-/// Where customers of a bank without addresses live.
+/// The payee's city in every charge, as the bank knows no addresses.
 const CITY: &str = "BRASIL";
 
 /// A charge that has been made.
@@ -54,8 +55,8 @@ struct ChargePage {
     city: String,
 }
 
-/// `GET /cobranca`: the form and, once it is filled in, the charge. Nothing is kept, so that the
-/// address is the charge.
+/// `GET /cobranca`: the form and, once it is filled in, the charge. Nothing is stored: the charge
+/// is in the page's address.
 pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     shown(&bank, &request, charge(&bank, &request).await).await
 }

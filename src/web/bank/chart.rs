@@ -1,17 +1,18 @@
-//! A line of the balance over time, as SVG paths: steps, because a balance stands still until
+//! A line of the balance over time, as SVG paths: steps, because a balance does not change until
 //! something happens.
 
 use super::money::reais;
 use crate::brazilian::date;
 use crate::ledger::{Centavos, Entry};
 
-/// Most points; of more entries, evenly spaced ones are drawn, first and last among them.
+/// The most points; if there are more entries, evenly spaced ones are drawn, the first and the last
+/// among them.
 const POINTS_MAX: usize = 240;
 /// Size of the drawing area in SVG units.
 pub(super) const WIDTH: i64 = 600;
 pub(super) const HEIGHT: i64 = 140;
 
-/// What the page draws and says of it.
+/// What the page draws and says about it.
 pub(super) struct Chart {
     /// The line.
     pub(super) line: String,
@@ -24,7 +25,7 @@ pub(super) struct Chart {
     pub(super) last: String,
 }
 
-/// The line of these entries, if there is more than one.
+/// The line of these entries, if there are at least two.
 pub(super) fn chart(entries: &[Entry]) -> Option<Chart> {
     let (first, last) = (entries.first()?, entries.last()?);
     if entries.len() < 2 {

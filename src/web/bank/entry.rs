@@ -25,7 +25,7 @@ struct RegisterPage {
     values: RegisterValues,
 }
 
-/// What stands in the fields; passwords are typed anew.
+/// The contents of the fields; passwords have to be typed again.
 #[derive(Default)]
 struct RegisterValues {
     type_person: String,
@@ -57,7 +57,7 @@ pub(super) async fn register(
         Ok(user) => return logged_in(&bank, user, "/").await,
         Err(refused) => refused,
     };
-    // An unknown outcome is found out by sending the very same form again.
+    // If the outcome is unknown, sending the very same form again finds it out.
     let key = if refused.leaves_unknown() { form.text("chave").to_owned() } else { new_key() };
     let text = |name| form.text(name).to_owned();
     let values = RegisterValues {
@@ -91,8 +91,8 @@ async fn registered(bank: &Bank, form: &Form) -> Result<UserName, Refused> {
     if let Outcome::Refused(refusal) = executed.outcome {
         return Err(Refused::bad(refusal.to_string()));
     }
-    // A repeated form is answered like the first; only the password says that it is the same
-    // person.
+    // A repeated form gets the same answer as the first; only the password proves that it is the
+    // same person.
     prove(bank, form.text("usuario"), form.raw("senha").to_owned()).await
 }
 
@@ -107,7 +107,7 @@ async fn logged_in(bank: &Bank, user: UserName, target: &str) -> HttpResponse {
     }
 }
 
-/// The address of the login that leads to a page of this bank.
+/// The address of the login page that leads on to a page of this bank.
 pub(super) fn login_address(target: &str) -> String {
     if target == "/" {
         return "/entrar".into();
@@ -115,7 +115,7 @@ pub(super) fn login_address(target: &str) -> String {
     format!("/entrar?destino={}", escaped(target))
 }
 
-/// A path of this bank, and nothing that a browser would take for another host.
+/// A path at this bank, never anything that a browser would take for another host.
 fn own_path(target: &str) -> &str {
     let own = target.starts_with('/')
         && !target.starts_with("//")
@@ -150,7 +150,7 @@ async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer 
             Some(basket) => {
                 let token = bank.actors.sessions.send(Begin(user.clone())).await?;
                 let mut response = package::restored(bank, user, basket).await?;
-                // A cookie of this form can be written.
+                // A cookie of this form can always be written.
                 let _ = response.add_cookie(&session::cookie(bank.me, token));
                 Ok(response)
             }
@@ -175,11 +175,11 @@ pub(super) async fn logout(bank: Data<Bank>, request: HttpRequest, body: Payload
         return shown(&bank, &request, Err(refused)).await;
     }
     if let Some(token) = session::token(bank.me, &request) {
-        // Whether there still was such a session makes no difference to who leaves.
+        // Whether there still was such a session makes no difference to somebody who is leaving.
         let _ = bank.actors.sessions.send(End(token)).await;
     }
     let mut response = see_other("/entrar");
-    // A cookie of this form can be written.
+    // A cookie of this form can always be written.
     let _ = response.add_cookie(&session::no_cookie(bank.me));
     response
 }

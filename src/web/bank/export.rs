@@ -16,7 +16,7 @@ use crate::http::{Bank, Refused};
 use crate::ids::BankId;
 use crate::ledger::{Account, AccountNumber, Book, Centavos, Entry, EntryKind};
 
-/// Most entries in one file: the ledger writes it while others wait.
+/// The most entries in one file: the ledger writes it while others wait.
 const ENTRIES_MAX: usize = 20_000;
 
 /// `GET /contas/{account}/extrato.csv`
@@ -74,8 +74,8 @@ async fn file(
         .body(text))
 }
 
-/// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the mark that says
-/// UTF-8.
+/// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the byte order mark
+/// that says UTF-8.
 fn write_csv(extract: &Extract<'_>) -> Result<String, Refused> {
     let mut text = String::from(
         "\u{feff}Data;Hora (UTC);Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",

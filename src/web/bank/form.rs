@@ -1,4 +1,4 @@
-//! What a form or a query brought: names and texts, in the order in which they stood on the page.
+//! What a form or a query brought: names and texts, in their order on the page.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
@@ -20,7 +20,7 @@ impl Form {
         Form::parse(text)
     }
 
-    /// Reads the part of an address behind its question mark.
+    /// Reads the part of an address after its question mark.
     pub(super) fn of_query(request: &HttpRequest) -> Result<Form, Refused> {
         Form::parse(request.query_string())
     }
@@ -37,12 +37,12 @@ impl Form {
         self.raw(name).trim()
     }
 
-    /// A field's text to the letter, for passwords; empty where the field is missing.
+    /// A field's exact text, for passwords; empty where the field is missing.
     pub(super) fn raw(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, text)| text)
     }
 
-    /// All texts of a field that stands several times.
+    /// All texts of a field that occurs several times.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, text)| text.as_str())
     }

@@ -1,4 +1,5 @@
-//! The page for who is to log in, be it first or because a session has ended.
+//! The page for somebody who has to log in, whether for the first time or because a session has
+//! ended.
 
 use askama::Template;
 
@@ -10,7 +11,7 @@ pub(super) struct LoginPage {
     pub(super) frame: Frame,
     pub(super) problem: Option<String>,
     pub(super) user_name: String,
-    /// Where to go then.
+    /// Where to go after the login.
     pub(super) target: String,
     /// A package that was being built when the session ended, as its form was sent.
     pub(super) basket: Option<String>,

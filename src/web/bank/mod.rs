@@ -1,8 +1,8 @@
-//! The internet bank: pages at `/`, one file a topic.
+//! The internet bank: pages at `/`, one file per topic.
 //!
-//! Forms are sent with POST and answered with a page or a way to one; a form that changes something
-//! carries a key drawn when it was rendered, so that sending it twice does it once. Pages read the
-//! node's own copy of the ledger, which has the accounts of all banks.
+//! Forms are sent with POST and answered with a page or a redirect to one; a form that changes
+//! something carries a key drawn when it was rendered, so that sending it twice does it once. Pages
+//! read the node's own copy of the ledger, which has the accounts of all banks.
 
 mod basket;
 mod br_code;
@@ -54,10 +54,10 @@ fn figures(methods: Methods) -> impl HttpServiceFactory {
     resource(methods).wrap(from_fn(mark_figures))
 }
 
-/// What a page handler comes to.
+/// The result of a page handler.
 type Answer = Result<HttpResponse, Refused>;
 
-/// Shows a refusal as a page; who is not logged in is asked to.
+/// Shows a refusal as a page; somebody who is not logged in gets the login page.
 async fn shown(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpResponse {
     match answer {
         Ok(response) => response,
@@ -83,7 +83,7 @@ async fn sent(request: &HttpRequest, body: Payload) -> Result<Form, Refused> {
     Form::receive(body).await
 }
 
-/// The way to another page of this bank, after something was done.
+/// Redirects to another page of this bank, after something was done.
 fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
 }

@@ -8,7 +8,7 @@ pub(super) fn reais(sum: Centavos) -> String {
     reais_wide(i128::from(sum.get()))
 }
 
-/// The same for a sum of many.
+/// The same for a sum over many accounts.
 pub(super) fn reais_wide(centavos: i128) -> String {
     brazilian::reais(centavos, ON_PAGES)
 }

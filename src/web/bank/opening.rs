@@ -1,8 +1,8 @@
 //! Open an account at any bank.
 //!
-//! An account opens at the bank that is asked, so that the order for another bank goes to that
-//! bank's own route, with the customer's password and the form's key: this bank does nothing there
-//! that the customer could not.
+//! An account opens at the bank that is asked, so a request for another bank is sent to that bank's
+//! own route, with the customer's password and the form's key: this bank does nothing there that
+//! the customer could not do directly.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::web::frame::Frame;
 use crate::web::page;
 use crate::wire;
 
-/// How long another bank may take; above the time after which it answers in any case.
+/// How long another bank may take; more than the time within which it answers in any case.
 const OTHER_BANK_WAIT: Duration = Duration::from_secs(15);
 /// Largest answer of another bank, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -52,10 +52,10 @@ struct OpeningPage {
     value: String,
 }
 
-/// What became of it: an account, or what to tell the customer.
+/// Why no account was opened, or may not have been: what to tell the customer.
 struct NotOpened {
     refused: Refused,
-    /// Whether it may have happened all the same.
+    /// Whether it may have been opened all the same.
     unknown: bool,
 }
 
@@ -121,7 +121,7 @@ fn read(form: &Form, banks: usize) -> Result<(BankId, NewAccount), Refused> {
         .map_err(|_| Refused::bad(texts::CHOOSE_KEY))?;
     let users =
         form.text("titulares").split([',', ';', ' ', '\n', '\r']).filter(|name| !name.is_empty());
-    // One more than there may be is enough to be refused.
+    // One more than allowed is enough to be refused.
     let users = users.take(JOINT_OTHERS_MAX + 1).map(user_name).collect::<Result<_, _>>()?;
     let value_init =
         parse_amount(form.text("valor")).map_err(|bad| Refused::bad(texts::bad_amount(bad)))?;
@@ -137,7 +137,7 @@ struct OtherAnswer {
     num_account: Option<AccountNumber>,
 }
 
-/// Sends the order to the bank where the account is to be.
+/// Sends the request to the bank where the account is to be.
 async fn ask_other(
     bank: &Bank,
     at: BankId,

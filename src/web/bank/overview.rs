@@ -109,7 +109,7 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
     let frame = Frame::of(bank, request).await;
     let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
     let opened = basket::read_account(Form::of_query(request)?.text("aberta"));
-    // Only what is really there is news, whatever the address says.
+    // Only an account that really exists is announced as new, whatever the address says.
     let opened = accounts.iter().find(|account| opened == Some((account.bank, account.number)));
     let news =
         opened.map(|account| texts::account_opened(account.number, &bank_name(bank, account.bank)));

@@ -1,8 +1,8 @@
-//! The package builder: a basket of operations, tried out before it is sent, sent once, and its
-//! outcome at once.
+//! The package builder: a basket of operations that is tried out before it is sent, sent once, and
+//! shown with its outcome.
 //!
-//! The basket travels in the form ([`basket`]). Every button sends all of it back; only 'confirm'
-//! orders anything, with the key that was drawn when its page was rendered.
+//! The basket travels in the form ([`basket`]). Every button sends the whole basket back; only
+//! 'confirm' orders anything, with the key that was drawn when its page was rendered.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
@@ -28,24 +28,24 @@ mod rows;
 
 use self::rows::{Picture, picture};
 
-/// What the page is about to say.
+/// What the page is going to show.
 #[derive(Default)]
 struct State {
     operations: Vec<Operation>,
     draft: Draft,
-    /// Who was found behind the draft's key.
+    /// The payee that the draft's key belongs to.
     recipient: Option<Recipient>,
     /// What is wrong with the draft.
     draft_problem: Option<String>,
-    /// What became of the package, or why it was not sent.
+    /// Why the package failed, or was not sent.
     problem: Option<String>,
-    /// Whether it is unknown what became of it.
+    /// Whether the outcome of the package is unknown.
     unknown: bool,
     /// The operation that was refused.
     refused: Option<usize>,
-    /// Where it was executed.
+    /// The position at which it was executed.
     position: Option<Position>,
-    /// The key of the next confirmation, if it must be a certain one.
+    /// The key of the next confirmation, if it must be a particular one.
     key: Option<String>,
 }
 
@@ -124,7 +124,7 @@ fn read(form: &Form) -> Result<State, Refused> {
     Ok(State { operations, draft, ..State::default() })
 }
 
-/// Adds what stands in the fields; a transfer only when its payee has been seen.
+/// Adds the operation in the fields; a transfer only once its payee has been seen.
 async fn add(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answer {
     let refuse = |mut state: State, problem: String| {
         state.draft_problem = Some(problem);
@@ -152,7 +152,7 @@ async fn add(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answ
     rendered(bank, user, StatusCode::OK, state).await
 }
 
-/// Puts a charge into the fields, with its payee to look at.
+/// Puts a charge into the fields and shows its payee.
 async fn read_code(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answer {
     let found = match Charge::read(form.text("codigo")) {
         Ok(charge) => recipient::of(bank, charge.key.clone()).await.map(|found| (charge, found)),
@@ -174,7 +174,7 @@ async fn read_code(bank: &Bank, user: UserName, form: &Form, mut state: State) -
     }
 }
 
-/// Sends the package and shows what became of it.
+/// Sends the package and shows its outcome.
 async fn confirm(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answer {
     let key = form.key()?;
     let Ok(package) = Package::parse(state.operations.clone()) else {
@@ -214,7 +214,7 @@ async fn confirm(bank: &Bank, user: UserName, form: &Form, mut state: State) -> 
     }
 }
 
-/// The session has ended; the basket waits in the login's form.
+/// The session has ended; the basket is kept in the login form.
 async fn log_in_first(bank: &Bank, form: &Form) -> Answer {
     let login = LoginPage {
         frame: Frame::for_customer(bank, "/entrar", None).await,
@@ -228,7 +228,7 @@ async fn log_in_first(bank: &Bank, form: &Form) -> Answer {
 }
 
 /// The package page as it was when the session ended. If the package was already on its way, its
-/// key is kept, so that asking again tells what became of it.
+/// key is kept, so that sending it again finds out its outcome.
 pub(super) async fn restored(bank: &Bank, user: UserName, basket: &str) -> Answer {
     let form = Form::parse(basket)?;
     let mut state = read(&form)?;

@@ -14,7 +14,7 @@ use crate::ids::BankId;
 use crate::ledger::{Book, PixKey};
 use crate::web::page;
 
-/// What htmx says of itself.
+/// The header by which htmx identifies itself.
 const FROM_SCRIPT: &str = "hx-request";
 
 /// A payee, as far as a payer may know them.
@@ -47,8 +47,8 @@ pub(super) async fn of(bank: &Bank, key: PixKey) -> Result<Recipient, Refused> {
     Ok(Recipient { bank_name: bank_name(bank, recipient.bank), ..recipient })
 }
 
-/// The part of the package page that shows the payee; what was checked goes along when the
-/// operation is added.
+/// The part of the package page that shows the payee; the key that was checked is sent along when
+/// the operation is added.
 #[derive(Template)]
 #[template(path = "bank/recipient.html")]
 struct RecipientPart {
@@ -56,8 +56,8 @@ struct RecipientPart {
     problem: Option<String>,
 }
 
-/// `GET /pacote/destinatario`: while a key is being typed. It is no page of its own: whoever comes
-/// by its address is led to the page that it is a part of.
+/// `GET /pacote/destinatario`: while a key is being typed. It is not a page of its own: a browser
+/// that opens its address is redirected to the page that it is part of.
 pub(super) async fn find(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     if !request.headers().contains_key(FROM_SCRIPT) {
         return see_other("/pacote");
@@ -74,7 +74,7 @@ async fn part(bank: &Bank, request: &HttpRequest) -> Answer {
     };
     let part = match found {
         Ok(recipient) => RecipientPart { recipient: Some(recipient), problem: None },
-        // Nothing typed yet is no mistake.
+        // It is not a mistake if nothing has been typed yet.
         Err(_) if form.text("pix").is_empty() => RecipientPart { recipient: None, problem: None },
         Err(problem) => RecipientPart { recipient: None, problem: Some(problem) },
     };

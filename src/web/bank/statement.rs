@@ -55,7 +55,7 @@ impl Filter {
     }
 
     /// The entries of the period, with the index of the first; ledger time never goes back, so they
-    /// stand together.
+    /// are adjacent.
     pub(super) fn period<'a>(&self, entries: &'a [Entry]) -> (usize, &'a [Entry]) {
         let start =
             self.from.map_or(0, |from| entries.partition_point(|entry| entry.date() < from));
@@ -77,7 +77,7 @@ pub(super) fn own<'a>(
     (bank, number): (BankId, AccountNumber),
 ) -> Result<&'a Account, Refused> {
     let account = book.account(bank, number).filter(|account| account.is_held_by(user));
-    // Whether a stranger's account exists is nobody's business.
+    // Nobody may learn whether a stranger's account exists.
     account.ok_or(Refused::NoSuchPage(texts::NO_SUCH_ACCOUNT))
 }
 
@@ -130,11 +130,11 @@ struct StatementPage {
     kinds: Vec<Choice>,
     from: String,
     to: String,
-    /// The filter as the part of an address behind its question mark.
+    /// The filter as the part of an address after its question mark.
     query: String,
 }
 
-/// What the ledger knows of it.
+/// What was read from the ledger.
 struct Read {
     key: String,
     kind: &'static str,

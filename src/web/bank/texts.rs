@@ -1,5 +1,4 @@
-//! What the internet bank's code says to customers; the rest of its words stand in
-//! `templates/bank/`.
+//! What the internet bank's code tells customers; the rest of its texts are in `templates/bank/`.
 
 use super::money::reais;
 use crate::brazilian::BadAmount;
@@ -52,17 +51,17 @@ pub(super) fn opening_too_small() -> String {
     format!("O valor inicial deve ser de pelo menos {}", reais(OPENING_MIN))
 }
 
-/// A download that would not end.
+/// A download that would be too long.
 pub(super) fn too_many_entries(most: usize) -> String {
     format!("O período tem mais de {most} lançamentos: escolha um menor")
 }
 
-/// The bank that was to open an account cannot be reached.
+/// The bank that should have opened an account cannot be reached.
 pub(super) fn bank_away(name: &str) -> String {
     format!("{name} não responde agora. Nada foi feito; tente mais tarde ou escolha outro banco")
 }
 
-/// The bank that was to open an account was asked and did not answer.
+/// The bank that should have opened an account was asked and did not answer.
 pub(super) fn bank_lost(name: &str) -> String {
     format!(
         "{name} não respondeu a tempo. A conta pode ter sido aberta: envie de novo para saber, sem medo de abrir duas"

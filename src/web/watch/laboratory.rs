@@ -1,5 +1,5 @@
-//! The laboratory's switches. They are there only where `nodes.json` has `"laboratory": true`, take
-//! only forms of this bank's own pages, and pass on to the other banks what concerns all.
+//! The laboratory's switches. They exist only where `nodes.json` has `"laboratory": true`, accept
+//! only forms from this bank's own pages, and pass on to the other banks what concerns all.
 
 use std::time::Duration;
 
@@ -21,22 +21,22 @@ use crate::ledger::{
 use crate::web::session::is_own_form;
 use crate::wire::{self, BANK_HEADER};
 
-/// How long another bank may take to hear of a switch.
+/// How long passing a switch on to another bank may take.
 const PASS_ON_WITHIN: Duration = Duration::from_secs(2);
-/// How much of the time that counts as silence a delay may be, as a divisor: event, acknowledgement
-/// and check follow one another.
+/// A delay may be this fraction (one in so many) of the time that counts as silence: event,
+/// acknowledgement and check follow one another.
 const DELAYS_IN_PATIENCE: u64 = 4;
 
-/// How soon all banks send a trial event together, in milliseconds: every one must have heard of it
-/// by then.
+/// How soon all banks send a trial event together, in milliseconds: all must have heard of it by
+/// then.
 const TOGETHER_IN_MS: i64 = 300;
 
-/// Who turns a switch.
+/// Who sets a switch.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
-    /// Somebody before a page of this bank.
+    /// Somebody on a page of this bank.
     Person,
-    /// Another bank, where somebody did.
+    /// Another bank, on whose page somebody did.
     Bank,
 }
 
@@ -53,7 +53,7 @@ fn allowed<'a>(bank: &'a Bank, request: &HttpRequest) -> Result<(&'a Laboratory,
     Err(StatusCode::FORBIDDEN)
 }
 
-/// The state of the switches for a script, the page again for everybody else.
+/// Answers a script with the state of the switches, everybody else with the page again.
 fn done(laboratory: &Laboratory, request: &HttpRequest) -> HttpResponse {
     let accepts =
         request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -64,7 +64,7 @@ fn done(laboratory: &Laboratory, request: &HttpRequest) -> HttpResponse {
     }
 }
 
-/// Turns the same switch at all other banks; one that does not answer stays as it is.
+/// Sets the same switch at all other banks; at one that does not answer nothing changes.
 fn pass_on(bank: &Bank, request: &HttpRequest, form: String) {
     for other in BankId::all(bank.config.nodes.len()).filter(|other| *other != bank.me) {
         let url = format!("{}{}", bank.config.nodes[other.index()].url(), request.path());
@@ -135,7 +135,7 @@ pub(super) async fn set_link(
 #[derive(Deserialize)]
 pub(super) struct Trial {
     onde: Where,
-    /// When to send it, in milliseconds since 1970: so that all banks do at once.
+    /// When to send it, in milliseconds since 1970, so that all banks send at the same time.
     quando: Option<i64>,
 }
 
@@ -171,8 +171,8 @@ pub(super) async fn send_trial(
     }
 }
 
-/// A request that every ledger refuses and nothing remembers: an account opened with less than the
-/// least.
+/// A request that every ledger refuses and that leaves no trace: an account opened with less than
+/// the minimum.
 fn trial(bank: &Bank) -> Request {
     Request {
         id: EventId::new(bank.me, &Uuid::new_v4().to_string()),

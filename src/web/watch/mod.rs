@@ -1,8 +1,8 @@
-//! The consortium page: every event, stamp, acknowledgement and view as they happen at this bank,
-//! and the laboratory.
+//! The consortium page: events, stamps, acknowledgements and views as they happen at this bank, and
+//! the laboratory.
 //!
-//! The page is drawn by `assets/watch.js` from snapshots that one stream carries to all who watch;
-//! stepping back asks for the snapshot of a moment. What an event asks for is never in them.
+//! The page is drawn by `assets/watch.js` from snapshots, which all who watch get from one stream;
+//! stepping back asks for the snapshot of a moment. Snapshots never contain what an event asks for.
 
 mod laboratory;
 mod texts;
@@ -27,7 +27,7 @@ use crate::http::{Bank, at};
 use crate::ids::BankId;
 use crate::watch::{BankNow, EventNow, Micros, Snapshot};
 
-/// Tells proxies not to gather a stream before they pass it on.
+/// Tells proxies not to buffer a stream before they pass it on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The page's routes.
@@ -85,7 +85,8 @@ fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("texts, names and snapshots are JSON")
 }
 
-/// What the page's script is told, as JSON: a snapshot, and beside its kinds the words for people.
+/// What the page's script is sent, as JSON: a snapshot, and in addition to its kinds the words for
+/// people.
 pub fn tell(told: &Told) -> String {
     #[derive(Serialize)]
     struct Message<'a> {
@@ -114,14 +115,14 @@ async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
 }
 
 /// `GET /consorcio/eventos`: a snapshot after every change, a few times a second. A slow reader
-/// misses some.
+/// misses some of them.
 async fn stream_events(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((ACCEL_BUFFERING, "no"));
-    // A body without end would keep the connection of whoever only asked for the head.
+    // A body without end would keep open the connection of a client that asked only for the head.
     if request.method() == Method::HEAD {
         return response.finish();
     }
@@ -137,14 +138,14 @@ async fn stream_events(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     response.streaming(events)
 }
 
-/// Which moment is asked for.
+/// The moment that is asked for.
 #[derive(Deserialize)]
 struct Moment {
     /// Microseconds since the node started; now if absent.
     ate: Option<Micros>,
 }
 
-/// `GET /consorcio/estado?ate=`: how everything stood at a moment, as one message of the stream.
+/// `GET /consorcio/estado?ate=`: the state of everything at a moment, as one message of the stream.
 async fn state(bank: Data<Bank>, moment: Query<Moment>) -> HttpResponse {
     match bank.actors.routes.watch.send(SnapshotAt(moment.ate)).await {
         Ok(told) => HttpResponse::Ok()

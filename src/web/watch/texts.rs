@@ -1,8 +1,9 @@
 //! The words of the consortium page, kept in one place: people who watch read Portuguese, while the
-//! snapshots that the page is drawn from say what is by kinds.
+//! snapshots that the page is drawn from describe the state by kinds.
 //!
-//! What its script puts together itself is in [`TEXTS`], where `{…}` stands for what is filled in;
-//! what a bank's state and a notice are called is said here and sent beside the snapshot.
+//! Texts that the page's script puts together itself are in [`TEXTS`], where `{…}` marks what is
+//! filled in; the words for a bank's state and for a notice are made here and sent along with the
+//! snapshot.
 
 mod banks;
 mod notices;
@@ -77,10 +78,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("lost", "{fatos} fatos não couberam na memória de observação."),
 ];
 
-/// What a snapshot says by kinds, in words.
+/// In words, what a snapshot says by kinds.
 #[derive(Serialize)]
 pub(super) struct Words {
-    /// Of every bank by number.
+    /// The words for every bank, by number.
     banks: Vec<BankWords>,
     /// One for each notice.
     notices: Vec<String>,

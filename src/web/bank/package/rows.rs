@@ -1,5 +1,5 @@
-//! A basket as a table: each operation with its payee and what it leaves, and every own balance
-//! before and after.
+//! A basket as a table: each operation with its payee and the balance it leaves, and the customer's
+//! own balances before and after.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,8 @@ pub(super) struct Row {
     pub(super) account: AccountNumber,
     pub(super) value: String,
     pub(super) recipient: Option<Recipient>,
-    /// The balance of the operation's account, if it is the customer's and the package gets so far.
+    /// The balance of the operation's account, if the account is the customer's and the package
+    /// gets that far.
     pub(super) after: Option<String>,
     /// Why the package would fail here as things stand.
     pub(super) warning: Option<String>,
@@ -37,7 +38,7 @@ pub(super) struct BalanceRow {
     pub(super) bank_name: String,
     pub(super) account: AccountNumber,
     pub(super) now: String,
-    /// Absent where the package would not get through.
+    /// Absent if the package would fail.
     pub(super) after: Option<String>,
 }
 
@@ -47,7 +48,7 @@ pub(super) struct Picture {
     pub(super) balances: Vec<BalanceRow>,
 }
 
-/// Tries the basket out; once it has been executed, balances are simply what they are.
+/// Tries the basket out; if it has already been executed, shows the balances as they are.
 pub(super) async fn picture(
     bank: &Bank,
     user: &UserName,

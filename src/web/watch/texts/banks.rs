@@ -6,7 +6,8 @@ use crate::protocol::peer_state::{Cause, PeerState};
 use crate::protocol::progress::Stage;
 use crate::watch::{BankNow, Vitals};
 
-/// What is longer between two looks at the time is worth a word: they come ten times a second.
+/// A longer time than this between two looks at the clock is mentioned: they normally come ten
+/// times a second.
 const ASLEEP_FROM_MS: u64 = 500;
 
 /// Whether a bank answers, and whether its clock is right.
@@ -41,7 +42,7 @@ pub(super) fn cause(cause: &Cause) -> String {
     }
 }
 
-/// That a bank is the last missing one.
+/// That the others wait for a bank alone.
 pub(super) fn waited_for(stage: Stage) -> String {
     let what = match stage {
         Stage::Durable => "gravar",
@@ -67,7 +68,7 @@ pub(super) fn span(millis: i64) -> String {
     }
 }
 
-/// How well a bank is: first what the others wait for; nothing of what is well.
+/// A bank's health: first what the others wait for; anything that is well is left out.
 pub(in crate::web::watch) fn health(vitals: &Vitals) -> String {
     let PaceNow { durable_lag_ms, executed_lag_ms, round_trip_ms, debt_percent, .. } = vitals.pace;
     let mut parts = Vec::new();

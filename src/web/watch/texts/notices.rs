@@ -7,7 +7,7 @@ use crate::protocol::pace::PaceNow;
 use crate::protocol::time::Millis;
 use crate::protocol::view::Reach;
 
-/// What people who watch are told of a notice.
+/// What people who watch are told by a notice.
 pub(in crate::web::watch) fn notice(notice: &Notice) -> String {
     match notice {
         Notice::Ready(view, members) => {
