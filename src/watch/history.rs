@@ -1,4 +1,4 @@
-//! The history: takes facts in and remembers, per event, when each thing happened to it.
+//! The history: takes facts in and remembers, for each event, what happened to it and when.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,30 +10,30 @@ use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::vector_clock::VectorClock;
 
-/// Most events that are remembered; the earliest in the order are forgotten first.
+/// The most events that are remembered; the earliest in the order are forgotten first.
 pub(crate) const EVENTS_MAX: usize = 1_024;
-/// Most changes of one bank's clock or position that are remembered: some per event.
+/// The most changes of one bank's clock or position that are remembered: there are a few per event.
 const CHANGES_MAX: usize = 2 * EVENTS_MAX;
-/// Most changes of views, states and notices that are remembered: they are rare.
+/// The most changes of views, states and notices that are remembered: they are rare.
 const RARE_CHANGES_MAX: usize = 256;
-/// How often it is remembered how well the banks were: for ten minutes, once a second.
+/// How many records of the banks' health are kept: one per second for ten minutes.
 const VITALS_MAX: usize = 600;
 
 /// What happened to one event, as this node saw it.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked {
     pub(super) seen: Seen,
-    /// Stamped here, or come from its sender.
+    /// When it was stamped here, or came from its sender.
     pub(super) first: Micros,
-    /// Taken in: everything before it is here too.
+    /// When it was taken in, that is, when everything before it was here too.
     pub(super) taken: Option<Micros>,
     /// Per bank, when its acknowledgement was believed; for this bank, when it was on disk.
     pub(super) acknowledged: Vec<Option<Micros>>,
-    /// When, through which position, and how many of its requests were done.
+    /// When it was executed, through which position, and how many of its requests were done.
     pub(super) executed: Option<(Micros, Position, u32)>,
-    /// All members agree on what it came to; known for own events only.
+    /// When all members agreed on its result; known for own events only.
     pub(super) agreed: Option<Micros>,
-    /// A view began without it: it never existed.
+    /// When a view began without it, so that it never existed.
     pub(super) void: Option<Micros>,
 }
 
@@ -57,7 +57,7 @@ pub struct History {
     pub(super) me: BankId,
     pub(super) banks: usize,
     pub(super) events: BTreeMap<OrderKey, Tracked>,
-    /// Events that wait. What is executed was acknowledged by all before.
+    /// Events that are waiting. An executed event was acknowledged by all before.
     open: BTreeSet<OrderKey>,
     /// The view in force with its members; `None` while there is none.
     pub(super) views: Timeline<Option<(Ballot, BankSet)>>,
@@ -71,7 +71,7 @@ pub struct History {
     pub(super) vitals: Timeline<Vec<Vitals>>,
     pub(super) notices: Timeline<Notice>,
     pub(super) pace: Pace,
-    /// Facts that were dropped.
+    /// How many facts were dropped.
     pub(super) lost: u64,
     revision: u64,
 }
@@ -100,8 +100,8 @@ impl History {
         }
     }
 
-    /// Counts the facts taken in: as long as it stands, a snapshot of now differs in nothing but
-    /// the time.
+    /// Counts the facts taken in: as long as it is the same, a snapshot of the current state
+    /// differs only in its time.
     #[must_use]
     pub(crate) fn revision(&self) -> u64 {
         self.revision
@@ -119,7 +119,7 @@ impl History {
         self.me
     }
 
-    /// How well every bank is now.
+    /// The current health of every bank.
     #[must_use]
     pub(crate) fn vitals(&self) -> Option<&[Vitals]> {
         self.vitals.last().map(Vec::as_slice)
@@ -139,7 +139,7 @@ impl History {
         match fact {
             Fact::Stamped(seen) => self.stamped(at, seen),
             Fact::Received(seen) => {
-                // What is sent again although it was taken in long ago is no news.
+                // An event that is sent again although it was taken in long ago is not news.
                 let held = self.held.last().map_or(0, |held| held.get(seen.key.sender));
                 if seen.counter() > held {
                     self.track(at, seen);
@@ -156,7 +156,7 @@ impl History {
                 self.pace.executed(at, seen.requests);
                 self.executed(at, seen, position, done);
             }
-            // Others were quicker: it says nothing of the pace now.
+            // Others had executed it before: it says nothing about the current pace.
             Fact::Recovered { seen, position, done } => self.executed(at, seen, position, done),
             Fact::Restored { through, position } => self.restored(at, through, position),
             Fact::PeerExecuted(bank, position) => self.peer_executed(at, bank, position),
@@ -273,14 +273,14 @@ impl History {
         if let Some(tracked) = self.track(at, seen) {
             tracked.taken.get_or_insert(at);
             tracked.executed = Some((at, position, done));
-            // A view may have begun without it that this bank heard of first.
+            // This bank may have heard first of a view that began without it.
             tracked.void = None;
         }
         self.open.remove(&key);
     }
 
-    /// What waited was executed or never existed; which of the two a snapshot does not say, so that
-    /// it is forgotten.
+    /// Events that waited were either executed or never existed; a snapshot does not say which, so
+    /// they are forgotten.
     fn restored(&mut self, at: Micros, through: OrderKey, position: Position) {
         self.positions[self.me.index()].push(at, position);
         self.events.retain(|key, tracked| *key > through || tracked.executed.is_some());
@@ -297,7 +297,7 @@ impl History {
         }
     }
 
-    /// Per peer, when it was known to have executed an event, as far as that was by this moment.
+    /// For each peer known by this moment to have executed an event, since when that was known.
     pub(super) fn confirmed(&self, tracked: &Tracked, moment: Micros) -> Vec<(BankId, Micros)> {
         let Some((executed, position, _)) = tracked.executed.filter(|(at, ..)| *at <= moment)
         else {
@@ -306,7 +306,7 @@ impl History {
         let peers = BankId::all(self.banks).filter(|bank| *bank != self.me);
         let confirmed = peers.filter_map(|bank| {
             let since = self.positions[bank.index()].since(|through| *through >= position)?;
-            // Whoever was faster has said so before this bank knew what to make of it.
+            // A faster peer reported it before this bank knew which position the event has.
             Some((bank, since.max(executed)))
         });
         confirmed.filter(|(_, since)| *since <= moment).collect()
@@ -330,8 +330,8 @@ impl History {
         latencies.into_iter().for_each(|latency| self.pace.agreed(at, latency));
     }
 
-    /// What waited may have been executed unseen: it is forgotten rather than shown as waiting for
-    /// ever.
+    /// Events that waited may have been executed unnoticed: they are forgotten rather than shown as
+    /// waiting for ever.
     fn lost(&mut self, at: Micros, count: u64) {
         self.lost += count;
         self.events.retain(|_, tracked| tracked.executed.is_some() || tracked.first > at);

@@ -1,10 +1,10 @@
 //! What this node has seen of the consortium at work, for people who watch: facts go in, a bounded
 //! history is kept, snapshots of any moment of it come out.
 //!
-//! It decides nothing and the protocol does not know of it. What an event asks for never comes in
-//! here, so that no customer's data can come out: an event is its name, sender, stamp and number of
-//! requests. Like the other pure rooms it has no clock of its own; times are microseconds since the
-//! node started.
+//! It decides nothing, and the protocol knows nothing of it. What an event asks for never gets in
+//! here, so no customer's data can get out: an event here is only its name, sender, stamp and
+//! number of requests. Like the other pure modules this one has no clock of its own; times are
+//! microseconds since the node started.
 
 mod history;
 mod pace;
@@ -83,9 +83,9 @@ pub struct BankState {
     pub state: PeerState,
     /// Whether its wall clock is too far off consortium time.
     pub clock_off: bool,
-    /// Whom it said that it hears.
+    /// The banks that it said it hears.
     pub hears: BankSet,
-    /// The view in which it said that it takes part.
+    /// The view in which it said it takes part.
     pub active: Option<Ballot>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) enum Fact {
     Received(Seen),
     /// Everything up to this clock has been taken in without a gap.
     Taken(VectorClock),
-    /// A bank has everything up to this clock on disk, and is believed.
+    /// A bank has everything up to this clock on disk, and its word is believed.
     Durable(BankId, VectorClock),
     /// The view in force has ended.
     Frozen,
@@ -112,7 +112,7 @@ pub(crate) enum Fact {
         clock: VectorClock,
         /// What every member has executed through.
         position: Position,
-        /// What is executed first; whatever else is older never existed.
+        /// The events that are executed first; any other older event never existed.
         flush: Vec<Seen>,
     },
     /// This bank has executed an event.
@@ -135,7 +135,7 @@ pub(crate) enum Fact {
     },
     /// This bank has taken over another's ledger instead of executing what led to it.
     Restored {
-        /// The last event that is part of it: of earlier ones nobody here knows what came of them.
+        /// The last event that is part of it: the outcomes of earlier ones are not known here.
         through: OrderKey,
         /// Position of its last request.
         position: Position,
@@ -146,11 +146,11 @@ pub(crate) enum Fact {
     Agreed(u64),
     /// What is known of every bank, by number.
     Banks(Vec<BankState>),
-    /// How well every bank is, by number.
+    /// The health of every bank, by number.
     Vitals(Vec<Vitals>),
-    /// What the log was told of views and banks.
+    /// What the log was told about views and banks.
     Notice(Notice),
-    /// So many facts before this one were dropped.
+    /// This many facts before this one were dropped.
     Lost(u64),
 }
 

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 
 use super::Micros;
 
-/// Over which time requests are counted.
+/// The time over which requests are counted.
 const COUNTED_US: Micros = 2_000_000;
 /// How long a latency counts.
 const LATENCY_US: Micros = 10_000_000;
 /// Most latencies that are kept.
 const LATENCIES_MAX: usize = 512;
-/// Most executions that are counted apart; what happens in one moment is counted together.
+/// Executions within this time are counted together.
 const MOMENT_US: Micros = 50_000;
 
 /// Counts what was executed lately.

@@ -1,10 +1,10 @@
 //! The history as a log that ShiViz reads (I. Beschastnikh et al., 'Debugging Distributed Systems',
 //! 2016).
 //!
-//! ShiViz asks that each host's own counter begins at 1 and goes up by 1, and that a clock names
-//! only events of the log. Here events are forgotten and some never existed, so that each is
-//! counted by its rank among those of its bank that are in the log; who knew of whom stays the
-//! same. Its words are those of the log of a bank: it is read beside that.
+//! ShiViz requires that each host's own counter begins at 1 and goes up by 1, and that a clock
+//! names only events in the log. Here some events are forgotten and some never existed, so each is
+//! counted by its rank among those of its bank that are in the log; which event knew of which stays
+//! the same. The wording is that of a bank's log, as the two are read side by side.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,8 +16,8 @@ use crate::ids::BankId;
 pub(crate) const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
 impl History {
-    /// All events that are remembered: the parser, an empty line (there is one execution), two
-    /// lines an event.
+    /// All events that are remembered: the parser, an empty line (there is only one execution), two
+    /// lines per event.
     #[must_use]
     pub(crate) fn shiviz(&self) -> String {
         let mut log = format!("{PARSER}\n\n");
@@ -38,7 +38,7 @@ impl History {
                 .map(|(bank, rank)| format!("\"bank-{bank}\":{rank}"))
                 .collect();
             let sender = tracked.seen.key.sender;
-            // Writing into a text cannot fail.
+            // Writing into a string cannot fail.
             let _ = writeln!(log, "bank-{sender} {{{}}}\n{}", clock.join(","), described(tracked));
         }
         log

@@ -1,4 +1,4 @@
-//! How everything stood at a moment: what the page draws.
+//! The state of everything at a moment: what the page draws.
 
 use serde::Serialize;
 
@@ -10,9 +10,9 @@ use crate::protocol::notice::Notice;
 use crate::protocol::peer_state::PeerState;
 use crate::protocol::vector_clock::VectorClock;
 
-/// Most events in a snapshot that do not wait any more: what fits on a screen.
+/// The most events in a snapshot that are no longer waiting: as many as fit on a screen.
 pub(crate) const EVENTS_SHOWN_MAX: usize = 36;
-/// Most notices in a snapshot.
+/// The most notices in a snapshot.
 const NOTICES_SHOWN_MAX: usize = 8;
 
 /// The consortium at a moment, as this bank saw it.
@@ -32,7 +32,7 @@ pub struct Snapshot {
     pub rate: u64,
     /// Median and 99th percentile of the time from this bank's stamp to the agreement of all.
     pub latency: Option<(Micros, Micros)>,
-    /// The last events in the common order, and all that wait.
+    /// The last events in the common order, and all that are waiting.
     pub events: Vec<EventNow>,
     /// What the log was told lately.
     pub notices: Vec<(Micros, Notice)>,
@@ -56,7 +56,7 @@ pub struct ViewNow {
 /// A bank at a moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct BankNow {
-    /// Which.
+    /// Its number.
     pub bank: BankId,
     /// Whether it is a member of the view in force.
     pub member: bool,
@@ -67,13 +67,13 @@ pub struct BankNow {
     pub clock_off: bool,
     /// Whom it hears.
     pub hears: BankSet,
-    /// How well it is.
+    /// Its health.
     pub vitals: Vitals,
     /// What it is known to have on disk.
     pub durable: Option<VectorClock>,
     /// What it is known to have executed through.
     pub position: Option<Position>,
-    /// How many of the events shown it is known to hold and not to have executed.
+    /// How many of the events shown it is known to hold but not to have executed.
     pub buffered: usize,
 }
 
@@ -88,23 +88,23 @@ pub struct EventNow {
     pub counter: u64,
     /// Its stamp.
     pub timestamp: VectorClock,
-    /// Sum of the stamp: the first thing that the order goes by.
+    /// Sum of the stamp: within a view, the first thing that decides the order.
     pub sum: u64,
     /// The view it was sent in.
     pub view: String,
     /// How many requests it carries.
     pub requests: u32,
-    /// Column of the diagram: one further than everything shown that its sender knew of.
+    /// Column of the diagram: one to the right of every event shown that its sender knew of.
     pub column: u32,
     /// Whether some event shown is concurrent with it.
     pub concurrent: bool,
-    /// Stamped here, or come from its sender.
+    /// When it was stamped here, or came from its sender.
     pub first: Micros,
-    /// Taken in.
+    /// When it was taken in.
     pub taken: Option<Micros>,
     /// Who has acknowledged it, and when that was known here.
     pub acknowledged: Vec<(BankId, Micros)>,
-    /// What came of it.
+    /// Its execution.
     pub executed: Option<Execution>,
     /// Which peers have executed it, and when that was known here.
     pub confirmed: Vec<(BankId, Micros)>,
@@ -112,7 +112,7 @@ pub struct EventNow {
     pub agreed: Option<Micros>,
     /// When it was found never to have existed.
     pub void: Option<Micros>,
-    /// What stands before it in the order, and why.
+    /// What comes right before it in the order, and why.
     pub after: Option<After>,
     /// Why it waits.
     pub waits: Vec<Wait>,
@@ -129,7 +129,7 @@ pub struct Execution {
     pub done: u32,
 }
 
-/// Why an event stands behind another.
+/// Why an event comes after another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct After {
     /// The event right before it.
@@ -166,7 +166,7 @@ impl After {
 }
 
 impl History {
-    /// How everything stood at a moment.
+    /// The state of everything at a moment.
     #[must_use]
     pub fn snapshot(&self, moment: Micros) -> Snapshot {
         let view = self.views.at(moment).copied().flatten();
@@ -194,7 +194,7 @@ impl History {
         }
     }
 
-    /// The last events in the order, and all that wait.
+    /// The last events in the order, and all that are waiting.
     fn shown(&self, moment: Micros) -> Vec<&Tracked> {
         let mut over = 0;
         let here = self.events.values().rev().filter(|tracked| tracked.first <= moment);
@@ -235,7 +235,7 @@ impl History {
                 clock_off: state.is_some_and(|state| state.clock_off),
                 hears: state.map(|state| state.hears).unwrap_or_default(),
                 vitals,
-                // Of a bank that is outside, nobody knows what its disk still has.
+                // Nobody knows what the disk of a bank outside still has.
                 durable: self.durable[index]
                     .at(moment)
                     .filter(|_| of_the_last_view.contains(bank))

@@ -35,7 +35,7 @@ impl<T> Timeline<T> {
         self.changes.get(until.checked_sub(1)?).map(|(_, value)| value)
     }
 
-    /// Since when something has held of a value that only grows.
+    /// Since when a condition has held for a value that only grows.
     pub(super) fn since(&self, holds: impl Fn(&T) -> bool) -> Option<Micros> {
         let from = self.changes.partition_point(|(_, value)| !holds(value));
         self.changes.get(from).map(|(at, _)| *at)

@@ -1,4 +1,4 @@
-//! How well a bank is: a bank may answer every ping and still be too ill to work.
+//! A bank's health: a bank may answer every ping and still not be well enough to work.
 
 use serde::Serialize;
 
@@ -6,12 +6,12 @@ use crate::protocol::consortium_time::ClockState;
 use crate::protocol::health::Health;
 use crate::protocol::pace::PaceNow;
 
-/// What this bank knows of how well one bank is.
+/// What this bank knows about one bank's health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Vitals {
     /// How well it keeps up with the others.
     pub pace: PaceNow,
-    /// What it says of its disk and its sleep; nothing while it says nothing.
+    /// What it says about its disk and its sleep; `None` while it says nothing.
     pub health: Option<Health>,
     /// How far its wall clock is ahead of consortium time, in milliseconds.
     pub clock_offset_ms: Option<i64>,

@@ -12,7 +12,8 @@ use crate::ids::{BankId, EventId};
 pub enum Wait {
     /// No view is in force: the next one decides.
     NoView,
-    /// It came before events that its stamp names: those of a bank from one counter to another.
+    /// It came before events that its stamp names, namely a bank's events from one counter to
+    /// another.
     Before {
         /// Their sender.
         bank: BankId,
@@ -25,10 +26,10 @@ pub enum Wait {
     Disk,
     /// These members have not acknowledged it.
     Acknowledgements {
-        /// Whose word is missing.
+        /// The banks whose acknowledgement is missing.
         banks: Vec<BankId>,
     },
-    /// An event that stands before it in the order waits itself.
+    /// An event before it in the order is itself waiting.
     Behind {
         /// The first of them.
         id: EventId,
@@ -42,7 +43,7 @@ pub enum Wait {
 }
 
 impl History {
-    /// Why an event waited at a moment; nothing for one that did not.
+    /// Why an event was waiting at a moment; empty for one that was not.
     pub(super) fn waits(&self, tracked: &Tracked, moment: Micros) -> Vec<Wait> {
         let by_then = |when: Option<Micros>| when.is_some_and(|at| at <= moment);
         if by_then(tracked.executed.map(|(at, ..)| at)) || by_then(tracked.void) {
