@@ -22,7 +22,7 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-/// The text is no address of a bank.
+/// The text is not the address of a bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be http://HOST:PORT and nothing more")]
 pub(super) struct BadUrl;

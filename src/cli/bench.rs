@@ -1,10 +1,10 @@
 //! `netbanking bench`: a load generator for a running consortium.
 //!
-//! It speaks only the customer API, as one customer with many accounts. Every client has a
-//! connection of its own to its bank. Without `--rate` the loop is closed: a client sends its next
-//! package when the last is answered. With it the loop is open: packages fall due by the clock and
-//! their latency counts from then, however late they are sent. It shares the machine with the
-//! banks, so it is one thread that does little more than send and count.
+//! It uses only the customer API, as one customer with many accounts. Every client has a connection
+//! of its own to its bank. Without `--rate` the loop is closed: a client sends its next package
+//! when the last one is answered. With `--rate` the loop is open: packages fall due by the clock
+//! and their latency counts from then, however late they are sent. The generator shares the machine
+//! with the banks, so it is one thread that does little more than send and count.
 
 mod disk;
 mod load;
@@ -34,13 +34,13 @@ use super::stdout;
 use crate::config::Config;
 use crate::ledger::package::OPERATIONS_MAX;
 
-/// Most clients: each is an open connection at a bank and here.
+/// The most clients: each is an open connection at a bank and here.
 const CLIENTS_MAX: i64 = 10_000;
 /// Longest run, in seconds.
 const SECONDS_MAX: i64 = 3_600;
 /// Fastest open loop, in packages/s.
 const RATE_MAX: i64 = 1_000_000;
-/// Most accounts: each costs the banks a password check when it is opened.
+/// The most accounts: each costs the banks a password check when it is opened.
 const ACCOUNTS_MAX: i64 = 10_000;
 
 /// What `netbanking bench` is told.
@@ -85,7 +85,7 @@ pub(super) struct BenchArgs {
     disk: Option<PathBuf>,
 }
 
-/// Why there is no measurement.
+/// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BenchError {
     #[error("{url} does not answer: {why}. Is the consortium running?")]

@@ -1,5 +1,5 @@
 //! `netbanking check`: whether a bank takes writes, as an exit code; made for a container's health
-//! check. With a `nodes.json` it also says in what the bank's settings differ from that file.
+//! check. With a `nodes.json` it also says how the bank's settings differ from that file.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &CheckArgs) -> Result<(), CommandError> {
     let settings =
         nodes.as_deref().map(Config::load).transpose()?.map(|config| Settings::of(&config));
     actix_rt::System::new().block_on(async {
-        // First what keeps a bank from becoming ready.
+        // Report first what keeps the bank from becoming ready.
         if let (Some(settings), Some(file)) = (&settings, nodes) {
             compare(url, settings, &file.display().to_string()).await?;
         }

@@ -1,4 +1,4 @@
-//! `netbanking compact`: makes a stopped bank's journal short.
+//! `netbanking compact`: shortens a stopped bank's journal.
 
 use clap::Args;
 
@@ -18,7 +18,8 @@ pub(super) struct CompactArgs {
     disk: DiskArgs,
 }
 
-/// Executes the journal once more, writes the ledger down, and drops what came to it.
+/// Executes the journal once more, writes the ledger as a snapshot, and drops the journal that led
+/// to it.
 pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
     let owner = arguments.disk.owner()?;
     let (mut store, book, disk) = whole(&arguments.disk.data, owner)?;

@@ -1,10 +1,10 @@
 //! `netbanking` without a command: a supervisor that runs every bank of `nodes.json` as a process
 //! of its own.
 //!
-//! It shares nothing with the banks but their pipes: what they say is passed on with their number
-//! in front, and the end of their standard input tells them to stop, also when the supervisor is
-//! killed. A bank that ends by itself is reported and not started again: whoever watches shall see
-//! what the others make of its absence.
+//! It shares nothing with the banks but their pipes: what they print is passed on with their number
+//! in front, and the end of their standard input tells them to stop, even when the supervisor is
+//! killed. A bank that ends by itself is reported and not started again: people who watch should
+//! see how the others cope without it.
 
 mod bank_log;
 mod bank_process;
@@ -42,7 +42,7 @@ pub(super) struct ConsortiumArgs {
     data: PathBuf,
 }
 
-/// Why the consortium does not run.
+/// Why the consortium is not running.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConsortiumError {
     #[error("{}: {why}; --data names a folder that this user may write to", .path.display())]
@@ -123,7 +123,7 @@ fn report(ended: Ended, order: Order, left: usize) {
     }
 }
 
-/// A line of the supervisor's own.
+/// Prints a line of the supervisor itself.
 fn say(line: &str) {
     say_plainly(&format!("netbanking: {line}"));
 }
@@ -154,7 +154,7 @@ impl StopSignals {
     }
 }
 
-/// Ends when every bank has said, within one round of asking, that it takes writes.
+/// Returns once every bank has said, within one round of asking, that it takes writes.
 async fn all_ready(urls: &[String]) {
     let client = wire::client(urls.len(), READY_ANSWER_WAIT);
     loop {

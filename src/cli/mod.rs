@@ -1,10 +1,10 @@
-//! The command line, one file a command: reads the arguments, runs the command, turns its end into
-//! an exit code.
+//! The command line, one file per command: reads the arguments, runs the command, turns its outcome
+//! into an exit code.
 //!
 //! 0 is success; 1 is a failure while running; 2 is a command line or a configuration that somebody
 //! has to correct; 4 is an answer that could not be written to standard output. `netbanking client`
-//! has some more. Whatever goes wrong is said in one line on standard error, `netbanking: what and
-//! where`.
+//! has some more. Whatever goes wrong is reported in one line on standard error, `netbanking: what
+//! and where`.
 
 mod base_url;
 mod bench;
@@ -32,7 +32,7 @@ use crate::store::StoreError;
 const EXIT_FAILED: u8 = 1;
 /// The command line or the configuration has to be corrected.
 const EXIT_USAGE: u8 = 2;
-/// What was to be done is done, and the answer is lost.
+/// What was to be done is done, but the answer is lost.
 const EXIT_OUTPUT_LOST: u8 = 4;
 
 /// Instant payments for a country without a central bank: banks that execute every operation in one
@@ -115,7 +115,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match obey(arguments).and_then(|()| Ok(stdout::check()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // With standard error closed or unread, the exit code is all that is left to say it.
+            // If standard error is closed or unread, only the exit code is left to report it.
             outlet::stderr().put(format!("netbanking: {error}\n").into_bytes());
             outlet::stderr().flush(outlet::FLUSH_WITHIN);
             ExitCode::from(error.exit_code())
@@ -149,7 +149,7 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
     }
 }
 
-/// What clap says before its usage text, which fills several lines, as one.
+/// What clap says before its usage text, joined from several lines into one.
 fn in_one_line(rendered: &str) -> String {
     let said: Vec<_> =
         rendered.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();

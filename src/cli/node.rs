@@ -18,8 +18,8 @@ use crate::ledger::book::is_guarded;
 use crate::ledger::calendar::Moment;
 use crate::node::{self, NodeOptions};
 
-/// Environment variable with the secret that peers share; never an argument, which everybody on the
-/// machine can read.
+/// Environment variable with the secret that peers share; never an argument, as everybody on the
+/// machine can read those.
 pub(super) const PEER_SECRET_VARIABLE: &str = "NETBANKING_PEER_SECRET";
 /// Environment variable that names a file with the secret instead.
 pub(super) const PEER_SECRET_FILE_VARIABLE: &str = "NETBANKING_PEER_SECRET_FILE";
@@ -88,7 +88,7 @@ pub(super) fn bank_of(number: u16, config: &Config, nodes: &Path) -> Result<Bank
     Ok(BankId(number))
 }
 
-/// An address as it stands before `:port`.
+/// An address in the form that comes before `:port`.
 fn as_host(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
@@ -99,7 +99,7 @@ fn as_host(address: IpAddr) -> String {
 fn secret_of_environment() -> Result<Option<String>, CommandError> {
     let Some(secret) = std::env::var_os(PEER_SECRET_VARIABLE) else { return Ok(None) };
     let secret = secret.into_string().map_err(|_| bad_secret(PEER_SECRET_VARIABLE))?;
-    // Compose files and unit files hand an empty text on where they mean nothing.
+    // Compose files and unit files pass on an empty text where they mean none.
     Ok(Some(secret).filter(|secret| !secret.is_empty()))
 }
 
@@ -137,7 +137,7 @@ fn read_secret(file: &Path) -> Result<String, CommandError> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Names where the secret came from and never the secret.
+/// Names where the secret came from, never the secret itself.
 fn bad_secret(source: &str) -> CommandError {
     CommandError::Usage(format!(
         "{source}: the secret must have {PEER_SECRET_CHARS_MIN} to {PEER_SECRET_CHARS_MAX} printable ASCII characters; \
@@ -145,15 +145,15 @@ fn bad_secret(source: &str) -> CommandError {
     ))
 }
 
-/// Logs to standard error, one line a record: `2026-11-23T10:00:00.123Z INFO bank 0: ready`. Never
-/// waits for whoever should read it. A panic is a record too: its own way to standard error could
-/// wait for ever, and so never end.
+/// Logs to standard error, one line per record: `2026-11-23T10:00:00.123Z INFO bank 0: ready`.
+/// Never waits for its reader. A panic becomes a record too: printed the usual way it could wait
+/// for ever, and the process would never end.
 fn start_log() {
     let lines = env_logger::Builder::from_env(
         env_logger::Env::default().default_filter_or(LOG_FILTER_DEFAULT),
     )
     .format(|out, record| {
-        // The crate's own timestamp ends with the year 9999, and the line with it.
+        // The crate's own timestamp fails after the year 9999, and the line with it.
         writeln!(out, "{} {} {}", Moment(unix_ms()), record.level(), line_of(record))
     })
     .target(env_logger::Target::Pipe(Box::new(ToOutlet)))
@@ -165,9 +165,9 @@ fn start_log() {
     std::panic::set_hook(Box::new(report_panic));
 }
 
-/// A panic is an error in this program. One of a rule of the ledger refuses the request, and the
-/// bank goes on; any other ends the process wherever it happens, since an actor that is gone would
-/// leave a bank that answers and does nothing.
+/// A panic is a bug in this program. One in a rule of the ledger refuses the request, and the bank
+/// goes on; any other ends the process wherever it happens, since without one of its actors a bank
+/// would still answer but do nothing.
 fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let is_guarded = is_guarded();
     let meaning =
@@ -197,7 +197,7 @@ impl Log for NodeLog {
         self.lines.log(record);
     }
 
-    /// Waits for a bounded time: before the process ends.
+    /// Waits for a bounded time; called before the process ends.
     fn flush(&self) {
         outlet::stderr().flush(FLUSH_WITHIN);
     }
@@ -225,7 +225,7 @@ fn line_of(record: &Record<'_>) -> String {
     } else {
         format!("{}: {}", record.target(), record.args())
     };
-    // What a peer or a customer has sent must not be able to write lines of its own.
+    // Text from a peer or a customer must not be able to forge log lines.
     if message.contains(char::is_control) {
         message
             .chars()

@@ -1,9 +1,9 @@
-//! The way of lines to standard error, which never holds up whoever has something to say.
+//! The path of lines to standard error, which never holds up their writers.
 //!
-//! Standard error may be a pipe that nobody reads: a stopped pager, a log collector that hangs.
-//! Whoever writes to it then waits, and a ledger or a core that waits for its log stops the whole
-//! consortium. So lines wait in a bounded queue for a thread of their own; what does not fit is
-//! dropped and counted, and the count is said when the lines flow again.
+//! Standard error may be a pipe that nobody reads: a stopped pager, a log collector that hangs. A
+//! writer then blocks, and a ledger or a core thread that waits for its log stops the whole
+//! consortium. So lines wait in a bounded queue that a thread of its own empties; what does not fit
+//! is dropped and counted, and the count is printed when the lines flow again.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,21 +12,21 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Most texts that wait.
+/// The most texts in the queue.
 const TEXTS_MAX: usize = 8_192;
-/// Most bytes that wait: some seconds of a busy bank's log.
+/// The most bytes in the queue: a few seconds of a busy bank's log.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What one write to the system takes, or one text that is longer.
+/// The most bytes in one write to the system, unless a single text is longer.
 const BATCH_BYTES: usize = 64 * 1024;
-/// How long lines gather after a write. What a process says in its last milliseconds is lost when
+/// How long lines gather after a write. What a process logs in its last milliseconds is lost when
 /// it is killed.
 const GATHER: Duration = Duration::from_millis(10);
-/// How often a full queue is tried again while somebody waits for it to be empty.
+/// How often a full queue is tried again while somebody waits for it to be emptied.
 const RETRY: Duration = Duration::from_millis(5);
-/// How long the end of a process waits for what has been said and not been read yet.
+/// How long a process that ends waits for lines that have not been written yet.
 pub(super) const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
-/// The queue before one writer.
+/// The queue in front of one writer.
 pub(super) struct Outlet {
     queue: SyncSender<Post>,
     counts: Arc<Counts>,
@@ -35,13 +35,13 @@ pub(super) struct Outlet {
 #[derive(Default)]
 struct Counts {
     bytes_waiting: AtomicUsize,
-    /// Lines dropped of which nobody has been told.
+    /// How many dropped lines have not been reported yet.
     lines_lost: AtomicU64,
 }
 
 enum Post {
     Text(Vec<u8>),
-    /// Everything before this is written.
+    /// To be answered once everything before this is written.
     Flush(Sender<()>),
 }
 
@@ -56,7 +56,8 @@ impl Outlet {
         let (queue, posts) = mpsc::sync_channel(TEXTS_MAX);
         let counts = Arc::new(Counts::default());
         let seen = Arc::clone(&counts);
-        // Without a thread the queue fills, and what is said is lost; no reason to stop a bank.
+        // Without a thread the queue fills and the lines are lost, but that is no reason to stop a
+        // bank.
         let _ = thread::Builder::new()
             .name("log".into())
             .spawn(move || write_all(writer, &posts, &seen));
@@ -100,8 +101,7 @@ fn said_of_lost(lines: u64) -> Vec<u8> {
 
 /// The thread behind the queue: writes what there is at once, then lets the next lines gather.
 ///
-/// Waking a thread costs several microseconds on the core of whoever speaks; a bank says several
-/// lines an event.
+/// Waking a thread costs the writer several microseconds, and a bank logs several lines per event.
 fn write_all(mut writer: impl Write, posts: &Receiver<Post>, counts: &Counts) {
     while let Some(first) = next(&mut writer, posts, counts) {
         let mut batch = Batch::default();
@@ -113,11 +113,11 @@ fn write_all(mut writer: impl Write, posts: &Receiver<Post>, counts: &Counts) {
                 Err(_) => emptied = true,
             }
         }
-        // Nobody reads any more: no reason to stop a bank.
+        // Nobody reads any more, but that is no reason to stop a bank.
         let _ = writer.write_all(&batch.text);
         counts.bytes_waiting.fetch_sub(batch.text.len(), Ordering::Relaxed);
         match batch.flushed {
-            // Whoever asked may have stopped waiting.
+            // The caller may have stopped waiting.
             Some(tell) => _ = tell.send(()),
             None if emptied => thread::sleep(GATHER),
             None => {}
@@ -125,7 +125,7 @@ fn write_all(mut writer: impl Write, posts: &Receiver<Post>, counts: &Counts) {
     }
 }
 
-/// What one write takes.
+/// The contents of one write.
 #[derive(Default)]
 struct Batch {
     text: Vec<u8>,
@@ -143,8 +143,8 @@ impl Batch {
     }
 }
 
-/// The next of the queue; tells of lost lines when nothing is left that could carry it. `None` when
-/// nobody can speak.
+/// The next post in the queue; reports lost lines itself if the queue is empty, so that nothing
+/// else could. `None` when there are no more senders.
 fn next(writer: &mut impl Write, posts: &Receiver<Post>, counts: &Counts) -> Option<Post> {
     match posts.try_recv() {
         Ok(post) => return Some(post),

@@ -1,4 +1,5 @@
-//! `netbanking rescue`: a person's word that the rest of a consortium's disks is lost for good.
+//! `netbanking rescue`: a person's declaration that the rest of a consortium's disks is lost for
+//! good.
 
 use clap::Args;
 
@@ -37,7 +38,7 @@ pub(super) struct RescueArgs {
     yes: bool,
 }
 
-/// The disk cannot be what the consortium begins from.
+/// The consortium cannot start again from this disk.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "bank {0}: this disk knows of no view, or has lost something: it cannot say how the consortium goes on. Nothing \

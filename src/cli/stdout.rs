@@ -1,5 +1,6 @@
-//! What a command answers, on standard output. Whoever closed the pipe wants no more; but a full
-//! disk has lost the answer, and a script that reads it later must hear of that from the exit code.
+//! What a command answers, on standard output. A reader that has closed the pipe wants no more; but
+//! on a full disk the answer is lost, and a script that reads it later must learn that from the
+//! exit code.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
@@ -30,7 +31,7 @@ pub(super) fn keep(written: io::Result<()>) {
     if let Err(error) = written
         && error.kind() != ErrorKind::BrokenPipe
     {
-        // Only the first is told.
+        // Only the first is reported.
         let _ = LOST.set(error);
     }
 }

@@ -1,5 +1,5 @@
-//! How often per second a disk makes a small write durable: the measure for everything that a
-//! journal can do.
+//! How often per second a disk makes a small write durable: what limits everything that a journal
+//! can do.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-/// How long the disk is measured.
+/// For how long the disk is measured.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
-/// Bytes that are appended before each synchronization: one page, as a journal writes at least.
+/// Bytes that are appended before each synchronization: one page, the least that a journal writes.
 const APPENDED_BYTES: usize = 4 * 1024;
 
-/// Synchronized appends per second of a single writer in a new file in the folder, which is removed
-/// afterwards.
+/// Synchronized appends per second by a single writer to a new file in the folder; the file is
+/// removed afterwards.
 pub(super) fn fsyncs_per_second(folder: &Path) -> io::Result<f64> {
     let file = folder.join(format!("netbanking-bench-{}.tmp", Uuid::new_v4()));
     let measured = measure(&file, MEASURED_FOR);

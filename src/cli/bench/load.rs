@@ -21,7 +21,7 @@ use super::set_up::{Customer, descript};
 use super::tally::{Answer, Tally};
 use crate::wire;
 
-/// How long a client waits for an answer; longer than a bank does for the other banks.
+/// How long a client waits for an answer; longer than a bank waits for the other banks.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -31,7 +31,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything that a run consists of.
 pub(super) struct Load {
-    /// The banks that are asked; client `i` has the bank `i` modulo their number.
+    /// The banks that are asked; client `i` uses the bank `i` modulo their number.
     pub(super) urls: Vec<BaseUrl>,
     /// Who pays and is paid.
     pub(super) customer: Customer,
@@ -117,7 +117,7 @@ async fn send(request: FrozenSendBuilder, body: Bytes) -> Answer {
             return Answer::Failed { kind: kind_of(&error).into(), said: error.to_string() };
         }
     };
-    // Read to the end, or the connection is not used again.
+    // Read to the end; otherwise the connection would not be reused.
     let body = match response.body().limit(ANSWER_BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-/// How long after the schedule's end clients may still take what fell due before: a client that is
-/// free needs a moment to wake up.
+/// How long after the schedule's end clients may still take packages that fell due before it: a
+/// free client needs a moment to wake up.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// When the packages of an open loop fall due: evenly, from the start on.
@@ -38,8 +38,9 @@ impl Schedule {
         u64::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
     }
 
-    /// Lets one more package go whenever one falls due, and says when there will be no more. On a
-    /// thread of its own: the timers of the async runtime go by whole milliseconds.
+    /// Lets one more package go whenever one falls due, and says when there will be no more. Runs
+    /// on a thread of its own, since the timers of the async runtime only have millisecond
+    /// precision.
     fn follow(self, due: &Semaphore) {
         for index in 0..self.packages() {
             thread::sleep(self.due(index).saturating_duration_since(Instant::now()));
@@ -61,7 +62,7 @@ pub(super) enum Pace {
     Open {
         /// When packages fall due.
         schedule: Schedule,
-        /// One permit for every package that is due and not sent; closed at the end.
+        /// One permit for every package that is due and not yet sent; closed at the end.
         due: Arc<Semaphore>,
         /// The place of the next package to be sent.
         next: Cell<u64>,
@@ -82,7 +83,7 @@ impl Pace {
         Pace::Open { schedule, due, next: Cell::new(0) }
     }
 
-    /// Waits until a package may be sent and answers when it was due, from which its latency
+    /// Waits until a package may be sent and returns when it was due, from which its latency
     /// counts; `None` at the end.
     pub(super) async fn next(&self) -> Option<Instant> {
         match self {

@@ -8,15 +8,15 @@ use super::random::SplitMix64;
 /// What every transfer moves, in reais as JSON writes them: so little that no account runs empty.
 const TRANSFER_REAIS: &str = "0.01";
 
-/// An account of the load. Ordered by bank, so that a sorted list holds each bank's accounts side
-/// by side.
+/// An account of the load. Ordered by bank, so that in a sorted list each bank's accounts are
+/// adjacent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Account {
     /// The bank's key in a package: its number in `nodes.json`.
     pub(super) bank: u16,
     /// The account's number at that bank.
     pub(super) number: u64,
-    /// The Pix key that pays into it, with the bank before it.
+    /// The Pix key for paying into it, including the bank's number.
     pub(super) pix: String,
 }
 
@@ -27,7 +27,7 @@ struct Transfer {
     receiver: usize,
 }
 
-/// Writes one package after the other into the same memory.
+/// Writes one package after another into the same buffer.
 pub(super) struct Packages {
     /// At least two, sorted.
     accounts: Rc<[Account]>,
@@ -38,7 +38,8 @@ pub(super) struct Packages {
 }
 
 impl Packages {
-    /// Packages of so many operations between these accounts, which are sorted and at least two.
+    /// Packages of `operations` operations between these accounts, which must be sorted and at
+    /// least two.
     pub(super) fn new(accounts: Rc<[Account]>, operations: usize, random: SplitMix64) -> Self {
         assert!(accounts.len() >= 2, "a transfer needs two accounts");
         assert!(accounts.is_sorted(), "a package names each account once");
@@ -54,7 +55,8 @@ impl Packages {
             self.transfers
                 .push(Transfer { sender, receiver: (sender + distance) % self.accounts.len() });
         }
-        // The same key twice in an object is refused, so what an account sends must stand together.
+        // The same key twice in an object is refused, so all that an account sends must be grouped
+        // together.
         self.transfers.sort_unstable();
         self.text.clear();
         write_package(&self.transfers, &self.accounts, &mut self.text)

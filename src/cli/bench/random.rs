@@ -1,5 +1,4 @@
-//! Random picks for the load: fast, and good enough to spread transfers; secrets are not made of
-//! it.
+//! Random picks for the load: fast, and good enough to spread transfers; not for making secrets.
 
 use std::io;
 
@@ -30,7 +29,7 @@ impl SplitMix64 {
         bits ^ (bits >> 31)
     }
 
-    /// A number from 0 to `bound - 1`; its bias of `bound` in 2^64 is nothing to a load.
+    /// A number from 0 to `bound - 1`; its bias of `bound` in 2^64 does not matter for a load.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }

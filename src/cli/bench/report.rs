@@ -11,7 +11,7 @@ use super::BenchArgs;
 use super::tally::{Failures, Tally};
 use crate::cli::base_url::BaseUrl;
 
-/// The disk beside which the figures are to be read.
+/// The speed of the disk, for comparison with the figures.
 #[derive(Debug, Serialize)]
 pub(super) struct Disk {
     /// The folder that was written to.
@@ -43,7 +43,7 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// Of a histogram of microseconds.
+    /// The latencies of a histogram of microseconds.
     fn of(histogram: &Histogram<u64>) -> Latency {
         let millis = |micros: u64| micros as f64 / 1_000.0;
         let at = |quantile| millis(histogram.value_at_quantile(quantile));
@@ -69,11 +69,11 @@ impl fmt::Display for Latency {
 struct Share {
     url: String,
     executed: u64,
-    /// Of all executed packages, 0 to 1.
+    /// The share of all executed packages, 0 to 1.
     fraction: f64,
 }
 
-/// What a run was and what came of it. Its JSON form is what `--json` prints.
+/// What a run was and what it measured. Its JSON form is what `--json` prints.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// `closed` or `open`.
@@ -90,11 +90,11 @@ pub(super) struct Report {
     pub(super) executed: u64,
     refused: Failures,
     failed: BTreeMap<String, Failures>,
-    /// Fell due in an open loop and were never sent.
+    /// Packages that fell due in an open loop and were never sent.
     unsent: u64,
     latency_ms: Latency,
-    /// In a closed loop: with the packages that a slow answer kept from being sent, `None` in an
-    /// open one.
+    /// In a closed loop, the latency including the packages that a slow answer kept from being
+    /// sent; `None` in an open one.
     latency_corrected_ms: Option<Latency>,
     answered_by: Vec<Share>,
     disk: Disk,
@@ -146,7 +146,7 @@ impl Report {
         format!("{json}\n")
     }
 
-    /// What was said about the first package that was not executed.
+    /// The reason given for the first package that was not executed.
     pub(super) fn first_failure(&self) -> String {
         let failed =
             self.failed.iter().map(|(kind, failures)| format!("{kind}: {}", failures.first));

@@ -1,4 +1,4 @@
-//! What the load needs before it begins, made by the customer API: one customer, accounts, a
+//! What the load needs before it begins, made through the customer API: one customer, accounts, a
 //! session at every bank.
 
 use std::rc::Rc;
@@ -31,13 +31,13 @@ pub(super) struct Customer {
     pub(super) accounts: Rc<[Account]>,
 }
 
-/// Any answer that says why not.
+/// Any answer that gives a reason.
 #[derive(Deserialize)]
 struct Said {
     descript: String,
 }
 
-/// What an answer says, or its beginning when it is not ours.
+/// What an answer says, or the beginning of its text when it is not in our form.
 pub(super) fn descript(body: &[u8]) -> String {
     match serde_json::from_slice(body) {
         Ok(Said { descript }) => descript,
@@ -82,7 +82,7 @@ pub(super) async fn prepare(
     Ok(Customer { tokens, accounts: accounts.into() })
 }
 
-/// What the customer proves themselves with.
+/// The customer's credentials.
 struct Identity {
     user_name: String,
     password: String,
@@ -115,7 +115,7 @@ async fn prepare_at(
     for _ in 0..accounts {
         let Opened { num_account, kay_pix } =
             post(&client, url.route(&format!("/accounts_user/{user_name}")), &opening).await?;
-        // The number of the bank, which stands before the key, is not always the place of its URL.
+        // The bank's number, which comes first in the key, is not always the index of its URL.
         let bank = kay_pix.split_once(':').and_then(|(bank, _)| bank.parse().ok());
         let unexpected = || BenchError::Unexpected {
             url: url.to_string(),
@@ -149,7 +149,7 @@ async fn post<T: DeserializeOwned>(
         .map_err(|error| BenchError::Unexpected { url: url.clone(), what: error.to_string() })
 }
 
-/// A CPF whose check digits fit, for consortia that ask for them.
+/// A CPF with valid check digits, for consortia that check them.
 fn cpf(number: usize) -> String {
     let mut digits: Vec<u32> =
         format!("{number:09}").bytes().map(|digit| u32::from(digit - b'0')).collect();

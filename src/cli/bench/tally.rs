@@ -1,4 +1,4 @@
-//! What came of the packages: counts, latencies, and the first words of every kind of failure.
+//! The results of the packages: counts, latencies, and the first message of every kind of failure.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-/// Longest latency that is told apart, in microseconds: one hour.
+/// The longest latency that can be recorded, in microseconds: one hour.
 const LATENCY_MAX_US: u64 = 3_600_000_000;
 /// Decimal digits to which latencies are exact.
 const LATENCY_DIGITS: u8 = 3;
@@ -16,12 +16,12 @@ const LATENCY_DIGITS: u8 = 3;
 pub(super) struct Window {
     /// What is answered earlier does not count.
     pub(super) from: Instant,
-    /// What is answered later counts for the latency, not for the rate: else the slowest would be
-    /// left out.
+    /// What is answered later counts for the latency but not for the rate: otherwise the slowest
+    /// would be left out of the latency.
     pub(super) until: Instant,
 }
 
-/// What came of one package.
+/// The result of one package.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// 200
@@ -37,12 +37,12 @@ pub(super) enum Answer {
     },
 }
 
-/// How often something happened, and what was said the first time.
+/// How often something happened, and the message from the first time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Failures {
     /// How often.
     pub(super) count: u64,
-    /// What was said the first time.
+    /// The message from the first time.
     pub(super) first: String,
 }
 
@@ -58,7 +58,7 @@ impl Failures {
 /// The sum of all answers.
 pub(super) struct Tally {
     window: Window,
-    /// Of the executed packages, in microseconds.
+    /// The latencies of the executed packages, in microseconds.
     pub(super) latency: Histogram<u64>,
     /// Executed and answered before the window's end.
     pub(super) executed_in_window: u64,

@@ -8,7 +8,7 @@ use super::money::Answered;
 use crate::ids::BankId;
 use crate::ledger::{AccountNumber, EntryKind, PixKey, TypeAccount, TypePerson};
 
-/// What every answer has.
+/// What every answer contains.
 #[derive(Deserialize)]
 pub(super) struct Said {
     pub(super) descript: String,

@@ -1,4 +1,4 @@
-//! What a customer can ask of the banks, one method an action. Every answer here is a success; a
+//! What a customer can ask of the banks, one method per action. Every answer here is a success; a
 //! refusal is an error.
 
 use serde::Serialize;
@@ -64,7 +64,7 @@ impl Banks {
     }
 
     /// Opens an account at the bank in this place. No other bank can be asked instead: it would
-    /// open the account at itself.
+    /// open the account at its own bank.
     pub(super) async fn open(
         &mut self,
         place: usize,
@@ -95,7 +95,8 @@ impl Banks {
         done(self.ask(&mut Session::default(), &request).await?)
     }
 
-    /// A page of the statement of an account of the bank in this place, which alone gives it.
+    /// A page of the statement of an account at the bank in this place, the only bank that provides
+    /// it.
     pub(super) async fn statement(
         &mut self,
         session: &mut Session,
@@ -109,8 +110,8 @@ impl Banks {
         done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)
     }
 
-    /// The accounts that the bank in this place has of a customer; for those who have a token and
-    /// no password.
+    /// A customer's accounts at the bank in this place; for a person who has a token and no
+    /// password.
     pub(super) async fn accounts_at(
         &mut self,
         session: &mut Session,

@@ -1,4 +1,4 @@
-//! What `netbanking client` is told. Values are parsed here, so that a mistake is said in
+//! What `netbanking client` is told. Values are parsed here, so that a mistake is reported in
 //! Portuguese and nothing is sent.
 
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use crate::ledger::{
     TypePerson, UserName,
 };
 
-/// Digits or letters of a CPF and of a CNPJ, and where the marks stand between them.
+/// Number of digits or letters in a CPF and in a CNPJ, and the places of the punctuation marks.
 const CPF: (usize, [(usize, char); 3]) = (11, [(3, '.'), (6, '.'), (9, '-')]);
 const CNPJ: (usize, [(usize, char); 4]) = (14, [(2, '.'), (5, '.'), (8, '/'), (12, '-')]);
 
@@ -278,13 +278,13 @@ fn idempotency_key(text: &str) -> Result<IdempotencyKey, String> {
     IdempotencyKey::parse(text).map_err(|error| error.to_string())
 }
 
-/// A CPF or CNPJ as people type it: with its marks or without.
+/// A CPF or CNPJ as people type it: with or without its punctuation.
 pub(super) fn document(person: TypePerson, text: &str) -> Result<Document, String> {
     let marked = match person {
         TypePerson::Pf => with_marks(text, CPF.0, &CPF.1),
         TypePerson::Pj => with_marks(text, CNPJ.0, &CNPJ.1),
     };
-    // Whether the check digits must fit is for the bank to say.
+    // The bank decides whether the check digits must be valid.
     Document::parse(person, &marked, false).map_err(|error| error.to_string())
 }
 

@@ -1,9 +1,9 @@
 //! The banks that a person may ask, and how a second one is used when the first does not answer.
 //!
-//! A request that changes something has an idempotency key. As long as no bank has said what came
-//! of it, it is sent again, with the same key, to the next bank and round again until patience
-//! ends; whatever bank answers at last, it was done once at most. Only a bank's answer settles it:
-//! until then a request that a bank may have taken is never called refused.
+//! A request that changes something has an idempotency key. As long as no bank has reported its
+//! outcome, it is sent again with the same key, to the next bank and round again, until patience
+//! ends; whichever bank answers in the end, it was done at most once. Only a bank's answer settles
+//! it: until then a request that a bank may have taken is never called refused.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ const ROUND_PAUSE: Duration = Duration::from_secs(1);
 /// One bank.
 pub(super) struct Bank {
     pub(super) url: BaseUrl,
-    /// Its number and name, once it has said them.
+    /// Its number and name, once it has told them.
     pub(super) known: Option<(BankId, String)>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Bank {
 pub(super) struct Patience {
     /// For one answer of one bank.
     pub(super) answer: Duration,
-    /// For any bank to say what came of a request.
+    /// For any bank to report the outcome of a request.
     pub(super) outcome: Duration,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Banks {
     screen: Screen,
 }
 
-/// What came of asking one bank.
+/// The result of asking one bank.
 enum Step {
     Heard(Heard),
     /// There is no token for it and no password to get one with.
@@ -101,7 +101,7 @@ impl Banks {
         &self.list[self.current]
     }
 
-    /// What a bank is called.
+    /// The name to show for a bank.
     pub(super) fn name(&self, place: usize) -> String {
         let Bank { url, known } = &self.list[place];
         match known {
@@ -110,7 +110,7 @@ impl Banks {
         }
     }
 
-    /// Asks every bank where it stands, all at once; learns their numbers and names.
+    /// Asks all banks for their status at once; learns their numbers and names.
     pub(super) async fn survey(&mut self) -> Vec<Option<Status>> {
         let request = Request::get("/status");
         let asked =
@@ -135,7 +135,7 @@ impl Banks {
         let silent = self.survey().await.iter().any(Option::is_none);
         match self.list.iter().position(is_it) {
             Some(place) => Ok(place),
-            // It may be one of those that do not answer.
+            // The wanted bank may be one of those that do not answer.
             None if silent => Err(ClientError::NoAnswer {
                 descript: texts::bank_not_found(number),
                 may_have_effect: false,
@@ -230,7 +230,7 @@ impl Banks {
                 }
             }
             match call(&self.client, url, request, self.asking(session.token(url))).await {
-                // The session has ended, as all do when the bank's process does.
+                // The session has ended, as all sessions do when the bank's process ends.
                 Ok(answer) if answer.status == 401 && !fresh => {
                     session.end(url);
                 }
@@ -272,7 +272,7 @@ impl Banks {
                 session.password = Some(password);
                 Ok(answer)
             }
-            // What was to be asked in the session was not asked.
+            // The request for which the session was needed has not been sent.
             Err(silence) => Err(Silence { may_have_effect: false, ..silence }),
         }))
     }
@@ -290,7 +290,8 @@ impl Banks {
         session.password = Some(password);
         let url = self.current().url.clone();
         if let Some(earlier) = session.begin(&url, logged_in.token.clone()) {
-            // It would end by itself; whether the bank hears of it changes nothing.
+            // The old session would end by itself; it does not matter whether the bank hears of
+            // this.
             let _ = call(
                 &self.client,
                 &url,
@@ -302,8 +303,8 @@ impl Banks {
         Ok(logged_in)
     }
 
-    /// Logs in at all other banks too, so that any of them can take over; returns where that went
-    /// well.
+    /// Logs in at all other banks too, so that any of them can take over; returns the banks where
+    /// that succeeded.
     pub(super) async fn log_in_everywhere(
         &self,
         session: &mut Session,
@@ -345,7 +346,7 @@ impl Banks {
     ) -> Result<Answer, ClientError> {
         self.position = self.position.max(answer.position);
         if search.may_have_effect && !answer.is_done() && !answer.has_position() {
-            // This bank never ordered it, so it cannot say what became of it at the other.
+            // This bank never ordered it, so it cannot say what its outcome at the other was.
             return Err(ClientError::NoAnswer {
                 descript: texts::still_unknown(&self.name(place), &plain(&answer.descript())),
                 may_have_effect: true,
@@ -371,7 +372,7 @@ impl Banks {
     }
 }
 
-/// What a login came to.
+/// The result of a login.
 fn begun(answer: &Answer) -> Result<LoggedIn, ClientError> {
     if !answer.is_done() {
         return Err(ClientError::Refused(answer.descript()));
@@ -386,7 +387,7 @@ impl Search {
         self.asked = true;
     }
 
-    /// An error on the way cannot hide that the request may have been taken before.
+    /// An error along the way must not hide that the request may have been taken before.
     fn unless_unknown(&self, error: ClientError, request: &Request) -> ClientError {
         if !self.may_have_effect {
             return error;

@@ -13,10 +13,10 @@ use super::answers::Said;
 use super::texts;
 use crate::http::{MIN_POSITION_HEADER, POSITION_HEADER};
 
-/// Largest answer that is read, in bytes: a page of a statement is far below.
+/// Largest answer that is read, in bytes: a page of a statement is far smaller.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What is asked of a bank.
+/// A request to a bank.
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: String,
@@ -53,15 +53,15 @@ impl Request {
     }
 }
 
-/// A whole answer that is not about the bank's own troubles.
+/// A complete answer that is not about a problem of the bank itself.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     /// JSON.
     pub(super) body: Vec<u8>,
-    /// The bank says that others may know more.
+    /// Whether the bank says that others may know more.
     pub(super) stale: bool,
-    /// The place in the common order that it is made at; 0 where it names none.
+    /// The position in the common order at which it was made; 0 if it names none.
     pub(super) position: u64,
 }
 
@@ -75,7 +75,7 @@ impl Answer {
             .map_or_else(|_| texts::unreadable(self.status), |said: Said| said.descript)
     }
 
-    /// Whether it was ordered.
+    /// Whether the request was ordered.
     pub(super) fn has_position(&self) -> bool {
         serde_json::from_slice(&self.body).is_ok_and(|said: Said| said.position.is_some())
     }
@@ -95,21 +95,21 @@ pub(super) struct Silence {
     pub(super) reached: bool,
 }
 
-/// What came of a request to one bank.
+/// The result of a request to one bank.
 pub(super) type Heard = Result<Answer, Silence>;
 
 /// How a request is asked.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Asking<'a> {
     pub(super) token: Option<&'a str>,
-    /// What shows something of the ledger, as a login does too, must show everything through this
-    /// position.
+    /// An answer that shows something of the ledger, as that to a login also does, must show
+    /// everything through this position.
     pub(super) min_position: u64,
 }
 
 /// Asks once. Every request has a connection of its own: one kept open while a person thinks may
-/// have ended meanwhile, and to the client that looks like a bank that took the request and fell
-/// silent.
+/// have been closed meanwhile, and to the client that would look like a bank that took the request
+/// and then fell silent.
 pub(super) async fn call(
     client: &awc::Client,
     url: &BaseUrl,
@@ -136,7 +136,7 @@ pub(super) async fn call(
     let lost =
         || Silence { why: texts::CUT_ANSWER.to_owned(), may_have_effect: true, reached: true };
     let body = response.body().limit(ANSWER_BYTES_MAX).await.map_err(|_| lost())?;
-    // The client takes the end of a connection for the end of a body.
+    // The client library takes the end of the connection for the end of the body.
     let length = response
         .headers()
         .get(CONTENT_LENGTH)
@@ -156,10 +156,10 @@ pub(super) async fn call(
     judge(Answer { status: response.status().as_u16(), body: body.to_vec(), stale, position })
 }
 
-/// Tells answers about the request from answers about the bank's own troubles.
+/// Distinguishes answers about the request from answers about a problem of the bank itself.
 fn judge(answer: Answer) -> Heard {
     let may_have_effect = match answer.status {
-        // Never stamped, as the bank says itself.
+        // Never stamped, as the bank itself says.
         429 | 503 => false,
         500.. => true,
         _ => return Ok(answer),
@@ -170,7 +170,7 @@ fn judge(answer: Answer) -> Heard {
 fn silence(error: &SendRequestError) -> Silence {
     let (why, reached) = match error {
         SendRequestError::Connect(ConnectError::Timeout) => (texts::CONNECT_TIMEOUT, false),
-        // Its name for a connection that ended after the request had gone out.
+        // This is the library's name for a connection that ended after the request had gone out.
         SendRequestError::Connect(ConnectError::Disconnected) => (texts::CONNECTION_LOST, true),
         SendRequestError::Connect(_) => (texts::NO_CONNECTION, false),
         SendRequestError::Timeout => (texts::ANSWER_TIMEOUT, true),
@@ -179,7 +179,7 @@ fn silence(error: &SendRequestError) -> Silence {
     Silence { why: why.to_owned(), may_have_effect: reached, reached }
 }
 
-/// A client that waits so long for each answer.
+/// A client that waits `answer_within` for each answer.
 pub(super) fn client(answer_within: Duration) -> awc::Client {
     crate::wire::client(1, answer_within)
 }

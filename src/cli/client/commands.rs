@@ -29,7 +29,7 @@ pub(super) use self::show::{
 /// Largest package that is read, in bytes; a bank takes less.
 const PACKAGE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What a command has to work with.
+/// What a command works with.
 struct Work<'a> {
     banks: Banks,
     session: Session,
@@ -83,7 +83,7 @@ pub(super) async fn run(
         Command::Statement(arguments) => work.statement(arguments).await,
     };
     work.session.position = work.banks.position;
-    // Tokens that began or ended on the way are kept also when the bank said no. Only a login
+    // Changes of tokens along the way are kept even if the bank refused the request. Only a login
     // replaces the session of another customer.
     let same_user =
         kept_user.is_some() && (work.session.user.is_none() || work.session.user == kept_user);
@@ -115,7 +115,7 @@ impl Work<'_> {
         }
     }
 
-    /// A bank's answer that is but one sentence.
+    /// A bank's answer that is only one sentence.
     fn tell_done(&self, answer: &Answer, key: &str) -> Result<(), ClientError> {
         let Said { descript, position } = read(answer)?;
         let descript = plain(&descript);
@@ -192,7 +192,7 @@ impl Work<'_> {
             _ => self.user()?,
         };
         let password = self.password()?;
-        // What was seen before may have been seen in another consortium at the same addresses.
+        // The position seen before may be that of another consortium at the same addresses.
         self.banks.position = 0;
         let logged_in = self.banks.log_in(&mut self.session, &user, password).await?;
         let places = self.banks.log_in_everywhere(&mut self.session).await?;
@@ -231,7 +231,7 @@ impl Work<'_> {
     async fn accounts(&mut self) -> Result<(), ClientError> {
         let user = self.user()?;
         let accounts = match self.session.password.clone() {
-            // Any bank knows the accounts at all banks and tells them at the login.
+            // Every bank knows the accounts at all banks and lists them in its answer to a login.
             Some(password) => {
                 self.banks.log_in(&mut self.session, &user, password).await?.data.own_accounts()
             }
@@ -297,7 +297,7 @@ impl Work<'_> {
     }
 }
 
-/// The package as it stands in the file: the order of its operations is the bank's to read.
+/// The package exactly as it is in the file: the bank itself must read the order of its operations.
 fn read_package(file: &Path) -> Result<String, ClientError> {
     let unreadable = |why: &str| ClientError::Usage(texts::file_unreadable(file, why));
     let mut text = String::new();
@@ -311,7 +311,7 @@ fn read_package(file: &Path) -> Result<String, ClientError> {
     if length as u64 > PACKAGE_BYTES_MAX {
         return Err(unreadable(texts::TOO_LARGE));
     }
-    // Editors put a byte order mark before it, which JSON does not know.
+    // Some editors put a byte order mark first, which JSON does not allow.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -324,7 +324,7 @@ struct LoginJson<'a> {
     ok: bool,
     user_name: &'a UserName,
     name: &'a str,
-    /// Where a session is open now.
+    /// The banks where a session is open now.
     banks: Vec<String>,
 }
 

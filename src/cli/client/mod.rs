@@ -1,12 +1,12 @@
-//! `netbanking client`: the bank in a terminal, for persons a menu, for scripts a command for every
-//! action.
+//! `netbanking client`: the bank in a terminal, with a menu for people and a command per action for
+//! scripts.
 //!
-//! It speaks only the customer API. It holds no money and decides nothing: balances that it
-//! computes are shown as what they would be, and what happened is only what a bank says. The
-//! password lives in memory as long as it is needed.
+//! It uses only the customer API. It holds no money and decides nothing: balances that it computes
+//! are shown as forecasts, and only a bank's answer says what has happened. The password is in
+//! memory only as long as it is needed.
 //!
-//! - [`commands`], [`menu`]: the two faces; [`arguments`]: the command line; [`texts`]: all
-//!   Portuguese.
+//! - [`commands`], [`menu`]: the two interfaces; [`arguments`]: the command line; [`texts`]: all
+//!   texts in Portuguese.
 //! - [`api`]: the actions; [`banks`]: a second bank when the first is silent; [`call`]: one request
 //!   to one bank.
 //! - [`session`], [`package`], [`money`]: what a customer has; [`screen`], [`prompts`], [`table`]:
@@ -44,10 +44,10 @@ use super::base_url::BaseUrl;
 use super::stdout::{self, OutputLost};
 use crate::config::Config;
 
-/// Why an action did not come to its end. The texts are for customers.
+/// Why an action was not completed. The texts are for customers.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    /// Nothing was asked of a bank.
+    /// No bank was asked for anything.
     #[error("{0}")]
     Usage(String),
     /// A bank said no; nothing was done.
@@ -59,12 +59,12 @@ pub(super) enum ClientError {
         descript: String,
         /// Whether it may have been done all the same.
         may_have_effect: bool,
-        /// Asking again with it finds out.
+        /// The key with which asking again finds out.
         key: Option<String>,
     },
     #[error("{}", texts::INTERRUPTED)]
     Interrupted,
-    /// What was asked for is done, and nobody has read the answer.
+    /// What was asked for is done, but the answer could not be written.
     #[error("{}", texts::answer_lost(.0.why()))]
     AnswerLost(OutputLost),
 }
@@ -75,7 +75,7 @@ impl ClientError {
         matches!(self, ClientError::NoAnswer { may_have_effect: true, .. })
     }
 
-    /// As the help text promises.
+    /// The exit code, as the help text promises.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             ClientError::Refused(_) => 1,
@@ -87,7 +87,7 @@ impl ClientError {
     }
 }
 
-/// What goes wrong, for a script.
+/// What went wrong, for a script.
 #[derive(Serialize)]
 struct Failed<'a> {
     ok: bool,

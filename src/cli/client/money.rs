@@ -1,4 +1,4 @@
-//! Money as customers see it, `R$ 1.234,56`, and as banks answer it.
+//! Money as customers see it, `R$ 1.234,56`, and as banks' answers contain it.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! The basket: operations that a person collects, in the order in which the bank will execute them.
 //!
 //! The requirement's package names each bank and each account once, and is executed in document
-//! order. So operations on one account stand together, however they were added, and the basket
-//! shows them as they will happen.
+//! order. So operations on one account are grouped together, in whatever order they were added, and
+//! the basket shows them as they will happen.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -18,7 +18,7 @@ pub(super) struct Line {
     pub(super) bank: BankId,
     pub(super) account: AccountNumber,
     pub(super) kind: OperationKind,
-    /// Whom a transfer goes to, as the bank has said.
+    /// The payee of a transfer, as the bank has told.
     pub(super) recipient: Option<Recipient>,
 }
 
@@ -38,8 +38,8 @@ impl Basket {
         self.lines.is_empty()
     }
 
-    /// Adds a line behind the others of its account, or else behind those of its bank, or else at
-    /// the end.
+    /// Adds a line after the others of its account, or else after those of its bank, or else at the
+    /// end.
     pub(super) fn add(&mut self, line: Line) {
         let of_account = self
             .lines

@@ -18,7 +18,7 @@ pub(super) struct Prompts(pub(super) Screen);
 type Asked<T> = Result<Option<T>, ClientError>;
 
 impl Prompts {
-    /// A line of text that `parse` accepts, or says in Portuguese why not.
+    /// A line of text that `parse` accepts; if it does not, it says why in Portuguese.
     pub(super) fn text<T, P>(self, question: &str, help: Option<&str>, parse: P) -> Asked<T>
     where
         P: Fn(&str) -> Result<T, String> + Clone + 'static,

@@ -62,7 +62,7 @@ impl Screen {
 
     /// A remark.
     pub(super) fn remark(self, tone: Tone, text: &str) {
-        // What cannot be remarked is lost; the exit code says how the command ended.
+        // A remark that cannot be written is lost; the exit code says how the command ended.
         let _ = io::stderr().lock().write_all(dressed(self.colours_err, tone, text).as_bytes());
     }
 
@@ -74,7 +74,7 @@ impl Screen {
     }
 }
 
-/// A line, in the tone's colours where there may be some.
+/// A line, in the tone's colours where colours are allowed.
 fn dressed(colours: bool, tone: Tone, text: &str) -> String {
     if colours && tone != Tone::Plain {
         format!("{}{text}{RESET}\n", tone.code())

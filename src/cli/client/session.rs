@@ -1,7 +1,7 @@
 //! Who is asking: the user name, the password as long as it is needed, and a token for each bank
 //! that gave one.
 //!
-//! A token counts at its own bank only, so there is one for each. Commands keep tokens in a file
+//! A token is valid only at its own bank, so there is one for each. Commands keep tokens in a file
 //! that only its owner can read; the password is never written anywhere.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use super::ClientError;
 use super::texts;
 use crate::ledger::UserName;
 
-/// Where the password may stand instead of being asked for.
+/// Environment variable that may hold the password, so that it is not asked for.
 pub(super) const PASSWORD_VARIABLE: &str = "NETBANKING_PASSWORD";
 /// Largest password file, in bytes; a password is shorter.
 const PASSWORD_FILE_BYTES_MAX: u64 = 4_096;
@@ -36,7 +36,7 @@ impl Password {
         &self.0
     }
 
-    /// From the file, or else from the environment, if it stands in either.
+    /// The password from the file, or else from the environment, if either has it.
     pub(super) fn at_hand(file: Option<&Path>) -> Result<Option<Password>, ClientError> {
         let Some(file) = file else {
             return match std::env::var(PASSWORD_VARIABLE) {
@@ -68,7 +68,7 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// A customer's sessions, at most one a bank.
+/// A customer's sessions, at most one per bank.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) user: Option<UserName>,
@@ -88,7 +88,7 @@ struct Kept {
 }
 
 impl Session {
-    /// Of somebody who has not logged in yet.
+    /// The session of somebody who has not logged in yet.
     pub(super) fn of(user: Option<UserName>, password: Option<Password>) -> Session {
         Session { user, password, ..Session::default() }
     }
@@ -111,7 +111,7 @@ impl Session {
         !self.tokens.is_empty()
     }
 
-    /// Becomes this customer's; another one's tokens are forgotten.
+    /// Makes this the session of this customer; tokens of another one are forgotten.
     pub(super) fn belong_to(&mut self, user: &UserName) {
         if self.user.as_ref() != Some(user) {
             self.tokens.clear();
@@ -144,7 +144,7 @@ impl Session {
         Ok(Session { user: Some(user_name), password: None, tokens, position })
     }
 
-    /// Writes the tokens, or takes the file away where there are none.
+    /// Writes the tokens, or removes the file if there are none.
     pub(super) fn keep(&self, file: &Path) -> Result<(), ClientError> {
         let kept = match &self.user {
             Some(user) if self.is_open() => {
@@ -163,7 +163,7 @@ impl Session {
     }
 }
 
-/// Replaces the file as a whole; nobody but its owner can read it at any moment.
+/// Replaces the file as a whole; at no moment can anybody but its owner read it.
 fn write_private(file: &Path, kept: &Kept) -> io::Result<()> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -182,7 +182,7 @@ fn write_private(file: &Path, kept: &Kept) -> io::Result<()> {
     fs::rename(&draft, file)
 }
 
-/// Where sessions are kept unless the person says otherwise: beside what other programs remember
+/// Where sessions are kept unless the person says otherwise: in the place where programs keep state
 /// for this user.
 pub(super) fn usual_file() -> Option<PathBuf> {
     let folder =

@@ -1,4 +1,4 @@
-//! Tables: money to the right, colours by meaning, as wide as the terminal at most.
+//! Tables: money aligned right, colours by meaning, at most as wide as the terminal.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
@@ -11,7 +11,7 @@ use crate::ledger::Centavos;
 pub(super) struct Field {
     text: String,
     tone: Tone,
-    /// Its column stands to the right if the first row says so.
+    /// Whether its column is aligned right; the first row decides.
     right: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Everything that a customer reads, in Brazilian Portuguese; what the command line explains is in
-//! [`help`], what is wrong with a command line in [`usage`].
+//! Everything that a customer reads, in Brazilian Portuguese; the help for the command line is in
+//! [`help`], the mistakes in a command line are in [`usage`].
 
 pub(super) mod help;
 mod usage;
@@ -13,7 +13,7 @@ pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ids::BankId;
 use crate::ledger::{TypeAccount, TypePerson, UserName};
 
-// What becomes of a request.
+// The outcome of a request.
 pub(super) const NO_CONNECTION: &str = "não aceita conexões";
 pub(super) const CONNECT_TIMEOUT: &str = "não foi alcançado a tempo";
 pub(super) const ANSWER_TIMEOUT: &str = "não respondeu a tempo";
@@ -90,7 +90,7 @@ pub(super) fn password_not_text() -> String {
     "NETBANKING_PASSWORD não é um texto UTF-8".to_owned()
 }
 
-/// What the system says, as far as it is usual.
+/// The system's common errors, in words.
 pub(super) fn io_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "não existe".to_owned(),
@@ -103,7 +103,7 @@ pub(super) fn io_error(error: &io::Error) -> String {
     }
 }
 
-/// The bank did what was asked, and its answer is lost.
+/// The bank did what was asked, but its answer is lost.
 pub(super) fn answer_lost(error: &io::Error) -> String {
     format!("feito, mas a resposta não pôde ser escrita na saída padrão: {}", io_error(error))
 }

@@ -1,4 +1,4 @@
-//! Passes a bank's lines on with its number in front.
+//! Passes on a bank's lines with its number in front.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -8,12 +8,12 @@ use crate::ids::BankId;
 /// How much is read at once, in bytes: as much as a pipe holds, so that a busy bank costs few
 /// calls.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Longest line that is kept together, in bytes; a longer one is broken here.
+/// Longest line that is kept together, in bytes; a longer one is broken there.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// The terminal colours of the banks, in turn: cyan, yellow, green, magenta, blue, red.
 const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
 
-/// What stands before every line of the bank.
+/// What is printed before every line of the bank.
 pub(super) fn label(bank: BankId, coloured: bool) -> String {
     if coloured {
         let colour = COLOURS[bank.index() % COLOURS.len()];
@@ -23,15 +23,15 @@ pub(super) fn label(bank: BankId, coloured: bool) -> String {
     }
 }
 
-/// Copies the lines of a pipe to standard error until the pipe ends. The pipe is read also while
-/// nobody reads here: a bank must never wait for its supervisor's reader.
+/// Copies the lines of a pipe to standard error until the pipe ends. The pipe is read even while
+/// nobody reads standard error: a bank must never wait for whoever reads the supervisor's output.
 pub(super) async fn forward<R: AsyncRead + Unpin>(pipe: Option<R>, prefix: &str) {
     let Some(mut pipe) = pipe else { return };
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut lines = PrefixedLines::new(prefix);
     loop {
         let mut out = Vec::new();
-        // A pipe that cannot be read has nothing more to say.
+        // A pipe that cannot be read has come to its end.
         let bytes = pipe.read(&mut chunk).await.unwrap_or(0);
         if bytes == 0 {
             lines.finish(&mut out);
@@ -47,11 +47,11 @@ pub(super) async fn forward<R: AsyncRead + Unpin>(pipe: Option<R>, prefix: &str)
     }
 }
 
-/// Puts the prefix before every line of a stream that arrives in pieces; gives out only whole
-/// lines, so that those of several banks do not mix.
+/// Puts the prefix before every line of a stream that arrives in pieces; emits only whole lines, so
+/// that those of several banks do not mix.
 struct PrefixedLines<'a> {
     prefix: &'a [u8],
-    /// The beginning of a line whose end has not come; shorter than [`LINE_BYTES_MAX`].
+    /// The beginning of a line whose end has not come yet; shorter than [`LINE_BYTES_MAX`].
     begun: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! One bank's process: how it is started, attended and ended.
+//! One bank's process: how it is started, supervised and ended.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -38,11 +38,11 @@ pub(super) struct BankProcess {
     pub(super) nodes: PathBuf,
     /// The bank's own folder.
     pub(super) data: PathBuf,
-    /// Where the secret is kept; the process gets it by its environment.
+    /// Where the secret is kept; the process gets it through its environment.
     pub(super) secret_file: PathBuf,
 }
 
-/// A bank's process that is no more.
+/// A bank's process that has ended.
 pub(super) struct Ended {
     /// Which one.
     pub(super) process: BankProcess,
@@ -76,21 +76,21 @@ impl BankProcess {
         Command::new(&self.program)
             .args(self.arguments())
             .arg("--stop-with-stdin")
-            // These would speak to one bank, not to all.
+            // These would be meant for a single bank, not for all.
             .env_remove(PEER_SECRET_FILE_VARIABLE)
             .env_remove(LISTEN_VARIABLE)
             .env(PEER_SECRET_VARIABLE, secret)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C on the terminal is for the supervisor, which then stops the banks in good
-            // order.
+            // Ctrl-C on the terminal is for the supervisor, which then stops the banks in an
+            // orderly way.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
     }
 
-    /// Passes on what the bank says and carries out orders, until the process has ended.
+    /// Passes on what the bank prints and carries out orders, until the process has ended.
     pub(super) async fn attend(self, mut child: Child, orders: watch::Receiver<Order>) -> Ended {
         let prefix = label(self.bank, io::stderr().is_terminal());
         let (stdin, stdout, stderr) =

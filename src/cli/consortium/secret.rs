@@ -1,5 +1,5 @@
-//! The secret by which the banks of a consortium on one machine know each other: made once, kept
-//! beside their data.
+//! The secret by which the banks of a consortium on one machine recognise each other: made once,
+//! kept next to their data.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,7 +11,8 @@ use crate::hex::Hex;
 /// Random bytes in the secret; the file holds them as hexadecimal digits.
 const SECRET_BYTES: usize = 32;
 
-/// The secret in the file; makes folder and file, readable by nobody else, if there is none.
+/// Returns the secret in the file; if there is none, makes folder and file, readable only by this
+/// user.
 pub(super) fn keep(file: &Path) -> io::Result<String> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
@@ -27,7 +28,7 @@ fn make(file: &Path) -> io::Result<String> {
     let mut random = [0; SECRET_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let secret = Hex(&random).to_string();
-    // Whoever made it in the meantime is not overwritten.
+    // A file that somebody else has made in the meantime is not overwritten.
     let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     writeln!(made, "{secret}")?;
     made.sync_all()?;

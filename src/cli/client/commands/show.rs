@@ -32,7 +32,7 @@ pub(in super::super) fn accounts_table(screen: Screen, accounts: &[OwnAccount]) 
     table(screen, &texts::ACCOUNTS_HEADER, rows)
 }
 
-/// The banks that were named, and those that only the consortium names.
+/// The banks that the person named, and those that only the other banks know of.
 pub(in super::super) fn banks_table(
     screen: Screen,
     banks: &Banks,
@@ -57,7 +57,7 @@ pub(in super::super) fn banks_table(
             .iter()
             .all(|bank| bank.known.as_ref().is_none_or(|(number, _)| *number != other.bank))
     };
-    // Somebody who does not answer may be one of these.
+    // A named bank that does not answer may be one of these.
     let all_known = statuses.iter().all(Option::is_some);
     let others = consortium.iter().filter(|_| all_known).filter(named).map(|other| {
         let state = if other.member {
@@ -75,7 +75,7 @@ pub(in super::super) fn banks_table(
     table(screen, &texts::BANKS_HEADER, asked.chain(others).collect())
 }
 
-/// Whom a payer would pay.
+/// The person whom a payer would pay.
 pub(in super::super) fn recipient_line(recipient: &Recipient) -> String {
     let Recipient { name, num_cadastro, bank_name, type_person } = recipient;
     texts::recipient(&plain(name), *type_person, &plain(num_cadastro), &plain(bank_name))
@@ -112,7 +112,7 @@ pub(in super::super) fn statement_tables(screen: Screen, statement: &Statement) 
     )
 }
 
-/// What an account is called where one of several is chosen.
+/// How an account is shown where one of several is to be chosen.
 pub(in super::super) fn account_label(own: &OwnAccount) -> String {
     let number: AccountNumber = own.number;
     format!("{} · {}", texts::account(&texts::bank_label(own.bank), number.get()), Brl(own.balance))

@@ -1,5 +1,5 @@
-//! The package in the menu: a basket to put operations into, one confirmation, and the truth about
-//! what came of it.
+//! The package in the menu: a basket to put operations into, one confirmation, and the real
+//! outcome.
 
 use super::super::answers::{Recipient, RecipientRead, Said};
 use super::super::api::{new_key, read};
@@ -108,7 +108,7 @@ impl Menu {
         Ok(Some(Line { bank: account.bank, account: account.number, kind, recipient }))
     }
 
-    /// Whom to pay: the bank says the name, and the person says that this is whom they mean.
+    /// Asks whom to pay: the bank tells the payee's name, and the person confirms it.
     async fn ask_payee(&mut self) -> Step<(PixKey, Recipient)> {
         let Some(key) = self.prompts.text(texts::WHICH_PIX, Some(texts::PIX_HELP), pix_key)? else {
             return Ok(None);
@@ -148,7 +148,7 @@ impl Menu {
     }
 
     /// Sends the basket under a key of its own. While the outcome is unknown it can only be asked
-    /// for again, under the same key: what may have been done must not be sent under another.
+    /// for again, under the same key: what may have been done must not be sent under another key.
     async fn send(&mut self, basket: &Basket) -> Step<()> {
         if !self.prompts.confirm(&texts::send_package(basket.lines().len()))? {
             return Ok(None);
@@ -162,7 +162,7 @@ impl Menu {
                     let text = position
                         .map_or(descript.clone(), |position| texts::done_at(&descript, position));
                     self.screen.say(Tone::Good, &text);
-                    // What was done stays done, whether or not the bank can show it now.
+                    // The package remains done, whether or not the bank can show the result now.
                     let shown = self.overview().await;
                     return self.survive(shown).map(|_| Some(()));
                 }
@@ -196,7 +196,7 @@ fn kind_label(kind: &OperationKind) -> &'static str {
     })
 }
 
-/// What it does to its account.
+/// How it changes the balance of its account.
 fn change(kind: &OperationKind) -> Centavos {
     match kind {
         OperationKind::Deposit { value } => value.get(),

@@ -1,5 +1,5 @@
-//! The menu: that of the requirement, question by question. A refusal or a silent bank is said, and
-//! the menu goes on.
+//! The requirement's menu, question by question. A refusal or a silent bank is reported, and the
+//! menu goes on.
 
 mod basket;
 
@@ -17,7 +17,7 @@ use crate::ledger::{NewAccount, PixType, TypeAccount, TypePerson, UserName};
 /// Entries of a statement that are shown at once.
 const STATEMENT_PAGE: usize = 20;
 
-/// What a question or an action came to; `None` is one step back.
+/// The result of a question or an action; `None` means one step back.
 type Step<T> = Result<Option<T>, ClientError>;
 
 /// One person at one terminal.
@@ -33,7 +33,7 @@ pub(super) struct Menu {
 struct Customer {
     user: UserName,
     person: TypePerson,
-    /// As the bank said last.
+    /// The accounts as a bank last listed them.
     accounts: Vec<OwnAccount>,
 }
 
@@ -130,7 +130,7 @@ impl Menu {
         }
     }
 
-    /// Says what went wrong; only Ctrl-C and a broken terminal end the menu.
+    /// Reports what went wrong; only Ctrl-C and a broken terminal end the menu.
     fn survive<T>(&self, acted: Step<T>) -> Step<T> {
         match acted {
             Err(ClientError::Interrupted) => Err(ClientError::Interrupted),
@@ -142,8 +142,8 @@ impl Menu {
         }
     }
 
-    /// What may have been done can only be asked for again, under the same key; whether the person
-    /// wants that.
+    /// A request that may have been done can only be sent again under the same key; returns whether
+    /// the person wants that.
     fn asks_again(&self, unknown: &ClientError) -> Result<bool, ClientError> {
         self.screen.say(Tone::Bad, &plain(&unknown.to_string()));
         let choices = vec![texts::ASK_AGAIN.to_owned(), texts::GIVE_UP.to_owned()];
@@ -187,7 +187,7 @@ impl Menu {
         };
         match self.begin(&user, password).await {
             Err(refused) => {
-                // Whichever of the two was wrong is asked for again.
+                // Both the name and the password are asked for again, whichever was wrong.
                 self.session = Session::default();
                 Err(refused)
             }
@@ -195,7 +195,7 @@ impl Menu {
         }
     }
 
-    /// Logs in, or looks anew at what the bank knows.
+    /// Logs in, or fetches again what the bank knows.
     async fn begin(&mut self, user: &UserName, password: Password) -> Result<(), ClientError> {
         let LoggedIn { data, .. } = self.banks.log_in(&mut self.session, user, password).await?;
         if self.customer.is_none() {

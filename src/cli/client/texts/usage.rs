@@ -1,4 +1,4 @@
-//! The command line's mistakes in Portuguese: clap knows what is wrong, this says it.
+//! Mistakes in the command line, in Portuguese: clap finds what is wrong, this says it.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
