@@ -1,15 +1,15 @@
-//! What pages and terminal say alike: money and dates as Brazilians write them, `1.234,56` and
-//! `23/11/2026`, whole centavos all the way, and the names of things. For people only: between
+//! What pages and terminal have in common: money and dates as Brazilians write them, `1.234,56` and
+//! `23/11/2026`, always in whole centavos, and the names of things. For people only: between
 //! programs money is a JSON number ([`crate::ledger::Reais`]).
 
 use crate::ledger::calendar::Date;
 use crate::ledger::money::BadMoney;
 use crate::ledger::{Amount, EntryKind, PixType};
 
-/// Digits between two points.
+/// Number of digits between two points.
 const GROUP: usize = 3;
 
-/// What is no amount as Brazilians write it.
+/// Why a text is not an amount as Brazilians write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadAmount {
     /// Not of the form `1.234,56`.
@@ -20,7 +20,7 @@ pub(crate) enum BadAmount {
     TooLarge,
 }
 
-/// How a sum is set.
+/// How a sum is typeset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     minus: &'static str,
@@ -30,10 +30,10 @@ pub(crate) struct Look {
 
 /// On pages: a true minus sign, and a blank that does not break.
 pub(crate) const ON_PAGES: Look = Look { minus: "−", blank: "\u{a0}" };
-/// At a terminal: what its keyboard has, so that it can be searched for.
+/// At a terminal: characters that its keyboard has, so that one can search for them.
 pub(crate) const AT_A_TERMINAL: Look = Look { minus: "-", blank: " " };
 
-/// `R$ 1.234,56` for so many centavos; negative sums with a minus sign before them.
+/// `R$ 1.234,56` for this many centavos; negative sums with a minus sign before them.
 pub(crate) fn reais(centavos: i128, look: Look) -> String {
     let sign = if centavos < 0 { look.minus } else { "" };
     format!("{sign}R${}{}", look.blank, grouped(centavos.unsigned_abs()))
@@ -69,8 +69,7 @@ pub(crate) fn parse_amount(text: &str) -> Result<Amount, BadAmount> {
     })
 }
 
-/// The digits of whole reais, as JSON wants them; `None` unless the points stand where thousands
-/// end.
+/// The digits of whole reais, as JSON wants them; `None` unless the points separate thousands.
 fn without_points(whole: &str) -> Option<String> {
     let groups: Vec<_> = whole.split('.').collect();
     let digits = groups
@@ -92,7 +91,7 @@ pub(crate) fn date(date: Date) -> String {
 }
 
 /// A date from a date field, `2026-11-23`, or as it is written, `23/11/2026`; `None` for anything
-/// else and for days that there are not.
+/// else and for days that do not exist.
 pub(crate) fn parse_date(text: &str) -> Option<Date> {
     let iso: Vec<_> = text.trim().split('-').collect();
     let written: Vec<_> = text.trim().split('/').collect();

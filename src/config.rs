@@ -2,9 +2,9 @@
 //! must show.
 //!
 //! Text goes in, a validated [`Config`] comes out; what is missing gets a default from here, and
-//! what is wrong is refused with the place where it stands. What one node alone needs (its number,
-//! its folder, the secret) is no business of this file: all banks of a consortium read the same,
-//! and refuse one whose [`Settings`] differ.
+//! what is wrong is refused with its place in the file. What only a single node needs (its number,
+//! its folder, the secret) is not in this file: all banks of a consortium read the same file, and
+//! refuse a bank whose [`Settings`] differ.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -34,10 +34,10 @@ pub(crate) const REJOIN_AFTER_DEFAULT_MS: u64 = 5_000;
 pub(crate) const SLOW_AFTER_DEFAULT_MS: u64 = 500;
 /// Shortest heartbeat interval, in milliseconds: below it the pings themselves are a load.
 pub(crate) const HEARTBEAT_INTERVAL_MIN_MS: u64 = 10;
-/// Longest of the heartbeat's times, in milliseconds: one hour.
+/// Upper bound of the heartbeat's times, in milliseconds: one hour.
 pub(crate) const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
-/// Fewest positions to which a journal may be limited: each time it is full, the whole ledger is
-/// written down.
+/// The fewest positions to which a journal may be limited: each time it is full, the whole ledger
+/// is written out.
 pub(crate) const JOURNAL_POSITIONS_MIN: u64 = 1_000;
 /// Longest host, in characters, as for names in the domain name system.
 pub(crate) const HOST_CHARS_MAX: usize = 253;
@@ -46,11 +46,11 @@ pub(crate) const BANK_NAME_CHARS_MAX: usize = 100;
 /// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
 pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A consortium, as `nodes.json` describes it. What holds of every value of this type is checked by
-/// [`Config::parse`].
+/// A consortium, as `nodes.json` describes it. [`Config::parse`] checks what must hold for every
+/// value of this type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The banks; a bank's number is its index. 1 to [`BANKS_MAX`], no name twice and no address
+    /// The banks; a bank's number is its index. 1 to [`BANKS_MAX`] banks, no name and no address
     /// twice.
     pub nodes: Vec<NodeAddress>,
     /// When a silent peer counts as failed.
@@ -118,8 +118,8 @@ impl Default for HeartbeatTimes {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JournalLimits {
-    /// Most positions before the bank makes a snapshot and drops older ones, down to half of this;
-    /// [`JOURNAL_POSITIONS_MIN`] or more, or 0: it keeps everything.
+    /// The most positions before the bank makes a snapshot and drops older ones, down to half of
+    /// this; [`JOURNAL_POSITIONS_MIN`] or more, or 0 to keep everything.
     pub positions_max: u64,
 }
 
@@ -130,7 +130,7 @@ pub enum CustomerAuth {
     /// The token of a login.
     #[default]
     Sessions,
-    /// Nothing: for laboratories.
+    /// Nothing; for laboratories.
     Open,
 }
 
@@ -180,13 +180,13 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         file: String,
-        /// The system's word for it.
+        /// The system's error text.
         why: io::Error,
     },
-    /// The text is no JSON, or not of the expected form as a whole.
+    /// The text is not JSON, or as a whole not of the expected form.
     #[error("{0}")]
     Malformed(serde_json::Error),
-    /// A field holds what it must not.
+    /// A field has a value that it must not have.
     #[error("{field}: {why}")]
     Field {
         /// The path of the field, such as `nodes[1].port`.
@@ -194,7 +194,7 @@ pub enum ConfigError {
         /// What it must be.
         why: String,
     },
-    /// One of these, found in a file.
+    /// One of these errors, found in a file.
     #[error("{file}: {problem}")]
     InFile {
         /// The file.
@@ -224,10 +224,10 @@ impl Config {
     /// Reads and checks the text of a `nodes.json`.
     ///
     /// # Errors
-    /// [`ConfigError`] for what does not parse, fields that are unknown or stand twice, and values
+    /// [`ConfigError`] for what does not parse, fields that are unknown or occur twice, and values
     /// out of bounds.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
-        // Editors put a byte order mark before it, which JSON does not know.
+        // Some editors put a byte order mark first, which JSON does not allow.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let Written { nodes, heartbeat, customer_auth, check_digits, journal, laboratory } =
@@ -255,7 +255,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
 fn located(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
     let field = error.path().to_string();
     let why = error.into_inner();
-    // A path of "." is the text as a whole.
+    // The path "." means the text as a whole.
     if field == "." { ConfigError::Malformed(why) } else { refused(field, why.to_string()) }
 }
 

@@ -14,7 +14,7 @@ impl fmt::Display for Hex<'_> {
 /// Reads exactly two digits for each byte, in either case.
 pub(crate) fn parse<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
     let digits = text.as_bytes();
-    // A sign is no digit, though the number's reader takes one.
+    // A sign is not a digit, although the number parser would accept one.
     if digits.len() != 2 * BYTES || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }

@@ -1,21 +1,21 @@
 //! NetBanking: a consortium of banks that execute every operation in one agreed order.
 //!
-//! The rooms, from the door inward; each depends only on those below it:
+//! The modules ('rooms'), from the outside inward; each depends only on those below it:
 //!
-//! - [`cli`]: one file a command; [`node`]: a node as a whole.
+//! - [`cli`]: one file per command; [`node`]: a node as a whole.
 //! - [`web`]: pages for people; [`http`]: handlers that forward requests to actors as messages.
 //! - [`actors`]: one per owner (clock, buffer, ledger, journal, peer links, heartbeat, …), thin
 //!   shells around
 //! - [`protocol`]: the total order, pure; start reading there, at its picture,
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
-//! - [`store`]: what outlives a crash; [`watch`]: what people who watch are shown, pure.
+//! - [`store`]: what survives a crash; [`watch`]: what people who watch are shown, pure.
 //! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON
 //!   between banks; `brazilian`: money, dates and names as customers read them; `hex`: bytes as
 //!   digits.
 //!
 //! Invariants that everything rests on: a bank's events are taken in without gaps and after what
 //! they depend on; nothing is acknowledged before it is on disk; events are executed in key order,
-//! at every bank the same; all entries of the ledger add up to zero; a customer is told only what
+//! the same at every bank; all entries of the ledger add up to zero; a customer is told only what
 //! all members agree on.
 
 pub mod actors;

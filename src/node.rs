@@ -43,7 +43,7 @@ pub enum NodeError {
     Listen {
         /// Host and port.
         address: String,
-        /// The system's word for it.
+        /// The system's error text.
         why: std::io::Error,
     },
     /// The HTTP server failed.
@@ -59,8 +59,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node on this thread's actix system; its logins, accounts and packages are served
-    /// when this returns, writes once all banks have agreed on a view.
+    /// Starts a node on this thread's actix system. When this returns, the node answers requests;
+    /// it takes writes once all banks have agreed on a view.
     ///
     /// # Errors
     /// [`NodeError`] when ports or journal cannot be used.
@@ -74,8 +74,8 @@ impl Node {
             let address = address.to_owned();
             move |why| NodeError::Listen { address, why }
         };
-        // The ports first: they are cheap to refuse, and a second node on the same data is refused
-        // by name.
+        // The ports first: that is a cheap check, and for a second node on the same data it gives
+        // an error that names the port.
         let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
         let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
         let actors =
@@ -112,8 +112,8 @@ impl Node {
     }
 }
 
-/// Runs a node until it is told to stop by SIGTERM, SIGINT or, if so asked, the end of standard
-/// input.
+/// Runs a node until it is told to stop by SIGTERM, SIGINT or, if that was asked for, the end of
+/// standard input.
 ///
 /// # Errors
 /// [`NodeError`] when it cannot start or its server fails.
@@ -156,12 +156,12 @@ async fn told_to_stop(stdin_counts: bool) {
     }
 }
 
-/// Waits for the end of standard input on a thread that nobody has to wait for when the node ends
-/// otherwise.
+/// Waits for the end of standard input on a thread of its own, which nobody has to wait for when
+/// the node ends for another reason.
 fn end_of_stdin() -> tokio::sync::oneshot::Receiver<()> {
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        // An error is an end too.
+        // An error counts as the end too.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         let _ = ended.send(());
     });

@@ -1,8 +1,8 @@
 //! Who is logged in at this bank. Sessions are this bank's own: they are in memory only and end
 //! with the process.
 //!
-//! Only a digest of each token is kept, so that a memory dump or a timing of the look-up gives no
-//! token away.
+//! Only a digest of each token is kept, so that neither a memory dump nor the timing of a look-up
+//! gives a token away.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +13,7 @@ use crate::protocol::time::Millis;
 
 /// How long a login lasts, in milliseconds.
 pub(crate) const SESSION_MS: Millis = 8 * 60 * 60 * 1_000;
-/// Most sessions at one bank; the oldest ends when one more begins.
+/// The most sessions at one bank; the oldest ends when one more begins.
 pub(crate) const SESSIONS_MAX: usize = 1_000_000;
 
 type TokenDigest = [u8; 32];
@@ -40,7 +40,7 @@ impl Sessions {
         self.by_age.push_back(digest);
     }
 
-    /// Whose session it is, if it is one.
+    /// The user whose session it is, if there is such a session.
     #[must_use]
     pub(crate) fn user(&self, token: &str, now: Millis) -> Option<UserName> {
         let (user, ends) = self.open.get(&digest(token))?;

@@ -19,19 +19,19 @@ use crate::protocol::vector_clock::VectorClock;
 
 /// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
 pub const BANK_HEADER: &str = "netbanking-bank";
-/// Version of what banks say to each other; banks of different versions refuse one another.
+/// Version of the protocol between banks; banks of different versions refuse one another.
 pub const PROTOCOL_VERSION: u32 = 2;
-/// Largest body between banks, in bytes; above the largest envelope and the largest piece of
+/// Largest body between banks, in bytes; more than the largest envelope and the largest piece of
 /// journal.
 pub(crate) const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Idle connections are given up before the server does so (it waits 75 s).
+/// Idle connections are closed before the server closes them (it waits 75 s).
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What stands as it is in an address or a form: the unreserved characters of RFC 3986, section
-/// 2.3.
+/// Everything but the characters that stay as they are in an address or a form: the unreserved ones
+/// of RFC 3986, section 2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text as a part of an address or of a form.
@@ -46,7 +46,8 @@ pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
     let resolver = actix_tls::connect::Resolver::default();
     let connect = actix_tls::connect::Connector::new(resolver).service().map(
         |connection: Connection<Uri, TcpStream>| {
-            // A request is two writes, head and body; Nagle's algorithm would hold the second back.
+            // A request is two writes, head and body; Nagle's algorithm would hold back the second
+            // one.
             if let Err(error) = connection.io_ref().set_nodelay(true) {
                 log::debug!("TCP_NODELAY: {error}");
             }
@@ -94,9 +95,9 @@ impl<'a> EnvelopeOut<'a> {
 /// `POST /peer/envelope`, as it is read.
 #[derive(Deserialize)]
 pub(crate) struct EnvelopeIn {
-    /// The bank that speaks; must be the one that the request names.
+    /// The sending bank; must be the one that the request names.
     pub from: BankId,
-    /// The view in which it speaks.
+    /// The view in which it sends.
     pub view: Option<Ballot>,
     /// Its events.
     #[serde(default)]
@@ -110,10 +111,10 @@ pub(crate) struct EnvelopeIn {
 }
 
 impl EnvelopeIn {
-    /// What the buffer is to take, or the reason why an event in it is none.
+    /// What the buffer is to take, or the reason why an event in it is not valid.
     ///
     /// # Errors
-    /// [`MalformedEvent`] of the first event that is none.
+    /// [`MalformedEvent`] for the first event that is not valid.
     pub(crate) fn read(self) -> Result<Envelope, MalformedEvent> {
         let view = self.view;
         let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);

@@ -1,9 +1,9 @@
-//! What all banks of a consortium must have alike: whatever decides about money or about who acts
-//! when. Banks show it to one another when they meet, and one that differs is refused by the name
-//! of the field.
+//! What must be the same at all banks of a consortium: everything that decides about money or about
+//! who acts when. Banks show it to one another when they connect, and one that differs is refused
+//! with the name of the field.
 //!
 //! Fields are compared as JSON under the names that they have in `nodes.json`, so that an unknown
-//! field of another version differs by name too.
+//! field of another version is also reported by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,12 @@ use crate::hex::Hex;
 use crate::ids::BankId;
 use crate::ledger::RULES_VERSION;
 
-/// Most fields that a refusal names; who corrects these is told of the others.
+/// The most fields that a refusal names; once these are corrected, the next refusal names the
+/// others.
 const NAMED_MAX: usize = 3;
 /// Longest value that a refusal repeats, in characters.
 const VALUE_CHARS_MAX: usize = 120;
-/// Digits of the fingerprint that stands for the list of banks where anybody reads.
+/// Digits of the fingerprint that replaces the list of banks where anybody can read it.
 const FINGERPRINT_DIGITS: usize = 16;
 
 /// The settings that must be the same at every bank: path of the field, value.
@@ -29,12 +30,12 @@ const FINGERPRINT_DIGITS: usize = 16;
 pub struct Settings(BTreeMap<String, Value>);
 
 impl Settings {
-    /// What a configuration and this program decide.
+    /// The settings given by a configuration and this program.
     #[must_use]
     pub fn of(config: &Config) -> Settings {
-        // `journal.positions_max` may differ: how much of its own journal a disk keeps is nobody
-        // else's business, since whoever lacks more is given the snapshot, and all snapshots of a
-        // position are alike.
+        // `journal.positions_max` may differ: how much of its own journal a disk keeps does not
+        // concern other banks, since a bank that lacks more is given the snapshot, and all
+        // snapshots of a position are the same.
         let Config { nodes, heartbeat, customer_auth, check_digits, journal: _, laboratory } =
             config;
         let mut settings = BTreeMap::new();
@@ -59,7 +60,7 @@ impl Settings {
     }
 
     /// The same, with a fingerprint instead of the banks' names and addresses: for pages that
-    /// anybody reads.
+    /// anybody can read.
     #[must_use]
     pub(crate) fn without_addresses(&self) -> Settings {
         let (nodes, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -70,8 +71,8 @@ impl Settings {
         Settings(others)
     }
 
-    /// The fields that differ, in the order of their names, with the values here and there. Of
-    /// banks that only one side lists, their number says enough.
+    /// The fields that differ, in the order of their names, with the values on both sides. For
+    /// banks that only one side lists, how many there are says enough.
     fn differences<'a>(
         &'a self,
         other: &'a Settings,
@@ -85,14 +86,14 @@ impl Settings {
         })
     }
 
-    /// Why the owner of these settings takes no part with the owner of the others, as log readers
-    /// are told; `None` if nothing differs.
+    /// Why the owner of these settings does not work with the owner of the others, for the log;
+    /// `None` if nothing differs.
     #[must_use]
     pub fn difference(&self, me: BankId, other: &Settings, peer: BankId) -> Option<String> {
         self.said(other, &format!("at bank {me}"), &format!("at bank {peer}"))
     }
 
-    /// The same for whoever compares a file with a running bank at a terminal.
+    /// The same for a person at a terminal who compares a file with a running bank.
     #[must_use]
     pub(crate) fn difference_to_file(&self, file: &Settings) -> Option<String> {
         self.said(file, "at the bank", "in the file")
@@ -118,7 +119,7 @@ impl Settings {
     }
 }
 
-/// One entry for each value that is no object.
+/// One entry for each value that is not an object.
 fn flatten(path: &str, value: Value, into: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) => {
