@@ -43,7 +43,7 @@ const SAY_AGAIN_US: Micros = 1_000_000;
 const VITALS_EVERY_US: Micros = 1_000_000;
 /// The most facts that a part keeps until they are collected; beyond that the oldest are dropped.
 pub(crate) const FACTS_MAX: usize = 16_384;
-/// Most people who watch at once.
+/// The most people who watch at once.
 pub const STREAMS_MAX: usize = 512;
 
 /// A part's own notes of what happened.

@@ -24,7 +24,8 @@ pub(super) struct DiskArgs {
 }
 
 impl DiskArgs {
-    /// Whose the disk must be; refuses a folder that is not there, which opening would make.
+    /// The owner that the disk must have; refuses a folder that does not exist, because opening
+    /// would create it.
     pub(super) fn owner(&self) -> Result<Owner, CommandError> {
         let config = Config::load(&self.nodes)?;
         let bank = bank_of(self.bank, &config, &self.nodes)?;

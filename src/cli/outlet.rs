@@ -143,8 +143,8 @@ impl Batch {
     }
 }
 
-/// The next post in the queue; reports lost lines itself if the queue is empty, so that nothing
-/// else could. `None` when there are no more senders.
+/// The next post in the queue; if the queue is empty, so that no text can carry the count of lost
+/// lines, prints it first. `None` when there are no more senders.
 fn next(writer: &mut impl Write, posts: &Receiver<Post>, counts: &Counts) -> Option<Post> {
     match posts.try_recv() {
         Ok(post) => return Some(post),

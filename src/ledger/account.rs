@@ -14,7 +14,7 @@ use super::pix::PixKey;
 use super::statement::Entry;
 use crate::ids::BankId;
 
-/// Most digits of an account number.
+/// The most digits of an account number.
 pub(crate) const NUMBER_DIGITS_MAX: usize = 18;
 /// One more than the largest account number.
 const NUMBER_END: u64 = 10_u64.pow(NUMBER_DIGITS_MAX as u32);
@@ -68,7 +68,7 @@ impl fmt::Display for TypeAccount {
 pub struct AccountNumber(u64);
 
 impl AccountNumber {
-    /// Reads a number as it stands in a path or as a JSON key.
+    /// Reads a number as it is written in a path or as a JSON key.
     ///
     /// # Errors
     /// [`BadAccountNumber`] unless it is 1 to 18 digits without leading zeros.

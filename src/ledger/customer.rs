@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Fewest characters of a name or a user name.
+/// The fewest characters of a name or a user name.
 pub(crate) const NAME_CHARS_MIN: usize = 3;
-/// Most characters of a name.
+/// The most characters of a name.
 pub(crate) const NAME_CHARS_MAX: usize = 200;
-/// Most characters of a user name.
+/// The most characters of a user name.
 pub(crate) const USER_NAME_CHARS_MAX: usize = 64;
-/// Most bytes of a password hash.
+/// The most bytes of a password hash.
 pub(crate) const PASSWORD_HASH_BYTES_MAX: usize = 512;
 
 /// A person or a company.

@@ -11,7 +11,7 @@
 //! - [`money`], [`customer`], [`account`], [`pix`], [`new_account`], [`package`], [`request`]: what
 //!   can be asked for, in newtypes that can be made only by their `parse`.
 //! - [`statement`], [`calendar`]: what is remembered of an account.
-//! - [`outcome`]: what a request came to; the texts that customers read.
+//! - [`outcome`]: the result of a request; the texts that customers read.
 //! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order;
 //!   the same requests in the same order give the same book, answers and hash at every bank.
 //!

@@ -226,7 +226,7 @@ pub enum BadMoney {
     NotANumber,
     /// `1e3`.
     Exponent,
-    /// `0.001`, and `1.000` too: whoever writes it may mean a thousand.
+    /// `0.001`, and `1.000` too: a person who writes that may mean a thousand.
     TooManyDecimals,
     /// Beyond an `i64` of centavos.
     TooLarge,

@@ -1,4 +1,4 @@
-//! What a request came to, in the words that the customer reads.
+//! The result of a request, in the words that the customer reads.
 //!
 //! A refusal is not an error: it is decided by the ledger, the same at every bank, and has its
 //! place in the common order. Its text is part of the hash chain, so the banks of a consortium must
@@ -176,7 +176,7 @@ impl Refusal {
     }
 }
 
-/// What a request came to.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It was executed.
@@ -202,15 +202,15 @@ impl Outcome {
     }
 }
 
-/// What a request came to, and where. When an idempotency key was repeated, `id` and `position` are
-/// those of the first execution.
+/// The result of a request, and its position. When an idempotency key was repeated, `id` and
+/// `position` are those of the first execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     /// The request that was executed.
     pub id: EventId,
     /// Its place in the common order.
     pub position: Position,
-    /// What it came to.
+    /// Its result.
     pub outcome: Outcome,
 }
 

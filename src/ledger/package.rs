@@ -11,7 +11,7 @@ use super::money::Amount;
 use super::pix::PixKey;
 use crate::ids::BankId;
 
-/// Most operations in one package.
+/// The most operations in one package.
 pub(crate) const OPERATIONS_MAX: usize = 1_000;
 
 /// One thing to do with one account.

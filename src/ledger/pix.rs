@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::BankId;
 
-/// Most characters of a key's value.
+/// The most characters of a key's value.
 pub(crate) const PIX_VALUE_CHARS_MAX: usize = 77;
 
 /// What a new account's key is made of.

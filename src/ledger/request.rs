@@ -19,7 +19,7 @@ use super::pix::{PixType, is_pix_value};
 use crate::ids::EventId;
 use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
 
-/// Most characters of an idempotency key.
+/// The most characters of an idempotency key.
 pub(crate) const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Names a customer's request, so that asking again does not do it again. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ pub struct Registration {
 
 /// The least money to open an account with: R$ 50.00.
 pub(crate) const OPENING_MIN: Centavos = Centavos::new(5_000);
-/// Most holders of a joint account besides the one who opens it.
+/// The most holders of a joint account besides the one who opens it.
 pub(crate) const JOINT_OTHERS_MAX: usize = 9;
 
 /// A new account, at the bank that sends the request.
@@ -209,7 +209,7 @@ pub enum MalformedRequest {
     /// Later than [`AT_MS_MAX`].
     #[error("the time of the request is impossible")]
     Time,
-    /// The random key could not stand in a Pix key.
+    /// The random key could not be part of a Pix key.
     #[error("the random key cannot stand in a Pix key")]
     RandomKey,
 }

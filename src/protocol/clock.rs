@@ -5,9 +5,9 @@
 //! its acknowledgement of `e`, a bank sends only events with a larger sum than `e`'s, and that is
 //! what stability rests on (see `ordered_buffer`).
 //!
-//! An event that is under way when a view ends may be decided never to have existed. Its requests
-//! are then stamped anew in the next view, before all others and in their order, under another
-//! name.
+//! For an event that is under way when a view ends, the next view may decide that it never existed.
+//! Its requests are then stamped anew in that view, before all others and in their order, under
+//! another name.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,9 +31,9 @@ pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
 /// never waits and many small events become a few full ones: every event costs each bank an fsync
 /// and some messages, whatever it carries.
 pub(crate) const WORTH_A_FURTHER_EVENT: usize = 16;
-/// Most requests that wait to be stamped; more are refused as overload.
+/// The most requests that wait to be stamped; more are refused as overload.
 pub(crate) const QUEUE_MAX: usize = 10_000;
-/// Most bytes of requests in one event, unless a single request is larger.
+/// The most bytes of requests in one event, unless a single request is larger.
 pub(crate) const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// The longest that a request waits for its stamp, in milliseconds; after that it is answered 'not
 /// taken'.

@@ -1,4 +1,4 @@
-//! The door of the buffer: what an event says of itself must be possible before it is taken in.
+//! The door of the buffer: what an event says about itself must be possible before it is taken in.
 //!
 //! A date far above the clocks of most banks would spoil the dates of all, and an authority that
 //! this bank does not have would let somebody act for others. A wrong date alone does not keep out

@@ -267,7 +267,7 @@ pub enum ChecksInput {
         from: BankId,
         /// The event.
         id: EventId,
-        /// What it came to there.
+        /// Its result there.
         check: Check,
     },
     /// Time has passed.
@@ -300,7 +300,7 @@ pub enum PeerInput {
         hash: ChainHash,
         /// The event.
         event: Arc<Event>,
-        /// What it came to.
+        /// Its result.
         check: Check,
     },
     /// The peer holds this bank's events up to this counter durably.

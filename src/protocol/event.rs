@@ -21,7 +21,7 @@ use crate::ids::{Ballot, BankId, BankSet, EventId};
 pub(crate) const BATCH: &str = "BATCH";
 /// The largest timestamp sum accepted from a peer: what a store can hold.
 pub(crate) const SUM_MAX: u64 = i64::MAX as u64;
-/// Most requests in one event; a longer batch from a peer is refused.
+/// The most requests in one event; a longer batch from a peer is refused.
 pub(crate) const REQUESTS_PER_EVENT_MAX: usize = 1_000;
 
 /// An event as the banks order it. Immutable once stamped, so it is shared, not copied.
@@ -235,7 +235,7 @@ pub struct Held {
     pub members: BankSet,
 }
 
-/// An event as it stands in JSON.
+/// An event as it is written in JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WireEvent {
     /// The view; absent in the requirement's own messages, which belong to the view in force.

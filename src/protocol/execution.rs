@@ -1,4 +1,4 @@
-//! What has been executed: an event and what it came to, and how far execution has come.
+//! What has been executed: an event with its result, and how far execution has come.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub struct JournalEntry {
     pub hash: ChainHash,
 }
 
-/// What an event came to: the requirement's `{code, descript}`.
+/// The result of an event: the requirement's `{code, descript}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// Whether every request of the event was executed.
@@ -73,7 +73,7 @@ pub struct Check {
     pub descript: String,
 }
 
-/// An executed event with what its requests came to.
+/// An executed event with the results of its requests.
 #[derive(Clone, Debug)]
 pub struct ExecutedEvent {
     /// The event.
@@ -84,6 +84,6 @@ pub struct ExecutedEvent {
     pub hash: ChainHash,
     /// Summary for the requirement's checks.
     pub check: Check,
-    /// What each request came to, in order.
+    /// The result of each request, in order.
     pub outcomes: Vec<Executed>,
 }

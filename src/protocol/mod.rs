@@ -16,10 +16,10 @@
 //!   total order.
 //! - [`clock`] stamps, [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable,
 //!   [`executor`] executes, [`checks`] finds agreement, [`outbox`] sends until it is acknowledged.
-//! - [`heartbeat`] knows who answers, [`view`] who acts together, [`confirmation`] whether reads
-//!   here are fresh, [`consortium_time`] what the time is.
-//! - [`progress`] finds who alone keeps the others waiting, [`pace`] and [`debt`] how much of that
-//!   is borne, [`health`] is what a bank says of its own illness.
+//! - [`heartbeat`] knows which banks answer, [`view`] which banks act together, [`confirmation`]
+//!   whether reads here are fresh, [`consortium_time`] what the time is.
+//! - [`progress`] finds which member alone keeps the others waiting, [`pace`] and [`debt`] decide
+//!   how much of that is tolerated, [`health`] is what a bank says about its own ill health.
 //! - [`snapshot`]: the ledger as a whole on its way to a bank that lacks too much of the journal.
 //! - [`effect`]: everything these parts can tell each other, in one place; [`notice`]: what they
 //!   tell people; [`report`]: what banks tell each other with every heartbeat.

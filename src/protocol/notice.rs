@@ -22,7 +22,7 @@ pub enum Notice {
     PeerUp(BankId),
     /// A peer does not answer.
     PeerDown(BankId, Cause),
-    /// A bank is no member of the new view.
+    /// A bank is not a member of the new view.
     Left(BankId, Option<Cause>),
     /// A bank is a member of the new view and was not one of the last.
     Joined(BankId),
@@ -32,7 +32,7 @@ pub enum Notice {
     Diverged(BankId, Position),
     /// A peer's copy of the ledger differs from most.
     PeerDiverged(BankId, Position),
-    /// A peer has sent an event stamped below what it had said before.
+    /// A peer has sent an event stamped below its earlier events or what it had acknowledged.
     BrokenOrder(BankId),
     /// A peer has sent an event dated far above the clocks of most banks.
     FromTheFuture {
@@ -41,29 +41,30 @@ pub enum Notice {
         /// Whether it was taken in all the same, because nothing works without the peer.
         taken: bool,
     },
-    /// A peer has sent an event that takes its customers' names differently from this bank.
+    /// A peer has sent an event whose rule on whether customers must be named differs from this
+    /// bank's.
     OtherAuthority(BankId),
-    /// A bank's wall clock is off consortium time by so many milliseconds; ahead if positive.
+    /// A bank's wall clock differs too much from consortium time.
     ClockOff {
         /// The bank.
         bank: BankId,
-        /// How far.
+        /// By how many milliseconds; ahead if positive.
         by_ms: i64,
     },
     /// It is right again.
     ClockRight(BankId),
-    /// The only two clocks that are known differ; the lower one rules.
+    /// The only two known clocks differ; the lower one rules.
     ClocksDiffer {
-        /// Whose is ahead.
+        /// The bank whose clock is ahead.
         ahead: BankId,
-        /// Whose is behind, and rules.
+        /// The bank whose clock is behind, and rules.
         behind: BankId,
         /// How far they are apart, in milliseconds.
         by_ms: i64,
     },
     /// They agree again.
     ClocksAgree(BankId, BankId),
-    /// This bank's disk lacks what others know it had.
+    /// This bank's disk lacks something that another bank knows it had.
     Forgotten(BankId),
     /// The node catches up with a member.
     CatchingUp(Position, BankId),
@@ -76,23 +77,23 @@ pub enum Notice {
         /// and whose disks are intact among them.
         intact: BankSet,
     },
-    /// The node begins anew from a member's snapshot.
+    /// The node starts over from a member's snapshot.
     Restoring(Position, BankId),
-    /// A member begins to keep the others waiting; how long its disk takes for an fsync, if it says
-    /// so.
+    /// A member has begun to keep the others waiting; with how long its disk takes for an fsync, if
+    /// it has reported that.
     Slow(BankId, PaceNow, Option<Millis>),
     /// A member that was slow keeps up again.
     KeepsUp(BankId),
     /// A member is too slow, and nothing works without it.
     SlowAndNeeded(BankId, Cause),
-    /// What this bank has stamped does not go forward.
+    /// What this bank has stamped makes no progress.
     Stalled(Millis),
-    /// It goes forward again.
+    /// It makes progress again.
     GoesForward,
 }
 
 impl Notice {
-    /// How loudly it is said.
+    /// How loudly it is reported.
     #[must_use]
     pub fn weight(&self) -> Weight {
         match self {

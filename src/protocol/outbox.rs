@@ -26,9 +26,9 @@ pub(crate) const ENVELOPES_UNDER_WAY_MAX: usize = 16;
 /// way: so an event need not wait for an answer from far away, and a few envelopes span any
 /// distance.
 pub(crate) const SPACING_MS: Millis = 5;
-/// Most events in one envelope.
+/// The most events in one envelope.
 pub(crate) const EVENTS_PER_ENVELOPE_MAX: usize = 64;
-/// Most bytes of events in one envelope, unless a single event is larger.
+/// The most bytes of events in one envelope, unless a single event is larger.
 pub(crate) const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 /// Wait after a first failed send, in milliseconds; doubles with every further failure.
 pub(crate) const BACK_OFF_FIRST_MS: Millis = 20;
@@ -84,7 +84,7 @@ pub enum Transmission {
     Single(SingleMessage),
 }
 
-/// An envelope with what it says of execution.
+/// An envelope, and what is reported with it about execution.
 #[derive(Clone, Debug)]
 pub struct Parcel {
     /// For the peer's buffer.

@@ -1,11 +1,11 @@
 //! Which member alone keeps the others waiting, and for how long so far.
 //!
-//! Silence shows which member is dead; a half-dead one shows by everybody else having gone further.
-//! Every tick this takes, per member, a sample of what *all others* have; the *lag* of a member is
-//! the age of the oldest sample that it does not have itself. So only a member that is the single
-//! one missing has a lag. The lag grows while that member stands still, also shows when it limps or
-//! is always a second behind although it keeps moving, and is zero while nobody waits. What two
-//! members lack is nobody's lag: there is no telling which of them held up the other.
+//! Silence shows which member is dead; a half-dead one is revealed by everybody else having gone
+//! further. Every tick this takes, per member, a sample of what *all others* have; the *lag* of a
+//! member is the age of the oldest sample that it does not have itself. So only a member that is
+//! the single one missing has a lag. The lag grows while that member stands still, also shows when
+//! it limps or is always a second behind although it keeps moving, and is zero while nobody waits.
+//! What two members lack is nobody's lag: there is no telling which of them held up the other.
 //!
 //! What is compared is a clock per member, of its durable events; execution is a clock with a
 //! single component.
@@ -21,8 +21,8 @@ use crate::ids::{Ballot, BankId, BankSet};
 
 /// How often samples are taken, in milliseconds.
 pub const TICK_MS: Millis = 100;
-/// Most samples kept of one member. Members wait for each other after a few events, so there are
-/// seldom many; the oldest are kept, as they tell the lag.
+/// The most samples kept of one member. Members wait for each other after a few events, so there
+/// are seldom many; the oldest are kept, as they tell the lag.
 const SAMPLES_MAX: usize = 128;
 
 /// What the others wait for.

@@ -2,7 +2,7 @@
 
 use crate::ledger::Executed;
 
-/// What a customer's request came to.
+/// The result of a customer's request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// It was ordered; executed or refused by the ledger.

@@ -6,7 +6,7 @@ use super::health::Health;
 use super::time::Millis;
 use crate::ids::{Ballot, BankSet};
 
-/// What a bank says of itself in its heartbeat.
+/// What a bank says about itself in its heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PeerReport {
     /// The view in which it takes part now.

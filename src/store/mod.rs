@@ -59,7 +59,7 @@ pub enum Change {
     /// An fsync has failed: nobody knows whether the disk holds what it reads, so it is a learner
     /// until a view has begun with it.
     Doubted,
-    /// A view has begun with this bank: it is no learner any more.
+    /// A view has begun with this bank: it is not a learner any more.
     Counts,
     /// A piece of an arriving snapshot.
     SnapshotPiece(SnapshotPiece),

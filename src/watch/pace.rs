@@ -9,7 +9,7 @@ use super::Micros;
 const COUNTED_US: Micros = 2_000_000;
 /// How long a latency counts.
 const LATENCY_US: Micros = 10_000_000;
-/// Most latencies that are kept.
+/// The most latencies that are kept.
 const LATENCIES_MAX: usize = 512;
 /// Executions within this time are counted together.
 const MOMENT_US: Micros = 50_000;

@@ -89,7 +89,7 @@ impl Banks {
         done(self.ask(session, &request).await?)
     }
 
-    /// Who is behind a Pix key.
+    /// The payee that a Pix key belongs to.
     pub(super) async fn recipient(&mut self, key: &PixKey) -> Result<Answer, ClientError> {
         let request = Request::get(format!("/pix/{}", escaped(key.as_str())));
         done(self.ask(&mut Session::default(), &request).await?)

@@ -52,9 +52,9 @@ pub(crate) enum Bad {
     OtherUserName,
     /// `users` has more names than will be read.
     TooManyUsers,
-    /// A new password is shorter than so many characters.
+    /// A new password is shorter than this many characters.
     PasswordTooShort(usize),
-    /// A new password is longer than so many bytes.
+    /// A new password is longer than this many bytes.
     PasswordTooLong(usize),
     /// User name or password is wrong; which of the two is never told.
     WrongLogin,

@@ -1,5 +1,4 @@
-//! The hash chain: what was asked, what it came to and the state it left, linked to everything
-//! before.
+//! The hash chain: what was asked, its outcome and the state it left, linked to everything before.
 //!
 //! Two copies with the same hash have executed the same requests with the same results. The state
 //! is part of it, so that a copy that executes differently is noticed even if its answers are the

@@ -83,7 +83,7 @@ pub struct Circumstances {
     pub sender: BankId,
     /// The banks of the view that it belongs to.
     pub members: BankSet,
-    /// What the event says of itself; absent in older journals.
+    /// What the event says about itself; absent in older journals.
     pub header: Option<Header>,
 }
 
@@ -101,7 +101,7 @@ struct Turn<'a> {
     open: bool,
 }
 
-/// What a request came to and, unless it was refused or repeated, what is to be written.
+/// The outcome of a request and, unless it was refused or repeated, what is to be written.
 struct Verdict {
     executed: Executed,
     change: Option<Change>,

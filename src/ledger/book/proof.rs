@@ -8,7 +8,7 @@ use super::change::{Change, Posting};
 use crate::ledger::Centavos;
 
 impl Book {
-    /// Panics if the change cannot be written; see [`super::guard`] for what becomes of that.
+    /// Panics if the change cannot be written; see [`super::guard`] for what happens then.
     pub(super) fn prove(&self, change: &Change) {
         match change {
             Change::Registered(customer) => {

@@ -1,9 +1,9 @@
 //! A book as text, to be kept and sent instead of the journal that made it.
 //!
-//! One JSON record a line, cut into pieces of bounded size between two lines. The same book gives
-//! the same pieces at every bank, so a bank may fetch one piece here and the next one there. What
-//! can be derived (the tables by number, key and document) is not written; whoever reads derives it
-//! again and audits the whole.
+//! One JSON record per line, cut between lines into pieces of bounded size. The same book gives the
+//! same pieces at every bank, so a bank may fetch one piece here and the next one there. What can
+//! be derived (the tables by number, key and document) is not written; the reader derives it again
+//! and audits the whole.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

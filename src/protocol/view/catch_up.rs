@@ -4,7 +4,7 @@
 //!
 //! What a member has executed is final, so none of this needs a ballot. Only one piece is under way
 //! at a time, and the next is asked for once it is executed and on disk, so a bank that catches up
-//! asks of the members no more than it can take in.
+//! asks the members for no more than it can take in.
 
 use super::View;
 use super::message::{ViewMessage, WireEntry};
@@ -18,7 +18,7 @@ use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 
-/// Most events in one answer to a bank that catches up.
+/// The most events in one answer to a bank that catches up.
 pub const PIECE_EVENTS_MAX: usize = 500;
 /// How long after its promise a bank that hears members acting waits for the attempt before it goes
 /// on catching up.

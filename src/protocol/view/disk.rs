@@ -1,4 +1,5 @@
-//! What a node's disk says of views: found when the node starts, and kept up while it runs.
+//! What a node's disk says about views: found when the node starts, and kept up to date while it
+//! runs.
 
 use super::message::PreparePlan;
 use super::turn::Frozen;

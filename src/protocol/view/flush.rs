@@ -295,7 +295,7 @@ impl View {
         out.push(Effect::Clock(ClockInput::Install(Installed { plan, flush: state.held, fates })));
     }
 
-    /// What is known of the other banks begins anew with a view of these members.
+    /// Resets what is known of the other banks for a view of these members.
     fn begin_with(&mut self, members: BankSet) {
         for bank in BankId::all(self.banks) {
             self.peers[bank.index()].begin(members.contains(bank));

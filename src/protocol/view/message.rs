@@ -1,4 +1,4 @@
-//! What banks say to each other about views, as it stands in JSON.
+//! What banks send to each other about views, as it is written in JSON.
 
 use std::sync::Arc;
 
@@ -115,9 +115,9 @@ pub enum ViewMessage {
 /// for less, has given up on the longer answer, or was restarted and will never read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bulk {
-    /// Journal after a position: so many entries.
+    /// Journal after a position, and how many entries.
     Journal(Position, usize),
-    /// A piece of a snapshot, from a byte on: so many bytes.
+    /// A piece of a snapshot, from which byte on, and how many bytes.
     Snapshot(u32, u64, usize),
     /// Events of a flush: the first of them, and how many.
     Events(Ballot, Option<OrderKey>, usize),

@@ -1,5 +1,5 @@
-//! The view: which banks act together, and how they change over without losing or doubling
-//! anything.
+//! The view: which banks act together, and how they change from one view to the next without losing
+//! or duplicating anything.
 //!
 //! Source: the requirement's two phases, stop the network and release it, made safe in the manner
 //! of L. Lamport's Paxos (banks make promises to ballots, and the next coordinator carries on a
@@ -25,7 +25,7 @@
 //! - `disk`: what it has promised and prepared. `peer`: what is known of a bank. `transfer`: what
 //!   is fetched from others. `attempt`: an attempt at a view, and what remains of those before.
 //! - `plan`: how a view begins, from what the banks hold; `hearing`: the largest clique of banks
-//!   that hear each other; `message`: what banks say; `turn`: what passes through a node's parts
+//!   that hear each other; `message`: what banks say; `turn`: what is passed through a node's parts
 //!   between two views; `ticks`: time.
 
 mod attempt;
@@ -155,7 +155,7 @@ impl View {
         self.disk.is_voter()
     }
 
-    /// What this node says of itself to others.
+    /// What this node tells others about itself.
     #[must_use]
     pub fn report(&self) -> PeerReport {
         PeerReport {

@@ -50,8 +50,8 @@ pub enum PhaseName {
     Diverged,
 }
 
-/// Where a node stands. While a view is in force, its parts know what the node holds; between two
-/// views it is known here.
+/// Where a node stands. While a view is in force, the node's parts know what the node holds;
+/// between two views it is known here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     /// A view is in force, which began like this.
@@ -72,7 +72,7 @@ pub(super) struct Interim {
     /// Events that were fetched for a plan and are not on this disk yet. Other banks that lack them
     /// may still get them from here.
     fetched: BTreeMap<OrderKey, Held>,
-    /// What became of the own events in the view before.
+    /// What became of this bank's own events in the view before.
     pub(super) fates: Fates,
     /// Members of the plans that were fetched and have not begun.
     pub(super) not_begun: BankSet,

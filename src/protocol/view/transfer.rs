@@ -69,7 +69,7 @@ pub(super) enum Wanted {
 pub(super) enum Arrived {
     /// It is no use.
     Nothing,
-    /// It is of another snapshot than the pieces that are here: begin anew with that one.
+    /// It belongs to a different snapshot than the pieces that are here: start over with that one.
     OfAnother,
     /// A part of the piece that was expected; the piece goes on.
     Part,

@@ -2,10 +2,11 @@
 //!
 //! An event's key is its place in the file, so the journal is written and read in execution order.
 //! Nothing that is read is believed without proof: events, pieces and the plan have digests, the
-//! `head` has one too and says how many rows there must be, and the `tip` beside the file says how
-//! many commits. What remains is a disk that loses the tip and the end of the write-ahead log
-//! together: that looks like a crash that came earlier, and is noticed only when another bank
-//! proves that events were executed with this one (see `lost_state` in `protocol::view::plan`).
+//! `head` has one too and says how many rows there must be, and the `tip` next to the file says how
+//! many commits there were. What remains is a disk that loses the tip and the end of the
+//! write-ahead log together: that looks like a crash that came earlier, and is noticed only when
+//! another bank proves that events were executed with this one (see `lost_state` in
+//! `protocol::view::plan`).
 //!
 //! One connection writes; others may read alongside it, each as of one commit, without waiting or
 //! holding it up. A lock on the folder keeps out a second process.
@@ -85,7 +86,7 @@ impl SqliteStore {
         let lock = lock(folder)?;
         let length = make_private(&path).map_err(|error| cannot(error.to_string()))?;
         let tip = Tip::in_folder(folder);
-        // SQLite would begin anew in a file that is too short for its header.
+        // SQLite would start a new database in a file that is too short for its header.
         match tip.read() {
             Some(_) if length < SQLITE_HEADER_BYTES => {
                 return Err(StoreError::Damaged { path, why: format!("it has {length} bytes") });

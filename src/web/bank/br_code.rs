@@ -10,15 +10,15 @@ use crate::ledger::{Amount, PixKey};
 
 /// What marks the account field as one for Pix; letter case does not matter.
 const PIX: &str = "br.gov.bcb.pix";
-/// Most characters of a field's value, because its length has two digits.
+/// The most characters of a field's value, because its length has two digits.
 const VALUE_CHARS_MAX: usize = 99;
 /// The most characters of the payee's name.
 pub(super) const NAME_CHARS_MAX: usize = 25;
 /// The most characters of the payee's city.
 pub(super) const CITY_CHARS_MAX: usize = 15;
-/// Most characters of the charge's own name.
+/// The most characters of the charge's own name.
 pub(super) const TXID_CHARS_MAX: usize = 25;
-/// Most characters of an amount.
+/// The most characters of an amount.
 const AMOUNT_CHARS_MAX: usize = 13;
 /// Written where a charge has no name of its own.
 const NO_TXID: &str = "***";
@@ -34,7 +34,7 @@ pub(super) struct Charge {
     pub(super) value: Option<Amount>,
     /// What for.
     pub(super) description: Option<String>,
-    /// Who is paid, in plain letters.
+    /// The payee's name, in plain letters.
     pub(super) name: String,
     /// Where they are.
     pub(super) city: String,
