@@ -76,8 +76,7 @@ pub fn start(
     log::info!("bank {me}: journal in {} up to position {at}", data.display());
 
     let time = Monotonic::start();
-    // The core thread makes the decisions; the other parts each have a thread of their own, so that
-    // none holds up another.
+    // The core decides; the others each have their own thread, so that none holds up another.
     let [core, ledger, disk, reads, links, pulse, watch] =
         ["core", "ledger", "disk", "reads", "links", "pulse", "watch"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
