@@ -1,6 +1,6 @@
-# The common commands; https://just.systems runs them (`just`, `just seed 17`). What each test shows: docs/testing.md.
+# Common commands, run with https://just.systems (`just`, `just seed 17`). docs/testing.md says what each test shows.
 
-# what there is
+# list all recipes
 default:
     @just --list
 
@@ -8,13 +8,13 @@ default:
 run:
     cargo run --release
 
-# the quick tests: rules of the house, documents, units, the protocol's normal case, routes
+# the quick tests: house rules, documents, units, the protocol's normal case, routes
 quick:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
     cargo test --locked --lib --test tidy --test documents --test interleavings --test handlers
 
-# all tests; some minutes
+# all tests; takes a few minutes
 test:
     cargo test --locked
 
@@ -22,11 +22,11 @@ test:
 seeds count="1000":
     cargo test --locked --profile sim --test simulation -- --seeds {{count}}
 
-# one seed of the simulator, told line by line
+# one seed of the simulator, traced line by line
 seed number:
     cargo test --locked --profile sim --test simulation -- --seed {{number}} --trace
 
-# does the simulator find mistakes that are put in by hand? (with a word: only those whose name has it)
+# does the simulator find planted mistakes? (with a word: only those whose name contains it)
 mistakes word="":
     cargo test --locked --profile sim --test simulation -- --mistakes {{word}}
 
@@ -34,7 +34,7 @@ mistakes word="":
 model:
     cargo test --locked --profile sim --test view_model -- --include-ignored --nocapture
 
-# real processes that are killed, paused, cut off, filled up and emptied
+# real processes that are killed, paused, cut off, have their disks filled and wiped
 chaos banks="3" runs="1" seconds="30" seed="1":
     cargo test --locked --test chaos -- --banks {{banks}} --runs {{runs}} --seconds {{seconds}} --seed {{seed}}
 
@@ -42,7 +42,7 @@ chaos banks="3" runs="1" seconds="30" seed="1":
 bench:
     cargo run --release -- bench --clients 64 --seconds 10 --disk ./data
 
-# the code's own documents
+# the code documentation
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
