@@ -224,7 +224,7 @@ fn a_restart_from_a_snapshot_is_a_restart_from_the_whole_journal() {
     store.write(&pieces.into_iter().map(piece).collect::<Vec<_>>()).unwrap();
     store.write(&[Change::SnapshotComplete(false_head.clone())]).unwrap();
     let error = rebuild(&mut store, BANKS).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("executes differently at position 500"), "{error}");
+    assert!(error.to_string().contains("gives a different result at position 500"), "{error}");
 }
 
 #[test]

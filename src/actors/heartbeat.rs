@@ -265,7 +265,7 @@ impl Asking {
             if let Some(repeated) = said.say(None, &why, now) {
                 let PeerAddress { bank, address } = &self.peer;
                 log::info!(
-                    "bank {}: no heartbeat of bank {bank} at {address}: {why}{repeated}",
+                    "bank {}: no heartbeat from bank {bank} at {address}: {why}{repeated}",
                     self.introduction.me
                 );
             }

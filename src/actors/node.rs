@@ -141,18 +141,18 @@ fn tell_of_disk(
     if let Some((aside, damage)) = set_aside {
         log::error!("bank {me}: JOURNAL DAMAGED: {damage}");
         log::error!(
-            "bank {me}: the damaged files are kept in {}; this bank learns the journal anew from \
-             the others and counts for no majority until then",
+            "bank {me}: the damaged files are kept in {}; this bank fetches the journal \
+             again from the others and does not count towards a majority until then",
             aside.display()
         );
     }
     if was_in_doubt {
         let meaning = match banks {
             1 => "this bank has nobody to learn from and goes on with what it read",
-            _ => "this bank counts for no majority until a view begins with it",
+            _ => "this bank does not count towards a majority until a view begins with it",
         };
         log::error!(
-            "bank {me}: an fsync failed before this start; all that can be read was written again, \
+            "bank {me}: an fsync failed before this start; everything readable was written again, \
              and {meaning}"
         );
     }

@@ -90,9 +90,7 @@ pub(super) struct BenchArgs {
 pub(super) enum BenchError {
     #[error("{url} does not answer: {why}. Is the consortium running?")]
     Silent { url: String, why: String },
-    #[error(
-        "{url} answers {status} {descript:?}, so that the accounts for the load cannot be prepared"
-    )]
+    #[error("{url} answers {status} {descript:?}, so the accounts for the load cannot be set up")]
     SetUp { url: String, status: u16, descript: String },
     #[error("{url} answers something unexpected ({what}). Are all URLs banks of one consortium?")]
     Unexpected { url: String, what: String },

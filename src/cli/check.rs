@@ -35,7 +35,7 @@ pub(super) enum NotReady {
     Silent { url: BaseUrl, why: String },
     #[error("{url} is not ready: it answers {status}; its log says what it waits for")]
     Refusing { url: BaseUrl, status: u16 },
-    #[error("{url} runs with other settings than {file}: {difference}")]
+    #[error("{url} runs with settings different from {file}: {difference}")]
     Differs { url: BaseUrl, file: String, difference: String },
 }
 

@@ -26,9 +26,9 @@ pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
     let position = book.position();
     let said = match compact(&mut store, book, disk)? {
         true => format!(
-            "the ledger of position {position} is the snapshot now; the journal below it is gone"
+            "a snapshot of the ledger at position {position} has replaced the journal up to there"
         ),
-        false => "nothing was executed yet: there is no journal to make short".to_owned(),
+        false => "nothing was executed yet: there is no journal to shorten".to_owned(),
     };
     stdout::put(&format!("bank {}: {said}\n", owner.bank));
     Ok(())

@@ -96,7 +96,7 @@ async fn supervise(
         tokio::select! {
             Some(ended) = running.join_next() => report(ended.expect("attending a bank does not panic"), order, running.len()),
             () = signals.next() => {
-                say(if order == Order::Run { "stopping; once more to stop at once" } else { "stopping at once" });
+                say(if order == Order::Run { "stopping; press Ctrl-C again to stop at once" } else { "stopping at once" });
                 orders.send_replace(if order == Order::Run { Order::Stop } else { Order::Kill });
             }
             () = &mut ready, if waiting && order == Order::Run => {

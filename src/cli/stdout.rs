@@ -10,7 +10,7 @@ static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// The answer, or a part of it, could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("what was to be said could not be written to standard output: {0}. What was done stands")]
+#[error("the answer could not be written to standard output: {0}. What was done remains done")]
 pub(super) struct OutputLost(&'static io::Error);
 
 impl OutputLost {

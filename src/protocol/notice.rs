@@ -167,7 +167,7 @@ impl fmt::Display for Notice {
             Notice::Left(bank, Some(why)) => write!(f, "bank {bank} left the consortium ({why})"),
             Notice::Left(bank, None) => write!(f, "bank {bank} left the consortium"),
             Notice::Joined(bank) => write!(f, "bank {bank} joined the consortium"),
-            Notice::Stopping(ballot) => write!(f, "view change: promise to ballot {ballot}"),
+            Notice::Stopping(ballot) => write!(f, "view change: promising ballot {ballot}"),
             Notice::Diverged(bank, position) => diverged(*bank, *position, f),
             Notice::PeerDiverged(bank, position) => {
                 write!(f, "COPY DIVERGED at bank {bank}: position {position} ")?;
@@ -182,20 +182,23 @@ impl fmt::Display for Notice {
             Notice::ClockRight(bank) => write!(f, "bank {bank}'s clock is right again"),
             Notice::ClocksDiffer { ahead, behind, by_ms } => {
                 write!(f, "CLOCKS DIFFER: bank {ahead}'s is {} ahead of ", Span(*by_ms))?;
-                write!(f, "bank {behind}'s, and there is no third; the lower counts")
+                write!(
+                    f,
+                    "bank {behind}'s, and there is no third clock to decide; the lower one is used"
+                )
             }
             Notice::ClocksAgree(one, other) => {
                 write!(f, "the clocks of banks {one} and {other} agree again")
             }
             Notice::Forgotten(by) => {
-                write!(f, "DISK INCOMPLETE: bank {by} remembers more than is here; ")?;
-                f.write_str("this bank learns the journal anew")
+                write!(f, "DISK INCOMPLETE: bank {by} knows of more than this disk holds; ")?;
+                f.write_str("this bank fetches the journal again")
             }
             Notice::CatchingUp(from, source) => {
                 write!(f, "catching up: the journal from position {from} on, from bank {source}")
             }
             Notice::CaughtUp(position) => {
-                write!(f, "caught up at position {position}; asks to be let in")
+                write!(f, "caught up at position {position}; asking to be let in")
             }
             Notice::TooFewDisks { answered, intact } => too_few_disks(*answered, *intact, f),
             Notice::Restoring(position, source) => {
@@ -208,7 +211,7 @@ impl fmt::Display for Notice {
                 write!(f, "no majority without it ({why})")
             }
             Notice::Stalled(millis) => stalled(*millis, f),
-            Notice::GoesForward => f.write_str("this bank's events go forward again"),
+            Notice::GoesForward => f.write_str("this bank's events make progress again"),
         }
     }
 }
@@ -273,7 +276,7 @@ fn slow(
     write!(f, "bank {bank} is slow: ")?;
     if let Some(stage) = pace.last_missing_for {
         let lag = pace.durable_lag_ms.max(pace.executed_lag_ms);
-        write!(f, "the others wait for it alone to {stage}, for {lag} ms now; ")?;
+        write!(f, "the others have been waiting for it alone to {stage} for {lag} ms; ")?;
     }
     if let Some(round_trip) = pace.round_trip_ms {
         write!(f, "round trip {round_trip} ms, ")?;
@@ -286,5 +289,5 @@ fn slow(
 
 fn stalled(millis: Millis, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let seconds = millis / 1_000;
-    write!(f, "this bank's events have not gone forward for {seconds} s: /ready answers 503")
+    write!(f, "this bank's events have made no progress for {seconds} s: /ready answers 503")
 }

@@ -83,8 +83,8 @@ impl fmt::Display for Cause {
                 let (seconds, tenths) = (lag / 1_000, lag % 1_000 / 100);
                 write!(
                     f,
-                    "slow: the others wait for it alone to {stage}, for {seconds}.{tenths} s now, in \
-                     {percent} % of the last half minute"
+                    "slow: the others have been waiting for it alone to {stage} for \
+                     {seconds}.{tenths} s, in {percent} % of the last half minute"
                 )
             }
             Cause::Elsewhere => f.write_str("restarted, or in another view"),

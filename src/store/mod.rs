@@ -266,7 +266,7 @@ pub enum StoreError {
     },
     /// The journal, executed again, gives a different result than before.
     #[error(
-        "the journal executes differently at position {position}: every record of it is whole, so another version of this program wrote it. Nothing was changed: start the version that wrote it"
+        "executing the journal again gives a different result at position {position}: every record of it is whole, so another version of this program wrote it. Nothing was changed: start the version that wrote it"
     )]
     Differs {
         /// The position of the first request that does.
@@ -274,7 +274,7 @@ pub enum StoreError {
     },
     /// The disk did not confirm that what was written is there.
     #[error(
-        "{path}: syncing failed: {why}. The node ends here, because nobody knows what reached the disk, and counts for no majority after its next start until the others have let it in; check the disk, and replace it if this comes again"
+        "{path}: syncing failed: {why}. The node ends here, because nobody knows what reached the disk, and this bank does not count towards a majority after its next start until the others have let it in; check the disk, and replace it if this happens again"
     )]
     Unsynced {
         /// The file.

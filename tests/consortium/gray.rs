@@ -157,7 +157,10 @@ async fn a_bank_whose_disk_needs_a_fifth_of_a_second_is_named_and_stays_in() {
         assert_eq!(answer.status, 200, "{answer:?} after {asked:?}");
         assert!(took < WRITE_MAX, "{took:?} after {asked:?}");
     }
-    scene.cluster.wait_log(0, "bank 2 is slow: the others wait for it alone to write").await;
+    scene
+        .cluster
+        .wait_log(0, "bank 2 is slow: the others have been waiting for it alone to write")
+        .await;
     scene.cluster.wait_members(&[0, 1, 2]).await;
     let log = scene.cluster.log(0);
     assert!(!log.contains("bank 2 left the consortium"), "{log}");

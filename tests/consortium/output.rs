@@ -72,7 +72,7 @@ async fn a_command_whose_answer_finds_no_space_says_so_and_does_not_succeed() {
         let (code, said) =
             on_a_full_disk(&[command, &["--bank", "0", "--nodes", nodes, "--data", data]].concat());
         assert_eq!(code, Some(4), "{command:?}: {said}");
-        assert!(said.contains("What was done stands"), "{command:?}: {said}");
+        assert!(said.contains("What was done remains done"), "{command:?}: {said}");
     }
 }
 

@@ -21,7 +21,7 @@ async fn a_bank_with_other_settings_is_refused_by_the_name_of_the_field_and_move
     cluster
         .wait_log(
             2,
-            &format!("no heartbeat of bank 0 at 127.0.0.1:{}: {difference}", cluster.ports(0).1),
+            &format!("no heartbeat from bank 0 at 127.0.0.1:{}: {difference}", cluster.ports(0).1),
         )
         .await;
 

@@ -170,7 +170,7 @@ fn why_refused(
     let me = introduction.me;
     let why = if hello.protocol != PROTOCOL_VERSION {
         Some(format!(
-            "version {} of the protocol; {PROTOCOL_VERSION} is spoken here",
+            "protocol version {}, but this bank uses version {PROTOCOL_VERSION}",
             hello.protocol
         ))
     } else if let Some(difference) =
@@ -178,7 +178,7 @@ fn why_refused(
     {
         Some(difference)
     } else if hello.bank.index() >= banks || hello.bank == me {
-        Some(format!("bank {} is no peer", hello.bank))
+        Some(format!("bank {} is not a peer", hello.bank))
     } else {
         None
     };
@@ -217,14 +217,14 @@ mod tests {
         assert_eq!(refusal(|hello| hello.secret = "t".into()), Some((None, "wrong secret".into())));
         assert_eq!(
             refusal(|hello| hello.protocol = 1),
-            peer("version 1 of the protocol; 2 is spoken here")
+            peer("protocol version 1, but this bank uses version 2")
         );
         assert_eq!(
             refusal(|hello| hello.settings = settings(r#","customer_auth":"open""#)),
             peer(r#"customer_auth differs: "open" at bank 1, "sessions" at bank 0"#)
         );
         for bank in [BankId(0), BankId(2), BankId(64)] {
-            let why = format!("bank {bank} is no peer");
+            let why = format!("bank {bank} is not a peer");
             assert_eq!(refusal(|hello| hello.bank = bank), Some((Some(bank), why)));
         }
     }

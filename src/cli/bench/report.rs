@@ -173,7 +173,7 @@ impl fmt::Display for Report {
         let (clients, operations, accounts) = (self.clients, self.ops_per_package, self.accounts);
         writeln!(
             f,
-            "load       {how}; clients: {clients}, transfers a package: {operations}, accounts: {accounts}"
+            "load       {how}; clients: {clients}, transfers per package: {operations}, accounts: {accounts}"
         )?;
         writeln!(f, "time       {} s after {} s of warm-up", self.seconds, self.warmup_seconds)?;
         writeln!(f, "executed   {:.1} packages/s", self.packages_per_second)?;

@@ -222,7 +222,9 @@ fn who_limps_is_out_within_seven_seconds() {
         watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
     let PeerState::Down(cause @ Cause::Slow { .. }) = state else { panic!("{state:?}") };
     assert!(
-        cause.to_string().starts_with("slow: the others wait for it alone to write, for 2.0 s now"),
+        cause
+            .to_string()
+            .starts_with("slow: the others have been waiting for it alone to write for 2.0 s"),
         "{cause}"
     );
 }
