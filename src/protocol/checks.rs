@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_comes_again_or_late_is_no_divergence() {
+    fn a_repeated_or_late_claim_is_not_a_divergence() {
         let mut checks = checks();
         let all = vec![executed(11), claim(1, 11, hash(11)), claim(2, 11, hash(11))];
         assert_eq!(give(&mut checks, all), (1, 0));
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn most_members_decide_whose_copy_is_wrong() {
+    fn the_majority_of_members_decides_whose_copy_is_wrong() {
         let wrong_peer = vec![executed(11), claim(1, 11, hash(99)), claim(2, 11, hash(11))];
         assert_eq!(verdict(wrong_peer), ["1 is wrong"]);
         let undecided = vec![executed(11), claim(1, 11, hash(99))];
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn the_requirements_single_checks_count_before_and_after_the_own_execution() {
+    fn the_requirements_single_checks_count_before_and_after_own_execution() {
         let mut checks = checks();
         let id = EventId::new(BankId(0), "11");
         let check =
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn who_alone_has_not_executed_what_all_others_have_is_behind() {
+    fn a_bank_that_alone_has_not_executed_what_all_others_have_is_behind() {
         let mut checks = checks();
         give(&mut checks, vec![executed(11), claim(1, 11, hash(11))]);
         let mut out = Vec::new();

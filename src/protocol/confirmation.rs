@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_before_a_read_began_proves_nothing_for_it() {
+    fn statements_made_before_a_read_began_prove_nothing_for_it() {
         let mut reads = Reads::of(3);
         let read = reads.ask();
         assert_eq!(reads.told(), []);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_needed_as_share_a_bank_with_every_majority() {
+    fn enough_banks_are_needed_to_overlap_with_every_majority() {
         for (banks, enough) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (7, 4)] {
             let mut reads = Reads::of(banks);
             let read = reads.ask();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn who_acts_in_no_view_or_another_proves_nothing_and_without_enough_a_read_is_marked() {
+    fn a_bank_in_no_view_or_another_proves_nothing_and_a_read_with_too_few_proofs_is_marked() {
         let mut reads = Reads::of(5);
         let read = reads.ask();
         reads.word(0, read, view(1));
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bank_whose_peers_are_all_lost_marks_its_reads_at_once_and_two_banks_need_nobody() {
+    fn a_bank_that_has_lost_all_peers_marks_reads_at_once_and_two_of_three_suffice() {
         let mut reads = Reads::of(3);
         reads.give(ConfirmationInput::Lost(BankId(1)));
         reads.give(ConfirmationInput::Lost(BankId(2)));
@@ -354,8 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_that_does_not_come_marks_the_read_in_time_and_nobody_waits_again_until_one_has_come()
-    {
+    fn a_missing_proof_marks_the_read_in_time_and_later_reads_do_not_wait_until_one_comes() {
         let mut reads = Reads::of(3);
         let read = reads.ask();
         reads.word(0, read, view(1));
@@ -375,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_far_bank_is_waited_for_when_it_is_needed_and_not_when_nearer_ones_suffice() {
+    fn a_distant_bank_is_waited_for_only_when_nearer_ones_do_not_suffice() {
         let far = |reads: &mut Reads, bank, through| {
             reads.give(ConfirmationInput::Answered {
                 bank: BankId(bank),

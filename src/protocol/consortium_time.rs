@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_are_left_know_from_the_third_which_of_them_is_wrong_until_it_is_forgotten() {
+    fn two_remaining_banks_know_whose_clock_is_wrong_until_the_third_is_forgotten() {
         let mut trial = Trial::new(&[0, -25 * HOUR_MS, 0]);
         trial.second(&[0, 1, 2]);
         (0..60).for_each(|_| trial.second(&[0, 1]));
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_answer_does_not_spoil_a_good_reading_and_nobody_is_blamed_for_the_line() {
+    fn a_slow_answer_does_not_spoil_a_good_reading_and_no_clock_is_blamed_for_the_line() {
         let mut trial = Trial::new(&[0, 0, 0]);
         trial.second(&[0, 1, 2]);
         for _ in 0..10 {
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn the_door_stands_a_minute_above_the_clocks_of_a_majority_and_is_open_while_fewer_are_known() {
+    fn the_door_is_a_minute_above_the_clocks_of_a_majority_and_open_while_fewer_are_known() {
         let mut trial = Trial::new(&[0, 25 * HOUR_MS, 0]);
         trial.second(&[0]);
         assert_eq!(trial.limit_ms, None);

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn who_limps_is_due_within_seven_seconds_and_who_stands_as_soon_as_it_was_always() {
+    fn a_limping_bank_is_due_within_seven_seconds_and_a_standing_one_as_soon_as_ever() {
         assert!(due_after(42, 45, 5_000).unwrap() < 70, "{:?}", due_after(42, 45, 5_000));
         assert!(due_after(42, 45, 3_600_000).unwrap() < 70);
         assert_eq!(due_after(10_000, 10_000, 5_000), Some(50));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_half_a_minute_is_borne_and_not_more() {
+    fn a_fifth_of_half_a_minute_is_borne_but_no_more() {
         assert_eq!(due_after(8, 45, 5_000), None);
         assert!(due_after(11, 45, 5_000).is_some());
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_long_ago_is_forgotten() {
+    fn debt_from_long_ago_is_forgotten() {
         let mut debt = Debt::default();
         (0..40).for_each(|_| debt.count(true, 500));
         assert_eq!(debt.percent(), 14);

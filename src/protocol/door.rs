@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_another_authority_than_this_bank_has_is_never_let_in() {
+    fn an_event_with_another_authority_than_this_banks_is_never_let_in() {
         for (open, said) in [(false, true), (true, false)] {
             let (mut door, mut out) = (door(open), Vec::new());
             assert!(!door.admits(&event(0, said), BankSet::all(2), &mut out));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_time_is_not_known_every_date_is_let_in_and_an_event_without_one_never() {
+    fn while_the_time_is_unknown_any_date_is_let_in_but_never_an_event_without_one() {
         let (mut door, mut out) = (Door::new(3, false), Vec::new());
         assert!(door.admits(&event(i64::from(u32::MAX), false), BankSet::all(3), &mut out));
         let mut wire = event(0, false).to_wire();

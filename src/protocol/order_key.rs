@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_requirements_example_of_three_processes_and_four_events_is_executed_in_causal_order() {
+    fn the_requirements_example_of_four_events_is_executed_in_causal_order() {
         // Process 0 sends a; process 1 has it and sends b; process 2 has both and sends c; process
         // 0 has all, sends d.
         let [a, b, c, d] =
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn comparing_pairs_by_causality_else_by_bank_number_goes_in_a_circle_and_the_key_does_not() {
+    fn comparing_pairs_by_causality_then_bank_number_goes_in_a_circle_but_the_key_does_not() {
         let pairwise = |(sender_a, a): (u16, [u64; 3]), (sender_b, b): (u16, [u64; 3])| {
             let by_cause =
                 VectorClock::from(a.to_vec()).partial_cmp(&VectorClock::from(b.to_vec()));

@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_for_a_distant_peer_waits_for_no_answer_and_few_envelopes_span_the_distance() {
+    fn events_for_a_distant_peer_do_not_wait_for_an_answer_and_share_a_few_envelopes() {
         let mut outbox = installed();
         outbox.handle(event(1));
         outbox.next(0);
@@ -502,8 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_without_envelopes_gets_the_requirements_messages_one_by_one_and_again_after_an_error()
-    {
+    fn a_peer_without_envelopes_gets_single_messages_in_turn_and_again_after_an_error() {
         let mut outbox = installed();
         outbox.handle(event(1));
         let id = EventId::new(BankId(1), "x");

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn who_alone_stands_still_has_a_lag_that_grows_and_ends_when_it_has_caught_up() {
+    fn the_lag_of_a_bank_that_alone_stands_still_grows_until_it_has_caught_up() {
         let mut progress = Progress::new(3);
         assert_eq!(tick(&mut progress, 10, [[0; 3]; 3]), [0, 0, 0], "nobody waits");
         assert_eq!(tick(&mut progress, 11, [[1, 0, 0], [1, 0, 0], [0, 0, 0]]), [0, 0, 1_000]);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_always_half_a_second_behind_has_a_lag_although_it_always_moves() {
+    fn a_bank_always_half_a_second_behind_has_a_lag_although_it_keeps_moving() {
         let mut progress = Progress::new(3);
         let lags = |now: u64| {
             let (new, old) = (now, now.saturating_sub(5));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_row_counts_like_any_other() {
+    fn this_banks_own_row_counts_like_any_other() {
         let mut progress = Progress::new(3);
         assert_eq!(tick(&mut progress, 11, [[0, 0, 0], [0, 3, 0], [0, 3, 0]]), [1_000, 0, 0]);
     }

@@ -45,7 +45,7 @@ fn give(clock: &mut Clock, inputs: Vec<ClockInput>, now: Millis) -> Vec<Effect> 
 }
 
 #[test]
-fn what_queued_up_before_the_view_is_stamped_after_it_in_one_event_above_the_flushed_clock() {
+fn requests_queued_before_a_view_are_stamped_in_one_event_above_the_flushed_clock() {
     let mut clock = timed(1);
     give(&mut clock, vec![ClockInput::Reach(Reach::Majority)], 0);
     let submitted = ["a", "b", "c"].map(|name| ClockInput::Submit(request(name)));
@@ -62,7 +62,7 @@ fn what_queued_up_before_the_view_is_stamped_after_it_in_one_event_above_the_flu
 }
 
 #[test]
-fn a_lone_request_leaves_at_once_and_what_comes_meanwhile_shares_the_next_event() {
+fn a_lone_request_leaves_at_once_and_those_that_come_meanwhile_share_the_next_event() {
     let mut clock = timed(0);
     give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
     let submit = |names: std::ops::Range<usize>| {
@@ -103,7 +103,7 @@ fn a_request_that_found_no_view_in_time_is_answered_as_not_taken_and_never_stamp
 }
 
 #[test]
-fn behind_a_member_that_hangs_a_request_is_not_taken_and_that_is_no_overload() {
+fn a_request_behind_a_member_that_hangs_is_not_taken_and_reported_as_stalled() {
     let mut clock = timed(0);
     give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
     give(&mut clock, vec![ClockInput::Submit(request("a"))], 0);
@@ -150,7 +150,7 @@ fn a_bank_cut_off_from_the_majority_refuses_at_once() {
 }
 
 #[test]
-fn a_bank_without_which_others_act_refuses_at_once_what_waits_and_what_comes() {
+fn a_bank_that_others_act_without_refuses_waiting_and_new_requests_at_once() {
     let mut clock = Clock::new(BankId(0), 3);
     give(&mut clock, vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))], 0);
     let out = give(
@@ -166,7 +166,7 @@ fn a_bank_without_which_others_act_refuses_at_once_what_waits_and_what_comes() {
 }
 
 #[test]
-fn a_draining_clock_refuses_what_waits_and_what_comes() {
+fn a_draining_clock_refuses_waiting_and_new_requests() {
     let mut clock = timed(0);
     let mut inputs = vec![ClockInput::Reach(Reach::Majority), ClockInput::Submit(request("a"))];
     inputs.extend([ClockInput::Drain, ClockInput::Submit(request("b"))]);
@@ -302,7 +302,7 @@ fn what_a_snapshot_may_hold_is_neither_stamped_again_nor_refused() {
 }
 
 #[test]
-fn a_draining_clock_refuses_what_never_existed_at_once() {
+fn a_draining_clock_refuses_requests_of_events_that_never_existed_at_once() {
     let (mut clock, before) = with_events_under_way();
     give(&mut clock, vec![ClockInput::Drain], 0);
     let out = give(&mut clock, vec![begun(Fates::default(), Vec::new())], 0);

@@ -107,7 +107,7 @@ fn the_watch_is_longer_each_time_a_bank_flaps_and_short_again_after_a_quiet_minu
 }
 
 #[test]
-fn who_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_for_ever() {
+fn a_bank_that_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_again_and_again() {
     let patience = Patience { failure_after: 1_000, rejoin_after: 0, slow_after: 500 };
     let mut watched =
         Watched { heartbeat: Heartbeat::new(BankId(0), 3, patience), ..Watched::new() };
@@ -129,7 +129,7 @@ fn who_wakes_up_for_a_moment_every_few_seconds_is_not_let_in_for_ever() {
 }
 
 #[test]
-fn the_time_of_the_watch_itself_is_no_quiet_time() {
+fn the_watch_itself_does_not_count_as_quiet_time() {
     let mut watched = Watched::new();
     watched.hear();
     for watch in [5_000, 10_000, 20_000, 40_000, 80_000, 80_000] {
@@ -141,14 +141,14 @@ fn the_time_of_the_watch_itself_is_no_quiet_time() {
 }
 
 #[test]
-fn who_was_refused_before_ever_being_heard_was_not_lost() {
+fn a_bank_refused_before_it_was_ever_heard_was_not_lost() {
     let mut watched = Watched::new();
     assert_eq!(watched.lose(), PeerState::Unheard);
     assert_eq!(watched.hear(), PeerState::Up);
 }
 
 #[test]
-fn a_bank_that_was_itself_stopped_blames_nobody_for_the_silence() {
+fn a_bank_that_was_itself_stopped_does_not_count_the_silence_against_others() {
     let mut watched = Watched::new();
     watched.hear();
     watched.now += 20_000;
@@ -207,7 +207,7 @@ fn is_slow(state: PeerState) -> bool {
 }
 
 #[test]
-fn who_stands_still_while_the_others_wait_has_failed_although_it_answers() {
+fn a_bank_that_stands_still_while_the_others_wait_has_failed_although_it_answers() {
     let mut watched = Watched::both_up();
     assert!(!is_slow(watched.wait(4_900, |passed| passed)));
     let state = watched.wait(300, |passed| 4_900 + passed);
@@ -216,7 +216,7 @@ fn who_stands_still_while_the_others_wait_has_failed_although_it_answers() {
 }
 
 #[test]
-fn who_limps_is_out_within_seven_seconds() {
+fn a_limping_bank_is_out_within_seven_seconds() {
     let mut watched = Watched::both_up();
     let state =
         watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
@@ -230,7 +230,7 @@ fn who_limps_is_out_within_seven_seconds() {
 }
 
 #[test]
-fn who_limps_is_not_heard_again_while_it_limps_and_longer_each_time_after_it_does_not() {
+fn a_limping_bank_is_heard_again_only_some_time_after_it_has_stopped_limping() {
     let mut watched = Watched::both_up();
     watched.wait(7_000, |passed| if passed % 4_500 < 4_200 { passed % 4_500 } else { 0 });
     let answer = |watched: &mut Watched, round_trip, slept_ms| {
@@ -255,7 +255,7 @@ fn who_limps_is_not_heard_again_while_it_limps_and_longer_each_time_after_it_doe
 }
 
 #[test]
-fn who_is_slow_only_under_load_is_out_after_a_second_and_ever_longer_when_it_was_let_in_again() {
+fn a_bank_slow_only_under_load_is_out_after_a_second_and_longer_each_time() {
     let mut watched = Watched::both_up();
     assert!(is_slow(watched.wait(7_000, |passed| passed)));
     let here = PeerReport { active: Some(VIEW), ..PeerReport::default() };
@@ -274,7 +274,7 @@ fn who_is_slow_only_under_load_is_out_after_a_second_and_ever_longer_when_it_was
 }
 
 #[test]
-fn who_keeps_up_for_longer_than_it_was_watched_is_on_probation_no_more() {
+fn a_bank_that_keeps_up_for_longer_than_it_was_watched_is_no_longer_on_probation() {
     let mut watched = Watched::both_up();
     watched.wait(7_000, |passed| passed);
     watched.hear();
@@ -285,7 +285,7 @@ fn who_keeps_up_for_longer_than_it_was_watched_is_on_probation_no_more() {
 }
 
 #[test]
-fn a_steady_distance_is_no_fault() {
+fn a_steady_distance_is_not_a_fault() {
     let mut watched = Watched::both_up();
     for _ in 0..30 {
         let report = PeerReport { active: Some(VIEW), ..PeerReport::default() };
@@ -301,7 +301,7 @@ fn a_steady_distance_is_no_fault() {
 }
 
 #[test]
-fn nobody_is_left_out_without_whom_nothing_works() {
+fn a_bank_without_which_nothing_works_is_not_left_out() {
     let mut watched = Watched::both_up();
     let two = BankSet::all(3).difference(BankSet::default().with(THIRD));
     let mut out = Vec::new();
@@ -319,7 +319,7 @@ fn nobody_is_left_out_without_whom_nothing_works() {
 }
 
 #[test]
-fn what_a_bank_came_to_owe_while_it_was_needed_is_no_reason_later_unless_it_is_slow_again() {
+fn debt_from_when_a_bank_was_needed_counts_later_only_if_it_is_slow_again() {
     let mut watched = Watched::both_up();
     let two = BankSet::all(3).difference(BankSet::default().with(THIRD));
     (0..100).for_each(|tick| _ = watched.behind_in(two, tick * 100));
@@ -328,7 +328,7 @@ fn what_a_bank_came_to_owe_while_it_was_needed_is_no_reason_later_unless_it_is_s
 }
 
 #[test]
-fn a_slow_bank_is_named_once_and_once_when_it_keeps_up_again() {
+fn a_slow_bank_is_named_once_and_once_more_when_it_keeps_up_again() {
     let mut watched = Watched::both_up();
     let mut told = Vec::new();
     for tick in 0..500 {
@@ -350,7 +350,7 @@ fn a_slow_bank_is_named_once_and_once_when_it_keeps_up_again() {
 }
 
 #[test]
-fn what_the_others_wait_for_while_another_member_is_away_or_elsewhere_is_nobodys_fault() {
+fn waiting_while_another_member_is_away_or_elsewhere_is_not_a_fault() {
     let mut watched = Watched::new();
     watched.hear();
     let long =
@@ -380,14 +380,14 @@ fn in_a_view_that_the_others_have_left_this_bank_keeps_nobody_waiting() {
 }
 
 #[test]
-fn who_takes_part_in_no_view_or_another_keeps_nobody_waiting() {
+fn a_bank_in_no_view_or_another_keeps_nobody_waiting() {
     let mut watched = Watched::both_up();
     watched.give(heard(PEER, PeerReport::default()));
     assert_eq!((0..100).map(|tick| watched.behind(tick * 100)).last(), Some(PeerState::Up));
 }
 
 #[test]
-fn who_returns_is_not_blamed_for_what_was_waited_for_while_it_was_away() {
+fn a_returning_bank_is_not_blamed_for_waits_while_it_was_away() {
     let mut watched = Watched::both_up();
     watched.wait(4_000, |passed| passed);
     watched.lose();
@@ -398,7 +398,7 @@ fn who_returns_is_not_blamed_for_what_was_waited_for_while_it_was_away() {
 }
 
 #[test]
-fn whoever_is_in_a_view_that_begins_counts_as_heard_until_it_is_lost_anew() {
+fn a_member_of_a_view_that_begins_counts_as_heard_until_it_is_lost_again() {
     let mut watched = Watched::both_up();
     watched.lose();
     assert_eq!(watched.hear(), PeerState::Returning);
@@ -431,7 +431,7 @@ fn a_bank_that_answers_but_gets_no_requests_has_failed_until_one_reaches_it() {
 }
 
 #[test]
-fn requests_that_this_bank_slept_through_are_held_against_nobody() {
+fn requests_that_this_bank_slept_through_are_not_held_against_others() {
     let mut watched = Watched::new();
     watched.hear();
     watched.now += 20_000;
@@ -454,7 +454,7 @@ fn what_fails_while_a_bank_is_gone_is_not_held_against_it_when_it_returns() {
 }
 
 #[test]
-fn while_requests_fail_it_is_tried_again_and_again() {
+fn a_bank_is_probed_again_and_again_while_requests_to_it_fail() {
     let mut watched = Watched::new();
     watched.hear();
     watched.give(requests(false));
@@ -480,13 +480,13 @@ fn while_requests_fail_it_is_tried_again_and_again() {
 }
 
 #[test]
-fn who_has_just_woken_up_says_that_it_slept_before_it_has_looked_at_the_time() {
+fn a_bank_that_just_woke_up_says_that_it_slept_before_its_next_tick() {
     let watched = Watched::both_up();
     assert_eq!(watched.heartbeat.health(4_200).slept_ms, 4_200);
 }
 
 #[test]
-fn a_silence_counts_as_a_loss_also_when_the_connection_is_given_up_because_of_it() {
+fn silence_counts_as_a_loss_even_when_the_connection_is_given_up_because_of_it() {
     let mut watched = Watched::new();
     watched.hear();
     for watch in [5_000, 10_000] {

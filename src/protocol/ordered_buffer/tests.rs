@@ -97,7 +97,7 @@ fn nothing_is_written_before_the_clock_stamps_above_it() {
 }
 
 #[test]
-fn an_event_is_executed_when_every_row_covers_it_the_own_included() {
+fn an_event_is_executed_once_every_row_covers_it_including_this_banks_own() {
     let mut buffer = buffer();
     let first = event(1, [0, 1, 0]);
     let mut out = Vec::new();
@@ -125,7 +125,7 @@ fn an_acknowledgement_that_overtook_an_event_is_believed_once_that_event_is_here
 }
 
 #[test]
-fn a_bank_that_stamps_below_what_it_said_before_is_not_taken_and_is_named() {
+fn an_event_stamped_below_what_its_sender_said_before_is_refused_and_the_sender_named() {
     let mut buffer = buffer();
     let mut out = Vec::new();
     let honest = [event(1, [0, 1, 0]), event(2, [0, 1, 1])];
@@ -137,7 +137,7 @@ fn a_bank_that_stamps_below_what_it_said_before_is_not_taken_and_is_named() {
 }
 
 #[test]
-fn the_requirements_single_acknowledgement_counts_also_when_it_comes_before_the_event() {
+fn the_requirements_single_acknowledgement_counts_even_before_the_event_comes() {
     let mut buffer = buffer();
     let first = event(1, [0, 1, 0]);
     let mut out = Vec::new();
@@ -166,7 +166,7 @@ fn a_frozen_buffer_takes_nothing_and_tells_what_it_has_given_to_the_journal() {
 }
 
 #[test]
-fn who_alone_lacks_on_disk_what_all_others_have_is_behind() {
+fn a_bank_whose_disk_alone_lacks_what_all_others_have_is_behind() {
     let mut buffer = buffer();
     let mut out = Vec::new();
     let lags = |buffer: &mut OrderedBuffer, times: usize| {
@@ -187,7 +187,7 @@ fn who_alone_lacks_on_disk_what_all_others_have_is_behind() {
 }
 
 #[test]
-fn traffic_of_another_view_is_told_to_the_view() {
+fn traffic_of_another_view_is_reported_to_the_view() {
     let mut buffer = buffer();
     let mut out = Vec::new();
     let next = Ballot { round: 9, coordinator: BankId(1) };

@@ -88,21 +88,21 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_heard_only_one_way_is_not_in_the_clique() {
+    fn a_bank_heard_in_only_one_direction_is_not_in_the_clique() {
         assert_eq!(clique(0, &rows(3, &[]), &[]), [0, 1, 2]);
         assert_eq!(clique(0, &rows(3, &[(0, 2)]), &[]), [0, 1]);
         assert_eq!(clique(0, &rows(3, &[(2, 0)]), &[]), [0, 1]);
     }
 
     #[test]
-    fn of_two_cliques_of_one_size_the_one_with_the_members_stands_and_else_the_lowest() {
+    fn of_two_cliques_of_equal_size_the_one_with_the_members_wins_and_otherwise_the_lowest() {
         let cut = rows(3, &[(1, 2), (2, 1)]);
         assert_eq!(clique(0, &cut, &[]), [0, 1]);
         assert_eq!(clique(0, &cut, &[0, 2]), [0, 2]);
     }
 
     #[test]
-    fn of_two_with_as_many_members_the_one_with_more_who_may_join_stands() {
+    fn of_two_cliques_with_equally_many_members_the_one_with_more_that_may_join_wins() {
         let cut = rows(4, &[(2, 3), (3, 2)]);
         assert_eq!(clique_by(0, &cut, [&[0, 1], &[]]), [0, 1, 2]);
         assert_eq!(clique_by(0, &cut, [&[0, 1], &[3]]), [0, 1, 3]);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn sixty_four_banks_are_no_burden() {
+    fn the_clique_among_sixty_four_banks_is_found_quickly() {
         let deaf: Vec<_> = (0..32).map(|bank| (bank * 2, bank * 2 + 1)).collect();
         assert!(clique(0, &rows(64, &deaf), &[]).len() >= 32);
         assert_eq!(clique(0, &rows(64, &[]), &[]).len(), 64);

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_that_were_damaged_and_begin_anew_are_no_first_start() {
+    fn damaged_disks_that_begin_anew_are_not_a_first_start() {
         let damaged = || Stopped { counted: 3, ..blank() };
         assert!(!is_quorum(&answers([(0, damaged()), (1, damaged()), (2, damaged())]), 3));
         assert!(!is_quorum(&answers([(0, damaged()), (1, blank()), (2, blank())]), 3));
@@ -298,15 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn a_person_may_declare_that_a_survivor_decides_when_all_are_there() {
+    fn a_person_may_let_a_survivor_decide_once_all_banks_are_there() {
         let survivor = || Stopped { rescue: true, ..answer(1, 5, [5, 0, 0], Vec::new()) };
         assert!(is_quorum(&answers([(0, survivor()), (1, blank()), (2, blank())]), 3));
         assert!(!is_quorum(&answers([(0, survivor()), (1, blank())]), 3));
     }
 
     #[test]
-    fn the_view_begins_with_the_longest_journal_and_all_that_is_held_beyond_it_in_the_latest_view()
-    {
+    fn a_view_begins_with_the_longest_journal_and_all_held_events_of_the_latest_view() {
         let last = Some(Executions {
             last: key(2, 3, 0),
             members: BankSet::all(3),
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_was_only_fetched_counts_for_the_executed_part_and_not_for_what_is_held() {
+    fn a_fetched_journal_counts_for_what_is_executed_but_not_for_what_is_held() {
         let learner = Stopped { voter: false, ..answer(0, 8, [0, 0, 0], vec![key(1, 30, 2)]) };
         let intact = || answer(2, 7, [3, 2, 2], vec![key(2, 8, 0)]);
         let plan = plan(
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_spare_stays_outside_unless_there_is_no_majority_without_it() {
+    fn a_spare_bank_stays_outside_unless_there_is_no_majority_without_it() {
         let far = LAG_MAX + 10;
         let hash = ChainHash([1; 32]);
         let at = |position| Stopped {
@@ -373,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_differs_from_most_is_left_out_and_without_a_majority_nobody_begins() {
+    fn a_copy_that_differs_from_most_is_left_out_and_without_a_majority_no_view_begins() {
         let with =
             |hash| Stopped { hash: ChainHash([hash; 32]), ..answer(2, 5, [5, 0, 0], Vec::new()) };
         let outvoted = plan(
@@ -409,8 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_left_outside_and_has_fetched_past_what_it_forgot_the_clock_of_has_forgotten_nothing()
-    {
+    fn an_outsider_that_has_fetched_past_what_its_clock_lacks_has_forgotten_nothing() {
         let done =
             |last| Some(Executions { last, members: BankSet::all(3), clock: vec![1, 1, 1].into() });
         let witness =

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seal_counts_rows_and_does_not_care_for_their_order() {
+    fn a_seal_counts_rows_regardless_of_their_order() {
         let [one, two] = [[1; 16], [0xff; 16]];
         let mut left = Seal::default();
         left.add(one);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_of_before_says_what_is_unverified_in_its_own_word() {
+    fn a_head_of_an_earlier_release_has_its_own_word_for_unverified() {
         let head = r#"{"bank":0,"banks":3,"disk":"d","protocol":1,"tables":"T","commits":1,
             "promised":{"round":1,"coordinator":0},"plan":"T","learner":false,"rescue":false,"hearsay":true,
             "snapshot":null,"arriving":null,"starts_after":[0,"T"],"events":{"rows":0,"sum":"S"},

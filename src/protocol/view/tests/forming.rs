@@ -136,7 +136,7 @@ fn an_empty_disk_in_a_bank_that_returns_is_filled_and_counts_again() {
 }
 
 #[test]
-fn an_empty_disk_and_one_intact_one_of_three_wait_for_the_third() {
+fn of_three_banks_one_empty_and_one_intact_disk_wait_for_the_third() {
     let mut consortium = Consortium::in_force();
     for bank in 0..3 {
         consortium.kill(bank);
@@ -194,7 +194,7 @@ fn without_a_majority_nobody_acts_and_writes_are_refused_at_once() {
 }
 
 #[test]
-fn a_bank_cut_off_from_one_other_only_leaves_a_clique_in_which_all_hear_each_other() {
+fn a_cut_between_two_banks_leaves_a_clique_in_which_all_hear_each_other() {
     let mut consortium = Consortium::in_force();
     consortium.cut.push((BankId(1), BankId(2)));
     consortium.run(20);
@@ -304,14 +304,14 @@ fn a_coordinator_killed_while_it_starts_the_view_is_replaced() {
 }
 
 #[test]
-fn whoever_missed_the_start_learns_from_the_others_that_the_view_has_begun() {
+fn a_bank_that_missed_the_start_learns_from_the_others_that_the_view_has_begun() {
     let mut consortium = Consortium::empty(3);
     consortium.run_losing(20, |_, message| matches!(message, ViewMessage::Start(_)));
     consortium.assert_in_force(&[0, 1, 2]);
 }
 
 #[test]
-fn a_lower_ballot_than_promised_is_refused_and_the_next_attempt_goes_above_it() {
+fn a_ballot_below_the_promise_is_refused_and_the_next_attempt_goes_above_the_promise() {
     let high = Ballot { round: 7, coordinator: BankId(0) };
     let mut consortium =
         Consortium::start(vec![blank(3), OnDisk { promised: high, ..blank(3) }, blank(3)]);

@@ -45,7 +45,7 @@ fn a_joiner_without_progress_stops_the_others_briefly_and_less_often_each_time()
 }
 
 #[test]
-fn who_asks_to_join_and_is_asleep_when_it_is_asked_to_stop_is_asked_less_often_each_time() {
+fn a_joiner_that_is_asleep_when_asked_to_stop_is_asked_less_often_each_time() {
     let mut consortium = returning();
     let before = consortium.installed[0].len();
     let mut asked = 0;
@@ -64,7 +64,7 @@ fn who_asks_to_join_and_is_asleep_when_it_is_asked_to_stop_is_asked_less_often_e
 }
 
 #[test]
-fn a_member_whose_disk_never_comes_to_an_end_is_left_out_and_waited_for_if_it_is_needed() {
+fn a_member_whose_disk_never_finishes_is_left_out_and_waited_for_only_if_needed() {
     let mut consortium = Consortium::in_force();
     consortium.stuck.push(BankId(2));
     // A reason to change the view: bank 1 has been restarted.
@@ -82,7 +82,7 @@ fn a_member_whose_disk_never_comes_to_an_end_is_left_out_and_waited_for_if_it_is
 }
 
 #[test]
-fn what_a_blocked_source_cannot_send_another_is_asked_for() {
+fn another_bank_is_asked_for_what_a_blocked_source_cannot_send() {
     for (deaf, dumb) in [(2, 1), (2, 0)] {
         let mut consortium = returning();
         consortium.blocked.push((BankId(dumb), BankId(deaf)));
@@ -110,7 +110,7 @@ fn events_of_the_flush_are_fetched_from_any_member_that_has_them() {
 }
 
 #[test]
-fn the_refusal_of_an_earlier_attempt_ends_no_later_one() {
+fn the_refusal_of_an_earlier_attempt_does_not_end_a_later_one() {
     let mut consortium = Consortium::empty(3);
     consortium.run_losing(3, |_, message| matches!(message, ViewMessage::Ready(_)));
     let ballot = consortium.views[0].disk.promised;
@@ -142,7 +142,7 @@ fn a_plan_below_a_members_own_position_is_refused_at_once() {
 }
 
 #[test]
-fn a_bank_among_lost_disks_says_once_what_helps_and_does_not_wear_out_its_own() {
+fn a_bank_among_lost_disks_says_once_what_helps_and_makes_few_promises() {
     let done = entry(event(FIRST, 0, [1, 0, 0]), 1);
     let mut consortium = Consortium::start(vec![
         disk(FIRST, std::slice::from_ref(&done), Vec::new()),

@@ -64,7 +64,7 @@ fn piece(starts_after: u64) -> ViewMessage {
 }
 
 #[test]
-fn a_bank_that_is_ahead_of_the_member_it_asks_asks_another() {
+fn a_bank_that_is_ahead_of_the_member_it_asks_turns_to_another() {
     let mut view = outside([PeerState::Up; 2]);
     let behind = asked(&mut view);
     // Its ledger is stuck: it has not executed what this bank has, and never will.
@@ -97,7 +97,7 @@ fn while_a_piece_of_a_snapshot_is_not_on_disk_it_is_not_fetched_again() {
 }
 
 #[test]
-fn a_bank_outside_leaves_it_to_those_who_act_with_a_bank_whether_it_keeps_up() {
+fn an_outside_bank_lets_the_acting_members_judge_whether_a_bank_keeps_up() {
     let view = outside([PeerState::Returning, PeerState::Up]);
     assert_eq!(view.heard(), BankSet::all(3), "it could join nobody else's view otherwise");
 }

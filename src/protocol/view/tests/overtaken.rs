@@ -29,7 +29,7 @@ fn preparing() -> (Consortium, Vec<JournalEntry>) {
 }
 
 #[test]
-fn a_plan_whose_source_has_executed_more_meanwhile_is_given_up_and_is_no_divergence() {
+fn a_plan_whose_source_has_meanwhile_executed_more_is_given_up_without_a_divergence() {
     let (mut consortium, journal) = preparing();
     let piece = ViewMessage::JournalPiece {
         after: Position(0),

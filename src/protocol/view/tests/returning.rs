@@ -16,7 +16,7 @@ fn one_is_dead_and_one_returns() -> Consortium {
 }
 
 #[test]
-fn where_nothing_works_without_it_a_bank_is_heard_at_once_however_often_it_was_lost() {
+fn a_bank_without_which_nothing_works_is_heard_at_once_however_often_it_was_lost() {
     let mut consortium = one_is_dead_and_one_returns();
     consortium.run(30);
     assert_eq!(consortium.installed[0].len(), 3);
@@ -24,7 +24,7 @@ fn where_nothing_works_without_it_a_bank_is_heard_at_once_however_often_it_was_l
 }
 
 #[test]
-fn where_the_others_can_act_without_it_the_return_of_a_bank_is_watched() {
+fn the_return_of_a_bank_is_watched_where_the_others_can_act_without_it() {
     let mut consortium = Consortium::in_force();
     consortium.kill(2);
     consortium.run(30);
@@ -38,7 +38,7 @@ fn where_the_others_can_act_without_it_the_return_of_a_bank_is_watched() {
 }
 
 #[test]
-fn who_still_watches_a_bank_when_a_view_begins_with_it_does_not_throw_it_out() {
+fn a_bank_that_still_watches_another_when_a_view_begins_does_not_throw_that_one_out() {
     let mut consortium = Consortium::empty(5);
     consortium.run(10);
     let views = |consortium: &Consortium| consortium.installed.iter().map(Vec::len).max();
@@ -57,7 +57,7 @@ fn who_still_watches_a_bank_when_a_view_begins_with_it_does_not_throw_it_out() {
 }
 
 #[test]
-fn who_finds_a_member_too_slow_before_the_others_do_is_not_left_out_in_its_place() {
+fn the_first_bank_to_find_a_member_too_slow_is_not_left_out_in_its_place() {
     let mut consortium = Consortium::in_force();
     consortium.slow.push((BankId(2), BankId(1)));
     consortium.run(1);

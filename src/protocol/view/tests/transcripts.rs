@@ -199,7 +199,7 @@ fn folder() -> PathBuf {
 }
 
 #[test]
-fn every_transcript_is_what_happens() {
+fn every_transcript_matches_what_happens() {
     let mut files: Vec<_> =
         std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
