@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_no_other_numbers_than_text_has() {
+    fn json_accepts_the_same_numbers_as_text() {
         assert_eq!(serde_json::from_str::<AccountNumber>("740358").unwrap().get(), 740_358);
         for text in ["0", "-1", "1.0", "1000000000000000000", "\"740358\""] {
             assert!(serde_json::from_str::<AccountNumber>(text).is_err(), "{text}");

@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn one_digit_all_over_fits_the_sum_and_is_no_document() {
+    fn one_repeated_digit_fits_the_checksum_but_is_not_a_document() {
         assert!(document(TypePerson::Pf, "111.111.111-11", true).is_err());
         assert!(document(TypePerson::Pj, "00.000.000/0000-00", true).is_err());
     }
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_knows_whose_it_is_also_after_json() {
+    fn a_document_knows_its_type_of_person_even_after_json() {
         for (text, type_person) in
             [("123.123.123-00", TypePerson::Pf), ("12.ABC.345/01DE-35", TypePerson::Pj)]
         {
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_no_hash_and_a_hash_is_never_shown() {
+    fn a_password_is_not_accepted_as_a_hash_and_a_hash_is_never_shown() {
         assert_eq!(PasswordHash::parse("12345678"), Err(BadPasswordHash));
         assert_eq!(PasswordHash::parse("$argon2id$\n"), Err(BadPasswordHash));
         let hash = PasswordHash::parse("$argon2id$v=19$secret").unwrap();

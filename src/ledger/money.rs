@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_more_than_zero_also_inside_an_event() {
+    fn an_amount_is_more_than_zero_inside_an_event_too() {
         assert_eq!(Amount::parse_json("0.0"), Err(BadMoney::NotPositive));
         assert_eq!(Amount::parse_json("-1"), Err(BadMoney::NotPositive));
         assert_eq!(Amount::parse_json("0.01").map(Amount::get), Ok(Centavos::new(1)));
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_that_does_not_fit_answers_nothing() {
+    fn arithmetic_that_overflows_returns_nothing() {
         let (least, most, one) =
             (Centavos::new(i64::MIN), Centavos::new(i64::MAX), Centavos::new(1));
         assert_eq!(
@@ -360,7 +360,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_read_is_a_number_to_json_too(text in "[-+0-9.eE]{0,12}") {
+        fn every_amount_that_is_read_is_also_a_json_number(text in "[-+0-9.eE]{0,12}") {
             if Centavos::parse_json(&text).is_ok() {
                 prop_assert!(serde_json::from_str::<Box<RawValue>>(&text).is_ok());
             }

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_stand_in_the_texts_with_their_values() {
+    fn the_texts_state_the_values_of_the_limits() {
         let small = Refusal::OpeningTooSmall.to_string();
         assert_eq!(small, "Falha na operação: Valor inicial deve ser de pelo menos 50.00 reais");
         assert_eq!(

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn what_is_not_a_key_is_refused() {
         let long = format!("1:{}", "x".repeat(PIX_VALUE_CHARS_MAX + 1));
         for text in
             ["", ":", "1:", ":a", "mara21", "65536:a", "-1:a", "1:a b", "1:é", "1:a\n", &long]

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_random_key_must_be_able_to_stand_in_a_pix_key() {
+    fn a_random_key_must_fit_into_a_pix_key() {
         for text in ["", "a b"] {
             let raw = altered(&opening(), "8d0f", text);
             assert!(matches!(Request::parse(&raw), Err(MalformedRequest::RandomKey)), "{text:?}");

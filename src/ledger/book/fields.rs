@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn moving_a_letter_to_the_next_field_shows() {
+    fn moving_a_letter_to_the_next_field_changes_the_hash() {
         let joined = |left, right| hashed(|fields| _ = fields.text(left).text(right));
         assert_ne!(joined("ab", "c"), joined("a", "bc"));
         assert_ne!(joined("", "abc"), joined("abc", ""));

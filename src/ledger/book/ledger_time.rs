@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn one_event_adds_a_minute_of_age_at_most_however_far_it_jumps_and_whoever_confirms() {
+    fn one_event_adds_at_most_a_minute_of_age_however_far_it_jumps_even_if_confirmed() {
         let mut time = with_a_floor();
         let age_ms = time.age_ms();
         time.take(BankId(2), NOW_MS + YEARS_MS);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_header_time_is_the_latest_that_was_named_and_age_is_time() {
+    fn without_a_header_time_is_the_latest_named_so_far_and_age_equals_time() {
         let mut time = LedgerTime::default();
         for (at_ms, date_ms) in
             [(Some(5), 5), (Some(3), 5), (None, 5), (Some(i64::MIN), 5), (Some(NOW_MS), NOW_MS)]
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_snapshot_has_is_read_back_and_nonsense_is_not() {
+    fn a_snapshots_ledger_time_is_read_back_and_nonsense_is_refused() {
         let mut time = with_a_floor();
         time.take(BankId(2), NOW_MS + DAY_MS);
         let (pending, age_ms) = time.beside_floor();

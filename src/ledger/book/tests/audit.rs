@@ -40,7 +40,7 @@ fn a_negative_balance_is_found() {
 }
 
 #[test]
-fn cash_that_is_not_the_other_side_is_found() {
+fn cash_that_does_not_offset_the_accounts_is_found() {
     let found = audited(|book| book.cash[1] += 1);
     assert_eq!(found, "the cash of bank 1 is -9999 centavos, and not -10000");
 }
@@ -57,7 +57,7 @@ fn money_from_nowhere_is_found() {
 }
 
 #[test]
-fn an_account_that_cannot_be_found_is_found() {
+fn an_account_missing_from_an_index_is_found() {
     let at = |what: &str| format!("account 101 at bank 0: {what}");
     let slot = AccountSlot::new(1);
     let number = audited(|book| _ = book.numbers.insert((BankId(0), number(101)), slot));

@@ -31,7 +31,7 @@ fn every_part_of_a_request_changes_the_hash() {
 }
 
 #[test]
-fn every_part_of_the_header_and_what_ledger_time_makes_of_it_change_the_hash() {
+fn every_part_of_the_header_and_the_resulting_ledger_time_change_the_hash() {
     let mut trial = Trial::with_customers();
     let raw_request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)])).to_raw();
     let hash_with = |book: &Book, header: Option<Header>| {
@@ -55,7 +55,7 @@ fn every_part_of_the_header_and_what_ledger_time_makes_of_it_change_the_hash() {
 }
 
 #[test]
-fn a_copy_that_was_in_another_state_shows_although_it_answers_alike() {
+fn a_copy_in_another_state_shows_even_when_its_answers_are_the_same() {
     let mut trial = Trial::with_customers();
     let raw_request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)])).to_raw();
     let mut damaged = trial.book.clone();

@@ -66,7 +66,7 @@ fn every_customer_has_keys_of_their_own() {
 }
 
 #[test]
-fn a_repeated_registration_is_known_although_its_hash_is_salted_anew() {
+fn a_repeated_registration_is_recognised_although_its_hash_is_salted_anew() {
     let mut trial = Trial::new();
     let first =
         trial.ask_with_key(0, None, "k", Action::Register(registration("ana", "000.000.000-01")));
@@ -93,7 +93,7 @@ fn every_part_of_a_registration_counts_when_requests_are_compared() {
 }
 
 #[test]
-fn a_repeated_opening_is_known_although_numbers_and_random_key_are_drawn_anew() {
+fn a_repeated_opening_is_recognised_although_its_numbers_and_key_are_drawn_anew() {
     let mut trial = Trial::with_customers();
     let drawn = |account: u64, random_key: &str| {
         let random_key = random_key.to_owned();
@@ -132,7 +132,7 @@ fn every_part_of_an_opening_counts_when_requests_are_compared() {
 }
 
 #[test]
-fn openings_and_packages_of_a_customer_share_their_keys_and_others_have_their_own() {
+fn a_customers_openings_and_packages_share_keys_and_other_customers_have_their_own() {
     let mut trial = Trial::with_customers();
     done(trial.ask_with_key(2, None, "k", Action::CreateAccount(opening("ana", 700))));
     done(trial.ask_with_key(2, None, "k", Action::CreateAccount(opening("bia", 701))));

@@ -153,7 +153,7 @@ fn a_transfer_to_the_same_account_is_refused() {
 }
 
 #[test]
-fn a_balance_that_cannot_be_counted_is_refused() {
+fn a_balance_too_large_to_represent_is_refused() {
     let mut trial = Trial::with_customers();
     done(trial.operate("bia", vec![deposit(0, 101, i64::MAX - 10_000)]));
     let text = "Falha na operação: Saldo da conta 101 grande demais no banco 0";
@@ -198,7 +198,7 @@ fn every_holder_of_a_joint_account_debits_it_in_their_own_name() {
 }
 
 #[test]
-fn somebody_who_is_no_customer_does_nothing() {
+fn somebody_who_is_not_a_customer_can_do_nothing() {
     let mut trial = Trial::with_customers();
     let executed = trial.operate("nobody", vec![deposit(0, 101, 1)]);
     assert_eq!(refusal(executed), Refusal::UnknownCustomer(user("nobody")));

@@ -17,7 +17,7 @@ pub(in crate::ledger::book) fn planted(request: &Request) {
 }
 
 #[test]
-fn a_request_that_panics_is_a_rejected_request_the_same_way_everywhere() {
+fn a_request_that_panics_is_rejected_in_the_same_way_everywhere() {
     let mut copies = [Trial::with_customers(), Trial::with_customers()];
     let hashes = copies.each_mut().map(|trial| {
         let before = trial.book.hash();
@@ -37,7 +37,7 @@ fn a_request_that_panics_is_a_rejected_request_the_same_way_everywhere() {
 }
 
 #[test]
-fn its_idempotency_key_remembers_the_refusal() {
+fn the_key_of_a_request_that_panicked_remembers_the_refusal() {
     let mut trial = Trial::with_customers();
     let action = || Action::Register(registration(NOBODY_THOUGHT_OF, "000.000.000-09"));
     let first = trial.ask_with_key(0, None, "k", action());

@@ -58,7 +58,7 @@ fn a_large_book_comes_in_pieces_of_bounded_size_that_end_between_lines() {
 }
 
 #[test]
-fn a_snapshot_fits_a_consortium_that_has_grown_and_none_that_has_shrunk() {
+fn a_snapshot_fits_a_consortium_that_has_grown_but_not_one_that_has_shrunk() {
     let pieces = pieces(&Trial::with_customers().book);
     let read = |banks| Book::from_snapshot(banks, pieces.iter().map(String::as_str));
     let grown = read(BANKS + 1).unwrap();

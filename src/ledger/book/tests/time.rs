@@ -83,7 +83,7 @@ fn after_a_week_without_a_request_keys_are_still_known_and_dates_are_right() {
 }
 
 #[test]
-fn operations_of_nobody_need_an_event_that_says_that_customers_are_not_named() {
+fn operations_without_a_customer_need_an_event_that_says_none_are_named() {
     let mut trial = dated();
     let draw = || package(vec![withdraw(0, 101, 10_000)]);
     let refused = trial.ask(2, draw());
