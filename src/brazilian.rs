@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_in_two_ways_is_refused() {
+    fn ambiguous_amounts_are_refused() {
         for text in [
             "12.50", "1.23", "1234.567", "1,234.56", "", ",5", "5,", "1,234", "-1", "+1", "1e2",
             "1.", ".5", "a", "١", "1 2", "R$",

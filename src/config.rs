@@ -538,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_named_in_what_is_said_about_it() {
+    fn errors_about_a_file_name_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nodes.json");
         let said = || Config::load(&file).unwrap_err().to_string();

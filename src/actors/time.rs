@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_process_slept_through_is_no_turn_and_a_short_delay_is_made_up_for() {
+    fn turns_slept_through_do_not_count_and_a_short_delay_is_made_up_for() {
         let start = Instant::now();
         let mut turns = Turns { period_ms: 100, last: start, missed: 0 };
         let mut counted =

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn only_a_200_is_ready() {
+    async fn only_a_200_means_ready() {
         for (status, ready) in [(200, true), (503, false), (204, false)] {
             let answer = move || async move {
                 HttpResponse::build(awc::http::StatusCode::from_u16(status).unwrap()).finish()

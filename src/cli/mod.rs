@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_command_it_is_the_consortium() {
+    fn without_a_command_the_consortium_runs() {
         assert!(parse(&[]).unwrap().command.is_none());
         assert!(parse(&["--data", "x", "--nodes", "y"]).unwrap().command.is_none());
         assert!(

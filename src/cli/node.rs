@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_too_short_or_no_header_is_refused_and_not_repeated() {
+    fn a_secret_of_the_wrong_length_or_unfit_for_a_header_is_refused_and_not_printed() {
         for secret in [&SECRET[1..], "0123456789abcdef\n", "0123456789abcdeé", &SECRET.repeat(17)]
         {
             let said = refusal(peer_secret(Some(secret.into()), None));

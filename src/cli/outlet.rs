@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_holds_up_nobody_and_what_was_lost_is_counted_when_it_is_read() {
+    fn an_unread_pipe_blocks_nobody_and_lost_lines_are_counted_once_it_is_read() {
         let (outlet, read) = unread();
         for line in 0..8 * TEXTS_MAX {
             outlet.put(format!("{line}\n").into_bytes());

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_decides_about_money_or_safety_is_refused_by_its_name_and_both_values() {
+    fn a_difference_in_money_or_safety_settings_is_refused_by_name_with_both_values() {
         for (theirs, expected) in [
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"customer_auth":"open"}"#,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_time_of_the_heartbeat_is_compared() {
+    fn every_heartbeat_time_is_compared() {
         let times = serde_json::to_value(crate::config::HeartbeatTimes::default()).unwrap();
         for (field, value) in times.as_object().unwrap() {
             let other = value.as_u64().unwrap() + 1;
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_many_differences_is_bounded() {
+    fn the_report_of_many_differences_is_bounded() {
         let theirs = r#"{"nodes":[{"host":"c"},{"host":"d"},{"host":"e"}],"check_digits":true,"laboratory":true}"#;
         let expected = "check_digits differs: true at bank 2, false at bank 0; laboratory differs: true at bank 2, \
             false at bank 0; nodes differs: 3 at bank 2, 2 at bank 0; and 2 more";
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn only_how_much_journal_a_bank_keeps_is_its_own_business() {
+    fn only_the_length_of_the_journal_may_differ_between_banks() {
         assert_eq!(said(PLAIN), None);
         assert_eq!(
             said(r#"{"nodes":[{"host":"a"},{"host":"b"}],"journal":{"positions_max":5000}}"#),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_anybody_reads_holds_no_address_and_still_shows_that_one_differs() {
+    fn public_settings_hold_no_address_and_still_show_that_one_differs() {
         let here = settings(PLAIN).without_addresses();
         assert!(!serde_json::to_string(&here).unwrap().contains("host"));
         let file = settings(r#"{"nodes":[{"host":"a"},{"host":"c"}]}"#).without_addresses();

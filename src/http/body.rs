@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_end_is_refused_or_left_raw_but_never_overflows_the_stack() {
+    fn endless_nesting_is_refused_or_left_raw_but_never_overflows_the_stack() {
         let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
         if let Ok(fields) = Fields::of_body(deep.as_bytes()) {
             assert_eq!(fields.text("a").unwrap_err().to_string(), "O campo a deve ser um texto");

@@ -56,7 +56,7 @@ fn waits(history: &History, at: Micros, id: &str) -> Vec<Wait> {
 }
 
 #[test]
-fn an_event_shows_when_each_thing_happened_to_it_and_nothing_that_came_after_the_moment() {
+fn an_event_shows_when_each_thing_happened_to_it_and_nothing_from_after_the_moment_shown() {
     let own = seen(0, [1, 0, 0]);
     let history = history(vec![
         Fact::Stamped(own.clone()),                 // 10
@@ -80,7 +80,7 @@ fn an_event_shows_when_each_thing_happened_to_it_and_nothing_that_came_after_the
 }
 
 #[test]
-fn one_can_step_from_thing_to_thing_in_both_directions() {
+fn one_can_step_from_fact_to_fact_in_both_directions() {
     let own = seen(0, [1, 0, 0]);
     let history =
         history(vec![Fact::Stamped(own.clone()), durable(0, [1, 0, 0]), durable(1, [1, 0, 0])]);
@@ -198,7 +198,7 @@ fn what_came_by_journal_was_executed_and_only_the_rest_never_existed() {
 }
 
 #[test]
-fn of_what_a_snapshot_covers_nothing_is_said() {
+fn nothing_is_said_about_what_a_snapshot_covers() {
     let through = OrderKey { view: VIEW, sum: 9, sender: BankId(2) };
     let history = healed(vec![
         Fact::Restored { through, position: Position(7) },
@@ -230,7 +230,7 @@ fn an_acknowledgement_that_came_before_its_event_counts_from_when_it_came() {
 }
 
 #[test]
-fn an_event_that_is_sent_again_after_it_was_taken_in_is_no_news() {
+fn an_event_sent_again_after_it_was_taken_in_is_not_news() {
     let mut history =
         history(vec![Fact::Received(seen(1, [0, 1, 0])), Fact::Taken(clock([0, 1, 0]))]);
     history.absorb(vec![Timed { at: 50, fact: Fact::Lost(1) }]);
@@ -240,7 +240,7 @@ fn an_event_that_is_sent_again_after_it_was_taken_in_is_no_news() {
 }
 
 #[test]
-fn columns_grow_along_what_knew_of_what_and_concurrent_events_may_share_one() {
+fn columns_follow_causality_and_concurrent_events_may_share_one() {
     let events = [seen(0, [1, 0, 0]), seen(1, [0, 1, 0]), seen(2, [1, 1, 1]), seen(0, [2, 1, 1])];
     let history = history(events.into_iter().map(Fact::Received).collect());
     let shown = history.snapshot(99).events;
@@ -260,7 +260,7 @@ fn each_event_says_what_stands_before_it_and_what_decided_that() {
 }
 
 #[test]
-fn however_much_happens_only_so_many_events_are_kept_and_shown_but_all_that_wait_are() {
+fn only_so_many_events_are_kept_and_shown_but_all_that_wait_are_among_them() {
     let mut history = history(Vec::new());
     let mut at = 10;
     for counter in 1..=2 * EVENTS_MAX as u64 {

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_peer_with_the_secret_the_protocol_and_the_settings_is_welcome() {
+    fn only_a_peer_with_our_secret_protocol_and_settings_is_welcome() {
         assert_eq!(refusal(|_| {}), None);
         let peer = |why: &str| Some((Some(BankId(1)), why.to_owned()));
         assert_eq!(refusal(|hello| hello.secret = "t".into()), Some((None, "wrong secret".into())));

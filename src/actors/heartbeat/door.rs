@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_says_nothing_makes_room_for_whoever_comes() {
+    fn a_silent_connection_makes_room_for_a_new_one() {
         let mut door = Door::default();
         let (number, mut peer) = door.enter(0);
         door.introduce(number, PEER);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_has_ended_leaves_its_place() {
+    fn a_connection_that_has_ended_frees_its_place() {
         let mut door = Door::default();
         for _ in 0..10 {
             let (number, mut stay) = door.enter(0);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_logged_once_and_then_as_a_number() {
+    fn a_refusal_is_logged_once_and_then_only_counted() {
         let mut door = Door::default();
         assert_eq!(door.refuse(Some(PEER), "a", 0).as_deref(), Some(""));
         assert!((1..1_000).all(|now| door.refuse(Some(PEER), "a", now).is_none()));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_a_conversation_is_news_and_after_a_moment_is_not() {
+    fn a_refusal_is_news_after_a_lasting_conversation_but_not_after_a_brief_one() {
         for (lasted, is_news) in [(LASTING_MS, true), (LASTING_MS - 1, false)] {
             let mut door = Door::default();
             door.refuse(Some(PEER), "a", 0);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_of_reasons_is_bounded() {
+    fn the_number_of_remembered_reasons_is_bounded() {
         let mut repeats = Repeats::default();
         (0..1_000).for_each(|number| assert!(repeats.say(None, &number.to_string(), 0).is_some()));
         assert_eq!(repeats.0[&None].len(), REASONS_MAX);

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_introduction_of_another_version_is_understood_far_enough_to_refuse_it_by_name() {
+    fn another_version_is_understood_well_enough_to_be_refused_by_name() {
         let text = r#"{"bank":2,"secret":"s","protocol":1,"consortium":"0af3","later":[1]}"#;
         let hello: Hello = serde_json::from_str(text).unwrap();
         assert_eq!(

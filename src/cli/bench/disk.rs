@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_is_measured_by_what_it_took_and_nothing_stays_behind() {
+    fn a_disk_is_rated_by_what_was_appended_and_nothing_is_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("measured");
         let rate = measure(&file, Duration::from_millis(50)).unwrap();

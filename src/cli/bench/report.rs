@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn latencies_are_told_in_milliseconds() {
+    fn latencies_are_reported_in_milliseconds() {
         let latency = Latency::of(&histogram(1..=1_000));
         let expected = Latency { p50: 0.5, p90: 0.9, p99: 0.99, p99_9: 0.999, max: 1.0 };
         assert_eq!(latency, expected);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn without_failure_there_is_still_a_reason_for_nothing() {
+    fn an_empty_histogram_is_still_empty_after_correction() {
         assert_eq!(corrected(&histogram([])).len(), 0);
     }
 }

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_bank_says_is_found_and_what_another_server_says_is_cut() {
+    fn a_banks_reason_is_extracted_and_another_servers_answer_is_cut_short() {
         assert_eq!(descript(r#"{"descript": "Não", "id": "x"}"#.as_bytes()), "Não");
         assert_eq!(descript(b"<html>"), "<html>");
         assert_eq!(descript(&[b'x'; 1_000]).len(), 200);

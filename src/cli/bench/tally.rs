@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_answered_late_counts_for_the_latency_and_not_for_the_rate() {
+    fn late_answers_count_towards_latency_but_not_towards_the_rate() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut tally = Tally::new(2, Window { from: at(100), until: at(200) });

@@ -70,7 +70,7 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
 }
 
 #[actix_rt::test]
-async fn every_package_is_counted_once_by_what_came_of_it() {
+async fn every_package_is_counted_once_by_its_outcome() {
     let (url, asked) = bank(None);
     let arguments = arguments("--clients 3 --accounts 5 --seconds 1 --warmup 0");
     let report = measure(&arguments, vec![url], disk()).await.unwrap();

@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_taken_with_its_marks_or_without() {
+    fn a_document_is_accepted_with_or_without_punctuation() {
         let examples = [
             (TypePerson::Pf, "12345678901", "123.456.789-01"),
             (TypePerson::Pf, "123.456.789-01", "123.456.789-01"),

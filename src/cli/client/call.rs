@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_an_answer_and_a_banks_trouble_is_silence() {
+    fn a_refusal_counts_as_an_answer_and_a_server_error_as_silence() {
         for status in [200, 400, 401, 403, 404, 413] {
             assert!(heard(status, "{}").is_ok(), "{status}");
         }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_one_account_stands_together_and_the_order_is_the_document_order() {
+    fn operations_are_grouped_by_account_and_shown_in_document_order() {
         let expected = concat!(
             r#"{"1":{"11":{"package":[{"type":"WITHDRAW","value":50.0,"sender":11},"#,
             r#"{"type":"TRANSFER","value":450.55,"sender":11,"pix":"0:k22"}]},"#,
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_balances_after_are_those_at_their_turn_and_a_transfer_to_oneself_arrives() {
+    fn each_line_shows_the_balance_after_its_turn_including_transfers_to_oneself() {
         let accounts = [account(1, 11, 60_000), account(0, 22, 100)];
         let after: Vec<_> =
             basket().balances_after(&accounts).iter().map(|sum| sum.map(Centavos::get)).collect();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_taken_out_is_gone() {
+    fn a_removed_line_is_gone() {
         let mut basket = basket();
         basket.remove(0);
         assert_eq!(basket.lines().len(), 3);

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_session_is_the_owners_alone_and_is_found_again() {
+    fn a_stored_session_is_private_to_its_owner_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state/netbanking/session.json");
         session().keep(&file).unwrap();

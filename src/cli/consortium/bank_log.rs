@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_does_not_fill_the_memory() {
+    fn an_endless_line_does_not_fill_the_memory() {
         let chunk = "x".repeat(LINE_BYTES_MAX);
         let mut lines = PrefixedLines::new("> ");
         let mut out = Vec::new();

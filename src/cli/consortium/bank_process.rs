@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn the_end_of_its_standard_input_stops_a_bank() {
+    async fn a_bank_stops_when_its_standard_input_ends() {
         // `cat` ends with its standard input; the arguments of a node are none for it.
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take();

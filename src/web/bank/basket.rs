@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_this_bank_did_not_write_is_no_operation() {
+    fn a_field_that_this_bank_did_not_write_is_not_an_operation() {
         for text in [
             "",
             "D",
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_basket_has_an_end() {
+    fn a_basket_holds_a_limited_number_of_operations() {
         let operation = read("D.0.1.1").unwrap();
         let mut operations = vec![operation.clone(); OPERATIONS_MAX - 1];
         assert!(add(&mut operations, operation.clone()).is_ok());

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_is_read_by_a_decoder_that_is_not_ours() {
+    fn the_picture_is_read_by_an_independent_decoder() {
         let made = made("valor=10&descricao=pizza").unwrap();
         let mut dark = vec![false; made.qr.side * made.qr.side];
         for module in made.qr.path.split('M').skip(1) {

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_leads_to_this_bank_only() {
+    fn a_login_leads_only_to_a_page_of_this_bank() {
         for path in ["/", "/pacote", "/contas/0-7?de=2026-11-23&tipo=DEPOSIT"] {
             assert_eq!(own_path(path), path);
         }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_found_again_behind_the_login() {
+    fn an_address_is_found_again_after_the_login() {
         let target = "/contas/0-7?de=2026-11-23&tipo=a b";
         let address = login_address(target);
         let (_, query) = address.split_once('?').unwrap();

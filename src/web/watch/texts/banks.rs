@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_says_what_the_others_wait_for_first_and_keeps_quiet_about_what_is_well() {
+    fn the_text_first_says_what_the_others_wait_for_and_leaves_out_what_is_well() {
         let well = Vitals {
             pace: PaceNow { round_trip_ms: Some(3), ..PaceNow::default() },
             health: Some(Health { fsync_ms: 5, slept_ms: 100, behind_ms: 0 }),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn how_far_a_clock_is_off_is_said_in_the_unit_that_suits_it() {
+    fn how_far_a_clock_is_off_is_given_in_a_suitable_unit() {
         let said = [-4_600, 119_999, 180_000, -7_200_000, 259_200_000].map(off);
         assert_eq!(
             said,
