@@ -29,7 +29,7 @@ const BANKS: usize = 3;
 const LOG_LINES_SHOWN: usize = 60;
 
 #[test]
-fn the_tour_of_the_readme_works_as_printed_and_again_and_the_consortium_goes_on_after_a_restart() {
+fn the_readmes_tour_works_twice_as_printed_and_the_consortium_survives_a_restart() {
     for program in PROGRAMS {
         let found = Command::new(program).arg("--version").output();
         assert!(

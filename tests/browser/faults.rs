@@ -67,7 +67,7 @@ async fn another_bank_dies_while_a_package_is_under_way() {
 }
 
 #[actix_rt::test]
-async fn the_own_bank_dies_while_a_package_is_under_way() {
+async fn the_customers_own_bank_dies_while_a_package_is_under_way() {
     let cluster = Cluster::start(3, "sessions").await;
     let driver = Driver::start();
     let ana = ana(&cluster, &driver).await;

@@ -196,7 +196,7 @@ async fn without_scripts_everything_works_too() {
 }
 
 #[actix_rt::test]
-async fn both_holders_of_a_joint_account_use_it_each_at_another_bank() {
+async fn both_holders_of_a_joint_account_use_it_at_different_banks() {
     let cluster = Cluster::start(3, "sessions").await;
     let driver = Driver::start();
     let (ana, bia) = (driver.browser().await, driver.browser().await);

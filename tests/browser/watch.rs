@@ -84,7 +84,7 @@ async fn events_just_sent_at_several_banks_are_drawn_on_all_pages_in_the_same_or
 }
 
 #[actix_rt::test]
-async fn the_picture_can_be_held_and_gone_through_step_by_step() {
+async fn the_picture_can_be_paused_and_gone_through_step_by_step() {
     let cluster = Cluster::start_laboratory(3).await;
     let driver = Driver::start();
     let page = page(&cluster, &driver, 0).await;
@@ -125,7 +125,7 @@ async fn the_picture_can_be_held_and_gone_through_step_by_step() {
 }
 
 #[actix_rt::test]
-async fn an_event_tells_its_story_to_a_click_and_to_the_keyboard() {
+async fn an_event_tells_its_story_on_a_click_and_by_keyboard() {
     let cluster = Cluster::start_laboratory(3).await;
     let driver = Driver::start();
     let page = page(&cluster, &driver, 0).await;
@@ -196,7 +196,7 @@ async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_lin
 }
 
 #[actix_rt::test]
-async fn the_page_has_no_serious_fault_of_accessibility() {
+async fn the_page_has_no_serious_accessibility_fault() {
     let cluster = Cluster::start_laboratory(3).await;
     let driver = Driver::start();
     let page = page(&cluster, &driver, 0).await;

@@ -100,7 +100,7 @@ async fn what_no_bank_settles_is_unknown_and_never_called_refused() {
 }
 
 #[actix_rt::test]
-async fn a_killed_bank_and_a_hanging_one_are_replaced_by_themselves_and_the_package_happens_once() {
+async fn a_killed_or_hanging_bank_is_replaced_automatically_and_the_package_happens_once() {
     let cluster = Cluster::start(3, "sessions").await;
     let machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");
@@ -137,7 +137,7 @@ async fn a_killed_bank_and_a_hanging_one_are_replaced_by_themselves_and_the_pack
 }
 
 #[actix_rt::test]
-async fn a_second_bank_without_a_session_asks_a_person_for_the_password_and_tells_a_script() {
+async fn without_a_session_at_the_second_bank_a_person_is_asked_to_log_in_and_a_script_told() {
     let cluster = Cluster::start(2, "sessions").await;
     let mut machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");

@@ -176,7 +176,7 @@ async fn when_the_bank_in_use_dies_the_package_goes_to_another_and_the_person_is
 }
 
 #[actix_rt::test]
-async fn who_does_not_wait_is_told_that_the_outcome_is_unknown_and_can_ask_again() {
+async fn a_person_who_does_not_wait_is_told_the_outcome_is_unknown_and_can_ask_again() {
     let cluster = Cluster::start(1, "sessions").await;
     let mut machine = Machine::of(&cluster);
     machine.register("ana", "123.456.789-01");

@@ -36,7 +36,7 @@ async fn a_package_over_three_banks_that_fails_at_its_last_operation_leaves_no_t
 }
 
 #[actix_rt::test]
-async fn sixty_four_clients_that_move_money_for_a_minute_lose_and_make_none() {
+async fn sixty_four_clients_moving_money_for_a_minute_neither_lose_nor_create_any() {
     let cluster = Cluster::start(3, "sessions").await;
     let load = Load::prepare(&cluster, 50).await;
     load.run(&cluster, 64, Instant::now() + Duration::from_secs(60)).await;

@@ -105,7 +105,7 @@ async fn returns_over_64_kbit(missing: u64) -> Duration {
 }
 
 #[actix_rt::test]
-async fn sixty_four_kbit_per_second_suffice_to_return() {
+async fn a_bank_can_return_over_a_line_of_64_kbit_per_second() {
     let took = returns_over_64_kbit(96 * 1_024).await;
     assert!(took < Duration::from_secs(60), "{took:?}");
 }
@@ -162,14 +162,14 @@ async fn returns_under_load(line: u32, clients: usize) -> Return {
 }
 
 #[actix_rt::test]
-async fn a_line_of_50_kilobytes_per_second_stops_the_others_for_two_at_most() {
+async fn a_line_of_50_kilobytes_per_second_stops_the_others_for_two_seconds_at_most() {
     let back = returns_under_load(50_000, 1).await;
     assert!(back.written_per_second > 1.5 * 50_000.0, "{} bytes/s", back.written_per_second);
     assert!(!back.is_member);
 }
 
 #[actix_rt::test]
-async fn a_line_of_500_kilobytes_per_second_stops_the_others_for_no_more_than_two() {
+async fn a_line_of_500_kilobytes_per_second_stops_the_others_for_two_seconds_at_most() {
     // More than the line carries, where the machine can do it.
     returns_under_load(500_000, 8).await;
 }

@@ -135,7 +135,7 @@ impl Watched {
 }
 
 #[actix_rt::test]
-async fn a_bank_whose_lines_fall_silent_shows_no_old_balance_without_a_mark_not_for_a_moment() {
+async fn a_bank_whose_lines_fall_silent_never_shows_an_old_balance_without_a_mark() {
     let set = |cluster: &Cluster, passage| {
         cluster.links().set_both(0, 2, passage);
         cluster.links().set_both(1, 2, passage);
@@ -151,7 +151,7 @@ async fn a_bank_whose_lines_fall_silent_shows_no_old_balance_without_a_mark_not_
 }
 
 #[actix_rt::test]
-async fn a_bank_that_is_not_heard_learns_of_the_view_without_it_before_it_shows_anything() {
+async fn an_unheard_bank_learns_of_the_view_that_excludes_it_before_it_shows_anything() {
     // The pings of the others do not reach it, its own are answered: only the next answer tells
     // that they have gone on.
     let watched = Watched::start().await;
@@ -162,7 +162,7 @@ async fn a_bank_that_is_not_heard_learns_of_the_view_without_it_before_it_shows_
 }
 
 #[actix_rt::test]
-async fn at_a_bank_that_lacks_what_they_did_elsewhere_customers_are_told_so() {
+async fn customers_are_told_when_a_bank_lacks_what_they_did_elsewhere() {
     let watched = Watched::start().await;
     let (cluster, customer) = (&watched.cluster, &watched.customer);
     let set = |passage| (0..2).for_each(|other| cluster.links().set_both(other, 2, passage));
@@ -193,7 +193,7 @@ async fn at_a_bank_that_lacks_what_they_did_elsewhere_customers_are_told_so() {
 }
 
 #[actix_rt::test]
-async fn a_bank_that_is_far_away_makes_no_read_look_old_neither_elsewhere_nor_there() {
+async fn a_distant_bank_makes_no_read_look_old_either_there_or_elsewhere() {
     let watched = Watched::start().await;
     let (cluster, http) = (&watched.cluster, &watched.customer.http);
     (0..2).for_each(|near| {

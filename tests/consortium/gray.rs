@@ -127,8 +127,7 @@ async fn a_bank_that_limps_is_left_out_within_ten_seconds_and_comes_back_when_it
 }
 
 #[actix_rt::test]
-async fn a_bank_whose_disk_needs_two_seconds_is_left_out_within_ten_and_comes_back_when_it_is_well()
-{
+async fn a_bank_with_a_two_second_fsync_is_left_out_within_ten_seconds_and_comes_back() {
     let scene = Scene::begins().await;
     let slow = SlowCalls::fsyncs(scene.ill_process(), Duration::from_secs(2));
     scene.goes_on_without_the_ill(Duration::from_secs(20)).await;
@@ -186,7 +185,7 @@ fn unread_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
 }
 
 #[actix_rt::test]
-async fn a_log_that_nobody_reads_stops_nobody_not_even_the_bank_that_writes_it() {
+async fn a_log_that_nobody_reads_stops_no_bank_not_even_the_one_that_writes_it() {
     let cluster = Cluster::prepare(3, "sessions");
     let (reader, writer) = unread_pipe();
     cluster.start_bank(0);
@@ -204,7 +203,7 @@ async fn a_log_that_nobody_reads_stops_nobody_not_even_the_bank_that_writes_it()
 }
 
 #[actix_rt::test]
-async fn a_supervisor_whose_lines_nobody_reads_goes_on_reading_those_of_its_banks() {
+async fn a_supervisor_whose_output_nobody_reads_goes_on_reading_its_banks_output() {
     let cluster = Cluster::prepare(3, "sessions");
     let (reader, writer) = unread_pipe();
     let mut supervisor = Command::new(env!("CARGO_BIN_EXE_netbanking"))

@@ -98,7 +98,7 @@ async fn a_connection_that_says_nothing_or_falls_silent_ends() {
 }
 
 #[actix_rt::test]
-async fn a_peer_that_connects_again_and_again_keeps_its_newest_connections_alone() {
+async fn a_peer_that_connects_again_and_again_keeps_only_its_newest_connections() {
     let cluster = bank();
     let mut older = introduced(&cluster).await;
     let mut newest = Vec::new();
@@ -115,7 +115,7 @@ async fn a_peer_that_connects_again_and_again_keeps_its_newest_connections_alone
 }
 
 #[actix_rt::test]
-async fn a_crowd_that_says_nothing_keeps_no_peer_out() {
+async fn a_crowd_of_silent_connections_keeps_no_peer_out() {
     let cluster = bank();
     let mut peer = introduced(&cluster).await;
     let mut crowd = Vec::new();

@@ -77,7 +77,7 @@ async fn a_cut_link_is_noticed_on_both_sides_as_a_broken_one_and_heals() {
 }
 
 #[actix_rt::test]
-async fn a_bank_without_which_the_others_act_refuses_each_write_at_once_and_says_why() {
+async fn a_bank_that_the_others_act_without_refuses_each_write_at_once_and_says_why() {
     let cluster = Cluster::start_laboratory(3).await;
     turn(&cluster, 0, "ligacao", "banco=2&estado=cut").await;
     cluster.wait_members(&[0, 1]).await;

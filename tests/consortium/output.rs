@@ -15,7 +15,7 @@ fn on_a_full_disk(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[actix_rt::test]
-async fn a_command_whose_answer_finds_no_space_says_so_and_does_not_succeed() {
+async fn a_command_that_finds_no_space_for_its_answer_says_so_and_fails() {
     let cluster = Cluster::start(1, "open").await;
     let url = cluster.url(0, "");
     for arguments in [
@@ -77,7 +77,7 @@ async fn a_command_whose_answer_finds_no_space_says_so_and_does_not_succeed() {
 }
 
 #[test]
-fn a_reader_that_has_gone_is_no_failure() {
+fn a_reader_that_has_gone_is_not_a_failure() {
     let (read, write) = std::io::pipe().unwrap();
     drop(read);
     let mut command = Command::new(env!("CARGO_BIN_EXE_netbanking"));

@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::customer::{Http, cpf, registration};
 
 #[actix_rt::test]
-async fn a_bank_with_other_settings_is_refused_by_the_name_of_the_field_and_moves_no_money() {
+async fn a_bank_with_different_settings_is_refused_naming_the_field_and_moves_no_money() {
     let cluster = Cluster::prepare(3, "sessions");
     let own = cluster.own_nodes_json(2);
     cluster.change_nodes_json(&own, |config| config["customer_auth"] = "open".into());

@@ -16,7 +16,7 @@ fn transfer(from: &OwnAccount, to: &OwnAccount) -> String {
 }
 
 #[actix_rt::test]
-async fn with_one_of_three_banks_stopped_the_others_go_on_and_it_comes_back_by_itself() {
+async fn with_one_of_three_banks_stopped_the_others_go_on_and_the_third_comes_back_by_itself() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "karen123", 5).await;
     let mut accounts = Vec::new();
@@ -60,7 +60,7 @@ async fn with_one_of_three_banks_stopped_the_others_go_on_and_it_comes_back_by_i
 }
 
 #[actix_rt::test]
-async fn with_two_of_three_banks_stopped_the_third_refuses_writes_within_a_second_and_reads_on() {
+async fn with_two_of_three_stopped_the_third_refuses_writes_within_a_second_but_serves_reads() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "mara21", 5).await;
     let account = customer.open(&cluster, 0, 250.0).await;
@@ -106,7 +106,7 @@ async fn with_two_of_three_banks_stopped_the_third_refuses_writes_within_a_secon
 }
 
 #[actix_rt::test]
-async fn a_bank_paused_for_twenty_seconds_is_left_out_and_joins_again_when_it_is_let_go() {
+async fn a_bank_paused_for_twenty_seconds_is_left_out_and_joins_again_when_it_resumes() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "thiago003", 5).await;
     let accounts =
@@ -132,7 +132,7 @@ async fn a_bank_paused_for_twenty_seconds_is_left_out_and_joins_again_when_it_is
 }
 
 #[actix_rt::test]
-async fn banks_that_slept_at_the_same_time_blame_nobody_when_they_wake_and_write_again_at_once() {
+async fn banks_that_slept_at_the_same_time_do_not_blame_each_other_and_write_again_at_once() {
     let cluster = Cluster::start(3, "sessions").await;
     let customer = Customer::register(&cluster, "silvia77", 9).await;
     let accounts =

@@ -172,7 +172,7 @@ async fn one_clock_of_three_that_is_wrong_from_the_start_forgets_no_key_and_spoi
 }
 
 #[actix_rt::test]
-async fn two_clocks_of_five_that_are_wrong_forget_no_key_and_spoil_no_date() {
+async fn two_wrong_clocks_of_five_forget_no_key_and_spoil_no_date() {
     let cluster = Cluster::prepare(5, "sessions");
     let clocks = clocks_of(&cluster, &[1, 4]);
     clocks.set(1, "+25h");
@@ -195,7 +195,7 @@ async fn two_clocks_of_five_that_are_wrong_forget_no_key_and_spoil_no_date() {
 }
 
 #[actix_rt::test]
-async fn a_clock_beyond_the_calendar_ends_no_process() {
+async fn a_clock_beyond_the_calendar_does_not_end_the_process() {
     let cluster = Cluster::prepare(3, "sessions");
     let clocks = clocks_of(&cluster, &[2]);
     cluster.start_all().await;
