@@ -34,7 +34,7 @@ fn write_journal(folder: &Path) {
 
 #[test]
 #[ignore = "takes a minute, and means something in a release build only"]
-fn a_million_executed_requests_are_there_again_within_ten_seconds() {
+fn a_million_executed_requests_are_restored_within_ten_seconds() {
     let folder = tempfile::tempdir().unwrap();
     write_journal(folder.path());
     let size =

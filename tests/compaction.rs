@@ -138,7 +138,7 @@ fn without_a_limit_the_journal_is_kept() {
 }
 
 #[test]
-fn no_snapshot_of_its_own_is_begun_while_one_that_has_arrived_is_opened() {
+fn a_bank_begins_no_snapshot_of_its_own_while_it_opens_one_that_has_arrived() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
     let mut executor =
@@ -174,7 +174,7 @@ fn no_snapshot_of_its_own_is_begun_while_one_that_has_arrived_is_opened() {
 }
 
 #[test]
-fn a_snapshot_that_arrives_has_precedence_over_one_of_its_own() {
+fn an_arriving_snapshot_takes_precedence_over_the_banks_own() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
     let mut executor =
@@ -203,7 +203,7 @@ fn a_snapshot_that_arrives_has_precedence_over_one_of_its_own() {
 }
 
 #[test]
-fn a_restart_from_a_snapshot_is_a_restart_from_the_whole_journal() {
+fn a_restart_from_a_snapshot_equals_one_from_the_whole_journal() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, played, _) = journal(folder.path(), 100);
     let (book, disk) = rebuild(&mut store, BANKS).unwrap();
@@ -228,7 +228,7 @@ fn a_restart_from_a_snapshot_is_a_restart_from_the_whole_journal() {
 }
 
 #[test]
-fn a_damaged_disk_makes_a_learner_where_there_are_others_and_is_refused_where_there_are_none() {
+fn a_damaged_disk_makes_a_bank_with_others_a_learner_and_is_refused_at_a_bank_alone() {
     for banks in [1, BANKS] {
         let folder = tempfile::tempdir().unwrap();
         let owner = Owner { bank: BankId(0), banks };
@@ -261,7 +261,7 @@ fn netbanking(data: &Path, arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn compact_makes_a_stopped_banks_journal_short_and_keeps_what_is_held() {
+fn compact_shortens_a_stopped_banks_journal_and_keeps_what_is_held() {
     let folder = tempfile::tempdir().unwrap();
     let (store, played, held) = journal(folder.path(), 10_000);
     let (running, said) = netbanking(folder.path(), &["compact"]);

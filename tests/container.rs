@@ -8,7 +8,7 @@ const MANIFEST: &str = include_str!("../Cargo.toml");
 /// goes looking for the file of every target that is named without a path, also when it builds
 /// another.
 #[test]
-fn the_manifest_names_the_path_of_every_target_so_that_it_serves_without_the_tests() {
+fn the_manifest_names_the_path_of_every_target_and_so_works_without_the_tests() {
     assert!(
         DOCKERFILE.contains("COPY Cargo.toml Cargo.lock ./\n")
             && DOCKERFILE.contains("touch src/lib.rs")

@@ -357,12 +357,12 @@ fn check_closed((files, state): (Files, State)) {
 }
 
 #[test]
-fn every_byte_of_a_journal_matters_or_does_not() {
+fn a_change_to_any_byte_of_a_journal_is_noticed_or_harmless() {
     check_closed(a_journal());
 }
 
 #[test]
-fn every_byte_of_a_snapshot_matters_or_does_not() {
+fn a_change_to_any_byte_of_a_snapshot_is_noticed_or_harmless() {
     check_closed(a_snapshot());
 }
 

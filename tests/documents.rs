@@ -70,7 +70,7 @@ fn the_map_names_files_and_functions_that_are_there() {
 }
 
 #[test]
-fn both_readmes_tell_a_reader_to_type_the_same() {
+fn both_readmes_tell_a_reader_to_type_the_same_commands() {
     let english = commands(include_str!("../README.md"));
     let portuguese = commands(include_str!("../README.pt-BR.md"));
     assert!(english.len() >= 4, "{english:?}");

@@ -77,7 +77,7 @@ where
 }
 
 #[actix_web::test]
-async fn every_link_of_every_page_leads_somewhere_whoever_looks() {
+async fn every_link_of_every_page_leads_somewhere_for_every_visitor() {
     let (bank, _data) = laboratory(0, 1).await;
     let service = service(&bank).await;
     ready(&service).await;
@@ -125,7 +125,7 @@ async fn every_link_of_every_page_leads_somewhere_whoever_looks() {
 }
 
 #[actix_web::test]
-async fn people_get_a_page_where_there_is_none_and_programs_json() {
+async fn at_an_unknown_address_people_get_a_page_and_programs_get_json() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut browser = Browser::new(&service);
@@ -167,7 +167,7 @@ async fn people_get_a_page_where_there_is_none_and_programs_json() {
 }
 
 #[actix_web::test]
-async fn head_is_answered_as_get_is_everywhere() {
+async fn head_is_answered_like_get_everywhere() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = service(&bank).await;
     ready(&service).await;
@@ -242,7 +242,7 @@ async fn a_head_has_no_body_on_the_wire() {
 }
 
 #[actix_web::test]
-async fn a_refusal_says_which_methods_there_are_and_how_to_prove_who_one_is() {
+async fn a_refusal_says_which_methods_there_are_and_how_to_authenticate() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = service(&bank).await;
     ready(&service).await;

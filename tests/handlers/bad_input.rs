@@ -28,7 +28,7 @@ fn without(field: &str) -> String {
 }
 
 #[actix_rt::test]
-async fn registrations_with_mistakes_are_refused_by_name_of_the_field() {
+async fn registrations_with_mistakes_are_refused_naming_the_field() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = service(&bank).await;
     ready(&service).await;

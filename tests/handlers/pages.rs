@@ -146,7 +146,7 @@ async fn bad_fields_are_named_and_what_was_typed_stays() {
 }
 
 #[actix_web::test]
-async fn forms_that_are_sent_twice_are_done_once() {
+async fn forms_that_are_sent_twice_take_effect_once() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut browser = Browser::new(&service);
@@ -174,7 +174,7 @@ async fn forms_that_are_sent_twice_are_done_once() {
 }
 
 #[actix_web::test]
-async fn a_repeated_registration_is_no_login_without_the_password() {
+async fn a_repeated_registration_does_not_log_in_without_the_password() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut browser = Browser::new(&service);
@@ -291,7 +291,7 @@ async fn nobody_debits_or_reads_a_strangers_account_through_the_pages() {
 }
 
 #[actix_web::test]
-async fn a_session_that_ended_does_not_cost_the_basket() {
+async fn the_basket_survives_the_end_of_a_session() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut ana = Browser::new(&service);
@@ -354,7 +354,7 @@ async fn customers_text_is_always_shown_as_text() {
 }
 
 #[actix_web::test]
-async fn a_statement_is_filtered_paged_and_taken_away() {
+async fn a_statement_is_filtered_paged_and_exported() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut ana = Browser::new(&service);
@@ -472,7 +472,7 @@ async fn a_bank_that_is_cut_off_says_so_on_every_page_and_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn pages_carry_their_policy_and_assets_are_kept() {
+async fn pages_carry_a_security_policy_and_assets_are_cached() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
     let mut browser = Browser::new(&service);

@@ -13,7 +13,7 @@ fn registration(user: &str, number: u32) -> String {
 }
 
 #[actix_rt::test]
-async fn a_read_names_its_position_and_is_made_at_none_below_the_one_asked_for() {
+async fn a_read_names_its_position_which_is_never_below_the_one_asked_for() {
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;
@@ -52,7 +52,7 @@ async fn a_read_names_its_position_and_is_made_at_none_below_the_one_asked_for()
 }
 
 #[actix_rt::test]
-async fn a_position_that_is_none_is_refused_by_name() {
+async fn an_invalid_position_is_refused_by_name() {
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;
@@ -70,7 +70,7 @@ async fn a_position_that_is_none_is_refused_by_name() {
 }
 
 #[actix_rt::test]
-async fn a_pix_key_is_found_with_its_slash_as_it_is_and_escaped() {
+async fn a_pix_key_is_found_whether_or_not_its_slash_is_escaped() {
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;
@@ -107,7 +107,7 @@ async fn a_pix_key_is_found_with_its_slash_as_it_is_and_escaped() {
 }
 
 #[actix_rt::test]
-async fn what_a_request_names_and_is_not_there_is_400_and_only_an_address_is_404() {
+async fn a_missing_thing_named_in_a_request_is_400_and_only_an_unknown_address_is_404() {
     let (bank, _data) = bank(0, 1, "open").await;
     let service = service(&bank).await;
     ready(&service).await;

@@ -285,17 +285,17 @@ async fn the_statement_has_the_requirements_fields(banks: &Banks, token: Option<
 }
 
 #[actix_rt::test]
-async fn the_requirements_requests_with_sessions() {
+async fn the_requirements_requests_work_with_sessions() {
     run_examples("sessions").await;
 }
 
 #[actix_rt::test]
-async fn the_requirements_requests_in_an_open_laboratory() {
+async fn the_requirements_requests_work_in_an_open_laboratory() {
     run_examples("open").await;
 }
 
 #[actix_rt::test]
-async fn a_payer_sees_who_will_receive_with_the_document_masked_and_a_session_ends_with_logout() {
+async fn a_payer_sees_the_payee_with_a_masked_document_and_logout_ends_the_session() {
     let banks = Banks::start("sessions").await;
     banks.customer("mara21", "123.456.789-05").await;
     banks.account(2, "mara21", "USER_NAME", 50.0).await;

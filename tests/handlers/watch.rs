@@ -123,7 +123,7 @@ async fn a_trial_event_is_ordered_and_refused_and_its_story_told() {
 }
 
 #[actix_web::test]
-async fn how_well_each_bank_is_is_told_in_numbers_and_in_words() {
+async fn the_health_of_each_bank_is_told_in_numbers_and_in_words() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = pages(&bank).await;
     ready(&service).await;
@@ -143,7 +143,7 @@ async fn how_well_each_bank_is_is_told_in_numbers_and_in_words() {
 }
 
 #[actix_web::test]
-async fn programs_are_told_by_kinds_why_a_bank_takes_no_writes_and_how_the_others_are() {
+async fn programs_get_codes_for_why_a_bank_takes_no_writes_and_how_the_others_are() {
     let (bank, _data) = bank(0, 3, "sessions").await;
     let service = pages(&bank).await;
     let ready = call(&service, TestRequest::get().uri("/ready")).await;
@@ -318,7 +318,7 @@ async fn what_comes_over_a_closed_link_is_refused_and_messages_about_views_pass_
 }
 
 #[actix_web::test]
-async fn a_first_view_weighs_little() {
+async fn a_first_view_of_the_page_weighs_little() {
     let (bank, _data) = laboratory(0, 3).await;
     let service = pages(&bank).await;
     let (_, page) = text(&service, "/consorcio").await;

@@ -36,7 +36,7 @@ fn first_release(folder: &Path, user_version: i32) {
 }
 
 #[test]
-fn a_journal_of_the_first_release_becomes_one_of_this() {
+fn a_journal_of_the_first_release_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     first_release(folder.path(), 1);
     for _ in 0..2 {

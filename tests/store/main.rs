@@ -158,7 +158,7 @@ fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
 }
 
 #[test]
-fn what_others_have_told_is_known_as_unverified_until_a_view_is_prepared() {
+fn a_journal_with_entries_from_others_is_unverified_until_a_view_is_prepared() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store.write(&[Change::Append(held(1)), Change::Executed(mark(1))]).unwrap();
@@ -203,7 +203,7 @@ fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
 }
 
 #[test]
-fn what_is_read_for_others_is_as_of_one_commit_and_holds_up_no_writing() {
+fn reads_for_others_see_a_single_commit_and_do_not_hold_up_writes() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store.write(&[Change::Replayed(entry(1))]).unwrap();
@@ -320,7 +320,7 @@ fn a_disk_grows_with_what_the_banks_have_agreed_on_and_not_with_a_file_that_list
 }
 
 #[test]
-fn a_disk_that_only_learns_belongs_to_as_many_banks_as_the_events_that_it_learns() {
+fn a_disk_that_only_learns_belongs_to_as_many_banks_as_its_events_do() {
     for learned in [Change::Append(held(1)), Change::Replayed(entry(1))] {
         let folder = tempfile::tempdir().unwrap();
         drop(open(folder.path()));
@@ -415,7 +415,7 @@ fn changed_vanished_and_added_rows_are_noticed() {
 }
 
 #[test]
-fn a_journal_that_has_lost_its_last_commits_or_itself_is_noticed() {
+fn a_journal_that_was_rolled_back_destroyed_or_replaced_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let write = |counter| {
         let mut store = open(folder.path());
@@ -450,7 +450,7 @@ fn a_journal_that_has_lost_its_last_commits_or_itself_is_noticed() {
 }
 
 #[test]
-fn what_a_view_does_not_know_of_is_dropped_when_it_is_prepared() {
+fn events_unknown_to_a_view_are_dropped_when_the_view_is_prepared() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store.write(&(1..=5).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>()).unwrap();
@@ -475,7 +475,7 @@ fn what_a_view_does_not_know_of_is_dropped_when_it_is_prepared() {
 }
 
 #[test]
-fn a_person_may_declare_rescue_on_a_disk_that_knows_its_view_only() {
+fn a_person_may_declare_rescue_only_on_a_disk_that_knows_its_view() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     assert!(!store.declare_rescue().unwrap(), "it never belonged to a view");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_goes() {
+fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_it_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     store
@@ -42,7 +42,7 @@ fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_goes() {
 }
 
 #[test]
-fn the_pieces_of_another_snapshot_begin_anew() {
+fn the_first_piece_of_another_snapshot_discards_the_pieces_before() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     let ((first, old), (second, new)) = (snapshot(5), snapshot(6));
@@ -62,7 +62,7 @@ fn the_pieces_of_another_snapshot_begin_anew() {
 }
 
 #[test]
-fn a_snapshot_of_its_own_leaves_the_journal_which_is_dropped_bit_by_bit() {
+fn a_banks_own_snapshot_leaves_the_journal_which_is_then_dropped_bit_by_bit() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     let count = 2 * DROP_EVENTS_MAX as u64;

@@ -439,7 +439,7 @@ fn locks_leftovers_and_unwrap_are_found_with_their_line() {
 }
 
 #[test]
-fn what_is_public_and_not_used_outside_is_found() {
+fn public_items_not_used_outside_are_found() {
     let library = "pub fn used() {}\npub const fn unused() {}\npub const LIMIT: u8 = 1;\npub(crate) fn own() {}\n";
     let look = |path: &str, code: &str| {
         violations(&[Source::new("src/node.rs", library), Source::new(path, code)])

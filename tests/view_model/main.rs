@@ -144,7 +144,7 @@ fn all_banks_restart_and_two_coordinate() {
 }
 
 #[test]
-fn the_model_notices_when_more_disks_have_forgotten_than_may() {
+fn the_model_notices_when_too_many_disks_have_forgotten() {
     let what = explore(scenarios::two_disks_that_lie()).unwrap_err();
     assert!(what.contains("not so"), "{what}");
 }
