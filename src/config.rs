@@ -369,7 +369,7 @@ mod tests {
             .unwrap_or_else(|error| error.to_string())
     }
 
-    /// A text with these entries in `nodes`.
+    /// A configuration text with these entries in `nodes`.
     fn nodes(entries: &str) -> String {
         format!(r#"{{"nodes": [{entries}]}}"#)
     }

@@ -100,9 +100,9 @@ mod tests {
         let mut counted =
             |at_ms: u64| u64::from(turns.counts(start + Duration::from_millis(at_ms)));
         assert_eq!((1..=10).map(|turn| counted(turn * 100)).sum::<u64>(), 10);
-        // Four are late.
+        // Four turns come late.
         assert_eq!((0..4).map(|_| counted(1_400)).sum::<u64>(), 4);
-        // Five seconds asleep, and then every 100 ms again.
+        // Asleep for five seconds, and then a turn every 100 ms again.
         assert_eq!((0..50).map(|turn| counted(6_400 + turn / 10)).sum::<u64>(), 0);
         assert_eq!((1..=10).map(|turn| counted(6_400 + turn * 100)).sum::<u64>(), 10);
     }

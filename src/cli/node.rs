@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(as_host("0.0.0.0".parse().unwrap()), "0.0.0.0");
     }
 
-    /// Names what this very test is to do when it is run once more, as a process of its own.
+    /// Tells this very test what to do when it is run once more, as a process of its own.
     const PANICS: &str = "NETBANKING_TEST_PANICS";
 
     #[test]

@@ -162,7 +162,7 @@ fn next(writer: &mut impl Write, posts: &Receiver<Post>, counts: &Counts) -> Opt
 mod tests {
     use super::*;
 
-    /// A pipe of which every write waits until somebody reads.
+    /// A pipe on which every write waits until somebody reads.
     struct Pipe(SyncSender<Vec<u8>>);
 
     impl Write for Pipe {
@@ -192,7 +192,7 @@ mod tests {
         while let Ok(bytes) = read.recv_timeout(Duration::from_millis(500)) {
             text.push_str(&String::from_utf8(bytes).unwrap());
         }
-        // What is kept is in order, and every gap says how long it is.
+        // The lines that were kept are in order, and every gap says how long it is.
         let mut next = 0;
         for line in text.lines() {
             match line
@@ -207,7 +207,7 @@ mod tests {
             }
         }
         assert_eq!(next, 8 * TEXTS_MAX);
-        // What waits, what is being written, and a gap after each.
+        // The lines that wait, the lines being written, and a gap after each of the two.
         assert!(text.lines().count() < 2 * TEXTS_MAX + BATCH_BYTES / 5, "{}", text.lines().count());
     }
 
@@ -221,8 +221,8 @@ mod tests {
         assert!(outlet.counts.lines_lost.load(Ordering::Relaxed) >= 95 * 1024 * 1024);
     }
 
-    /// A thread that is woken and a call to the system for every line cost a lone request a tenth
-    /// of its time.
+    /// Waking a thread and making a system call for every line cost a lone request a tenth of its
+    /// time.
     #[test]
     fn lines_that_come_one_after_the_other_are_written_together() {
         struct Writes(Arc<AtomicUsize>);

@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// Hinnant's `days_from_civil`, the way back.
+    /// Hinnant's `days_from_civil`, the inverse.
     fn days_from_civil(date: Date) -> i64 {
         let year = date.year - i64::from(date.month <= 2);
         let era = year.div_euclid(400);

@@ -267,7 +267,7 @@ mod tests {
     const HOUR_MS: i64 = 3_600_000;
     const YEARS_MS: i64 = 64 * 365 * 24 * HOUR_MS;
 
-    /// Bank 0's view of clocks that are wrong by so much.
+    /// What bank 0 sees of clocks that are each wrong by a given amount.
     struct Trial {
         time: ConsortiumTime,
         wrong_ms: Vec<i64>,
@@ -414,7 +414,7 @@ mod tests {
         trial.second(&[0, 1, 2]);
         for _ in 0..10 {
             trial.second(&[0]);
-            // All of the round trip was on the way there, or on the way back.
+            // All of the round trip was spent on the way there, or on the way back.
             trial.hear_with(1, 8_000, 0);
             trial.hear_with(2, 8_000, 8_000);
         }

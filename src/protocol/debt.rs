@@ -89,7 +89,7 @@ impl Debt {
 mod tests {
     use super::*;
 
-    /// After how many ticks a peer is due that is slow for so many of every so many.
+    /// After how many ticks a peer is due that is slow for the first `slow` of every `every` ticks.
     fn due_after(slow: usize, every: usize, standing_after: Millis) -> Option<usize> {
         let mut debt = Debt::default();
         (0..10_000).find(|tick| {

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn the_requirements_example_of_four_events_is_executed_in_causal_order() {
         // Process 0 sends a; process 1 has it and sends b; process 2 has both and sends c; process
-        // 0 has all, sends d.
+        // 0 has all three and sends d.
         let [a, b, c, d] =
             [key(0, [1, 0, 0]), key(1, [1, 1, 0]), key(2, [1, 1, 1]), key(0, [2, 1, 1])];
         let mut arrived = vec![d, b, a, c];

@@ -151,7 +151,7 @@ mod tests {
         rows.map(|row| row.to_vec().into()).into()
     }
 
-    /// Ticks so often with these rows; returns the last lags.
+    /// Ticks `times` times with these rows; returns the last lags.
     fn tick(progress: &mut Progress, times: u64, clocks: [[u64; 3]; 3]) -> Vec<Millis> {
         (0..times).map(|_| progress.tick(BankSet::all(3), &rows(clocks))).last().unwrap()
     }

@@ -1,4 +1,4 @@
-//! The history from the facts of a small consortium: this bank is number 0 of three.
+//! The history that comes of the facts of a small consortium: this bank is number 0 of three.
 
 use super::history::EVENTS_MAX;
 use super::shiviz::PARSER;
@@ -36,8 +36,8 @@ fn executed(seen: Seen, position: u64) -> Fact {
     Fact::Executed { seen, position: Position(position), done: 1 }
 }
 
-/// A history in which a view of all three stands from 1 on, and then each fact happens one later,
-/// from 10 on.
+/// A history in which a view of all three stands from time 1 on; the facts then happen one unit of
+/// time apart, from 10 on.
 fn history(facts: Vec<Fact>) -> History {
     let mut history = History::new(BankId(0), 3, Position(0));
     history.absorb(vec![Timed { at: 1, fact: installed(VIEW, &[0, 1, 2], [0; 3], Vec::new()) }]);
@@ -156,8 +156,8 @@ fn without_a_view_everything_waits_for_the_next_which_may_leave_an_event_behind(
     assert!(!history.snapshot(14).banks[1].member);
 }
 
-/// A bank that was cut off hears from the others, and then of their view, what became of the events
-/// that it held.
+/// A bank that was cut off learns, from the others and then from their view, what became of the
+/// events that it held.
 fn healed(recovered: Vec<Fact>) -> History {
     let (first, own) = (seen(1, [0, 1, 0]), seen(0, [1, 1, 0]));
     let cut_off = vec![

@@ -240,8 +240,8 @@ mod tests {
 
     #[test]
     fn a_pause_weighs_as_much_as_the_packages_that_it_held_up() {
-        // 999 packages of 1 ms and one that waited a second: 999 more would have waited in that
-        // second.
+        // 999 packages took 1 ms and one waited a second: during that second 999 more would have
+        // waited.
         let measured = histogram(std::iter::repeat_n(1_000, 999).chain([1_000_000]));
         let (before, after) = (Latency::of(&measured), Latency::of(&corrected(&measured)));
         assert_eq!(before.p99, 1.0);

@@ -24,7 +24,7 @@ fn disk() -> Disk {
     Disk { folder: "/tmp".into(), fsyncs_per_second: 1.0 }
 }
 
-/// What the stand-in was asked.
+/// The requests that the stand-in received.
 #[derive(Default)]
 struct Asked {
     accounts: AtomicU64,

@@ -160,7 +160,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_bank_stops_when_its_standard_input_ends() {
-        // `cat` ends with its standard input; the arguments of a node are none for it.
+        // `cat` ends when its standard input does; a node's arguments would mean nothing to it.
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take();
         let (orders, receiver) = watch::channel(Order::Run);

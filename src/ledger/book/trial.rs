@@ -209,7 +209,7 @@ mod tests {
             let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else {
                 panic!("executed")
             };
-            // What happens afterwards does not confuse it.
+            // What happens afterwards does not confuse the trial.
             assert!(bench.operate("bia", &[deposit(0, 1, 99_999), deposit(1, 2, 99_999)]).1.code());
             let found = bench.book.refused_operation(&user("ana"), &operations, position, &refusal);
             assert_eq!(found, Some(refused), "{refusal}");

@@ -31,7 +31,7 @@ fn time(base_ms: i64) -> ClockInput {
     ClockInput::Time { base_ms, known: BankSet::all(3) }
 }
 
-/// A clock that knows what the time is.
+/// A clock that knows what time it is.
 fn timed(me: u16) -> Clock {
     let mut clock = Clock::new(BankId(me), 3);
     clock.handle(time(1_000), 0, &mut Vec::new());
@@ -236,8 +236,8 @@ fn begun(fates: Fates, flush: Vec<Held>) -> ClockInput {
     ClockInput::Install(Installed { plan, flush, fates })
 }
 
-/// A clock with two events under way, of one request and of as many as are worth a second one,
-/// and one that waits.
+/// A clock with two events under way, one of a single request and one of as many as justify a
+/// second event, and with one request that waits.
 fn with_events_under_way() -> (Clock, Vec<Event>) {
     let mut clock = timed(0);
     let mut inputs = vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)];

@@ -1,4 +1,4 @@
-//! Peers that are heard, silent, lost, slow and back again.
+//! Peers that are heard, fall silent, are lost, are slow and come back.
 
 use super::*;
 use crate::ids::Ballot;
@@ -159,7 +159,8 @@ const VIEW: Ballot = Ballot { round: 1, coordinator: PEER };
 const THIRD: BankId = BankId(2);
 
 impl Watched {
-    /// One tick in which the others wait for the peer, so long by now; bank 2 is here.
+    /// One tick in which the others wait for the peer and have waited this long by now; bank 2 is
+    /// here.
     fn behind(&mut self, lag: Millis) -> PeerState {
         self.behind_in(BankSet::all(3), lag)
     }
@@ -174,7 +175,7 @@ impl Watched {
         }))
     }
 
-    /// Both others answer, and time passes in which the peer has this lag.
+    /// Lets time pass in which both others answer and the peer has this lag.
     fn wait(&mut self, millis: Millis, lag: impl Fn(Millis) -> Millis) -> PeerState {
         for passed in 1..=millis / 100 {
             self.now += 100;
@@ -247,7 +248,7 @@ fn a_limping_bank_is_heard_again_only_some_time_after_it_has_stopped_limping() {
         assert_eq!(answer(&mut watched, 0, 4_200), PeerState::Returning);
         assert_eq!(answer(&mut watched, 3_500, 0), PeerState::Returning);
     }
-    // A second between two answers, of which half a second counts as awake.
+    // There is a second between two answers, half of which counts as awake.
     for _ in 0..9 {
         assert_eq!(answer(&mut watched, 0, 3), PeerState::Returning);
     }

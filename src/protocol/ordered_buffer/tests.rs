@@ -115,8 +115,8 @@ fn an_acknowledgement_that_overtook_an_event_is_believed_once_that_event_is_here
     let mut out = Vec::new();
     buffer.receive(BankId(1), envelope(&[Arc::clone(&early)], Some([0, 1, 1])), &mut out);
     settle(&mut buffer, [0, 1, 0], &mut out);
-    // Bank 2 has sent its own event before it acknowledged bank 1's; the envelopes were
-    // exchanged on the way.
+    // Bank 2 sent its own event before it acknowledged bank 1's; the envelopes changed places on
+    // the way.
     buffer.receive(BankId(2), envelope(&[], Some([0, 1, 1])), &mut out);
     assert!(executed(&out).is_empty(), "an event with the same sum may still come");
     buffer.receive(BankId(2), envelope(&[Arc::clone(&late)], None), &mut out);

@@ -69,7 +69,7 @@ impl Search {
 mod tests {
     use super::*;
 
-    /// Rows of a consortium in which all hear each other but for the pairs named.
+    /// The rows of a consortium in which all banks hear each other, except for the pairs named.
     fn rows(banks: usize, deaf: &[(u16, u16)]) -> Vec<BankSet> {
         let mut rows = vec![BankSet::all(banks); banks];
         for (bank, peer) in deaf {

@@ -29,34 +29,34 @@ struct Consortium {
     views: Vec<View>,
     /// Whether a bank runs.
     alive: Vec<bool>,
-    /// Pairs that do not hear each other.
+    /// Pairs of banks that do not hear each other.
     cut: Vec<(BankId, BankId)>,
-    /// Directions in which heartbeats pass and messages do not.
+    /// Directions in which heartbeats pass but messages do not.
     blocked: Vec<(BankId, BankId)>,
-    /// Banks whose disk never comes to an end with a plan.
+    /// Banks whose disk never finishes preparing a plan.
     stuck: Vec<BankId>,
-    /// Banks that are heard, and for which all others are still returning.
+    /// Banks that are heard, but that do not take any other bank for up yet.
     watching: Vec<BankId>,
     /// Pairs of which the first still watches the return of the second.
     returning: Vec<(BankId, BankId)>,
     /// Pairs of which the first finds the second too slow.
     slow: Vec<(BankId, BankId)>,
-    /// What the first of a pair has heard last of the second, as long as nothing newer comes.
+    /// What the first of a pair last heard of the second, for as long as nothing newer comes.
     last_heard: Vec<(BankId, BankId, PeerReport)>,
     /// What each bank's view was installed with.
     installed: Vec<Vec<Installed>>,
     /// Journal of each bank: executed events in order.
     journals: Vec<Vec<JournalEntry>>,
-    /// Events that each bank holds beyond, while a view is in force.
+    /// Events that each bank holds beyond its journal, while a view is in force.
     held: Vec<Vec<Held>>,
     /// The plan that each bank has prepared last.
     prepared: Vec<PreparePlan>,
     /// Messages on their way: from, to, content.
     network: VecDeque<(BankId, BankId, ViewMessage)>,
     notices: Vec<String>,
-    /// What was said and came of it, line by line.
+    /// What was said and what came of it, line by line.
     story: Vec<String>,
-    /// Whether delivery was stopped after a message, and which.
+    /// The message after which delivery was stopped, if it was.
     stopped_at: Option<ViewMessage>,
 }
 
@@ -86,7 +86,7 @@ fn entry(held: Held, position: u64) -> JournalEntry {
     }
 }
 
-/// What a bank has on disk: executed events, and events held beyond.
+/// What a bank has on disk: executed events, and events held beyond them.
 fn state(banks: usize, executed: &[JournalEntry], held: Vec<Held>) -> Frozen {
     let mut frozen = Frozen { held, clock: VectorClock::zero(banks), ..Frozen::default() };
     for entry in executed {
@@ -277,8 +277,8 @@ impl Consortium {
         self.run_losing(ticks, |_, _| false);
     }
 
-    /// Lets time pass, and messages arrive unless `lose` wants them lost. Who is dead or cut off
-    /// gets none.
+    /// Lets time pass, and messages arrive unless `lose` wants them lost. A bank that is dead or
+    /// cut off gets none.
     fn run_losing(&mut self, ticks: usize, mut lose: impl FnMut(BankId, &ViewMessage) -> bool) {
         for _ in 0..ticks {
             self.begin_tick();
@@ -306,7 +306,7 @@ impl Consortium {
         }
     }
 
-    /// One tick, in which delivery stops when such a message has arrived.
+    /// One tick, in which delivery stops once a message that `is_it` accepts has arrived.
     fn tick_until(&mut self, is_it: impl Fn(BankId, BankId, &ViewMessage) -> bool) {
         self.begin_tick();
         while let Some((from, to, message)) = self.network.pop_front() {
@@ -382,7 +382,7 @@ impl Consortium {
     }
 }
 
-/// What a bank that is in no view has executed, and holds beyond.
+/// What a bank that is in no view has executed, and what it holds beyond that.
 fn held_by(view: &View) -> &Frozen {
     &view.phase.interim().expect("it is in no view").state
 }

@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    /// The text with one part replaced and the CRC made to fit again.
+    /// The text with one part replaced and the CRC corrected to match.
     fn altered(from: &str, to: &str) -> String {
         let text = charge().write().unwrap();
         assert!(text.contains(from), "{from} stands in {text}");

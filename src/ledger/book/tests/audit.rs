@@ -1,7 +1,7 @@
 use super::*;
 use crate::ledger::book::change::AccountSlot;
 
-/// What the audit says of a book in which something was changed past the rules.
+/// What the audit says about a book in which something was changed behind the rules' back.
 fn audited(change: impl Fn(&mut Book)) -> String {
     let mut trial = Trial::with_customers();
     done(trial.operate("ana", vec![transfer(0, 101, 4_000, "1:bia"), deposit(0, 101, 1)]));

@@ -82,8 +82,8 @@ fn the_same_request_at_another_place_has_another_hash() {
 
 #[test]
 fn the_chain_of_a_known_history_has_a_known_hash() {
-    // Changes with every change of what is hashed, of a text or of the requests' JSON: such a
-    // version cannot share a consortium, or a journal, with those before it.
+    // This hash changes whenever what is hashed, a text, or the JSON of the requests changes: such
+    // a version cannot share a consortium or a journal with earlier ones.
     let mut trial = Trial::with_customers();
     done(trial.operate("ana", vec![transfer(0, 101, 4_000, "1:bia")]));
     refusal(trial.operate("ana", vec![transfer(0, 101, 4_000, "2:bia")]));

@@ -71,7 +71,7 @@ fn registration(name: &str, document: &str) -> Registration {
     }
 }
 
-/// An opening of a person's account with R$ 100.00 and the user name as key.
+/// The opening of a person's account with R$ 100.00 and the user name as key.
 fn opening(name: &str, account: u64) -> Opening {
     Opening {
         user_name: user(name),
@@ -98,7 +98,7 @@ fn done(executed: Executed) -> Done {
     }
 }
 
-/// Circumstances of a request of an older journal, whose time is its own.
+/// The circumstances of a request from an older journal, which carries its own time.
 fn undated(bank: u16, members: BankSet) -> Circumstances {
     Circumstances { sender: BankId(bank), members, header: None }
 }
@@ -109,8 +109,8 @@ struct Trial {
     members: BankSet,
     /// The senders' clock, in Unix milliseconds.
     at_ms: i64,
-    /// Whether events carry it, or requests as in older journals; and whether customers need no
-    /// name.
+    /// `Some` when events carry the time, and then whether customers need not be named; `None` when
+    /// requests carry it, as in older journals.
     headers: Option<bool>,
     asked: u32,
 }
@@ -128,7 +128,7 @@ impl Trial {
     }
 
     /// Ana (account 101 at bank 0), Bia (account 202 at bank 1), both with R$ 100.00, and the
-    /// company Cia without account.
+    /// company Cia, which has no account.
     fn with_customers() -> Self {
         let mut trial = Trial::new();
         for (name, document) in
@@ -155,7 +155,7 @@ impl Trial {
         }
     }
 
-    /// Applies a request at a bank and counts everything again.
+    /// Applies a request at a bank and verifies the whole book again.
     fn apply(&mut self, bank: u16, request: &Request) -> Executed {
         let header = self.headers.map(|open| Header { at_ms: self.at_ms, open });
         let of = Circumstances { header, ..undated(bank, self.members) };

@@ -36,7 +36,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         (any_amount(), select(&KEYS[..]))
             .prop_map(|(value, key)| OperationKind::Transfer { value, pix: pix(key) }),
     ];
-    // Mostly the accounts that there are from the start, or nothing would ever succeed.
+    // Mostly accounts that exist from the start, or nothing would ever succeed.
     let any = (0..4_u16, select(&NUMBERS[..]));
     let account = prop_oneof![4 => Just((0, 101)), 4 => Just((1, 202)), 1 => any];
     (account, kind).prop_map(|((bank, account), kind)| Operation {
@@ -55,7 +55,7 @@ fn any_opening() -> impl Strategy<Value = Opening> {
         PixType::NumConta,
         PixType::Random,
     ]);
-    // Mostly such that the parts fit each other, or hardly any account would be opened.
+    // Mostly parts that fit each other, or hardly any account would be opened.
     let openers =
         prop_oneof![4 => Just("ana"), 4 => Just("bia"), 4 => Just("cia"), 1 => select(&NAMES[..])];
     let users = vec(select(&NAMES[..4]).prop_map(user), 0..3);
@@ -127,7 +127,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     })
 }
 
-/// Requests with ids of their own; some are asked twice.
+/// Requests with ids of their own; some are made twice.
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     vec((any_step(), prop::bool::weighted(0.2)), 1..40).prop_map(|drawn| {
         let mut steps: Vec<Step> = drawn
@@ -145,7 +145,7 @@ fn apply(book: &mut Book, step: &Step) -> Executed {
     book.apply(&step.of, &step.raw)
 }
 
-/// A book in which some accounts exist, after these steps; with its hash after each.
+/// A book that began with some accounts, after these steps, with its hash after each step.
 fn played(steps: &[Step]) -> (Book, Vec<Executed>, Vec<ChainHash>) {
     let mut book = Trial::with_customers().book;
     let (mut executed, mut hashes) = (Vec::new(), Vec::new());
@@ -213,7 +213,7 @@ proptest! {
         prop_assert_eq!(pieces(&restored), pieces(&written));
         for (index, step) in after.iter().enumerate() {
             let mut step = step.clone();
-            // Some of them have been asked before, with their idempotency key.
+            // Some of these requests have been made before, with the same idempotency key.
             let known = before.get(index).filter(|_| index % 2 == 0);
             step.raw.msg = known.map_or(step.raw.msg, |known| known.raw.msg.clone());
             prop_assert_eq!(apply(&mut restored, &step), apply(&mut written, &step));

@@ -1,4 +1,4 @@
-//! A rule that is wrong: it panics, or decides what must not be written.
+//! What happens when a rule is wrong: it panics, or decides something that must not be written.
 
 use super::*;
 use crate::ids::Position;
@@ -9,7 +9,7 @@ use crate::ledger::statement::{Entry, EntryKind};
 /// A customer for whom a rule panics.
 const NOBODY_THOUGHT_OF: &str = "imprevisto";
 
-/// Planted before all rules, in tests alone.
+/// Planted ahead of all rules, in tests only.
 pub(in crate::ledger::book) fn planted(request: &Request) {
     if let Action::Register(registration) = &request.action {
         assert_ne!(registration.user_name.as_str(), NOBODY_THOUGHT_OF, "a rule that panics");

@@ -17,7 +17,7 @@ pub(super) fn read(pieces: &[String]) -> Result<Book, BadSnapshot> {
     Book::from_snapshot(BANKS, pieces.iter().map(String::as_str))
 }
 
-/// What reading says of a book with a joint account when one text in it is replaced by another.
+/// What reading a book with a joint account says when one text in it is replaced by another.
 fn refusal_of(from: &str, to: &str) -> String {
     let mut trial = Trial::with_customers();
     let joint = Opening {

@@ -1,8 +1,8 @@
 use super::*;
 use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
 
-/// Ana's and Bia's consortium, whose events have carried consortium time from the first on, at bank
-/// 0 and bank 1.
+/// Ana's and Bia's consortium, whose events, from banks 0 and 1, have carried consortium time from
+/// the first one on.
 fn dated() -> Trial {
     let mut trial = Trial { headers: Some(false), ..Trial::new() };
     for (bank, name, document) in [(0, "ana", "000.000.000-01"), (1, "bia", "000.000.000-02")] {
@@ -17,7 +17,7 @@ fn pay(trial: &mut Trial, bank: u16) -> Executed {
     trial.ask_with_key(bank, Some("ana"), "k", package(vec![transfer(0, 101, 1_000, "1:bia")]))
 }
 
-/// Even a refused request of a bank whose clock is wrong.
+/// A request at a bank whose clock is wrong; it is refused, but carries the time all the same.
 fn ask_at(trial: &mut Trial, bank: u16, at_ms: i64) -> Executed {
     let right_ms = std::mem::replace(&mut trial.at_ms, at_ms);
     let request = trial.request(Some("nobody"), None, package(vec![deposit(0, 101, 1)]));

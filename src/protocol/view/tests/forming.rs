@@ -1,5 +1,4 @@
-//! How views form, end and take over from one another, when all goes as it should and when it does
-//! not.
+//! How views form, end and succeed one another, when all goes well and when it does not.
 
 use super::*;
 
@@ -211,7 +210,7 @@ fn a_cut_between_two_banks_leaves_a_clique_in_which_all_hear_each_other() {
 #[test]
 fn a_bank_that_others_left_behind_while_it_was_paused_notices_and_joins_again() {
     let mut consortium = Consortium::in_force();
-    // Paused: it neither hears nor is heard, and does not know.
+    // Paused: the bank neither hears nor is heard, and does not know it.
     consortium.kill(0);
     consortium.run(5);
     consortium.assert_in_force(&[1, 2]);
@@ -224,7 +223,7 @@ fn a_bank_that_others_left_behind_while_it_was_paused_notices_and_joins_again() 
 #[test]
 fn banks_that_start_again_do_not_wait_for_one_that_acts_in_a_view_they_have_left_behind() {
     let mut consortium = Consortium::in_force();
-    // Paused while the others go on, and let go when they have just been killed.
+    // Paused while the others go on, and resumed when they have just been killed.
     consortium.kill(1);
     consortium.run(5);
     consortium.assert_in_force(&[0, 2]);

@@ -1,9 +1,9 @@
-//! Banks that are alive enough to be counted and too ill to take part, and lines that let only a
-//! part through.
+//! Banks that are alive enough to be counted but too ill to take part, and lines that let only part
+//! of the traffic through.
 
 use super::*;
 
-/// Two banks in force, with a journal, and a third that comes back without any of it.
+/// Two banks in force, with a journal, and a third that comes back with none of it.
 fn returning() -> Consortium {
     let mut consortium = Consortium::in_force();
     consortium.kill(2);
@@ -16,8 +16,8 @@ fn returning() -> Consortium {
     consortium
 }
 
-/// Lets time pass and answers for how many ticks in succession the first two banks did not act
-/// together at most.
+/// Lets time pass and returns the largest number of ticks in a row for which the first two banks
+/// did not act together.
 fn longest_stop(consortium: &mut Consortium, ticks: usize) -> usize {
     let (mut longest, mut stopped) = (0, 0);
     for _ in 0..ticks {

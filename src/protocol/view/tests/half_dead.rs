@@ -22,7 +22,7 @@ fn handle(view: &mut View, input: ViewInput) -> Vec<Effect> {
     out
 }
 
-/// So many ticks.
+/// Lets this many ticks pass; returns what was sent.
 fn wait(view: &mut View, ticks: u16) -> Vec<(BankId, ViewMessage)> {
     (0..ticks).flat_map(|_| sent(handle(view, ViewInput::Tick))).collect()
 }
@@ -46,7 +46,7 @@ fn outside(states: [PeerState; 2]) -> View {
     view
 }
 
-/// Whom it asks for journal next.
+/// The bank that it asks next for journal entries.
 fn asked(view: &mut View) -> BankId {
     let asks = |(to, message): &(BankId, ViewMessage)| {
         matches!(message, ViewMessage::FetchJournal { .. }).then_some(*to)
@@ -67,7 +67,7 @@ fn piece(starts_after: u64) -> ViewMessage {
 fn a_bank_that_is_ahead_of_the_member_it_asks_turns_to_another() {
     let mut view = outside([PeerState::Up; 2]);
     let behind = asked(&mut view);
-    // Its ledger is stuck: it has not executed what this bank has, and never will.
+    // The ledger of that bank is stuck: it has not executed what this bank has, and never will.
     handle(&mut view, ViewInput::Message(behind, piece(0)));
     assert_ne!(asked(&mut view), behind);
 }
@@ -90,7 +90,7 @@ fn while_a_piece_of_a_snapshot_is_not_on_disk_it_is_not_fetched_again() {
     let part = ViewMessage::SnapshotPart { piece: part, from: 0, of };
     let out = handle(&mut view, ViewInput::Message(from, part));
     assert!(matches!(out[..], [Effect::Journal(JournalInput::StorePiece(_))]), "{out:?}");
-    // Its disk hangs: what would come again is no progress.
+    // Its disk hangs: fetching the same piece again would be no progress.
     assert_eq!(wait(&mut view, 500), []);
     let next = sent(handle(&mut view, ViewInput::PieceStored { head, next: 1 }));
     assert!(matches!(next[..], [(_, ViewMessage::FetchSnapshot { index: 1, .. })]), "{next:?}");
@@ -113,7 +113,7 @@ fn where_no_view_is_in_force_those_whose_disks_count_come_together_first() {
     };
     let intact = || OnDisk { promised: FIRST, prepared: plan.clone(), ..blank(banks) };
     let mut consortium = Consortium::start(vec![blank(banks), blank(banks), intact(), intact()]);
-    // Banks 0, 1 and 2 are as many as banks 0, 2 and 3, and do not know how the last view ended.
+    // Banks 0, 1 and 2 are as many as banks 0, 2 and 3, but do not know how the last view ended.
     consortium.cut.push((BankId(1), BankId(3)));
     consortium.run(15);
     consortium.assert_in_force(&[0, 2, 3]);

@@ -1,10 +1,10 @@
-//! Attempts that a later one overtakes while something of them is still on its way. All of these
-//! were found by the simulator.
+//! Attempts that a later one overtakes while some of their messages are still on their way. All of
+//! these were found by the simulator.
 
 use super::*;
 
-/// A bank that others have asked to stop and to prepare a plan that begins after the first of three
-/// executed events.
+/// A consortium in which a bank has been asked to stop and to prepare a plan that begins after the
+/// first of three executed events.
 fn preparing() -> (Consortium, Vec<JournalEntry>) {
     let events = (1..=3).map(|counter| event(FIRST, 0, [counter, 0, 0]));
     let journal: Vec<_> = events.zip(1..).map(|(held, position)| entry(held, position)).collect();

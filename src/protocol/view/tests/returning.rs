@@ -1,4 +1,5 @@
-//! Banks that came back and are watched: they must drag nobody along, and keep nobody waiting.
+//! Banks that came back and are watched: they must neither drag others out of the view nor keep
+//! anybody waiting.
 
 use super::*;
 
@@ -43,12 +44,12 @@ fn a_bank_that_still_watches_another_when_a_view_begins_does_not_throw_that_one_
     consortium.run(10);
     let views = |consortium: &Consortium| consortium.installed.iter().map(Vec::len).max();
     assert_eq!(views(&consortium), Some(1));
-    // As the others had heard it for long enough a moment before it had.
+    // The others had heard bank 4 for long enough a moment before bank 3 had.
     consortium.returning.push((BankId(3), BankId(4)));
     consortium.run(100);
     consortium.assert_in_force(&[0, 1, 2, 3, 4]);
     assert_eq!(views(&consortium), Some(1), "{:?}", consortium.notices);
-    // Lost anew, it is watched.
+    // Lost again, it is watched.
     consortium.kill(4);
     consortium.run(3);
     consortium.alive[4] = true;

@@ -1,20 +1,20 @@
 //! View changes as readable files: commands, and below each what came of it, line by line. The test
-//! replays the commands and compares; whoever changes what banks say to each other sees in the
-//! files' difference what that means. In the manner of the data-driven tests of etcd's raft.
+//! replays the commands and compares. Anybody who changes what banks say to each other sees the
+//! consequences in the diff of these files. Modelled on the data-driven tests of etcd's raft.
 //!
 //! `TRANSCRIPTS=write cargo test --lib transcripts` writes the files anew.
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `banks N` | so many banks, all of which start with empty disks |
+//! | `banks N` | starts N banks, all with empty disks |
 //! | `run N` | lets N ticks of 0.1 s pass; messages arrive at once |
-//! | `run N killing B after KIND reached C` | the same, and B dies as soon as C has got that message from it |
+//! | `run N killing B after KIND reached C` | the same, and B dies as soon as C has received that message from it |
 //! | `run N losing KIND to C` | the same, and these messages to C are lost |
 //! | `kill B`, `restart B`, `wipe B` | B dies; starts again with its disk; starts again with an empty one |
-//! | `cut A B`, `join A B` | A and B do not hear each other; do again |
-//! | `block A B`, `open A B` | heartbeats pass, messages from A to B do not; do again |
-//! | `slow A B`, `well A B` | A finds B too slow; no longer |
-//! | `watch A B`, `trust A B` | A still watches the return of B; no longer |
+//! | `cut A B`, `join A B` | A and B no longer hear each other; hear each other again |
+//! | `block A B`, `open A B` | heartbeats pass, but messages from A to B do not; they pass again |
+//! | `slow A B`, `well A B` | A finds B too slow; no longer does |
+//! | `watch A B`, `trust A B` | A still watches the return of B; no longer does |
 //! | `event S [1,0,0] at A B` | A and B have this event of S on disk, stamped in the view in force |
 
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
-/// A message in one line, as the drawing on the page on `view` names them.
+/// A message in one line, named as in the drawing on the documentation page of `view`.
 pub(super) fn told(message: &ViewMessage) -> String {
     match message {
         ViewMessage::Join => "JOIN".into(),
@@ -114,12 +114,12 @@ impl Transcript {
 
 struct Player {
     consortium: Consortium,
-    /// How many lines of its story have been told.
+    /// How many lines of the consortium's story have been told.
     told: usize,
 }
 
 impl Player {
-    /// Returns what came of a command; `None` if it is none.
+    /// Returns what came of a command; `None` if the text is not a command.
     fn obey(&mut self, command: &str) -> Option<Vec<String>> {
         let words: Vec<_> = command.split_whitespace().collect();
         let number = |at: usize| words.get(at)?.parse::<u16>().ok();
