@@ -10,15 +10,15 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long a page may take to say what is waited for, on a machine that does much else.
+/// How long a page may take to say what a test waits for, on a machine with much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at a page.
+/// The pause between two looks at a page.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 const MISSING: &str = "THE BROWSER TESTS NEED chromium AND chromedriver: run .ci/run, which installs them, or \
                        apt-get install chromium chromium-driver";
 const AXE: &str = include_str!("vendor/axe.min.js");
 
-/// What the browser is not to do by itself, and how it runs without a screen.
+/// Flags that keep the browser from doing things by itself, and let it run without a screen.
 const FLAGS: [&str; 12] = [
     "--headless",
     "--no-sandbox",
@@ -34,7 +34,7 @@ const FLAGS: [&str; 12] = [
     "--window-size=1100,1400",
 ];
 
-/// chromedriver on a port of its own; with it end the browsers that it started.
+/// chromedriver on a port of its own; the browsers that it started end with it.
 pub(crate) struct Driver {
     process: Child,
     url: String,
@@ -57,12 +57,12 @@ impl Driver {
             Some(port.trim_end_matches('.').to_owned())
         });
         let port = port.expect("chromedriver says on which port it listens");
-        // Its pipe must stay open for what else it says.
+        // Its pipe must stay open for whatever else it says.
         std::thread::spawn(move || lines.for_each(drop));
         Driver { process, url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// A new browser, without anything from another one.
+    /// A new browser that shares nothing with any other.
     pub(crate) async fn browser(&self) -> Browser {
         self.browser_with(json!({})).await
     }
@@ -127,7 +127,7 @@ impl Browser {
         self.sees_one_of(&[text]).await;
     }
 
-    /// Waits until the page says one of these; answers which.
+    /// Waits until the page says one of these; returns which.
     pub(crate) async fn sees_one_of(&self, texts: &[&str]) -> usize {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -165,14 +165,14 @@ impl Browser {
         self.find(css).await.prop("value").await.unwrap().unwrap()
     }
 
-    /// Types into a field, by its name, what is to stand there.
+    /// Types a text into a field, found by its name, in place of what is there.
     pub(crate) async fn fill(&self, name: &str, text: &str) {
         let field = self.find(&format!("main [name='{name}']")).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
-    /// Chooses in a list, by the beginning of the choice's value.
+    /// Chooses an entry of a list by the beginning of its value.
     pub(crate) async fn choose(&self, name: &str, value: &str) {
         self.find(&format!("main select[name='{name}'] option[value^='{value}']"))
             .await
@@ -190,14 +190,14 @@ impl Browser {
             .unwrap();
     }
 
-    /// Presses a button or follows a link by what stands on it.
+    /// Presses the button or follows the link with this label.
     pub(crate) async fn press(&self, label: &str) {
         let path = pressed(label);
         loop {
             let wait = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY);
             match wait.for_element(Locator::XPath(&path)).await {
                 Ok(button) => match button.click().await {
-                    // A script has put another page in its place meanwhile.
+                    // A script has meanwhile put another page in its place.
                     Err(error) if error.is_stale_element_reference() => {}
                     clicked => return clicked.unwrap(),
                 },
@@ -206,7 +206,7 @@ impl Browser {
         }
     }
 
-    /// The same if it is there now; a page that a script exchanges at this moment has it no more.
+    /// The same if it is there now; a page that a script is just replacing no longer has it.
     pub(crate) async fn press_if_there(&self, label: &str) {
         if let Ok(button) = self.client.find(Locator::XPath(&pressed(label))).await {
             match button.click().await {
@@ -216,7 +216,7 @@ impl Browser {
         }
     }
 
-    /// Clicks on what a selector names, wherever on the page it is.
+    /// Clicks on the element that a selector names, wherever on the page it is.
     pub(crate) async fn click(&self, css: &str) {
         let element = self.find(css).await;
         // Smooth scrolling and what lies above must not decide whether a click arrives.
@@ -225,7 +225,7 @@ impl Browser {
         element.click().await.unwrap();
     }
 
-    /// Presses a key where the keyboard stands.
+    /// Presses a key, wherever the keyboard focus is.
     pub(crate) async fn key(&self, key: &str) {
         self.client.active_element().await.unwrap().send_keys(key).await.unwrap();
     }
@@ -240,7 +240,7 @@ impl Browser {
         self.client.execute(script, vec![]).await.unwrap()
     }
 
-    /// Runs a script until its answer is what is waited for.
+    /// Runs a script until it returns what the test waits for.
     pub(crate) async fn evaluate_until(
         &self,
         script: &str,
@@ -257,7 +257,7 @@ impl Browser {
         }
     }
 
-    /// What a file of this address holds, with the page's session.
+    /// The content at this address, fetched with the page's session.
     pub(crate) async fn fetch(&self, path: &str) -> String {
         let script = "const done = arguments[1]; fetch(arguments[0]).then((answer) => answer.text()).then(done, (error) => done('' + error));";
         self.client
@@ -301,13 +301,13 @@ impl Browser {
         self.client.set_window_size(width, 900).await.unwrap();
     }
 
-    /// Whether the page wants light or dark.
+    /// Tells the page whether its reader prefers light or dark.
     pub(crate) async fn prefer(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.tools("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
-    /// From now on every visit is a first one: nothing is kept of what was loaded.
+    /// From now on every visit is a first one: nothing that was loaded is cached.
     pub(crate) async fn forget_what_it_loads(&self) {
         self.tools("Network.enable", json!({})).await;
         self.tools("Network.setCacheDisabled", json!({"cacheDisabled": true})).await;
@@ -367,7 +367,7 @@ impl WebDriverCompatibleCommand for Tools {
     }
 }
 
-/// What is pressed, by what stands on it.
+/// The button or link with this label.
 fn pressed(label: &str) -> String {
     format!(
         "//*[self::button or self::a or self::summary][starts-with(concat(normalize-space(.), ' '), '{label} ')]"

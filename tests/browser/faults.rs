@@ -20,7 +20,7 @@ async fn ask_until_known(browser: &Browser) {
     while browser.sees_one_of(&["Pacote executado", "Ainda não sabemos", "não terá efeito"]).await
         != 0
     {
-        // What was seen may be the page before, and the next one the last.
+        // What was seen may be the previous page, and the next one the last.
         let next = ["Pacote executado", "Perguntar o que aconteceu", "Confirmar"];
         match browser.sees_one_of(&next).await {
             0 => return,
@@ -36,7 +36,8 @@ async fn another_bank_dies_while_a_package_is_under_way() {
     let ana = ana(&cluster, &driver).await;
     ana.press("Pacote").await;
     ana.add_pix(0, "60", "1:ana", "Ana Souza", 1).await;
-    // Bank 2 acknowledges nothing any more, so that the package is under way until it is left out.
+    // Bank 2 no longer acknowledges anything, so the package is under way until that bank is left
+    // out.
     cluster.signal(2, "-STOP");
     ana.press("Confirmar").await;
     cluster.kill(2);

@@ -32,8 +32,8 @@ impl Browser {
         self.find("main form button").await.click().await.unwrap();
     }
 
-    /// Opens an account with a key of the user's name at any bank; the page shown is one of the
-    /// bank that is logged in.
+    /// Opens an account at any bank, with the user name as key; the page shown is one of the bank
+    /// at which the customer is logged in.
     pub(crate) async fn open_account(&self, at: usize, value: &str) {
         self.press("Abrir conta").await;
         self.find("main [name='banco']").await;
@@ -54,7 +54,7 @@ impl Browser {
         self.sees(&operations(becomes)).await;
     }
 
-    /// Puts a Pix into the package, after its payee's name has been seen.
+    /// Puts a Pix into the package, after the payee's name has been shown.
     pub(crate) async fn add_pix(
         &self,
         bank: usize,
@@ -73,7 +73,7 @@ impl Browser {
     }
 }
 
-/// What the button says that sends so many.
+/// The label of the button that sends this many operations.
 fn operations(count: usize) -> String {
     format!("Confirmar {count} {}", if count == 1 { "operação" } else { "operações" })
 }

@@ -1,5 +1,5 @@
 //! The pictures of README and `docs/tour.md`, taken of a running consortium. `docs/make-pictures`
-//! keeps them; otherwise they are looked at only for whether they are there and light enough.
+//! keeps them; otherwise the tests only check that they are there and small enough.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,9 +10,9 @@ use crate::browser::{Browser, Driver};
 use crate::cluster::Cluster;
 use crate::watch::{order, page, until};
 
-/// Most bytes of a picture: they are looked at on telephones too.
+/// Most bytes of a picture: pictures are looked at on telephones too.
 const PICTURE_BYTES_MAX: usize = 100_000;
-/// The folder that keeps them, if somebody wants to.
+/// The variable that names a folder to keep the pictures in, if somebody wants them kept.
 const FOLDER: &str = "NETBANKING_PICTURES";
 
 /// Takes a picture of the page, as wide as this and down to the end of an element, and puts it into
@@ -27,8 +27,8 @@ async fn take(browser: &Browser, width: u32, last: &str, name: &str) {
     assert!(png.len() < PICTURE_BYTES_MAX, "{name} has {} bytes", png.len());
 }
 
-/// The same picture in its 256 most frequent colours, each other one replaced by what is nearest to
-/// it: pages have few, and shades between ink and paper.
+/// The same picture in its 256 most frequent colours, with every other one replaced by the nearest
+/// of them: pages have few colours, and shades between ink and paper.
 fn smaller(png: &[u8]) -> Vec<u8> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::normalize_to_color8());

@@ -8,7 +8,7 @@ use crate::people::PASSWORD;
 
 /// Most bytes of a first view.
 const FIRST_VIEW_BYTES_MAX: u64 = 150_000;
-/// How often it is looked at for the first time.
+/// How many first views are measured.
 const VIEWS: usize = 5;
 /// How soon a first view from a node on the same machine is there, in milliseconds; a debug build
 /// gets more.
@@ -51,7 +51,7 @@ async fn a_customer_walks_through_the_whole_bank() {
     ana.choose("conta", "0-").await;
     ana.press("Acrescentar").await;
     ana.sees("Confirmar 3 operações").await;
-    // What each own balance will be.
+    // What the balance of each of Ana's own accounts will be.
     for balance in ["R$ 1.328,16", "R$ 10,00"] {
         ana.sees(balance).await;
     }
@@ -74,8 +74,8 @@ async fn a_customer_walks_through_the_whole_bank() {
     shop.close().await;
 }
 
-/// Weight and time of a page for who has never been there, as the browser measures them: the median
-/// of some visits, as the very first one is the browser's own first too.
+/// Weight and loading time of a page for somebody who has never been there, as the browser measures
+/// them: the median of some visits, since the very first one is also the browser's own first.
 async fn first_view(browser: &Browser, url: &str) {
     browser.forget_what_it_loads().await;
     let script = "const all = performance.getEntriesByType('resource'); const page = performance.getEntriesByType('navigation')[0]; \
@@ -83,8 +83,8 @@ async fn first_view(browser: &Browser, url: &str) {
     let mut views = Vec::new();
     for _ in 0..VIEWS {
         browser.open(url).await;
-        // The browser writes its measures down a little after it has shown the page; without its
-        // sheet it is not the page.
+        // The browser records its measurements a little after it has shown the page, and the page
+        // is not complete without its style sheet.
         let is_complete =
             |seen: &serde_json::Value| seen[1].as_f64() > Some(0.0) && seen[2].as_u64() > Some(0);
         let seen = browser.evaluate_until(script, is_complete).await;
@@ -98,7 +98,7 @@ async fn first_view(browser: &Browser, url: &str) {
     assert!(ms < FIRST_VIEW_MS_MAX, "the first view takes {ms} ms");
 }
 
-/// Makes a charge; its picture and its text say the same to readers that are not ours.
+/// Makes a charge; independent readers find the same in its picture and in its text.
 async fn charge(shop: &Browser) -> String {
     shop.press("Cobrar").await;
     shop.find("main [name='descricao']").await;
@@ -182,7 +182,7 @@ async fn without_scripts_everything_works_too() {
     ana.sees("O pacote está vazio").await;
     ana.press("Acrescentar").await;
     ana.sees("Confirmar 1 operação").await;
-    // An impatient hand: the form is sent twice, and executed once.
+    // An impatient customer: the form is sent twice, and executed once.
     ana.evaluate("const confirm = document.querySelector('[value=confirmar]'); confirm.click(); confirm.click()").await;
     ana.sees("Pacote executado").await;
     ana.press("Banco 1").await;

@@ -1,4 +1,4 @@
-//! The consortium page before real eyes: three banks with a laboratory, and a browser at each.
+//! The consortium page in real browsers: three banks with a laboratory, and a browser at each.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(crate) async fn page(cluster: &Cluster, driver: &Driver, bank: usize) -> Bro
     page
 }
 
-/// Waits until a script says so.
+/// Waits until a script returns true.
 pub(crate) async fn until(page: &Browser, script: &str) {
     let deadline = Instant::now() + PATIENCE;
     while page.evaluate(script).await != true {
@@ -27,7 +27,7 @@ pub(crate) async fn until(page: &Browser, script: &str) {
     }
 }
 
-/// Waits until so many events are executed on the page; returns their ids in the order that it
+/// Waits until the page shows this many executed events; returns their ids in the order that it
 /// shows.
 pub(crate) async fn order(page: &Browser, count: usize) -> Vec<String> {
     until(page, &format!("return document.querySelectorAll('#ordem li').length >= {count}")).await;
@@ -152,7 +152,7 @@ async fn an_event_tells_its_story_on_a_click_and_by_keyboard() {
     }
     assert!(story.contains("Vem depois de 0·1 porque a soma do seu carimbo é maior"), "{story}");
 
-    // From where the keyboard stands, one to the left, and Enter.
+    // From the event that has the keyboard focus, one to the left, and Enter.
     page.key("\u{E012}").await;
     until(&page, &format!("return document.activeElement.dataset.id === '{}'", ids[0])).await;
     page.key("\u{E007}").await;
@@ -181,7 +181,7 @@ async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_lin
     page.click("#religar-2").await;
     order(&page, 1).await;
 
-    // A cut one is as good as a bank that is gone, until it is healed.
+    // A cut link is as good as a bank that is gone, until it is healed.
     page.click("#cortar-2").await;
     let row = "document.querySelector('#bancos tr:nth-child(3)')";
     until(&page, &format!("return {row}.classList.contains('down')")).await;

@@ -20,7 +20,7 @@ use crate::processes::clocks::{Clocks, RIGHT};
 use crate::processes::links::{Links, Passage, own_address};
 use crate::processes::ports::free_pair;
 
-/// How long a bank may take to say where it stands.
+/// How long a bank may take to report its status.
 const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long a bank may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
@@ -33,10 +33,10 @@ pub(crate) struct Times {
     pub(crate) rejoin_after_ms: u64,
 }
 
-/// What `nodes.json` has where it says nothing.
+/// The times that hold where `nodes.json` says nothing.
 pub(crate) const DEFAULT_TIMES: Times =
     Times { interval_ms: 1_000, failure_after_ms: 5_000, rejoin_after_ms: 5_000 };
-/// More faults fit into a minute.
+/// Shorter times, with which more faults fit into a minute.
 pub(crate) const SHORT_TIMES: Times =
     Times { interval_ms: 200, failure_after_ms: 2_000, rejoin_after_ms: 500 };
 
@@ -51,13 +51,13 @@ struct Bank {
     /// Whether somebody reads what it logs.
     log_is_read: Arc<AtomicBool>,
     disk_is_full: bool,
-    /// Its disk is empty, and it has not been a voter since.
+    /// Whether its disk was emptied and it has not been a voter since.
     wiped: bool,
     /// Whether its process has not answered anything yet.
     starting: bool,
 }
 
-/// Whose wall clocks can be set, and what each is off by while no fault says otherwise.
+/// The banks whose wall clocks can be set, and what each is off by unless a fault says otherwise.
 pub(crate) type Shifts = BTreeMap<usize, &'static str>;
 
 pub(crate) struct Consortium {
@@ -69,15 +69,15 @@ pub(crate) struct Consortium {
     shifts: RefCell<Shifts>,
     client: awc::Client,
     began: Instant,
-    /// What has been seen that must not be.
+    /// What has been seen that must not happen.
     findings: RefCell<Vec<String>>,
-    /// Positions that were reported with their hashes, and by whom.
+    /// The hash reported for each position, and the bank that reported it.
     hashes: RefCell<BTreeMap<u64, (Value, usize)>>,
 }
 
 impl Consortium {
     /// Writes `nodes.json`, opens the proxies and gives bank `small_disk` a disk that can be
-    /// filled, if that may be.
+    /// filled, if this process may mount one.
     pub(crate) fn prepare(
         (folder, program): (&Path, &Path),
         banks: usize,
@@ -158,7 +158,7 @@ impl Consortium {
         std::mem::take(&mut self.findings.borrow_mut())
     }
 
-    /// Where customers reach a bank: past the proxies, which are between banks.
+    /// Where customers reach a bank: not through the proxies, which are between banks.
     pub(crate) fn url(&self, bank: usize, path: &str) -> String {
         format!("http://{}:{}{path}", own_address(bank), self.banks.borrow()[bank].port)
     }
@@ -186,12 +186,12 @@ impl Consortium {
         place.paused = false;
     }
 
-    /// SIGKILL, which a stopped process obeys too.
+    /// SIGKILL, which ends a stopped process too.
     pub(crate) fn kill(&self, bank: usize) {
         drop(self.banks.borrow_mut()[bank].process.take());
     }
 
-    /// Puts banks that do not run yet under clocks that can be set.
+    /// Puts banks that are not running yet under clocks that can be set.
     pub(crate) fn put_under_clocks(&self, shifts: Shifts) {
         shifts.iter().for_each(|(bank, shift)| self.clocks.set(*bank, shift));
         *self.shifts.borrow_mut() = shifts;
@@ -206,12 +206,12 @@ impl Consortium {
         self.clocks.set(bank, shift);
     }
 
-    /// It jumps back to what it is off by all the time.
+    /// The wall clock of a bank jumps back to its usual error.
     pub(crate) fn reset_clock(&self, bank: usize) {
         self.clocks.set(bank, self.shifts.borrow().get(&bank).unwrap_or(&RIGHT));
     }
 
-    /// Lets all banks end by themselves; answers those that did not do it cleanly.
+    /// Lets all banks end by themselves; returns those that did not end cleanly.
     pub(crate) async fn stop_all(&self) -> Vec<usize> {
         let mut ending: Vec<_> =
             self.banks.borrow_mut().iter_mut().map(|bank| bank.process.take()).collect();
@@ -247,12 +247,12 @@ impl Consortium {
         self.banks.borrow_mut()[bank].paused = false;
     }
 
-    /// Whether a bank limps, also while it is awake.
+    /// Notes whether a bank limps, which it does even while it is awake.
     pub(crate) fn set_limping(&self, bank: usize, limping: bool) {
         self.banks.borrow_mut()[bank].limping = limping;
     }
 
-    /// Whether somebody reads what a bank logs.
+    /// Sets whether somebody reads what a bank logs.
     pub(crate) fn read_log(&self, bank: usize, read: bool) {
         self.banks.borrow()[bank].log_is_read.store(read, Ordering::Relaxed);
     }
@@ -261,8 +261,8 @@ impl Consortium {
         self.banks.borrow()[bank].process.is_some()
     }
 
-    /// The end of a process that nobody asked for. One whose disk is full may, and is not started
-    /// again before it is freed.
+    /// Notices processes that have ended although nobody asked them to. One whose disk is full may
+    /// end, and is not started again before the disk is freed.
     pub(crate) fn notice_ends(&self) {
         for bank in 0..self.len() {
             let ended = {
@@ -285,7 +285,7 @@ impl Consortium {
         }
     }
 
-    /// How many views in which it took writes a bank has told of in its log.
+    /// How many views in which it took writes a bank has reported in its log.
     pub(crate) fn views_seen(&self, bank: usize) -> usize {
         let log = std::fs::read_to_string(&self.banks.borrow()[bank].log).unwrap();
         log.lines().filter(|line| line.contains(": ready (view ")).count()
@@ -314,7 +314,7 @@ impl Consortium {
         self.banks.borrow()[bank].disk_is_full
     }
 
-    /// From now on its end would be a surprise.
+    /// From now on the end of this bank's process would be a surprise.
     pub(crate) fn disk_is_well(&self, bank: usize) {
         self.banks.borrow_mut()[bank].disk_is_full = false;
     }
@@ -341,7 +341,7 @@ impl Consortium {
         }
     }
 
-    /// Whether a majority of banks are as they should be, and the way is free between any two of
+    /// Whether a majority of the banks are as they should be, with a free path between any two of
     /// them.
     pub(crate) fn majority_is_healthy(&self) -> bool {
         let banks = self.banks.borrow();
@@ -360,12 +360,12 @@ impl Consortium {
         (0..1usize << banks.len()).any(all_linked)
     }
 
-    /// Whether some bank is still heard, and slow: all members wait for the slowest.
+    /// Whether some bank is still heard but slow: all members wait for the slowest.
     pub(crate) fn any_is_slow(&self) -> bool {
         self.links.any_slow() || self.banks.borrow().iter().any(|bank| bank.limping)
     }
 
-    /// What a bank says of itself; nothing where it does not answer.
+    /// What a bank says about itself; `None` if it does not answer.
     pub(crate) async fn status(&self, bank: usize) -> Option<Value> {
         let mut answer = self.client.get(self.url(bank, "/status")).send().await.ok()?;
         let status: Value = answer.json().await.ok()?;
@@ -385,7 +385,7 @@ impl Consortium {
         Some(status)
     }
 
-    /// What all banks say of themselves, if all do.
+    /// What all banks say about themselves, if all of them answer.
     pub(crate) async fn statuses(&self) -> Option<Vec<Value>> {
         let asked = (0..self.len()).map(|bank| self.status(bank));
         futures_util::future::join_all(asked).await.into_iter().collect()
@@ -403,7 +403,7 @@ impl Consortium {
         })
     }
 
-    /// Waits until all are; returns whether they were in time.
+    /// Waits until all banks are members; returns whether they were in time.
     pub(crate) async fn wait_members(&self, at_most: Duration) -> bool {
         let deadline = Instant::now() + at_most;
         while !self.all_are_members().await {
@@ -415,8 +415,8 @@ impl Consortium {
         true
     }
 
-    /// Waits until all have executed the same; returns the position, or nothing if it does not come
-    /// to that.
+    /// Waits until all have executed the same; returns the position, or `None` if that does not
+    /// happen in time.
     pub(crate) async fn wait_same(&self, at_most: Duration) -> Option<u64> {
         let deadline = Instant::now() + at_most;
         loop {
@@ -435,7 +435,7 @@ impl Consortium {
     }
 }
 
-/// Copies what a process logs into its file for as long as it lives, and while somebody reads.
+/// Copies what a process logs into its file, as long as it lives and while somebody reads.
 fn copy_log(mut words: ChildStderr, mut log: File, is_read: Arc<AtomicBool>) {
     std::thread::spawn(move || {
         let mut chunk = [0; 4_096];

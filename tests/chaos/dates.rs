@@ -1,9 +1,9 @@
 //! Whether statements are dated when things happened, although clocks are wrong.
 //!
-//! Nothing may be dated later than it was answered. While a majority of the banks is away, the one
-//! that is left with a clock that is behind may be believed (`docs/protocol.md`, the holes that are
-//! known); then dates stay where they are, and that they do is measured. Once all banks are members
-//! again, a date must be true both ways.
+//! Nothing may be dated later than it was answered. While a majority of the banks is away, a
+//! remaining bank whose clock is behind may be believed (`docs/protocol.md`, the holes that are
+//! known); then dates stand still, and by how much is measured. Once all banks are members again, a
+//! date must be true in both directions.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -25,9 +25,9 @@ struct Span {
 }
 
 pub(crate) struct Dates {
-    /// By the id with which packages were answered.
+    /// The spans of packages, by the id in their answers.
     spans: BTreeMap<String, Span>,
-    /// The moments of the run by how statements print them.
+    /// The moments of the run, by the way statements print them.
     moments: BTreeMap<(String, String), i64>,
     pub(crate) judged: usize,
     /// How far the worst date was behind, in seconds.
@@ -36,8 +36,8 @@ pub(crate) struct Dates {
 }
 
 impl Dates {
-    /// Takes id, time of sending and time of the answer of each package. From `strict` on, dates
-    /// must be true.
+    /// Takes the id, the time of sending and the time of the answer of each package. From `strict`
+    /// on, dates must be true.
     pub(crate) fn of<'a>(
         packages: impl Iterator<Item = (&'a str, Instant, Instant)>,
         strict: Instant,
@@ -64,10 +64,10 @@ impl Dates {
         Dates { spans, moments, judged: 0, behind_max_s: 0, wrong: Vec::new() }
     }
 
-    /// Judges what a bank says of an account.
+    /// Judges what a bank says about an account.
     pub(crate) fn statement(&mut self, said: &[Value]) {
         for entry in said {
-            // What nobody was answered is found by others.
+            // An entry for which nobody got an answer is found by another check.
             let Some(span) = entry["id"].as_str().and_then(|id| self.spans.get(id)).copied() else {
                 continue;
             };

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 /// Size of a small disk, in MiB; far more than a run writes.
 const SMALL_DISK_MIB: usize = 512;
-/// What the ballast is written in, in bytes: large pieces until one does not fit, then the
-/// smallest.
+/// The sizes of the pieces in which the ballast is written, in bytes: large ones until one does
+/// not fit, then the smallest.
 const PIECES_BYTES: [usize; 2] = [1024 * 1024, 4_096];
 
 pub(crate) struct SmallDisk {
@@ -16,7 +16,7 @@ pub(crate) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None` where this process may not mount.
+    /// Mounts a small disk; `None` where this process may not mount.
     pub(crate) fn mount(folder: &Path) -> Option<SmallDisk> {
         std::fs::create_dir_all(folder).unwrap();
         let size = format!("size={SMALL_DISK_MIB}m,mode=0700");
@@ -33,7 +33,7 @@ impl SmallDisk {
         self.folder.join("ballast")
     }
 
-    /// What fills the disk; it takes a moment.
+    /// Returns a function that fills the disk, which takes a moment.
     pub(crate) fn filling(&self) -> impl FnOnce() + Send + 'static {
         let ballast = self.ballast();
         move || {

@@ -8,22 +8,22 @@ use crate::processes::clocks::RIGHT;
 use crate::processes::links::{Passage, Port};
 use crate::random::Random;
 
-/// Longest SIGSTOP, and longest that a bank limps.
+/// The longest SIGSTOP, and the longest time for which a bank limps.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
-/// How a limping bank walks.
+/// How long a limping bank sleeps and is awake.
 const LIMP_SLEEPS: Duration = Duration::from_millis(4_200);
 const LIMP_WAKES: Duration = Duration::from_millis(300);
-/// Longest other fault.
+/// The longest that any other fault lasts.
 const FAULT_MAX: Duration = Duration::from_secs(9);
 /// Longest time between two faults.
 const QUIET_MAX: Duration = Duration::from_secs(4);
-/// How long all banks may take to become members before a disk is emptied; else something else
-/// happens.
+/// How long all banks may take to become members before a disk is emptied; if they take longer,
+/// another fault happens instead.
 const MEMBERS_WITHIN: Duration = Duration::from_secs(8);
-/// How much longer a disk stays full while the bank has not ended: the store first uses up what it
-/// had set aside.
+/// How much longer a disk stays full while the bank has not ended: the store first uses up the
+/// space that it had set aside.
 const FULL_DISK_NOTICED_WITHIN: Duration = Duration::from_secs(8);
-/// How long a write may take to fail that began on a full disk.
+/// How long a write that began on a full disk may take to fail.
 const LAST_WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// What wrong clocks are off by; those that are ahead come last.
 const SHIFTS: [&str; 4] = ["-25h", "-64y", "+25h", "+64y"];
@@ -34,30 +34,30 @@ pub(crate) enum Fault {
     Kill(Vec<usize>),
     /// SIGSTOP and SIGCONT.
     Pause(Vec<usize>),
-    /// No way between one bank and all others.
+    /// No path between one bank and all others.
     Isolated(usize, Passage),
-    /// No way between two banks, which both reach the others.
+    /// No path between two banks, which both reach the others.
     Partial(usize, usize, Passage),
-    /// No way from one bank to another.
+    /// No path from one bank to another.
     OneWay(usize, usize),
     /// A bank that nobody hears.
     Mute(usize),
     /// A bank that hears nobody.
     Deaf(usize),
-    /// No way between these banks and the others.
+    /// No path between these banks and the others.
     Split(Vec<usize>),
-    /// Every chunk to and from a bank takes a while.
+    /// Every chunk to and from a bank takes this long.
     Slow(usize, Duration),
     /// A bank that sleeps 4.2 of every 4.5 s.
     Limp(usize),
-    /// All lines of a bank carry so many bytes a second.
+    /// All lines of a bank carry this many bytes a second.
     Narrow(usize, u32),
     /// Nobody reads what a bank logs.
     UnreadLog(usize),
-    /// One bank gets no word through to another at one port, and no answer; at the other port, and
-    /// the other way, it does.
+    /// At one port, nothing that one bank says reaches the other, and no answer comes back; at the
+    /// other port, and in the other direction, everything does.
     Port(usize, usize, Port),
-    /// The wall clock of a bank jumps, and back.
+    /// The wall clock of a bank jumps, and later back.
     Clock(usize, &'static str),
     FullDisk(usize),
     /// SIGKILL, and a new start with an empty folder.
@@ -120,8 +120,8 @@ impl Fault {
     }
 }
 
-/// Draws whose clocks are wrong in a run, at some time or the whole time: never those of half of
-/// the banks, which nobody could tell from right ones.
+/// Draws whose clocks are wrong in a run, for a while or the whole time: always those of less than
+/// half of the banks, or nobody could tell the wrong clocks from the right ones.
 pub(crate) fn draw_clocks(banks: usize, random: &mut Random) -> Shifts {
     let first = random.index(banks);
     let count = 1 + random.index((banks - 1) / 2);
@@ -131,8 +131,8 @@ pub(crate) fn draw_clocks(banks: usize, random: &mut Random) -> Shifts {
     (0..count).map(|next| ((first + next) % banks, shift(next, random))).collect()
 }
 
-/// Of several wrong clocks only one may be ahead: when so many banks are away that a majority of
-/// the rest has clocks that are ahead, these are believed.
+/// Of several wrong clocks only one may be ahead: if so many banks are away that a majority of the
+/// rest have clocks that are ahead, these are believed.
 fn draw_shift(next: usize, random: &mut Random) -> &'static str {
     SHIFTS[random.index(if next == 0 { SHIFTS.len() } else { SHIFTS.len() / 2 })]
 }
@@ -152,7 +152,7 @@ fn several(banks: usize, random: &mut Random) -> Vec<usize> {
     chosen
 }
 
-/// Lets faults happen for so long, some while others still last; returns their kinds.
+/// Lets faults happen for a given time, some while others still last; returns their kinds.
 pub(crate) async fn rage(
     consortium: &Rc<Consortium>,
     mut random: Random,
@@ -163,14 +163,14 @@ pub(crate) async fn rage(
     let mut lasting = Vec::new();
     while Instant::now() < until {
         let mut fault = Fault::draw(consortium, &mut random);
-        // The end of the first of two would give the disk its space back.
+        // If there were two at once, the end of the first would give the disk its space back.
         if let Fault::FullDisk(bank) = fault
             && consortium.disk_is_full(bank)
         {
             fault = Fault::Kill(vec![bank]);
         }
         if let Fault::Wipe(bank) = fault {
-            // A majority of disks with everything on them is what a consortium cannot do without.
+            // A consortium cannot do without a majority of disks that have everything on them.
             futures_util::future::join_all(lasting.drain(..)).await;
             if !consortium.wait_members(MEMBERS_WITHIN).await {
                 consortium.note("not all banks are members: no disk is wiped now");
@@ -179,9 +179,9 @@ pub(crate) async fn rage(
         }
         let longest =
             if matches!(fault, Fault::Pause(_) | Fault::Limp(_)) { PAUSE_MAX } else { FAULT_MAX };
-        // Several fit into a short run too.
+        // So several fit even into a short run.
         let longest = longest.min(run_lasts / 3);
-        // The squares make short ones more frequent.
+        // Squaring makes short ones more frequent.
         let share = random.below(1_000) as f64 / 1_000.0;
         let lasts = longest.mul_f64(0.03 + 0.97 * share * share);
         let lasts = lasts
@@ -320,7 +320,7 @@ async fn happen_to_one(consortium: &Consortium, fault: &Fault, lasts: Duration) 
     }
 }
 
-/// All at once, or one after the other in any order.
+/// Starts the banks again: all at once, or one after the other in any order.
 async fn start_again(consortium: &Consortium, banks: &[usize], random: &mut Random) {
     let first = random.index(banks.len());
     let at_once = random.coin();
@@ -332,8 +332,8 @@ async fn start_again(consortium: &Consortium, banks: &[usize], random: &mut Rand
     }
 }
 
-/// Gives a disk its space back. A process on a full disk may have ended or not, or be about to; a
-/// new one begins where it has.
+/// Gives a disk its space back. A process on a full disk may or may not have ended, or be about to;
+/// where it has, a new one is started.
 async fn free(consortium: &Consortium, bank: usize) {
     consortium.free_disk(bank);
     actix_rt::time::sleep(LAST_WRITE_WITHIN).await;
@@ -345,7 +345,7 @@ async fn free(consortium: &Consortium, bank: usize) {
     consortium.start(bank);
 }
 
-/// Undoes all that may still be the matter.
+/// Undoes everything that may still be wrong.
 pub(crate) async fn heal(consortium: &Consortium) {
     consortium.links.open_all();
     for bank in 0..consortium.len() {

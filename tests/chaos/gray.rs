@@ -1,6 +1,6 @@
-//! What a bank that is neither well nor gone costs the others, with the times that `nodes.json` has
-//! by default: each illness lasts for a minute, and the others must take writes soon and then be as
-//! quick as without that bank.
+//! What a bank that is neither well nor gone costs the others, with the default times of
+//! `nodes.json`: each illness lasts for a minute, and the others must soon take writes again and
+//! then be as quick as without that bank.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -14,18 +14,19 @@ use crate::slow_calls::SlowCalls;
 use crate::verdict;
 
 const BANKS: usize = 3;
-/// Who is ill.
+/// The bank that is ill.
 const ILL: usize = 2;
-/// How long an illness lasts, and how long the measures are taken for comparison.
+/// How long an illness lasts, and how long the measurements for comparison take.
 const LASTS: Duration = Duration::from_secs(60);
 const COMPARED: Duration = Duration::from_secs(15);
-/// From when on nobody may notice it any more.
+/// The time after which nobody may notice the illness any more.
 const SETTLED: Duration = Duration::from_secs(30);
-/// Longest time without an answer at the others.
+/// Longest time without an answer at the other banks.
 const STOP_MAX: Duration = Duration::from_secs(10);
-/// How much slower than without that bank the others may be then, at the 99th percentile.
+/// How much slower than without the ill bank the others may be from then on, at the 99th
+/// percentile.
 const SLOWER_MAX: f64 = 2.0;
-/// What is not told apart from noise of a shared machine.
+/// A difference that cannot be told from the noise of a shared machine.
 const NOISE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(300);
 const DRIVE: Drive = Drive { clients: 24, pause: Duration::from_millis(50) };
@@ -37,17 +38,17 @@ enum Ill {
     Limping,
     /// All its lines carry 4 kB/s: far less than the consortium writes.
     Narrow,
-    /// Another bank cannot call it: one port, one direction, while heartbeats work.
+    /// Another bank cannot call it at one port, in one direction, while heartbeats work.
     OnePortBlocked,
     /// Its disk needs two seconds for an fsync.
     SlowDisk,
     /// Its ledger's thread is stuck.
     StuckLedger,
-    /// It is 300 ms away, there and back: no illness, and it must stay in.
+    /// It is 300 ms away, there and back: not an illness, and the bank must stay in.
     Far,
 }
 
-/// Measures each illness, prints, and returns whether all is as it must be.
+/// Measures each illness, prints the result, and returns whether all is as it must be.
 pub(crate) async fn measure(folder: &Path, program: &Path, only: Option<&str>) -> bool {
     let consortium = Rc::new(Consortium::prepare((folder, program), BANKS, DEFAULT_TIMES, None));
     (0..BANKS).for_each(|bank| consortium.start(bank));
@@ -78,7 +79,7 @@ pub(crate) async fn measure(folder: &Path, program: &Path, only: Option<&str>) -
     well && violations.is_empty()
 }
 
-/// The 99th percentile of a consortium that is well and lacks that bank.
+/// The 99th percentile of a consortium that is well and runs without that bank.
 async fn without_it(consortium: &Consortium, load: &Load) -> Duration {
     consortium.kill(ILL);
     actix_rt::time::sleep(Duration::from_secs(3)).await;
@@ -126,7 +127,7 @@ async fn one(consortium: &Consortium, load: &Load, ill: Ill, alone: Duration) ->
     well
 }
 
-/// Answers what lasts until it is dropped.
+/// Lets an illness begin; what it returns must be kept for as long as the illness is to last.
 fn begin(consortium: &Consortium, ill: Ill) -> Option<SlowCalls> {
     let process = consortium.process_id(ILL).expect("the bank runs");
     match ill {

@@ -1,5 +1,5 @@
-//! Customers that keep moving money whatever happens: who gets no answer asks again with the same
-//! key, elsewhere.
+//! Customers that keep moving money whatever happens: a customer who gets no answer asks again with
+//! the same key, at another bank.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,20 +17,20 @@ use crate::random::Random;
 
 /// Opening balance of every account, in centavos.
 pub(crate) const OPENING: i64 = 100_000;
-/// How long a customer waits for an answer; less than a bank does for the others, so that both give
-/// up at times.
+/// How long a customer waits for an answer; less than a bank waits for the others, so that each
+/// gives up at times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// Customers, each with an account at every bank for every round of [`ACCOUNT_ROUNDS`].
 const CUSTOMERS: usize = 4;
 const ACCOUNT_ROUNDS: usize = 4;
-/// How often a customer asks after a package before leaving that for later.
+/// How often a customer asks about a package before leaving that for later.
 const ATTEMPTS_MAX: usize = 6;
 const PASSWORD: &str = "12345678";
 
 /// What is known of a package.
 #[derive(Clone, Debug)]
 pub(crate) enum Fate {
-    /// Every bank that was asked said that it has no effect.
+    /// Every bank that was asked said that the package has no effect.
     Refused,
     /// It may have an effect or not.
     Unknown,
@@ -50,7 +50,7 @@ pub(crate) struct Sent {
 struct Customer {
     user: String,
     own: Vec<usize>,
-    /// By bank; empty while there is none.
+    /// The token at each bank; empty while there is none.
     tokens: RefCell<Vec<String>>,
     logging_in: RefCell<Vec<bool>>,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Load {
     pub(crate) sent: RefCell<Vec<Sent>>,
     /// When a package was answered, and by which bank.
     pub(crate) answers: RefCell<Vec<(Instant, usize)>>,
-    /// How often which status came; connections lost, given up and refused under names.
+    /// How often each status came; connections lost, given up or refused are counted under names.
     pub(crate) told: RefCell<BTreeMap<String, u64>>,
     /// Answers of any kind: when the request was sent, to which bank, and how long it waited.
     waits: RefCell<Vec<(Instant, usize, Duration)>>,
@@ -123,8 +123,8 @@ impl Load {
         load
     }
 
-    /// A new token at a bank, unless another client of the customer is at it; returns whether there
-    /// is one.
+    /// Gets a new token at a bank, unless another client of the customer is already doing so;
+    /// returns whether there is one.
     pub(crate) async fn log_in(&self, customer: usize, bank: usize) -> bool {
         let customer = &self.customers[customer];
         if std::mem::replace(&mut customer.logging_in.borrow_mut()[bank], true) {
@@ -154,7 +154,7 @@ impl Load {
         self.customers.len()
     }
 
-    /// Whose account it is.
+    /// The customer who owns an account.
     pub(crate) fn owner(&self, account: usize) -> usize {
         self.customers
             .iter()
@@ -172,7 +172,7 @@ impl Load {
         self.stopped.set(true);
     }
 
-    /// The longest that a request answered since then has waited for that, at any bank but one.
+    /// The longest that any request answered since then had to wait, at any bank but one.
     pub(crate) fn slowest_since(&self, since: Instant, but: usize) -> Duration {
         let waits = self.waits.borrow();
         let counts = |(asked, bank, waited): &&(Instant, usize, Duration)| {
@@ -181,7 +181,7 @@ impl Load {
         waits.iter().filter(counts).map(|(.., waited)| *waited).max().unwrap_or_default()
     }
 
-    /// What this share of the requests sent since then has waited at most.
+    /// The longest that this share of the requests sent since then has waited.
     pub(crate) fn percentile(&self, share: f64, since: Instant) -> Duration {
         let waits = self.waits.borrow();
         let mut waits: Vec<_> = waits
@@ -232,7 +232,7 @@ impl Load {
         sent.len() - 1
     }
 
-    /// Sends a package, or asks after it; returns what is known of it now, and whether the bank is
+    /// Sends a package, or asks about it; returns what is known of it now, and whether the bank is
     /// to be asked again.
     pub(crate) async fn attempt(&self, index: usize, bank: usize) -> (Fate, bool) {
         let asked = Instant::now();
@@ -297,7 +297,7 @@ impl Load {
         (fate.clone(), well)
     }
 
-    /// The package to one bank, once.
+    /// Sends the package to one bank, once.
     async fn operate(
         &self,
         index: usize,
@@ -317,8 +317,8 @@ impl Load {
     }
 }
 
-/// Whether nobody listened, so that nothing was sent. A connection that was there and is lost in
-/// the middle is told as an error of connecting too.
+/// Whether nobody listened, so that nothing was sent. A connection that existed and was lost midway
+/// is also reported as a connect error.
 fn is_no_connection(error: &SendRequestError) -> bool {
     let SendRequestError::Connect(ConnectError::Io(why)) = error else { return false };
     why.kind() == ErrorKind::ConnectionRefused
