@@ -19,7 +19,7 @@ const OWNER: Owner = Owner { bank: BankId(1), banks: BANKS };
 const POSITIONS: u64 = 1_000_000;
 /// Requests in each event, about as many as under load.
 const REQUESTS: usize = 10;
-/// How long a bank with so long a journal may take to start.
+/// How long a bank with a journal of this length may take to start.
 const WITHIN: Duration = Duration::from_secs(10);
 
 fn write_journal(folder: &Path) {

@@ -1,4 +1,4 @@
-//! A journal that is kept short: by the running node, and what banks that lack its beginning are
+//! A journal that is kept short by the running node, and what banks that lack its beginning are
 //! given instead.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
@@ -22,7 +22,7 @@ use played::{BANKS, Played, VIEW, mark};
 const OWNER: Owner = Owner { bank: BankId(1), banks: BANKS };
 const LIMIT: u64 = 1_000;
 
-/// A journal of so many positions, ten to an event, and one event that is only held.
+/// A journal of `positions` positions, ten to an event, and one event that is only held.
 fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
     let mut store = SqliteStore::open(folder, OWNER).unwrap();
     let mut played = Played::new();
@@ -33,8 +33,8 @@ fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
     (store, played, held)
 }
 
-/// Lets time pass until nothing is asked of the ledger any more and every change is written;
-/// returns how often the ledger was asked for itself.
+/// Lets time pass until nothing more is asked of the ledger and every change is written; returns
+/// how often the ledger was asked for a snapshot of itself.
 fn settle(writer: &mut GroupCommit, executor: &mut Executor) -> usize {
     let mut asked = 0;
     for _ in 0..20 {
@@ -240,7 +240,7 @@ fn a_damaged_disk_makes_a_bank_with_others_a_learner_and_is_refused_at_a_bank_al
                 drop(store);
                 assert!(banks == BANKS && disk.learner && set_aside.is_some());
                 assert_eq!(View::new(BankId(0), banks, disk).report().promised.round, 0);
-                // It stays one, until it has prepared a view.
+                // It stays a learner until it has prepared a view.
                 assert!(recover(folder.path(), owner).unwrap().disk.learner);
             }
         }

@@ -1,12 +1,12 @@
-//! What the `Dockerfile` takes for granted, as far as it can be tried without an engine for
-//! containers.
+//! What the `Dockerfile` takes for granted, as far as that can be tested without a container
+//! engine.
 
 const DOCKERFILE: &str = include_str!("../Dockerfile");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// The layer of dependencies is built from the manifest, the lock file and an empty program. Cargo
-/// goes looking for the file of every target that is named without a path, also when it builds
-/// another.
+/// goes looking for the file of every target that is named without a path, even when it builds
+/// another one.
 #[test]
 fn the_manifest_names_the_path_of_every_target_and_so_works_without_the_tests() {
     assert!(

@@ -1,6 +1,6 @@
 //! Chaos on real processes: consortia under load whose banks are killed, paused, cut off, filled up
-//! and wiped, then healed and judged. Without arguments one short run, so that `cargo test` has it;
-//! for more:
+//! and wiped, then healed and judged. Without arguments there is one short run, so that `cargo
+//! test` includes it; for more:
 //!
 //! ```text
 //! cargo test --test chaos -- --banks 3 --runs 20 --seconds 60 --seed 1
@@ -39,7 +39,7 @@ use clap::Parser;
 
 use crate::run::Report;
 
-/// Consortia that are ill-treated, and what comes of it.
+/// Ill-treats consortia, and shows what comes of it.
 #[derive(Parser)]
 struct Options {
     /// Banks of the consortium
@@ -51,26 +51,26 @@ struct Options {
     /// How long faults happen in a run
     #[arg(long, default_value_t = 15)]
     seconds: u64,
-    /// What the faults of the first run are drawn from; that of the default has many kinds of them
-    /// in 15 seconds
+    /// What the faults of the first run are drawn from; the default draws many kinds of them in
+    /// 15 seconds
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Measure how long customers wait when a bank fails, and how soon one is back; best with
+    /// Measure how long customers wait when a bank fails, and how soon it is back; best with
     /// --release
     #[arg(long)]
     measure_stops: bool,
-    /// Restart one bank so often under load, and measure what that costs the customers of the
-    /// others
+    /// Restart one bank this many times under load, and measure what that costs the customers of
+    /// the others
     #[arg(long)]
     restarts: Option<u64>,
-    /// Measure what a bank costs the others that limps or is badly reached; with a word only
-    /// illnesses named so
+    /// Measure what a bank that limps or is hard to reach costs the others; with a word, only
+    /// the illnesses whose name has it
     #[arg(long, num_args = 0..=1, default_missing_value = "")]
     measure_gray: Option<String>,
     /// Keep the logs of runs that pass, too
     #[arg(long)]
     keep_logs: bool,
-    /// The program that the banks run, in place of that of this build
+    /// The program that the banks run, in place of the one of this build
     #[arg(long, default_value = env!("CARGO_BIN_EXE_netbanking"), hide_default_value = true)]
     program: PathBuf,
     /// Of `cargo test`: names of tests; unless one of them is part of "chaos", nothing runs
@@ -144,8 +144,8 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Does something to its end. A signal ends it as a panic does, so that no process stays paused and
-/// no disk mounted.
+/// Runs some work to its end. A signal ends it as a panic does, so that no process stays paused and
+/// no disk stays mounted.
 fn until_told_to_stop<T>(work: impl Future<Output = T>) -> T {
     use tokio::signal::unix::{SignalKind, signal};
     actix_rt::System::new().block_on(async {
@@ -158,8 +158,8 @@ fn until_told_to_stop<T>(work: impl Future<Output = T>) -> T {
     })
 }
 
-/// Does something in a folder of its own, which stays if that fails or panics, or if logs are to be
-/// kept.
+/// Runs some work in a folder of its own, which is kept if the work fails or panics, or if logs are
+/// to be kept.
 fn in_folder(name: &str, keep_logs: bool, work: impl FnOnce(&Path) -> bool) -> ExitCode {
     let mut folder =
         tempfile::Builder::new().prefix(&format!("netbanking-chaos-{name}-")).tempdir().unwrap();

@@ -9,9 +9,9 @@ use crate::consortium::{Consortium, SHORT_TIMES};
 use crate::load::{Drive, Load};
 use crate::verdict;
 
-/// Longest that a request at a bank that stays may wait for its answer, whatever that is.
+/// Longest that a request at a bank that stays may wait for its answer, whatever the answer is.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
-/// Most views that a death and a return may make: one without the bank, one with it.
+/// Most views that a death and a return may take: one without the bank, one with it.
 const VIEWS_MAX: usize = 2;
 /// How long anything else may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const DEAD: Duration = Duration::from_millis(500);
 const DRIVE: Drive = Drive { clients: 40, pause: Duration::from_millis(60) };
 
-/// Restarts the last bank so often, prints what that cost, and returns whether all is as it must
-/// be.
+/// Restarts the last bank `restarts` times, prints what that cost, and returns whether all is as it
+/// must be.
 pub(crate) async fn measure(folder: &Path, program: &Path, banks: usize, restarts: u64) -> bool {
     let consortium = Rc::new(Consortium::prepare((folder, program), banks, SHORT_TIMES, None));
     (0..banks).for_each(|bank| consortium.start(bank));

@@ -10,21 +10,22 @@ use crate::load::{Drive, Load};
 use crate::random::Random;
 use crate::verdict::{self, Verdict};
 
-/// How many packages a second customers must get answers to while a majority is healthy,
+/// How many packages a second customers must get answers to while a majority is healthy.
 const PACKAGES_PER_SECOND_MIN: f64 = 100.0;
-/// in a run that is not made of a few moments between faults.
+/// How long a run must be for that rate to apply: a short one has only moments between faults.
 const RATED_FROM: Duration = Duration::from_secs(30);
 /// Clients for each bank.
 const CLIENTS_PER_BANK: usize = 24;
 /// How long a client waits after an answer, at most; half of it on average.
 const CLIENT_PAUSE: Duration = Duration::from_millis(120);
-/// How long a healthy consortium may take to have all its banks in, and what is left over executed.
+/// How long a healthy consortium may take until all its banks are members and what is left over is
+/// executed.
 const HEALED_WITHIN: Duration = Duration::from_secs(120);
-/// How often the test looks at what banks say and whether they are there.
+/// How often the test looks at what banks say and whether they are running.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long customers of healthy banks may be without an answer, beside the silence after which a
-/// bank counts as failed: a bank that limps is left out when it has kept the others waiting for a
-/// fifth of half a minute, and then comes a view.
+/// How long customers of healthy banks may be without an answer, in addition to the silence after
+/// which a bank counts as failed: a bank that limps is left out once it has kept the others waiting
+/// for a fifth of half a minute, and then comes a view.
 const STOP_BESIDE_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// Load before the first fault and after the last.
 const QUIET: Duration = Duration::from_secs(2);
@@ -40,8 +41,8 @@ pub(crate) struct Report {
     /// Seconds in which a majority was healthy and nobody slow, and packages a second in them.
     pub(crate) healthy: (f64, f64),
     /// Time without any answer, from and to, in seconds since the consortium began: the longest at
-    /// all, and the longest for customers of healthy banks, which are while nothing ails a majority
-    /// nor the lines between them.
+    /// all, and the longest for customers of healthy banks, counted while nothing ails a majority
+    /// or the lines between its members.
     pub(crate) longest_stops: [(f64, f64); 2],
     /// How long the latter may be.
     pub(crate) stop_max: Duration,
@@ -49,11 +50,11 @@ pub(crate) struct Report {
     pub(crate) verdict: Verdict,
 }
 
-/// When customers have nothing to complain of but others.
+/// The times at which customers without an answer could blame nothing but the healthy banks.
 struct Health {
     /// A majority was healthy.
     majority: Healthy,
-    /// And no other bank was heard and slow.
+    /// A majority was healthy, and no other bank was both heard and slow.
     all_quick: Healthy,
 }
 
@@ -79,7 +80,7 @@ impl Healthy {
     }
 }
 
-/// A run in a folder, with a program.
+/// One run, in a folder and with a program.
 pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, seed: u64) -> Report {
     let mut random = Random::new(seed);
     let times = if random.coin() { DEFAULT_TIMES } else { SHORT_TIMES };
@@ -180,7 +181,7 @@ fn measure(
     }
 }
 
-/// The longest time without an answer; answers come in order of time.
+/// The longest time without an answer; answers are given in order of time.
 pub(crate) fn longest_gap(answers: &[Instant], from: Instant, to: Instant) -> (Instant, Instant) {
     let inside = answers.iter().copied().filter(|at| (from..to).contains(at));
     let ends: Vec<_> = [from].into_iter().chain(inside).chain([to]).collect();
@@ -197,7 +198,7 @@ async fn sample(consortium: Rc<Consortium>, health: Rc<std::cell::RefCell<Health
     }
 }
 
-/// Notices processes that end, banks that differ, and what becomes of views.
+/// Watches for processes that end and banks that differ, and follows the views.
 async fn watch(consortium: Rc<Consortium>) {
     let mut known = vec![String::new(); consortium.len()];
     for bank in (0..consortium.len()).cycle() {

@@ -1,5 +1,5 @@
-//! How long customers wait when a bank fails, with the times that `nodes.json` has by default, and
-//! how soon one that was away is back.
+//! How long customers wait when a bank fails, with the default times of `nodes.json`, and how soon
+//! a bank that was away is back.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -13,25 +13,25 @@ use crate::run::longest_gap;
 use crate::verdict;
 
 const BANKS: usize = 3;
-/// Longest time without an answer at the others when a process is killed.
+/// Longest time without an answer at the other banks when a process is killed.
 const STOP_KILLED_MAX: Duration = Duration::from_secs(2);
-/// The same when one falls silent.
+/// The same when a process falls silent.
 const STOP_SILENT_MAX: Duration = Duration::from_secs(7);
 /// Longest time from the first answered heartbeat of a bank that returns until it is a member.
 const RETURN_MAX: Duration = Duration::from_secs(15);
 /// How much a bank that returns has missed.
 const MISSED_REQUESTS: u64 = 100_000;
-/// Part of their throughput that the members must keep meanwhile.
+/// The share of their throughput that the members must keep meanwhile.
 const KEPT_MIN: f64 = 0.5;
 /// How long the answers are watched after a fault.
 const WATCHED: Duration = Duration::from_secs(12);
 /// How long anything else may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 const LIGHT: Drive = Drive { clients: 48, pause: Duration::from_millis(40) };
-/// So many that events carry many requests each.
+/// So many clients that each event carries many requests.
 const HEAVY: Drive = Drive { clients: 400, pause: Duration::ZERO };
 
-/// Measures, prints, and answers whether all is as it must be.
+/// Measures, prints, and returns whether all is as it must be.
 pub(crate) async fn measure(folder: &Path, program: &Path) -> bool {
     let consortium = Rc::new(Consortium::prepare((folder, program), BANKS, DEFAULT_TIMES, None));
     if cfg!(debug_assertions) {
@@ -63,7 +63,7 @@ fn drive(load: &Rc<Load>, drive: Drive, seed: u64) -> actix_rt::task::JoinHandle
     actix_rt::spawn(async move { load.run(drive, seed).await })
 }
 
-/// Says a figure with its bound.
+/// Prints a figure with its bound; returns whether it keeps to it.
 fn figure(consortium: &Consortium, what: &str, seconds: f64, at_most: f64) -> bool {
     let well = seconds <= at_most;
     let verdict = if well { "" } else { "  MISSED" };
@@ -71,7 +71,7 @@ fn figure(consortium: &Consortium, what: &str, seconds: f64, at_most: f64) -> bo
     well
 }
 
-/// Kills a bank, or stops it if the others may take long to notice; measures, and lets it come
+/// Kills a bank, or pauses it if the others are to take long to notice; measures, and lets it come
 /// back.
 async fn measure_stop(
     consortium: &Consortium,

@@ -1,4 +1,4 @@
-//! What a healed consortium is held against: every answer that a customer got.
+//! What a healed consortium is checked against: every answer that a customer got.
 
 use std::time::{Duration, Instant};
 
@@ -8,23 +8,23 @@ use crate::customers::judge::{Findings, Judge};
 use crate::dates::Dates;
 use crate::load::{Fate, Load, OPENING};
 
-/// How many answered packages are asked about once more.
+/// How many of the answered packages are asked about once more.
 const ASKED_TWICE: usize = 200;
-/// How often a question is repeated that a healthy bank does not answer.
+/// How often a question that a healthy bank does not answer is repeated.
 const ATTEMPTS_MAX: usize = 20;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdict {
     /// Packages with a place in the common order.
     pub(crate) answered: usize,
-    /// Of these, found out about only afterwards.
+    /// Those of them whose answer was found out only afterwards.
     pub(crate) asked_again: usize,
     /// Packages that every bank asked said will have no effect.
     pub(crate) refused: usize,
     pub(crate) findings: Findings,
-    /// Entries of statements whose dates were judged, and how far the worst was behind, in seconds.
+    /// Statement entries whose dates were judged, and how far the worst was behind, in seconds.
     pub(crate) dates: (usize, i64),
-    /// Banks that differ, do not heal, end by themselves, answer what they must not.
+    /// Banks that differ, do not heal, end by themselves, or answer what they must not.
     pub(crate) others: Vec<String>,
 }
 
@@ -36,8 +36,8 @@ impl Verdict {
     }
 }
 
-/// Judges a consortium that is healed and that customers have left alone, and that may take so long
-/// to answer; what was sent since `dates_since` must be dated right.
+/// Judges a consortium that is healed, that customers have left alone, and that may take a given
+/// time to answer; what was sent since `dates_since` must be dated right.
 pub(crate) async fn judge(
     consortium: &Consortium,
     load: &Load,
@@ -106,7 +106,7 @@ async fn log_in_everywhere(consortium: &Consortium, load: &Load) {
     }
 }
 
-/// Asks about every package that may have an effect and got no answer.
+/// Asks about every package that may have an effect but got no answer.
 async fn ask_again(consortium: &Consortium, load: &Load) -> usize {
     let unknown: Vec<_> = {
         let sent = load.sent.borrow();
@@ -133,7 +133,7 @@ async fn ask(consortium: &Consortium, load: &Load, index: usize) -> Option<Answe
     None
 }
 
-/// What was answered once is answered again, word for word.
+/// Checks that what was answered once is answered the same again, word for word.
 async fn ask_twice(consortium: &Consortium, load: &Load) {
     let answered: Vec<_> = {
         let sent = load.sent.borrow();
@@ -149,13 +149,13 @@ async fn ask_twice(consortium: &Consortium, load: &Load) {
         {
             consortium.find(format!("package {}: {first:?} became {second:?}", before.key));
         }
-        // The first answer is the one that the customer had.
+        // The first answer is the one that the customer got.
         load.sent.borrow_mut()[*index] = before;
     }
 }
 
-/// Whether the order is that of time: what was answered before another was sent stands before it.
-/// Takes position, time of sending, time of the answer and key of each package, by position.
+/// Checks that the order follows time: a package answered before another was sent stands before it.
+/// Takes the position, time of sending, time of the answer and key of each package, by position.
 fn against_time(packages: &[(u64, Instant, Instant, &str)]) -> Vec<String> {
     let mut found = Vec::new();
     let mut earliest: Option<&(u64, Instant, Instant, &str)> = None;
@@ -172,7 +172,7 @@ fn against_time(packages: &[(u64, Instant, Instant, &str)]) -> Vec<String> {
     found
 }
 
-/// The rules can fail; looked at whenever the program starts.
+/// Checks that the rules can fail; done whenever the program starts.
 pub(crate) fn check_rules() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);

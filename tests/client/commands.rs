@@ -53,7 +53,7 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
                 {{"type": "DEPOSIT", "value": 0.1, "sender": {at_2}}}]}}}}}}"#
     );
     machine.file("package.json", &package);
-    // The session is enough: no password, neither asked for nor given.
+    // The session is enough: no password is asked for or given.
     let sent =
         |command: &[&str], input: &str| machine.run_with(command, &[], input).expect(0).json();
     let first = sent(&["operate", "package.json", "--json", "--key", "pacote-1"], "");

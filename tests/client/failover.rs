@@ -1,4 +1,4 @@
-//! A second bank is used by itself when the first does not answer, and nothing is done twice.
+//! A second bank is used automatically when the first does not answer, and nothing is done twice.
 
 use serde_json::json;
 
@@ -122,7 +122,7 @@ async fn a_killed_or_hanging_bank_is_replaced_automatically_and_the_package_happ
     assert!(ended.err.contains("não aceita conexões"), "{ended:?}");
     assert_eq!(ended.json()["idempotency_key"], json!(key_told(&ended)));
     assert_eq!(machine.balance(account), "120.0");
-    // Who only reads is served too, and learns from whom.
+    // A customer who only reads is served too, and is told by which bank.
     let read = machine.run(&["accounts"]).expect(0);
     assert!(read.err.contains("Agora quem atende é"), "{read:?}");
     // An account of the dead bank cannot be opened elsewhere instead.

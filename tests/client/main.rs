@@ -1,4 +1,4 @@
-//! `netbanking client` as customers use it: the menu through a pseudo-terminal, every command as a
+//! `netbanking client` as customers use it: the menu through a pseudo-terminal, each command as a
 //! process of its own, always with a real consortium behind it.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.

@@ -9,7 +9,7 @@ const MENU: &str = "O que deseja fazer?";
 const UNKNOWN: &str = "O que fazer agora?";
 const BASKET: &str = "O que fazer com o pacote?";
 
-/// Registers at the first bank and is logged in by that.
+/// Registers at the first bank, which also logs the person in.
 fn register(terminal: &mut Terminal) {
     terminal.expect("atende");
     terminal.answer("Qual banco?", "");
@@ -25,7 +25,7 @@ fn register(terminal: &mut Terminal) {
     terminal.answer("Nome de usuário:", "ana");
     terminal.answer("Nova senha:", PASSWORD);
     terminal.answer("Repita a senha:", PASSWORD);
-    // The second question has made way for the answer.
+    // The second question has given way to the answer.
     terminal.look_again().expect("Cliente ana criado com sucesso");
     terminal.expect("Bem-vindo(a), Ana Souza");
 }

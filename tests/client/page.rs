@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::cluster::Cluster;
 use crate::program::Machine;
 
-/// Stands on the line before the commands' fence.
+/// Stands on the line before the fenced block of commands.
 const MARK: &str = "<!-- client -->";
-/// What they ask of the machine.
+/// The programs that the commands need.
 const PROGRAMS: [&str; 3] = ["bash", "jq", "shuf"];
 
 #[actix_rt::test]

@@ -18,7 +18,7 @@ pub(crate) struct Machine {
     banks: Vec<String>,
 }
 
-/// What a command came to.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: i32,
@@ -77,7 +77,7 @@ impl Machine {
     /// Arguments that name the banks, after the command.
     pub(crate) fn arguments(&self, command: &[&str]) -> Vec<String> {
         let banks = self.banks.iter().flat_map(|bank| ["--bank".to_owned(), bank.clone()]);
-        // A machine under load may be slow; no test but those that say so waits for silence.
+        // A machine under load may be slow; only tests that say so rely on a bank's silence.
         let patient =
             if command.contains(&"--answer-wait") { &[][..] } else { &["--answer-wait", "30"] };
         let command =
@@ -85,7 +85,7 @@ impl Machine {
         command.chain(banks).collect()
     }
 
-    /// What the program finds in its environment, and nothing of the machine that runs the test.
+    /// The environment that the program gets, with nothing from the machine that runs the test.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let home = self.home.path().display().to_string();
         vec![
@@ -115,7 +115,7 @@ impl Machine {
         program.current_dir(self.home.path());
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = program.spawn().unwrap();
-        // It may end without reading.
+        // The program may end without reading.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -144,7 +144,7 @@ impl Machine {
         self.run(&["login", "--user", user]).expect(0);
     }
 
-    /// Opens an account with R$ 100,00; answers number and Pix key.
+    /// Opens an account with R$ 100,00; returns its number and Pix key.
     pub(crate) fn open(&self, bank: usize) -> (u64, String) {
         let bank = bank.to_string();
         let opened = self.run(&[

@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long a package may take to come.
+/// How long a package may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What it does not pass on as it is.
+/// The requests that it does not simply pass on.
 const FAULTY: [&[u8]; 2] = [b"POST /operations ", b"POST /create_account "];
 
 /// What becomes of a package, or of a new account.
@@ -22,9 +22,9 @@ pub(crate) enum Fault {
     AnswerLost,
     /// The bank executes it, and half of the answer comes.
     AnswerCut,
-    /// It never reaches the bank, and no answer comes.
+    /// The request never reaches the bank, and no answer comes.
     Hangs,
-    /// It never reaches the bank; this status comes back.
+    /// The request never reaches the bank; this status comes back.
     Status(u16),
 }
 
@@ -51,7 +51,7 @@ impl StandIn {
         StandIn { url, packages, arrivals }
     }
 
-    /// Waits for the next one.
+    /// Waits for the next package.
     pub(crate) fn wait_for_one(&self) {
         self.arrivals.recv_timeout(PATIENCE).expect("a package or a new account comes");
     }
@@ -75,7 +75,7 @@ fn attend(
         return;
     }
     packages.fetch_add(1, Ordering::SeqCst);
-    // Most tests only count.
+    // Most tests only count, and nobody receives this.
     let _ = arrive.send(());
     match fault {
         Fault::AnswerLost => drop(ask(bank, &request)),
@@ -84,7 +84,7 @@ fn attend(
             let _ = customer.write_all(&answer[..answer.len() - 5]);
         }
         Fault::Hangs => {
-            // Until the customer has had enough.
+            // Waits until the customer has had enough.
             let _ = customer.read(&mut [0; 1]);
         }
         Fault::Status(status) => {
@@ -98,7 +98,7 @@ fn attend(
     }
 }
 
-/// The whole answer; the customer has asked for the connection's end after it.
+/// The whole answer; the customer has asked for the connection to be closed after it.
 fn ask(bank: &str, request: &[u8]) -> Vec<u8> {
     let mut connection = TcpStream::connect(bank).unwrap();
     connection.write_all(request).unwrap();

@@ -1,8 +1,8 @@
 //! A person at a terminal: a pseudo-terminal with the program in it, and the screen that the person
 //! would see.
 //!
-//! The screen is so long that nothing scrolls away, and the person reads it downwards: what has
-//! been read is not read again.
+//! The screen is so long that nothing scrolls away, and the person reads it from top to bottom:
+//! what has been read is not read again.
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -19,7 +19,7 @@ use crate::program::Machine;
 
 const ROWS: u16 = 1_000;
 const COLUMNS: u16 = 300;
-/// How long the program may take to show what is waited for.
+/// How long the program may take to show what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const ENTER: &str = "\r";
@@ -57,7 +57,7 @@ impl Terminal {
         let reader = Arc::clone(&pty);
         thread::spawn(move || {
             let mut chunk = [0; 4_096];
-            // The end of the program is an error here.
+            // When the program ends, reading here fails.
             while let Ok(read @ 1..) = (&*reader).read(&mut chunk) {
                 if show.send(chunk[..read].to_vec()).is_err() {
                     break;

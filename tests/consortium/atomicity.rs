@@ -1,4 +1,4 @@
-//! Packages happen all or not at all, whoever else moves money at the same time.
+//! Packages happen completely or not at all, whoever else moves money at the same time.
 
 use std::time::{Duration, Instant};
 

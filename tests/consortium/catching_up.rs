@@ -1,4 +1,4 @@
-//! A bank that returns over a bad line: it comes in when the line carries more than the consortium
+//! A bank that returns over a bad line: it is let in if the line carries more than the consortium
 //! writes, and costs the others next to nothing meanwhile.
 
 use std::cell::Cell;
@@ -11,15 +11,15 @@ use crate::cluster::Cluster;
 use crate::customer::{Customer, OwnAccount};
 use crate::processes::links::{Links, Passage, Port};
 
-/// Longest time without an answer at the others.
+/// Longest time without an answer at the other banks.
 const STOP_MAX: Duration = Duration::from_secs(2);
-/// How soon they write again when one bank cannot be reached by another.
+/// How soon the others write again when one bank cannot be reached by another.
 const WRITES_AGAIN_WITHIN: Duration = Duration::from_secs(10);
 /// How long packages go on before a bank returns, and while it does.
 const AWAY: Duration = Duration::from_secs(3);
 const UNDER_LOAD: Duration = Duration::from_secs(12);
 
-/// Three banks, the last behind a proxy and not running any more, and a customer with two accounts.
+/// Three banks, the last behind a proxy and no longer running, and a customer with two accounts.
 async fn without_the_third() -> (Rc<Cluster>, Customer, [OwnAccount; 2]) {
     let cluster = Cluster::start_behind_links(3).await;
     let customer = Customer::register(&cluster, "karen123", 5).await;
@@ -30,7 +30,7 @@ async fn without_the_third() -> (Rc<Cluster>, Customer, [OwnAccount; 2]) {
     (Rc::new(cluster), customer, accounts)
 }
 
-/// So many deposits of a centavo.
+/// A package of `operations` deposits of one centavo each.
 fn package(account: &OwnAccount, operations: usize) -> String {
     let deposits =
         vec![json!({"type": "DEPOSIT", "value": 0.01, "sender": account.number}); operations];
@@ -38,7 +38,7 @@ fn package(account: &OwnAccount, operations: usize) -> String {
         .to_string()
 }
 
-/// Packages of one client, one every so often, none before the one before it is answered.
+/// Packages of one client, sent at intervals of `every`, none before the previous one is answered.
 struct Deposits {
     account: OwnAccount,
     client: usize,
@@ -84,8 +84,8 @@ fn narrow(links: &Links, bytes_per_second: u32) {
     }
 }
 
-/// How long the third bank needs to be a member again over a line of 64 kbit/s, with so many bytes
-/// of journal missing.
+/// How long the third bank needs to become a member again over a line of 64 kbit/s, with `missing`
+/// bytes of journal to fetch.
 async fn returns_over_64_kbit(missing: u64) -> Duration {
     let (cluster, customer, accounts) = without_the_third().await;
     let text = package(&accounts[0], 20);
@@ -124,9 +124,9 @@ struct Return {
     is_member: bool,
 }
 
-/// The third bank returns over lines of so many bytes a second. So many clients send packages of
-/// 500 deposits, each two or three a second, another one small packages, which show when the others
-/// stop. In the end all banks are members.
+/// The third bank returns over lines of `line` bytes a second. `clients` clients send packages of
+/// 500 deposits, two or three a second each; another one sends small packages, which show when the
+/// others stop. In the end all banks are members.
 async fn returns_under_load(line: u32, clients: usize) -> Return {
     let (cluster, customer, [large, small]) = without_the_third().await;
     narrow(cluster.links(), line);
@@ -170,7 +170,7 @@ async fn a_line_of_50_kilobytes_per_second_stops_the_others_for_two_seconds_at_m
 
 #[actix_rt::test]
 async fn a_line_of_500_kilobytes_per_second_stops_the_others_for_two_seconds_at_most() {
-    // More than the line carries, where the machine can do it.
+    // The clients write more than the line carries, if the machine can do that.
     returns_under_load(500_000, 8).await;
 }
 

@@ -19,7 +19,7 @@ use crate::processes::ports::free_pair;
 /// How long a consortium may take to become ready, and a process to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One consortium at a time: each is as many processes as the machine can bear.
+/// One consortium at a time: each has as many processes as the machine can bear.
 static TURN: Mutex<()> = Mutex::new(());
 
 pub(crate) struct Cluster {
@@ -27,15 +27,15 @@ pub(crate) struct Cluster {
     customer_auth: String,
     processes: RefCell<Vec<Option<BankProcess>>>,
     ports: Vec<(u16, u16)>,
-    /// Proxies between the banks, where a test wants them.
+    /// Proxies between the banks, if a test wants them.
     links: Option<Links>,
-    /// Per bank, what its process finds in its environment on top.
+    /// Per bank, additional environment variables of its process.
     variables: RefCell<BTreeMap<usize, Vec<(&'static str, String)>>>,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
-    /// Writes a `nodes.json` for so many banks; nothing runs yet.
+    /// Writes a `nodes.json` for this many banks; nothing runs yet.
     pub(crate) fn prepare(banks: usize, customer_auth: &str) -> Cluster {
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let customer_auth = customer_auth.to_owned();
@@ -48,7 +48,7 @@ impl Cluster {
         cluster
     }
 
-    /// From its next start on, a bank's process finds this in its environment.
+    /// From its next start on, a bank's process has this in its environment.
     pub(crate) fn set_variable(&self, bank: usize, name: &'static str, value: String) {
         self.variables.borrow_mut().entry(bank).or_default().push((name, value));
     }
@@ -69,7 +69,7 @@ impl Cluster {
         std::fs::write(self.nodes_json(), config.to_string()).unwrap();
     }
 
-    /// The heartbeat's times that hold where `nodes.json` says nothing.
+    /// Uses the heartbeat times that hold where `nodes.json` says nothing.
     pub(crate) fn with_default_times(self) -> Cluster {
         let text = std::fs::read_to_string(self.nodes_json()).unwrap();
         let mut config: Value = serde_json::from_str(&text).unwrap();
@@ -85,8 +85,8 @@ impl Cluster {
         cluster
     }
 
-    /// Starts a consortium with proxies between the banks, past which customers go, and waits until
-    /// each takes writes.
+    /// Starts a consortium with proxies between the banks, which customers bypass, and waits until
+    /// each bank takes writes.
     pub(crate) async fn start_behind_links(banks: usize) -> Cluster {
         let mut cluster = Cluster::prepare(banks, "sessions");
         cluster.links = Some(Links::start(&cluster.ports));

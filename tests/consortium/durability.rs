@@ -1,5 +1,5 @@
-//! All processes are killed in the middle of a load: what was answered stands, what was refused
-//! left nothing.
+//! All processes are killed under load: what was answered stands, and what was refused left no
+//! trace.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn what_was_answered_survives_three_kills_of_all_processes_under_load() {
             actix_rt::time::sleep_until(killed_at.into()).await;
             assert!(signal("-KILL", &processes));
         };
-        // The clients go on for a moment after the kill: what they send then finds nobody.
+        // The clients go on for a moment after the kill: what they send then reaches nobody.
         let until = killed_at + Duration::from_millis(500);
         futures_util::future::join(load.run(&cluster, 64, until), killing).await;
         (0..3).for_each(|bank| cluster.kill(bank));

@@ -49,7 +49,7 @@ impl Watched {
         let mut response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         let file = response.body().limit(16 << 20).await.unwrap();
-        // Beside the withdrawals a line of headings and the opening.
+        // Apart from the withdrawals there are a line of headings and the opening.
         let shown = file.iter().filter(|byte| **byte == b'\n').count() - 2;
         if response.headers().contains_key("warning") {
             self.marked.set(self.marked.get() + 1);
@@ -85,8 +85,8 @@ impl Watched {
         }
     }
 
-    /// Waits until so many more withdrawals were answered, and so many more reads were made of a
-    /// kind.
+    /// Waits until `withdrawals` more withdrawals have been answered, and `count` more reads of one
+    /// kind have been made.
     async fn until(&self, withdrawals: usize, reads: &Cell<usize>, count: usize) {
         let (withdrawals, count) = (self.answered.get() + withdrawals, reads.get() + count);
         let deadline = Instant::now() + PATIENCE;
@@ -102,8 +102,8 @@ impl Watched {
         }
     }
 
-    /// Breaks something, several times, while people look and withdraw; each time the others go on
-    /// without bank 2.
+    /// Breaks and heals something several times while people look and withdraw; each time the
+    /// others go on without bank 2.
     async fn while_breaking(
         self: Rc<Self>,
         times: usize,
@@ -152,8 +152,8 @@ async fn a_bank_whose_lines_fall_silent_never_shows_an_old_balance_without_a_mar
 
 #[actix_rt::test]
 async fn an_unheard_bank_learns_of_the_view_that_excludes_it_before_it_shows_anything() {
-    // The pings of the others do not reach it, its own are answered: only the next answer tells
-    // that they have gone on.
+    // The pings of the others do not reach it, but its own are answered: only the next answer
+    // tells it that they have gone on.
     let watched = Watched::start().await;
     let cut = |cluster: &Cluster| {
         (0..2).for_each(|from| cluster.links().set_calls(from, 2, Port::Heartbeat, Passage::Held));
@@ -206,7 +206,7 @@ async fn a_distant_bank_makes_no_read_look_old_either_there_or_elsewhere() {
         let answer = request.send().await.unwrap();
         (answer.headers().contains_key("warning"), asked.elapsed())
     };
-    // The first ones do not know yet how far away the others are now.
+    // The first reads do not take into account yet how far away the others are now.
     let deadline = Instant::now() + PATIENCE;
     while read(2).await.0 {
         assert!(Instant::now() < deadline);

@@ -1,4 +1,4 @@
-//! Banks that are alive enough to be counted and too ill to work must stop nobody.
+//! Banks that are alive enough to be counted but too ill to work must not stop the others.
 
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -47,10 +47,10 @@ impl Drop for Limp {
 
 /// How soon the others take writes again after a bank has fallen ill, with default times.
 const WRITES_AGAIN_WITHIN: Duration = Duration::from_secs(10);
-/// Longest that one of their writes takes from then on.
+/// Longest that one of their writes may take from then on.
 const WRITE_MAX: Duration = Duration::from_secs(2);
 
-/// A deposit: after how long it was sent, how long it took, and its answer.
+/// A deposit: when it was sent, as time since the start, how long it took, and its answer.
 type Deposit = (Duration, Duration, Result<Answer, String>);
 
 /// A consortium of three with default times, and a customer with an account at bank 0. Bank 2 is
@@ -74,7 +74,8 @@ impl Scene {
         self.cluster.process_id(2)
     }
 
-    /// Deposits of eight clients at the banks that are well, one after the other each, for so long.
+    /// Deposits of eight clients at the banks that are well, each one after the other, for the
+    /// given time.
     async fn deposits(&self, lasts: Duration) -> Vec<Deposit> {
         join_all((0..8).map(|client| self.deposits_of(client, lasts))).await.concat()
     }
@@ -171,7 +172,7 @@ async fn a_bank_whose_disk_needs_a_fifth_of_a_second_is_named_and_stays_in() {
 /// A pipe that is full and that nobody reads.
 fn unread_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
-    // As much as a pipe of Linux holds.
+    // As much as a pipe holds on Linux.
     let fill = ["if=/dev/zero", "bs=4096", "count=16", "status=none"];
     assert!(
         Command::new("dd")

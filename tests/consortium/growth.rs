@@ -67,7 +67,7 @@ async fn a_premature_entry_in_nodes_json_can_be_taken_back() {
     assert_eq!(cluster.status(1).await["hash"], hash);
     (0..3).for_each(|bank| assert!(cluster.stop(bank)));
 
-    // All with the new one: it counts, and from then on for good.
+    // All start with the new one: it counts from now on, and can no longer be taken back.
     cluster.start_all().await;
     cluster.wait_members(&[0, 1, 2, 3]).await;
     customer.log_in(&cluster).await;

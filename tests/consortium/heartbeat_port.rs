@@ -1,5 +1,5 @@
-//! What the heartbeat port bears: connections that say nothing, fall silent, come again and again,
-//! or are nobody's.
+//! What the heartbeat port withstands: connections that say nothing, fall silent, come again and
+//! again, or belong to no peer.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -12,12 +12,12 @@ use serde_json::json;
 use crate::cluster::Cluster;
 use crate::processes::bank::SECRET;
 
-/// What a peer is given up after, in the file of these tests.
+/// The silence after which a peer is given up, in the configuration of these tests.
 const FAILURE_AFTER: Duration = Duration::from_millis(500);
-/// How long whoever connects may take to say who it is.
+/// How long a new connection may take to introduce itself.
 const HELLO_WAIT: Duration = Duration::from_secs(3);
 
-/// One bank of two; the other one is played.
+/// One bank of two; the other one is played by the test.
 fn bank() -> Cluster {
     let cluster = Cluster::prepare(2, "sessions");
     cluster.change_nodes_json(&cluster.nodes_json(), |config| {
@@ -48,7 +48,7 @@ fn hello(cluster: &Cluster, secret: &str) -> String {
         .to_string()
 }
 
-/// Says a line and answers the next one; empty at the end of the connection.
+/// Sends a line and returns the next one received; empty at the end of the connection.
 fn exchange(stream: &mut BufReader<TcpStream>, line: &str) -> String {
     stream.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
     let mut answer = String::new();
@@ -72,7 +72,7 @@ fn ends(stream: &mut impl Read) -> bool {
     }
 }
 
-/// Whether it is over already.
+/// Whether a connection is over already.
 fn has_ended(stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
     let ended = ends(&mut &*stream);

@@ -1,5 +1,5 @@
-//! The laboratory's switches between real banks: what they do is what a bad network would do, and
-//! can be seen.
+//! The laboratory's switches between real banks: they do what a bad network would do, and the
+//! effect can be seen.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::customer::{Http, cpf, registration};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Turns a switch on the page of a bank.
+/// Operates a switch on the page of a bank.
 async fn turn(cluster: &Cluster, bank: usize, switch: &str, form: &str) {
     let origin = cluster.url(bank, "");
     let answer = wire::client(1, Duration::from_secs(5))
@@ -102,7 +102,7 @@ async fn a_bank_that_the_others_act_without_refuses_each_write_at_once_and_says_
 #[actix_rt::test]
 async fn a_bank_that_was_cut_off_shows_what_was_executed_and_credits_nobody_with_more() {
     let cluster = Cluster::start_laboratory(3).await;
-    // Bank 2 holds an event that bank 1 lacks, and hears only from the journal that it was
+    // Bank 2 holds an event that bank 1 lacks, and learns only from the journal that it was
     // executed.
     turn(&cluster, 0, "ligacao", "banco=1&estado=stopped").await;
     turn(&cluster, 0, "evento", "onde=aqui").await;

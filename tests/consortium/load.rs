@@ -1,4 +1,4 @@
-//! Many clients that move money at random, and the judge of what they were answered.
+//! Many clients that move money at random, and the judge of the answers that they got.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::random::Random;
 /// Opening balance of every account, in centavos.
 const OPENING: i64 = 20_000;
 
-/// A package and what was answered, once something was.
+/// A package and its answer, once there is one.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     key: String,

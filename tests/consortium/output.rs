@@ -1,11 +1,11 @@
-//! What a command answers is written, or the exit code says that it was not.
+//! A command's answer is written, or the exit code says that it was not.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
 use crate::cluster::Cluster;
 
-/// Runs a command whose standard output is a disk without space; exit code and standard error.
+/// Runs a command whose standard output is a full disk; returns its exit code and standard error.
 fn on_a_full_disk(arguments: &[&str]) -> (Option<i32>, String) {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_netbanking"));

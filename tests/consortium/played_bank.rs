@@ -1,5 +1,6 @@
 //! A test plays bank 2. It helps the view to form; from then on it speaks and understands only the
-//! seed's four routes, one message each, and orders events together with two real nodes.
+//! four routes of the original seed, one message each, and orders events together with two real
+//! nodes.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -31,7 +32,7 @@ use crate::processes::bank::SECRET;
 const ME: BankId = BankId(2);
 const REAL: [BankId; 2] = [BankId(0), BankId(1)];
 
-/// One message to one real bank; sent in order, each after the answer to the one before.
+/// One message to one real bank; messages are sent in order, each after the answer to the previous.
 struct Message {
     path: String,
     body: String,
@@ -116,7 +117,7 @@ impl Played {
                 self.view = ballot;
                 self.active = true;
             }
-            // Whether requests arrive.
+            // It only asks whether requests arrive.
             ViewMessage::Probe => {}
             other => panic!("not expected by a bank that has nothing: {other:?}"),
         }
@@ -125,12 +126,12 @@ impl Played {
     /// Sends an event of its own, and says that its own disk has it.
     fn send(&mut self, request: Request) {
         self.clock.count(ME);
-        // What the others take for its time.
+        // The header that the others derive from its time.
         let header = Header { at_ms: request.at_ms.unwrap(), open: false };
         let event = Event::stamp(self.view, ME, self.clock.clone(), vec![request.to_raw()], header);
         let wire = event.to_wire();
-        // The seed's message has no view; its content travels to the letter, as the hash is over
-        // the letters.
+        // The seed's message names no view; its content travels unchanged to the letter, as the
+        // hash covers the letters.
         let body = json!({"sender": wire.sender, "timestamp": wire.timestamp, "type_msg": wire.type_msg, "id": wire.id});
         let body = body.to_string().replacen('{', &format!("{{\"msg\":{},", wire.msg.get()), 1);
         self.say("/receive-message", &body);
@@ -144,7 +145,7 @@ impl Played {
         self.execute();
     }
 
-    /// Executes what all have acknowledged, in key order, and tells how it came out.
+    /// Executes what all have acknowledged, in key order, and announces the outcome.
     fn execute(&mut self) {
         while let Some(first) = self.waiting.first_entry() {
             let acks = self.acknowledged.get(&first.get().id);
@@ -224,7 +225,7 @@ async fn heard_check(bank: Shared) -> HttpResponse {
     HttpResponse::Ok().json(json!({}))
 }
 
-/// Carries the messages for one real bank there, one after the other.
+/// Delivers the messages for one real bank, one after the other.
 async fn carry(http: Http, base: String, mut messages: UnboundedReceiver<Message>) {
     while let Some(message) = messages.recv().await {
         loop {
@@ -415,7 +416,7 @@ async fn a_bank_that_speaks_only_the_seeds_four_routes_orders_events_together_wi
     until("the last event", || bank.borrow().book.position() == Position(30)).await;
     let hash = json!(bank.borrow().book.hash().to_string());
     for real in 0..2 {
-        // The last event is the played bank's own: nobody waited for it at the real ones.
+        // The last event is the played bank's own: nobody waited for it at the real banks.
         while cluster.status(real).await["position"] != json!(30) {
             actix_rt::time::sleep(Duration::from_millis(10)).await;
         }

@@ -1,4 +1,5 @@
-//! Banks whose settings differ in what decides about money or safety refuse each other by name.
+//! Banks that differ in settings that matter to money or safety refuse each other, naming the
+//! setting.
 
 use std::process::Command;
 use std::time::Duration;
@@ -40,7 +41,7 @@ async fn a_bank_with_different_settings_is_refused_naming_the_field_and_moves_no
         );
     }
 
-    // A person who compares is told the same.
+    // A person who compares the files is told the same.
     let compared = Command::new(env!("CARGO_BIN_EXE_netbanking"))
         .args(["check", "--url", &cluster.url(2, ""), "--nodes"])
         .arg(cluster.nodes_json())
@@ -53,7 +54,7 @@ async fn a_bank_with_different_settings_is_refused_naming_the_field_and_moves_no
     );
     assert_eq!(compared.status.code(), Some(1));
 
-    // Five attempts a second, and one line each.
+    // There are five attempts a second, but only one line for each refused bank.
     actix_rt::time::sleep(Duration::from_secs(2)).await;
     for (bank, of) in
         [(0, "bank 2 refused"), (1, "bank 2 refused"), (2, "bank 0 refused"), (2, "bank 1 refused")]
@@ -79,7 +80,7 @@ async fn a_running_consortium_goes_on_without_a_bank_that_returns_with_other_tim
     let difference = "heartbeat.failure_after_ms differs: 60000 at bank 2, 3000 at bank 1";
     cluster.wait_log(1, &format!("heartbeat of bank 2 refused: {difference}")).await;
     cluster.wait_log(2, difference).await;
-    // Longer than a bank that has come back is watched.
+    // Longer than a bank that has come back would be watched.
     actix_rt::time::sleep(Duration::from_secs(2)).await;
     cluster.wait_members(&[0, 1]).await;
     assert_eq!(cluster.status(2).await["view"], json!(null));

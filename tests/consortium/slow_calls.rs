@@ -19,12 +19,12 @@ pub(crate) struct SlowCalls {
 }
 
 impl SlowCalls {
-    /// Every fsync of a process takes so much longer.
+    /// Every fsync of a process takes `delay` longer.
     pub(crate) fn fsyncs(process_id: u32, delay: Duration) -> SlowCalls {
         SlowCalls::attach(&["--follow-forks"], process_id, "fsync,fdatasync", delay)
     }
 
-    /// The thread of that name does not come out of its next system call, whichever that is; the
+    /// The thread of that name does not return from its next system call, whichever that is; the
     /// others go on.
     pub(crate) fn stuck_thread(process_id: u32, name: &str) -> SlowCalls {
         SlowCalls::attach(&[], thread_id(process_id, name), "all", STUCK)
@@ -54,8 +54,8 @@ impl SlowCalls {
 
 impl Drop for SlowCalls {
     fn drop(&mut self) {
-        // Whoever is traced goes on at once when the tracer is gone. It may have ended already,
-        // with the bank.
+        // A traced process goes on at once when the tracer is gone. The tracer may have ended
+        // already, with the bank.
         let _ = self.strace.kill();
         let _ = self.strace.wait();
     }

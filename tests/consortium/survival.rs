@@ -1,5 +1,5 @@
 //! A minority of the banks may stop, hang or come back at any time: the others go on, and nobody
-//! needs a person.
+//! has to step in.
 
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ async fn with_two_of_three_stopped_the_third_refuses_writes_within_a_second_but_
     cluster.kill(1);
     cluster.kill(2);
 
-    // The first write may have been on its way to a bank that was there a moment ago.
+    // The first write may have been on its way to a bank that was still there a moment ago.
     let body = registration("outra", &cpf(6));
     let answer = customer.http.post(&cluster.url(0, "/register-customer"), &body).await;
     assert!(matches!(answer.status, 503 | 504), "{answer:?}");
@@ -113,7 +113,8 @@ async fn a_bank_paused_for_twenty_seconds_is_left_out_and_joins_again_when_it_re
         [customer.open(&cluster, 1, 100.0).await, customer.open(&cluster, 2, 100.0).await];
     cluster.signal(0, "-STOP");
     let paused = Instant::now();
-    // Sent into the silence: it waits, and is answered when the others have changed over.
+    // Sent during the silence: the package waits, and is answered once the others have changed the
+    // view.
     let answer =
         customer.operate(&cluster, 1, &transfer(&accounts[0], &accounts[1]), "a").await.unwrap();
     assert!(matches!(answer.status, 200 | 503 | 504), "{answer:?}");
@@ -148,7 +149,7 @@ async fn banks_that_slept_at_the_same_time_do_not_blame_each_other_and_write_aga
             }
             let key = format!("{client}-{number}");
             let answer = customer.operate(&cluster, client % 3, &package, &key).await.unwrap();
-            // The third, which lost both for that time, is let in a little later.
+            // The third bank, which lost both others for that time, is let in a little later.
             if client % 3 < 2 && asked > slept.end + Duration::from_secs(2) {
                 assert_eq!(answer.status, 200, "{answer:?} after {asked:?}");
             }

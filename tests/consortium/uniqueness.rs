@@ -1,5 +1,5 @@
-//! The same customer registered at all banks at the same moment: exactly one succeeds, and all name
-//! the same one.
+//! The same customer registers at all banks at the same moment: exactly one registration succeeds,
+//! and all banks agree on which.
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -15,7 +15,8 @@ async fn at_all_banks(http: &Http, cluster: &Cluster, bodies: &[Value]) -> Vec<A
     join_all(urls.iter().zip(bodies).map(|(url, body)| http.post(url, body))).await
 }
 
-/// Checks that one bank succeeded and that each of the others was told why not; returns the winner.
+/// Checks that one bank succeeded and that each of the others says why it did not; returns the
+/// winner.
 fn assert_one_winner(answers: &[Answer], why: &str) -> usize {
     let winners: Vec<_> =
         (0..answers.len()).filter(|index| answers[*index].status == 200).collect();

@@ -1,4 +1,4 @@
-//! What it costs a bank that many people watch.
+//! What it costs a bank when many people watch it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 
-/// So many pages are open at one bank.
+/// How many pages are open at one bank.
 const PAGES: usize = 100;
 /// How often the load is measured with and without them, one after the other.
 const ROUNDS: usize = 4;
-/// What the pages may cost of the throughput.
+/// The share of the throughput that the pages may cost.
 const COST_MAX: f64 = 0.10;
 
-/// Open consortium pages: connections of which somebody reads all that comes.
+/// Open consortium pages: connections on which somebody reads everything that comes.
 struct Pages {
     open: Arc<AtomicBool>,
     bytes: Arc<AtomicU64>,
@@ -52,7 +52,7 @@ impl Pages {
         Pages { open, bytes, reader }
     }
 
-    /// Closes all; returns how many bytes came.
+    /// Closes all of them; returns how many bytes came.
     fn close(self) -> u64 {
         self.open.store(false, Ordering::Relaxed);
         self.reader.join().unwrap();

@@ -1,5 +1,5 @@
-//! Wall clocks that are wrong, at the start or by a jump, at a minority of the banks: no key is
-//! forgotten, no date is off, and whose clock it is stands in every log.
+//! Wall clocks that are wrong, from the start or after a jump, at a minority of the banks: no key
+//! is forgotten, no date is off, and every log says whose clock it is.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ impl Payer {
         json!({"0": {account.number.to_string(): {"package": [operation]}}}).to_string()
     }
 
-    /// A refused request and a deposit through each bank: their dates are true, and the first
+    /// Sends a refused request and a deposit through each bank: their dates are true, and the first
     /// payment is still known.
     async fn is_served_right(&mut self, cluster: &Cluster, when: &str) {
         self.customer.log_in(cluster).await;
