@@ -1,5 +1,5 @@
 //! Every byte of a small journal is changed, and the files are cut at every length: the disk must
-//! come back exactly as it was, or be refused or put aside. Never anything else.
+//! come back exactly as it was, or be refused or put aside. Nothing else is acceptable.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -25,14 +25,14 @@ const JOURNAL: &str = "journal.sqlite";
 const LOG: &str = "journal.sqlite-wal";
 const TIP: &str = "journal.tip";
 
-/// One in so many disks is put aside indeed, or written to where it passes for whole; a prime, so
-/// that all kinds of places are met.
+/// One in this many disks is actually put aside, or written to if it passes for whole; a prime, so
+/// that all kinds of places are covered.
 const FAR_EVERY: usize = 7;
 
 /// The files of a folder by name.
 type Files = BTreeMap<&'static str, Vec<u8>>;
 
-/// Everything that a node ever asks its disk for.
+/// Everything for which a node ever asks its disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     remembered: Remembered,
@@ -82,7 +82,7 @@ enum Found {
     Whole(Box<State>),
 }
 
-/// A folder in memory, where there is one: nothing here is about surviving a power cut.
+/// A folder in memory, where the machine has one: nothing here is about surviving a power cut.
 fn fast_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -91,12 +91,12 @@ fn fast_folder() -> tempfile::TempDir {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     AsANode,
-    /// Not into beginning anew, which is the same after any damage and takes longer than finding
-    /// it.
+    /// Stops before beginning anew, which is the same after any damage and takes longer than
+    /// finding the damage.
     UpToTheDamage,
 }
 
-/// Lays files into an empty folder and starts on them.
+/// Puts files into an empty folder and starts on them.
 fn start(folder: &Path, files: &Files, way: Way) -> Found {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -140,8 +140,8 @@ fn start(folder: &Path, files: &Files, way: Way) -> Found {
     }
 }
 
-/// A disk that passes for whole must bear being written to: what was there stays, and what is
-/// written comes back.
+/// A disk that passes for whole must stand being written to: what was there stays, and what is
+/// written can be read back.
 fn goes_on(folder: &Path, state: &State) {
     let mut recovered = recover(folder, OWNER).unwrap();
     assert!(recovered.set_aside.is_none());
@@ -173,7 +173,7 @@ fn a_head() -> SnapshotHead {
     }
 }
 
-/// How often each end was met.
+/// How often each outcome occurred.
 #[derive(Debug, Default)]
 struct Tally {
     refused: usize,
@@ -182,8 +182,8 @@ struct Tally {
     prefix: usize,
 }
 
-/// Starts on every damaged version of the files, two at a time; `allowed` are the states that may
-/// be found, the one that was written last.
+/// Starts on every damaged version of the files, two at a time; `allowed` holds the states that may
+/// be found, with the one that was written last at the end.
 fn try_all(cases: usize, damaged: impl Fn(usize) -> Files + Sync, allowed: &[State]) -> Tally {
     let part = |range: Range<usize>| {
         let folder = fast_folder();
@@ -222,12 +222,12 @@ fn try_all(cases: usize, damaged: impl Fn(usize) -> Files + Sync, allowed: &[Sta
     })
 }
 
-/// Every byte of a file with all its bits changed.
+/// Changes all bits of every byte of a file, one byte at a time.
 fn flip_every_byte(files: &Files, name: &'static str, allowed: &[State]) -> Tally {
     change_every_byte(files, name, allowed, |_| 0xff)
 }
 
-/// Every byte of a file with one of its bits changed.
+/// Changes one bit of every byte of a file, one byte at a time.
 fn flip_a_bit_of_every_byte(files: &Files, name: &'static str, allowed: &[State]) -> Tally {
     change_every_byte(files, name, allowed, |place| 1 << (place % 8))
 }
@@ -246,7 +246,7 @@ fn change_every_byte(
     try_all(files[name].len(), damaged, allowed)
 }
 
-/// A file cut at every length.
+/// Cuts a file at every length.
 fn cut_everywhere(files: &Files, name: &'static str, allowed: &[State]) -> Tally {
     let damaged = |length: usize| {
         let mut files = files.clone();

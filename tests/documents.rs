@@ -1,5 +1,5 @@
-//! What documents promise and a program can check: links lead somewhere, and the READMEs of both
-//! languages tell a reader to type the same.
+//! What documents promise and a program can check: links lead somewhere, and the READMEs in both
+//! languages tell a reader to type the same commands.
 
 #![allow(clippy::unwrap_used)] // A document that cannot be read fails the test, as it should.
 
@@ -46,7 +46,7 @@ fn the_map_shows_every_room() {
     }
 }
 
-/// `Where is …?` must not send a reader to what has moved.
+/// The table `Where is …?` must not send a reader to something that has moved.
 #[test]
 fn the_map_names_files_and_functions_that_are_there() {
     let map = include_str!("../ARCHITECTURE.md");
@@ -107,7 +107,7 @@ fn pages() -> BTreeMap<PathBuf, String> {
     FOLDERS.iter().flat_map(|folder| in_folder(folder)).filter(is_page).map(read).collect()
 }
 
-/// A text without its fenced blocks and code spans, in which no link is a link.
+/// A text without its fenced blocks and code spans, inside which a link is not a link.
 fn prose(text: &str) -> String {
     let outside = text.split("```").step_by(2).collect::<String>();
     outside.split('`').step_by(2).collect()

@@ -1,7 +1,7 @@
 //! Whatever the scheduler and the network do, all banks execute the same events in the same order,
-//! and that order keeps causality. The node's own parts run here, with their effects carried in any
-//! order that actors could have (first in, first out between two parts; anything between different
-//! pairs) and envelopes lost, repeated, reordered.
+//! and that order respects causality. The node's own parts run here, with their effects carried in
+//! any order in which actors could carry them (first in, first out between two parts; in any order
+//! between different pairs), and with envelopes lost, repeated and reordered.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -195,7 +195,7 @@ impl PureNode {
             Effect::Ledger(_) => Part::Ledger,
             Effect::Checks(_) => Part::Checks,
             Effect::Peer(bank, _) => Part::Link(*bank),
-            // An envelope came before the view was installed here; it comes again.
+            // An envelope came before the view was installed here; it will come again.
             Effect::View(ViewInput::Traffic(_)) => return,
             Effect::View(input) => panic!("nobody diverges here: {input:?}"),
             Effect::Heartbeat(input) => panic!("nobody stands still here: {input:?}"),

@@ -1,5 +1,5 @@
 //! A journal and a snapshot that were written before there was consortium time (commit 6b19ea3) are
-//! read as they are, and come to the same: hash by hash, date by date, key by key.
+//! read as they are, and give the same result: hash by hash, date by date, key by key.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
@@ -17,11 +17,11 @@ const BANKS: usize = 3;
 const BEFORE: &str = include_str!("old_journal/before.jsonl");
 /// The ledger after it, as a snapshot.
 const SNAPSHOT: &str = include_str!("old_journal/snapshot.jsonl");
-/// A clock that is a day ahead and makes all keys forgotten, one at the end of the calendar,
-/// requests of nobody.
+/// A clock that is a day ahead and causes all keys to be forgotten, one at the end of the calendar,
+/// requests without a customer.
 const AFTER: &str = include_str!("old_journal/after.jsonl");
 
-/// An event and what it came to.
+/// An event and its result.
 #[derive(Deserialize)]
 struct Line {
     event: String,

@@ -1,4 +1,4 @@
-//! The README's tour, run as printed against a consortium of its own: what a stranger pastes must
+//! The README's tour, run as printed against a consortium of its own: what a newcomer pastes must
 //! work, twice.
 
 #![allow(clippy::unwrap_used)] // What cannot be started, read or written fails the test.
@@ -18,11 +18,12 @@ use serde_json::{Value, json};
 use processes::ports::free_pair;
 use processes::signal;
 
-/// What the tour asks of the machine.
+/// The programs that the tour needs.
 const PROGRAMS: [&str; 3] = ["bash", "curl", "jq"];
-/// Stands on the line before the tour's fence.
+/// Stands on the line before the tour's fenced block.
 const MARK: &str = "<!-- tour -->";
-/// How long a consortium may take to become ready, or to end, and one run of the tour.
+/// How long a consortium may take to become ready, or to end, and how long one run of the tour may
+/// take.
 const PATIENCE: Duration = Duration::from_secs(90);
 const BANKS: usize = 3;
 /// Lines of the log that a failure shows.
@@ -90,8 +91,8 @@ fn tour_of(readme: &str) -> String {
     tour.to_owned()
 }
 
-/// A tour that went well says what the README promises; returns the position at which all banks
-/// stood at its end.
+/// Checks that a tour that went well says what the README promises; returns the position at which
+/// all banks stood at its end.
 fn judge(tour: &Output, consortium: &mut Consortium) -> u64 {
     let (said, complained) = (text(&tour.stdout), text(&tour.stderr));
     let all = || format!("--- the tour said\n{said}\n--- and complained\n{complained}");
@@ -137,7 +138,7 @@ fn run(commands: &str, ports: &[(u16, u16)], folder: &Path) -> Output {
     let script = folder.join("tour.sh");
     std::fs::write(&script, format!("set -euo pipefail\n{commands}\n")).unwrap();
     let mut bash = Command::new("bash");
-    // Nothing of the machine's: not its proxy, not its curl settings.
+    // Nothing from the machine: neither its proxy nor its curl settings.
     bash.arg(script)
         .env("NO_PROXY", "*")
         .env("no_proxy", "*")
@@ -163,7 +164,7 @@ fn write_nodes_json(folder: &Path, ports: &[(u16, u16)]) {
     std::fs::write(folder.join("nodes.json"), config.to_string()).unwrap();
 }
 
-/// `netbanking` without a command, and what it says.
+/// A running `netbanking` without a command, and what it says.
 struct Consortium {
     supervisor: Child,
     lines: Receiver<String>,
@@ -224,7 +225,7 @@ impl Consortium {
         Some(line)
     }
 
-    /// Stops it as an administrator does and waits until it has ended.
+    /// Stops it as an administrator would and waits until it has ended.
     fn terminate(&mut self) -> ExitStatus {
         assert!(signal("-TERM", &[self.supervisor.id()]));
         let deadline = Instant::now() + PATIENCE;
@@ -242,7 +243,7 @@ impl Consortium {
 
 impl Drop for Consortium {
     fn drop(&mut self) {
-        // It may have ended already. Its banks end with their standard input.
+        // It may have ended already. Its banks end when their standard input does.
         let _ = self.supervisor.kill();
         let _ = self.supervisor.wait();
     }

@@ -6,7 +6,7 @@ use awc::error::SendRequestError;
 use netbanking::wire;
 use serde_json::{Value, json};
 
-/// Connections to one bank at once.
+/// The number of simultaneous connections to one bank.
 const CONNECTIONS: usize = 512;
 
 /// What a bank answered.
@@ -38,7 +38,7 @@ impl Http {
         Http { client: wire::client(CONNECTIONS, Duration::from_secs(30)), reports: false }
     }
 
-    /// A customer who waits so long, and hands on as a text what is not JSON instead of panicking.
+    /// A customer who waits this long, and passes on as text what is not JSON instead of panicking.
     pub(crate) fn who_reports(answer_within: Duration) -> Http {
         Http { client: wire::client(CONNECTIONS, answer_within), reports: true }
     }
@@ -57,7 +57,7 @@ impl Http {
         let lost = |why: String| SendRequestError::Body(std::io::Error::other(why).into());
         let bytes =
             response.body().limit(16 << 20).await.map_err(|error| lost(error.to_string()))?;
-        // The client takes the end of a connection for the end of a body.
+        // The client takes the end of the connection for the end of the body.
         let length = response
             .headers()
             .get("content-length")
@@ -113,7 +113,7 @@ pub(crate) fn registration(user: &str, cpf: &str) -> Value {
     json!({"name": "Cliente de Teste", "num_cadastro": cpf, "user_name": user, "password": "12345678", "type_person": "PF"})
 }
 
-/// What opens an account at the bank that is asked.
+/// The request body that opens an account at the bank that is asked.
 pub(crate) fn opening(user: &str, value_init: f64) -> Value {
     json!({
         "user_name": user, "password": "12345678", "type_account": "PF", "pix_type": "RANDOM",
@@ -121,7 +121,7 @@ pub(crate) fn opening(user: &str, value_init: f64) -> Value {
     })
 }
 
-/// Reais with at most two decimals as centavos.
+/// Converts reais with at most two decimals to centavos.
 pub(crate) fn centavos(value: &Value) -> i64 {
     let text = value.to_string();
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));

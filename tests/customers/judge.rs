@@ -1,6 +1,6 @@
-//! The judge: replays every answer by position, single-threaded and written without the node's own
-//! ledger, and says where answers, statements and balances are not what comes of that. It reports
-//! and never panics, so that a test can count.
+//! The judge: it replays every answer by position, single-threaded and written independently of the
+//! node's own ledger, and says where answers, statements and balances differ from the replay. It
+//! reports and never panics, so that a test can count.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use serde_json::Value;
 use super::http::{Answer, centavos};
 use super::package::{Operation, OwnAccount};
 
-/// What the answers and statements show that must not be.
+/// What the answers and statements show that must not happen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
     /// Answered, and missing in a statement.
     pub(crate) lost: Vec<String>,
-    /// More often in a statement than answered, or two packages in one place.
+    /// More often in a statement than answered, or two packages at one position.
     pub(crate) doubled: Vec<String>,
     /// Below zero.
     pub(crate) overdrafts: Vec<String>,
-    /// Everything else: an answer, balance or sum that the replay does not come to.
+    /// Everything else: an answer, balance or sum that the replay does not confirm.
     pub(crate) wrong: Vec<String>,
 }
 
@@ -99,8 +99,8 @@ impl<'a> Judge<'a> {
         self.findings.wrong.push(format!("{answer:?} instead of {expected:?} for {operations:?}"));
     }
 
-    /// All or nothing, never below zero; at the first operation that touches a bank which is away,
-    /// it ends.
+    /// Applies all operations or none, and never lets a balance fall below zero; stops at the first
+    /// operation that touches a bank that is away.
     fn attempt(
         &self,
         operations: &[Operation],
@@ -151,7 +151,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Holds what a bank says of the account at `index` against the replay.
+    /// Compares what a bank says about the account at `index` with the replay.
     pub(crate) fn statement(&mut self, index: usize, balance: i64, said: &[Value]) {
         let account = &self.accounts[index];
         self.found_sum += balance;
@@ -221,8 +221,8 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The bank that, by this refusal, was no member of the consortium at this position; only the banks
-/// know that.
+/// The bank that, according to this refusal, was not a member at this position; only the banks know
+/// that.
 fn offline(answer: &Answer) -> Option<usize> {
     let rest = answer.descript().strip_prefix("Falha na operação: Banco ")?;
     rest.strip_suffix(" não está online")?.parse().ok()

@@ -1,5 +1,5 @@
-//! What every test needs that plays customers: HTTP, packages drawn at random, and the judge of
-//! what was answered. Shared by `tests/consortium` and `tests/chaos`; knows nothing of processes.
+//! What every test that plays customers needs: HTTP, packages drawn at random, and the judge of the
+//! answers. Shared by `tests/consortium` and `tests/chaos`; knows nothing about processes.
 
 #![allow(dead_code)] // Each of the two uses a part of it.
 

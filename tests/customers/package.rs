@@ -1,4 +1,4 @@
-//! Packages of operations: drawn at random, written as the requirement has them.
+//! Packages of operations: drawn at random, written in the requirement's format.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(crate) struct OwnAccount {
 }
 
 impl OwnAccount {
-    /// The account that this answer says was opened.
+    /// The account that was opened, according to this answer.
     pub(crate) fn opened(bank: usize, answer: &Answer) -> OwnAccount {
         assert_eq!(answer.status, 200, "{answer:?}");
         let number = answer.body["num_account"].as_u64().unwrap();
@@ -31,7 +31,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// The account that it stands under in the package.
+    /// The account under which the operation stands in the package.
     pub(crate) fn account(&self) -> usize {
         match self {
             Operation::Deposit { account, .. } | Operation::Withdraw { account, .. } => *account,
@@ -68,7 +68,7 @@ fn draw_operation(accounts: &[OwnAccount], own: &[usize], random: &mut Random) -
     }
 }
 
-/// The requirement's JSON, written by hand so that its order is the operations' order; they come
+/// The requirement's JSON, written by hand so that its order is that of the operations, which come
 /// sorted by bank and account.
 pub(crate) fn package_json(accounts: &[OwnAccount], operations: &[Operation]) -> String {
     let of_account = |operations: &[Operation]| {

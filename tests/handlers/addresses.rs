@@ -1,5 +1,5 @@
-//! Every address: links lead somewhere, unknown ones are told to people and programs in their own
-//! way, and each route says which methods it knows.
+//! Every address: links lead somewhere, people and programs each learn of an unknown address in
+//! their own way, and each route says which methods it knows.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::browser::{ACCEPT, Browser, Page, one_bank, unescape};
 use crate::harness::{bank, laboratory, ready, service};
 
-/// The addresses that stand in some attribute of a page; those of its own parts (`#…`) apart.
+/// The addresses in a given attribute of a page, except for those of its own parts (`#…`).
 fn addresses(page: &Page, attribute: &str) -> Vec<String> {
     let mark = format!(" {attribute}=\"");
     let found =
@@ -24,7 +24,7 @@ fn addresses(page: &Page, attribute: &str) -> Vec<String> {
     found.filter(|address| !address.starts_with('#')).collect()
 }
 
-/// Follows all links from these pages on and answers how many addresses it came to.
+/// Follows all links from these pages on and returns the addresses that it reached.
 async fn follow<S, B>(browser: &mut Browser<'_, S>, start: Vec<Page>) -> BTreeSet<String>
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
@@ -43,8 +43,8 @@ where
             seen.insert(address);
         }
         for address in [addresses(&page, "action"), addresses(&page, "hx-post")].concat() {
-            // A form from another site changes nothing: whoever takes forms refuses it, and whoever
-            // takes none is not there.
+            // A form from another site changes nothing: an address that takes forms refuses it, and
+            // one that takes none is not found.
             let site = std::mem::replace(&mut browser.site, "cross-site");
             let answer = browser.post(&address, &[]).await;
             browser.site = site;
@@ -152,7 +152,7 @@ async fn at_an_unknown_address_people_get_a_page_and_programs_get_json() {
                 .fold(request, |request, accept| request.insert_header(("accept", accept)));
             let response = test::call_service(&service, request.to_request()).await;
             let told = (response.status().as_u16(), test::read_body(response).await);
-            // What is a page for everybody stays one.
+            // What is a page for everybody remains one.
             if path != "/contas/%ff" {
                 assert_eq!(
                     told,
@@ -232,7 +232,7 @@ async fn a_head_has_no_body_on_the_wire() {
         }
         assert!(head.starts_with(b"HTTP/1.1 200 OK\r\n"), "{path}: {}", head.escape_ascii());
     }
-    // Had a body been sent, it would stand before this.
+    // Had a body been sent, it would come before the answer to this.
     stream.write_all(b"GET /check HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut told = String::new();
     stream.read_to_string(&mut told).await.unwrap();

@@ -14,7 +14,7 @@ use crate::harness::{bank, ready, service};
 /// What browsers say that they read.
 pub(crate) const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-/// What a page came back as.
+/// The answer to a request for a page.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) status: u16,

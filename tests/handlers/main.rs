@@ -1,4 +1,4 @@
-//! Handlers by actix's test harness: a bank's whole route table on real actors, without a socket
+//! Handlers in actix's test harness: a bank's whole route table on real actors, without a socket
 //! for customers.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.

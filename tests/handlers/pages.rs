@@ -223,7 +223,7 @@ async fn a_package_is_built_tried_out_and_sent_without_a_script() {
     let page = ana.post("/pacote", &checked).await;
     page.is(200).has("para <strong>Bia Lima</strong>").has("R$\u{a0}70,00");
     let transfer = page.value("op");
-    // Another key than the one that was looked at is looked at again.
+    // A key other than the one that was looked at is looked at again.
     let mut other = draft.to_vec();
     other.push(("conferido", "0:x"));
     assert!(ana.post("/pacote", &other).await.values("op").is_empty());
@@ -426,7 +426,7 @@ async fn a_charge_is_made_and_read_into_a_package() {
         .to_owned();
     assert!(code.contains("5913Bia Conceicao6006Manaus") && code.contains("540512.34"), "{code}");
 
-    // A reader that is not ours comes to the same.
+    // An independent reader comes to the same result.
     let read = format!("{:?}", brcode::from_str(&code));
     for part in ["0:bia", "12.34", "Bia Conceicao", "cafe"] {
         assert!(read.contains(part), "{part} is not in {read}");

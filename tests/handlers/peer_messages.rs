@@ -39,10 +39,10 @@ async fn the_requirements_messages_as_printed_are_ordered_and_executed() {
         call(&service, from_bank(post(path, body), from)).await
     };
 
-    // Without a view nothing is taken.
+    // Without a view nothing is accepted.
     assert_eq!(say("/receive-message", SEED_MESSAGE, 0).await.status, 409);
 
-    // Bank 0 leads into a view that begins where the requirement's example stands.
+    // Bank 0 leads the others into a view that begins where the requirement's example does.
     let ballot = json!({"round": 1, "coordinator": 0});
     let plan = json!({
         "ballot": ballot, "members": [0, 1, 2], "position": 0, "hash": "0".repeat(64), "source": 0,
@@ -65,12 +65,13 @@ async fn the_requirements_messages_as_printed_are_ordered_and_executed() {
     for from in [0, 2] {
         assert_eq!(say("/receiver_ack/EV192.168.0.1-1584", "", from).await.status, 200);
     }
-    // It is no request that the ledger knows: executed as refused, like at every bank.
+    // It is not a request that the ledger knows: it is executed as refused, as at every bank.
     wait_until(async || status().await["position"] == 1).await;
     assert_eq!(say("/receiver_one_queue/EV0-outro", SEED_ONE_QUEUE, 2).await.status, 200);
     assert_eq!(status().await["phase"], "active");
-    // The requirement's 'CPF já cadastrado' is not what this bank's ledger said of the event: the
-    // copies differ, and where two of three say otherwise, it is the own one that is wrong.
+    // The requirement's 'CPF já cadastrado' is not what this bank's ledger said about the event:
+    // the copies differ, and where two of three say otherwise, it is this bank's own copy that is
+    // wrong.
     for from in [0, 2] {
         assert_eq!(
             say("/init_check_queue/EV192.168.0.1-1584", SEED_INIT_CHECK, from).await.status,

@@ -45,7 +45,7 @@ where
     serde_json::from_str(&text(service, "/consorcio/estado").await.1).unwrap()
 }
 
-/// Waits until something can be seen of the state.
+/// Waits until the state that the page shows satisfies a condition.
 async fn until<S, B>(service: &S, what: impl Fn(&Value) -> bool) -> Value
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
@@ -61,7 +61,7 @@ where
     panic!("it does not come about: {}", state(service).await)
 }
 
-/// A switch turned on a page of this bank.
+/// The request by which a page of this bank operates a switch.
 fn turn(switch: &str, form: &str) -> TestRequest {
     TestRequest::post()
         .uri(&format!("/consorcio/laboratorio/{switch}"))

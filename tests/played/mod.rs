@@ -39,14 +39,14 @@ impl Played {
         Played { book: Book::new(BANKS), executed: None, counter: 0, asked: 0, id_digits: 1 }
     }
 
-    /// A ledger after so many events of one request.
+    /// A ledger after `events` events of one request each.
     pub(crate) fn new_with(events: usize) -> Self {
         let mut played = Played::new();
         (0..events).for_each(|_| _ = played.entry(1));
         played
     }
 
-    /// The next event, held and not executed.
+    /// The next event, held but not executed.
     pub(crate) fn held(&mut self, requests: usize) -> Held {
         let requests = (0..requests).map(|_| self.request()).collect();
         self.counter += 1;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::{clocks, signal};
 
-/// What the banks of the tests prove themselves with.
+/// The secret with which the banks of the tests identify themselves.
 pub(crate) const SECRET: &str = "the secret of the test consortium";
-/// How often it is looked whether a process has ended.
+/// How often the test checks whether a process has ended.
 const LOOKS_EVERY: Duration = Duration::from_millis(10);
 
 /// How a bank is started.
@@ -17,15 +17,15 @@ pub(crate) struct Start<'a> {
     pub(crate) bank: usize,
     pub(crate) nodes_json: &'a Path,
     pub(crate) data: &'a Path,
-    /// Where it listens, if not where `nodes.json` says.
+    /// Where the bank listens, if not where `nodes.json` says.
     pub(crate) listen: Option<String>,
-    /// What it finds in its environment on top.
+    /// Additional variables in its environment.
     pub(crate) variables: Vec<(&'static str, String)>,
     /// Where its log goes.
     pub(crate) log: Stdio,
 }
 
-/// A bank that runs. Dropped, it is killed; it ends by itself when the test does.
+/// A running bank. It is killed when dropped, and ends by itself when the test does.
 pub(crate) struct BankProcess(Child);
 
 impl BankProcess {
@@ -52,7 +52,7 @@ impl BankProcess {
         self.0.id()
     }
 
-    /// Its log, if that was started as a pipe; once.
+    /// Its log, if the bank was started with a pipe for it; can be taken once.
     pub(crate) fn take_log(&mut self) -> Option<ChildStderr> {
         self.0.stderr.take()
     }
@@ -67,12 +67,13 @@ impl BankProcess {
         self.0.try_wait().unwrap()
     }
 
-    /// Asks it to stop, by the end of its standard input.
+    /// Asks it to stop, by closing its standard input.
     pub(crate) fn ask_to_stop(&mut self) {
         drop(self.0.stdin.take());
     }
 
-    /// Waits until it has ended by itself; nothing if it does not in time, and then it is killed.
+    /// Waits until it has ended by itself; `None` if it does not in time, in which case it is
+    /// killed.
     pub(crate) fn wait_end(mut self, at_most: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + at_most;
         loop {

@@ -17,7 +17,7 @@ impl Clocks {
         Clocks { folder: folder.to_owned() }
     }
 
-    /// What puts a process under a clock that can be set, in its environment.
+    /// The environment variables that put a process under a clock that can be set.
     pub(crate) fn variables(&self, bank: usize) -> [(&'static str, String); 6] {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         [
@@ -34,7 +34,7 @@ impl Clocks {
         self.folder.join(format!("clock-{bank}"))
     }
 
-    /// Written beside and renamed, so that nobody reads half of it.
+    /// The file is written beside the old one and renamed, so that nobody reads half of it.
     pub(crate) fn set(&self, bank: usize, shift: &str) {
         let beside = self.folder.join(format!("clock-{bank}-next"));
         std::fs::write(&beside, format!("{shift}\n")).unwrap();
@@ -52,7 +52,7 @@ fn library() -> PathBuf {
     found.next().expect(MISSING)
 }
 
-/// Takes away what a process leaves in shared memory that was killed under such a clock, if it was.
+/// Removes what a process that was killed under such a clock leaves in shared memory, if anything.
 pub(crate) fn clear_up_after(process_id: u32) {
     for name in [format!("faketime_shm_{process_id}"), format!("sem.faketime_sem_{process_id}")] {
         let _ = std::fs::remove_file(Path::new("/dev/shm").join(name));

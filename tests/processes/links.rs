@@ -1,10 +1,10 @@
 //! The network between the banks: a TCP proxy before every port, which delivers, delays, slows
 //! down, holds back or closes.
 //!
-//! All banks read the same `nodes.json`, so all call the same proxy; it knows the caller by how the
-//! call begins (the header of a peer request, the first line of a heartbeat). What is held back is
-//! delivered when the cut ends, as TCP does: banks hear late what was said before and during it.
-//! Lives on a thread of its own.
+//! All banks read the same `nodes.json`, so all call the same proxy; it recognises the caller by
+//! the beginning of the call (the header of a peer request, the first line of a heartbeat). What is
+//! held back is delivered when the cut ends, as with TCP: banks hear late what was said before and
+//! during it. The proxies live on a thread of their own.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -16,24 +16,24 @@ use tokio::net::{TcpListener, TcpStream, tcp};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// Longest beginning of a call in which the caller must be named, in bytes.
+/// The most bytes from the beginning of a call within which the caller must be named.
 const BEGINNING_BYTES_MAX: usize = 64 * 1024;
-/// What is carried at once, in bytes.
+/// The most that is carried at once, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How many chunks may be on their way in one direction of one connection.
 const CHUNKS_UNDER_WAY: usize = 64;
-/// How many turns a second a narrow line gives: its connections share it in pieces of that size.
+/// How many turns a second a narrow line gives: its connections share it in pieces of that length.
 const TURNS_PER_SECOND: u32 = 50;
 
 /// What becomes of bytes from one bank to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     Open,
-    /// Each chunk takes so long, one after the other.
+    /// Each chunk takes this long, one after the other.
     Slow(Duration),
-    /// Everything arrives so much later: distance, which costs no throughput.
+    /// Everything arrives this much later: distance, which costs no throughput.
     Far(Duration),
-    /// All connections from one to the other share so many bytes a second.
+    /// All connections from one to the other share this many bytes a second.
     Narrow(u32),
     /// Nothing arrives until the cut ends.
     Held,
@@ -41,8 +41,8 @@ pub(crate) enum Passage {
     Closed,
 }
 
-/// Rows: from; columns: to; of what is said in a call to either port, and of what is answered
-/// there.
+/// By row, the bank that speaks; by column, the bank that hears; in each cell, what becomes of what
+/// is said in a call to either port, and of what is answered there.
 type Passages = Vec<Vec<[Passage; WAYS]>>;
 
 /// What is said and what is answered at two ports.
@@ -51,7 +51,7 @@ const WAYS: usize = 4;
 /// One direction between two banks.
 #[derive(Clone, Copy)]
 struct Line {
-    /// Until when it is taken, if it is narrow.
+    /// When it is next free, if it is narrow.
     free_at: Instant,
     /// Bytes that have arrived.
     carried: u64,
@@ -64,7 +64,7 @@ pub(crate) struct Links {
     lines: Lines,
 }
 
-/// The port that is called; its number is the place of what is said there in [`Passages`].
+/// The port that is called; its number is the index, in [`Passages`], of what is said there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Port {
     Http = 0,
@@ -79,7 +79,7 @@ struct Front {
     leads_to: String,
 }
 
-/// Where a bank listens that is behind proxies; they have 127.0.0.1.
+/// Where a bank that is behind proxies listens; the proxies themselves have 127.0.0.1.
 pub(crate) fn own_address(bank: usize) -> String {
     format!("127.0.1.{}", bank + 1)
 }
@@ -113,7 +113,7 @@ impl Links {
                     let listener = TcpListener::from_std(listener).unwrap();
                     tokio::spawn(receive(listener, front, seen.clone(), lines_of_proxies.clone()));
                 }
-                // The proxies end with whoever sets the passages.
+                // The proxies end when the sender of the passages is dropped.
                 let mut seen = seen;
                 while seen.changed().await.is_ok() {}
             });
@@ -130,8 +130,8 @@ impl Links {
         self.passages.send_modify(|passages| passages[from][to] = [passage; WAYS]);
     }
 
-    /// Only for calls of one bank to one port of another: what is said in them, and what is
-    /// answered.
+    /// Sets the passage only for calls of one bank to one port of another: for what is said in
+    /// them, and for what is answered.
     pub(crate) fn set_calls(&self, caller: usize, called: usize, port: Port, passage: Passage) {
         self.passages.send_modify(|passages| {
             passages[caller][called][port as usize] = passage;
@@ -175,7 +175,7 @@ async fn receive(
     loop {
         let Ok((caller, _)) = listener.accept().await else { continue };
         let (front, passages, lines) = (front.clone(), passages.clone(), lines.clone());
-        // However a connection ends, the banks make a new one.
+        // However a connection ends, the banks open a new one.
         tokio::spawn(async move {
             let _ = carry(caller, &front, passages, lines).await;
         });
@@ -256,8 +256,8 @@ impl Way {
         self.passages.changed().await.map_err(io::Error::other)
     }
 
-    /// Waits as long as what was said then takes, if it is this many bytes; an error where the way
-    /// is closed.
+    /// Waits until this many bytes that were said at that moment have got through; an error if the
+    /// way is closed.
     async fn passable(mut self, said: Instant, bytes: usize) -> io::Result<()> {
         loop {
             match self.passage() {
@@ -280,7 +280,7 @@ impl Way {
         }
     }
 
-    /// When this many bytes, whose turn begins when the line is free, have passed.
+    /// When this many bytes, whose turn begins as soon as the line is free, will have passed.
     fn turn(&self, bytes: usize, rate: u32) -> Instant {
         let free_at = &mut self.lines.lock().unwrap()[self.from][self.to].free_at;
         *free_at =
@@ -288,7 +288,7 @@ impl Way {
         *free_at
     }
 
-    /// Most bytes that may go on at once.
+    /// The most bytes that may be passed on at once.
     fn piece(&mut self) -> usize {
         match self.passage() {
             Passage::Narrow(rate) => (rate / TURNS_PER_SECOND).max(1) as usize,
@@ -305,8 +305,8 @@ impl Way {
         }
     }
 
-    /// Carries one direction until its speaker is done; that the listener is gone becomes known
-    /// only where the way back is open.
+    /// Carries one direction until its speaker is done; that the listener is gone is noticed only
+    /// if the way back is open.
     async fn pump(
         self,
         beginning: Vec<u8>,
@@ -343,7 +343,7 @@ impl Way {
     }
 }
 
-/// Takes in what is said, with the time at which it was.
+/// Takes in what is said, with the time at which it was said.
 async fn listen(
     beginning: Vec<u8>,
     mut words: tcp::OwnedReadHalf,

@@ -1,6 +1,6 @@
-//! What every test needs that runs banks as real processes: how one is started and ended, where it
-//! listens, the network between several, and wall clocks that can be set. Shared by
-//! `tests/consortium` and those that start its clusters, `tests/chaos` and the README's tour.
+//! What every test that runs banks as real processes needs: how a bank is started and ended, where
+//! it listens, the network between several, and wall clocks that can be set. Shared by
+//! `tests/consortium` and the tests that start its clusters, `tests/chaos` and the README's tour.
 
 #![allow(dead_code)] // Each test program uses its part.
 

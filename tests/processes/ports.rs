@@ -1,4 +1,4 @@
-//! Ports that nobody listens at.
+//! Ports at which nobody listens.
 
 use std::net::TcpListener;
 use std::ops::Range;
@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::links::own_address;
 
-/// Below the range from which the system draws ports for outgoing connections.
+/// The ports to draw from, below the range that the system uses for outgoing connections.
 const PORTS: Range<u16> = 20_000..32_700;
-/// How far from each other two processes begin to look that do so at the same time.
+/// How far apart processes with successive ids begin to look.
 const APART: usize = 100;
 /// Banks that may listen at one port, each at its own address.
 const BANKS_MAX: usize = 9;

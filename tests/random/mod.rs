@@ -1,5 +1,5 @@
-//! Everything that is random in a test, from its seed alone. Shared by the simulator and by those
-//! that run banks as processes.
+//! Everything that is random in a test, derived from its seed alone. Shared by the simulator and by
+//! the tests that run banks as processes.
 //!
 //! Source: SplitMix64, in G. Steele, D. Lea, C. Flood, 'Fast Splittable Pseudorandom Number
 //! Generators' (2014).
@@ -21,7 +21,7 @@ impl Random {
 
     /// 0 to `bound - 1`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        // The high half of the product; its bias is of no account for bounds this small.
+        // The high half of the product; its bias does not matter for bounds this small.
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
@@ -46,8 +46,8 @@ impl Random {
         of[self.index(of.len())]
     }
 
-    /// Up to `most`, small values far more often than large ones: every order of magnitude is as
-    /// likely.
+    /// `least` to `most`, with small values far more often than large ones: every order of
+    /// magnitude is equally likely.
     pub(crate) fn skewed(&mut self, least: u64, most: u64) -> u64 {
         let magnitudes = (most / least.max(1)).max(1).ilog2() + 1;
         let top = (least.max(1) << self.between(0, u64::from(magnitudes))).min(most);

@@ -99,7 +99,7 @@ fn is_damaged(error: &StoreError) -> bool {
     matches!(error, StoreError::Damaged { .. })
 }
 
-/// What a store holds: executed positions, then keys of what is held beyond.
+/// What a store holds: executed positions, then the keys of what is held beyond them.
 fn contents(store: &mut SqliteStore) -> Result<(Vec<u64>, Vec<OrderKey>), StoreError> {
     let (mut executed, mut beyond) = (Vec::new(), Vec::new());
     store.load(&mut |found| {
@@ -190,7 +190,7 @@ fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     let count = PIECE_EVENTS_MAX as u64 + 10;
-    // Held before it was fetched as executed: no harm.
+    // Held before it was fetched as executed: that does no harm.
     store.write(&[Change::Append(held(3))]).unwrap();
     store
         .write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
@@ -305,7 +305,7 @@ fn a_disk_grows_with_what_the_banks_have_agreed_on_and_not_with_a_file_that_list
         Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new(), learner: false }
     };
     open(folder.path()).write(&[prepared(3)]).unwrap();
-    // The longer list in the file changes nothing, promises neither.
+    // The longer list in the file changes nothing, and neither do promises.
     let mut store = SqliteStore::open(folder.path(), longer).unwrap();
     store.write(&[Change::Promise(Ballot { round: 9, coordinator: BankId(3) })]).unwrap();
     drop(store);
@@ -443,7 +443,7 @@ fn a_journal_that_was_rolled_back_destroyed_or_replaced_is_noticed() {
     contents(&mut open(other.path())).unwrap();
     std::fs::copy(file(other.path()), file(folder.path())).unwrap();
     assert!(refusal().contains("not the journal that was here"), "{}", refusal());
-    // Without the tip there is no proof; and the journal itself is whole.
+    // Without the tip there is no proof, and the journal itself is whole.
     std::fs::write(file(folder.path()), newer).unwrap();
     std::fs::remove_file(folder.path().join("journal.tip")).unwrap();
     assert_eq!(contents(&mut open(folder.path())).unwrap().1.len(), 2);
@@ -496,7 +496,7 @@ fn a_person_may_declare_rescue_only_on_a_disk_that_knows_its_view() {
     assert!(!store.remembered().unwrap().rescue, "it counts for one view");
 }
 
-/// Marks the disk as a process does that ends because an fsync has failed.
+/// Marks the disk as a process that ends because of a failed fsync does.
 fn put_in_doubt(folder: &Path) {
     let tip = folder.join("journal.tip");
     let bytes = std::fs::read(&tip).unwrap();

@@ -1,4 +1,4 @@
-//! Snapshots: those that arrive, and those that a bank makes itself.
+//! Snapshots: those that arrive from others, and those that a bank makes itself.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn an_arriving_snapshot_becomes_the_snapshot_and_the_journal_below_it_is_dropped
     assert_eq!(store.remembered().unwrap().arriving, Some((head.clone(), 2)));
     assert_eq!(store.arriving_piece(1).unwrap().unwrap().text, "two\n");
     assert_eq!(store.arriving_piece(2).unwrap(), None);
-    // Twice, and one too early: neither does harm.
+    // One piece comes twice, and one too early: neither does harm.
     store
         .write(&[pieces[0].clone(), pieces[2].clone(), Change::SnapshotComplete(head.clone())])
         .unwrap();

@@ -1,8 +1,8 @@
-//! Style as a test: what this project asks of its code and neither the compiler nor clippy sees.
+//! Style as a test: what this project asks of its code that neither the compiler nor clippy checks.
 //!
-//! Every rule reads lines, not syntax trees: comments and texts are blanked first, and a violation
-//! names its line and what to do. The idea is TigerBeetle's `tidy.zig`. Each rule is tried on a
-//! small text below, so that none can pass because it looks at nothing.
+//! Every rule reads lines, not syntax trees: comments and string literals are blanked first, and a
+//! violation names its line and what to do. The idea is from TigerBeetle's `tidy.zig`. Each rule is
+//! tried on a small text below, so that none can pass because it looks at nothing.
 
 #![allow(clippy::unwrap_used)] // A file that cannot be read fails the test, as it should.
 
@@ -19,12 +19,13 @@ use source::{Source, is_word_char, item_end, mentions};
 const FUNCTION_LINES_MAX: usize = 70;
 /// Most lines of one file, its tests included.
 const FILE_LINES_MAX: usize = 600;
-/// Longest line. A text is not broken, so that it can be searched for; nor is a row of a table.
+/// Longest line. A string literal is not broken, so that it can be searched for; nor is a row of a
+/// table.
 const LINE_CHARS_MAX: usize = 100;
 
-/// The rooms that must come out the same at every bank, whatever the world around them does.
+/// The rooms that must give the same results at every bank, whatever the world around them does.
 const PURE_ROOMS: [&str; 3] = ["src/protocol/", "src/ledger/", "src/watch/"];
-/// Paths that a pure room does not name, and why.
+/// Paths that a pure room must not name, and why.
 const IMPURE_PATHS: [(&[&str], &str); 6] = [
     (
         &[
@@ -71,10 +72,10 @@ const IMPURE_PATHS: [(&[&str], &str); 6] = [
 /// Macros that write where a pure room may not.
 const PRINTING_MACROS: [&str; 4] = ["print!", "println!", "eprint!", "eprintln!"];
 
-/// The only file of the pure rooms that may own hash maps, since it is only ever asked for single
-/// keys; that nothing in its folder lists one is checked too.
+/// The only file of the pure rooms that may own hash maps, since they are only ever asked for
+/// single keys; that nothing in its folder lists one is checked too.
 const HASHES_BY_KEY_ONLY: &str = "src/ledger/book/mod.rs";
-/// What would let the order of a hash map be seen.
+/// Methods that would reveal the order of a hash map.
 const LISTING_METHODS: [&str; 10] = [
     "iter",
     "iter_mut",
@@ -88,7 +89,7 @@ const LISTING_METHODS: [&str; 10] = [
     "retain",
 ];
 
-/// Where texts may be Portuguese: what customers read, and people who watch.
+/// Where texts may be Portuguese: what customers read, and people who watch the consortium.
 const PORTUGUESE_ROOMS: [&str; 6] = [
     "src/brazilian.rs",
     "src/cli/client/texts",
@@ -211,8 +212,8 @@ fn check_pure_room(source: &Source, say: &mut impl FnMut(usize, &str)) {
     }
 }
 
-/// The fields that are hash maps, found in the file that declares them, are listed nowhere in its
-/// folder.
+/// Checks that the fields that are hash maps, found in the file that declares them, are listed
+/// nowhere in its folder.
 fn check_hashes_are_not_listed(sources: &[Source], say: &mut impl FnMut(&str, usize, String)) {
     let Some(owner) = sources.iter().find(|source| source.path == HASHES_BY_KEY_ONLY) else {
         return;
@@ -228,7 +229,7 @@ fn check_hashes_are_not_listed(sources: &[Source], say: &mut impl FnMut(&str, us
         .collect();
     let folder = HASHES_BY_KEY_ONLY.trim_end_matches("mod.rs");
     for source in sources.iter().filter(|source| source.path.starts_with(folder)) {
-        // Calls may stand on the next line, so that the file is read as one.
+        // Calls may stand on the next line, so the file is read as a whole.
         let whole: Vec<_> = source.program().collect();
         for (index, (number, line)) in whole.iter().enumerate() {
             let next = whole.get(index + 1).map_or("", |(_, next)| next.trim());
@@ -253,8 +254,9 @@ fn check_hashes_are_not_listed(sources: &[Source], say: &mut impl FnMut(&str, us
     }
 }
 
-/// Functions and constants that anybody may name are named outside the library: by a test, an
-/// example, the binary or a document of the code. The compiler says of types where they are needed.
+/// Checks that public functions and constants are named outside the library: by a test, an
+/// example, the binary or a document of the code. For types, the compiler says where they are
+/// needed.
 fn check_public_is_used(sources: &[Source], say: &mut impl FnMut(&str, usize, String)) {
     let is_outside = |path: &str| !path.starts_with("src/") || path == "src/main.rs";
     let outside = sources.iter().filter(|source| is_outside(&source.path)).flat_map(|s| &s.code);
@@ -295,7 +297,7 @@ fn check_words(source: &Source, say: &mut impl FnMut(usize, &str)) {
             say(index + 1, &format!("`{word}`: a leftover; finish it or take it out"));
         }
         let comment = &source.comments[index];
-        // A pattern such as XX.XXX is no leftover.
+        // A pattern such as XX.XXX is not a leftover.
         let words = comment.split(|char: char| !is_word_char(char) && char != '.');
         for word in words.filter(|word| LEFTOVER_WORDS.contains(&word.trim_matches('.'))) {
             say(index + 1, &format!("`{word}`: a leftover; do it now or open an issue"));

@@ -1,10 +1,10 @@
 //! Who may import whom: the rooms, in the order of the map in ARCHITECTURE.md, and no two files
 //! that need each other.
 //!
-//! A module and what lies within it are one to the language, and here too: a file may name what
-//! stands in the module that it is a part of, and that module what stands in it. Of any other files
-//! that name each other, be it by a detour, one has something that belongs elsewhere. Only the
-//! actors do so: each knows the routes, which know all actors.
+//! To the language, a module and what lies within it are one, and so they are here: a file may name
+//! what stands in the module that it is part of, and that module may name what stands in the file.
+//! If any other files name each other, even indirectly, one of them has something that belongs
+//! elsewhere. Only the actors may do so: each knows the routes, which know all actors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +19,7 @@ const WIRING: &str = "src/actors/";
 
 /// Where a module's text stands: `src/a/b.rs` and `src/a/b/mod.rs` are `[a, b]`.
 type Module = Vec<String>;
-/// What a module imports, with the line.
+/// What each module imports, with the line.
 type Imports = BTreeMap<Module, BTreeMap<Module, usize>>;
 
 pub(crate) fn violations(root: &Path, sources: &[Source]) -> Vec<String> {
@@ -78,7 +78,7 @@ fn paths(line: &str) -> impl Iterator<Item = String> {
     words.filter(|word| word.contains("::")).map(str::to_owned)
 }
 
-/// The file that a path leads into, as seen from a module; nothing for another crate's.
+/// The module that a path leads into, as seen from a module; `None` if it belongs to another crate.
 fn resolve(path: &str, me: &Module, modules: &BTreeSet<Module>) -> Option<Module> {
     let mut steps = path.split("::").peekable();
     let mut at = me.clone();
@@ -111,7 +111,8 @@ fn resolve(path: &str, me: &Module, modules: &BTreeSet<Module>) -> Option<Module
     longest
 }
 
-/// Whether a module is another one or a part of it. The whole crate is no module in this sense.
+/// Whether a module is another one or a part of it. The whole crate does not count as a module
+/// here.
 fn is_within(part: &Module, whole: &Module) -> bool {
     part.starts_with(whole) && !whole.is_empty() || part == whole
 }
@@ -144,7 +145,7 @@ fn rooms_off_the_map<'a>(
     missing.map(|room| format!("src/{room}: no row of {MAP}'s table of rooms has it"))
 }
 
-/// What is left when whoever imports nothing that is left, or is imported by nobody, is taken out
+/// What is left when modules that import nothing that is left, or that nobody imports, are removed
 /// again and again.
 fn in_cycles(imports: &Imports) -> Vec<String> {
     let is_wiring = |module: &Module| format!("{}/", file(module)).starts_with(WIRING);

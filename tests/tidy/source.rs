@@ -1,15 +1,15 @@
-//! A file of the source as the rules look at it: code and comments apart, tests known.
+//! A source file as the rules look at it: code and comments separated, tests marked.
 
 /// One file with what the rules look at, line by line.
 pub(crate) struct Source {
     pub(crate) path: String,
-    /// Without comments, texts and characters.
+    /// The code, without comments, string literals and character literals.
     pub(crate) code: Vec<String>,
     pub(crate) comments: Vec<String>,
     pub(crate) texts: Vec<String>,
     /// Whether the line is compiled for tests only.
     pub(crate) is_test: Vec<bool>,
-    /// As it stands.
+    /// The lines as they stand.
     pub(crate) lines: Vec<String>,
 }
 
@@ -28,8 +28,8 @@ impl Source {
         Source { path: path.to_owned(), code, comments, texts, is_test, lines }
     }
 
-    /// Whether a line has a text on it, or a part of one: what is blanked in the code and is no
-    /// comment.
+    /// Whether a line has a string literal on it, or a part of one: what is blanked in the code and
+    /// is not a comment.
     pub(crate) fn has_text(&self, line: usize) -> bool {
         let written = |line: &str| line.split_whitespace().map(str::len).sum::<usize>();
         written(&self.lines[line]) > written(&self.code[line]) + written(&self.comments[line])
@@ -42,8 +42,8 @@ impl Source {
         lines.map(|(index, line)| (index + 1, line.as_str()))
     }
 
-    /// Every path that a `use` outside tests brings in, written out, with the line where the `use`
-    /// begins.
+    /// Every path that a `use` outside tests brings in, written out in full, with the line where
+    /// the `use` begins.
     pub(crate) fn imports(&self) -> Vec<(usize, String)> {
         let mut imports = Vec::new();
         for (number, line) in self.program() {
@@ -75,7 +75,8 @@ fn written_out(tree: &str) -> Vec<String> {
     branches.flat_map(written_out).map(|branch| format!("{prefix}{branch}")).collect()
 }
 
-/// Separates code from comments, both with all line ends; texts and characters become blanks.
+/// Separates code from comments, both with all line ends; string and character literals become
+/// blanks.
 fn split(text: &str) -> [String; 3] {
     let chars: Vec<char> = text.chars().collect();
     let [mut code, mut comments, mut texts] = <[String; 3]>::default();
@@ -95,7 +96,8 @@ fn split(text: &str) -> [String; 3] {
     [code, comments, texts]
 }
 
-/// Where the comment, text or character that begins at `at` ends; one further for everything else.
+/// Where the comment, string or character literal that begins at `at` ends; `at` plus one for
+/// everything else.
 fn token_end(chars: &[char], at: usize) -> usize {
     let next = |ahead: usize| chars.get(at + ahead).copied().unwrap_or('\0');
     let find = |from: usize, what: &[char]| {
@@ -132,7 +134,7 @@ fn text_end(chars: &[char], from: usize, close: char) -> usize {
     (at + 1).min(chars.len())
 }
 
-/// The line, counted from 0, on which the item ends that begins on line `start`: at its closing
+/// The line, counted from 0, on which the item that begins on line `start` ends: at its closing
 /// brace, or at a semicolon outside all brackets.
 pub(crate) fn item_end(code: &[String], start: usize) -> usize {
     let (mut braces, mut brackets) = (0, 0);
@@ -156,7 +158,7 @@ pub(crate) fn is_word_char(char: char) -> bool {
     char.is_alphanumeric() || char == '_'
 }
 
-/// Whether a word or path stands in a line, not as a part of a longer word.
+/// Whether a word or path occurs in a line, but not as part of a longer word.
 pub(crate) fn mentions(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();

@@ -1,4 +1,4 @@
-//! One bank: the node's own [`View`], and in small what surrounds it.
+//! One bank: the node's own [`View`], and a small version of what surrounds it.
 //!
 //! Clock, buffer and ledger are one here: they act in a view, or they are frozen. The journal
 //! gathers writes and does all of them in one step, as group commit does; a crash before that loses
@@ -72,7 +72,7 @@ impl Disk {
     }
 }
 
-/// Something that the journal has been told and has not done yet.
+/// Something that the journal has been told to do and has not done yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Write {
     Executed(OrderKey),
@@ -112,7 +112,7 @@ pub(crate) struct Bank {
     acting: Option<PreparePlan>,
     /// Events of that view that are here, on disk, and not executed, in key order.
     held: Vec<Held>,
-    /// Covers them.
+    /// The clock that covers them.
     clock: VectorClock,
     /// What the ledger has executed.
     log: Vec<Held>,
@@ -162,7 +162,7 @@ impl Bank {
         matches!(self.journal.first(), Some(Write::Executed(_)))
     }
 
-    /// What it is at.
+    /// What the bank is doing.
     pub(crate) fn doing(&self) -> impl PartialEq + use<> {
         (self.view().phase(), self.view().report().promised, self.journal.len())
     }
@@ -172,8 +172,8 @@ impl Bank {
         self.log = self.disk.log();
     }
 
-    /// The process ends. Marks of execution are written when the disk has time, so they may be
-    /// there or not.
+    /// The process ends. Marks of execution are written when the disk has time, so they may or may
+    /// not be there.
     pub(crate) fn crash(&mut self, marks_written: bool) {
         if marks_written {
             let marks: Vec<_> = self
@@ -190,8 +190,8 @@ impl Bank {
         self.disk.events.contains_key(&key)
     }
 
-    /// Whether the bank can take the event in now: it acts in the event's view, and has what the
-    /// event follows.
+    /// Whether the bank can take the event in now: it acts in the event's view, and has everything
+    /// that the event follows.
     pub(crate) fn awaits(&self, held: &Held) -> bool {
         let event = &held.event;
         let next = |(bank, counter): (BankId, u64)| {
@@ -233,7 +233,7 @@ impl Bank {
         self.journal.push(Write::Executed(key));
     }
 
-    /// What the heartbeat says of another bank; `None` when it is not heard.
+    /// Takes what the heartbeat says about another bank; `None` when that bank is not heard.
     pub(crate) fn hear(&mut self, bank: BankId, report: Option<PeerReport>, seen: &mut Seen) {
         let state = if report.is_some() { PeerState::Up } else { PeerState::Down(Cause::Lost) };
         if self.view().peer(bank) != (state, report) {
@@ -262,7 +262,7 @@ impl Bank {
         match effect {
             Effect::Peer(to, PeerInput::View(message)) => seen.said.push((to, message)),
             Effect::Clock(ClockInput::Freeze(ballot)) => {
-                // What is held is on disk already, and the promise is written behind it.
+                // What is held is on disk already, and the promise is written after it.
                 let held = std::mem::take(&mut self.held);
                 let clock = self.clock.clone();
                 self.acting = None;
@@ -322,7 +322,7 @@ impl Bank {
         Position(self.log.len() as u64)
     }
 
-    /// Everything that the journal has gathered goes to disk, and then the view hears of it.
+    /// Writes everything that the journal has gathered to disk, and then tells the view.
     pub(crate) fn write(&mut self, seen: &mut Seen) {
         let mut answers = Vec::new();
         let mut reads = Vec::new();
@@ -396,7 +396,7 @@ impl Bank {
         ViewInput::Prepared(ballot)
     }
 
-    /// Reading comes behind writing, so marks of execution that were gathered are there by then.
+    /// Reading comes after writing, so marks of execution that were gathered are there by then.
     fn read(&mut self, to: BankId, after: Position) -> ViewInput {
         for write in std::mem::take(&mut self.journal) {
             match write {
@@ -427,7 +427,7 @@ fn hash_of(log: &[Held]) -> ChainHash {
     hash
 }
 
-/// What is held beyond an executed log; whoever calls sets the clock.
+/// What is held beyond an executed log; the caller sets the clock.
 fn frozen(ballot: Ballot, log: &[Held], held: Vec<Held>) -> Frozen {
     let mut executed: Option<Executions> = None;
     log.iter().for_each(|held| Executions::count(&mut executed, held));

@@ -13,11 +13,11 @@ use netbanking::protocol::view::{PreparePlan, ViewMessage};
 
 use crate::bank::{BANKS, Bank, Seen};
 
-/// Ticks that one step of time may take: more than any wait of the view, those for the take-over
-/// included.
+/// The most ticks that one step of time may take: more than any wait of the view, those for a
+/// take-over included.
 const LONGEST_WAIT: usize = 130;
 
-/// A shared value that is hashed once: most of a state is the same in the next one.
+/// A shared value that is hashed only once: most of a state is the same in the next one.
 pub(crate) struct Shared<T> {
     value: Arc<T>,
     fingerprint: u64,
@@ -77,7 +77,8 @@ impl<T> Hash for Shared<T> {
     }
 }
 
-/// A message on its way, for ever: it may arrive never, late, again, and in any order.
+/// A message on its way, for ever: it may never arrive, or arrive late, repeatedly, and in any
+/// order.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct InFlight {
     pub(crate) from: BankId,
@@ -88,7 +89,7 @@ pub(crate) struct InFlight {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum Content {
     View(ViewMessage),
-    /// Any message of the normal case: who sends it acts in this view.
+    /// Any message of the normal case: its sender acts in this view.
     Traffic(Ballot),
 }
 
@@ -104,7 +105,7 @@ pub(crate) struct Budget {
     pub(crate) traffic: bool,
 }
 
-/// What has happened, as nobody in the consortium knows it.
+/// What has really happened, which nobody in the consortium knows in full.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct History {
     /// The common order so far: what was executed anywhere.
@@ -197,7 +198,7 @@ impl Consortium {
         Consortium { banks: banks.map(Shared::new), messages: Vec::new(), left, cut_off, history }
     }
 
-    /// What had happened before.
+    /// Records what had happened before.
     pub(crate) fn remember(
         &mut self,
         order: Vec<OrderKey>,
@@ -228,7 +229,7 @@ impl Consortium {
         self.bank(peer).runs() && self.cut_off.is_none_or(|apart| apart != bank && apart != peer)
     }
 
-    /// What can happen next. Some of it comes to nothing.
+    /// The steps that can happen next. Some of them come to nothing.
     pub(crate) fn steps(&self, events: &[Held], steps: &mut Vec<Step>) {
         let reaches = |in_flight: &&Shared<InFlight>| self.bank(in_flight.to).runs();
         steps.extend(self.messages.iter().filter(reaches).cloned().map(Step::Arrives));
@@ -278,7 +279,7 @@ impl Consortium {
         of_this_view && self.history.stable.contains(&key)
     }
 
-    /// `None` when the step comes to nothing.
+    /// The state after a step; `None` if the step comes to nothing.
     pub(crate) fn after(&self, step: &Step, events: &[Held]) -> Option<Consortium> {
         let mut next = self.clone();
         match step {
@@ -327,8 +328,8 @@ impl Consortium {
         (next != *self).then_some(next)
     }
 
-    /// Notes which events all members of their view have on disk: some bank may know that from now
-    /// on.
+    /// Notes which events all members of their view have on disk: from now on some bank may know
+    /// that.
     pub(crate) fn note_stable(&mut self, events: &[Held]) {
         for held in events {
             let key = held.event.order_key();
@@ -349,7 +350,7 @@ impl Consortium {
         self.ask(prompt) || noticed
     }
 
-    /// Carries questions and what is answered at once.
+    /// Carries questions, and their answers, at once.
     fn ask(&mut self, mut prompt: Prompt) -> bool {
         let mut noticed = false;
         while let Some((from, to, message)) = prompt.pop_front() {
@@ -412,11 +413,11 @@ impl Consortium {
         let messages = self.messages.len();
         for (to, message) in said {
             match message {
-                // It only makes the coordinator more patient, and here it has any patience there
-                // is.
+                // It only makes the coordinator more patient, and in this model it may have any
+                // patience anyway.
                 ViewMessage::Working { .. } => {}
-                // Questions that change nothing where they arrive: that one is lost or late is the
-                // same as that the time for it has not come.
+                // Questions that change nothing where they arrive: losing or delaying one is the
+                // same as the time for it not having come yet.
                 ViewMessage::WouldStop { .. }
                 | ViewMessage::Granted(_)
                 | ViewMessage::Join

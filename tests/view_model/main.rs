@@ -1,18 +1,18 @@
 //! A model of the view change: three banks, two to four events, two coordinators, a crash and
-//! return, and a network that loses, repeats, delays and overtakes, gone through to the last state
-//! that can be reached within the bounds of each scenario. Every bank is the node's own
-//! [`View`](netbanking::protocol::view::View); `stateright` does the going.
+//! return, and a network that loses, repeats, delays and reorders messages, explored to the last
+//! state that can be reached within the bounds of each scenario. Every bank is the node's own
+//! [`View`](netbanking::protocol::view::View); `stateright` does the exploring.
 //!
 //! - `bank`: one bank with its disk, and what a crash leaves of it; `consortium`: three of them and
 //!   the network.
 //! - `scenarios`: where it begins and what may happen: how often time passes at each bank, crashes,
 //!   cuts, events.
-//! - `properties`: what must always be so, and what must be seen to happen, so that the rest is not
-//!   true of nothing.
+//! - `properties`: what must always hold, and what must be seen to happen, so that the rest is not
+//!   vacuously true.
 //!
-//! A in_flight once sent stays under way for ever, so each may arrive never, late, or again, in any
-//! order. Questions that change nothing where they arrive are carried at once: lost or late, they
-//! are as if the time for them had not come.
+//! A message once sent stays under way for ever, so each may arrive never, late or repeatedly, in
+//! any order. Questions that change nothing where they arrive are carried at once: losing or
+//! delaying one is the same as the time for it not having come yet.
 
 #![allow(clippy::unwrap_used)]
 
@@ -50,8 +50,8 @@ impl Model for Scenario {
     }
 }
 
-/// Goes through every state that can be reached. Returns what is not as it must be, with the steps
-/// that lead there.
+/// Goes through every state that can be reached. The error says what is not as it must be, with the
+/// steps that lead there.
 fn explore(scenario: Scenario) -> Result<(), String> {
     let name = scenario.name;
     let begun = Instant::now();

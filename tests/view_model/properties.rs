@@ -1,4 +1,4 @@
-//! What must always be so, and what must be seen to happen.
+//! What must always hold, and what must be seen to happen.
 
 use netbanking::ids::BankId;
 use netbanking::protocol::order_key::OrderKey;

@@ -1,4 +1,4 @@
-//! Where the model begins, and how much may happen from there.
+//! Where the model begins, and how much may happen from there on.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(crate) struct Scenario {
     pub(crate) disks: [Disk; BANKS],
     pub(crate) cut_off: Option<BankId>,
     pub(crate) left: Budget,
-    /// What must be seen to happen, so that the rest is not true of nothing.
+    /// What must be seen to happen, so that the rest is not vacuously true.
     pub(crate) happens: &'static [&'static str],
 }
 
@@ -97,8 +97,8 @@ impl Scenario {
     }
 }
 
-/// A bank that has gone through the first view change and then taken in and executed what its disk
-/// says.
+/// A bank that has gone through the first view change and has then taken in and executed what its
+/// disk says.
 fn acting(me: BankId, disk: &Disk) -> Bank {
     let mut bank = Bank::stopped(me, Disk { promised: FIRST, ..Disk::blank() });
     bank.start();
@@ -117,7 +117,7 @@ fn acting(me: BankId, disk: &Disk) -> Bank {
 /// Nothing but the view change itself.
 const STILL: Budget = Budget { waits: [0; BANKS], crashes: 0, cuts: 0, traffic: false };
 
-/// Two concurrent events on all disks but one, and everybody acts.
+/// Two concurrent events, both of them on all disks but one; all banks act.
 fn two_events() -> (Vec<Held>, [Disk; BANKS]) {
     let all = BankSet::all(BANKS);
     let events = vec![event(FIRST, 0, [1, 0, 0], all), event(FIRST, 1, [0, 1, 0], all)];
@@ -126,7 +126,7 @@ fn two_events() -> (Vec<Held>, [Disk; BANKS]) {
     (events, disks)
 }
 
-/// The first bank is cut off and goes on in the old view, which it does not know to be left.
+/// The first bank is cut off and goes on in the old view, not knowing that the others have left it.
 pub(crate) fn cut_off(left: Budget) -> Scenario {
     let (events, disks) = two_events();
     let start = [Start::Acts; BANKS];
@@ -151,7 +151,7 @@ pub(crate) fn cut_off_with_traffic(
     Scenario { name: "the first bank is cut off, and events go on", happens, ..scenario }
 }
 
-/// The same, and the cut heals whenever it likes.
+/// The same, and the cut may heal at any time.
 pub(crate) fn cut_off_and_healed(
     waits: [u8; BANKS],
     crashes: u8,
@@ -177,7 +177,7 @@ pub(crate) fn all_restarted(
     Scenario { name: "all banks restart", start, events, disks, cut_off: None, left, happens }
 }
 
-/// The first bank has an event that never reached anybody, and is away while the others begin a
+/// The first bank has an event that never reached anybody, and is away while the others begin a new
 /// view.
 pub(crate) fn unheard_event(waits: [u8; BANKS], happens: &'static [&'static str]) -> Scenario {
     let all = BankSet::all(BANKS);
@@ -203,7 +203,7 @@ pub(crate) fn unheard_event(waits: [u8; BANKS], happens: &'static [&'static str]
     }
 }
 
-/// Two disks have lost an event that was executed, and do not know: more than may be lost. The
+/// Two disks have lost an event that was executed, and do not know it: more than may be lost. The
 /// model must notice.
 pub(crate) fn two_disks_that_lie() -> Scenario {
     let (events, mut disks) = two_events();
