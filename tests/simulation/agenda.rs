@@ -1,4 +1,5 @@
-//! What is going to happen, by virtual time; at one moment in the order in which it was put down.
+//! What is going to happen, by virtual time; at any one moment, in the order in which it was
+//! entered.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,7 +10,7 @@ use super::customers::Wish;
 use super::faults::Healing;
 use super::network::Message;
 
-/// A process of a bank; its number tells it from those before and after.
+/// A process of a bank; its number distinguishes it from those before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Life {
     pub(crate) bank: BankId,
@@ -41,7 +42,7 @@ pub(crate) enum Item {
     Limp(BankId),
     /// Everything is mended: the second phase begins.
     Mend,
-    /// Whether the second phase has reached its end.
+    /// A look whether the second phase has reached its end.
     Look,
 }
 
@@ -72,7 +73,7 @@ pub(crate) enum Timer {
     ViewOverdue(u64),
 }
 
-/// Sorted by time and number; what is to happen then lies elsewhere, so that sorting moves little.
+/// Sorted by time and number; the items themselves lie elsewhere, so that sorting moves little.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
     entries: BinaryHeap<Reverse<(u64, u64, usize)>>,
@@ -92,7 +93,8 @@ impl Agenda {
         self.entries.push(Reverse((at_us, self.number, place)));
     }
 
-    /// What was put off to one time happens at another, in the same order, if `of` says so.
+    /// Moves what was put off until one time to another time, in the same order, where `of` says
+    /// so.
     pub(crate) fn move_all(&mut self, from_us: u64, to_us: u64, of: impl Fn(&Item) -> bool) {
         let mut entries = std::mem::take(&mut self.entries).into_vec();
         for Reverse((at_us, _, place)) in &mut entries {

@@ -10,7 +10,7 @@ pub(crate) const USAGE: &str = "\
 --seed K      this seed only; with --trace told line by line
 --mistakes    put in the mistakes of the list one by one and look which seed finds them; with a word: only those named so";
 
-/// Few enough for a plain `cargo test`.
+/// Seeds without arguments: few enough for a plain `cargo test`.
 const SEEDS_DEFAULT: u64 = 300;
 
 #[derive(Debug)]
@@ -70,13 +70,13 @@ impl Arguments {
                     arguments.seeds = 10_000;
                     arguments.what = What::Mistakes(words.next_if(|next| !next.starts_with("--")));
                 }
-                // What cargo passes on to all tests alike.
+                // Options that cargo passes to all tests alike.
                 word if word.starts_with("--")
                     && !["--nocapture", "--quiet", "--include-ignored"].contains(&word) =>
                 {
                     return Err(format!("{word}: unknown"));
                 }
-                // The name of a test: this one is all or nothing.
+                // The name of a test: this program always runs as a whole.
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Customers: they register, open accounts and move money, one request after the other, each under
-//! a key of its own. Whoever is refused, or hears nothing, asks again with the same key, often at
-//! another bank.
+//! a key of its own. A customer who is refused, or hears nothing, asks again with the same key,
+//! often at another bank.
 
 use netbanking::ids::{BankId, EventId};
 use netbanking::ledger::{
@@ -42,11 +42,11 @@ pub(crate) struct Customer {
     is_registered: bool,
     accounts: Vec<(BankId, AccountNumber)>,
     wish: Option<Wish>,
-    /// What they were answered, to be asked for once more some day.
+    /// Wishes that were answered, to be asked for once more some day.
     old_wishes: Vec<Wish>,
     wishes: u64,
     attempts: u64,
-    /// Counts what has happened to them, so that an alarm set before is void.
+    /// Counts what has happened to them, so that an alarm that was set earlier is void.
     turn: u64,
     /// In the second phase: whether they have asked for one thing more, and whether it was done.
     asks_once_more: bool,
@@ -60,7 +60,7 @@ pub(crate) struct Attempt {
     bank: BankId,
     at_us: u64,
     key: IdempotencyKey,
-    /// The process that took it; a later one has nobody to answer.
+    /// The process that took it; a later process has nobody to answer.
     life: u64,
     is_answered: bool,
 }
@@ -107,7 +107,7 @@ impl World {
         self.ask_bank(number);
     }
 
-    /// Something that they had long ago; whoever asks again gets the first answer.
+    /// Something that they asked for long ago; a customer who asks again gets the first answer.
     fn old_wish(&mut self, number: usize) -> Option<Wish> {
         let old = &self.customers[number].old_wishes;
         if old.is_empty() || !self.random.per_mille(150) {
@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    /// Something has set in, and all go on asking.
+    /// A gray fault has set in, and all go on asking.
     pub(crate) fn ask_on(&mut self, number: usize) {
         if self.customers[number].wish.is_none() {
             self.customer_soon(number, 50 * MS);
@@ -183,8 +183,8 @@ impl World {
         self.put_in(patience_us, Item::Customer { customer: number, turn });
     }
 
-    /// The request reaches the bank, perhaps so late that the customer has been served elsewhere
-    /// meanwhile.
+    /// The request reaches the bank, perhaps so late that the customer has meanwhile been served
+    /// elsewhere.
     pub(crate) fn submit(&mut self, bank: BankId, number: usize, attempt: u64, wish: Wish) {
         if self.machines[bank.index()].process.is_none() {
             return if self.customers[number].attempts == attempt {
@@ -230,8 +230,8 @@ impl World {
         }
     }
 
-    /// A request that a process still owes an answer, taken before a moment. What was under way
-    /// when a snapshot took the place of the events themselves nobody can tell.
+    /// A request, taken before a given moment, to which a process still owes an answer. Nobody can
+    /// tell what was under way when a snapshot took the place of the events themselves.
     pub(crate) fn owed(&self, before_us: u64) -> Option<&EventId> {
         let owes = |attempt: &Attempt| {
             let machine = &self.machines[attempt.bank.index()];
@@ -245,7 +245,7 @@ impl World {
         self.attempts.iter().find(|(_, attempt)| owes(attempt)).map(|(id, _)| id)
     }
 
-    /// A bank has answered: what it says counts, whether or not it reaches the customer.
+    /// A bank has answered: what it says counts, whether or not the answer reaches the customer.
     pub(crate) fn reply(&mut self, bank: BankId, id: &EventId, reply: &Reply) {
         let life = self.machines[bank.index()].life;
         let Some(attempt) = self.attempts.get_mut(id) else {
@@ -282,7 +282,7 @@ impl World {
                 let think_us = self.random.skewed(MS, self.scenario.think_max_us);
                 self.customer_soon(number, self.in_haste(think_us));
             }
-            // Retry-After is a second; not everybody reads it.
+            // Retry-After is one second; not everybody heeds it.
             Reply::NotTaken(_) => {
                 let after_us = self.random.skewed(20 * MS, SECOND);
                 self.customer_soon(number, self.in_haste(after_us));

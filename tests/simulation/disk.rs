@@ -49,13 +49,13 @@ struct Stored {
     is_damaged: bool,
     is_full: bool,
     next_write: NextWrite,
-    /// Whether it has lost what it once held and no view was prepared on it since.
+    /// Whether it has lost what it once held, with no view prepared on it since.
     is_lost: bool,
-    /// What is really on the disk since an fsync has failed.
+    /// What has really been on the disk since an fsync failed.
     before_doubt: Option<Content>,
 }
 
-/// A handle on a disk, held by the machine and by the process that runs on it.
+/// A handle to a disk, held by the machine and by the process that runs on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk(Arc<Mutex<Stored>>);
 
@@ -71,12 +71,12 @@ impl Disk {
         })))
     }
 
-    /// The lock is there because a store may move to another thread; a seed has only one.
+    /// The lock is there because a store may move to another thread; a seed has only one thread.
     fn stored(&self) -> MutexGuard<'_, Stored> {
         self.0.lock().expect("a panic ends the run")
     }
 
-    /// Whether an event is on it, executed or not, or in what a snapshot came to.
+    /// Whether an event is on the disk, executed or not, or is covered by its snapshot.
     pub(crate) fn holds(&self, key: OrderKey) -> bool {
         let stored = self.stored();
         let content = &stored.content;
@@ -90,7 +90,7 @@ impl Disk {
         self.stored().content.remembered.learner
     }
 
-    /// Whether it counts as lost: what it once held it cannot be asked for any more.
+    /// Whether it counts as lost: it can no longer be asked for what it once held.
     pub(crate) fn is_lost(&self) -> bool {
         let stored = self.stored();
         stored.is_lost || stored.next_write == NextWrite::FsyncFails
@@ -120,8 +120,8 @@ impl Disk {
         }
     }
 
-    /// A process starts. After an fsync that failed it does as `store/sqlite` does: all that can be
-    /// read is written once more before it is believed, and the disk is a learner.
+    /// A process starts. After an fsync that failed it does what `store/sqlite` does: everything
+    /// that can be read is written once more before it is believed, and the disk is a learner.
     pub(crate) fn end_doubt(&mut self) -> Result<(), StoreError> {
         let was_in_doubt = self.stored().before_doubt.is_some();
         if !was_in_doubt {
@@ -241,7 +241,7 @@ impl Content {
         self.remembered.snapshot = Some(head.clone());
     }
 
-    /// Drops the oldest end of the journal, of which a snapshot has what it came to.
+    /// Drops the oldest part of the journal, whose result a snapshot has.
     fn drop_through(&mut self, through: Position) {
         let snapshot =
             self.remembered.snapshot.as_ref().expect("journal is dropped below a snapshot only");
@@ -258,12 +258,12 @@ impl Content {
         Some(SnapshotPiece { head: head?.clone(), index, text })
     }
 
-    /// As in SQLite an event may be there already: held before it was fetched as executed.
+    /// As in SQLite, an event may be there already: held before it was fetched as executed.
     fn insert_event(&mut self, held: &Held) {
         self.events.entry(held.event.order_key()).or_insert_with(|| held.clone());
     }
 
-    /// As in SQLite a position and a key stand there once.
+    /// As in SQLite, a position and a key may each stand there only once.
     fn insert_executed(&mut self, position: Position, key: OrderKey, hash: ChainHash) {
         assert!(self.events.contains_key(&key), "what is executed is held");
         assert!(position > self.starts_after.0, "the journal goes on where it ends");

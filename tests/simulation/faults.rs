@@ -38,24 +38,24 @@ pub(crate) enum Kind {
     FlippedBit,
     /// A disk is lost and replaced by an empty one.
     WipedDisk,
-    /// A process stands still, up to 20 s.
+    /// A process stands still, for up to 20 s.
     Pause,
     /// One thread of a process stands still.
     Stall,
     CutPair,
     CutOneWay,
-    /// Only heartbeats or only requests do not come through.
+    /// Only heartbeats, or only requests, do not get through.
     CutPartly,
     Isolate,
     Split,
     SlowLink,
-    /// A wall clock is set wrong, by an hour or by thousands of years; some stay so to the end.
+    /// A wall clock is set wrong, by an hour or by thousands of years; some stay wrong to the end.
     WrongClock,
     /// A process dies right after it has said something about views.
     DeathInViewChange,
 }
 
-/// All kinds that are drawn, and those that are not.
+/// All kinds, both those that are drawn and those that are not.
 pub(crate) const ALL: [Kind; KINDS] = [
     Kind::Kill,
     Kind::PowerLoss,
@@ -88,7 +88,7 @@ pub(crate) enum Healing {
 }
 
 const HOUR_MS: i64 = 3_600_000;
-/// By how much clocks are wrong: an hour, a day and one hour, 64 years, beyond all calendars.
+/// By how much clocks are wrong: an hour, 25 hours, 64 years, beyond all calendars.
 const WRONG_BY_MS: [i64; 4] = [HOUR_MS, 25 * HOUR_MS, 64 * 365 * 24 * HOUR_MS, i64::MAX];
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
@@ -180,7 +180,7 @@ impl World {
         self.trace.line(self.now_us, Some(bank), || format!("FAULT: {kind:?}"));
     }
 
-    /// Whether there is something to lose, and enough intact disks are left without this one.
+    /// Whether there is something to lose, with enough intact disks left without this one.
     fn may_lose(&mut self, bank: BankId) -> bool {
         let banks = self.scenario.banks;
         let left =
@@ -259,8 +259,8 @@ impl World {
         true
     }
 
-    /// Sets one clock wrong. Where two banks may be all that know each other, the lower clock
-    /// rules, and is right.
+    /// Sets one clock wrong. Where perhaps only two banks know each other, the lower clock rules,
+    /// so it must be the right one.
     fn set_clock(&mut self, bank: BankId) -> bool {
         let Scenario { banks, clock_victim, clocks_of_many, .. } = self.scenario;
         let bank = if clocks_of_many { bank } else { clock_victim };

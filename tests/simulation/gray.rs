@@ -1,6 +1,6 @@
-//! Gray faults that stay. The second phase begins with one of them, or a third follows in which one
-//! sets in while all is well ([`super::ordeal`]); it lasts to the end. Those that can hear and work
-//! must take writes all the same.
+//! Gray faults that stay. The second phase begins with one of them, or a third phase follows in
+//! which one sets in while all is well ([`super::ordeal`]); it lasts to the end. The banks that can
+//! hear and work must take writes all the same.
 
 use netbanking::ids::{BankId, BankSet, majority};
 use netbanking::protocol::heartbeat::Patience;
@@ -16,16 +16,16 @@ const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 /// How often the second phase begins with a gray fault.
 const CHANCE_PER_MILLE: u64 = 300;
-/// Longest stop of the others by a bank that knocks, in looks of a tenth of a second: two seconds,
-/// and what the view change itself takes on slow processes.
+/// Longest time for which a bank that knocks may stop the others, in looks of a tenth of a second:
+/// two seconds, plus what the view change itself takes on slow processes.
 const STOPPED_LOOKS_MAX: u32 = 30;
-/// A bank that limps sleeps so long
+/// How long a bank that limps sleeps,
 const SLEEPS_US: u64 = 4_200 * MS;
-/// of so much.
+/// and out of how much.
 const LIMPS_EVERY_US: u64 = 4_500 * MS;
 /// How long a slow disk takes for an fsync.
 const SLOW_FSYNC_US: (u64, u64) = (2 * SECOND, 5 * SECOND);
-/// How long one takes that is needed: longer than is borne of one that is not.
+/// How long the disk of a bank that is needed takes: longer than is borne of one that is not.
 const BORNE_FSYNC_US: (u64, u64) = (600 * MS, 1_200 * MS);
 /// Longer than any run.
 const FOR_GOOD_US: u64 = 24 * 3_600 * SECOND;
@@ -39,24 +39,24 @@ pub(crate) enum Lasting {
     Unreached { from: BankId, to: BankId },
     /// Nothing of one bank reaches the other.
     OneWay { from: BankId, to: BankId },
-    /// All lines of a bank carry so many bytes a second.
+    /// All lines of a bank carry this many bytes a second.
     Narrow { bank: BankId, rate: u64 },
     /// A bank sleeps most of the time.
     Limps { bank: BankId },
-    /// A bank's ledger does nothing any more; everything else of it does.
+    /// A bank's ledger no longer does anything; all its other parts do.
     StuckLedger { bank: BankId },
     /// A bank's disk takes seconds for an fsync.
     SlowDisk { bank: BankId },
     /// A bank was started again with other settings than the others have.
     OtherSettings { bank: BankId },
-    /// A bank's disk does nothing any more, from the moment when the bank has promised to take part
-    /// in a view.
+    /// A bank's disk no longer does anything, from the moment when the bank has promised to take
+    /// part in a view.
     StuckDisk { bank: BankId },
     /// A bank's disk is too slow, and nothing works without it.
     SlowAndNeeded { bank: BankId },
 }
 
-/// How many kinds there are, nothing included.
+/// How many kinds there are, including nothing.
 pub(crate) const LASTING_KINDS: usize = 10;
 /// What they are called in the tally.
 pub(crate) const LASTING_NAMES: [&str; LASTING_KINDS] = [
@@ -88,7 +88,7 @@ impl Lasting {
         }
     }
 
-    /// Banks of which one at least may be left out.
+    /// Banks of which at least one may be left out.
     pub(crate) fn touched(self) -> BankSet {
         match self {
             Lasting::Nothing | Lasting::SlowAndNeeded { .. } => BankSet::default(),
@@ -106,7 +106,8 @@ impl Lasting {
 }
 
 impl World {
-    /// Draws what stays broken from the second phase on, if any bank can be spared.
+    /// Draws what stays broken from the second phase on, if it is to be anything and a bank can be
+    /// spared.
     pub(crate) fn break_for_good(&mut self) {
         if self.random.per_mille(CHANCE_PER_MILLE) {
             self.fall_ill();
@@ -162,7 +163,7 @@ impl World {
                 self.afflict(bank);
             }
             Lasting::StuckDisk { .. } => {}
-            // It is started again, as whoever is dead.
+            // It is started again, as any dead bank is.
             Lasting::OtherSettings { bank } => {
                 self.die(bank, Death::Killed);
             }
@@ -193,7 +194,7 @@ impl World {
         }
     }
 
-    /// The heartbeat times that a bank is started with.
+    /// The heartbeat times with which a bank is started.
     pub(crate) fn patience_of(&self, bank: BankId) -> Patience {
         let Patience { failure_after, .. } = self.scenario.patience;
         let differs = self.lasting == (Lasting::OtherSettings { bank });
@@ -235,7 +236,7 @@ impl World {
         (fits && core.iter().all(|bank| active(bank) == Some(first))).then_some(first.1)
     }
 
-    /// Whether the view of the others holds nobody with whom it cannot go on.
+    /// Whether the view of the others contains no bank with which it cannot go on.
     pub(crate) fn core_is_rid(&self, members: BankSet) -> bool {
         match self.lasting {
             // It keeps up, or nearly.
@@ -244,7 +245,7 @@ impl World {
         }
     }
 
-    /// Slow is better than nothing: nobody is left out for it without whom nothing works.
+    /// Slow is better than nothing: no bank without which nothing works is left out for being slow.
     pub(crate) fn judge_blame(&self, bank: BankId, notice: &Notice) {
         let is_needed =
             self.ordeal.is_some() && matches!(self.lasting, Lasting::SlowAndNeeded { .. });
@@ -256,7 +257,7 @@ impl World {
         }
     }
 
-    /// Who has other settings is let in by nobody, and told which they are.
+    /// A bank with other settings is let in by nobody, and is told which settings differ.
     pub(crate) fn look_for_strangers(&mut self) {
         let Lasting::OtherSettings { bank } = self.lasting else { return };
         let members = self.view_of_core().unwrap_or_default();
@@ -267,8 +268,8 @@ impl World {
         );
     }
 
-    /// Looks whether a bank that knocks stops the others. One of them that is still watched, for
-    /// what was before, may be outside; what counts is that writes are taken.
+    /// Looks whether a bank that knocks stops the others. One of them may be outside, because it is
+    /// still watched for something earlier; what counts is that writes are taken.
     pub(crate) fn look_for_stops(&mut self) {
         if !matches!(self.lasting, Lasting::Narrow { .. }) {
             return;

@@ -1,5 +1,5 @@
-//! The simulator: whole consortia in virtual time, with everything breaking that may break, from a
-//! seed number.
+//! The simulator: whole consortia in virtual time, with everything breaking that may break, all
+//! derived from a seed number.
 //!
 //! ```text
 //! cargo test --profile sim --test simulation -- --seeds 10000      seeds 0 to 9,999 on all cores
@@ -11,8 +11,8 @@
 //! The banks run the node's own parts (`src/protocol`, `src/ledger`, `src/store`); what actors do,
 //! carry effects, is done here with the same guarantees and no more ([`node`]). [`world`] is the
 //! run, [`scenario`] what a seed is about, [`faults`] what breaks and what the protocol does not
-//! promise to survive, [`invariants`] what must be true. A run is a function of its seed: a hash
-//! over everything that happened proves it.
+//! promise to survive, [`invariants`] what must be true. A run is a function of its seed alone: a
+//! hash over everything that happened proves it.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 

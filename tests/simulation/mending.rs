@@ -11,12 +11,12 @@ use super::node::Process;
 use super::world::{Death, Machine, World};
 
 const MS: u64 = 1_000;
-/// How long after a view of all stands what was under way before may stay unanswered.
+/// How long what was under way before may stay unanswered once a view of all stands.
 const ANSWERED_WITHIN_US: u64 = 5_000 * MS;
-/// The same where a disk without which nothing works needs a second for each of the commits that an
-/// answer takes.
+/// The same where a disk without which nothing works needs a second for each commit that an answer
+/// takes.
 const ANSWERED_SLOWLY_WITHIN_US: u64 = 20_000 * MS;
-/// How often it is looked at.
+/// How often the state is looked at.
 const LOOK_US: u64 = 100 * MS;
 
 /// How far the second phase has come.
@@ -93,7 +93,7 @@ impl World {
         self.put_in(LOOK_US, Item::Look);
     }
 
-    /// Everybody; or, once there was a view, as few as are promised to suffice.
+    /// All banks; or, once there was a view, as few as are promised to suffice.
     fn choose_healed(&mut self) -> BankSet {
         let banks = self.scenario.banks;
         let mut healed = BankSet::all(banks);
@@ -189,11 +189,11 @@ impl World {
         self.put_in(LOOK_US, Item::Look);
     }
 
-    /// A view change costs those under way no more than its own duration.
+    /// A view change delays the requests under way by no more than its own duration.
     fn check_owed(&self, since_us: u64) {
         let since_us = since_us.max(self.installed_us);
-        // What stays broken ends the view that stood when everything else was mended, once it is
-        // noticed.
+        // What stays broken ends, once it is noticed, the view that stood when everything else was
+        // mended.
         let in_force = self.view_of_core().is_some_and(|members| self.core_is_rid(members));
         let within_us = match self.lasting {
             Lasting::SlowAndNeeded { .. } => ANSWERED_SLOWLY_WITHIN_US,

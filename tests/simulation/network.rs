@@ -14,11 +14,11 @@ use super::random::Random;
 /// How long a machine needs to say that no process listens there.
 pub(crate) const REFUSAL_US: u64 = 300;
 
-/// What a request or an answer is beside its content, in bytes.
+/// The bytes of a request or an answer apart from its content.
 const HEAD_BYTES: u64 = 300;
 
-/// What travels between banks. Whose question it is, or is the answer to, is said by the asker's
-/// life and a number.
+/// What travels between banks. The asker's life and a number identify a question, and the question
+/// that an answer belongs to.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
     Envelope {
@@ -42,7 +42,7 @@ pub(crate) enum Message {
         number: u64,
     },
     Ping {
-        /// The first one on a connection comes after what the asker says of itself: its settings.
+        /// The first ping on a connection follows the asker's introduction: its settings.
         hello: Option<Arc<Settings>>,
         life: u64,
         number: u64,
@@ -72,7 +72,7 @@ impl Message {
         }
     }
 
-    /// Whether it has a connection of its own, and about how many bytes it is.
+    /// Whether it has a connection of its own, and roughly how many bytes it is.
     fn size(&self) -> (bool, u64) {
         let bytes = match self {
             Message::View { message, .. } => {
@@ -102,7 +102,7 @@ impl Message {
     }
 }
 
-/// Banks reach each other at two ports.
+/// The two ports at which banks reach each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Requests = 0,
@@ -124,20 +124,20 @@ struct Weather {
 pub(crate) struct Network {
     banks: usize,
     weather: Weather,
-    /// Per direction and wire, how many cuts let nothing through.
+    /// Per direction and wire, how many cuts are in force.
     cuts: Vec<u32>,
-    /// Per direction, what every message takes longer.
+    /// Per direction, how much longer every message takes.
     slow_us: Vec<u64>,
     /// Per direction, how many bytes of requests it carries in a second; 0 is without limit.
     rates: Vec<u64>,
-    /// Per direction, until when it is taken, by large answers and by all else: those have a
-    /// connection of their own.
+    /// Per direction, until when it is busy, with large answers and with everything else: large
+    /// answers have a connection of their own.
     taken_until_us: Vec<[u64; 2]>,
     /// How many messages were lost, repeated and late.
     pub(crate) troubles: [u64; 3],
 }
 
-/// A network that does what networks mostly do.
+/// A network that behaves as networks mostly do.
 const FAIR: Weather = Weather {
     delay_min_us: 100,
     delay_max_us: 2_000,
@@ -195,7 +195,7 @@ impl Network {
         self.slow_us[direction] = slow_us;
     }
 
-    /// All lines from and to a bank carry so many bytes a second.
+    /// All lines from and to a bank carry this many bytes a second.
     pub(crate) fn set_rate(&mut self, bank: BankId, rate: u64) {
         for other in BankId::all(self.banks) {
             for (from, to) in [(bank, other), (other, bank)] {
@@ -225,7 +225,7 @@ impl Network {
         *until_us - now_us
     }
 
-    /// Everything whole, and fair weather from now on.
+    /// Makes everything whole, with fair weather from now on.
     pub(crate) fn heal(&mut self) {
         self.weather = FAIR;
         self.cuts.fill(0);
@@ -250,7 +250,7 @@ impl Network {
         self.troubles[0] += u64::from(is_lost);
         let first = self.delay(from, to, random);
         match wire {
-            // As for TCP: what is lost is sent again after a while.
+            // As with TCP: what is lost is sent again after a while.
             Wire::Heartbeat if is_lost => [Some(first + random.between(200_000, 2_000_000)), None],
             Wire::Heartbeat => [Some(first), None],
             Wire::Requests if is_lost => [None, None],

@@ -1,8 +1,8 @@
 //! One bank's process: the node's own parts, and between them queues instead of mailboxes.
 //!
-//! What one part tells another arrives in order; between different pairs of parts chance decides,
-//! and a part may be slow or stand still for a while. All that leaves the process, and all that a
-//! judge wants to know, is [`Said`].
+//! What one part tells another arrives in order; between different pairs of parts, chance decides
+//! the order, and a part may be slow or stand still for a while. Everything that leaves the
+//! process, and everything that a judge wants to know, is [`Said`].
 
 mod doors;
 
@@ -87,7 +87,7 @@ impl Part {
     }
 }
 
-/// Who asked, and what the answer is to be found by.
+/// Who asked, and the number that identifies the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
     pub(crate) from: BankId,
@@ -101,7 +101,7 @@ pub(crate) enum Post {
     Effect(Effect),
     /// The journal commits what has gathered.
     Flush,
-    /// The same, after it has seen to its length.
+    /// The same, after the journal has taken care of its length.
     LazyFlush,
     /// The commit has come back from the disk.
     OnDisk(Vec<Effect>),
@@ -112,13 +112,13 @@ pub(crate) enum Post {
     Envelope(Question, Parcel),
     /// The view is asked as a peer's would be.
     AskMyself(ReadNumber),
-    /// A bank has said in which view it acts, or cannot be asked, or time has passed.
+    /// A bank has said in which view it acts, or could not be asked, or time has passed.
     Word(ConfirmationInput),
     /// A customer's read gets its turn.
     Read(Read),
 }
 
-/// What leaves the process, and what a judge is told.
+/// What leaves the process, and what the judge is told.
 #[derive(Debug)]
 pub(crate) enum Said {
     /// Said by the view, and still on its way through the process.
@@ -130,7 +130,7 @@ pub(crate) enum Said {
         parcel: Parcel,
     },
     EnvelopeAnswer(Question, Delivery),
-    /// A link wants to be asked again, in milliseconds of the process.
+    /// A link wants to be asked again at this time, in milliseconds of the process.
     Wake(BankId, Millis),
     Reply(EventId, Reply),
     Notice(Notice),
@@ -155,7 +155,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) said: &'a mut Vec<Said>,
 }
 
-/// What a process is made with.
+/// What a process is created with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) me: BankId,
@@ -172,7 +172,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// As they would stand in `nodes.json`: what banks compare when they meet.
+    /// The settings as they would stand in `nodes.json`: what banks compare when they meet.
     fn written(&self) -> netbanking::config::Settings {
         let Patience { failure_after, rejoin_after, slow_after } = self.patience;
         let nodes: Vec<_> =
@@ -206,11 +206,11 @@ pub(crate) struct Process {
     /// How often a kind of part gets its turn, compared with others.
     weights: [u64; PARTS],
     stalled_until_us: [u64; PARTS],
-    /// Between which times its disk needs for a commit.
+    /// The shortest and the longest time that its disk needs for a commit.
     fsync_us: (u64, u64),
-    /// What it says of itself to whoever it meets.
+    /// What it says about itself to every bank that it meets.
     hello: Arc<netbanking::config::Settings>,
-    /// Per peer, its process that has introduced itself to this one.
+    /// Per peer, the process that has introduced itself to this one.
     introduced: Vec<Option<u64>>,
     flush_is_queued: bool,
     pump_is_queued: Vec<bool>,
@@ -267,7 +267,7 @@ impl Process {
         (now_us - self.settings.started_us) * self.settings.rate_ppm / 1_000_000 / 1_000
     }
 
-    /// When, for the world, the process counts this.
+    /// The time in the world at which the process counts this time.
     pub(crate) fn world_us(&self, at_ms: Millis) -> u64 {
         self.settings.started_us + (at_ms * 1_000 * 1_000_000).div_ceil(self.settings.rate_ppm)
     }
@@ -300,7 +300,7 @@ impl Process {
         self.stalled_until_us = [0; PARTS];
     }
 
-    /// Its disk needs so long from now on.
+    /// Sets how long its disk needs from now on.
     pub(crate) fn set_fsync_us(&mut self, least_and_most_us: (u64, u64)) {
         self.fsync_us = least_and_most_us;
     }

@@ -1,5 +1,5 @@
 //! The third phase: all is well, and then a gray fault sets in and stays. Customers go on asking
-//! those that are well, as fast as they are answered, and within a bounded time they must be
+//! the banks that are well, as fast as they are answered; within a bounded time they must be
 //! answered again, and go on being answered.
 
 use netbanking::ids::BankId;
@@ -12,29 +12,29 @@ const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 /// How often a third phase follows: one takes three times as long as the other two.
 const CHANCE_PER_MILLE: u64 = 100;
-/// How long it is looked at.
+/// How long the third phase is observed.
 const LASTS_US: u64 = 45 * SECOND;
-/// Within which time after it has set in the others must be answered again.
+/// The time within which, after the fault has set in, the others must be answered again.
 const BORNE_US: u64 = 10 * SECOND;
 /// Longest stop after that: the ill bank was let in again, on probation.
 const AGAIN_US: u64 = 5 * SECOND;
-/// Most of these stops, and longest time of all of them together.
+/// The most stops of this kind, and the longest time for all of them together.
 const STOPS_MAX: usize = 4;
 const STOPPED_MAX_US: u64 = 10 * SECOND;
-/// Between which times a customer waits.
+/// The shortest and the longest time for which a customer waits.
 const HASTE_US: (u64, u64) = (40 * MS, 400 * MS);
-/// What is longer without an answer to anybody is a stop.
+/// A longer time than this without an answer to anybody is a stop.
 const STOP_US: u64 = 1_000 * MS;
 
 /// How the others fare.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ordeal {
     began_us: u64,
-    /// When a customer of theirs was last answered.
+    /// When one of their customers was last answered.
     answered_us: u64,
     /// How often a view had begun before.
     installed: u64,
-    /// When the times without an answer began, since the beginning, and how long they were.
+    /// When each time without an answer began, counted from the beginning, and how long it was.
     stops: Vec<(u64, u64)>,
 }
 
@@ -87,7 +87,7 @@ impl World {
         }
     }
 
-    /// How long a customer waits, for an answer or before they ask again: all are in haste now, so
+    /// How long a customer waits for an answer, or before asking again: all are in a hurry now, so
     /// that it shows when nobody is answered.
     pub(crate) fn in_haste(&self, wait_us: u64) -> u64 {
         if self.ordeal.is_some() { wait_us.clamp(HASTE_US.0, HASTE_US.1) } else { wait_us }
@@ -98,7 +98,7 @@ impl World {
         let now_us = self.now_us;
         let Some(ordeal) = &self.ordeal else { return };
         let (passed_us, silent_us) = (now_us - ordeal.began_us, now_us - ordeal.answered_us);
-        // Where the ill bank is needed it goes as slowly as that bank does.
+        // Where the ill bank is needed, everything goes as slowly as that bank does.
         let is_needed = matches!(self.lasting, Lasting::SlowAndNeeded { .. });
         let bound_us =
             if is_needed || passed_us - silent_us < BORNE_US { BORNE_US } else { AGAIN_US };
@@ -114,7 +114,7 @@ impl World {
         }
     }
 
-    /// Who is let in again on probation may stop the others again, ever more seldom.
+    /// A bank that is let in again on probation may stop the others again, but ever more rarely.
     fn judge_ordeal(&mut self) {
         let Some(ordeal) = self.ordeal.take() else { return };
         if let Lasting::SlowAndNeeded { bank } = self.lasting {

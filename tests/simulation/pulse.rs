@@ -18,15 +18,15 @@ const RETRY_MS: u64 = 200;
 /// What one process has with one peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conversation {
-    /// Of the last ping.
+    /// The number of the last ping.
     number: u64,
     /// The last read that it proves.
     through: ReadNumber,
-    /// Counts what has happened, so that a timer set before is void.
+    /// Counts what has happened, so that a timer that was set earlier is void.
     turn: u64,
     /// When the last ping left.
     asked_us: u64,
-    /// Whether it waits for the answer.
+    /// Whether the process is waiting for the answer.
     is_waiting: bool,
     /// Whether the peer has answered on this connection.
     is_open: bool,
@@ -102,7 +102,7 @@ impl World {
             .now_ms(now_us);
         self.pulse(bank, HeartbeatInput::Heard(peer, report, Answered { round_trip, wall_ms, at }));
         let interval_ms = self.scenario.ping_every_ms;
-        // While the peer is in no view things change fast.
+        // While the peer is in no view, things change fast.
         let pause_ms =
             if report.active.is_some() { interval_ms } else { interval_ms.min(RETRY_MS) };
         self.timer_in(bank, pause_ms, Timer::Ping(peer, turn));
@@ -134,7 +134,8 @@ impl World {
         self.timer_in(bank, pause_ms, Timer::Ping(peer, turn));
     }
 
-    /// A bank refuses another one's heartbeat: it does not know the connection, or differs from it.
+    /// A bank refuses another one's heartbeat: it does not know the connection, or its settings
+    /// differ.
     pub(crate) fn turn_away(
         &mut self,
         bank: BankId,

@@ -1,6 +1,6 @@
 //! Customers who read: each asks some bank, which asks the others for proof as
-//! `actors/heartbeat.rs` does, and then reads its ledger. What was answered anywhere before they
-//! asked, an answer without a mark shows.
+//! `actors/heartbeat.rs` does, and then reads its ledger. An answer without a mark shows everything
+//! that was answered anywhere before they asked.
 
 use netbanking::ids::BankId;
 use netbanking::protocol::confirmation::{ConfirmationInput, ReadNumber, Verdict};
@@ -16,7 +16,7 @@ const READ_GAP_MAX_US: u64 = 400 * MS;
 /// A read that has begun.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read {
-    /// The highest position that had been answered anywhere.
+    /// The highest position that had been answered anywhere when it began.
     pub(crate) answered: u64,
     pub(crate) fresh: bool,
 }
@@ -49,7 +49,7 @@ impl World {
 }
 
 impl Process {
-    /// The last read that a ping which leaves now would prove.
+    /// The last read that a ping leaving now would prove.
     pub(crate) fn asked(&self) -> ReadNumber {
         self.confirmation.asked()
     }
@@ -69,7 +69,7 @@ impl Process {
         self.put(Part::Ledger, Part::Heartbeat, Post::Word(word));
     }
 
-    /// Something was learnt, or not, of a bank.
+    /// Something was learnt about a bank, or could not be learnt.
     pub(crate) fn word(&mut self, word: ConfirmationInput) {
         self.put(Part::Http, Part::Heartbeat, Post::Word(word));
     }

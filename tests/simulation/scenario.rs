@@ -21,23 +21,23 @@ pub(crate) struct Scenario {
     pub(crate) think_max_us: u64,
     /// How long the first phase lasts.
     pub(crate) chaos_us: u64,
-    /// How much one kind of fault is likelier than another; 0 for those left out.
+    /// How much likelier one kind of fault is than another; 0 for those left out.
     pub(crate) weights: [u64; KINDS],
     /// Longest time between two faults.
     pub(crate) fault_gap_max_us: u64,
-    /// How often a bank dies right after it has said something about views.
+    /// How often a bank dies right after saying something about views.
     pub(crate) dies_in_view_change_per_mille: u64,
-    /// Longest that a dead bank stays dead.
+    /// The longest that a dead bank stays dead.
     pub(crate) dead_max_us: u64,
-    /// Longest that one step of a process takes.
+    /// The longest that one step of a process takes.
     pub(crate) step_max_us: u64,
-    /// Longest that a disk usually needs.
+    /// The longest that a disk usually needs for a commit.
     pub(crate) fsync_max_us: u64,
     /// Most positions that a journal reaches back; 0 is without limit.
     pub(crate) journal_positions_max: u64,
     /// The one bank whose clock may be wrong,
     pub(crate) clock_victim: BankId,
-    /// or whether all may be: then dates are not promised, only that no key is forgotten.
+    /// or whether all clocks may be: then dates are not promised, only that no key is forgotten.
     pub(crate) clocks_of_many: bool,
     /// Whether only as many banks as needed are healed in the end.
     pub(crate) heals_only_some: bool,
@@ -65,7 +65,7 @@ impl Scenario {
         if random.coin() {
             weights[Kind::PowerCut as usize] = 0;
         }
-        // Many banks are many messages: their seeds are shorter.
+        // Many banks send many messages: their seeds are shorter.
         let chaos_max = if banks > 7 { 6 * SECOND } else { 20 * SECOND };
         Scenario {
             banks,
@@ -87,7 +87,7 @@ impl Scenario {
         }
     }
 
-    /// How long, once everything is mended, it may take until all are members again and every
+    /// How long it may take, once everything is mended, until all are members again and every
     /// customer is served: a bank that was lost often is watched for longer.
     pub(crate) fn settles_within_us(&self) -> u64 {
         60 * SECOND + (self.patience.rejoin_after << 4) * MS

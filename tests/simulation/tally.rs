@@ -1,4 +1,5 @@
-//! What the seeds went through, so that nobody can pass for safe because nothing happened.
+//! What the seeds went through, so that the code cannot pass for safe just because nothing
+//! happened.
 
 use super::faults::{ALL, KINDS};
 use super::gray::{LASTING_KINDS, LASTING_NAMES};
@@ -13,8 +14,8 @@ pub(crate) struct Tally {
     pub(crate) lasting: [u64; LASTING_KINDS],
     /// Third phases, by what set in.
     pub(crate) ordeals: [u64; LASTING_KINDS],
-    /// Longest time without an answer after one had set in, and how often there was one longer than
-    /// a second once that had been borne.
+    /// The longest time without an answer after a gray fault had set in, and how often there was
+    /// one of more than a second once that first one had been borne.
     pub(crate) stopped_max_us: u64,
     pub(crate) stopped_again: u64,
     /// Heartbeats refused because settings differ.
@@ -26,19 +27,19 @@ pub(crate) struct Tally {
     /// Views that began, and how often one began at a bank.
     pub(crate) views: u64,
     pub(crate) installed: u64,
-    /// Requests in the common order, answers of it, those of them that say 'done', and refusals
-    /// without a position.
+    /// Requests in the common order, answers with a position in it, those of them that say 'done',
+    /// and refusals without a position.
     pub(crate) executed: u64,
     pub(crate) answered: u64,
     pub(crate) done: u64,
     pub(crate) refused: u64,
-    /// Reads, and those of them that were marked as perhaps old.
+    /// Reads, and those of them that were marked as possibly old.
     pub(crate) reads: u64,
     pub(crate) marked: u64,
     /// Seeds in which nobody ever got a view.
     pub(crate) idle: u64,
     pub(crate) virtual_us: u64,
-    /// Longest time, and sum of the times, from mending until all were members.
+    /// The longest time, and the sum of the times, from mending until all were members.
     pub(crate) gathered_max_us: u64,
     pub(crate) gathered_sum_us: u64,
 }
@@ -82,7 +83,7 @@ impl Tally {
         self.gathered_sum_us += other.gathered_sum_us;
     }
 
-    /// What a run of many seeds must have gone through to prove anything.
+    /// Checks that a run of many seeds has gone through what it must for it to prove anything.
     pub(crate) fn check(&self, banks: Option<usize>) -> Result<(), String> {
         // A consortium of one has no network; and a few seeds may lack anything.
         if self.seeds < 100 || banks.is_some_and(|banks| banks < 3) {

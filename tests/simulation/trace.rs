@@ -1,8 +1,8 @@
-//! What happened, in lines for people and as one hash for machines.
+//! What happened: as lines for people, and as one hash for machines.
 //!
-//! Lines are only written when somebody reads them: a seed that fails is run again with them, which
-//! comes out the same. The hash takes in a few integers of every step, so two runs of a seed that
-//! differ anywhere differ there.
+//! Lines are only written when somebody reads them: a seed that fails is run again with them, and
+//! comes out the same. The hash takes in a few integers of every step, so if two runs of a seed
+//! differ anywhere, their hashes differ.
 
 use std::collections::VecDeque;
 

@@ -35,17 +35,18 @@ use super::trace::{Reader, Trace, brief_message};
 const MS: u64 = 1_000;
 /// How long a peer may take to answer one envelope; as in `actors/peer_link.rs`.
 const ANSWER_WITHIN_MS: u64 = 3_000;
-/// How long a large answer may take: this, and a millisecond for so many bytes; as in
-/// `actors/peer_link.rs`.
+/// How long a large answer may take: this long, plus a millisecond for a given number of bytes; as
+/// in `actors/peer_link.rs`.
 const BULK_WITHIN_MS: u64 = 5_000;
 const BULK_BYTES_PER_MS: u64 = 2;
 /// How often a process looks at the time; as in the actors.
 const TICK_MS: u64 = 100;
-/// How often marks of execution are written though nobody waits; as in `actors/journal.rs`.
+/// How often marks of execution are written although nobody waits for them; as in
+/// `actors/journal.rs`.
 const LAZY_COMMIT_MS: u64 = 500;
 /// When every run begins, in Unix milliseconds.
 const EPOCH_MS: i64 = 1_795_392_000_000;
-/// When a bank is started again that could not start.
+/// After what time a bank that could not start is started again.
 const RETRY_US: u64 = 500 * MS;
 
 /// How a process ends.
@@ -77,7 +78,7 @@ pub(crate) struct Machine {
     open: BTreeMap<u64, (BankId, u64)>,
     /// Messages about views that wait to be taken: to whom, and since when.
     open_views: BTreeMap<u64, (BankId, u64)>,
-    /// Per peer, whether the last request to it went unanswered.
+    /// Per peer, whether the last request to that peer went unanswered.
     failing: Vec<bool>,
     /// Per peer, the large answer under way, and the one to send next; as in `actors/peer_link.rs`.
     bulk: Vec<Option<(Bulk, u64)>>,
@@ -190,7 +191,7 @@ impl World {
             self.customer_soon(customer, 200 * MS);
         }
         self.read_soon();
-        // Some seeds break already while the first view forms.
+        // In some seeds things already break while the first view forms.
         let first_us = self.random.skewed(50 * MS, 4_000 * MS);
         self.put_in(first_us, Item::Fault);
         self.put_in(self.scenario.chaos_us, Item::Mend);
@@ -229,7 +230,7 @@ impl World {
         item.happens_to().filter(|bank| self.machines[bank.index()].paused_until_us > self.now_us)
     }
 
-    /// A pause ends earlier than it was to: what has waited for its end comes now.
+    /// A pause ends earlier than planned: what has waited for its end comes now.
     pub(crate) fn wake(&mut self, bank: BankId) {
         let until_us =
             std::mem::replace(&mut self.machines[bank.index()].paused_until_us, self.now_us);
@@ -258,7 +259,7 @@ impl World {
         Life { bank, number: self.machines[bank.index()].life }
     }
 
-    /// Sees to it that a process that has something to do does it.
+    /// Makes sure that a process that has something to do does it.
     pub(crate) fn plan_work(&mut self, bank: BankId) {
         let now_us = self.now_us;
         let step_us = self.random.between(1, self.scenario.step_max_us);
@@ -277,7 +278,7 @@ impl World {
     }
 
     fn work(&mut self, life: Life) {
-        // What was planned for earlier happened earlier, or was put off by a pause.
+        // What was planned for an earlier time happened then, or was put off by a pause.
         let planned = self.machines[life.bank.index()].work_at_us;
         if !self.is_running(life) || planned.is_none_or(|planned_us| planned_us > self.now_us) {
             return;
@@ -354,7 +355,7 @@ impl World {
 
     fn hear_notice(&mut self, bank: BankId, notice: &Notice) {
         self.trace.line(self.now_us, Some(bank), || format!("! {notice}"));
-        // Every bank here is honest, and no disk forgets unnoticed.
+        // Every bank here is honest, and no disk forgets without being noticed.
         let blames = matches!(
             notice,
             Notice::Diverged(..)
@@ -368,7 +369,7 @@ impl World {
         self.judge_blame(bank, notice);
     }
 
-    /// Whoever is named has a wrong clock, or had one when it was heard last.
+    /// A bank that is named has a wrong clock, or had one when it was last heard.
     fn judge_clock_notice(&mut self, bank: BankId, notice: &Notice) {
         let was_wrong = |bank: BankId| self.machines[bank.index()].was_wrong;
         let is_fair = match notice {
@@ -475,7 +476,7 @@ impl World {
         self.fared(bank, peer, (!arrived).then_some(waited.min(ANSWER_WITHIN_MS)));
     }
 
-    /// How a request fared, as `actors/peer_link.rs` tells it.
+    /// How a request fared, as `actors/peer_link.rs` reports it.
     fn fared(&mut self, bank: BankId, peer: BankId, failed_after: Option<u64>) {
         let machine = &mut self.machines[bank.index()];
         let was_failing =

@@ -8,8 +8,8 @@ use super::Judge;
 use crate::reads::Read;
 
 impl Judge {
-    /// A request was executed for the first time anywhere: its key takes effect here, or did so
-    /// before.
+    /// A request was executed for the first time anywhere: its key takes effect here, or has done
+    /// so before.
     pub(super) fn count_once(&mut self, position: u64, raw: &RawRequest, executed: &Executed) {
         assert!(
             !self.not_taken.contains(&raw.id),

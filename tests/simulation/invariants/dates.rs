@@ -1,5 +1,5 @@
-//! Dates are those of the moment at which the request was stamped, as long as a minority of clocks
-//! is wrong.
+//! Dates are those of the moment at which the request was stamped, as long as only a minority of
+//! the clocks is wrong.
 
 use netbanking::ids::{BankId, Position};
 use netbanking::ledger::Book;
@@ -24,9 +24,9 @@ impl Judge {
         self.asked_ms.extend(event.requests.iter().map(|request| (request.id.clone(), now_ms)));
     }
 
-    /// What a bank has written into statements since it was looked at last has true dates. What is
-    /// executed long after it was stamped, as its view was stopped meanwhile, may follow something
-    /// that was stamped later, and has its date.
+    /// What a bank has written into statements since the last look has true dates. What is executed
+    /// long after it was stamped, because its view was stopped meanwhile, may follow something that
+    /// was stamped later, and then has the date of that.
     pub(super) fn check_dates(&mut self, bank: BankId, book: &Book, now_ms: i64) {
         let looked_at = std::mem::replace(&mut self.dated_through[bank.index()], book.position());
         if !self.dates_are_right {
@@ -46,7 +46,7 @@ impl Judge {
         }
     }
 
-    /// A bank's book stands somewhere else.
+    /// A bank's book stands at another position.
     pub(super) fn dated_through(&mut self, bank: BankId, position: Position) {
         self.dated_through[bank.index()] = position;
     }

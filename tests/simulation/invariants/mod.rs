@@ -1,5 +1,5 @@
-//! What must be true, whatever breaks. Every bank is measured against one log: what any bank has
-//! executed first.
+//! What must be true, whatever breaks. Every bank is measured against one log: the events in the
+//! order in which some bank first executed them.
 //!
 //! | property | source | file |
 //! |---|---|---|
@@ -14,7 +14,7 @@
 //! | what is executed is on the disk of every member | normal case 4 | `disks` |
 //! | with a minority of wrong clocks no event is stamped and no entry dated more than 5 s off | consortium time | `dates` |
 //! | whatever clocks say, no key is forgotten: customers ask again for what they had long ago | consortium time | `answers` |
-//! | no money comes or goes but by deposits and withdrawals, at every bank | ledger | `money` |
+//! | money comes and goes only by deposits and withdrawals, at every bank | ledger | `money` |
 
 mod answers;
 mod dates;
@@ -41,7 +41,7 @@ pub(crate) struct Judge {
     banks: usize,
     /// Events in the order in which somebody executed them first.
     log: Vec<LogEvent>,
-    /// Names of the requests, by position.
+    /// The ids of the requests, by position.
     requests: Vec<EventId>,
     /// Per sender, how many of its events were executed.
     counted: Vec<u64>,
@@ -51,12 +51,12 @@ pub(crate) struct Judge {
     answered: u64,
     /// Requests that a bank has refused without a stamp.
     not_taken: BTreeSet<EventId>,
-    /// Per bank, how many events of the log it has executed in its present life.
+    /// Per bank, how many events of the log it has executed in its current life.
     cursors: Vec<usize>,
-    /// Per bank, through which position it has ever executed.
+    /// Per bank, the highest position that it has ever executed.
     through: Vec<u64>,
     views: BTreeMap<Ballot, ViewFacts>,
-    /// Per bank, the view that began there last in its present life.
+    /// Per bank, the view that began there last in its current life.
     in_view: Vec<Option<Ballot>>,
     /// Per event, the latest view that had begun when it was stamped.
     stamped: BTreeMap<OrderKey, Ballot>,
@@ -67,7 +67,7 @@ pub(crate) struct Judge {
     dates_are_right: bool,
     /// When each request was stamped, in Unix milliseconds.
     asked_ms: BTreeMap<EventId, i64>,
-    /// Per bank, through which position its dates were looked at.
+    /// Per bank, the position through which its dates have been checked.
     dated_through: Vec<Position>,
 }
 
@@ -149,7 +149,7 @@ impl Judge {
         self.stands_at(bank, book.position(), book.hash());
     }
 
-    /// Whether all books have everything; if they have, they are audited.
+    /// Whether all books have everything; if so, they are audited.
     pub(crate) fn all_are_level(&self, books: &[Option<&Book>]) -> bool {
         let level = |book: &Option<&Book>| {
             book.is_some_and(|book| book.position().0 == self.requests.len() as u64)

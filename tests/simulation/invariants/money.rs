@@ -29,8 +29,7 @@ impl Judge {
         }
     }
 
-    /// What a bank's accounts hold is what they held at this place of the log wherever it was
-    /// reached first.
+    /// A bank's accounts hold what they held at the bank that first reached this place of the log.
     pub(super) fn check_total(&self, bank: BankId, book: &Book) {
         let Some(last) = self.cursors[bank.index()].checked_sub(1) else { return };
         let (total, expected) = (book.total(), self.log[last].total);

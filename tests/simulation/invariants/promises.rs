@@ -1,4 +1,4 @@
-//! A promise is kept, also by the next process on the same disk.
+//! A promise is kept, even by the next process on the same disk.
 
 use netbanking::ids::{Ballot, BankId};
 use netbanking::protocol::view::ViewMessage;
@@ -54,7 +54,7 @@ impl Judge {
         );
     }
 
-    /// What a starting process remembers covers what the one before has told.
+    /// What a starting process remembers covers what the one before it has told others.
     pub(super) fn check_remembered(&self, bank: BankId, promised: Ballot, prepared: Ballot) {
         let told = self.told[bank.index()];
         assert!(

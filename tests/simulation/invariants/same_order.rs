@@ -20,7 +20,7 @@ pub(crate) struct LogEvent {
 }
 
 impl Judge {
-    /// Puts an executed event beside what others have executed at its place.
+    /// Compares an executed event with what others have executed at its place.
     pub(super) fn place(&mut self, bank: BankId, executed: &ExecutedEvent) {
         let event = &executed.event;
         let cursor = self.cursors[bank.index()];
@@ -61,8 +61,8 @@ impl Judge {
         self.log.push(LogEvent { key, position, hash: executed.hash, total: self.total });
     }
 
-    /// A sender's events are executed without a gap, and after everything that their timestamps
-    /// name.
+    /// Checks that a sender's events are executed without a gap, and after everything that their
+    /// timestamps name.
     fn check_causes(&mut self, bank: BankId, event: &Event) {
         self.counted[event.sender.index()] += 1;
         for (other, named) in event.timestamp.iter() {

@@ -45,8 +45,8 @@ impl Judge {
         self.views.insert(view, ViewFacts { members, plan: plan.clone(), flush });
     }
 
-    /// Where a view begins, exactly the events that its clock counts have been executed or are
-    /// flushed.
+    /// Checks that, where a view begins, exactly the events that its clock counts have been
+    /// executed or are flushed.
     fn check_clock_is_complete(&self, plan: &PreparePlan, flush: &[OrderKey], executed: usize) {
         let mut counted = VectorClock::zero(self.banks);
         let executed = self.log[..executed].iter().map(|event| event.key);
@@ -67,7 +67,7 @@ impl Judge {
         assert!(self.stamped.insert(key, latest).is_none(), "{key:?} is stamped twice");
     }
 
-    /// An event is executed: no later view than its own had begun when it was stamped.
+    /// An event is executed: when it was stamped, no view later than its own had begun.
     pub(super) fn check_stamped_in_time(&self, key: OrderKey) {
         let latest = self.stamped.get(&key).copied();
         assert!(

@@ -1,5 +1,5 @@
-//! Does the simulator find mistakes? Each of the list is put into a copy of the repository, and
-//! seeds are run until one finds it: the one that the list names, or else the first.
+//! Does the simulator find mistakes? Each mistake of the list is put into a copy of the repository,
+//! and seeds are run until one finds it: the one that the list names, or else the first that does.
 
 mod list;
 
@@ -9,12 +9,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 use self::list::{MISTAKES, Mistake};
 
-/// The copy's folder, beside the builds.
+/// The folder of the copy, beside the builds.
 const COPY: &str = "mistakes";
 
 type Outcome<T> = Result<T, String>;
 
-/// Every mistake must still fit into the source, or the list would prove nothing.
+/// Checks that every mistake still fits into the source, or the list would prove nothing.
 pub(crate) fn check_list() -> Outcome<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     MISTAKES.iter().try_for_each(|mistake| altered(root, mistake).map(|_| ()))
@@ -24,7 +24,7 @@ pub(crate) fn check_list() -> Outcome<()> {
 pub(crate) fn try_all(only: Option<&str>, seeds: u64) -> ExitCode {
     let chosen =
         MISTAKES.iter().filter(|mistake| only.is_none_or(|word| mistake.name.contains(word)));
-    // A file that is in the repository no more must not be in the copy.
+    // A file that is no longer in the repository must not be in the copy.
     let _ = target_folder().map(|folder| fs::remove_dir_all(folder.join(COPY)));
     let mut lines = Vec::new();
     let mut all_found = true;
@@ -93,7 +93,7 @@ fn copy_of(root: &Path) -> Outcome<PathBuf> {
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
     let listed = listed.map_err(|error| format!("git ls-files: {error}"))?.stdout;
     for file in String::from_utf8_lossy(&listed).split('\0').filter(|file| !file.is_empty()) {
-        // Listed and not there: deleted since the last commit.
+        // Listed but not there: deleted since the last commit.
         if let Ok(content) = fs::read(root.join(file)) {
             write(&copy.join(file), &content)?;
         }
@@ -121,7 +121,8 @@ fn target_folder() -> Outcome<PathBuf> {
         .ok_or_else(|| "this program lies in no target folder".to_owned())
 }
 
-/// The copies' own: cargo takes two copies of a package in one build folder for the same.
+/// A build folder for the copy alone: cargo takes two copies of a package in one build folder for
+/// the same package.
 fn build_folder() -> Outcome<PathBuf> {
     Ok(target_folder()?.join("mistakes-build"))
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What comes from outside.
+/// Everything that comes from outside.
 impl Process {
     pub(crate) fn submit(&mut self, request: RawRequest) {
         self.put(Part::Http, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Submit(request))));
@@ -36,13 +36,13 @@ impl Process {
         PeerReport { health: self.heartbeat.health(self.now_ms(now_us)), ..self.view.report() }
     }
 
-    /// What it says of itself to whoever it meets.
+    /// What it says about itself to every bank that it meets.
     pub(crate) fn hello(&self) -> Arc<netbanking::config::Settings> {
         Arc::clone(&self.hello)
     }
 
-    /// Takes a ping, or says why not: as `actors/heartbeat/answers.rs` does. A connection of which
-    /// this process knows nothing was another's before, and is refused by the machine without a
+    /// Takes a ping, or says why not, as `actors/heartbeat/answers.rs` does. A connection that this
+    /// process does not know belonged to an earlier process, and the machine refuses it without a
     /// word.
     pub(crate) fn welcome(
         &mut self,

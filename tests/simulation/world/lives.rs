@@ -3,7 +3,7 @@
 use super::*;
 
 impl World {
-    /// Ends the process of a bank, if it runs, and answers whether it did.
+    /// Ends the process of a bank, if it is running, and returns whether it was.
     pub(crate) fn die(&mut self, bank: BankId, how: Death) -> bool {
         let machine = &mut self.machines[bank.index()];
         if machine.process.take().is_none() {
@@ -15,7 +15,7 @@ impl World {
         machine.open_views.clear();
         machine.failing.fill(false);
         machine.bulk.fill(None);
-        // A commit that nobody makes any more is not torn.
+        // A commit that nobody will make any more cannot be torn.
         machine.disk.set_next_write(NextWrite::Succeeds);
         if how == Death::PowerLost {
             machine.disk.lose_power();
@@ -62,7 +62,7 @@ impl World {
         let process = match started {
             Ok(process) => process,
             Err(StoreError::Damaged { .. }) => {
-                // As the store does it: the file is moved aside, and the bank starts anew with an
+                // As the store does: the file is moved aside, and the bank starts anew with an
                 // empty one.
                 if machine.disk.is_full() {
                     return self.put_in(RETRY_US, Item::Restart(life));
