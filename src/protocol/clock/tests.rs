@@ -103,7 +103,7 @@ fn a_request_that_found_no_view_in_time_is_answered_as_not_taken_and_never_stamp
 }
 
 #[test]
-fn a_request_behind_a_member_that_hangs_is_not_taken_and_reported_as_stalled() {
+fn a_request_behind_a_member_that_hangs_is_not_taken_but_reported_as_stalled() {
     let mut clock = timed(0);
     give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
     give(&mut clock, vec![ClockInput::Submit(request("a"))], 0);
