@@ -26,8 +26,8 @@ use crate::ids::{Ballot, BankId, BankSet};
 /// The most own events that may be stamped but not yet executed everywhere. This bounds how much
 /// any bank has to keep for another.
 pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
-/// How many requests must be waiting before a further event leaves while one is under way; if there
-/// are fewer, they wait for that one and share the next. As with Nagle's algorithm, a lone request
+/// How many requests must be waiting before a further event leaves while one is not stable yet; if
+/// there are fewer, they wait until it is and share the next. As with Nagle's algorithm, a lone request
 /// never waits and many small events become a few full ones: every event costs each bank an fsync
 /// and some messages, whatever it carries.
 pub(crate) const WORTH_A_FURTHER_EVENT: usize = 16;
@@ -70,6 +70,8 @@ pub struct Clock {
     draining: bool,
     /// The own counter up to which all members have executed and agree.
     agreed: u64,
+    /// The own counter up to which events are stable: every member has them on disk.
+    stable: u64,
     /// Own events of the last view that was in force here, stamped and not known to be agreed on.
     under_way: VecDeque<(Millis, Arc<Event>)>,
     queue: VecDeque<Waiting>,
@@ -102,6 +104,7 @@ impl Clock {
             reach: Reach::Minority,
             draining: false,
             agreed: 0,
+            stable: 0,
             under_way: VecDeque::new(),
             queue: VecDeque::new(),
             moved_at: 0,
@@ -149,6 +152,7 @@ impl Clock {
                 }
                 self.moved_at = now;
             }
+            ClockInput::Stable(counter) => self.stable = self.stable.max(counter),
             ClockInput::Freeze(ballot) => {
                 self.view = None;
                 out.push(Effect::Buffer(BufferInput::Freeze(ballot)));
@@ -215,6 +219,7 @@ impl Clock {
         self.put_back(&installed, now, out);
         self.clock = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
+        self.stable = self.agreed;
         self.view = Some(installed.plan.ballot);
         self.members = installed.plan.members;
         out.push(Effect::Buffer(BufferInput::Install(installed)));
@@ -319,11 +324,12 @@ impl Clock {
     }
 
     fn may_stamp(&self) -> bool {
-        match self.clock.get(self.me) - self.agreed {
-            0 => !self.queue.is_empty(),
-            1..EVENTS_UNDER_WAY_MAX => self.queue.len() >= WORTH_A_FURTHER_EVENT,
-            _ => false,
-        }
+        let own = self.clock.get(self.me);
+        let is_worth_it = match own > self.stable.max(self.agreed) {
+            true => self.queue.len() >= WORTH_A_FURTHER_EVENT,
+            false => !self.queue.is_empty(),
+        };
+        is_worth_it && own - self.agreed < EVENTS_UNDER_WAY_MAX
     }
 
     fn next_batch(&mut self) -> Vec<RawRequest> {

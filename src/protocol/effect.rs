@@ -62,6 +62,8 @@ pub enum ClockInput {
     },
     /// All members have executed this bank's own events up to this counter and agree on them.
     Agreed(u64),
+    /// This bank's own events up to this counter are stable, and will be executed in this view.
+    Stable(u64),
     /// Stop stamping; passed on to the buffer.
     Freeze(Ballot),
     /// A view begins; passed on to the buffer.

@@ -373,7 +373,7 @@ impl OrderedBuffer {
 
     fn execute_stable(&mut self, out: &mut Vec<Effect>) {
         let Some(view) = self.view else { return };
-        let mut events = Vec::new();
+        let mut events: Vec<Held> = Vec::new();
         while let Some(first) = self.ordered.first_entry() {
             let matrix = &self.matrix;
             let timestamp = &first.get().event.timestamp;
@@ -386,9 +386,13 @@ impl OrderedBuffer {
             self.last_executed = Some(key);
             events.push(held);
         }
-        if !events.is_empty() {
-            out.push(Effect::Ledger(LedgerInput::Execute { view, events }));
+        if events.is_empty() {
+            return;
         }
+        let own = events.iter().rev().find(|held| held.event.sender == self.me);
+        let own = own.map(|held| held.event.counter());
+        out.push(Effect::Ledger(LedgerInput::Execute { view, events }));
+        out.extend(own.map(|counter| Effect::Clock(ClockInput::Stable(counter))));
     }
 
     /// Time has passed: is there one member that alone lacks what all others have on disk?

@@ -78,6 +78,21 @@ fn a_lone_request_leaves_at_once_and_those_that_come_meanwhile_share_the_next_ev
 }
 
 #[test]
+fn a_further_event_leaves_as_soon_as_the_last_one_is_stable() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    let mut left = 0;
+    for index in 0..2 * EVENTS_UNDER_WAY_MAX {
+        let submit = ClockInput::Submit(request(&index.to_string()));
+        left += events(&give(&mut clock, vec![submit], 0)).len() as u64;
+        let counter = clock.now().get(BankId(0));
+        left += events(&give(&mut clock, vec![ClockInput::Stable(counter)], 0)).len() as u64;
+    }
+    assert_eq!(left, EVENTS_UNDER_WAY_MAX, "however quickly they get stable, only so many");
+    assert_eq!(events(&give(&mut clock, vec![ClockInput::Agreed(1)], 0)).len(), 1);
+}
+
+#[test]
 fn only_so_many_own_events_are_under_way() {
     let mut clock = timed(0);
     give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);

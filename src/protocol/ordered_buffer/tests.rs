@@ -109,6 +109,22 @@ fn an_event_is_executed_once_every_row_covers_it_including_this_banks_own() {
 }
 
 #[test]
+fn the_clock_learns_which_of_its_own_events_are_stable() {
+    let mut buffer = buffer();
+    let mut out = Vec::new();
+    for own in [event(0, [1, 0, 0]), event(0, [2, 0, 0])] {
+        buffer.handle(BufferInput::Own(own), &mut out);
+    }
+    settle(&mut buffer, [2, 0, 0], &mut out);
+    buffer.receive(BankId(1), envelope(&[], Some([2, 0, 0])), &mut out);
+    out.clear();
+    buffer.receive(BankId(2), envelope(&[], Some([2, 0, 0])), &mut out);
+    let is_stable = |effect: &Effect| matches!(effect, Effect::Clock(ClockInput::Stable(2)));
+    assert_eq!(executed(&out).len(), 2);
+    assert!(out.iter().any(is_stable), "{out:?}");
+}
+
+#[test]
 fn an_acknowledgement_that_overtook_an_event_is_believed_once_that_event_is_here() {
     let mut buffer = buffer();
     let (late, early) = (event(2, [0, 0, 1]), event(1, [0, 1, 0]));
