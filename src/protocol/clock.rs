@@ -26,11 +26,15 @@ use crate::ids::{Ballot, BankId, BankSet};
 /// The most own events that may be stamped but not yet executed everywhere. This bounds how much
 /// any bank has to keep for another.
 pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
-/// How many requests must be waiting before a further event leaves while one is not stable yet; if
-/// there are fewer, they wait until it is and share the next. As with Nagle's algorithm, a lone request
+/// How many requests must be waiting before a further event leaves while one is in flight; if there
+/// are fewer, they wait until it is answered and share the next. As with Nagle's algorithm, a lone request
 /// never waits and many small events become a few full ones: every event costs each bank an fsync
 /// and some messages, whatever it carries.
 pub(crate) const WORTH_A_FURTHER_EVENT: usize = 16;
+/// While no more requests than this wait or are in flight, a further event leaves once the last is
+/// stable and as many wait as are in flight: with few clients the time of a round counts, with many
+/// the cost of an event.
+pub(crate) const FEW_REQUESTS: usize = 8;
 /// The most requests that wait to be stamped; more are refused as overload.
 pub(crate) const QUEUE_MAX: usize = 10_000;
 /// The most bytes of requests in one event, unless a single request is larger.
@@ -324,12 +328,19 @@ impl Clock {
     }
 
     fn may_stamp(&self) -> bool {
-        let own = self.clock.get(self.me);
-        let is_worth_it = match own > self.stable.max(self.agreed) {
-            true => self.queue.len() >= WORTH_A_FURTHER_EVENT,
-            false => !self.queue.is_empty(),
+        let (own, waiting, in_flight) =
+            (self.clock.get(self.me), self.queue.len(), self.in_flight());
+        let worth_it = match own {
+            own if own == self.agreed => 1,
+            own if own <= self.stable && waiting + in_flight <= FEW_REQUESTS => in_flight.max(1),
+            _ => WORTH_A_FURTHER_EVENT,
         };
-        is_worth_it && own - self.agreed < EVENTS_UNDER_WAY_MAX
+        waiting >= worth_it && own - self.agreed < EVENTS_UNDER_WAY_MAX
+    }
+
+    /// How many requests are stamped and not known to be agreed on.
+    fn in_flight(&self) -> usize {
+        self.under_way.iter().map(|(_, event)| event.requests.len()).sum()
     }
 
     fn next_batch(&mut self) -> Vec<RawRequest> {

@@ -78,18 +78,23 @@ fn a_lone_request_leaves_at_once_and_those_that_come_meanwhile_share_the_next_ev
 }
 
 #[test]
-fn a_further_event_leaves_as_soon_as_the_last_one_is_stable() {
+fn once_the_last_event_is_stable_as_many_requests_as_are_in_flight_are_worth_a_further_one() {
     let mut clock = timed(0);
     give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
-    let mut left = 0;
-    for index in 0..2 * EVENTS_UNDER_WAY_MAX {
-        let submit = ClockInput::Submit(request(&index.to_string()));
-        left += events(&give(&mut clock, vec![submit], 0)).len() as u64;
-        let counter = clock.now().get(BankId(0));
-        left += events(&give(&mut clock, vec![ClockInput::Stable(counter)], 0)).len() as u64;
-    }
-    assert_eq!(left, EVENTS_UNDER_WAY_MAX, "however quickly they get stable, only so many");
-    assert_eq!(events(&give(&mut clock, vec![ClockInput::Agreed(1)], 0)).len(), 1);
+    let submit = |clock: &mut Clock, names: std::ops::Range<usize>| {
+        let names = names.map(|name| ClockInput::Submit(request(&name.to_string()))).collect();
+        events(&give(clock, names, 0)).len()
+    };
+    assert_eq!(submit(&mut clock, 0..4), 1, "the first is alone, three wait");
+    let stable = |counter| vec![ClockInput::Stable(counter)];
+    assert_eq!(events(&give(&mut clock, stable(1), 0))[0].requests.len(), 3);
+    assert_eq!(submit(&mut clock, 4..7), 0);
+    assert!(
+        events(&give(&mut clock, stable(2), 0)).is_empty(),
+        "three wait and four are in flight"
+    );
+    assert_eq!(submit(&mut clock, 7..8), 1);
+    assert!(events(&give(&mut clock, stable(3), 0)).is_empty(), "nothing waits");
 }
 
 #[test]

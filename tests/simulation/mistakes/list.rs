@@ -169,12 +169,14 @@ pub struct Ballot {",
             file: "src/protocol/clock.rs",
             before: "        self.clock = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
+        self.stable = self.agreed;
         self.view = Some(installed.plan.ballot);
         self.members = installed.plan.members;
         out.push(Effect::Buffer(BufferInput::Install(installed)));
 ",
             after: "        let flushed = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
+        self.stable = self.agreed;
         self.view = Some(installed.plan.ballot);
         self.members = installed.plan.members;
         out.push(Effect::Buffer(BufferInput::Install(installed)));
