@@ -1,5 +1,5 @@
-//! Owns the outbox for one peer and carries it there over HTTP. Awaits the network, and nothing
-//! else does for it.
+//! Owns the outbox for one peer and delivers its contents over HTTP. This actor awaits the network,
+//! so that nothing else has to.
 
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,11 @@ use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
 
 /// How long a peer may take to answer one request, in milliseconds.
 const ANSWER_WITHIN_MS: u64 = 3_000;
-/// How long a large answer to a bank that catches up may take: this,
+/// How long a large answer to a bank that is catching up may take: this long,
 const BULK_WITHIN_MS: u64 = 5_000;
-/// and a millisecond for so many bytes, so that any line that carries bytes at all will do.
+/// plus a millisecond for this many bytes, so that any line that carries bytes at all will do.
 const BULK_BYTES_PER_MS: u64 = 2;
-/// Connections kept open to one peer: for all envelopes under way, and some messages about views.
+/// Connections kept open to one peer: for all envelopes in flight, and some messages about views.
 const CONNECTIONS: usize = ENVELOPES_UNDER_WAY_MAX + 6;
 
 impl Message for PeerInput {
@@ -43,7 +43,7 @@ pub struct Line {
     pub peer: BankId,
     /// The peer's base URL, without a slash at the end.
     pub url: String,
-    /// What peers prove themselves with.
+    /// The secret with which peers authenticate.
     pub secret: String,
 }
 
@@ -51,10 +51,10 @@ pub struct Line {
 pub struct PeerLinkActor {
     line: Line,
     client: awc::Client,
-    /// For large answers, which must hold up nothing else; one is under way at a time.
+    /// For large answers, which must hold up nothing else; one is in flight at a time.
     bulk: awc::Client,
     bulk_under_way: Option<BulkUnderWay>,
-    /// How many large answers were sent.
+    /// How many large answers have been sent.
     bulks: u64,
     /// Whether the last request went unanswered.
     is_failing: bool,
@@ -63,7 +63,7 @@ pub struct PeerLinkActor {
     time: Monotonic,
     laboratory: Option<Laboratory>,
     pump_is_queued: bool,
-    /// When it is going to look again, whatever comes until then.
+    /// When the link is going to look again, whatever comes until then.
     wakes_at: Option<Millis>,
 }
 
@@ -92,15 +92,14 @@ impl PeerLinkActor {
         }
     }
 
-    /// Sends once everything that waits in the mailbox has been taken in, so that it travels
-    /// together.
+    /// Sends once everything in the mailbox has been taken in, so that it travels together.
     fn queue_pump(&mut self, context: &mut Context<Self>) {
         if !std::mem::replace(&mut self.pump_is_queued, true) {
             context.address().do_send(Pump);
         }
     }
 
-    /// Comes back to what must leave later, unless it is going to look earlier than that anyway.
+    /// Looks again when something must leave later, unless it is going to look earlier anyway.
     fn wake_later(&mut self, now: Millis, context: &mut Context<Self>) {
         let at = self.outbox.wake_at().filter(|at| *at > now);
         let Some(at) = at.filter(|at| self.wakes_at.is_none_or(|earlier| *at < earlier)) else {
@@ -160,7 +159,7 @@ impl PeerLinkActor {
             let delivery = match sending.await {
                 Ok(mut response) => {
                     link.do_send(Fared { arrived: true, began });
-                    // Every body is read, else the connection is lost for the next request.
+                    // Every body is read; otherwise the connection cannot serve the next request.
                     let body = response.body().await.unwrap_or_default();
                     delivery(response.status(), is_envelope, &body)
                 }
@@ -182,7 +181,7 @@ impl PeerLinkActor {
         }
         let sending = self.request(&self.client, "/peer/view").send_body(json(message));
         let link = context.address();
-        // The view says again what is not answered; a failure only tells how requests fare.
+        // The view repeats what is not answered; a failure only tells how requests fare.
         actix_rt::spawn(async move {
             let began = Instant::now();
             let response = sending.await;
@@ -194,10 +193,10 @@ impl PeerLinkActor {
     }
 
     fn send_bulk(&mut self, bulk: Bulk, message: &ViewMessage, context: &mut Context<Self>) {
-        // Whoever asks the same again has the answer on the line already. Whoever asks something
-        // else, or for less, has it by now, or waits for it no more: a line that was cut, or a
-        // process that is no more, must not keep the next answer waiting for as long as a slow
-        // line may take.
+        // A peer that asks the same again has the answer on the line already. One that asks for
+        // something else, or for less, has received it or no longer waits for it: a line that was
+        // cut, or a process that was restarted, must not keep the next answer waiting for as long
+        // as a slow line may take.
         if self.bulk_under_way.as_ref().is_some_and(|under_way| under_way.bulk == bulk) {
             return;
         }
@@ -217,7 +216,7 @@ impl PeerLinkActor {
                 Ok(mut response) => {
                     let _ = response.body().await;
                 }
-                // A narrow line says nothing of whether requests arrive.
+                // A narrow line says nothing about whether requests arrive.
                 Err(SendRequestError::Timeout) => {}
                 Err(_) => link.do_send(Fared { arrived: false, began }),
             }
@@ -315,7 +314,7 @@ impl Handler<PeerInput> for PeerLinkActor {
     }
 }
 
-/// Send what may be sent now.
+/// Sends what may be sent now.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Pump;

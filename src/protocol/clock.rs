@@ -27,9 +27,9 @@ use crate::ids::{Ballot, BankId, BankSet};
 /// any bank has to keep for another.
 pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
 /// How many requests must be waiting before a further event leaves while one is in flight; if there
-/// are fewer, they wait until it is answered and share the next. As with Nagle's algorithm, a lone request
-/// never waits and many small events become a few full ones: every event costs each bank an fsync
-/// and some messages, whatever it carries.
+/// are fewer, they wait until it is answered and share the next. As with Nagle's algorithm, a lone
+/// request never waits and many small events become a few full ones: every event costs each bank an
+/// fsync and some messages, whatever it carries.
 pub(crate) const WORTH_A_FURTHER_EVENT: usize = 16;
 /// While no more requests than this wait or are in flight, a further event leaves once the last is
 /// stable and as many wait as are in flight: with few clients the time of a round counts, with many

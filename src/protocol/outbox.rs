@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn word_of_execution_is_urgent_to_the_sender_of_the_event_alone_and_else_rides_along() {
+    fn the_report_of_execution_is_urgent_only_for_the_events_sender() {
         let mut outbox = installed();
         outbox.handle(executed(1, 1));
         assert_eq!(told(outbox.next(0)), Some(1), "the peer's customers wait for it");

@@ -1,5 +1,5 @@
-//! Runs seeds on all cores, says how far it is, and shows the first violation so that it can be
-//! seen again.
+//! Runs seeds on all cores, reports its progress, and shows the first violation in a way that lets
+//! it be reproduced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -13,9 +13,9 @@ use super::tally::Tally;
 use super::trace::Reader;
 use super::world::{Finished, World, run};
 
-/// Every so many seeds one is run twice: it must come out the same.
+/// One seed in this many is run twice, and both runs must give the same trace.
 const TWICE_EVERY: u64 = 16;
-/// Lines of the trace that a violation is shown with.
+/// How many lines of the trace are shown with a violation.
 const LAST_LINES: usize = 60;
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
@@ -58,7 +58,7 @@ fn show(violation: &Violation, banks: Option<usize>, brief: bool) {
     if brief {
         return println!("VIOLATION seed {seed}: {why}");
     }
-    // Once more with a trace: it comes out the same.
+    // Once more with a trace: the run is the same.
     let lines = run_seed(*seed, banks, Reader::Last(LAST_LINES))
         .err()
         .map(|again| again.lines)
@@ -71,7 +71,7 @@ fn show(violation: &Violation, banks: Option<usize>, brief: bool) {
     );
 }
 
-/// A panic is a violation, and is told with its seed.
+/// A panic is a violation and is reported with its seed.
 fn silence_panics() {
     std::panic::set_hook(Box::new(|_| {}));
 }
@@ -91,12 +91,12 @@ pub(crate) fn run_one(seed: u64, banks: Option<usize>, trace: bool) -> ExitCode 
     }
 }
 
-/// Beyond those that the gate runs, seeds that found something in an earlier program.
+/// Seeds beyond those of the gate that found something in an earlier version of the program.
 const ONCE_FAILED: [u64; 9] =
     [12_772, 37_240, 58_851, 61_248, 68_886, 96_176, 98_542, 139_032, 232_057];
 
 pub(crate) fn run_many(arguments: &Arguments) -> ExitCode {
-    // In a copy that has one of the mistakes, the list does not fit of course.
+    // In a copy with one of the mistakes in it, the list naturally does not fit.
     if !arguments.brief
         && let Err(why) = check_list()
     {

@@ -78,7 +78,7 @@ fn a_lone_request_leaves_at_once_and_those_that_come_meanwhile_share_the_next_ev
 }
 
 #[test]
-fn once_the_last_event_is_stable_as_many_requests_as_are_in_flight_are_worth_a_further_one() {
+fn once_the_last_event_is_stable_as_many_waiting_as_in_flight_justify_another() {
     let mut clock = timed(0);
     give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
     let submit = |clock: &mut Clock, names: std::ops::Range<usize>| {

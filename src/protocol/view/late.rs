@@ -1,31 +1,31 @@
-//! Members that do not come forward with a plan: how long they are waited for, and when the others
-//! go on without them.
+//! Members that make no progress with a plan: how long the others wait for them, and when they go
+//! on without them.
 
 use super::View;
 use super::attempt::{FRUITLESS_PAUSE_MAX, PATIENCE, Preparing, Step};
 use super::ticks::Ticks;
 use crate::ids::{BankId, BankSet};
 
-/// How long the others wait for a member of the last view with which nothing goes forward, if they
-/// can do without it.
+/// How long the others wait for a member of the last view that makes no progress, if they can do
+/// without it.
 const STALLED: Ticks = 20;
-/// How long, all in all, they wait for a bank that was not in the last view: it fetches, and they
-/// do nothing meanwhile.
+/// How long, in all, they wait for a bank that was not in the last view: while it fetches, they do
+/// nothing else.
 const JOINER_WITHIN: Ticks = 10;
 
-/// What is done about members that do not come forward.
+/// What is done about members that make no progress.
 enum Verdict {
-    /// All are ready, or may be yet.
+    /// All are ready, or may still become so.
     Wait,
     /// The others go on at once without these.
     LeaveOut(BankSet),
-    /// The others cannot do without these: all are asked anew in a while, as another source or
-    /// coordinator may help.
+    /// The others cannot do without these: all are asked again after a while, because another
+    /// source or coordinator may help.
     AskAnew(BankSet),
 }
 
 impl View {
-    /// Gives the plan up where members do not come forward with it. Returns whether it has.
+    /// Gives up the plan if members make no progress with it. Returns whether it has.
     pub(super) fn go_on_without_the_late(&mut self, clique: BankSet) -> bool {
         match self.judge_the_late(clique) {
             Verdict::Wait => return false,
@@ -56,14 +56,14 @@ impl View {
         }
         let late = late_members(preparing, attempt.age);
         let stalled = self.stalled(preparing);
-        // Members of the last view without whom the plan was made, and who are heard again.
+        // Members of the last view that the plan left out and that are heard again.
         let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
         let back = clique.intersection(last).difference(preparing.plan.members);
         let ready_without_late = preparing.plan.members.difference(late).union(back);
         if unready.difference(late).is_empty() && self.is_majority(ready_without_late) {
             return Verdict::LeaveOut(late);
         }
-        // With banks that are not in the plan, the others may be enough.
+        // Together with banks that are not in the plan, the others may be enough.
         let there_without_stalled = clique.difference(stalled);
         if unready.difference(stalled).is_empty() && self.is_majority(there_without_stalled) {
             return Verdict::LeaveOut(stalled);
@@ -73,14 +73,15 @@ impl View {
         if hopeless.is_empty() { Verdict::Wait } else { Verdict::AskAnew(hopeless) }
     }
 
-    /// Members with which nothing has gone forward for longer than they are waited for.
+    /// Members that have made no progress for longer than the others wait.
     fn stalled(&self, preparing: &Preparing) -> BankSet {
         let has_stalled =
             |bank: &BankId| preparing.headway[bank.index()].idle >= self.patience_with(*bank);
         preparing.unready().iter().filter(has_stalled).collect()
     }
 
-    /// How long a member may stand still: longer each time, as it may be needed and only slow.
+    /// How long a member may stand still: longer each time, because it may be needed and merely
+    /// slow.
     fn patience_with(&self, bank: BankId) -> Ticks {
         match self.peers[bank.index()].bars {
             0 => STALLED,
@@ -88,8 +89,8 @@ impl View {
         }
     }
 
-    /// Others waited for these in vain: for a while, longer each time, they take part only if they
-    /// are needed.
+    /// The others waited in vain for these: for a while, longer each time, they take part only if
+    /// they are needed.
     pub(super) fn bar(&mut self, banks: BankSet) {
         banks.iter().for_each(|bank| self.peers[bank.index()].bar());
     }
@@ -99,7 +100,7 @@ impl View {
     }
 }
 
-/// Members that the others do not wait for any longer if they are enough.
+/// Members that the others no longer wait for, if the others are enough.
 fn late_members(preparing: &Preparing, age: Ticks) -> BankSet {
     let joiners = if age >= JOINER_WITHIN { preparing.joiners } else { BankSet::default() };
     let is_late =

@@ -1,4 +1,5 @@
-//! Whom this bank hears and reaches, and what it concludes from what others say of themselves.
+//! Whom this bank hears and reaches, and what it concludes from what others report about
+//! themselves.
 
 use super::View;
 use super::disk::ROUND_MAX;
@@ -11,10 +12,10 @@ use crate::protocol::peer_state::{Cause, PeerState};
 use crate::protocol::report::PeerReport;
 
 impl View {
-    /// Banks that count as answering, this one included. One whose return is watched does not, so
-    /// that it drags nobody along, unless nothing works without it, or it acts with others while
-    /// this bank is outside. While a view is in force its members are what works: who is outside
-    /// may have far to come.
+    /// Banks that count as answering, this one included. A bank whose return is watched does not,
+    /// so that it cannot drag others along, unless nothing works without it, or it acts with others
+    /// while this bank is outside. While a view is in force, only its members count towards what
+    /// works: a bank outside may have far to catch up.
     #[must_use]
     pub fn heard(&self) -> BankSet {
         let steady: BankSet =
@@ -27,9 +28,9 @@ impl View {
         BankId::all(self.banks).filter(|bank| steady.contains(*bank) || returns(bank)).collect()
     }
 
-    /// Banks that count as answering for others. Members of a view find out one after the other who
-    /// of them is too slow; would one say at once that it does not hear that member, the others
-    /// might take itself for the one to be left out.
+    /// Banks that this bank reports as answering. Members of a view find out one after another
+    /// which of them is too slow; if the first to find out said at once that it does not hear that
+    /// member, the others might leave it out instead.
     pub(super) fn answers(&self) -> BankSet {
         let members = self.active().map(|(_, members)| members).unwrap_or_default();
         let is_slow = |bank: &BankId| self.peers[bank.index()].is_being_found_slow();
@@ -43,7 +44,7 @@ impl View {
     }
 
     /// Whether the bank acts with others while this one is outside: whether they can work with it
-    /// is for them to say, and they let nobody in who does not hear them all.
+    /// is for them to judge, and they let in no bank that does not hear them all.
     fn leaves_to_others(&self, bank: BankId) -> bool {
         self.active().is_none() && self.active_of(bank).is_some()
     }
@@ -71,9 +72,9 @@ impl View {
         bank.index() < self.banks && self.heard().contains(bank)
     }
 
-    /// The view in which another bank says it acts. One below that prepared here has ended, whether
-    /// that bank knows it or not: a majority froze before this one was planned, so some member of
-    /// the other will never move in it again.
+    /// The view in which another bank says it acts. A view below the one prepared here has ended,
+    /// whether that bank knows it or not: a majority froze before this one was planned, so some
+    /// member of the other view will never move in it again.
     pub(super) fn active_of(&self, bank: BankId) -> Option<Ballot> {
         let active = self.peers[bank.index()].report.and_then(|report| report.active);
         active.filter(|view| *view >= self.disk.prepared)
@@ -91,7 +92,7 @@ impl View {
             (PeerState::Up, PeerState::Up) | (PeerState::Down(_), PeerState::Down(_)) => {}
             (PeerState::Up, _) => {
                 out.push(Effect::Notice(Notice::PeerUp(bank)));
-                // It may be the one that was missing.
+                // It may be the bank that was missing.
                 self.transfer.hope();
                 self.coordination.hope();
             }
@@ -162,7 +163,7 @@ impl View {
         }
     }
 
-    /// Tells the clock, and people, whom this bank reaches, if that has changed.
+    /// Tells the clock, and the log, whom this bank reaches, if that has changed.
     pub(super) fn tell_reach(&mut self, out: &mut Vec<Effect>) {
         let reach = self.reach_now();
         if reach == self.reach {

@@ -12,7 +12,7 @@ use crate::protocol::report::PeerReport;
 
 /// How long each further bank waits before it takes over from those before it.
 const TAKE_OVER: Ticks = 30;
-/// For how long an attempt of another that goes forward is left alone.
+/// For how long another bank's attempt is left alone while it makes progress.
 const COURTESY: Ticks = 20;
 
 /// Why a view change is wanted.
@@ -43,9 +43,9 @@ impl View {
         largest_clique(self.me, &rows, self.preferred())
     }
 
-    /// Whom a member of the last view hears though its report, which is older than that view, may
-    /// not say so: it has prepared the view with them. It has as long for a newer report as for
-    /// acting in the view.
+    /// Whom a member of the last view hears even if its report, which is older than that view, does
+    /// not say so: it has prepared the view with them. It has as long to send a newer report as it
+    /// has to act in the view.
     fn not_yet_said(&self, bank: BankId, report: PeerReport) -> BankSet {
         match self.last_in_force {
             Some((view, members)) if members.contains(bank) && report.prepared < view => {
@@ -56,14 +56,14 @@ impl View {
         }
     }
 
-    /// With whom rather than with others, of cliques of one size: with members of the view in
-    /// force; where none is, with those whose disks count, as without them it may not be known how
-    /// the last one ended; then with those who ask to join and were not waited for in vain.
+    /// Which banks decide between cliques of equal size: the members of the view in force, or, if
+    /// there is none, the banks whose disks count, because without them it may be unknown how the
+    /// last view ended; after these, the banks that ask to join and were not waited for in vain.
     fn preferred(&self) -> [BankSet; 2] {
         let all = || BankId::all(self.banks);
         let may_join = |bank: &BankId| self.peers[bank.index()].may_join();
         let joining: BankSet = all().filter(may_join).collect();
-        // A member asks no more, though its wish still counts for a while.
+        // A member no longer asks, although its wish still counts for a while.
         let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
         match self.active() {
             Some((_, members)) => [members, joining],
@@ -71,7 +71,7 @@ impl View {
         }
     }
 
-    /// What this bank wants of a view change, if it wants one.
+    /// What this bank wants a view change for, if it wants one.
     pub(super) fn wish(&self, clique: BankSet) -> Option<Wish> {
         if !self.is_majority(clique) {
             return None;
@@ -86,8 +86,8 @@ impl View {
         (!away.is_empty() || !joining.is_empty()).then_some(Wish { away, joining })
     }
 
-    /// Whether the node waits for its own parts, or its disk: until they have answered, an attempt
-    /// could not begin.
+    /// Whether the node waits for its own parts or its disk: until these have answered, an attempt
+    /// cannot begin.
     fn is_in_a_step(&self) -> bool {
         matches!(self.phase(), PhaseName::Freezing | PhaseName::Promising | PhaseName::Writing)
     }
@@ -105,9 +105,9 @@ impl View {
         has_waited && is_free && !self.another_is_at_it()
     }
 
-    /// This bank's place among those who may coordinate: first who acts, then who prepared the
-    /// latest view, by number. A bank whose disk has lost something never does, unless nobody's has
-    /// anything.
+    /// This bank's place among those that may coordinate: first banks that act, then those that
+    /// prepared the latest view, by number. A bank whose disk has lost something never coordinates,
+    /// unless all disks are empty.
     fn turn(&self, clique: BankSet) -> Option<Ticks> {
         let report = |bank: BankId| match self.peers[bank.index()].report {
             _ if bank == self.me => Some(self.report()),
@@ -124,7 +124,7 @@ impl View {
         Ticks::try_from(turn).ok()
     }
 
-    /// Whether another bank's attempt goes forward here.
+    /// Whether another bank's attempt makes progress here.
     fn another_is_at_it(&self) -> bool {
         let in_attempt = matches!(
             self.phase(),
@@ -165,7 +165,7 @@ impl View {
         !joining.is_empty() && joining.iter().all(may_join)
     }
 
-    /// Whether banks act in a view of which this one, which wants to stop them, is no member.
+    /// Whether banks act in a view to which `from`, which wants to stop them, does not belong.
     fn others_act(&self, from: BankId) -> bool {
         let theirs = self.active_of(from);
         let acts_elsewhere =

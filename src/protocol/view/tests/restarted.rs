@@ -1,4 +1,4 @@
-//! What comes late, or again, to a bank that has been restarted meanwhile. Found by the model.
+//! Messages that reach a bank late, or again, after it was restarted. Most were found by the model.
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn an_attempt_whose_member_lost_its_disk_after_it_was_ready_is_given_up_for_a_hi
 }
 
 #[test]
-fn a_member_that_dies_before_it_hears_of_the_start_keeps_nobody_waiting() {
+fn a_member_that_dies_before_it_hears_of_the_start_does_not_hold_up_the_others() {
     let mut consortium = Consortium::empty(3);
     while consortium.views[0].active().is_none() {
         consortium.run_losing(1, |to, message| {
@@ -76,7 +76,7 @@ fn a_member_that_dies_before_it_hears_of_the_start_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_late_answer_to_an_earlier_question_for_the_journal_is_no_divergence() {
+fn a_late_answer_to_an_earlier_journal_question_is_not_a_divergence() {
     let mut consortium = Consortium::in_force();
     let view = consortium.assert_in_force(&[0, 1, 2]).plan.ballot;
     consortium.kill(2);
@@ -104,7 +104,7 @@ fn a_bank_that_lost_its_disk_counts_once_a_view_has_begun_with_it_and_not_before
     consortium.kill(2);
     consortium.run(5);
     consortium.views[2] = View::new(BankId(2), 3, blank(3));
-    // An attempt from before, made of answers from before, still goes on.
+    // An earlier attempt, made of earlier answers, is still going on.
     let plan = PreparePlan {
         ballot: old,
         members: BankSet::all(3),
@@ -124,7 +124,7 @@ fn a_bank_that_lost_its_disk_counts_once_a_view_has_begun_with_it_and_not_before
 }
 
 #[test]
-fn what_a_snapshot_says_of_itself_proves_nothing() {
+fn a_snapshots_own_claims_prove_nothing() {
     let mut consortium = Consortium::in_force();
     let view = consortium.assert_in_force(&[0, 1, 2]).plan.ballot;
     consortium.kill(2);
@@ -143,11 +143,11 @@ fn what_a_snapshot_says_of_itself_proves_nothing() {
 }
 
 #[test]
-fn a_member_whose_last_report_is_older_than_the_view_is_no_reason_for_another() {
+fn an_old_report_of_a_member_does_not_cause_another_view_change() {
     let mut consortium = Consortium::in_force();
     (0..3).for_each(|bank| consortium.kill(bank));
     consortium.restart(0);
-    // All that bank 1 hears of bank 0 for a while is what it said before it heard anybody.
+    // For a while, bank 1 only has the report that bank 0 made before it heard anybody.
     consortium.last_heard.push((BankId(1), BankId(0), consortium.views[0].report()));
     consortium.restart(1);
     consortium.run(8);

@@ -79,7 +79,7 @@ fn the_first_bank_to_find_a_member_too_slow_is_not_left_out_in_its_place() {
 }
 
 #[test]
-fn a_member_without_whom_the_view_has_no_majority_is_heard_at_once() {
+fn a_member_needed_for_the_views_majority_is_heard_at_once() {
     let mut consortium = Consortium::in_force();
     consortium.kill(2);
     consortium.run(5);
@@ -97,7 +97,7 @@ fn a_member_without_whom_the_view_has_no_majority_is_heard_at_once() {
 }
 
 #[test]
-fn a_member_that_is_heard_again_makes_a_bank_that_still_fetches_unnecessary() {
+fn the_others_stop_waiting_for_a_fetching_bank_once_a_member_is_heard_again() {
     let mut consortium = Consortium::empty(4);
     consortium.run(10);
     consortium.kill(0);
