@@ -34,8 +34,9 @@ const QUIET: Duration = Duration::from_secs(2);
 pub(crate) struct Report {
     pub(crate) seed: u64,
     pub(crate) faults: Vec<&'static str>,
-    /// Packages sent, and sent and answered by the end.
+    /// How many packages were sent.
     pub(crate) sent: usize,
+    /// What customers were told, and how often.
     pub(crate) told: Vec<(String, u64)>,
     pub(crate) packages_per_second: f64,
     /// Seconds in which a majority was healthy and nobody slow, and packages a second in them.
