@@ -14,6 +14,7 @@ mod progress;
 mod random;
 mod report;
 mod set_up;
+mod sweep;
 mod tally;
 
 use std::io;
@@ -27,6 +28,7 @@ use self::load::Load;
 use self::pace::{Pace, Schedule};
 use self::random::SplitMix64;
 use self::report::{Disk, Report};
+use self::set_up::Customer;
 use self::tally::{Tally, Window};
 use super::CommandError;
 use super::base_url::BaseUrl;
@@ -76,6 +78,12 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 64,
         value_parser = clap::value_parser!(u32).range(2..=ACCOUNTS_MAX))]
     accounts: u32,
+    /// Measure 1, 2, 4 and so on up to 256 clients, at the first bank alone and at all banks
+    #[arg(long, conflicts_with_all = ["clients", "rate"])]
+    sweep: bool,
+    /// With --sweep, also draw packages/s as a curve into this file
+    #[arg(long, value_name = "FILE", requires = "sweep")]
+    svg: Option<PathBuf>,
     /// One JSON object on standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -100,6 +108,8 @@ pub(super) enum BenchError {
     System(io::Error),
     #[error("no package was executed: {0}")]
     NothingExecuted(String),
+    #[error("{}: the curve cannot be written: {why}", .file.display())]
+    Curve { file: PathBuf, why: io::Error },
 }
 
 /// Measures and reports.
@@ -112,7 +122,13 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<(), CommandError> {
     if !arguments.json {
         stdout::put(&format!("{disk}\n"));
     }
-    let report = actix_rt::System::new().block_on(measure(arguments, urls, disk))?;
+    let system = actix_rt::System::new();
+    if arguments.sweep {
+        let sweep = system.block_on(sweep::measure(arguments, urls, disk, &sweep::CLIENTS))?;
+        stdout::put(&if arguments.json { sweep.to_json() } else { sweep.to_string() });
+        return Ok(sweep.judge(arguments.svg.as_deref())?);
+    }
+    let report = system.block_on(measure(arguments, urls, disk))?;
     stdout::put(&if arguments.json { report.to_json() } else { report.to_string() });
     if report.executed == 0 {
         return Err(BenchError::NothingExecuted(report.first_failure()).into());
@@ -139,23 +155,37 @@ async fn measure(
 ) -> Result<Report, BenchError> {
     let mut random = SplitMix64::from_system().map_err(BenchError::System)?;
     let customer = set_up::prepare(&urls, arguments.accounts as usize, &mut random).await?;
+    let (clients, rate) = (arguments.clients, arguments.rate);
+    let (tally, unsent) =
+        put_under_load(arguments, &urls, customer, (clients, rate), &mut random).await?;
+    Ok(Report::new(arguments, &urls, disk, &tally, unsent))
+}
 
+/// Lets so many clients send to these banks, at the given rate if there is one; returns what came
+/// back, and how many packages were due and never sent.
+async fn put_under_load(
+    arguments: &BenchArgs,
+    urls: &[BaseUrl],
+    customer: Customer,
+    (clients, rate): (u32, Option<u32>),
+    random: &mut SplitMix64,
+) -> Result<(Tally, u64), BenchError> {
     let start = Instant::now();
     let from = start + Duration::from_secs(arguments.warmup.into());
     let until = from + Duration::from_secs(arguments.seconds.into());
-    let pace = Rc::new(match arguments.rate {
+    let pace = Rc::new(match rate {
         None => Pace::closed(until),
         Some(rate) => Pace::open(Schedule { start, until, rate_per_second: rate }),
     });
     let load = Load {
         tally: Tally::new(urls.len(), Window { from, until }),
-        urls: urls.clone(),
+        urls: urls.to_vec(),
         customer,
         operations: arguments.ops_per_package as usize,
         pace: Rc::clone(&pace),
     };
-    let tally = load.run(arguments.clients as usize, &mut random).await?;
-    Ok(Report::new(arguments, &urls, disk, &tally, pace.unsent()))
+    let tally = load.run(clients as usize, random).await?;
+    Ok((tally, pace.unsent()))
 }
 
 #[cfg(test)]

@@ -34,9 +34,9 @@ impl fmt::Display for Disk {
 /// Latencies in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Latency {
-    p50: f64,
+    pub(super) p50: f64,
     p90: f64,
-    p99: f64,
+    pub(super) p99: f64,
     #[serde(rename = "p99.9")]
     p99_9: f64,
     max: f64,
@@ -44,7 +44,7 @@ pub(super) struct Latency {
 
 impl Latency {
     /// The latencies of a histogram of microseconds.
-    fn of(histogram: &Histogram<u64>) -> Latency {
+    pub(super) fn of(histogram: &Histogram<u64>) -> Latency {
         let millis = |micros: u64| micros as f64 / 1_000.0;
         let at = |quantile| millis(histogram.value_at_quantile(quantile));
         Latency {

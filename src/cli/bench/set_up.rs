@@ -24,6 +24,7 @@ const OPENING_REAIS: u32 = 10_000_000;
 const CPF_NUMBERS: usize = 1_000_000_000;
 
 /// The customer who pays and is paid.
+#[derive(Clone)]
 pub(super) struct Customer {
     /// The session's token, by URL.
     pub(super) tokens: Vec<String>,

@@ -151,3 +151,33 @@ fn the_banks_are_those_of_nodes_json_unless_urls_are_given() {
     );
     assert_eq!(named("--url http://a:1/ --url http://b:2"), ["http://a:1", "http://b:2"]);
 }
+
+#[actix_rt::test]
+async fn a_sweep_measures_every_number_of_clients_at_one_bank_and_at_all() {
+    let urls = vec![bank(Some(200)).0, bank(Some(200)).0];
+    let arguments = arguments("--sweep --seconds 1 --warmup 0 --accounts 2");
+    let sweep = sweep::measure(&arguments, urls, disk(), &[1, 2]).await.unwrap();
+    let json: Value = serde_json::from_str(&sweep.to_json()).unwrap();
+    let points = json["points"].as_array().unwrap().iter();
+    let of: Vec<_> =
+        points.map(|at| (at["banks"].as_u64().unwrap(), at["clients"].as_u64().unwrap())).collect();
+    assert_eq!(of, [(1, 1), (1, 2), (2, 1), (2, 2)]);
+    let table = sweep.to_string();
+    assert!(table.contains("all clients at one bank\n") && table.contains("spread over 2 banks\n"));
+    let folder = tempfile::tempdir().unwrap();
+    let curve = folder.path().join("curve.svg");
+    sweep.judge(Some(&curve)).unwrap();
+    let svg = std::fs::read_to_string(curve).unwrap();
+    assert_eq!(svg.matches("<polyline").count(), 2);
+    assert!(svg.ends_with("</svg>\n") && svg.contains(">spread over 2 banks<"));
+    let nowhere = sweep.judge(Some(&folder.path().join("no/curve.svg"))).unwrap_err();
+    assert!(nowhere.to_string().contains("the curve cannot be written"), "{nowhere}");
+}
+
+#[test]
+fn a_sweep_chooses_its_clients_itself_and_a_curve_needs_one() {
+    for line in ["--sweep --clients 3", "--sweep --rate 3", "--svg curve.svg"] {
+        let words = std::iter::once("bench").chain(line.split_whitespace());
+        assert!(Line::try_parse_from(words).is_err(), "{line}");
+    }
+}
