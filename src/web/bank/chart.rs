@@ -3,6 +3,7 @@
 
 use super::money::reais;
 use crate::brazilian::date;
+use crate::ledger::calendar::Date;
 use crate::ledger::{Centavos, Entry};
 
 /// The most points; if there are more entries, evenly spaced ones are drawn, the first and the last
@@ -25,18 +26,17 @@ pub(super) struct Chart {
     pub(super) last: String,
 }
 
-/// The line of these entries, if there are at least two.
-pub(super) fn chart(entries: &[Entry]) -> Option<Chart> {
-    let (first, last) = (entries.first()?, entries.last()?);
-    if entries.len() < 2 {
-        return None;
-    }
-    let points = points(entries);
+/// When the balance was what, in Unix milliseconds and in order.
+pub(super) type Points = Vec<(i64, Centavos)>;
+
+/// The line through these points, if there are at least two.
+pub(super) fn chart(points: &Points) -> Option<Chart> {
+    let [(first_ms, _), .., (last_ms, last)] = points[..] else { return None };
     let balances = || points.iter().map(|(_, balance)| *balance);
     let (lowest, highest) = (balances().min()?, balances().max()?);
-    let span_ms = i128::from(last.at_ms - first.at_ms).max(1);
+    let span_ms = i128::from(last_ms - first_ms).max(1);
     let span = i128::from(highest.get()) - i128::from(lowest.get());
-    let x = |at_ms: i64| i128::from(at_ms - first.at_ms) * i128::from(WIDTH) / span_ms;
+    let x = |at_ms: i64| i128::from(at_ms - first_ms) * i128::from(WIDTH) / span_ms;
     let y = |balance: Centavos| match span {
         // A balance that never moves is drawn in the middle.
         0 => i128::from(HEIGHT / 2),
@@ -55,15 +55,17 @@ pub(super) fn chart(entries: &[Entry]) -> Option<Chart> {
         line,
         lowest: reais(lowest),
         highest: reais(highest),
-        first_day: date(first.date()),
-        last_day: date(last.date()),
-        last: reais(last.balance_after),
+        first_day: date(Date::at(first_ms)),
+        last_day: date(Date::at(last_ms)),
+        last: reais(last),
     })
 }
 
-fn points(entries: &[Entry]) -> Vec<(i64, Centavos)> {
+/// What is drawn of these entries.
+pub(super) fn points(entries: &[Entry]) -> Points {
     let count = entries.len().min(POINTS_MAX);
-    let point = |index: usize| &entries[index * (entries.len() - 1) / (count - 1)];
+    let gaps = count.max(2) - 1;
+    let point = |index: usize| &entries[index * (entries.len() - 1) / gaps];
     (0..count).map(point).map(|entry| (entry.at_ms, entry.balance_after)).collect()
 }
 
@@ -87,9 +89,13 @@ mod tests {
         }
     }
 
+    fn drawn(entries: &[Entry]) -> Option<Chart> {
+        chart(&points(entries))
+    }
+
     #[test]
     fn a_balance_goes_in_steps_from_left_to_right() {
-        let chart = chart(&[entry(0, 100), entry(500, 300), entry(1_000, 200)]).unwrap();
+        let chart = drawn(&[entry(0, 100), entry(500, 300), entry(1_000, 200)]).unwrap();
         assert_eq!(chart.line, "M0 140H300V0H600V70H600");
         assert_eq!(
             (chart.lowest.as_str(), chart.highest.as_str()),
@@ -99,9 +105,9 @@ mod tests {
 
     #[test]
     fn extremes_are_drawn_without_overflow() {
-        assert!(chart(&[]).is_none() && chart(&[entry(0, 1)]).is_none());
-        assert_eq!(chart(&[entry(7, 5), entry(7, 5)]).unwrap().line, "M0 70H0V70H600");
-        let extreme = chart(&[entry(0, 0), entry(i64::MAX, i64::MAX)]).unwrap();
+        assert!(drawn(&[]).is_none() && drawn(&[entry(0, 1)]).is_none());
+        assert_eq!(drawn(&[entry(7, 5), entry(7, 5)]).unwrap().line, "M0 70H0V70H600");
+        let extreme = drawn(&[entry(0, 0), entry(i64::MAX, i64::MAX)]).unwrap();
         assert_eq!(extreme.line, "M0 140H600V0H600");
     }
 

@@ -1,7 +1,7 @@
 //! Statements to take away: CSV for spreadsheets, OFX 2.1.1 for finance programs.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::Data;
+use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -14,9 +14,9 @@ use crate::actors::ledger::Ask;
 use crate::brazilian::date;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
-use crate::ledger::{Account, AccountNumber, Book, Centavos, Entry, EntryKind};
+use crate::ledger::{AccountNumber, Book, Centavos, Entry, EntryKind};
 
-/// The most entries in one file: the ledger writes it while others wait.
+/// The most entries in one file: the ledger copies them while others wait.
 const ENTRIES_MAX: usize = 20_000;
 
 /// `GET /contas/{account}/extrato.csv`
@@ -31,11 +31,12 @@ pub(super) async fn ofx(bank: Data<Bank>, request: HttpRequest) -> HttpResponse 
 }
 
 /// What a file is made of.
-struct Extract<'a> {
-    bank_name: &'a str,
-    account: &'a Account,
+struct Extract {
+    bank: BankId,
+    number: AccountNumber,
+    balance: Centavos,
     /// With their index in the statement, oldest first.
-    entries: Vec<(usize, &'a Entry)>,
+    entries: Vec<(usize, Entry)>,
     /// Ledger time.
     now_ms: i64,
 }
@@ -45,7 +46,7 @@ async fn file(
     request: &HttpRequest,
     content_type: &'static str,
     extension: &str,
-    write: fn(&Extract<'_>) -> Result<String, Refused>,
+    write: fn(&str, &Extract) -> Result<String, Refused>,
 ) -> Answer {
     let user = customer(bank, request).await?;
     let (of, number) = place(request)?;
@@ -55,14 +56,21 @@ async fn file(
         let account = own(book, &user, (of, number))?;
         let (start, period) = filter.period(&account.statement);
         let wanted = period.iter().enumerate().filter(|(_, entry)| filter.wants(entry));
-        let entries: Vec<_> =
-            wanted.map(|(index, entry)| (start + index, entry)).take(ENTRIES_MAX + 1).collect();
-        if entries.len() > ENTRIES_MAX {
+        if wanted.clone().nth(ENTRIES_MAX).is_some() {
             return Err(Refused::bad(texts::too_many_entries(ENTRIES_MAX)));
         }
-        write(&Extract { bank_name: &bank_name, account, entries, now_ms: book.time_ms() })
+        Ok(Extract {
+            bank: of,
+            number,
+            balance: account.balance,
+            entries: wanted.map(|(index, entry)| (start + index, entry.clone())).collect(),
+            now_ms: book.time_ms(),
+        })
     });
-    let text = bank.actors.routes.ledger.send(asked).await??;
+    let extract = bank.actors.routes.ledger.send(asked).await??;
+    // A long file takes a while to write, and peers are answered on this thread too.
+    let text = web::block(move || write(&bank_name, &extract)).await;
+    let text = text.map_err(|_| Refused::Internal)??;
     Ok(HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((
@@ -76,7 +84,7 @@ async fn file(
 
 /// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the byte order mark
 /// that says UTF-8.
-fn write_csv(extract: &Extract<'_>) -> Result<String, Refused> {
+fn write_csv(_: &str, extract: &Extract) -> Result<String, Refused> {
     let mut text = String::from(
         "\u{feff}Data;Hora (UTC);Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",
     );
@@ -150,19 +158,19 @@ impl OfxLine {
     }
 }
 
-fn write_ofx(extract: &Extract<'_>) -> Result<String, Refused> {
-    let Extract { bank_name, account, entries, now_ms } = extract;
+fn write_ofx(bank_name: &str, extract: &Extract) -> Result<String, Refused> {
+    let Extract { bank, number, balance, entries, now_ms } = extract;
     let at =
-        |entry: Option<&(usize, &Entry)>| moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms));
+        |entry: Option<&(usize, Entry)>| moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms));
     let ofx = Ofx {
         bank_name,
-        bank: account.bank,
-        number: account.number,
+        bank: *bank,
+        number: *number,
         now: moment(*now_ms),
         first: at(entries.first()),
         last: at(entries.last()),
         lines: entries.iter().map(|(index, entry)| OfxLine::of(*index, entry)).collect(),
-        balance: account.balance,
+        balance: *balance,
     };
     ofx.render().map_err(|_| Refused::Internal)
 }

@@ -1,5 +1,7 @@
 //! Money as pages and downloads show it.
 
+use std::fmt;
+
 use crate::brazilian::{self, ON_PAGES};
 use crate::ledger::Centavos;
 
@@ -11,6 +13,16 @@ pub(super) fn reais(sum: Centavos) -> String {
 /// The same for a sum over many accounts.
 pub(super) fn reais_wide(centavos: i128) -> String {
     brazilian::reais(centavos, ON_PAGES)
+}
+
+/// A sum that is written as [`reais`] does where it is shown: not on the ledger's thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InReais(pub(super) Centavos);
+
+impl fmt::Display for InReais {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&reais(self.0))
+    }
 }
 
 /// `1234,56`, as spreadsheets read it.

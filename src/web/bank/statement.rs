@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::chart::{Chart, chart};
+use super::chart::{Chart, Points, chart, points};
 use super::form::Form;
 use super::money::reais;
 use super::overview::bank_name;
@@ -16,7 +16,9 @@ use crate::brazilian::{date, parse_date};
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
 use crate::ledger::calendar::Date;
-use crate::ledger::{Account, AccountNumber, Book, Entry, EntryKind, UserName};
+use crate::ledger::{
+    Account, AccountNumber, Book, Centavos, Entry, EntryKind, PixKey, TypeAccount, UserName,
+};
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::wire::escaped;
@@ -126,7 +128,15 @@ struct StatementPage {
     place: String,
     bank_name: String,
     number: AccountNumber,
-    read: Read,
+    key: PixKey,
+    kind: &'static str,
+    holders: Vec<UserName>,
+    balance: String,
+    /// Newest first.
+    lines: Vec<Line>,
+    /// Where the page with older entries begins.
+    older: Option<usize>,
+    chart: Option<Chart>,
     kinds: Vec<Choice>,
     from: String,
     to: String,
@@ -136,15 +146,15 @@ struct StatementPage {
 
 /// What was read from the ledger.
 struct Read {
-    key: String,
-    kind: &'static str,
-    holders: Vec<String>,
-    balance: String,
+    key: PixKey,
+    type_account: TypeAccount,
+    holders: Vec<UserName>,
+    balance: Centavos,
     /// Newest first.
-    lines: Vec<Line>,
+    entries: Vec<Entry>,
     /// Where the page with older entries begins.
     older: Option<usize>,
-    chart: Option<Chart>,
+    points: Points,
 }
 
 fn read(account: &Account, filter: Filter, before: Option<usize>) -> Read {
@@ -155,13 +165,13 @@ fn read(account: &Account, filter: Filter, before: Option<usize>) -> Read {
     let older = (found.len() > PAGE).then(|| start + found[PAGE - 1].0);
     found.truncate(PAGE);
     Read {
-        key: account.key.to_string(),
-        kind: texts::type_account(account.type_account),
-        holders: account.holders.iter().map(ToString::to_string).collect(),
-        balance: reais(account.balance),
-        lines: found.into_iter().map(|(_, entry)| Line::of(entry)).collect(),
+        key: account.key.clone(),
+        type_account: account.type_account,
+        holders: account.holders.clone(),
+        balance: account.balance,
+        entries: found.into_iter().map(|(_, entry)| entry.clone()).collect(),
         older,
-        chart: chart(period),
+        points: points(period),
     }
 }
 
@@ -186,7 +196,13 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
         place: format!("{of}-{number}"),
         bank_name: bank_name(bank, of),
         number,
-        read,
+        kind: texts::type_account(read.type_account),
+        balance: reais(read.balance),
+        lines: read.entries.iter().map(Line::of).collect(),
+        chart: chart(&read.points),
+        older: read.older,
+        key: read.key,
+        holders: read.holders,
         kinds: KINDS
             .map(|kind| Choice {
                 value: kind.as_str(),

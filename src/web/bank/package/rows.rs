@@ -7,8 +7,8 @@ use super::State;
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
 use crate::ids::{BankId, BankSet};
-use crate::ledger::{AccountNumber, Book, Operation, OperationKind, UserName};
-use crate::web::bank::money::reais;
+use crate::ledger::{AccountNumber, Book, Operation, OperationKind, Refusal, UserName};
+use crate::web::bank::money::InReais;
 use crate::web::bank::overview::bank_name;
 use crate::web::bank::recipient::{self, Recipient};
 use crate::web::bank::{basket, texts};
@@ -19,11 +19,11 @@ pub(super) struct Row {
     pub(super) bank: BankId,
     pub(super) bank_name: String,
     pub(super) account: AccountNumber,
-    pub(super) value: String,
+    pub(super) value: InReais,
     pub(super) recipient: Option<Recipient>,
     /// The balance of the operation's account, if the account is the customer's and the package
     /// gets that far.
-    pub(super) after: Option<String>,
+    pub(super) after: Option<InReais>,
     /// Why the package would fail here as things stand.
     pub(super) warning: Option<String>,
     /// Whether the ledger refused the package because of this.
@@ -37,9 +37,9 @@ pub(super) struct BalanceRow {
     pub(super) bank: BankId,
     pub(super) bank_name: String,
     pub(super) account: AccountNumber,
-    pub(super) now: String,
+    pub(super) now: InReais,
     /// Absent if the package would fail.
-    pub(super) after: Option<String>,
+    pub(super) after: Option<InReais>,
 }
 
 /// Everything about the basket.
@@ -58,8 +58,11 @@ pub(super) async fn picture(
     let (by, operations, offline) = (user.clone(), state.operations.clone(), offline.to_vec());
     let executed = state.position.is_some();
     let drawn = Ask(move |book: &Book| draw(book, &by, &operations, &offline, executed));
-    let mut picture = bank.actors.routes.ledger.send(drawn).await?;
-    for row in &mut picture.rows {
+    let (mut picture, failed) = bank.actors.routes.ledger.send(drawn).await?;
+    for (index, row) in picture.rows.iter_mut().enumerate() {
+        let why = failed.as_ref().filter(|(at, _)| *at == index);
+        row.warning = why.map(|(_, refusal)| texts::refusal(refusal));
+        row.written = state.operations.get(index).map(basket::written).unwrap_or_default();
         row.bank_name = bank_name(bank, row.bank);
         if let Some(recipient) = &mut row.recipient {
             recipient.bank_name = bank_name(bank, recipient.bank);
@@ -74,13 +77,15 @@ pub(super) async fn picture(
     Ok(picture)
 }
 
+/// What the page needs of the ledger: also which operation would fail, and why. Texts are written
+/// elsewhere.
 fn draw(
     book: &Book,
     by: &UserName,
     operations: &[Operation],
     offline: &[BankId],
     executed: bool,
-) -> Picture {
+) -> (Picture, Option<(usize, Refusal)>) {
     let mut members = BankSet::all(book.banks());
     offline.iter().for_each(|bank| members.remove(*bank));
     let trial = book.try_out(by, operations, members, None);
@@ -96,18 +101,17 @@ fn draw(
             .after
             .get(index)
             .filter(|_| !executed && is_own(operation.bank, operation.account));
-        let failed = trial.failed.as_ref().filter(|_| !executed && index == trial.after.len());
         Row {
             kind,
             bank: operation.bank,
             bank_name: String::new(),
             account: operation.account,
-            value: reais(value.get()),
+            value: InReais(value.get()),
             recipient,
-            after: after.map(|after| reais(*after)),
-            warning: failed.map(texts::refusal),
+            after: after.map(|after| InReais(*after)),
+            warning: None,
             refused: false,
-            written: basket::written(operation),
+            written: String::new(),
         }
     });
     let rows = rows.collect();
@@ -118,16 +122,18 @@ fn draw(
         let account = book.account(bank, number)?;
         let after =
             trial.balances.get(&(bank, number)).filter(|_| !executed && trial.failed.is_none());
-        let after = after.map(|after| reais(*after));
+        let after = after.map(|after| InReais(*after));
         Some(BalanceRow {
             bank,
             bank_name: String::new(),
             account: number,
-            now: reais(account.balance),
+            now: InReais(account.balance),
             after,
         })
     });
-    Picture { rows, balances: balances.collect() }
+    let picture = Picture { rows, balances: balances.collect() };
+    let failed = trial.failed.filter(|_| !executed);
+    (picture, failed.map(|refusal| (trial.after.len(), refusal)))
 }
 
 /// The operation's account and the one that it pays to.
