@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn own_execution_proves_that_all_members_had_an_event_and_hearsay_does_not() {
+    fn own_execution_proves_that_all_members_had_an_event_and_unverified_entries_do_not() {
         let view = held().event.view;
         let own = frozen_after(LedgerInput::Execute { view, events: vec![held()] });
         assert_eq!(own.members, BankSet::all(3));
