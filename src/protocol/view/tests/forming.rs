@@ -84,7 +84,7 @@ fn a_view_forms_although_half_of_the_messages_are_lost() {
     consortium.run_losing(300, |_, _| {
         sent += 1;
         // The Thue–Morse sequence: half of all, and never a pattern three times in a row.
-        sent.count_ones() % 2 == 0
+        sent.count_ones().is_multiple_of(2)
     });
     consortium.run(20);
     consortium.assert_in_force(&[0, 1, 2]);
