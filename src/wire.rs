@@ -19,8 +19,10 @@ use crate::protocol::vector_clock::VectorClock;
 
 /// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
 pub const BANK_HEADER: &str = "netbanking-bank";
+/// Where a peer opens the connection for its envelopes.
+pub const STREAM_PATH: &str = "/peer/stream";
 /// Version of the protocol between banks; banks of different versions refuse one another.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 /// Largest body between banks, in bytes; more than the largest envelope and the largest piece of
 /// journal.
 pub(crate) const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -111,20 +113,21 @@ pub(crate) struct EnvelopeIn {
 }
 
 impl EnvelopeIn {
-    /// What the buffer is to take, or the reason why an event in it is not valid.
+    /// What the bank is told, or the reason why an event in it is not valid.
     ///
     /// # Errors
     /// [`MalformedEvent`] for the first event that is not valid.
-    pub(crate) fn read(self) -> Result<Envelope, MalformedEvent> {
+    pub(crate) fn read(self) -> Result<Parcel, MalformedEvent> {
         let view = self.view;
         let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);
         let events = self.events.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Envelope { view, events, clock: self.clock })
+        let executed = self.position.zip(self.hash);
+        Ok(Parcel { envelope: Envelope { view, events, clock: self.clock }, executed })
     }
 }
 
 /// The answer to an envelope.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub(crate) struct EnvelopeAnswerJson {
     /// Whether it was taken.
     pub taken: bool,
@@ -138,10 +141,13 @@ impl From<EnvelopeAnswer> for EnvelopeAnswerJson {
     }
 }
 
-impl From<EnvelopeAnswerJson> for EnvelopeAnswer {
-    fn from(answer: EnvelopeAnswerJson) -> Self {
-        EnvelopeAnswer { taken: answer.taken, expected: answer.expected }
-    }
+/// What a bank says about a frame that it did not take, or not wholly.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NotTakenJson {
+    /// The number of the frame on its connection, counted from 1.
+    pub frame: u64,
+    /// The counter of the sender's next event expected here; 0 in another view.
+    pub expected: u64,
 }
 
 #[cfg(test)]

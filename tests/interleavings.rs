@@ -19,7 +19,7 @@ use netbanking::protocol::effect::{
 use netbanking::protocol::event::Event;
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::ordered_buffer::OrderedBuffer;
-use netbanking::protocol::outbox::{Delivery, Outbox, Transmission};
+use netbanking::protocol::outbox::{Delivery, Outbox, Parcel, Transmission};
 use netbanking::protocol::reply::Reply;
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::{Fates, Installed, PreparePlan, Reach};
@@ -50,8 +50,10 @@ struct PureNode {
 
 struct World {
     nodes: Vec<PureNode>,
-    /// Envelopes on their way: from, to, era, content.
-    network: Vec<(BankId, BankId, u64, Transmission)>,
+    /// What is on its way: from, to, content. What one bank sends another arrives in order.
+    network: Vec<(BankId, BankId, Transmission)>,
+    /// Between two banks, how many frames came on the connection that is open.
+    frames: BTreeMap<(BankId, BankId), u64>,
     random: u64,
     now: u64,
 }
@@ -89,6 +91,7 @@ impl World {
         World {
             nodes: BankId::all(banks).map(node).collect(),
             network: Vec::new(),
+            frames: BTreeMap::new(),
             random: seed | 1,
             now: 0,
         }
@@ -141,43 +144,69 @@ impl World {
         let now = self.now;
         for (index, node) in self.nodes.iter_mut().enumerate() {
             for (peer, outbox) in &mut node.outboxes {
-                while let Some((era, transmission)) = outbox.next(now) {
-                    self.network.push((BankId(index as u16), *peer, era, transmission));
+                while let Some(transmission) = outbox.next(now) {
+                    self.network.push((BankId(index as u16), *peer, transmission));
                 }
             }
         }
     }
 
     fn transport(&mut self, index: usize) {
-        let (from, to, era, transmission) = self.network.swap_remove(index);
-        let fate = self.below(10);
-        if fate == 0 {
-            return self.delivered(from, to, era, Delivery::Failed);
+        let (from, to, _) = self.network[index];
+        let first = self.network.iter().position(|(a, b, _)| (*a, *b) == (from, to));
+        let (_, _, transmission) = self.network.remove(first.expect("at least the one at index"));
+        match transmission {
+            Transmission::Open(line) => {
+                self.frames.insert((from, to), 0);
+                self.delivered(from, to, Delivery::Opened(line));
+            }
+            Transmission::Probe { line, frames } => {
+                self.delivered(from, to, Delivery::Confirmed { line, frames });
+            }
+            Transmission::Close(_) => {}
+            Transmission::Single(..) => panic!("all banks know envelopes"),
+            Transmission::Frame(line, parcel) => match self.below(10) {
+                0 => self.tear(from, to, line),
+                fate => {
+                    self.take(from, to, line, parcel);
+                    // It arrived, but that will never be confirmed: it will come again.
+                    if fate == 1 {
+                        self.tear(from, to, line);
+                    }
+                }
+            },
         }
-        let Transmission::Envelope(parcel) = &transmission else {
-            panic!("all banks know envelopes")
-        };
+    }
+
+    /// The connection breaks, and what is on its way is lost.
+    fn tear(&mut self, from: BankId, to: BankId, line: u64) {
+        self.network.retain(|(a, b, _)| (*a, *b) != (from, to));
+        self.delivered(from, to, Delivery::Ended(line));
+    }
+
+    fn take(&mut self, from: BankId, to: BankId, line: u64, parcel: Parcel) {
+        let frames = self.frames.get_mut(&(from, to)).expect("the connection is open");
+        *frames += 1;
+        let frame = *frames;
         let node = &mut self.nodes[to.index()];
         let mut out = Vec::new();
         let view = parcel.envelope.view.expect("links speak in a view");
-        let answer = node.buffer.receive(from, parcel.envelope.clone(), &mut out);
+        let answer = node.buffer.receive(from, parcel.envelope, &mut out);
         if let Some((position, hash)) = parcel.executed.filter(|_| answer.taken) {
             use netbanking::protocol::effect::ChecksInput;
             out.push(Effect::Checks(ChecksInput::PeerExecuted { from, view, position, hash }));
         }
         out.into_iter().for_each(|effect| node.post(Part::Buffer, effect));
-        let delivery = if answer.taken { Delivery::Answered(answer) } else { Delivery::WrongView };
-        match fate {
-            // Arrived, but the answer was lost: it will come again.
-            1 => self.delivered(from, to, era, Delivery::Failed),
-            _ => self.delivered(from, to, era, delivery),
+        if !answer.taken || !answer.kept {
+            let expected = answer.expected;
+            self.delivered(from, to, Delivery::NotTaken { line, frame, expected });
         }
     }
 
-    fn delivered(&mut self, from: BankId, to: BankId, era: u64, delivery: Delivery) {
+    fn delivered(&mut self, from: BankId, to: BankId, delivery: Delivery) {
         let now = self.now;
         let outbox = self.nodes[from.index()].outboxes.get_mut(&to).expect("a link to every peer");
-        outbox.delivered(era, delivery, now);
+        outbox.delivered(delivery, now);
     }
 }
 

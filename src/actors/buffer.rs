@@ -8,10 +8,11 @@ use super::routes::{Post, Wire};
 use super::time::{Monotonic, every};
 use super::watch::{Recorder, TakeFacts};
 use crate::ids::BankId;
-use crate::protocol::effect::BufferInput;
-use crate::protocol::envelope::{Envelope, EnvelopeAnswer};
+use crate::protocol::effect::{BufferInput, ChecksInput, Effect};
+use crate::protocol::envelope::EnvelopeAnswer;
 use crate::protocol::event::Event;
 use crate::protocol::ordered_buffer::OrderedBuffer;
+use crate::protocol::outbox::Parcel;
 use crate::protocol::progress::TICK_MS;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -61,24 +62,29 @@ impl Handler<BufferInput> for BufferActor {
     }
 }
 
-/// What a peer says, from the HTTP handler that read it.
+/// What a peer says, from whoever read it.
 #[derive(Message)]
 #[rtype(result = "EnvelopeAnswer")]
 pub(crate) struct FromPeer {
     /// The peer.
     pub from: BankId,
-    /// What it says.
-    pub envelope: Envelope,
+    /// What it says; how far it has executed is for the checks.
+    pub parcel: Parcel,
 }
 
 impl Handler<FromPeer> for BufferActor {
     type Result = MessageResult<FromPeer>;
 
     fn handle(&mut self, message: FromPeer, _: &mut Self::Context) -> Self::Result {
-        let events = message.envelope.events.clone();
-        let answer = self.buffer.receive(message.from, message.envelope, &mut self.post.out);
+        let FromPeer { from, parcel: Parcel { envelope, executed } } = message;
+        let (events, view) = (envelope.events.clone(), envelope.view);
+        let answer = self.buffer.receive(from, envelope, &mut self.post.out);
         if answer.taken {
             self.recorder.received(&events);
+            if let Some((view, (position, hash))) = view.zip(executed) {
+                let executed = ChecksInput::PeerExecuted { from, view, position, hash };
+                self.post.out.push(Effect::Checks(executed));
+            }
         }
         self.recorder.buffer_decided(&self.buffer, &self.post.out);
         self.post.deliver();

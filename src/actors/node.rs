@@ -76,9 +76,10 @@ pub fn start(
     log::info!("bank {me}: journal in {} up to position {at}", data.display());
 
     let time = Monotonic::start();
-    // The core decides; the others each have their own thread, so that none holds up another.
-    let [core, ledger, disk, reads, links, pulse, watch] =
-        ["core", "ledger", "disk", "reads", "links", "pulse", "watch"].map(thread_named);
+    // The core decides, and talks to the peers; the others each have their own thread, so that none
+    // holds up another.
+    let [core, ledger, disk, reads, pulse, watch] =
+        ["core", "ledger", "disk", "reads", "pulse", "watch"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
     let history = History::new(me, banks, at);
@@ -108,7 +109,7 @@ pub fn start(
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
         watch: on(&watch, move || WatchActor::new(history, time, shown_weather, tell)),
         links: BankId::all(banks)
-            .map(|peer| link(&links, line(me, peer, config, secret), time, &laboratory))
+            .map(|peer| link(&core, line(me, peer, config, secret), time, &laboratory))
             .collect(),
     };
     wire(&routes);
@@ -127,7 +128,7 @@ pub fn start(
         sessions: on(&core, move || SessionsActor::new(time)),
         passwords: SyncArbiter::start(passwords::THREADS, || PasswordsActor),
         laboratory,
-        arbiters: [core, ledger, disk, reads, links, pulse, watch].into(),
+        arbiters: [core, ledger, disk, reads, pulse, watch].into(),
     })
 }
 

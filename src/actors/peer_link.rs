@@ -1,34 +1,41 @@
-//! Owns the outbox for one peer and delivers its contents over HTTP. This actor awaits the network,
-//! so that nothing else has to.
+//! Owns the outbox for one peer, the connection on which its contents leave, and the connection on
+//! which the peer's contents come. This actor awaits the network, so that nothing else has to.
+//!
+//! Envelopes travel as frames of a WebSocket that stays open, one per direction: `outgoing` and
+//! `incoming`. Messages about views, and the requirement's messages for a peer that knows no such
+//! connection, are requests of their own.
+
+mod incoming;
+mod outgoing;
 
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use actix_rt::task::JoinHandle;
 use awc::error::SendRequestError;
-use awc::http::StatusCode;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use awc::ws::Message as Frame;
 
+pub(crate) use self::incoming::Accepted;
+use self::incoming::Incoming;
+use self::outgoing::Outgoing;
 use super::laboratory::{Laboratory, Passage};
 use super::routes::{Post, Wire};
 use super::time::Monotonic;
 use crate::ids::BankId;
-use crate::protocol::effect::{Effect, HeartbeatInput, PeerInput};
-use crate::protocol::outbox::{
-    Delivery, ENVELOPES_UNDER_WAY_MAX, Outbox, SingleMessage, Transmission,
-};
+use crate::protocol::effect::{Effect, PeerInput};
+use crate::protocol::line::ANSWER_WITHIN_MS;
+use crate::protocol::outbox::{Delivery, Outbox, SingleMessage, Transmission};
 use crate::protocol::time::Millis;
 use crate::protocol::view::{Bulk, ViewMessage};
-use crate::wire::{self, BANK_HEADER, EnvelopeAnswerJson, EnvelopeOut};
+use crate::wire::{self, BANK_HEADER, EnvelopeOut, STREAM_PATH};
 
-/// How long a peer may take to answer one request, in milliseconds.
-const ANSWER_WITHIN_MS: u64 = 3_000;
 /// How long a large answer to a bank that is catching up may take: this long,
 const BULK_WITHIN_MS: u64 = 5_000;
 /// plus a millisecond for this many bytes, so that any line that carries bytes at all will do.
 const BULK_BYTES_PER_MS: u64 = 2;
-/// Connections kept open to one peer: for all envelopes in flight, and some messages about views.
-const CONNECTIONS: usize = ENVELOPES_UNDER_WAY_MAX + 6;
+/// Connections kept open to one peer: for envelopes, and for some messages about views.
+const CONNECTIONS: usize = 8;
 
 impl Message for PeerInput {
     type Result = ();
@@ -56,8 +63,12 @@ pub struct PeerLinkActor {
     bulk_under_way: Option<BulkUnderWay>,
     /// How many large answers have been sent.
     bulks: u64,
-    /// Whether the last request went unanswered.
-    is_failing: bool,
+    /// The connection to the peer, while there is one or one is being opened.
+    outgoing: Option<Outgoing>,
+    /// Where the peer's frames go; known once this actor is wired.
+    incoming: Option<Incoming>,
+    /// Reads the connection that the peer opened last.
+    reading: Option<JoinHandle<()>>,
     post: Post,
     outbox: Outbox,
     time: Monotonic,
@@ -74,7 +85,6 @@ impl PeerLinkActor {
         let client = wire::client(CONNECTIONS, Duration::from_millis(ANSWER_WITHIN_MS));
         let bulk = wire::client(1, Duration::from_millis(BULK_WITHIN_MS));
         let outbox = Outbox::new(line.me, line.peer);
-        let (is_failing, pump_is_queued) = (false, false);
         let post = Post::default();
         PeerLinkActor {
             line,
@@ -82,12 +92,14 @@ impl PeerLinkActor {
             bulk,
             bulk_under_way: None,
             bulks: 0,
-            is_failing,
+            outgoing: None,
+            incoming: None,
+            reading: None,
             post,
             outbox,
             time,
             laboratory,
-            pump_is_queued,
+            pump_is_queued: false,
             wakes_at: None,
         }
     }
@@ -112,6 +124,11 @@ impl PeerLinkActor {
         });
     }
 
+    fn report(&mut self) {
+        self.post.out.extend(self.outbox.reports().map(Effect::Heartbeat));
+        self.post.deliver();
+    }
+
     fn request(&self, client: &awc::Client, path: &str) -> awc::ClientRequest {
         client
             .post(format!("{}{path}", self.line.url))
@@ -120,55 +137,85 @@ impl PeerLinkActor {
             .insert_header((CONTENT_TYPE, "application/json"))
     }
 
-    fn transmit(&self, era: u64, transmission: &Transmission, context: &mut Context<Self>) {
-        let (path, body) = match transmission {
-            Transmission::Envelope(parcel) => {
-                ("/peer/envelope".to_owned(), json(&EnvelopeOut::new(self.line.me, parcel)))
+    fn passage(&self) -> Passage {
+        let laboratory = self.laboratory.as_ref();
+        laboratory.map_or(Passage::Free, |laboratory| laboratory.passage(self.line.peer))
+    }
+
+    fn transmit(&mut self, transmission: Transmission, context: &mut Context<Self>) {
+        match transmission {
+            Transmission::Open(line) => {
+                if self.passage() == Passage::Closed {
+                    return context.address().do_send(Delivered(Delivery::Ended(line)));
+                }
+                let request = self
+                    .client
+                    .ws(format!("{}{STREAM_PATH}", self.line.url))
+                    .header(AUTHORIZATION, format!("Bearer {}", self.line.secret))
+                    .header(BANK_HEADER, self.line.me.to_string());
+                self.outgoing = Some(Outgoing::open(line, request, context.address()));
             }
-            Transmission::Single(SingleMessage::Event(event)) => {
-                ("/receive-message".to_owned(), json(&event))
+            Transmission::Frame(line, parcel) => {
+                let text = json(&EnvelopeOut::new(self.line.me, &parcel));
+                self.send(line, Frame::Text(text.into()), context);
             }
-            Transmission::Single(SingleMessage::Ack(id)) => {
-                (format!("/receiver_ack/{id}"), String::new())
+            Transmission::Probe { line, frames } => {
+                self.send(line, Frame::Ping(frames.to_string().into()), context);
             }
-            Transmission::Single(SingleMessage::OwnCheck(id, check)) => {
+            Transmission::Close(_) => self.outgoing = None,
+            Transmission::Single(era, message) => self.send_single(era, &message, context),
+        }
+    }
+
+    fn send(&mut self, line: u64, frame: Frame, context: &mut Context<Self>) {
+        let Some(outgoing) = self.outgoing.as_ref().filter(|outgoing| outgoing.line == line) else {
+            return;
+        };
+        match self.passage() {
+            Passage::Free => outgoing.send(frame, None),
+            Passage::Slow(delay) => outgoing.send(frame, Some(delay)),
+            Passage::Closed => {
+                self.outgoing = None;
+                context.address().do_send(Delivered(Delivery::Ended(line)));
+            }
+        }
+    }
+
+    fn send_single(&self, era: u64, message: &SingleMessage, context: &mut Context<Self>) {
+        let (path, body) = match message {
+            SingleMessage::Event(event) => ("/receive-message".to_owned(), json(&event)),
+            SingleMessage::Ack(id) => (format!("/receiver_ack/{id}"), String::new()),
+            SingleMessage::OwnCheck(id, check) => {
                 let body = serde_json::json!({"code": check.code, "descript": check.descript});
                 (format!("/init_check_queue/{id}"), body.to_string())
             }
-            Transmission::Single(SingleMessage::PeerCheck(id, check)) => {
+            SingleMessage::PeerCheck(id, check) => {
                 let body = serde_json::json!({"code": check.code, "descript": check.descript, "msg": "ONE_QUEUE"});
                 (format!("/receiver_one_queue/{id}"), body.to_string())
             }
         };
         let sending = self.request(&self.client, &path).send_body(body);
-        let is_envelope = matches!(transmission, Transmission::Envelope(_));
         let link = context.address();
-        let passage = self
-            .laboratory
-            .as_ref()
-            .map_or(Passage::Free, |laboratory| laboratory.passage(self.line.peer));
+        let passage = self.passage();
         actix_rt::spawn(async move {
             match passage {
                 Passage::Free => {}
                 Passage::Slow(delay) => actix_rt::time::sleep(delay).await,
                 Passage::Closed => {
-                    return link.do_send(Delivered { era, delivery: Delivery::Failed });
+                    return link.do_send(Delivered(Delivery::Failed { era, arrived: true }));
                 }
             }
-            let began = Instant::now();
-            let delivery = match sending.await {
+            link.do_send(Delivered(match sending.await {
                 Ok(mut response) => {
-                    link.do_send(Fared { arrived: true, began });
                     // Every body is read; otherwise the connection cannot serve the next request.
-                    let body = response.body().await.unwrap_or_default();
-                    delivery(response.status(), is_envelope, &body)
+                    let _ = response.body().await;
+                    match response.status() {
+                        status if status.is_success() => Delivery::Taken(era),
+                        _ => Delivery::Failed { era, arrived: true },
+                    }
                 }
-                Err(_) => {
-                    link.do_send(Fared { arrived: false, began });
-                    Delivery::Failed
-                }
-            };
-            link.do_send(Delivered { era, delivery });
+                Err(_) => Delivery::Failed { era, arrived: false },
+            }));
         });
     }
 
@@ -230,19 +277,6 @@ fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("the protocol's types are JSON")
 }
 
-fn delivery(status: StatusCode, is_envelope: bool, body: &[u8]) -> Delivery {
-    match status {
-        StatusCode::CONFLICT => Delivery::WrongView,
-        StatusCode::NOT_FOUND => Delivery::UnknownRoute,
-        status if !status.is_success() => Delivery::Failed,
-        _ if !is_envelope => Delivery::Taken,
-        _ => match serde_json::from_slice::<EnvelopeAnswerJson>(body) {
-            Ok(answer) => Delivery::Answered(answer.into()),
-            Err(_) => Delivery::Failed,
-        },
-    }
-}
-
 /// A large answer on its way.
 struct BulkUnderWay {
     bulk: Bulk,
@@ -258,7 +292,29 @@ impl Handler<Wire> for PeerLinkActor {
     type Result = ();
 
     fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
+        self.incoming = Some(Incoming {
+            from: self.line.peer,
+            buffer: routes.buffer.clone(),
+            laboratory: self.laboratory.clone(),
+        });
         self.post.wire(routes);
+    }
+}
+
+impl Message for Accepted {
+    type Result = ();
+}
+
+/// The peer has opened a connection: an older one is of no use any more, even if nobody has noticed
+/// its end.
+impl Handler<Accepted> for PeerLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, accepted: Accepted, _: &mut Self::Context) {
+        let incoming = self.incoming.clone().expect("every actor is wired by its first message");
+        if let Some(older) = self.reading.replace(incoming.start(accepted)) {
+            older.abort();
+        }
     }
 }
 
@@ -275,15 +331,9 @@ impl Handler<Fared> for PeerLinkActor {
     type Result = ();
 
     fn handle(&mut self, Fared { arrived, began }: Fared, _: &mut Self::Context) {
-        let was_failing = std::mem::replace(&mut self.is_failing, !arrived);
-        if arrived && !was_failing {
-            return;
-        }
-        let waited = began.elapsed().as_millis().min(ANSWER_WITHIN_MS.into());
-        let waited = u64::try_from(waited).expect("at most ANSWER_WITHIN_MS");
-        let input = HeartbeatInput::Requests { bank: self.line.peer, arrive: arrived, waited };
-        self.post.out.push(Effect::Heartbeat(input));
-        self.post.deliver();
+        let waited = began.elapsed().as_millis().try_into().unwrap_or(ANSWER_WITHIN_MS);
+        self.outbox.fared(arrived, waited);
+        self.report();
     }
 }
 
@@ -325,26 +375,24 @@ impl Handler<Pump> for PeerLinkActor {
     fn handle(&mut self, _: Pump, context: &mut Self::Context) {
         self.pump_is_queued = false;
         let now = self.time.now();
-        while let Some((era, transmission)) = self.outbox.next(now) {
-            self.transmit(era, &transmission, context);
+        while let Some(transmission) = self.outbox.next(now) {
+            self.transmit(transmission, context);
         }
+        self.report();
         self.wake_later(now, context);
     }
 }
 
-/// A request to the peer has ended.
+/// Something has become of what was sent.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Delivered {
-    era: u64,
-    delivery: Delivery,
-}
+struct Delivered(Delivery);
 
 impl Handler<Delivered> for PeerLinkActor {
     type Result = ();
 
-    fn handle(&mut self, delivered: Delivered, context: &mut Self::Context) {
-        self.outbox.delivered(delivered.era, delivered.delivery, self.time.now());
+    fn handle(&mut self, Delivered(delivery): Delivered, context: &mut Self::Context) {
+        self.outbox.delivered(delivery, self.time.now());
         self.queue_pump(context);
     }
 }
@@ -357,7 +405,9 @@ pub(crate) struct IsEmpty;
 impl Handler<IsEmpty> for PeerLinkActor {
     type Result = bool;
 
-    fn handle(&mut self, _: IsEmpty, _: &mut Self::Context) -> bool {
+    fn handle(&mut self, _: IsEmpty, context: &mut Self::Context) -> bool {
+        self.outbox.hurry();
+        self.queue_pump(context);
         self.outbox.is_empty()
     }
 }

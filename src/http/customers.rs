@@ -160,7 +160,7 @@ pub(super) async fn logout(
     bank: web::Data<Bank>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Refused> {
-    let token = bearer(&request).ok_or(Refused::NoSession)?;
+    let token = bearer(request.headers()).ok_or(Refused::NoSession)?;
     if !bank.actors.sessions.send(End(token.to_owned())).await? {
         return Err(Refused::NoSession);
     }

@@ -18,6 +18,7 @@ mod refusal;
 pub(crate) mod routes;
 mod status;
 mod texts;
+mod upgrade;
 
 pub(crate) use accounts::opening;
 pub(crate) use auth::peer;
@@ -34,9 +35,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{App, HttpServer};
 
 use crate::actors::node::Actors;
 use crate::config::Config;
@@ -92,13 +96,29 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = (cores / 2).clamp(1, WORKERS_MAX);
     let bank = Data::new(bank);
-    let server = HttpServer::new(move || App::new().configure(configure(bank.clone())))
-        .workers(workers)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(SHUTDOWN_S)
-        .tcp_nodelay(true)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    let address = listener.local_addr()?;
+    let server = Server::build().workers(workers).shutdown_timeout(SHUTDOWN_S).disable_signals();
+    let stopping = server.graceful_shutdown_signal();
+    // What `HttpServer` does, and besides it hands over the connections of peers.
+    let service = move || {
+        let (stopping, peers) = (stopping.clone(), bank.clone());
+        let app = App::new().configure(configure(bank.clone())).into_factory();
+        let app = app.map_err(|error: actix_web::Error| error.error_response());
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIMEOUT)
+            .local_addr(address)
+            .tcp_nodelay(true)
+            .upgrade(fn_service(move |asked| {
+                let bank = peers.clone();
+                async move { upgrade::upgrade(&bank, asked).await }
+            }))
+            .finish(map_config(app, move |()| AppConfig::default()))
+            .tcp()
+    };
+    Ok(server.listen("bank", listener, service)?.run())
 }

@@ -20,6 +20,7 @@ use crate::protocol::effect::{BufferInput, ChecksInput, ViewInput};
 use crate::protocol::envelope::Envelope;
 use crate::protocol::event::{Event, WireEvent};
 use crate::protocol::execution::Check;
+use crate::protocol::outbox::Parcel;
 use crate::protocol::view::ViewMessage;
 use crate::wire::{EnvelopeAnswerJson, EnvelopeIn, PEER_BODY_BYTES_MAX};
 
@@ -33,7 +34,7 @@ fn event_id(path: &str) -> Result<EventId, Refused> {
 
 /// The peer that calls, unless the laboratory has cut the link to it.
 fn speaker(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
-    let from = peer(bank, request)?;
+    let from = peer(bank, request.headers())?;
     let is_cut = bank.actors.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(from));
     if is_cut { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
@@ -59,16 +60,13 @@ pub(super) async fn envelope(
     let from = correspondent(&bank, &request)?;
     let said: EnvelopeIn = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     speaks_for_itself(from, said.from)?;
-    let executed = said.view.zip(said.position.zip(said.hash));
-    let envelope = said.read().map_err(Bad::Event)?;
-    let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
+    let parcel = said.read().map_err(Bad::Event)?;
+    let answer = bank.actors.routes.buffer.send(FromPeer { from, parcel }).await?;
     if !answer.taken {
         return Err(Refused::OtherView);
     }
-    if let Some((view, (position, hash))) = executed {
-        bank.actors.routes.checks.do_send(ChecksInput::PeerExecuted { from, view, position, hash });
-    }
-    Ok(HttpResponse::Ok().json(EnvelopeAnswerJson::from(answer)))
+    Ok(HttpResponse::Ok()
+        .json(EnvelopeAnswerJson { taken: answer.taken, expected: answer.expected }))
 }
 
 /// `POST /peer/view`
@@ -107,11 +105,13 @@ pub(super) async fn receive_message(
     let at_ms = event.requests.first().and_then(|request| Request::parse(request).ok()?.at_ms);
     let event = event.dated(at_ms, bank.config.customer_auth == CustomerAuth::Open);
     let envelope = Envelope { view: Some(event.view), events: vec![Arc::new(event)], clock: None };
-    let answer = bank.actors.routes.buffer.send(FromPeer { from, envelope }).await?;
+    let parcel = Parcel { envelope, executed: None };
+    let answer = bank.actors.routes.buffer.send(FromPeer { from, parcel }).await?;
     if !answer.taken {
         return Err(Refused::OtherView);
     }
-    Ok(HttpResponse::Ok().json(EnvelopeAnswerJson::from(answer)))
+    Ok(HttpResponse::Ok()
+        .json(EnvelopeAnswerJson { taken: answer.taken, expected: answer.expected }))
 }
 
 /// `POST /receiver_ack/{event_id}`

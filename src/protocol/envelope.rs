@@ -23,6 +23,9 @@ pub struct Envelope {
 pub struct EnvelopeAnswer {
     /// Whether the envelope belonged to the view in force here and was taken.
     pub taken: bool,
+    /// Whether all its events are here now, or wait for others; if not, the peer has to send them
+    /// again.
+    pub kept: bool,
     /// The counter of the peer's next event expected here: the link goes on from there.
     pub expected: u64,
 }

@@ -173,10 +173,11 @@ impl OrderedBuffer {
         let spoken_in_force = envelope.view.is_none_or(|view| Some(view) == self.view);
         if self.view.is_none() || !spoken_in_force || !self.is_peer(from) {
             out.extend(envelope.view.map(|view| Effect::View(ViewInput::Traffic(view))));
-            return EnvelopeAnswer { taken: false, expected: 0 };
+            return EnvelopeAnswer { taken: false, kept: false, expected: 0 };
         }
+        let mut kept = true;
         for event in envelope.events {
-            self.hold(from, event, out);
+            kept &= self.hold(from, event, out);
         }
         self.take_held_back(out);
         if let Some(clock) = envelope.clock.filter(|clock| clock.len() == self.banks) {
@@ -184,15 +185,16 @@ impl OrderedBuffer {
         }
         self.believe_claims(out);
         self.execute_stable(out);
-        EnvelopeAnswer { taken: true, expected: self.held.get(from) + 1 }
+        EnvelopeAnswer { taken: true, kept, expected: self.held.get(from) + 1 }
     }
 
     fn is_peer(&self, bank: BankId) -> bool {
         bank != self.me && self.members.contains(bank)
     }
 
-    /// Keeps an event until its turn comes; only the event's own sender may deliver it.
-    fn hold(&mut self, from: BankId, event: Arc<Event>, out: &mut Vec<Effect>) {
+    /// Keeps an event until its turn comes; only the event's own sender may deliver it. Returns
+    /// whether it is kept, or was taken in before.
+    fn hold(&mut self, from: BankId, event: Arc<Event>, out: &mut Vec<Effect>) -> bool {
         let counter = event.counter();
         let expected = self.held.get(from) + 1;
         let fits = event.sender == from
@@ -201,7 +203,9 @@ impl OrderedBuffer {
         let is_near = fits && (expected..expected + HOLD_BACK_MAX).contains(&counter);
         if is_near && self.door.admits(&event, self.members, out) {
             self.hold_back.entry((from, counter)).or_insert(event);
+            return true;
         }
+        fits && counter < expected
     }
 
     /// Causal delivery: takes in every held-back event whose predecessors are all here.

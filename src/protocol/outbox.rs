@@ -1,31 +1,24 @@
 //! What one peer has not acknowledged yet, and what is to be sent to it next.
 //!
 //! The idea is the sliding window of a reliable link: an event is kept until the peer's durable
-//! clock covers it, a few envelopes are under way at once, and after an error everything from the
-//! last acknowledged event on is sent again. Clock and position are cumulative, so only their
-//! latest values travel. A peer that does not know envelopes is spoken to in the requirement's
-//! single messages, one after the other.
+//! clock covers it, and when the connection breaks or the peer does not take something, everything
+//! from the first event that it lacks is sent again. Clock and position are cumulative, so only
+//! their latest values travel. How much may be under way is up to the [`line`](super::line). A peer
+//! that does not know such connections is spoken to in the requirement's single messages, one after
+//! the other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::effect::PeerInput;
-use super::envelope::{Envelope, EnvelopeAnswer};
+use super::effect::{HeartbeatInput, PeerInput};
+use super::envelope::Envelope;
 use super::event::Event;
 use super::execution::Check;
+use super::line::{ANSWER_WITHIN_MS, Line};
 use super::time::Millis;
 use super::vector_clock::VectorClock;
 use crate::ids::{Ballot, BankId, ChainHash, EventId, Position};
 
-/// Envelopes under way at once to a near peer. With more, each would carry less: by measurement,
-/// two carry the most.
-pub(crate) const ENVELOPES_UNDER_WAY: usize = 2;
-/// The most envelopes under way at once to a peer that is far away.
-pub(crate) const ENVELOPES_UNDER_WAY_MAX: usize = 16;
-/// How long a further envelope waits after the last one left, in milliseconds per envelope under
-/// way: so an event need not wait for an answer from far away, and a few envelopes span any
-/// distance.
-pub(crate) const SPACING_MS: Millis = 5;
 /// The most events in one envelope.
 pub(crate) const EVENTS_PER_ENVELOPE_MAX: usize = 64;
 /// The most bytes of events in one envelope, unless a single event is larger.
@@ -37,15 +30,17 @@ pub(crate) const BACK_OFF_MAX_MS: Millis = 1_000;
 /// How long the report of what this bank has executed may wait for something to travel with,
 /// in milliseconds, unless the peer's customers wait for it.
 pub(crate) const EXECUTED_WITHIN_MS: Millis = 20;
+/// About how many bytes a parcel has besides its events.
+const PARCEL_BYTES: u64 = 300;
 /// The most single facts kept for a peer while it is not known whether it understands envelopes.
 pub(crate) const SINGLE_FACTS_MAX: usize = 65_536;
 
 /// How a peer is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
-    /// Not known before the first answer: envelopes are tried, single facts kept.
+    /// Not known before the first connection: one is tried, single facts are kept.
     Untried,
-    /// `POST /peer/envelope`.
+    /// Envelopes, as frames of a connection.
     Envelopes,
     /// The requirement's four routes.
     Singles,
@@ -75,13 +70,24 @@ pub enum SingleMessage {
     PeerCheck(EventId, Check),
 }
 
-/// What the link is to send now.
+/// What the link is to do now.
 #[derive(Clone, Debug)]
 pub enum Transmission {
-    /// One envelope; several may be under way.
-    Envelope(Parcel),
-    /// One of the requirement's messages; the next follows after its answer.
-    Single(SingleMessage),
+    /// Open the connection of this number.
+    Open(u64),
+    /// Send an envelope as the next frame of this connection.
+    Frame(u64, Parcel),
+    /// Ask the peer, behind the frames sent so far, to confirm that it has processed them.
+    Probe {
+        /// The connection.
+        line: u64,
+        /// How many frames that is.
+        frames: u64,
+    },
+    /// Give up this connection.
+    Close(u64),
+    /// One of the requirement's messages, of this era; the next follows after its answer.
+    Single(u64, SingleMessage),
 }
 
 /// An envelope, and what is reported with it about execution.
@@ -93,19 +99,49 @@ pub struct Parcel {
     pub executed: Option<(Position, ChainHash)>,
 }
 
-/// How a send ended.
+impl Parcel {
+    /// About how many bytes it is on the line.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let events = self.envelope.events.iter().map(|event| event.wire().get().len());
+        PARCEL_BYTES + events.sum::<usize>() as u64
+    }
+}
+
+/// What has become of something that was sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Delivery {
-    /// The peer answered the envelope.
-    Answered(EnvelopeAnswer),
-    /// The peer took the single message.
-    Taken,
-    /// The peer is in another view at the moment.
-    WrongView,
-    /// The peer does not know envelopes.
-    UnknownRoute,
-    /// No answer, or none that makes sense.
-    Failed,
+    /// The connection of this number is open.
+    Opened(u64),
+    /// It has ended, or could not be opened.
+    Ended(u64),
+    /// The peer does not know such connections.
+    UnknownRoute(u64),
+    /// The peer has processed frames of a connection.
+    Confirmed {
+        /// The connection.
+        line: u64,
+        /// How many.
+        frames: u64,
+    },
+    /// The peer did not take a frame, or not all of its events.
+    NotTaken {
+        /// The connection.
+        line: u64,
+        /// The number of the frame, counted from 1.
+        frame: u64,
+        /// The counter of the event that the peer expects next; 0 when it acts in another view.
+        expected: u64,
+    },
+    /// The peer took the single message of this era.
+    Taken(u64),
+    /// It did not: it gave no answer, or one that makes no sense, or is in another view.
+    Failed {
+        /// Of this era.
+        era: u64,
+        /// Whether any answer came.
+        arrived: bool,
+    },
 }
 
 /// The sending side of one link.
@@ -125,11 +161,18 @@ pub struct Outbox {
     executed_news: ExecutedNews,
     /// Single facts in order, for a peer that speaks only the requirement's routes.
     facts: VecDeque<SingleMessage>,
-    under_way: usize,
-    /// When the last one left.
-    left_at: Millis,
-    /// Counts views, so that the answer to something sent in an earlier one is ignored.
+    line: Line,
+    /// What the peer says of frames up to this one means nothing any more: they are of an earlier
+    /// view, or are sent again anyway.
+    void_through: u64,
+    /// When the single message under way left.
+    single_since: Option<Millis>,
+    /// Counts views, so that the answer to a single message of an earlier one is ignored.
     era: u64,
+    /// Whether the last thing sent went unanswered.
+    is_failing: bool,
+    /// For the heartbeat monitor.
+    reports: Vec<HeartbeatInput>,
     failures: u32,
     quiet_until: Millis,
 }
@@ -150,9 +193,12 @@ impl Outbox {
             executed: None,
             executed_news: ExecutedNews::None,
             facts: VecDeque::new(),
-            under_way: 0,
-            left_at: 0,
+            line: Line::new(),
+            void_through: 0,
+            single_since: None,
             era: 0,
+            is_failing: false,
+            reports: Vec::new(),
             failures: 0,
             quiet_until: 0,
         }
@@ -161,7 +207,13 @@ impl Outbox {
     /// Whether the peer has everything that this bank had to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && !self.has_news() && self.under_way == 0
+        let is_under_way = !self.line.is_idle() || self.single_since.is_some();
+        self.events.is_empty() && self.is_due_at().is_none() && !is_under_way
+    }
+
+    /// Whether the peer has everything matters now: it is to be asked without delay.
+    pub(crate) fn hurry(&mut self) {
+        self.line.hurry();
     }
 
     /// Takes one input; see [`PeerInput`]. Messages about views do not come here.
@@ -211,11 +263,12 @@ impl Outbox {
 
     fn reset(&mut self, view: Option<Ballot>) {
         self.view = view;
-        self.dialect = Dialect::Untried;
+        self.dialect = if self.line.is_open() { Dialect::Envelopes } else { Dialect::Untried };
         self.events.clear();
         self.facts.clear();
         self.sent = 0;
-        self.under_way = 0;
+        self.void_through = self.line.frames();
+        self.single_since = None;
         self.era += 1;
         self.clock = None;
         self.clock_is_news = false;
@@ -236,10 +289,6 @@ impl Outbox {
         self.executed_news = if is_of_view { ExecutedNews::Urgent } else { ExecutedNews::None };
     }
 
-    fn has_news(&self) -> bool {
-        self.is_due_at().is_some()
-    }
-
     /// When what there is to say is to leave, if there is anything.
     fn is_due_at(&self) -> Option<Millis> {
         if self.dialect == Dialect::Singles {
@@ -256,39 +305,53 @@ impl Outbox {
     /// When to call [`Outbox::next`] again although nothing new came, if at all.
     #[must_use]
     pub fn wake_at(&self) -> Option<Millis> {
-        let is_due_at = self.is_due_at().filter(|_| self.view.is_some())?;
-        Some(self.may_leave_at()?.max(is_due_at).max(self.quiet_until))
+        [self.leaves_at(), self.line.probes_at(), self.line.breaks_at()].into_iter().flatten().min()
     }
 
-    /// When one more envelope may leave; `None` if only after an answer.
-    fn may_leave_at(&self) -> Option<Millis> {
-        match self.under_way {
-            0 => Some(0),
-            _ if self.dialect != Dialect::Envelopes => None,
-            1..ENVELOPES_UNDER_WAY => Some(0),
-            ENVELOPES_UNDER_WAY..ENVELOPES_UNDER_WAY_MAX => {
-                Some(self.left_at + SPACING_MS * self.under_way as Millis)
-            }
-            _ => None,
-        }
+    /// When there is something to send that may leave, or to open a connection for.
+    fn leaves_at(&self) -> Option<Millis> {
+        let may_leave = match self.dialect {
+            Dialect::Singles => self.single_since.is_none(),
+            _ => self.line.is_closed() || self.line.has_room(),
+        };
+        let is_due_at = self.is_due_at().filter(|_| self.view.is_some() && may_leave)?;
+        Some(is_due_at.max(self.quiet_until))
     }
 
-    /// What to send now, with the era to hand back to [`Outbox::delivered`].
-    pub fn next(&mut self, now: Millis) -> Option<(u64, Transmission)> {
-        let view = self.view?;
+    /// What to do now, if anything; to be asked again until there is nothing.
+    pub fn next(&mut self, now: Millis) -> Option<Transmission> {
         if self.executed_news == ExecutedNews::Deferred(None) {
             self.executed_news = ExecutedNews::Deferred(Some(now + EXECUTED_WITHIN_MS));
         }
-        if now < self.wake_at()? {
-            return None;
+        let is_due = |at: Option<Millis>| at.is_some_and(|at| at <= now);
+        if is_due(self.line.breaks_at()) {
+            let number = self.line.number();
+            self.lose_line(now);
+            return Some(Transmission::Close(number));
         }
-        self.under_way += 1;
-        self.left_at = now;
-        let transmission = match self.dialect {
-            Dialect::Singles => Transmission::Single(self.facts.front()?.clone()),
-            _ => Transmission::Envelope(self.parcel(view)),
-        };
-        Some((self.era, transmission))
+        if is_due(self.leaves_at()) {
+            return self.leave(now);
+        }
+        if is_due(self.line.probes_at()) {
+            let (line, frames) = self.line.probe(now);
+            return Some(Transmission::Probe { line, frames });
+        }
+        None
+    }
+
+    fn leave(&mut self, now: Millis) -> Option<Transmission> {
+        if self.dialect == Dialect::Singles {
+            let fact = self.facts.front()?.clone();
+            self.single_since = Some(now);
+            return Some(Transmission::Single(self.era, fact));
+        }
+        if self.line.is_closed() {
+            self.void_through = 0;
+            return Some(Transmission::Open(self.line.open(now)));
+        }
+        let parcel = self.parcel(self.view?);
+        let number = self.line.send(parcel.bytes(), now);
+        Some(Transmission::Frame(number, parcel))
     }
 
     fn parcel(&mut self, view: Ballot) -> Parcel {
@@ -309,43 +372,86 @@ impl Outbox {
         Parcel { envelope: Envelope { view: Some(view), events, clock }, executed }
     }
 
-    /// How something sent in an era ended.
-    pub fn delivered(&mut self, era: u64, delivery: Delivery, now: Millis) {
-        if era != self.era {
-            return;
-        }
-        self.under_way -= 1;
+    /// Learns what has become of something that was sent.
+    pub fn delivered(&mut self, delivery: Delivery, now: Millis) {
         match delivery {
-            Delivery::Answered(answer) => {
-                self.failures = 0;
+            Delivery::Opened(line) if self.line.is_current(line) => {
+                self.line.opened();
                 self.dialect = Dialect::Envelopes;
                 self.facts.clear();
-                self.rewind_to_gap(answer.expected);
             }
-            Delivery::Taken => {
+            Delivery::Ended(line) if self.line.is_current(line) => self.lose_line(now),
+            Delivery::UnknownRoute(line) if self.line.is_current(line) => {
+                self.line.end(now);
+                self.fared(true, 0);
+                self.dialect = Dialect::Singles;
+            }
+            Delivery::Confirmed { line, frames } if self.line.is_current(line) => {
+                self.line.confirm(frames);
+                self.fared(true, 0);
+                if frames > self.void_through {
+                    self.failures = 0;
+                }
+            }
+            Delivery::NotTaken { line, frame, expected }
+                if self.line.is_current(line) && frame > self.void_through =>
+            {
+                self.send_again(expected);
+                self.back_off(now);
+            }
+            Delivery::Taken(era) if era == self.era => {
+                self.single_since = None;
                 self.failures = 0;
                 self.facts.pop_front();
+                self.fared(true, 0);
             }
-            Delivery::UnknownRoute if self.dialect == Dialect::Untried => {
-                self.dialect = Dialect::Singles
+            Delivery::Failed { era, arrived } if era == self.era => {
+                let since = self.single_since.take().unwrap_or(now);
+                self.fared(arrived, now.saturating_sub(since));
+                self.back_off(now);
             }
-            Delivery::WrongView | Delivery::UnknownRoute | Delivery::Failed => self.back_off(now),
+            _ => {}
         }
     }
 
-    /// With nothing else under way, the event that the peer expects next is the first one it lacks.
-    fn rewind_to_gap(&mut self, expected: u64) {
-        if self.under_way == 0 {
-            let before_gap =
-                self.events.iter().take_while(|event| event.counter() < expected).count();
-            self.sent = self.sent.min(before_gap);
+    /// How something that is not the outbox's own business fared on its way to the peer: whether
+    /// any answer came, and how long it was waited for.
+    pub fn fared(&mut self, arrive: bool, waited: Millis) {
+        let was_failing = std::mem::replace(&mut self.is_failing, !arrive);
+        if !arrive || was_failing {
+            let waited = waited.min(ANSWER_WITHIN_MS);
+            self.reports.push(HeartbeatInput::Requests { bank: self.peer, arrive, waited });
         }
+    }
+
+    /// What the heartbeat monitor is to hear.
+    pub fn reports(&mut self) -> std::vec::Drain<'_, HeartbeatInput> {
+        self.reports.drain(..)
+    }
+
+    /// The connection is gone, and perhaps what was under way on it.
+    fn lose_line(&mut self, now: Millis) {
+        let is_confirmed = self.line.is_idle();
+        if let Some(waited) = self.line.end(now) {
+            self.fared(false, waited);
+        }
+        self.dialect = Dialect::Untried;
+        if !is_confirmed {
+            self.send_again(0);
+        }
+        self.back_off(now);
+    }
+
+    /// Sends everything again, but for the events before the one that the peer expects.
+    fn send_again(&mut self, expected: u64) {
+        let before_gap = self.events.iter().take_while(|event| event.counter() < expected).count();
+        self.sent = self.sent.min(before_gap);
+        self.void_through = self.line.frames();
+        self.clock_is_news = self.clock.is_some();
+        self.tell_executed_again();
     }
 
     fn back_off(&mut self, now: Millis) {
-        self.sent = 0;
-        self.clock_is_news = self.clock.is_some();
-        self.tell_executed_again();
         let wait = BACK_OFF_FIRST_MS << self.failures.min(10);
         self.failures += 1;
         self.quiet_until = now + wait.min(BACK_OFF_MAX_MS);
@@ -356,6 +462,7 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::ids::request::{Header, RawRequest, raw};
+    use crate::protocol::line::{FRAMES_MAX, PROBE_FRAMES};
 
     const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
 
@@ -377,61 +484,119 @@ mod tests {
         outbox
     }
 
-    fn counters(transmission: Option<(u64, Transmission)>) -> Vec<u64> {
+    fn counters(transmission: Option<Transmission>) -> Vec<u64> {
         match transmission {
-            Some((_, Transmission::Envelope(parcel))) => {
+            Some(Transmission::Frame(_, parcel)) => {
                 parcel.envelope.events.iter().map(|e| e.counter()).collect()
             }
-            other => panic!("an envelope expected: {other:?}"),
+            other => panic!("a frame expected: {other:?}"),
         }
     }
 
-    fn answered(expected: u64) -> Delivery {
-        Delivery::Answered(EnvelopeAnswer { taken: true, expected })
-    }
-
-    #[test]
-    fn what_gathers_while_the_first_envelope_is_under_way_travels_together_in_the_next() {
+    /// An outbox whose connection number 1 is open.
+    fn connected() -> Outbox {
         let mut outbox = installed();
         outbox.handle(event(1));
+        assert!(matches!(outbox.next(0), Some(Transmission::Open(1))));
+        assert!(outbox.next(0).is_none(), "nothing leaves before it is open");
+        outbox.delivered(Delivery::Opened(1), 0);
         assert_eq!(counters(outbox.next(0)), [1]);
+        assert!(matches!(outbox.next(0), Some(Transmission::Probe { line: 1, frames: 1 })));
+        outbox
+    }
+
+    fn confirmed(frames: u64) -> Delivery {
+        Delivery::Confirmed { line: 1, frames }
+    }
+
+    fn not_taken(frame: u64, expected: u64) -> Delivery {
+        Delivery::NotTaken { line: 1, frame, expected }
+    }
+
+    #[test]
+    fn events_leave_at_once_and_what_has_gathered_travels_together() {
+        let mut outbox = connected();
         outbox.handle(event(2));
+        assert_eq!(counters(outbox.next(0)), [2], "although the first is not confirmed");
         outbox.handle(event(3));
-        assert!(outbox.next(0).is_none(), "one at a time until the peer has answered once");
-        outbox.delivered(1, answered(2), 0);
-        assert_eq!(counters(outbox.next(0)), [2, 3]);
+        outbox.handle(event(4));
+        assert_eq!(counters(outbox.next(0)), [3, 4]);
+        assert!(outbox.next(0).is_none());
     }
 
     #[test]
-    fn after_an_error_everything_that_is_not_covered_is_sent_again_after_a_pause() {
-        let mut outbox = installed();
-        (1..=3).for_each(|counter| outbox.handle(event(counter)));
-        outbox.next(0);
-        outbox.handle(PeerInput::Covered(1));
-        outbox.delivered(1, Delivery::Failed, 0);
-        assert!(outbox.next(BACK_OFF_FIRST_MS - 1).is_none());
-        assert_eq!(counters(outbox.next(BACK_OFF_FIRST_MS)), [2, 3]);
-    }
-
-    #[test]
-    fn events_for_a_distant_peer_do_not_wait_for_an_answer_and_share_a_few_envelopes() {
-        let mut outbox = installed();
-        outbox.handle(event(1));
-        outbox.next(0);
-        outbox.delivered(1, answered(2), 0);
-        let mut left = Vec::new();
-        for now in 0..1_000 {
-            outbox.handle(event(2 + now));
-            if outbox.next(now).is_some() {
-                left.push(now);
+    fn a_deaf_peer_costs_no_more_than_the_bounds_of_a_line() {
+        let mut outbox = connected();
+        let mut left = 1;
+        for counter in 2..10_000 {
+            outbox.handle(event(counter));
+            while let Some(transmission) = outbox.next(0) {
+                left += u64::from(matches!(transmission, Transmission::Frame(..)));
             }
         }
-        assert_eq!(left[..4], [0, 1, 11, 26], "two at once, then at growing distances");
-        assert_eq!(left.len(), ENVELOPES_UNDER_WAY_MAX);
-        assert!(*left.last().unwrap() > 500, "{left:?}");
-        assert!(outbox.wake_at().is_none(), "only an answer wakes it");
-        outbox.delivered(1, answered(3), 1_000);
-        assert_eq!(outbox.wake_at(), Some(left.last().unwrap() + 15 * SPACING_MS));
+        assert_eq!(left, FRAMES_MAX);
+        outbox.delivered(confirmed(PROBE_FRAMES), 0);
+        assert_eq!(counters(outbox.next(0)).len(), EVENTS_PER_ENVELOPE_MAX);
+    }
+
+    #[test]
+    fn when_the_connection_breaks_everything_that_is_not_covered_is_sent_again_after_a_pause() {
+        let mut outbox = connected();
+        outbox.handle(event(2));
+        outbox.handle(event(3));
+        outbox.next(0);
+        outbox.handle(PeerInput::Covered(1));
+        outbox.delivered(Delivery::Ended(1), 100);
+        assert!(outbox.next(100 + BACK_OFF_FIRST_MS - 1).is_none());
+        let now = outbox.wake_at().unwrap();
+        assert!(matches!(outbox.next(now), Some(Transmission::Open(2))));
+        outbox.delivered(Delivery::Opened(1), now);
+        assert!(outbox.next(now).is_none(), "only the current connection counts");
+        outbox.delivered(Delivery::Opened(2), now);
+        assert_eq!(counters(outbox.next(now)), [2, 3]);
+    }
+
+    #[test]
+    fn a_connection_without_an_echo_is_given_up_and_the_monitor_hears_of_it() {
+        let mut outbox = connected();
+        let breaks_at = outbox.wake_at().unwrap();
+        assert_eq!(breaks_at, ANSWER_WITHIN_MS);
+        assert!(matches!(outbox.next(breaks_at), Some(Transmission::Close(1))));
+        assert!(matches!(
+            outbox.reports().next(),
+            Some(HeartbeatInput::Requests { arrive: false, waited: ANSWER_WITHIN_MS, .. })
+        ));
+        let now = outbox.wake_at().unwrap();
+        assert!(matches!(outbox.next(now), Some(Transmission::Open(2))));
+        outbox.delivered(Delivery::Ended(2), now + 500);
+        assert!(matches!(
+            outbox.reports().next(),
+            Some(HeartbeatInput::Requests { arrive: false, waited: 500, .. })
+        ));
+        let now = outbox.wake_at().unwrap();
+        assert!(matches!(outbox.next(now), Some(Transmission::Open(3))));
+        outbox.delivered(Delivery::Opened(3), now);
+        assert_eq!(counters(outbox.next(now)), [1]);
+        assert!(outbox.reports().next().is_none(), "a connection alone proves nothing");
+        outbox.next(now);
+        outbox.delivered(Delivery::Confirmed { line: 3, frames: 1 }, now);
+        assert!(matches!(
+            outbox.reports().next(),
+            Some(HeartbeatInput::Requests { arrive: true, .. })
+        ));
+    }
+
+    #[test]
+    fn the_end_of_a_connection_on_which_nothing_is_under_way_needs_no_further_one() {
+        let mut outbox = connected();
+        outbox.delivered(confirmed(1), 10);
+        outbox.handle(PeerInput::Covered(1));
+        outbox.delivered(Delivery::Ended(1), 1_000);
+        assert!(outbox.is_empty() && outbox.wake_at().is_none());
+        assert!(outbox.reports().next().is_none());
+        outbox.handle(event(2));
+        let now = outbox.wake_at().unwrap();
+        assert!(matches!(outbox.next(now), Some(Transmission::Open(2))));
     }
 
     fn executed(sender: u16, position: u64) -> PeerInput {
@@ -447,19 +612,20 @@ mod tests {
         }
     }
 
-    fn told(transmission: Option<(u64, Transmission)>) -> Option<u64> {
+    fn told(transmission: Option<Transmission>) -> Option<u64> {
         match transmission {
-            Some((_, Transmission::Envelope(parcel))) => Some(parcel.executed.expect("told").0.0),
+            Some(Transmission::Frame(_, parcel)) => Some(parcel.executed.expect("told").0.0),
             _ => None,
         }
     }
 
     #[test]
     fn the_report_of_execution_is_urgent_only_for_the_events_sender() {
-        let mut outbox = installed();
+        let mut outbox = connected();
+        outbox.delivered(confirmed(1), 0);
+        outbox.handle(PeerInput::Covered(1));
         outbox.handle(executed(1, 1));
         assert_eq!(told(outbox.next(0)), Some(1), "the peer's customers wait for it");
-        outbox.delivered(1, answered(1), 0);
 
         outbox.handle(executed(0, 2));
         assert!(outbox.next(10).is_none());
@@ -467,58 +633,80 @@ mod tests {
         assert!(outbox.next(20).is_none() && !outbox.is_empty());
         assert_eq!(outbox.wake_at(), Some(10 + EXECUTED_WITHIN_MS), "counted from the first");
         assert_eq!(told(outbox.next(10 + EXECUTED_WITHIN_MS)), Some(3));
-        outbox.delivered(1, answered(1), 30);
 
         outbox.handle(executed(0, 4));
         assert!(outbox.next(40).is_none());
-        outbox.handle(event(1));
+        outbox.handle(event(2));
         assert_eq!(told(outbox.next(41)), Some(4), "with the next event");
-        outbox.delivered(1, answered(2), 42);
-        assert_eq!(outbox.wake_at(), None);
     }
 
     #[test]
-    fn a_gap_at_the_peer_rewinds_the_link() {
-        let mut outbox = installed();
-        (1..=3).for_each(|counter| outbox.handle(event(counter)));
-        outbox.next(0);
-        outbox.delivered(1, answered(2), 0);
-        assert_eq!(counters(outbox.next(0)), [2, 3]);
-        outbox.delivered(1, answered(4), 0);
-        assert!(outbox.next(0).is_none());
+    fn what_the_peer_did_not_take_is_sent_again_and_only_once() {
+        let mut outbox = connected();
+        (2..=4).for_each(|counter| {
+            outbox.handle(event(counter));
+            outbox.next(0);
+        });
+        // The second frame found no room, and so neither did those behind it.
+        outbox.delivered(not_taken(2, 2), 10);
+        assert!(outbox.next(10).is_none());
+        assert_eq!(counters(outbox.next(10 + BACK_OFF_FIRST_MS)), [2, 3, 4]);
+        outbox.delivered(not_taken(3, 2), 40);
+        outbox.delivered(not_taken(4, 2), 40);
+        assert!(
+            !matches!(outbox.next(1_000), Some(Transmission::Frame(..))),
+            "the frames behind it are on their way again already"
+        );
+        outbox.delivered(not_taken(5, 0), 1_000);
+        assert!(outbox.next(1_000 + 2 * BACK_OFF_FIRST_MS - 1).is_none(), "it waits for longer");
+        assert_eq!(counters(outbox.next(1_000 + 2 * BACK_OFF_FIRST_MS)), [1, 2, 3, 4]);
         assert!(!outbox.is_empty(), "kept until the peer has it on disk");
-        outbox.handle(PeerInput::Covered(3));
-        assert!(outbox.is_empty());
     }
 
     #[test]
-    fn an_answer_from_an_earlier_view_changes_nothing() {
-        let mut outbox = installed();
-        outbox.handle(event(1));
-        outbox.next(0);
+    fn what_the_peer_says_of_frames_from_an_earlier_view_changes_nothing() {
+        let mut outbox = connected();
         outbox.handle(PeerInput::Install(Ballot { round: 2, coordinator: BankId(0) }));
-        outbox.delivered(1, Delivery::Failed, 0);
+        outbox.delivered(not_taken(1, 0), 0);
+        outbox.delivered(confirmed(1), 0);
+        assert!(outbox.is_empty() && outbox.wake_at().is_none());
+    }
+
+    #[test]
+    fn a_stopping_bank_asks_at_once_whether_the_peer_has_everything() {
+        let mut outbox = connected();
+        outbox.delivered(confirmed(1), 0);
+        outbox.handle(PeerInput::Covered(1));
+        outbox.handle(executed(1, 1));
+        outbox.next(100);
+        assert!(outbox.next(100).is_none() && !outbox.is_empty());
+        outbox.hurry();
+        assert!(matches!(outbox.next(100), Some(Transmission::Probe { line: 1, frames: 2 })));
+        outbox.delivered(confirmed(2), 101);
         assert!(outbox.is_empty());
     }
 
     #[test]
-    fn a_peer_without_envelopes_gets_single_messages_in_turn_and_again_after_an_error() {
+    fn a_peer_without_connections_gets_single_messages_in_turn_and_again_after_an_error() {
         let mut outbox = installed();
         outbox.handle(event(1));
         let id = EventId::new(BankId(1), "x");
         outbox.handle(PeerInput::Durable { clock: vec![1, 1].into(), events: [id.clone()].into() });
         outbox.next(0);
-        outbox.delivered(1, Delivery::UnknownRoute, 0);
+        outbox.delivered(Delivery::UnknownRoute(1), 0);
         let single = |outbox: &mut Outbox, now| match outbox.next(now) {
-            Some((_, Transmission::Single(message))) => message,
+            Some(Transmission::Single(era, message)) => (era, message),
             other => panic!("a single message expected: {other:?}"),
         };
-        assert!(matches!(single(&mut outbox, 0), SingleMessage::Event(_)));
-        outbox.delivered(1, Delivery::Failed, 0);
-        assert!(matches!(single(&mut outbox, BACK_OFF_MAX_MS), SingleMessage::Event(_)));
-        outbox.delivered(1, Delivery::Taken, 0);
-        assert!(
-            matches!(single(&mut outbox, BACK_OFF_MAX_MS), SingleMessage::Ack(ack) if ack == id)
-        );
+        let (era, message) = single(&mut outbox, 0);
+        assert!(matches!(message, SingleMessage::Event(_)));
+        assert!(outbox.next(0).is_none(), "one at a time");
+        outbox.delivered(Delivery::Failed { era, arrived: false }, 0);
+        assert!(matches!(single(&mut outbox, BACK_OFF_MAX_MS).1, SingleMessage::Event(_)));
+        outbox.delivered(Delivery::Taken(era - 1), 0);
+        assert!(outbox.next(BACK_OFF_MAX_MS).is_none(), "the answer is of an earlier view");
+        outbox.delivered(Delivery::Taken(era), 0);
+        let (_, message) = single(&mut outbox, BACK_OFF_MAX_MS);
+        assert!(matches!(message, SingleMessage::Ack(ack) if ack == id));
     }
 }

@@ -18,6 +18,7 @@ mod heartbeat_port;
 mod laboratory;
 mod load;
 mod output;
+mod peer_stream;
 mod played_bank;
 #[path = "../processes/mod.rs"]
 mod processes;

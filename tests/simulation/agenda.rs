@@ -68,8 +68,6 @@ pub(crate) enum Timer {
     Ping(BankId, u64),
     /// The ping of this number was not answered.
     PingOverdue(BankId, u64),
-    /// The envelope of this number was not answered.
-    EnvelopeOverdue(u64),
     ViewOverdue(u64),
 }
 

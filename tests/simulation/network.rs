@@ -1,11 +1,12 @@
 //! What lies between the banks: messages are late, lost, repeated and overtake each other; links
 //! are cut in one direction or in both, wholly or only for heartbeats or only for everything else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netbanking::config::Settings;
 use netbanking::ids::BankId;
-use netbanking::protocol::outbox::{Delivery, Parcel};
+use netbanking::protocol::outbox::Parcel;
 use netbanking::protocol::report::PeerReport;
 use netbanking::protocol::view::ViewMessage;
 
@@ -21,16 +22,8 @@ const HEAD_BYTES: u64 = 300;
 /// that an answer belongs to.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
-    Envelope {
-        parcel: Parcel,
-        life: u64,
-        number: u64,
-    },
-    EnvelopeAnswer {
-        delivery: Delivery,
-        life: u64,
-        number: u64,
-    },
+    /// Travels on a connection, behind what was sent there before.
+    OnLine(LineId, OnLine),
     View {
         message: Box<ViewMessage>,
         life: u64,
@@ -63,10 +56,50 @@ pub(crate) enum Message {
     Closed,
 }
 
+/// The connection that a process opened to a peer: its life and the number of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LineId {
+    pub(crate) life: u64,
+    pub(crate) line: u64,
+}
+
+/// What travels on a connection for envelopes.
+#[derive(Clone, Debug)]
+pub(crate) enum OnLine {
+    /// To the peer: the request to open it, an envelope, a probe behind so many of them.
+    Open,
+    Frame(Parcel),
+    Probe(u64),
+    /// Back: it is open, the echo of a probe, an envelope that was not taken.
+    Opened,
+    Echo(u64),
+    NotTaken {
+        frame: u64,
+        expected: u64,
+    },
+    /// Back: nobody listens there, or not any more.
+    Reset,
+}
+
+impl OnLine {
+    fn goes_back(&self) -> bool {
+        !matches!(self, OnLine::Open | OnLine::Frame(_) | OnLine::Probe(_))
+    }
+}
+
+/// One direction of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stream {
+    /// When the last thing sent on it arrives.
+    last_us: u64,
+    /// Whether nothing sent on it from now on arrives any more.
+    is_broken: bool,
+}
+
 impl Message {
     fn wire(&self) -> Wire {
         match self {
-            Message::Envelope { .. } | Message::EnvelopeAnswer { .. } => Wire::Requests,
+            Message::OnLine(..) => Wire::Requests,
             Message::View { .. } | Message::ViewTaken { .. } => Wire::Requests,
             _ => Wire::Heartbeat,
         }
@@ -78,9 +111,11 @@ impl Message {
             Message::View { message, .. } => {
                 serde_json::to_string(message).expect("views speak JSON").len()
             }
-            Message::Envelope { parcel, .. } => {
-                parcel.envelope.events.iter().map(|event| event.wire().get().len()).sum()
+            // What is not a request of its own has a small head.
+            Message::OnLine(_, OnLine::Frame(parcel)) => {
+                return (false, parcel.bytes());
             }
+            Message::OnLine(..) => return (false, 10),
             _ => 0,
         };
         let is_bulk = matches!(self, Message::View { message, .. } if message.bulk().is_some());
@@ -90,8 +125,8 @@ impl Message {
     /// A number for the trace's hash.
     pub(crate) fn code(&self) -> u64 {
         match self {
-            Message::Envelope { .. } => 1,
-            Message::EnvelopeAnswer { .. } => 2,
+            Message::OnLine(_, what) if what.goes_back() => 2,
+            Message::OnLine(..) => 1,
             Message::View { .. } => 3,
             Message::Ping { .. } => 4,
             Message::Pong { .. } => 5,
@@ -133,6 +168,10 @@ pub(crate) struct Network {
     /// Per direction, until when it is busy, with large answers and with everything else: large
     /// answers have a connection of their own.
     taken_until_us: Vec<[u64; 2]>,
+    /// Per direction of banks, the connections that were opened, in both directions.
+    streams: Vec<BTreeMap<LineId, [Stream; 2]>>,
+    /// How many connections broke without a word.
+    pub(crate) broken: u64,
     /// How many messages were lost, repeated and late.
     pub(crate) troubles: [u64; 3],
 }
@@ -171,6 +210,8 @@ impl Network {
             slow_us: vec![0; directions],
             rates: vec![0; directions],
             taken_until_us: vec![[0; 2]; directions],
+            streams: vec![BTreeMap::new(); directions],
+            broken: 0,
             troubles: [0; 3],
         }
     }
@@ -260,6 +301,47 @@ impl Network {
             }
             Wire::Requests => [Some(first), None],
         }
+    }
+
+    /// When something that travels on a connection arrives, if it does. The order is kept. What is
+    /// lost is sent again after a while, as with TCP; but a cut, and sometimes bad weather, breaks
+    /// the connection: nothing sent on it in this direction arrives any more, and nobody is told.
+    pub(crate) fn arrival_us(
+        &mut self,
+        (from, to): (BankId, BankId),
+        line: LineId,
+        message: &Message,
+        (now_us, random): (u64, &mut Random),
+    ) -> Option<u64> {
+        let Message::OnLine(_, what) = message else { unreachable!("it travels on a connection") };
+        let back = what.goes_back();
+        let of = if back { self.direction(to, from) } else { self.direction(from, to) };
+        let is_cut = self.cuts[self.direction(from, to) * 2 + Wire::Requests as usize] > 0;
+        let is_lost = random.per_mille(self.weather.lost_per_mille);
+        let breaks = is_cut || (is_lost && random.per_mille(200));
+        let mut delay_us = self.delay(from, to, random);
+        if is_lost {
+            self.troubles[0] += 1;
+            delay_us += random.between(200_000, 2_000_000);
+        }
+        let streams = &mut self.streams[of];
+        if matches!(what, OnLine::Open) {
+            // Nobody remembers the connections of long ago.
+            while streams.len() > 8 {
+                streams.pop_first();
+            }
+            streams.insert(line, [Stream::default(); 2]);
+        }
+        let stream = &mut streams.get_mut(&line)?[usize::from(back)];
+        self.broken += u64::from(breaks && !stream.is_broken);
+        stream.is_broken |= breaks;
+        if stream.is_broken {
+            return None;
+        }
+        let line_us = self.line_us(from, to, message, now_us);
+        let stream = &mut self.streams[of].get_mut(&line)?[usize::from(back)];
+        stream.last_us = stream.last_us.max(now_us + delay_us + line_us);
+        Some(stream.last_us)
     }
 
     fn delay(&mut self, from: BankId, to: BankId, random: &mut Random) -> u64 {

@@ -35,6 +35,7 @@ use netbanking::store::recovery::rebuild;
 use netbanking::store::{self, GroupCommit, JournalReader, StoreError};
 
 use super::disk::Disk;
+use super::network::{LineId, OnLine};
 use super::random::Random;
 use super::reads::Read;
 use super::trace::{Trace, brief};
@@ -87,14 +88,6 @@ impl Part {
     }
 }
 
-/// Who asked, and the number that identifies the answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Question {
-    pub(crate) from: BankId,
-    pub(crate) life: u64,
-    pub(crate) number: u64,
-}
-
 /// What waits in a queue.
 #[derive(Debug)]
 pub(crate) enum Post {
@@ -109,7 +102,10 @@ pub(crate) enum Post {
     Look(store::Read),
     /// A link sends what has gathered.
     Pump,
-    Envelope(Question, Parcel),
+    /// An envelope came as a frame of a connection.
+    Frame(BankId, LineId, Parcel),
+    /// A peer wants to know that what it sent on a connection has been processed.
+    Probe(BankId, LineId, u64),
     /// The view is asked as a peer's would be.
     AskMyself(ReadNumber),
     /// A bank has said in which view it acts, or could not be asked, or time has passed.
@@ -124,12 +120,8 @@ pub(crate) enum Said {
     /// Said by the view, and still on its way through the process.
     OfViews(ViewMessage),
     View(BankId, ViewMessage),
-    Envelope {
-        to: BankId,
-        era: u64,
-        parcel: Parcel,
-    },
-    EnvelopeAnswer(Question, Delivery),
+    /// A link sends something on its connection.
+    OnLine(BankId, LineId, OnLine),
     /// A link wants to be asked again at this time, in milliseconds of the process.
     Wake(BankId, Millis),
     Reply(EventId, Reply),
@@ -160,6 +152,8 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Settings {
     pub(crate) me: BankId,
     pub(crate) banks: usize,
+    /// Which of the bank's processes it is.
+    pub(crate) life: u64,
     pub(crate) patience: Patience,
     pub(crate) started_us: u64,
     /// How many of its microseconds pass in a million of the world's.
@@ -201,6 +195,8 @@ pub(crate) struct Process {
     pub(crate) reads: BTreeMap<ReadNumber, u64>,
     consortium_time: ConsortiumTime,
     outboxes: Vec<Option<Outbox>>,
+    /// The connections that peers have opened, and how many frames came on each.
+    incoming: BTreeMap<(BankId, LineId), u64>,
     /// Queues that are not empty.
     queues: Vec<(Part, Part, VecDeque<Post>)>,
     /// How often a kind of part gets its turn, compared with others.
@@ -249,6 +245,7 @@ impl Process {
             outboxes: BankId::all(banks)
                 .map(|peer| (peer != me).then(|| Outbox::new(me, peer)))
                 .collect(),
+            incoming: BTreeMap::new(),
             queues: Vec::new(),
             weights,
             stalled_until_us: [0; PARTS],
@@ -412,7 +409,10 @@ impl Process {
                 Err(error) => scene.said.push(Said::DiskFailed(error)),
             },
             Post::Pump => self.pump(to, scene),
-            Post::Envelope(question, parcel) => self.envelope(question, parcel, scene),
+            Post::Frame(from, line, parcel) => self.frame(from, line, parcel, scene),
+            Post::Probe(from, line, frames) => {
+                scene.said.push(Said::OnLine(from, line, OnLine::Echo(frames)));
+            }
             Post::AskMyself(through) => self.answer_myself(through),
             Post::Word(word) => self.confirm(word, now_us),
             Post::Read(read) => self.read_ledger(read, scene.said),
@@ -503,22 +503,32 @@ impl Process {
     fn pump(&mut self, link: Part, scene: &mut Scene<'_>) {
         let Part::Link(to) = link else { unreachable!("only links pump") };
         self.pump_is_queued[to.index()] = false;
-        let now = self.now_ms(scene.now_us);
+        let (now, life) = (self.now_ms(scene.now_us), self.settings.life);
         let outbox = self.outbox(to);
-        while let Some((era, transmission)) = outbox.next(now) {
-            let Transmission::Envelope(parcel) = transmission else {
-                panic!("all banks know envelopes")
+        while let Some(transmission) = outbox.next(now) {
+            let (line, what) = match transmission {
+                Transmission::Open(line) => (line, OnLine::Open),
+                Transmission::Frame(line, parcel) => (line, OnLine::Frame(parcel)),
+                Transmission::Probe { line, frames } => (line, OnLine::Probe(frames)),
+                // The peer learns of it when the next connection is opened.
+                Transmission::Close(_) => continue,
+                Transmission::Single(..) => panic!("all banks know envelopes"),
             };
-            scene.said.push(Said::Envelope { to, era, parcel });
+            scene.said.push(Said::OnLine(to, LineId { life, line }, what));
         }
         if let Some(at) = outbox.wake_at().filter(|at| *at > now) {
             scene.said.push(Said::Wake(to, at));
         }
+        let reports: Vec<_> = outbox.reports().map(Effect::Heartbeat).collect();
+        self.out.extend(reports);
     }
 
-    /// Takes an envelope as the handler of `/peer/envelope` does, and answers it.
-    fn envelope(&mut self, question: Question, parcel: Parcel, scene: &mut Scene<'_>) {
-        let from = question.from;
+    /// Takes a frame as `actors/peer_link/incoming.rs` does. That one stops reading a connection
+    /// when the peer opens another; here, frames of both may mix.
+    fn frame(&mut self, from: BankId, line: LineId, parcel: Parcel, scene: &mut Scene<'_>) {
+        let Some(frames) = self.incoming.get_mut(&(from, line)) else { return };
+        *frames += 1;
+        let frame = *frames;
         let view = parcel.envelope.view.expect("links speak in a view");
         let executed = parcel.executed;
         scene.trace.line(scene.now_us, Some(self.settings.me), || {
@@ -535,9 +545,11 @@ impl Process {
             && let Some((position, hash)) = executed
         {
             let input = ChecksInput::PeerExecuted { from, view, position, hash };
-            self.put(Part::Http, Part::Checks, Post::Effect(Effect::Checks(input)));
+            self.put(Part::Link(from), Part::Checks, Post::Effect(Effect::Checks(input)));
         }
-        let delivery = if answer.taken { Delivery::Answered(answer) } else { Delivery::WrongView };
-        scene.said.push(Said::EnvelopeAnswer(question, delivery));
+        if !answer.taken || !answer.kept {
+            let expected = answer.expected;
+            scene.said.push(Said::OnLine(from, line, OnLine::NotTaken { frame, expected }));
+        }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Tally {
     pub(crate) refused_settings: u64,
     /// Messages lost, repeated, late.
     pub(crate) troubles: [u64; 3],
+    /// Connections that broke without a word.
+    pub(crate) broken: u64,
     /// Processes started.
     pub(crate) starts: u64,
     /// Views that began, and how often one began at a bank.
@@ -54,6 +56,7 @@ impl Tally {
         self.seeds = 1;
         self.virtual_us = now_us;
         self.troubles = network.troubles;
+        self.broken = network.broken;
         self.views = judge.views() as u64;
         self.executed = judge.requests() as u64;
         self.idle = u64::from(judge.requests() == 0);
@@ -62,6 +65,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Tally) {
         self.seeds += other.seeds;
         self.faults.iter_mut().zip(other.faults).for_each(|(mine, theirs)| *mine += theirs);
+        self.broken += other.broken;
         self.troubles.iter_mut().zip(other.troubles).for_each(|(mine, theirs)| *mine += theirs);
         self.lasting.iter_mut().zip(other.lasting).for_each(|(mine, theirs)| *mine += theirs);
         self.ordeals.iter_mut().zip(other.ordeals).for_each(|(mine, theirs)| *mine += theirs);
@@ -100,7 +104,7 @@ impl Tally {
                 LASTING_NAMES[missing]
             ));
         }
-        if self.troubles.contains(&0) {
+        if self.troubles.contains(&0) || self.broken == 0 {
             return Err(format!("the network was never bad: {:?}", self.troubles));
         }
         let (least_answered, least_views) = (self.seeds * 10, self.seeds * 2);
@@ -161,6 +165,7 @@ impl Tally {
         );
         println!("  heartbeats refused because settings differ {}", self.refused_settings);
         println!("  messages lost {lost}, repeated {repeated}, late {late}");
+        println!("  connections broken without a word {}", self.broken);
         for kind in ALL {
             println!("  {:<17} {:>9}", format!("{kind:?}"), self.faults[kind as usize]);
         }

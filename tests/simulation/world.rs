@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use netbanking::ids::{BankId, BankSet, EventId};
 use netbanking::ledger::PixKey;
-use netbanking::protocol::effect::HeartbeatInput;
+use netbanking::protocol::line::ANSWER_WITHIN_MS;
 use netbanking::protocol::notice::Notice;
 use netbanking::protocol::outbox::Delivery;
 use netbanking::protocol::reply::Reply;
@@ -23,8 +23,8 @@ use super::faults::Kind;
 use super::gray::Lasting;
 use super::invariants::Judge;
 use super::mending::Mending;
-use super::network::{Message, Network};
-use super::node::{Process, Question, Said, Scene, Settings};
+use super::network::{LineId, Message, Network, OnLine};
+use super::node::{Process, Said, Scene, Settings};
 use super::ordeal::Ordeal;
 use super::pulse::Conversation;
 use super::random::Random;
@@ -33,8 +33,6 @@ use super::tally::Tally;
 use super::trace::{Reader, Trace, brief_message};
 
 const MS: u64 = 1_000;
-/// How long a peer may take to answer one envelope; as in `actors/peer_link.rs`.
-const ANSWER_WITHIN_MS: u64 = 3_000;
 /// How long a large answer may take: this long, plus a millisecond for a given number of bytes; as
 /// in `actors/peer_link.rs`.
 const BULK_WITHIN_MS: u64 = 5_000;
@@ -74,12 +72,8 @@ pub(crate) struct Machine {
     pub(crate) wrong_ms: i64,
     /// and whether it ever was.
     pub(crate) was_wrong: bool,
-    /// Envelopes that wait for an answer: to whom, and in which era of the link.
-    open: BTreeMap<u64, (BankId, u64)>,
     /// Messages about views that wait to be taken: to whom, and since when.
     open_views: BTreeMap<u64, (BankId, u64)>,
-    /// Per peer, whether the last request to that peer went unanswered.
-    failing: Vec<bool>,
     /// Per peer, the large answer under way, and the one to send next; as in `actors/peer_link.rs`.
     bulk: Vec<Option<(Bulk, u64)>>,
     questions: u64,
@@ -149,9 +143,7 @@ impl World {
             calendar_offset_ms: random.below(400) as i64 - 200,
             wrong_ms: 0,
             was_wrong: false,
-            open: BTreeMap::new(),
             open_views: BTreeMap::new(),
-            failing: vec![false; banks],
             bulk: vec![None; banks],
             questions: 0,
             conversations: vec![Conversation::default(); banks],
@@ -308,17 +300,7 @@ impl World {
         match said {
             Said::OfViews(message) => self.judge.said_of_views(bank, &message),
             Said::View(to, message) => self.hear_view(bank, to, message),
-            Said::Envelope { to, era, parcel } => {
-                let machine = &mut self.machines[bank.index()];
-                machine.questions += 1;
-                let (life, number) = (machine.life, machine.questions);
-                machine.open.insert(number, (to, era));
-                self.timer_in(bank, ANSWER_WITHIN_MS, Timer::EnvelopeOverdue(number));
-                self.send(bank, to, Message::Envelope { parcel, life, number });
-            }
-            Said::EnvelopeAnswer(Question { from, life, number }, delivery) => {
-                self.send(bank, from, Message::EnvelopeAnswer { delivery, life, number });
-            }
+            Said::OnLine(to, line, what) => self.send_on_line(bank, to, line, what),
             Said::Wake(peer, at_ms) => {
                 let process = self.machines[bank.index()].process.as_ref().expect("it speaks");
                 let at_us = process.world_us(at_ms).max(self.now_us);
@@ -447,21 +429,9 @@ impl World {
             Timer::Wake(peer) => process.wake(peer),
             Timer::Ping(peer, turn) => self.ping_in_turn(bank, peer, turn),
             Timer::PingOverdue(peer, number) => self.lost_touch(bank, peer, number),
-            Timer::EnvelopeOverdue(number) => self.answered(bank, number, Delivery::Failed),
             Timer::ViewOverdue(number) => self.view_taken(bank, number, false),
         }
         self.plan_work(bank);
-    }
-
-    fn answered(&mut self, bank: BankId, number: u64, delivery: Delivery) {
-        let now_us = self.now_us;
-        let machine = &mut self.machines[bank.index()];
-        let Some((peer, era)) = machine.open.remove(&number) else { return };
-        let process = machine.process.as_mut().expect("the caller has seen it");
-        process.delivered(peer, era, delivery, now_us);
-        let waited =
-            if matches!(delivery, Delivery::Failed) { Some(ANSWER_WITHIN_MS) } else { None };
-        self.fared(bank, peer, waited);
     }
 
     fn view_taken(&mut self, bank: BankId, number: u64, arrived: bool) {
@@ -473,35 +443,63 @@ impl World {
             return;
         }
         let waited = (self.now_us - since_us) / 1_000;
-        self.fared(bank, peer, (!arrived).then_some(waited.min(ANSWER_WITHIN_MS)));
+        if let Some(process) = &mut machine.process {
+            process.fared(peer, arrived, waited);
+        }
     }
 
-    /// How a request fared, as `actors/peer_link.rs` reports it.
-    fn fared(&mut self, bank: BankId, peer: BankId, failed_after: Option<u64>) {
-        let machine = &mut self.machines[bank.index()];
-        let was_failing =
-            std::mem::replace(&mut machine.failing[peer.index()], failed_after.is_some());
-        let Some(process) =
-            machine.process.as_mut().filter(|_| was_failing || failed_after.is_some())
-        else {
-            return;
+    /// Something leaves on a connection.
+    fn send_on_line(&mut self, from: BankId, to: BankId, line: LineId, what: OnLine) {
+        let message = Message::OnLine(line, what);
+        let at_us =
+            self.network.arrival_us((from, to), line, &message, (self.now_us, &mut self.random));
+        if let Some(at_us) = at_us {
+            self.agenda.put(at_us, Item::Arrival { from, to, message });
+        }
+    }
+
+    /// Something arrives on a connection.
+    fn on_line(&mut self, from: BankId, to: BankId, line: LineId, what: OnLine) {
+        let machine = &mut self.machines[to.index()];
+        let now_us = self.now_us;
+        let number = line.line;
+        let delivery = match what {
+            OnLine::Open | OnLine::Frame(_) | OnLine::Probe(_) => {
+                let is_open = matches!(what, OnLine::Open);
+                let process = machine.process.as_mut();
+                let is_known = process.is_some_and(|process| process.on_line(from, line, what));
+                if !is_known {
+                    return self.send_on_line(to, from, line, OnLine::Reset);
+                }
+                if is_open {
+                    self.send_on_line(to, from, line, OnLine::Opened);
+                }
+                return;
+            }
+            OnLine::Opened => Delivery::Opened(number),
+            OnLine::Echo(frames) => Delivery::Confirmed { line: number, frames },
+            OnLine::NotTaken { frame, expected } => {
+                Delivery::NotTaken { line: number, frame, expected }
+            }
+            OnLine::Reset => Delivery::Ended(number),
         };
-        let (arrive, waited) = (failed_after.is_none(), failed_after.unwrap_or_default());
-        process.pulse(HeartbeatInput::Requests { bank: peer, arrive, waited });
+        if machine.life == line.life
+            && let Some(process) = &mut machine.process
+        {
+            process.delivered(from, delivery, now_us);
+        }
     }
 
     fn arrive(&mut self, from: BankId, to: BankId, message: Message) {
         self.trace.mix(message.code() << 32 | u64::from(from.0) << 16 | u64::from(to.0));
         let machine = &mut self.machines[to.index()];
+        if let Message::OnLine(line, what) = message {
+            self.on_line(from, to, line, what);
+            return self.plan_work(to);
+        }
         let Some(process) = &mut machine.process else { return self.refuse(from, to, message) };
         let is_asker = |life: u64| life == machine.life;
         match message {
-            Message::Envelope { parcel, life, number } => {
-                process.hear_envelope(Question { from, life, number }, parcel);
-            }
-            Message::EnvelopeAnswer { delivery, life, number } if is_asker(life) => {
-                self.answered(to, number, delivery);
-            }
             Message::View { message, life, number } => {
                 self.trace.line(self.now_us, Some(to), || {
                     format!("hears bank {from}: {}", brief_message(&message))
@@ -535,9 +533,6 @@ impl World {
     /// No process listens: the machine says so, if the way back is open.
     fn refuse(&mut self, from: BankId, to: BankId, message: Message) {
         let refusal = match message {
-            Message::Envelope { life, number, .. } => {
-                Message::EnvelopeAnswer { delivery: Delivery::Failed, life, number }
-            }
             Message::Ping { life, number, .. } => Message::Refused { life, number },
             _ => return,
         };

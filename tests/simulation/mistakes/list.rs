@@ -16,7 +16,7 @@ pub(super) struct Mistake {
     pub(super) found_by: (u64, &'static str),
 }
 
-pub(super) const MISTAKES: [Mistake; 19] = [
+pub(super) const MISTAKES: [Mistake; 21] = [
     Mistake {
         name: "acknowledging before fsync",
         edits: &[Edit {
@@ -311,5 +311,25 @@ pub struct Ballot {",
             },
         ],
         found_by: (9, "StuckLedger { bank: BankId(3) } stops the others: Active at 56 hears 0, 1, 2, 3, 4 promi"),
+    },
+    Mistake {
+        name: "believing in a connection without an echo",
+        edits: &[Edit {
+            file: "src/protocol/line.rs",
+            before: "            State::Open => self.probes.front()?.left_at,",
+            after: "            State::Open => return None,",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "sending nothing again after a connection broke",
+        edits: &[Edit {
+            file: "src/protocol/outbox.rs",
+            before: "        if !is_confirmed {
+            self.send_again(0);",
+            after: "        if is_confirmed {
+            self.send_again(0);",
+        }],
+        found_by: (0, ""),
     },
 ];

@@ -73,14 +73,39 @@ impl Process {
         );
     }
 
-    pub(crate) fn hear_envelope(&mut self, question: Question, parcel: Parcel) {
-        self.put(Part::Http, Part::Buffer, Post::Envelope(question, parcel));
+    /// Something arrives on a connection that a peer has opened; returns whether it is known here.
+    pub(crate) fn on_line(&mut self, from: BankId, line: LineId, what: OnLine) -> bool {
+        let post = match what {
+            OnLine::Open => {
+                self.incoming.insert((from, line), 0);
+                return true;
+            }
+            OnLine::Frame(parcel) => Post::Frame(from, line, parcel),
+            OnLine::Probe(frames) => Post::Probe(from, line, frames),
+            _ => unreachable!("a peer does not answer on a connection of its own"),
+        };
+        let is_known = self.incoming.contains_key(&(from, line));
+        if is_known {
+            self.put(Part::Link(from), Part::Buffer, post);
+        }
+        is_known
     }
 
-    /// An envelope of this process was answered, or was not.
-    pub(crate) fn delivered(&mut self, peer: BankId, era: u64, delivery: Delivery, now_us: u64) {
+    /// The connections that a peer has opened to this process.
+    pub(crate) fn incoming(&self) -> impl Iterator<Item = (BankId, LineId)> {
+        self.incoming.keys().copied()
+    }
+
+    /// What has become of something that a link of this process has sent.
+    pub(crate) fn delivered(&mut self, peer: BankId, delivery: Delivery, now_us: u64) {
         let now = self.now_ms(now_us);
-        self.outbox(peer).delivered(era, delivery, now);
+        self.outbox(peer).delivered(delivery, now);
+        self.queue_pump(peer);
+    }
+
+    /// How a message about views fared.
+    pub(crate) fn fared(&mut self, peer: BankId, arrived: bool, waited: Millis) {
+        self.outbox(peer).fared(arrived, waited);
         self.queue_pump(peer);
     }
 }

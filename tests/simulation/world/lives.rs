@@ -6,14 +6,10 @@ impl World {
     /// Ends the process of a bank, if it is running, and returns whether it was.
     pub(crate) fn die(&mut self, bank: BankId, how: Death) -> bool {
         let machine = &mut self.machines[bank.index()];
-        if machine.process.take().is_none() {
-            return false;
-        }
+        let Some(process) = machine.process.take() else { return false };
         machine.work_at_us = None;
         machine.paused_until_us = 0;
-        machine.open.clear();
         machine.open_views.clear();
-        machine.failing.fill(false);
         machine.bulk.fill(None);
         // A commit that nobody will make any more cannot be torn.
         machine.disk.set_next_write(NextWrite::Succeeds);
@@ -26,6 +22,9 @@ impl World {
         if how == Death::Killed {
             for peer in BankId::all(self.scenario.banks).filter(|peer| *peer != bank) {
                 self.send(bank, peer, Message::Closed);
+            }
+            for (peer, line) in process.incoming().collect::<Vec<_>>() {
+                self.send_on_line(bank, peer, line, OnLine::Reset);
             }
         }
         let dead_us = if self.is_mended() {
@@ -48,6 +47,7 @@ impl World {
         let settings = Settings {
             me: bank,
             banks: self.scenario.banks,
+            life: machine.life,
             patience,
             started_us: self.now_us,
             rate_ppm: machine.rate_ppm,
