@@ -42,7 +42,7 @@ fn main() {
                     PeerInput::Durable { clock, .. } => (Vec::new(), Some(clock)),
                     _ => continue,
                 };
-                let envelope = Envelope { view: Some(ballot), events, clock };
+                let envelope = Envelope { view: Some(ballot), events, clock, gathered: None };
                 banks[peer.index()].1.receive(me, envelope, &mut out);
                 who = peer;
             }

@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Ballot, BankId, ChainHash, Position};
-use crate::protocol::envelope::{Envelope, EnvelopeAnswer};
+use crate::protocol::envelope::{Envelope, Gathered};
 use crate::protocol::event::{Event, MalformedEvent, WireEvent};
 use crate::protocol::outbox::Parcel;
 use crate::protocol::vector_clock::VectorClock;
@@ -77,6 +77,17 @@ pub(crate) struct EnvelopeOut<'a> {
     position: Option<Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<ChainHash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gathered: Option<&'a Gathered>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreed: Option<AgreedJson>,
+}
+
+/// All members have executed through a position and agree.
+#[derive(Serialize, Deserialize)]
+struct AgreedJson {
+    position: Position,
+    hash: ChainHash,
 }
 
 impl<'a> EnvelopeOut<'a> {
@@ -90,6 +101,8 @@ impl<'a> EnvelopeOut<'a> {
             clock: parcel.envelope.clock.as_ref(),
             position: parcel.executed.map(|(position, _)| position),
             hash: parcel.executed.map(|(_, hash)| hash),
+            gathered: parcel.envelope.gathered.as_ref(),
+            agreed: parcel.agreed.map(|(position, hash)| AgreedJson { position, hash }),
         }
     }
 }
@@ -110,6 +123,10 @@ pub(crate) struct EnvelopeIn {
     pub position: Option<Position>,
     /// with this chain hash.
     pub hash: Option<ChainHash>,
+    /// What it knows of the durable clocks of all members.
+    pub gathered: Option<Gathered>,
+    /// How far all members have executed and agree.
+    agreed: Option<AgreedJson>,
 }
 
 impl EnvelopeIn {
@@ -122,7 +139,9 @@ impl EnvelopeIn {
         let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);
         let events = self.events.into_iter().map(read).collect::<Result<_, _>>()?;
         let executed = self.position.zip(self.hash);
-        Ok(Parcel { envelope: Envelope { view, events, clock: self.clock }, executed })
+        let agreed = self.agreed.map(|AgreedJson { position, hash }| (position, hash));
+        let envelope = Envelope { view, events, clock: self.clock, gathered: self.gathered };
+        Ok(Parcel { envelope, executed, agreed })
     }
 }
 
@@ -133,12 +152,6 @@ pub(crate) struct EnvelopeAnswerJson {
     pub taken: bool,
     /// The counter of the caller's next event expected here.
     pub expected: u64,
-}
-
-impl From<EnvelopeAnswer> for EnvelopeAnswerJson {
-    fn from(answer: EnvelopeAnswer) -> Self {
-        EnvelopeAnswerJson { taken: answer.taken, expected: answer.expected }
-    }
 }
 
 /// What a bank says about a frame that it did not take, or not wholly.

@@ -8,7 +8,7 @@ use super::routes::{Post, Wire};
 use super::time::{Monotonic, every};
 use super::watch::{Recorder, TakeFacts};
 use crate::ids::BankId;
-use crate::protocol::effect::{BufferInput, ChecksInput, Effect};
+use crate::protocol::effect::{BufferInput, Effect};
 use crate::protocol::envelope::EnvelopeAnswer;
 use crate::protocol::event::Event;
 use crate::protocol::ordered_buffer::OrderedBuffer;
@@ -76,15 +76,12 @@ impl Handler<FromPeer> for BufferActor {
     type Result = MessageResult<FromPeer>;
 
     fn handle(&mut self, message: FromPeer, _: &mut Self::Context) -> Self::Result {
-        let FromPeer { from, parcel: Parcel { envelope, executed } } = message;
-        let (events, view) = (envelope.events.clone(), envelope.view);
-        let answer = self.buffer.receive(from, envelope, &mut self.post.out);
+        let FromPeer { from, parcel } = message;
+        let (events, of_checks) = (parcel.envelope.events.clone(), parcel.for_checks(from));
+        let answer = self.buffer.receive(from, parcel.envelope, &mut self.post.out);
         if answer.taken {
             self.recorder.received(&events);
-            if let Some((view, (position, hash))) = view.zip(executed) {
-                let executed = ChecksInput::PeerExecuted { from, view, position, hash };
-                self.post.out.push(Effect::Checks(executed));
-            }
+            self.post.out.extend(of_checks.into_iter().flatten().map(Effect::Checks));
         }
         self.recorder.buffer_decided(&self.buffer, &self.post.out);
         self.post.deliver();

@@ -76,8 +76,7 @@ pub fn start(
     log::info!("bank {me}: journal in {} up to position {at}", data.display());
 
     let time = Monotonic::start();
-    // The core decides, and talks to the peers; the others each have their own thread, so that none
-    // holds up another.
+    // The core decides, and talks to the peers; each other thread keeps one thing off it.
     let [core, ledger, disk, reads, pulse, watch] =
         ["core", "ledger", "disk", "reads", "pulse", "watch"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);

@@ -104,8 +104,9 @@ pub(super) async fn receive_message(
     // Nor does it say when it was stamped: the time is taken from its first request.
     let at_ms = event.requests.first().and_then(|request| Request::parse(request).ok()?.at_ms);
     let event = event.dated(at_ms, bank.config.customer_auth == CustomerAuth::Open);
-    let envelope = Envelope { view: Some(event.view), events: vec![Arc::new(event)], clock: None };
-    let parcel = Parcel { envelope, executed: None };
+    let (view, events) = (Some(event.view), vec![Arc::new(event)]);
+    let envelope = Envelope { view, events, clock: None, gathered: None };
+    let parcel = Parcel { envelope, executed: None, agreed: None };
     let answer = bank.actors.routes.buffer.send(FromPeer { from, parcel }).await?;
     if !answer.taken {
         return Err(Refused::OtherView);

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::effect::{ChecksInput, ClockInput, Effect, HeartbeatInput, ViewInput};
+use super::effect::{ChecksInput, ClockInput, Effect, HeartbeatInput, PeerInput, ViewInput};
 use super::execution::{Check, ExecutedEvent};
 use super::progress::{Lags, Progress, Stage};
 use super::reply::Reply;
@@ -43,6 +43,10 @@ pub struct Checks {
     of_next_view: BTreeMap<BankId, (Ballot, Position, ChainHash)>,
     /// Per bank, how far it says it has executed, whether or not it agrees.
     reached: BTreeMap<BankId, Position>,
+    /// All members know that this one has executed through this position,
+    told: Position,
+    /// and this is how far it was at the last look.
+    executed_before: Position,
     /// Tracks which member alone keeps the others waiting.
     progress: Progress,
 }
@@ -64,6 +68,8 @@ impl Checks {
             differ: BTreeMap::new(),
             of_next_view: BTreeMap::new(),
             reached: BTreeMap::new(),
+            told: Position::default(),
+            executed_before: Position::default(),
             progress: Progress::new(banks),
         }
     }
@@ -102,11 +108,24 @@ impl Checks {
                     self.confirm_claims(from);
                 }
             }
+            // As if each member had said so itself; and so each of them knows it of this one.
+            ChecksInput::AllExecuted { view, position, hash } if view == self.view => {
+                self.told = position.max(self.told);
+                for peer in self.peers() {
+                    self.reach(peer, position);
+                    push_bounded(self.ahead.entry(peer).or_default(), (position, hash));
+                    self.confirm_claims(peer);
+                }
+            }
+            ChecksInput::AllExecuted { .. } => {}
             ChecksInput::PeerChecked { from, id, check } => {
                 push_bounded(self.checks_ahead.entry(from).or_default(), (id, check));
                 self.confirm_checks(from);
             }
-            ChecksInput::Tick => return self.find_lags(out),
+            ChecksInput::Tick => {
+                self.tell_what_nobody_told(out);
+                return self.find_lags(out);
+            }
         }
         self.judge_differences(out);
         self.answer_agreed(out);
@@ -115,6 +134,16 @@ impl Checks {
     fn reach(&mut self, bank: BankId, position: Position) {
         let reached = self.reached.entry(bank).or_default();
         *reached = position.max(*reached);
+    }
+
+    /// What this bank had executed at the last look, and nobody has said since that all members
+    /// have: some member has not. Everybody has to be able to see who that is.
+    fn tell_what_nobody_told(&mut self, out: &mut Vec<Effect>) {
+        if self.executed_before > self.told {
+            self.told = self.last.0;
+            out.extend(self.peers().into_iter().map(|peer| Effect::Peer(peer, PeerInput::TellAll)));
+        }
+        self.executed_before = self.last.0;
     }
 
     /// Time has passed: is there one member that alone has not executed what all others have?
@@ -173,6 +202,7 @@ impl Checks {
         self.checks_ahead.clear();
         self.differ.clear();
         self.reached.clear();
+        (self.told, self.executed_before) = (last.0, last.0);
         self.progress.begin();
         for (from, (claimed_view, position, hash)) in std::mem::take(&mut self.of_next_view) {
             if claimed_view == view {
@@ -231,19 +261,30 @@ impl Checks {
         *checks = still_ahead;
     }
 
-    /// Answers the customers of every event that all members agree on.
+    /// Answers the customers of every event that all members agree on, and tells the members of
+    /// that: they need not hear it from each other.
     fn answer_agreed(&mut self, out: &mut Vec<Effect>) {
         let confirmed = |bank: BankId| self.confirmed.get(&bank).copied().unwrap_or_default();
         let agreed = self.peers().into_iter().map(confirmed).min().unwrap_or(self.last.0);
+        let mut own = None;
         while self.executed.front().is_some_and(|event| event.position <= agreed) {
             let executed = self.executed.pop_front().expect("just seen");
             if executed.event.sender != self.me {
                 continue;
             }
+            own = Some((executed.position, executed.hash));
             out.push(Effect::Clock(ClockInput::Agreed(executed.event.counter())));
             for (request, outcome) in executed.event.requests.iter().zip(executed.outcomes) {
                 out.push(Effect::Reply(request.id.clone(), Reply::Executed(outcome)));
             }
+        }
+        let Some((position, hash)) = own.filter(|(position, _)| *position > self.told) else {
+            return;
+        };
+        self.told = position;
+        let view = self.view;
+        for peer in self.peers() {
+            out.push(Effect::Peer(peer, PeerInput::Agreed { view, position, hash }));
         }
     }
 }
@@ -435,6 +476,60 @@ mod tests {
         assert!(
             matches!(out[..], [Effect::Clock(ClockInput::Agreed(_)), Effect::Reply(..)]),
             "{out:?}"
+        );
+    }
+
+    fn told(checks: &mut Checks, inputs: Vec<ChecksInput>) -> Vec<String> {
+        let mut out = Vec::new();
+        inputs.into_iter().for_each(|input| checks.handle(input, &mut out));
+        let told = |effect: Effect| match effect {
+            Effect::Peer(bank, PeerInput::Agreed { position, .. }) => {
+                Some(format!("{bank}: agreed {position}"))
+            }
+            Effect::Peer(bank, PeerInput::TellAll) => Some(format!("{bank}: tell")),
+            _ => None,
+        };
+        out.into_iter().filter_map(told).collect()
+    }
+
+    #[test]
+    fn the_sender_tells_all_members_that_all_agree() {
+        let mut checks = checks();
+        let first = vec![executed(11), claim(1, 11, hash(11))];
+        assert!(told(&mut checks, first).is_empty());
+        let last = vec![claim(2, 11, hash(11))];
+        assert_eq!(told(&mut checks, last), ["1: agreed 11", "2: agreed 11"]);
+        let nothing = vec![ChecksInput::Tick, ChecksInput::Tick];
+        assert!(told(&mut checks, nothing).is_empty());
+    }
+
+    #[test]
+    fn what_nobody_says_all_have_executed_is_told_to_all_after_a_while() {
+        let mut checks = checks();
+        assert!(told(&mut checks, vec![executed(11), ChecksInput::Tick]).is_empty());
+        assert_eq!(told(&mut checks, vec![ChecksInput::Tick]), ["1: tell", "2: tell"]);
+        assert!(told(&mut checks, vec![ChecksInput::Tick, executed(12)]).is_empty());
+        let (position, hash) = (Position(12), hash(12));
+        let all = ChecksInput::AllExecuted { view: VIEW, position, hash };
+        assert!(told(&mut checks, vec![all, ChecksInput::Tick, ChecksInput::Tick]).is_empty());
+    }
+
+    #[test]
+    fn news_that_all_have_executed_counts_as_if_each_member_had_said_so() {
+        let all = |view, position: u8, hash| ChecksInput::AllExecuted {
+            view,
+            position: Position(position.into()),
+            hash,
+        };
+        let mut checks = checks();
+        let other_view = Ballot { round: 2, coordinator: BankId(0) };
+        assert_eq!(give(&mut checks, vec![executed(11), all(other_view, 11, hash(11))]), (0, 0));
+        assert_eq!(give(&mut checks, vec![all(VIEW, 11, hash(11))]), (1, 0));
+        assert_eq!(give(&mut checks, vec![all(VIEW, 12, hash(12)), executed(12)]), (1, 0));
+        assert_eq!(
+            give(&mut checks, vec![executed(13), all(VIEW, 13, hash(99))]),
+            (0, 1),
+            "this copy is the one that differs"
         );
     }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::envelope::Gathered;
 use super::event::{Event, Held};
 use super::execution::{Check, ExecutedEvent, ExecutedMark, Executions, JournalEntry};
 use super::notice::Notice;
@@ -263,6 +264,15 @@ pub enum ChecksInput {
         /// Chain hash there.
         hash: ChainHash,
     },
+    /// A peer knows that all members have executed through a position and agree.
+    AllExecuted {
+        /// Its view.
+        view: Ballot,
+        /// Executed through.
+        position: Position,
+        /// Chain hash there.
+        hash: ChainHash,
+    },
     /// A peer's check of one event (the requirement's single message).
     PeerChecked {
         /// The peer.
@@ -291,7 +301,23 @@ pub enum PeerInput {
         clock: VectorClock,
         /// The events that it newly covers.
         events: Arc<[EventId]>,
+        /// Whether the peer waits for it; otherwise it goes with whatever leaves next.
+        urgent: bool,
     },
+    /// What all members have on disk, for the peer that need not hear it from each of them.
+    Gathered(Arc<Gathered>),
+    /// All members have executed through a position and agree; goes with whatever leaves next, or a
+    /// little later.
+    Agreed {
+        /// The view in force.
+        view: Ballot,
+        /// Executed through.
+        position: Position,
+        /// Chain hash there.
+        hash: ChainHash,
+    },
+    /// What was to go with something else is to leave now.
+    TellAll,
     /// This bank has executed an event.
     Executed {
         /// The view in force.

@@ -4,8 +4,8 @@
 //! What is sent is not answered frame by frame. Now and then a *probe* follows the frames; the peer
 //! echoes it once it has processed everything that came before, so one echo confirms all of that.
 //! Until then the frames count as under way, and so much may be under way that any near or distant
-//! peer is kept busy, but no more: a peer that is slow or deaf costs no more than that. A connection
-//! whose probe has no echo in time is given up, whatever the operating system thinks of it: after a
+//! peer is kept busy, but no more: that is all that a slow or deaf peer costs. A connection whose
+//! probe has no echo in time is given up, whatever the operating system thinks of it: after a
 //! silent cut, both sides would otherwise believe in it for a long time.
 
 use std::collections::VecDeque;

@@ -15,7 +15,8 @@
 //! - [`ids`](crate::ids), [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the
 //!   total order.
 //! - [`clock`] stamps, [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable,
-//!   [`executor`] executes, [`checks`] finds agreement, [`outbox`] sends until it is acknowledged,
+//!   [`executor`] executes, [`checks`] finds agreement, [`gathering`]
+//!   spares messages between many banks, [`outbox`] sends until it is acknowledged,
 //!   as much at once as the [`line`] to the peer allows.
 //! - [`heartbeat`] knows which banks answer, [`view`] which banks act together, [`confirmation`]
 //!   whether reads here are fresh, [`consortium_time`] what the time is.
@@ -38,6 +39,7 @@ pub mod envelope;
 pub mod event;
 pub mod execution;
 pub mod executor;
+pub(crate) mod gathering;
 pub mod health;
 pub mod heartbeat;
 pub mod line;

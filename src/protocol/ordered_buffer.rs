@@ -17,8 +17,9 @@ use super::effect::{
     BufferInput, ClockInput, Effect, HeartbeatInput, JournalInput, LedgerInput, PeerInput,
     ViewInput,
 };
-use super::envelope::{Envelope, EnvelopeAnswer};
+use super::envelope::{Envelope, EnvelopeAnswer, Gathered};
 use super::event::{Event, Held};
+use super::gathering::Gathering;
 use super::notice::Notice;
 use super::order_key::OrderKey;
 use super::progress::{Lags, Progress, Stage};
@@ -63,6 +64,8 @@ pub struct OrderedBuffer {
     early_acks: VecDeque<(EventId, BankId)>,
     /// Key of the last event that was released for execution in this view.
     last_executed: Option<OrderKey>,
+    /// What all members were told of each other's disks.
+    gathering: Gathering,
     /// Tracks which member alone keeps the others waiting.
     progress: Progress,
     /// Decides what is taken in at all.
@@ -88,6 +91,7 @@ impl OrderedBuffer {
             unwritten: Vec::new(),
             early_acks: VecDeque::new(),
             last_executed: None,
+            gathering: Gathering::new(me, banks),
             progress: Progress::new(banks),
             door: Door::new(banks, false),
         }
@@ -97,6 +101,13 @@ impl OrderedBuffer {
     #[must_use]
     pub(crate) fn with_open_customers(self, open: bool) -> Self {
         OrderedBuffer { door: Door::new(self.banks, open), ..self }
+    }
+
+    /// A buffer that gathers acknowledgements in views of at least so many members.
+    #[must_use]
+    pub fn gathering_from(mut self, members: usize) -> Self {
+        self.gathering.set_from(members);
+        self
     }
 
     /// The view in force, if any.
@@ -158,7 +169,10 @@ impl OrderedBuffer {
             }
             BufferInput::Install(installed) => self.install(installed, out),
             BufferInput::LatestDate(latest_ms) => self.door.set_latest(latest_ms),
-            BufferInput::Tick => self.find_lags(out),
+            BufferInput::Tick => {
+                self.tell_what_nobody_gathered(out);
+                self.find_lags(out);
+            }
         }
     }
 
@@ -182,6 +196,9 @@ impl OrderedBuffer {
         self.take_held_back(out);
         if let Some(clock) = envelope.clock.filter(|clock| clock.len() == self.banks) {
             self.claims[from.index()].merge(&clock);
+        }
+        if let Some(gathered) = envelope.gathered {
+            self.hear_gathered(&gathered);
         }
         self.believe_claims(out);
         self.execute_stable(out);
@@ -322,12 +339,47 @@ impl OrderedBuffer {
         // all in `ordered`.
         let events: Arc<[EventId]> =
             self.waiting().filter(newly).map(|event| event.id.clone()).collect();
+        let senders: BankSet = self.waiting().filter(newly).map(|event| event.sender).collect();
         for peer in self.peers() {
-            let input = PeerInput::Durable { clock: clock.clone(), events: Arc::clone(&events) };
-            out.push(Effect::Peer(peer, input));
+            let urgent = self.gathering.is_urgent(peer, senders);
+            let (clock, events) = (clock.clone(), Arc::clone(&events));
+            out.push(Effect::Peer(peer, PeerInput::Durable { clock, events, urgent }));
         }
         self.matrix[self.me.index()] = clock;
+        self.tell_gathered(out);
         self.execute_stable(out);
+    }
+
+    fn tell_gathered(&mut self, out: &mut Vec<Effect>) {
+        let Some(gathered) = self.gathering.gather(self.members, &self.matrix) else { return };
+        let gathered = Arc::new(gathered);
+        for peer in self.peers() {
+            out.push(Effect::Peer(peer, PeerInput::Gathered(Arc::clone(&gathered))));
+        }
+    }
+
+    /// What one member has gathered counts as if each had claimed it itself.
+    fn hear_gathered(&mut self, gathered: &Gathered) {
+        if gathered.all.len() != self.banks || gathered.own.len() != self.banks {
+            return;
+        }
+        for bank in self.peers() {
+            self.claims[bank.index()].merge(&gathered.claim_of(bank));
+        }
+        self.gathering.hear(gathered);
+    }
+
+    /// Everybody has to be able to see which member lacks what the others have.
+    fn tell_what_nobody_gathered(&mut self, out: &mut Vec<Effect>) {
+        let Some(gathered) =
+            self.view.and_then(|_| self.gathering.look(self.members, &self.matrix)).map(Arc::new)
+        else {
+            return;
+        };
+        for peer in self.peers() {
+            out.push(Effect::Peer(peer, PeerInput::TellAll));
+            out.push(Effect::Peer(peer, PeerInput::Gathered(Arc::clone(&gathered))));
+        }
     }
 
     /// The requirement's single acknowledgement means that the peer has on disk everything that the
@@ -363,6 +415,7 @@ impl OrderedBuffer {
                 row.merge(claim);
             }
         }
+        self.tell_gathered(out);
     }
 
     fn claim_single_acks(&mut self) {
@@ -438,6 +491,7 @@ impl OrderedBuffer {
         self.last_taken = vec![plan.clock.clone(); self.banks];
         self.ordered.clear();
         self.last_executed = None;
+        self.gathering.install(plan.members, &plan.clock);
         self.door.install();
         self.progress.begin();
         out.push(Effect::Ledger(LedgerInput::Install {

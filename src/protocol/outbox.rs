@@ -10,8 +10,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::effect::{HeartbeatInput, PeerInput};
-use super::envelope::Envelope;
+use super::effect::{ChecksInput, HeartbeatInput, PeerInput};
+use super::envelope::{Envelope, Gathered};
 use super::event::Event;
 use super::execution::Check;
 use super::line::{ANSWER_WITHIN_MS, Line};
@@ -27,9 +27,8 @@ pub(crate) const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const BACK_OFF_FIRST_MS: Millis = 20;
 /// The longest wait after a failed send, in milliseconds.
 pub(crate) const BACK_OFF_MAX_MS: Millis = 1_000;
-/// How long the report of what this bank has executed may wait for something to travel with,
-/// in milliseconds, unless the peer's customers wait for it.
-pub(crate) const EXECUTED_WITHIN_MS: Millis = 20;
+/// How long the news that all members agree may wait for something to travel with, in milliseconds.
+pub(crate) const AGREED_WITHIN_MS: Millis = 20;
 /// About how many bytes a parcel has besides its events.
 const PARCEL_BYTES: u64 = 300;
 /// The most single facts kept for a peer while it is not known whether it understands envelopes.
@@ -46,15 +45,38 @@ enum Dialect {
     Singles,
 }
 
-/// Whether the peer has to hear how far this bank has executed.
+/// Whether the peer has to hear the latest of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExecutedNews {
+enum News {
     /// It has been told.
     None,
-    /// With whatever leaves next, and at this time at the latest, once that is set.
-    Deferred(Option<Millis>),
-    /// Its customers wait for it.
+    /// With whatever leaves next.
+    RidesAlong,
+    /// It waits for it.
     Urgent,
+}
+
+impl News {
+    /// Something newer is to be told.
+    fn add(&mut self, urgent: bool) {
+        if urgent {
+            *self = News::Urgent;
+        } else if *self == News::None {
+            *self = News::RidesAlong;
+        }
+    }
+
+    /// It must not wait any longer.
+    fn hurry(&mut self) {
+        if *self == News::RidesAlong {
+            *self = News::Urgent;
+        }
+    }
+
+    /// Whether it is to be told with what leaves now.
+    fn take(&mut self) -> bool {
+        std::mem::replace(self, News::None) != News::None
+    }
 }
 
 /// One of the requirement's messages.
@@ -95,8 +117,10 @@ pub enum Transmission {
 pub struct Parcel {
     /// For the peer's buffer.
     pub envelope: Envelope,
-    /// For the peer's checks: executed through a position, with its hash.
+    /// For the peer's checks: executed through a position, with its hash,
     pub executed: Option<(Position, ChainHash)>,
+    /// and through which all members have executed and agree.
+    pub agreed: Option<(Position, ChainHash)>,
 }
 
 impl Parcel {
@@ -105,6 +129,27 @@ impl Parcel {
     pub fn bytes(&self) -> u64 {
         let events = self.envelope.events.iter().map(|event| event.wire().get().len());
         PARCEL_BYTES + events.sum::<usize>() as u64
+    }
+
+    /// What it tells the checks of the bank that receives it, once its envelope was taken.
+    #[must_use]
+    pub fn for_checks(&self, from: BankId) -> [Option<ChecksInput>; 2] {
+        let view = self.envelope.view;
+        let executed = view.zip(self.executed);
+        let agreed = view.zip(self.agreed);
+        [
+            executed.map(|(view, (position, hash))| ChecksInput::PeerExecuted {
+                from,
+                view,
+                position,
+                hash,
+            }),
+            agreed.map(|(view, (position, hash))| ChecksInput::AllExecuted {
+                view,
+                position,
+                hash,
+            }),
+        ]
     }
 }
 
@@ -156,9 +201,15 @@ pub struct Outbox {
     /// How many of `events` are under way or delivered.
     sent: usize,
     clock: Option<VectorClock>,
-    clock_is_news: bool,
+    clock_news: News,
+    gathered: Option<Arc<Gathered>>,
+    gathered_news: News,
     executed: Option<(Ballot, Position, ChainHash)>,
-    executed_news: ExecutedNews,
+    executed_news: News,
+    agreed: Option<(Ballot, Position, ChainHash)>,
+    agreed_news: News,
+    /// When news that all agree is to leave, at the latest; set once it is known.
+    agreed_at: Option<Millis>,
     /// Single facts in order, for a peer that speaks only the requirement's routes.
     facts: VecDeque<SingleMessage>,
     line: Line,
@@ -189,9 +240,14 @@ impl Outbox {
             events: VecDeque::new(),
             sent: 0,
             clock: None,
-            clock_is_news: false,
+            clock_news: News::None,
+            gathered: None,
+            gathered_news: News::None,
             executed: None,
-            executed_news: ExecutedNews::None,
+            executed_news: News::None,
+            agreed: None,
+            agreed_news: News::None,
+            agreed_at: None,
             facts: VecDeque::new(),
             line: Line::new(),
             void_through: 0,
@@ -204,7 +260,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the peer has everything that this bank had to say.
+    /// Whether the peer has everything that it waits for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let is_under_way = !self.line.is_idle() || self.single_since.is_some();
@@ -213,7 +269,14 @@ impl Outbox {
 
     /// Whether the peer has everything matters now: it is to be asked without delay.
     pub(crate) fn hurry(&mut self) {
+        self.tell_all();
         self.line.hurry();
+    }
+
+    fn tell_all(&mut self) {
+        self.clock_news.hurry();
+        self.executed_news.hurry();
+        self.agreed_news.hurry();
     }
 
     /// Takes one input; see [`PeerInput`]. Messages about views do not come here.
@@ -225,11 +288,20 @@ impl Outbox {
                 self.keep_fact(SingleMessage::Event(Arc::clone(&event)));
                 self.events.push_back(event);
             }
-            PeerInput::Durable { clock, events } => {
+            PeerInput::Durable { clock, events, urgent } => {
                 events.iter().for_each(|id| self.keep_fact(SingleMessage::Ack(id.clone())));
                 self.clock = Some(clock);
-                self.clock_is_news = true;
+                self.clock_news.add(urgent);
             }
+            PeerInput::Gathered(gathered) => {
+                self.gathered = Some(gathered);
+                self.gathered_news = News::Urgent;
+            }
+            PeerInput::Agreed { view, position, hash } if self.view == Some(view) => {
+                self.agreed = Some((view, position, hash));
+                self.agreed_news.add(false);
+            }
+            PeerInput::TellAll => self.tell_all(),
             PeerInput::Executed { view, position, hash, event, check } => {
                 let id = event.id.clone();
                 let own = event.sender == self.me;
@@ -239,11 +311,7 @@ impl Outbox {
                     SingleMessage::PeerCheck(id, check)
                 });
                 self.executed = Some((view, position, hash));
-                self.executed_news = match self.executed_news {
-                    _ if event.sender == self.peer => ExecutedNews::Urgent,
-                    ExecutedNews::None => ExecutedNews::Deferred(None),
-                    before => before,
-                };
+                self.executed_news.add(event.sender == self.peer);
             }
             PeerInput::Covered(counter) => {
                 while self.events.front().is_some_and(|event| event.counter() <= counter) {
@@ -251,7 +319,7 @@ impl Outbox {
                     self.sent = self.sent.saturating_sub(1);
                 }
             }
-            PeerInput::View(_) => {}
+            PeerInput::Agreed { .. } | PeerInput::View(_) => {}
         }
     }
 
@@ -271,8 +339,13 @@ impl Outbox {
         self.single_since = None;
         self.era += 1;
         self.clock = None;
-        self.clock_is_news = false;
-        self.executed_news = ExecutedNews::None;
+        self.clock_news = News::None;
+        self.gathered = None;
+        self.gathered_news = News::None;
+        self.executed_news = News::None;
+        self.agreed = None;
+        self.agreed_news = News::None;
+        self.agreed_at = None;
         self.failures = 0;
         self.quiet_until = 0;
     }
@@ -286,7 +359,7 @@ impl Outbox {
     /// What was executed in the view in force may not have arrived.
     fn tell_executed_again(&mut self) {
         let is_of_view = self.executed.is_some_and(|(view, ..)| Some(view) == self.view);
-        self.executed_news = if is_of_view { ExecutedNews::Urgent } else { ExecutedNews::None };
+        self.executed_news = if is_of_view { News::Urgent } else { News::None };
     }
 
     /// When what there is to say is to leave, if there is anything.
@@ -294,12 +367,11 @@ impl Outbox {
         if self.dialect == Dialect::Singles {
             return (!self.facts.is_empty()).then_some(0);
         }
-        match self.executed_news {
-            _ if self.sent < self.events.len() || self.clock_is_news => Some(0),
-            ExecutedNews::None => None,
-            ExecutedNews::Deferred(at) => Some(at.unwrap_or(0)),
-            ExecutedNews::Urgent => Some(0),
+        let news = [self.clock_news, self.gathered_news, self.executed_news, self.agreed_news];
+        if self.sent < self.events.len() || news.contains(&News::Urgent) {
+            return Some(0);
         }
+        self.agreed_at.filter(|_| self.agreed_news == News::RidesAlong)
     }
 
     /// When to call [`Outbox::next`] again although nothing new came, if at all.
@@ -320,8 +392,8 @@ impl Outbox {
 
     /// What to do now, if anything; to be asked again until there is nothing.
     pub fn next(&mut self, now: Millis) -> Option<Transmission> {
-        if self.executed_news == ExecutedNews::Deferred(None) {
-            self.executed_news = ExecutedNews::Deferred(Some(now + EXECUTED_WITHIN_MS));
+        if self.agreed_news == News::RidesAlong {
+            self.agreed_at.get_or_insert(now + AGREED_WITHIN_MS);
         }
         let is_due = |at: Option<Millis>| at.is_some_and(|at| at <= now);
         if is_due(self.line.breaks_at()) {
@@ -365,11 +437,14 @@ impl Outbox {
             events.push(Arc::clone(event));
         }
         self.sent += events.len();
-        let clock = self.clock.clone().filter(|_| std::mem::take(&mut self.clock_is_news));
-        let news = std::mem::replace(&mut self.executed_news, ExecutedNews::None);
-        let executed = self.executed.filter(|_| news != ExecutedNews::None);
-        let executed = executed.map(|(_, position, hash)| (position, hash));
-        Parcel { envelope: Envelope { view: Some(view), events, clock }, executed }
+        let of_view = |(_, position, hash)| (position, hash);
+        let clock = self.clock.clone().filter(|_| self.clock_news.take());
+        let gathered = self.gathered.as_deref().cloned().filter(|_| self.gathered_news.take());
+        let executed = self.executed.filter(|_| self.executed_news.take()).map(of_view);
+        let agreed = self.agreed.filter(|_| self.agreed_news.take()).map(of_view);
+        self.agreed_at = None;
+        let envelope = Envelope { view: Some(view), events, clock, gathered };
+        Parcel { envelope, executed, agreed }
     }
 
     /// Learns what has become of something that was sent.
@@ -447,7 +522,10 @@ impl Outbox {
         let before_gap = self.events.iter().take_while(|event| event.counter() < expected).count();
         self.sent = self.sent.min(before_gap);
         self.void_through = self.line.frames();
-        self.clock_is_news = self.clock.is_some();
+        let again = |is_known| if is_known { News::Urgent } else { News::None };
+        self.clock_news = again(self.clock.is_some());
+        self.gathered_news = again(self.gathered.is_some());
+        self.agreed_news = again(self.agreed.is_some());
         self.tell_executed_again();
     }
 
@@ -459,254 +537,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::request::{Header, RawRequest, raw};
-    use crate::protocol::line::{FRAMES_MAX, PROBE_FRAMES};
-
-    const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
-
-    fn event(counter: u64) -> PeerInput {
-        let id = EventId::new(BankId(0), &counter.to_string());
-        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&counter) };
-        PeerInput::Event(Arc::new(Event::stamp(
-            VIEW,
-            BankId(0),
-            vec![counter, 0].into(),
-            vec![request],
-            Header::default(),
-        )))
-    }
-
-    fn installed() -> Outbox {
-        let mut outbox = Outbox::new(BankId(0), BankId(1));
-        outbox.handle(PeerInput::Install(VIEW));
-        outbox
-    }
-
-    fn counters(transmission: Option<Transmission>) -> Vec<u64> {
-        match transmission {
-            Some(Transmission::Frame(_, parcel)) => {
-                parcel.envelope.events.iter().map(|e| e.counter()).collect()
-            }
-            other => panic!("a frame expected: {other:?}"),
-        }
-    }
-
-    /// An outbox whose connection number 1 is open.
-    fn connected() -> Outbox {
-        let mut outbox = installed();
-        outbox.handle(event(1));
-        assert!(matches!(outbox.next(0), Some(Transmission::Open(1))));
-        assert!(outbox.next(0).is_none(), "nothing leaves before it is open");
-        outbox.delivered(Delivery::Opened(1), 0);
-        assert_eq!(counters(outbox.next(0)), [1]);
-        assert!(matches!(outbox.next(0), Some(Transmission::Probe { line: 1, frames: 1 })));
-        outbox
-    }
-
-    fn confirmed(frames: u64) -> Delivery {
-        Delivery::Confirmed { line: 1, frames }
-    }
-
-    fn not_taken(frame: u64, expected: u64) -> Delivery {
-        Delivery::NotTaken { line: 1, frame, expected }
-    }
-
-    #[test]
-    fn events_leave_at_once_and_what_has_gathered_travels_together() {
-        let mut outbox = connected();
-        outbox.handle(event(2));
-        assert_eq!(counters(outbox.next(0)), [2], "although the first is not confirmed");
-        outbox.handle(event(3));
-        outbox.handle(event(4));
-        assert_eq!(counters(outbox.next(0)), [3, 4]);
-        assert!(outbox.next(0).is_none());
-    }
-
-    #[test]
-    fn a_deaf_peer_costs_no_more_than_the_bounds_of_a_line() {
-        let mut outbox = connected();
-        let mut left = 1;
-        for counter in 2..10_000 {
-            outbox.handle(event(counter));
-            while let Some(transmission) = outbox.next(0) {
-                left += u64::from(matches!(transmission, Transmission::Frame(..)));
-            }
-        }
-        assert_eq!(left, FRAMES_MAX);
-        outbox.delivered(confirmed(PROBE_FRAMES), 0);
-        assert_eq!(counters(outbox.next(0)).len(), EVENTS_PER_ENVELOPE_MAX);
-    }
-
-    #[test]
-    fn when_the_connection_breaks_everything_that_is_not_covered_is_sent_again_after_a_pause() {
-        let mut outbox = connected();
-        outbox.handle(event(2));
-        outbox.handle(event(3));
-        outbox.next(0);
-        outbox.handle(PeerInput::Covered(1));
-        outbox.delivered(Delivery::Ended(1), 100);
-        assert!(outbox.next(100 + BACK_OFF_FIRST_MS - 1).is_none());
-        let now = outbox.wake_at().unwrap();
-        assert!(matches!(outbox.next(now), Some(Transmission::Open(2))));
-        outbox.delivered(Delivery::Opened(1), now);
-        assert!(outbox.next(now).is_none(), "only the current connection counts");
-        outbox.delivered(Delivery::Opened(2), now);
-        assert_eq!(counters(outbox.next(now)), [2, 3]);
-    }
-
-    #[test]
-    fn a_connection_without_an_echo_is_given_up_and_the_monitor_hears_of_it() {
-        let mut outbox = connected();
-        let breaks_at = outbox.wake_at().unwrap();
-        assert_eq!(breaks_at, ANSWER_WITHIN_MS);
-        assert!(matches!(outbox.next(breaks_at), Some(Transmission::Close(1))));
-        assert!(matches!(
-            outbox.reports().next(),
-            Some(HeartbeatInput::Requests { arrive: false, waited: ANSWER_WITHIN_MS, .. })
-        ));
-        let now = outbox.wake_at().unwrap();
-        assert!(matches!(outbox.next(now), Some(Transmission::Open(2))));
-        outbox.delivered(Delivery::Ended(2), now + 500);
-        assert!(matches!(
-            outbox.reports().next(),
-            Some(HeartbeatInput::Requests { arrive: false, waited: 500, .. })
-        ));
-        let now = outbox.wake_at().unwrap();
-        assert!(matches!(outbox.next(now), Some(Transmission::Open(3))));
-        outbox.delivered(Delivery::Opened(3), now);
-        assert_eq!(counters(outbox.next(now)), [1]);
-        assert!(outbox.reports().next().is_none(), "a connection alone proves nothing");
-        outbox.next(now);
-        outbox.delivered(Delivery::Confirmed { line: 3, frames: 1 }, now);
-        assert!(matches!(
-            outbox.reports().next(),
-            Some(HeartbeatInput::Requests { arrive: true, .. })
-        ));
-    }
-
-    #[test]
-    fn the_end_of_a_connection_on_which_nothing_is_under_way_needs_no_further_one() {
-        let mut outbox = connected();
-        outbox.delivered(confirmed(1), 10);
-        outbox.handle(PeerInput::Covered(1));
-        outbox.delivered(Delivery::Ended(1), 1_000);
-        assert!(outbox.is_empty() && outbox.wake_at().is_none());
-        assert!(outbox.reports().next().is_none());
-        outbox.handle(event(2));
-        let now = outbox.wake_at().unwrap();
-        assert!(matches!(outbox.next(now), Some(Transmission::Open(2))));
-    }
-
-    fn executed(sender: u16, position: u64) -> PeerInput {
-        let id = EventId::new(BankId(sender), &position.to_string());
-        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
-        let (timestamp, header) = (vec![position; 3].into(), Header::default());
-        PeerInput::Executed {
-            view: VIEW,
-            position: Position(position),
-            hash: ChainHash::default(),
-            event: Arc::new(Event::stamp(VIEW, BankId(sender), timestamp, vec![request], header)),
-            check: Check { code: true, descript: String::new() },
-        }
-    }
-
-    fn told(transmission: Option<Transmission>) -> Option<u64> {
-        match transmission {
-            Some(Transmission::Frame(_, parcel)) => Some(parcel.executed.expect("told").0.0),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn the_report_of_execution_is_urgent_only_for_the_events_sender() {
-        let mut outbox = connected();
-        outbox.delivered(confirmed(1), 0);
-        outbox.handle(PeerInput::Covered(1));
-        outbox.handle(executed(1, 1));
-        assert_eq!(told(outbox.next(0)), Some(1), "the peer's customers wait for it");
-
-        outbox.handle(executed(0, 2));
-        assert!(outbox.next(10).is_none());
-        outbox.handle(executed(2, 3));
-        assert!(outbox.next(20).is_none() && !outbox.is_empty());
-        assert_eq!(outbox.wake_at(), Some(10 + EXECUTED_WITHIN_MS), "counted from the first");
-        assert_eq!(told(outbox.next(10 + EXECUTED_WITHIN_MS)), Some(3));
-
-        outbox.handle(executed(0, 4));
-        assert!(outbox.next(40).is_none());
-        outbox.handle(event(2));
-        assert_eq!(told(outbox.next(41)), Some(4), "with the next event");
-    }
-
-    #[test]
-    fn what_the_peer_did_not_take_is_sent_again_and_only_once() {
-        let mut outbox = connected();
-        (2..=4).for_each(|counter| {
-            outbox.handle(event(counter));
-            outbox.next(0);
-        });
-        // The second frame found no room, and so neither did those behind it.
-        outbox.delivered(not_taken(2, 2), 10);
-        assert!(outbox.next(10).is_none());
-        assert_eq!(counters(outbox.next(10 + BACK_OFF_FIRST_MS)), [2, 3, 4]);
-        outbox.delivered(not_taken(3, 2), 40);
-        outbox.delivered(not_taken(4, 2), 40);
-        assert!(
-            !matches!(outbox.next(1_000), Some(Transmission::Frame(..))),
-            "the frames behind it are on their way again already"
-        );
-        outbox.delivered(not_taken(5, 0), 1_000);
-        assert!(outbox.next(1_000 + 2 * BACK_OFF_FIRST_MS - 1).is_none(), "it waits for longer");
-        assert_eq!(counters(outbox.next(1_000 + 2 * BACK_OFF_FIRST_MS)), [1, 2, 3, 4]);
-        assert!(!outbox.is_empty(), "kept until the peer has it on disk");
-    }
-
-    #[test]
-    fn what_the_peer_says_of_frames_from_an_earlier_view_changes_nothing() {
-        let mut outbox = connected();
-        outbox.handle(PeerInput::Install(Ballot { round: 2, coordinator: BankId(0) }));
-        outbox.delivered(not_taken(1, 0), 0);
-        outbox.delivered(confirmed(1), 0);
-        assert!(outbox.is_empty() && outbox.wake_at().is_none());
-    }
-
-    #[test]
-    fn a_stopping_bank_asks_at_once_whether_the_peer_has_everything() {
-        let mut outbox = connected();
-        outbox.delivered(confirmed(1), 0);
-        outbox.handle(PeerInput::Covered(1));
-        outbox.handle(executed(1, 1));
-        outbox.next(100);
-        assert!(outbox.next(100).is_none() && !outbox.is_empty());
-        outbox.hurry();
-        assert!(matches!(outbox.next(100), Some(Transmission::Probe { line: 1, frames: 2 })));
-        outbox.delivered(confirmed(2), 101);
-        assert!(outbox.is_empty());
-    }
-
-    #[test]
-    fn a_peer_without_connections_gets_single_messages_in_turn_and_again_after_an_error() {
-        let mut outbox = installed();
-        outbox.handle(event(1));
-        let id = EventId::new(BankId(1), "x");
-        outbox.handle(PeerInput::Durable { clock: vec![1, 1].into(), events: [id.clone()].into() });
-        outbox.next(0);
-        outbox.delivered(Delivery::UnknownRoute(1), 0);
-        let single = |outbox: &mut Outbox, now| match outbox.next(now) {
-            Some(Transmission::Single(era, message)) => (era, message),
-            other => panic!("a single message expected: {other:?}"),
-        };
-        let (era, message) = single(&mut outbox, 0);
-        assert!(matches!(message, SingleMessage::Event(_)));
-        assert!(outbox.next(0).is_none(), "one at a time");
-        outbox.delivered(Delivery::Failed { era, arrived: false }, 0);
-        assert!(matches!(single(&mut outbox, BACK_OFF_MAX_MS).1, SingleMessage::Event(_)));
-        outbox.delivered(Delivery::Taken(era - 1), 0);
-        assert!(outbox.next(BACK_OFF_MAX_MS).is_none(), "the answer is of an earlier view");
-        outbox.delivered(Delivery::Taken(era), 0);
-        let (_, message) = single(&mut outbox, BACK_OFF_MAX_MS);
-        assert!(matches!(message, SingleMessage::Ack(ack) if ack == id));
-    }
-}
+mod tests;

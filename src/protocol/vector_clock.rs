@@ -57,6 +57,20 @@ impl VectorClock {
         *counter
     }
 
+    /// Makes the counter of `bank` at least this.
+    pub(crate) fn raise(&mut self, bank: BankId, counter: u64) {
+        let mine = &mut self.0[bank.index()];
+        *mine = counter.max(*mine);
+    }
+
+    /// Takes, per bank, the smaller of both counters.
+    pub(crate) fn lower_to(&mut self, other: &VectorClock) {
+        debug_assert_eq!(self.len(), other.len());
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = (*mine).min(*theirs);
+        }
+    }
+
     /// Takes, per bank, the larger of both counters; a bank that one clock does not know has
     /// counted nothing there.
     pub fn merge(&mut self, other: &VectorClock) {

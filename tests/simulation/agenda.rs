@@ -25,7 +25,7 @@ pub(crate) enum Item {
     /// A process's timer.
     Timer(Life, Timer),
     /// A message has crossed the network.
-    Arrival { from: BankId, to: BankId, message: Message },
+    Arrival { from: BankId, to: BankId, message: Box<Message> },
     /// A customer's request reaches a bank.
     Submit { bank: BankId, customer: usize, attempt: u64, wish: Box<Wish> },
     /// A customer reads at a bank.

@@ -163,6 +163,8 @@ pub(crate) struct Settings {
     /// Most positions that its journal reaches back; 0 is without limit.
     pub(crate) journal_positions_max: u64,
     pub(crate) ping_every_ms: u64,
+    /// From how many members on acknowledgements are gathered.
+    pub(crate) gather_from: usize,
 }
 
 impl Settings {
@@ -232,7 +234,7 @@ impl Process {
         Ok(Process {
             settings,
             clock: Clock::new(me, banks),
-            buffer: OrderedBuffer::new(me, banks),
+            buffer: OrderedBuffer::new(me, banks).gathering_from(settings.gather_from),
             reader: journal.reader()?,
             journal,
             executor: Executor::new(me, banks, book, executed),
@@ -530,7 +532,7 @@ impl Process {
         *frames += 1;
         let frame = *frames;
         let view = parcel.envelope.view.expect("links speak in a view");
-        let executed = parcel.executed;
+        let of_checks = parcel.for_checks(from);
         scene.trace.line(scene.now_us, Some(self.settings.me), || {
             let events: Vec<_> =
                 parcel.envelope.events.iter().map(|event| event.timestamp.to_string()).collect();
@@ -541,11 +543,8 @@ impl Process {
             )
         });
         let answer = self.buffer.receive(from, parcel.envelope, &mut self.out);
-        if answer.taken
-            && let Some((position, hash)) = executed
-        {
-            let input = ChecksInput::PeerExecuted { from, view, position, hash };
-            self.put(Part::Link(from), Part::Checks, Post::Effect(Effect::Checks(input)));
+        if answer.taken {
+            self.out.extend(of_checks.into_iter().flatten().map(Effect::Checks));
         }
         if !answer.taken || !answer.kept {
             let expected = answer.expected;

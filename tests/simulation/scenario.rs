@@ -41,6 +41,8 @@ pub(crate) struct Scenario {
     pub(crate) clocks_of_many: bool,
     /// Whether only as many banks as needed are healed in the end.
     pub(crate) heals_only_some: bool,
+    /// From how many members on acknowledgements are gathered.
+    pub(crate) gather_from: usize,
 }
 
 impl Scenario {
@@ -84,6 +86,7 @@ impl Scenario {
             clock_victim: BankId(random.below(banks as u64) as u16),
             clocks_of_many: random.per_mille(250),
             heals_only_some: random.per_mille(300),
+            gather_from: random.pick(&[2, 3, 5, 5, usize::MAX]),
         }
     }
 

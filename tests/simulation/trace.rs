@@ -110,6 +110,9 @@ pub(crate) fn brief(effect: &Effect) -> String {
         Effect::Checks(ChecksInput::PeerExecuted { from, view, position, .. }) => {
             format!("bank {from} has executed through {position} in {view}")
         }
+        Effect::Checks(ChecksInput::AllExecuted { view, position, .. }) => {
+            format!("all have executed through {position} in {view}")
+        }
         Effect::Checks(ChecksInput::Install { view, position, .. }) => {
             format!("install {view} at {position}")
         }
@@ -185,6 +188,10 @@ fn brief_peer(input: &PeerInput) -> String {
         PeerInput::Durable { clock, .. } => format!("durable {clock}"),
         PeerInput::Executed { position, .. } => format!("executed through {position}"),
         PeerInput::View(message) => brief_message(message),
+        PeerInput::Gathered(gathered) => {
+            format!("all have {}, when they had sent {}", gathered.all, gathered.own)
+        }
+        PeerInput::Agreed { position, .. } => format!("all have executed through {position}"),
         other => format!("{other:?}"),
     }
 }

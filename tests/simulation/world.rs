@@ -202,7 +202,7 @@ impl World {
         match item {
             Item::Work(life) => self.work(life),
             Item::Timer(life, timer) => self.timer(life, timer),
-            Item::Arrival { from, to, message } => self.arrive(from, to, message),
+            Item::Arrival { from, to, message } => self.arrive(from, to, *message),
             Item::Submit { bank, customer, attempt, wish } => {
                 self.submit(bank, customer, attempt, *wish)
             }
@@ -399,7 +399,8 @@ impl World {
             0
         };
         for delay_us in delays.into_iter().flatten() {
-            self.put_in(delay_us + line_us, Item::Arrival { from, to, message: message.clone() });
+            let message = Box::new(message.clone());
+            self.put_in(delay_us + line_us, Item::Arrival { from, to, message });
         }
     }
 
@@ -454,6 +455,7 @@ impl World {
         let at_us =
             self.network.arrival_us((from, to), line, &message, (self.now_us, &mut self.random));
         if let Some(at_us) = at_us {
+            let message = Box::new(message);
             self.agenda.put(at_us, Item::Arrival { from, to, message });
         }
     }

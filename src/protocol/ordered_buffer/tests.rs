@@ -19,13 +19,16 @@ fn event(sender: u16, timestamp: [u64; 3]) -> Arc<Event> {
 
 /// Bank 0 of three in a view that begins at zero.
 fn buffer() -> OrderedBuffer {
+    installed(OrderedBuffer::new(BankId(0), 3))
+}
+
+fn installed(mut buffer: OrderedBuffer) -> OrderedBuffer {
     let plan = PreparePlan {
         ballot: VIEW,
         members: BankSet::all(3),
         clock: VectorClock::zero(3),
         ..PreparePlan::default()
     };
-    let mut buffer = OrderedBuffer::new(BankId(0), 3);
     buffer.handle(
         BufferInput::Install(Installed { plan, flush: Vec::new(), fates: Fates::default() }),
         &mut Vec::new(),
@@ -38,6 +41,7 @@ fn envelope(events: &[Arc<Event>], clock: Option<[u64; 3]>) -> Envelope {
         view: Some(VIEW),
         events: events.to_vec(),
         clock: clock.map(|clock| clock.to_vec().into()),
+        gathered: None,
     }
 }
 
@@ -219,4 +223,108 @@ fn what_belongs_to_another_view_or_another_bank_is_not_taken() {
     assert!(!buffer.receive(BankId(1), other, &mut Vec::new()).taken);
     buffer.receive(BankId(2), envelope(&[event(1, [0, 1, 0])], None), &mut Vec::new());
     assert_eq!(buffer.waiting().count(), 0, "each bank sends its own events");
+}
+
+/// The same, but acknowledgements are gathered.
+fn gathering() -> OrderedBuffer {
+    installed(OrderedBuffer::new(BankId(0), 3).gathering_from(2))
+}
+
+fn gathered(all: [u64; 3], own: [u64; 3]) -> Envelope {
+    let gathered = Gathered { all: all.to_vec().into(), own: own.to_vec().into() };
+    Envelope { gathered: Some(gathered), ..envelope(&[], None) }
+}
+
+/// Who is told something, and what.
+fn told<T>(out: &[Effect], what: impl Fn(&PeerInput) -> Option<T>) -> Vec<(u16, T)> {
+    let told = |effect: &Effect| match effect {
+        Effect::Peer(bank, input) => what(input).map(|what| (bank.0, what)),
+        _ => None,
+    };
+    out.iter().filter_map(told).collect()
+}
+
+#[test]
+fn a_durable_clock_is_urgent_for_the_senders_of_what_it_newly_covers() {
+    let urgent = |input: &PeerInput| match input {
+        PeerInput::Durable { urgent, .. } => Some(*urgent),
+        _ => None,
+    };
+    for (mut buffer, expected) in [(gathering(), [true, false]), (buffer(), [true, true])] {
+        let mut out = Vec::new();
+        buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], None), &mut out);
+        settle(&mut buffer, [0, 1, 0], &mut out);
+        assert_eq!(told(&out, urgent), [(1, expected[0]), (2, expected[1])]);
+    }
+}
+
+#[test]
+fn the_sender_tells_all_what_it_has_gathered_once_its_event_is_on_all_disks() {
+    let (mut buffer, mut out) = (gathering(), Vec::new());
+    let gathered = |input: &PeerInput| match input {
+        PeerInput::Gathered(gathered) => Some((gathered.all.to_string(), gathered.own.to_string())),
+        _ => None,
+    };
+    buffer.handle(BufferInput::Own(event(0, [1, 0, 0])), &mut out);
+    buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], Some([1, 1, 0])), &mut out);
+    buffer.receive(BankId(2), envelope(&[], Some([1, 0, 0])), &mut out);
+    assert!(told(&out, gathered).is_empty() && executed(&out).is_empty());
+    settle(&mut buffer, [1, 0, 0], &mut out);
+    // Bank 2 lacks what bank 1 sent, and bank 1 had sent it when it made its claim.
+    let expected = ("[1,0,0]".to_owned(), "[1,1,0]".to_owned());
+    assert_eq!(told(&out, gathered), [(1, expected.clone()), (2, expected)]);
+    assert_eq!(executed(&out).len(), 1);
+    out.clear();
+    settle(&mut buffer, [1, 1, 0], &mut out);
+    assert!(told(&out, gathered).is_empty(), "nothing further of its own is on all disks");
+}
+
+#[test]
+fn what_was_gathered_is_believed_of_a_bank_once_all_that_it_had_sent_is_here() {
+    // Bank 1 had sent its event before it heard of bank 2's, so it comes first.
+    let (first, second) = (event(1, [0, 1, 0]), event(2, [0, 0, 1]));
+    let (mut buffer, mut out) = (gathering(), Vec::new());
+    buffer.receive(BankId(2), envelope(&[Arc::clone(&second)], None), &mut out);
+    settle(&mut buffer, [0, 0, 1], &mut out);
+    buffer.receive(BankId(2), gathered([0, 0, 1], [0, 1, 1]), &mut out);
+    assert!(executed(&out).is_empty(), "the event of bank 1 is still on its way");
+    buffer.receive(BankId(1), envelope(&[Arc::clone(&first)], None), &mut out);
+    settle(&mut buffer, [0, 1, 1], &mut out);
+    assert!(executed(&out).is_empty(), "the event of bank 1 is not yet known to be on all disks");
+    buffer.receive(BankId(1), gathered([0, 1, 1], [0, 1, 1]), &mut out);
+    assert_eq!(executed(&out), [first.id.clone(), second.id.clone()]);
+}
+
+#[test]
+fn what_nobody_gathers_is_told_to_all_after_a_while() {
+    let (mut buffer, mut out) = (gathering(), Vec::new());
+    let tell_all = |input: &PeerInput| matches!(input, PeerInput::TellAll).then_some(());
+    buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], None), &mut out);
+    settle(&mut buffer, [0, 1, 0], &mut out);
+    buffer.handle(BufferInput::Tick, &mut out);
+    assert!(told(&out, tell_all).is_empty(), "bank 1 may be about to tell");
+    buffer.handle(BufferInput::Tick, &mut out);
+    assert_eq!(told(&out, tell_all), [(1, ()), (2, ())]);
+    let heard = |input: &PeerInput| match input {
+        PeerInput::Gathered(gathered) => Some(gathered.own.to_string()),
+        _ => None,
+    };
+    assert_eq!(told(&out, heard).len(), 2, "and what this bank knows of the others");
+    out.clear();
+    buffer.handle(BufferInput::Tick, &mut out);
+    assert!(told(&out, tell_all).is_empty(), "once");
+    buffer.receive(BankId(1), envelope(&[event(1, [0, 2, 0])], None), &mut out);
+    settle(&mut buffer, [0, 2, 0], &mut out);
+    buffer.receive(BankId(1), gathered([0, 2, 0], [0, 2, 0]), &mut out);
+    (0..3).for_each(|_| buffer.handle(BufferInput::Tick, &mut out));
+    assert!(told(&out, tell_all).is_empty(), "bank 1 has told all");
+}
+
+#[test]
+fn what_was_gathered_for_another_number_of_banks_is_ignored() {
+    let (mut buffer, mut out) = (gathering(), Vec::new());
+    let other = Gathered { all: vec![9, 9].into(), own: vec![9, 9, 9].into() };
+    let envelope = Envelope { gathered: Some(other), ..envelope(&[], None) };
+    assert!(buffer.receive(BankId(1), envelope, &mut out).taken);
+    assert!(buffer.known_durable().all(|(_, clock)| clock.sum() == 0));
 }

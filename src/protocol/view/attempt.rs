@@ -124,6 +124,16 @@ impl Preparing {
 }
 
 impl Attempt {
+    /// The banks that were stopped for it, or that are to be members, once that is known.
+    pub(super) fn taking_part(&self) -> Option<BankSet> {
+        match &self.step {
+            Step::Asking { .. } => None,
+            Step::Stopping { invited, .. } => Some(*invited),
+            Step::Preparing(preparing) => Some(preparing.plan.members),
+            Step::Starting { members } => Some(*members),
+        }
+    }
+
     /// Time has passed, and the coordinator's own progress with a plan is `own_progress`.
     pub(super) fn tick(&mut self, me: BankId, own_progress: u32) {
         for ticks in [&mut self.idle, &mut self.age, &mut self.since_said] {

@@ -2,6 +2,7 @@
 //! to another.
 
 use super::View;
+use super::attempt::Attempt;
 use super::hearing::largest_clique;
 use super::message::ViewMessage;
 use super::phase::PhaseName;
@@ -56,18 +57,23 @@ impl View {
         }
     }
 
-    /// Which banks decide between cliques of equal size: the members of the view in force, or, if
-    /// there is none, the banks whose disks count, because without them it may be unknown how the
-    /// last view ended; after these, the banks that ask to join and were not waited for in vain.
+    /// Which banks decide between cliques of equal size: those that have stopped for an attempt of
+    /// this bank; else the members of the view in force, or, if there is none, the banks whose
+    /// disks count, because without them it may be unknown how the last view ended. After these,
+    /// the banks that ask to join and were not waited for in vain.
     fn preferred(&self) -> [BankSet; 2] {
         let all = || BankId::all(self.banks);
         let may_join = |bank: &BankId| self.peers[bank.index()].may_join();
         let joining: BankSet = all().filter(may_join).collect();
         // A member no longer asks, although its wish still counts for a while.
         let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
-        match self.active() {
-            Some((_, members)) => [members, joining],
-            None => [all().filter(|bank| self.counts(*bank)).collect(), joining.difference(last)],
+        let taking_part = self.coordination.attempt.as_ref().and_then(Attempt::taking_part);
+        match (taking_part, self.active()) {
+            (Some(taking_part), _) => [taking_part, joining],
+            (None, Some((_, members))) => [members, joining],
+            (None, None) => {
+                [all().filter(|bank| self.counts(*bank)).collect(), joining.difference(last)]
+            }
         }
     }
 
@@ -77,13 +83,24 @@ impl View {
             return None;
         }
         let Some((_, members)) = self.active() else {
-            let somebody_acts = clique.iter().any(|bank| self.active_of(bank).is_some());
+            let acts = |bank: BankId| self.active_of(bank).is_some_and(|view| !self.is_over(view));
+            let somebody_acts = clique.iter().any(acts);
             return (!self.is_in_a_step() && !somebody_acts).then(Wish::default);
         };
         let may_join = |bank: &BankId| self.peers[bank.index()].may_join();
         let away: BankSet = members.iter().filter(|bank| self.has_failed(*bank, clique)).collect();
         let joining: BankSet = clique.difference(members).iter().filter(may_join).collect();
         (!away.is_empty() || !joining.is_empty()).then_some(Wish { away, joining })
+    }
+
+    /// Whether a view that this bank was in last is known to have too few members left: those that
+    /// still act in it have merely not noticed.
+    fn is_over(&self, view: Ballot) -> bool {
+        let Some((_, members)) = self.last_in_force.filter(|(last, _)| *last == view) else {
+            return false;
+        };
+        let acts = |bank: &BankId| self.active_of(*bank) == Some(view);
+        !self.is_majority(members.iter().filter(acts).collect())
     }
 
     /// Whether the node waits for its own parts or its disk: until these have answered, an attempt

@@ -16,7 +16,7 @@ pub(super) struct Mistake {
     pub(super) found_by: (u64, &'static str),
 }
 
-pub(super) const MISTAKES: [Mistake; 21] = [
+pub(super) const MISTAKES: [Mistake; 22] = [
     Mistake {
         name: "acknowledging before fsync",
         edits: &[Edit {
@@ -263,8 +263,8 @@ pub struct Ballot {",
         name: "watching durable clocks only",
         edits: &[Edit {
             file: "src/protocol/checks.rs",
-            before: "            ChecksInput::Tick => return self.find_lags(out),",
-            after: "            ChecksInput::Tick => return,",
+            before: "                return self.find_lags(out);",
+            after: "                return;",
         }],
         found_by: (125, "StuckLedger { bank: BankId(2) } stops the others: Active at 3 hears 0, 1, 2 promised 17."),
     },
@@ -329,6 +329,15 @@ pub struct Ballot {",
             self.send_again(0);",
             after: "        if is_confirmed {
             self.send_again(0);",
+        }],
+        found_by: (0, ""),
+    },
+    Mistake {
+        name: "believing what was gathered before a bank's own events are here",
+        edits: &[Edit {
+            file: "src/protocol/envelope.rs",
+            before: "        claim.raise(bank, self.own.get(bank));",
+            after: "        let _ = bank;",
         }],
         found_by: (0, ""),
     },

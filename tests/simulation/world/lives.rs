@@ -54,6 +54,7 @@ impl World {
             fsync_max_us: self.scenario.fsync_max_us,
             journal_positions_max: self.scenario.journal_positions_max,
             ping_every_ms: self.scenario.ping_every_ms,
+            gather_from: self.scenario.gather_from,
         };
         if machine.disk.end_doubt().is_err() {
             return self.put_in(RETRY_US, Item::Restart(life));
