@@ -10,10 +10,11 @@ use actix_tls::connect::Connection;
 use awc::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::ids::{Ballot, BankId, ChainHash, Position};
 use crate::protocol::envelope::{Envelope, Gathered};
-use crate::protocol::event::{Event, MalformedEvent, WireEvent};
+use crate::protocol::event::{Event, MalformedEvent};
 use crate::protocol::outbox::Parcel;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -116,7 +117,7 @@ pub(crate) struct EnvelopeIn {
     pub view: Option<Ballot>,
     /// Its events.
     #[serde(default)]
-    pub events: Vec<WireEvent>,
+    pub events: Vec<Arc<RawValue>>,
     /// Its durable clock.
     pub clock: Option<VectorClock>,
     /// Executed through,
@@ -136,7 +137,7 @@ impl EnvelopeIn {
     /// [`MalformedEvent`] for the first event that is not valid.
     pub(crate) fn read(self) -> Result<Parcel, MalformedEvent> {
         let view = self.view;
-        let read = |wire: WireEvent| Event::from_wire(wire, view.unwrap_or_default()).map(Arc::new);
+        let read = |text| Event::from_text(text, view.unwrap_or_default()).map(Arc::new);
         let events = self.events.into_iter().map(read).collect::<Result<_, _>>()?;
         let executed = self.position.zip(self.hash);
         let agreed = self.agreed.map(|AgreedJson { position, hash }| (position, hash));

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use netbanking::ids::{BankSet, ChainHash, Position};
+use netbanking::ids::{Ballot, BankSet, ChainHash, Position};
 use netbanking::ledger::Book;
 use netbanking::ledger::book::Pieces;
 use netbanking::protocol::event::{Event, Held};
@@ -37,7 +37,8 @@ struct Line {
 fn replay(book: &mut Book, lines: &str) {
     for line in lines.lines() {
         let line: Line = serde_json::from_str(line).unwrap();
-        let event = Event::from_own_text(line.event.clone()).unwrap();
+        let text = serde_json::value::RawValue::from_string(line.event.clone()).unwrap();
+        let event = Event::from_text(text.into(), Ballot::default()).unwrap();
         assert_eq!((event.header, event.wire().get()), (None, line.event.as_str()));
         let executed =
             executor::apply(book, &Held { event: Arc::new(event), members: line.members });

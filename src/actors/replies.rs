@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tokio::sync::oneshot;
 
 use super::routes::{Post, Wire};
@@ -40,20 +40,31 @@ impl Handler<Wire> for RepliesActor {
     }
 }
 
-/// A customer's request for the common order; its result can be awaited.
+/// A customer's request for the common order, and who is to be told of its result. Nobody waits for
+/// this message itself: a thread that is woken twice for one request costs more than the request.
 #[derive(Message)]
-#[rtype(result = "oneshot::Receiver<Reply>")]
-pub struct Submit(pub RawRequest);
+#[rtype(result = "()")]
+pub struct Submit {
+    request: RawRequest,
+    reply: oneshot::Sender<Reply>,
+}
+
+impl Submit {
+    /// The message, and what its sender waits for.
+    #[must_use]
+    pub fn new(request: RawRequest) -> (Self, oneshot::Receiver<Reply>) {
+        let (reply, waiting) = oneshot::channel();
+        (Submit { request, reply }, waiting)
+    }
+}
 
 impl Handler<Submit> for RepliesActor {
-    type Result = MessageResult<Submit>;
+    type Result = ();
 
-    fn handle(&mut self, Submit(request): Submit, _: &mut Self::Context) -> Self::Result {
-        let (reply, waiting) = oneshot::channel();
+    fn handle(&mut self, Submit { request, reply }: Submit, _: &mut Self::Context) {
         self.waiting.insert(request.id.clone(), reply);
         self.post.out.push(Effect::Clock(ClockInput::Submit(request)));
         self.post.deliver();
-        MessageResult(waiting)
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) async fn place(
 ) -> Result<Executed, Refused> {
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     let request = Request { id, at_ms: None, key, by, action };
-    let waiting = bank.actors.routes.replies.send(Submit(request.to_raw())).await?;
+    let (submit, waiting) = Submit::new(request.to_raw());
+    bank.actors.routes.replies.do_send(submit);
     match actix_rt::time::timeout(ANSWER_WAIT, waiting).await {
         Err(_) => Err(Refused::UnknownOutcome),
         Ok(Err(_)) => Err(Refused::UnknownOutcome),

@@ -137,17 +137,23 @@ impl Event {
         Ok(event)
     }
 
-    /// Reads an event from the text that [`Event::wire`] gave, which is kept unchanged: a journal's
-    /// events are read by the million.
+    /// Reads an event from its text. Unless the text leaves out the view, it is kept unchanged: an
+    /// event is written once, by its sender, and sent, kept and read as it is.
     ///
     /// # Errors
     /// [`MalformedEvent`] says what does not fit.
-    pub fn from_own_text(text: String) -> Result<Self, MalformedEvent> {
-        let wire: WireEvent = serde_json::from_str(&text).map_err(|_| MalformedEvent::Batch)?;
-        let (view, requests, header) = Event::content(&wire, Ballot::default())?;
+    pub fn from_text(
+        text: Arc<RawValue>,
+        view_when_absent: Ballot,
+    ) -> Result<Self, MalformedEvent> {
+        let wire: WireEvent =
+            serde_json::from_str(text.get()).map_err(|_| MalformedEvent::Event)?;
+        if wire.view.is_none() {
+            return Event::from_wire(wire, view_when_absent);
+        }
+        let (view, requests, header) = Event::content(&wire, view_when_absent)?;
         let WireEvent { sender, timestamp, id, .. } = wire;
-        let text = RawValue::from_string(text).map_err(|_| MalformedEvent::Batch)?;
-        Ok(Event { view, sender, timestamp, id, requests, header, wire: text.into() })
+        Ok(Event { view, sender, timestamp, id, requests, header, wire: text })
     }
 
     /// What a wire form says, checked.
@@ -263,6 +269,8 @@ pub struct WireEvent {
 /// Why a peer's message is not an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedEvent {
+    /// Fields are missing, or are of another kind.
+    Event,
     /// `BATCH` without a list of 1 to [`REQUESTS_PER_EVENT_MAX`] requests.
     Batch,
     /// The timestamp does not count the event itself, or its sum is too large.
@@ -274,6 +282,7 @@ pub enum MalformedEvent {
 impl fmt::Display for MalformedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            MalformedEvent::Event => "it is no event",
             MalformedEvent::Batch => "msg is no valid batch of requests",
             MalformedEvent::Timestamp => "timestamp does not count the message itself",
             MalformedEvent::Time => "at_ms is no time between 1970 and 9999",
@@ -312,9 +321,21 @@ mod tests {
         assert_eq!((back.requests.len(), back.header), (2, Some(header)));
         assert_eq!(back.requests[1].msg.get(), r#"{"mensagem":"mensagem"}"#);
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
-        let back = Event::from_own_text(text.clone()).unwrap();
-        assert_eq!((back.requests.len(), back.wire().get()), (2, text.as_str()));
         assert_eq!(back, event);
+    }
+
+    #[test]
+    fn an_events_text_is_kept_as_its_sender_wrote_it_unless_it_names_no_view() {
+        let read = |text: &str, view| {
+            Event::from_text(RawValue::from_string(text.to_owned()).unwrap().into(), view)
+        };
+        let view = Ballot { round: 3, coordinator: BankId(1) };
+        let text = r#"{ "view": {"round":3,"coordinator":1}, "sender":0,"timestamp":[5,9,1],"at_ms":7,"type_msg":"X","id":"a","msg":{"b": 2}}"#;
+        let event = read(text, Ballot::default()).unwrap();
+        assert_eq!((event.view, event.wire().get()), (view, text));
+        let event = read(REQUIRED_EXAMPLE, view).unwrap();
+        assert_eq!((event.view, event.to_wire().view), (view, Some(view)));
+        assert!(matches!(read("{}", view), Err(MalformedEvent::Event)));
     }
 
     #[test]

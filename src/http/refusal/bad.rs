@@ -178,6 +178,7 @@ impl fmt::Display for Bad {
 
 fn said_of(event: MalformedEvent) -> &'static str {
     match event {
+        MalformedEvent::Event => "Não é um evento",
         MalformedEvent::Batch => "O campo msg não é um lote de pedidos válido",
         MalformedEvent::Timestamp => "O campo timestamp não conta a própria mensagem",
         MalformedEvent::Time => "O campo at_ms não é uma hora entre 1970 e 9999",

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
-use crate::protocol::event::{Event, Held, WireEvent};
+use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::{Executions, JournalEntry};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::SnapshotPiece;
@@ -239,7 +240,7 @@ struct HeldOut<'a> {
 
 #[derive(Deserialize)]
 struct HeldIn {
-    event: WireEvent,
+    event: Arc<RawValue>,
     members: BankSet,
 }
 
@@ -252,7 +253,7 @@ impl Serialize for WireHeld {
 impl<'de> Deserialize<'de> for WireHeld {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let HeldIn { event, members } = HeldIn::deserialize(deserializer)?;
-        let event = Event::from_wire(event, Ballot::default()).map_err(serde::de::Error::custom)?;
+        let event = Event::from_text(event, Ballot::default()).map_err(serde::de::Error::custom)?;
         Ok(WireHeld(Held { event: Arc::new(event), members }))
     }
 }

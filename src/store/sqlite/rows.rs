@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde_json::value::RawValue;
 
 use super::head::{Head, RowDigest, Seal, Stored, row_digest, sha256};
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
@@ -336,7 +337,8 @@ impl EventRow {
         if digest_of(&self.members, &self.body) != self.digest {
             return None;
         }
-        let event = Event::from_own_text(std::mem::take(&mut self.body)).ok()?;
+        let text = RawValue::from_string(std::mem::take(&mut self.body)).ok()?;
+        let event = Event::from_text(text.into(), Ballot::default()).ok()?;
         let members: BankSet = serde_json::from_str(&self.members).ok()?;
         (event.order_key() == self.key).then(|| Held { event: Arc::new(event), members })
     }
