@@ -131,7 +131,7 @@ impl World {
         }
         let choice = self.below(choices.len() + self.network.len() + 1);
         if let Some((index, pair)) = choices.get(choice) {
-            self.nodes[*index].work(*pair);
+            self.nodes[*index].work(*pair, self.now);
         } else if let Some(index) =
             choice.checked_sub(choices.len()).filter(|index| *index < self.network.len())
         {
@@ -173,7 +173,7 @@ impl World {
         let next =
             self.nodes.iter().enumerate().find_map(|(index, node)| Some((index, waiting(node)?)));
         if let Some((index, pair)) = next {
-            self.nodes[index].work(pair);
+            self.nodes[index].work(pair, self.now);
         } else if !self.network.is_empty() {
             self.transport(0, true);
         } else {
@@ -266,7 +266,7 @@ impl PureNode {
         self.queues.entry((from, to)).or_default().push_back(effect);
     }
 
-    fn work(&mut self, pair: (Part, Part)) {
+    fn work(&mut self, pair: (Part, Part), now: u64) {
         let effect = self
             .queues
             .get_mut(&pair)
@@ -281,7 +281,7 @@ impl PureNode {
                 self.executed.extend(executed.into_iter().map(|executed| executed.event));
             }
             Effect::Checks(input) => self.checks.handle(input, &mut out),
-            Effect::Peer(bank, input) => self.link(bank, input),
+            Effect::Peer(bank, input) => self.link(bank, input, now),
             Effect::Journal(JournalInput::Append { view, clock, .. }) => {
                 out.push(Effect::Buffer(BufferInput::Persisted { view, clock }));
             }
@@ -291,8 +291,8 @@ impl PureNode {
         out.into_iter().for_each(|effect| self.post(pair.1, effect));
     }
 
-    fn link(&mut self, bank: BankId, input: PeerInput) {
-        self.outboxes.get_mut(&bank).expect("a link to every peer").handle(input);
+    fn link(&mut self, bank: BankId, input: PeerInput, now: u64) {
+        self.outboxes.get_mut(&bank).expect("a link to every peer").handle(input, now);
     }
 }
 

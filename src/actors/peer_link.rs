@@ -357,8 +357,14 @@ impl Handler<PeerInput> for PeerLinkActor {
         match input {
             PeerInput::View(message) => self.send_view(&message, context),
             input => {
-                self.outbox.handle(input);
-                self.queue_pump(context);
+                let now = self.time.now();
+                self.outbox.handle(input, now);
+                // Most of what a link is told need not leave by itself.
+                if self.outbox.leaves_by(now) {
+                    self.queue_pump(context);
+                } else {
+                    self.wake_later(now, context);
+                }
             }
         }
     }

@@ -208,7 +208,7 @@ pub struct Outbox {
     executed_news: News,
     agreed: Option<(Ballot, Position, ChainHash)>,
     agreed_news: News,
-    /// When news that all agree is to leave, at the latest; set once it is known.
+    /// When news that all agree is to leave, at the latest.
     agreed_at: Option<Millis>,
     /// Single facts in order, for a peer that speaks only the requirement's routes.
     facts: VecDeque<SingleMessage>,
@@ -280,7 +280,7 @@ impl Outbox {
     }
 
     /// Takes one input; see [`PeerInput`]. Messages about views do not come here.
-    pub fn handle(&mut self, input: PeerInput) {
+    pub fn handle(&mut self, input: PeerInput, now: Millis) {
         match input {
             PeerInput::Install(view) => self.install(view),
             PeerInput::Freeze => self.reset(None),
@@ -300,6 +300,7 @@ impl Outbox {
             PeerInput::Agreed { view, position, hash } if self.view == Some(view) => {
                 self.agreed = Some((view, position, hash));
                 self.agreed_news.add(false);
+                self.agreed_at.get_or_insert(now + AGREED_WITHIN_MS);
             }
             PeerInput::TellAll => self.tell_all(),
             PeerInput::Executed { view, position, hash, event, check } => {
@@ -380,6 +381,11 @@ impl Outbox {
         [self.leaves_at(), self.line.probes_at(), self.line.breaks_at()].into_iter().flatten().min()
     }
 
+    /// Whether there is something to send that may leave now.
+    pub(crate) fn leaves_by(&self, now: Millis) -> bool {
+        self.leaves_at().is_some_and(|at| at <= now)
+    }
+
     /// When there is something to send that may leave, or to open a connection for.
     fn leaves_at(&self) -> Option<Millis> {
         let may_leave = match self.dialect {
@@ -392,9 +398,6 @@ impl Outbox {
 
     /// What to do now, if anything; to be asked again until there is nothing.
     pub fn next(&mut self, now: Millis) -> Option<Transmission> {
-        if self.agreed_news == News::RidesAlong {
-            self.agreed_at.get_or_insert(now + AGREED_WITHIN_MS);
-        }
         let is_due = |at: Option<Millis>| at.is_some_and(|at| at <= now);
         if is_due(self.line.breaks_at()) {
             let number = self.line.number();

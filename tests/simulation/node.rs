@@ -439,7 +439,7 @@ impl Process {
                 scene.said.push(Said::View(bank, message))
             }
             Effect::Peer(bank, input) => {
-                self.outbox(bank).handle(input);
+                self.outbox(bank).handle(input, now);
                 self.queue_pump(bank);
             }
             Effect::Reply(..) | Effect::Notice(_) => {

@@ -18,7 +18,7 @@ fn event(counter: u64) -> PeerInput {
 
 fn installed() -> Outbox {
     let mut outbox = Outbox::new(BankId(0), BankId(1));
-    outbox.handle(PeerInput::Install(VIEW));
+    outbox.handle(PeerInput::Install(VIEW), 0);
     outbox
 }
 
@@ -34,7 +34,7 @@ fn counters(transmission: Option<Transmission>) -> Vec<u64> {
 /// An outbox whose connection number 1 is open.
 fn connected() -> Outbox {
     let mut outbox = installed();
-    outbox.handle(event(1));
+    outbox.handle(event(1), 0);
     assert!(matches!(outbox.next(0), Some(Transmission::Open(1))));
     assert!(outbox.next(0).is_none(), "nothing leaves before it is open");
     outbox.delivered(Delivery::Opened(1), 0);
@@ -54,10 +54,10 @@ fn not_taken(frame: u64, expected: u64) -> Delivery {
 #[test]
 fn events_leave_at_once_and_what_has_gathered_travels_together() {
     let mut outbox = connected();
-    outbox.handle(event(2));
+    outbox.handle(event(2), 0);
     assert_eq!(counters(outbox.next(0)), [2], "although the first is not confirmed");
-    outbox.handle(event(3));
-    outbox.handle(event(4));
+    outbox.handle(event(3), 0);
+    outbox.handle(event(4), 0);
     assert_eq!(counters(outbox.next(0)), [3, 4]);
     assert!(outbox.next(0).is_none());
 }
@@ -67,7 +67,7 @@ fn a_deaf_peer_costs_no_more_than_the_bounds_of_a_line() {
     let mut outbox = connected();
     let mut left = 1;
     for counter in 2..10_000 {
-        outbox.handle(event(counter));
+        outbox.handle(event(counter), 0);
         while let Some(transmission) = outbox.next(0) {
             left += u64::from(matches!(transmission, Transmission::Frame(..)));
         }
@@ -80,10 +80,10 @@ fn a_deaf_peer_costs_no_more_than_the_bounds_of_a_line() {
 #[test]
 fn when_the_connection_breaks_everything_that_is_not_covered_is_sent_again_after_a_pause() {
     let mut outbox = connected();
-    outbox.handle(event(2));
-    outbox.handle(event(3));
+    outbox.handle(event(2), 0);
+    outbox.handle(event(3), 0);
     outbox.next(0);
-    outbox.handle(PeerInput::Covered(1));
+    outbox.handle(PeerInput::Covered(1), 0);
     outbox.delivered(Delivery::Ended(1), 100);
     assert!(outbox.next(100 + BACK_OFF_FIRST_MS - 1).is_none());
     let now = outbox.wake_at().unwrap();
@@ -125,11 +125,11 @@ fn a_connection_without_an_echo_is_given_up_and_the_monitor_hears_of_it() {
 fn the_end_of_a_connection_on_which_nothing_is_under_way_needs_no_further_one() {
     let mut outbox = connected();
     outbox.delivered(confirmed(1), 10);
-    outbox.handle(PeerInput::Covered(1));
+    outbox.handle(PeerInput::Covered(1), 0);
     outbox.delivered(Delivery::Ended(1), 1_000);
     assert!(outbox.is_empty() && outbox.wake_at().is_none());
     assert!(outbox.reports().next().is_none());
-    outbox.handle(event(2));
+    outbox.handle(event(2), 0);
     let now = outbox.wake_at().unwrap();
     assert!(matches!(outbox.next(now), Some(Transmission::Open(2))));
 }
@@ -158,19 +158,19 @@ fn told(transmission: Option<Transmission>) -> Option<u64> {
 fn the_report_of_execution_is_urgent_only_for_the_events_sender() {
     let mut outbox = connected();
     outbox.delivered(confirmed(1), 0);
-    outbox.handle(PeerInput::Covered(1));
-    outbox.handle(executed(1, 1));
+    outbox.handle(PeerInput::Covered(1), 0);
+    outbox.handle(executed(1, 1), 0);
     assert_eq!(told(outbox.next(0)), Some(1), "the peer's customers wait for it");
 
-    outbox.handle(executed(0, 2));
-    outbox.handle(executed(2, 3));
+    outbox.handle(executed(0, 2), 0);
+    outbox.handle(executed(2, 3), 0);
     assert!(outbox.next(10).is_none());
-    outbox.handle(event(2));
+    outbox.handle(event(2), 0);
     assert_eq!(told(outbox.next(41)), Some(3), "with the next event");
 
-    outbox.handle(executed(0, 4));
+    outbox.handle(executed(0, 4), 0);
     assert!(outbox.next(50).is_none());
-    outbox.handle(PeerInput::TellAll);
+    outbox.handle(PeerInput::TellAll, 0);
     assert_eq!(told(outbox.next(50)), Some(4));
 }
 
@@ -186,12 +186,12 @@ fn a_clock_for_which_the_peer_does_not_wait_rides_along() {
         Some(Transmission::Frame(_, parcel)) => parcel.envelope.clock.map(|clock| clock.sum()),
         _ => None,
     };
-    outbox.handle(durable(1, false));
+    outbox.handle(durable(1, false), 0);
     assert!(outbox.next(0).is_none());
-    outbox.handle(durable(2, true));
+    outbox.handle(durable(2, true), 0);
     assert_eq!(clock(outbox.next(0)), Some(2));
-    outbox.handle(durable(3, false));
-    outbox.handle(event(2));
+    outbox.handle(durable(3, false), 0);
+    outbox.handle(event(2), 0);
     assert_eq!(clock(outbox.next(0)), Some(3));
 }
 
@@ -199,7 +199,7 @@ fn a_clock_for_which_the_peer_does_not_wait_rides_along() {
 fn news_that_all_agree_waits_for_something_to_travel_with_but_not_for_long() {
     let mut outbox = connected();
     outbox.delivered(confirmed(1), 0);
-    outbox.handle(PeerInput::Covered(1));
+    outbox.handle(PeerInput::Covered(1), 0);
     let agreed = |round, position| PeerInput::Agreed {
         view: Ballot { round, coordinator: BankId(0) },
         position: Position(position),
@@ -209,16 +209,16 @@ fn news_that_all_agree_waits_for_something_to_travel_with_but_not_for_long() {
         Some(Transmission::Frame(_, parcel)) => parcel.agreed.map(|(position, _)| position.0),
         _ => None,
     };
-    outbox.handle(agreed(1, 5));
+    outbox.handle(agreed(1, 5), 100);
     assert!(outbox.next(100).is_none());
-    outbox.handle(agreed(1, 6));
+    outbox.handle(agreed(1, 6), 110);
     assert!(outbox.next(110).is_none());
     assert_eq!(outbox.wake_at(), Some(100 + AGREED_WITHIN_MS), "counted from the first");
     assert_eq!(told(outbox.next(100 + AGREED_WITHIN_MS)), Some(6));
-    outbox.handle(agreed(1, 7));
-    outbox.handle(event(2));
+    outbox.handle(agreed(1, 7), 200);
+    outbox.handle(event(2), 0);
     assert_eq!(told(outbox.next(200)), Some(7), "with the next event");
-    outbox.handle(agreed(2, 8));
+    outbox.handle(agreed(2, 8), 200);
     assert!(told(outbox.next(1_000)).is_none(), "it is of another view");
 }
 
@@ -226,7 +226,7 @@ fn news_that_all_agree_waits_for_something_to_travel_with_but_not_for_long() {
 fn what_the_peer_did_not_take_is_sent_again_and_only_once() {
     let mut outbox = connected();
     (2..=4).for_each(|counter| {
-        outbox.handle(event(counter));
+        outbox.handle(event(counter), 0);
         outbox.next(0);
     });
     // The second frame found no room, and so neither did those behind it.
@@ -248,7 +248,7 @@ fn what_the_peer_did_not_take_is_sent_again_and_only_once() {
 #[test]
 fn what_the_peer_says_of_frames_from_an_earlier_view_changes_nothing() {
     let mut outbox = connected();
-    outbox.handle(PeerInput::Install(Ballot { round: 2, coordinator: BankId(0) }));
+    outbox.handle(PeerInput::Install(Ballot { round: 2, coordinator: BankId(0) }), 0);
     outbox.delivered(not_taken(1, 0), 0);
     outbox.delivered(confirmed(1), 0);
     assert!(outbox.is_empty() && outbox.wake_at().is_none());
@@ -258,8 +258,8 @@ fn what_the_peer_says_of_frames_from_an_earlier_view_changes_nothing() {
 fn a_stopping_bank_asks_at_once_whether_the_peer_has_everything() {
     let mut outbox = connected();
     outbox.delivered(confirmed(1), 0);
-    outbox.handle(PeerInput::Covered(1));
-    outbox.handle(executed(1, 1));
+    outbox.handle(PeerInput::Covered(1), 0);
+    outbox.handle(executed(1, 1), 0);
     outbox.next(100);
     assert!(outbox.next(100).is_none() && !outbox.is_empty());
     outbox.hurry();
@@ -271,13 +271,12 @@ fn a_stopping_bank_asks_at_once_whether_the_peer_has_everything() {
 #[test]
 fn a_peer_without_connections_gets_single_messages_in_turn_and_again_after_an_error() {
     let mut outbox = installed();
-    outbox.handle(event(1));
+    outbox.handle(event(1), 0);
     let id = EventId::new(BankId(1), "x");
-    outbox.handle(PeerInput::Durable {
-        clock: vec![1, 1].into(),
-        events: [id.clone()].into(),
-        urgent: true,
-    });
+    outbox.handle(
+        PeerInput::Durable { clock: vec![1, 1].into(), events: [id.clone()].into(), urgent: true },
+        0,
+    );
     outbox.next(0);
     outbox.delivered(Delivery::UnknownRoute(1), 0);
     let single = |outbox: &mut Outbox, now| match outbox.next(now) {

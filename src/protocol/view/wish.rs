@@ -69,8 +69,8 @@ impl View {
         let last = self.last_in_force.map(|(_, members)| members).unwrap_or_default();
         let taking_part = self.coordination.attempt.as_ref().and_then(Attempt::taking_part);
         match (taking_part, self.active()) {
-            (Some(taking_part), _) => [taking_part, joining],
-            (None, Some((_, members))) => [members, joining],
+            (Some(taking_part), _) => [taking_part, joining.difference(last)],
+            (None, Some((_, members))) => [members, joining.difference(members)],
             (None, None) => {
                 [all().filter(|bank| self.counts(*bank)).collect(), joining.difference(last)]
             }

@@ -123,3 +123,19 @@ fn the_others_stop_waiting_for_a_fetching_bank_once_a_member_is_heard_again() {
     }
     consortium.assert_in_force(&[1, 2, 3]);
 }
+
+#[test]
+fn a_bank_that_has_just_joined_is_not_preferred_to_a_member_that_does_not_hear_it() {
+    let mut consortium = Consortium::in_force();
+    consortium.kill(2);
+    consortium.run(10);
+    consortium.restart(2);
+    while consortium.installed[2].is_empty() || !consortium.views[2].is_ready() {
+        consortium.run(1);
+    }
+    let lost = PeerState::Down(Cause::Unreached);
+    consortium.give(BankId(1), ViewInput::Peer { bank: BankId(2), state: lost, report: None });
+    consortium.returning.push((BankId(1), BankId(2)));
+    consortium.run(20);
+    consortium.assert_in_force(&[0, 1]);
+}
