@@ -148,6 +148,7 @@ impl World {
 
     fn tick(&mut self) {
         for node in &mut self.nodes {
+            node.post(Part::Outside, Effect::Clock(ClockInput::Tick));
             node.post(Part::Outside, Effect::Buffer(BufferInput::Tick));
             node.post(Part::Outside, Effect::Checks(ChecksInput::Tick));
         }
@@ -245,6 +246,7 @@ impl PureNode {
     fn has_work(&self) -> bool {
         self.queues.values().any(|queue| !queue.is_empty())
             || self.outboxes.values().any(|outbox| !outbox.is_empty())
+            || self.clock.wake_at().is_some()
     }
 
     fn post(&mut self, from: Part, effect: Effect) {
@@ -274,7 +276,7 @@ impl PureNode {
             .expect("chosen because it is not empty");
         let mut out = Vec::new();
         match effect {
-            Effect::Clock(input) => self.clock.handle(input, 0, &mut out),
+            Effect::Clock(input) => self.clock.handle(input, now, &mut out),
             Effect::Buffer(input) => self.buffer.handle(input, &mut out),
             Effect::Ledger(input) => {
                 let executed = self.executor.handle(input, &mut out);

@@ -1,5 +1,7 @@
 //! Owns the vector clock.
 
+use std::time::Duration;
+
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 
 use super::routes::{Post, Wire};
@@ -16,6 +18,8 @@ impl Message for ClockInput {
 pub struct ClockActor {
     clock: Clock,
     time: Monotonic,
+    /// Whether this actor is going to look again before the next tick.
+    wakes: bool,
     post: Post,
 }
 
@@ -23,7 +27,7 @@ impl ClockActor {
     /// An actor that waits to be wired.
     #[must_use]
     pub fn new(clock: Clock, time: Monotonic) -> Self {
-        ClockActor { clock, time, post: Post::default() }
+        ClockActor { clock, time, wakes: false, post: Post::default() }
     }
 }
 
@@ -46,9 +50,18 @@ impl Handler<Wire> for ClockActor {
 impl Handler<ClockInput> for ClockActor {
     type Result = ();
 
-    fn handle(&mut self, input: ClockInput, _: &mut Self::Context) {
-        self.clock.handle(input, self.time.now(), &mut self.post.out);
+    fn handle(&mut self, input: ClockInput, context: &mut Self::Context) {
+        let now = self.time.now();
+        self.clock.handle(input, now, &mut self.post.out);
         self.post.deliver();
+        if let Some(at) = self.clock.wake_at().filter(|_| !self.wakes) {
+            self.wakes = true;
+            let wait = Duration::from_millis(at.saturating_sub(now));
+            context.run_later(wait, |actor, context| {
+                actor.wakes = false;
+                context.address().do_send(ClockInput::Tick);
+            });
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::companions::Companions;
 use super::consortium_time;
 use super::effect::{BufferInput, ClockInput, Effect};
 use super::event::{Event, REQUESTS_PER_EVENT_MAX};
@@ -27,13 +28,13 @@ use crate::ids::{Ballot, BankId, BankSet};
 /// any bank has to keep for another.
 pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
 /// How many requests must be waiting before a further event leaves while one is in flight; if there
-/// are fewer, they wait until it is answered and share the next. As with Nagle's algorithm, a lone
-/// request never waits and many small events become a few full ones: every event costs each bank an
-/// fsync and some messages, whatever it carries.
-pub(crate) const WORTH_A_FURTHER_EVENT: usize = 16;
-/// While no more requests than this wait or are in flight, a further event leaves once the last is
-/// stable and as many wait as are in flight: with few clients the time of a round counts, with many
-/// the cost of an event.
+/// are fewer, they wait until it is answered and share the next, together with those that were
+/// answered ([`Companions`]). As with Nagle's algorithm, a lone request never waits and many small
+/// events become a few full ones: every event costs each bank an fsync and some messages, whatever
+/// it carries.
+pub(crate) const WORTH_A_FURTHER_EVENT: usize = 64;
+/// Where customers who were answered do not ask again, and while no more requests than this wait or
+/// are in flight, a further event leaves once the last is stable and as many wait as are in flight.
 pub(crate) const FEW_REQUESTS: usize = 8;
 /// The most requests that wait to be stamped; more are refused as overload.
 pub(crate) const QUEUE_MAX: usize = 10_000;
@@ -79,6 +80,8 @@ pub struct Clock {
     /// Own events of the last view that was in force here, stamped and not known to be agreed on.
     under_way: VecDeque<(Millis, Arc<Event>)>,
     queue: VecDeque<Waiting>,
+    /// Whom the next event waits for.
+    companions: Companions,
     /// When an own event was last agreed on, or left while none was under way.
     moved_at: Millis,
     is_stalled: bool,
@@ -111,6 +114,7 @@ impl Clock {
             stable: 0,
             under_way: VecDeque::new(),
             queue: VecDeque::new(),
+            companions: Companions::default(),
             moved_at: 0,
             is_stalled: false,
         }
@@ -151,8 +155,14 @@ impl Clock {
             ClockInput::Held { .. } => {}
             ClockInput::Agreed(counter) => {
                 self.agreed = self.agreed.max(counter);
+                let mut answered = 0;
                 while self.under_way.front().is_some_and(|(_, event)| event.counter() <= counter) {
-                    self.under_way.pop_front();
+                    answered +=
+                        self.under_way.pop_front().map_or(0, |(_, event)| event.requests.len());
+                }
+                if !self.is_under_way() {
+                    let expected = (self.queue.len() + answered).min(WORTH_A_FURTHER_EVENT);
+                    self.companions.expect(expected);
                 }
                 self.moved_at = now;
             }
@@ -306,7 +316,7 @@ impl Clock {
     fn stamp(&mut self, now: Millis, out: &mut Vec<Effect>) {
         let Some(view) = self.view.filter(|_| self.reach == Reach::Members) else { return };
         let Some(at_ms) = self.consortium_ms(now) else { return };
-        while self.may_stamp() {
+        while self.may_stamp(now) {
             if !self.is_under_way() {
                 self.moved_at = now;
             }
@@ -327,15 +337,26 @@ impl Clock {
         }
     }
 
-    fn may_stamp(&self) -> bool {
+    fn may_stamp(&mut self, now: Millis) -> bool {
         let (own, waiting, in_flight) =
             (self.clock.get(self.me), self.queue.len(), self.in_flight());
-        let worth_it = match own {
-            own if own == self.agreed => 1,
-            own if own <= self.stable && waiting + in_flight <= FEW_REQUESTS => in_flight.max(1),
-            _ => WORTH_A_FURTHER_EVENT,
-        };
-        waiting >= worth_it && own - self.agreed < EVENTS_UNDER_WAY_MAX
+        if waiting == 0 || own - self.agreed >= EVENTS_UNDER_WAY_MAX {
+            return false;
+        }
+        if own == self.agreed {
+            return self.companions.are_here(waiting, now);
+        }
+        let is_few = own <= self.stable
+            && waiting + in_flight <= FEW_REQUESTS
+            && !self.companions.are_known();
+        waiting >= if is_few { in_flight.max(1) } else { WORTH_A_FURTHER_EVENT }
+    }
+
+    /// When to call [`Clock::handle`] with a [`ClockInput::Tick`] although nothing new came, if at
+    /// all: requests wait for others that may not come.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Millis> {
+        self.companions.awaited_until().filter(|_| !self.queue.is_empty() && !self.is_under_way())
     }
 
     /// How many requests are stamped and not known to be agreed on.

@@ -14,7 +14,7 @@
 //!
 //! - [`ids`](crate::ids), [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the
 //!   total order.
-//! - [`clock`] stamps, [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable,
+//! - [`clock`] stamps (what is worth waiting for: [`companions`]), [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable,
 //!   [`executor`] executes, [`checks`] finds agreement, [`gathering`]
 //!   spares messages between many banks, [`outbox`] sends until it is acknowledged,
 //!   as much at once as the [`mod@line`] to the peer allows.
@@ -30,6 +30,7 @@
 
 pub mod checks;
 pub mod clock;
+pub(crate) mod companions;
 pub mod confirmation;
 pub mod consortium_time;
 pub(crate) mod debt;

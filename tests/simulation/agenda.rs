@@ -64,6 +64,7 @@ pub(crate) enum Timer {
     Tick,
     LazyFlush,
     Wake(BankId),
+    WakeClock,
     /// The pause before the next ping is over; void if something else has happened since this turn.
     Ping(BankId, u64),
     /// The ping of this number was not answered.

@@ -122,6 +122,8 @@ pub(crate) enum Said {
     View(BankId, ViewMessage),
     /// A link sends something on its connection.
     OnLine(BankId, LineId, OnLine),
+    /// The clock wants to look at the time again then, in milliseconds of the process.
+    WakeClock(Millis),
     /// A link wants to be asked again at this time, in milliseconds of the process.
     Wake(BankId, Millis),
     Reply(EventId, Reply),
@@ -425,7 +427,10 @@ impl Process {
     fn handle(&mut self, effect: Effect, scene: &mut Scene<'_>) {
         let now = self.now_ms(scene.now_us);
         match effect {
-            Effect::Clock(input) => self.clock.handle(input, now, &mut self.out),
+            Effect::Clock(input) => {
+                self.clock.handle(input, now, &mut self.out);
+                scene.said.extend(self.clock.wake_at().map(Said::WakeClock));
+            }
             Effect::Buffer(input) => self.buffer.handle(input, &mut self.out),
             Effect::Journal(input) => self.gather(input),
             Effect::Ledger(input) => self.execute(input, scene.said),

@@ -301,12 +301,8 @@ impl World {
             Said::OfViews(message) => self.judge.said_of_views(bank, &message),
             Said::View(to, message) => self.hear_view(bank, to, message),
             Said::OnLine(to, line, what) => self.send_on_line(bank, to, line, what),
-            Said::Wake(peer, at_ms) => {
-                let process = self.machines[bank.index()].process.as_ref().expect("it speaks");
-                let at_us = process.world_us(at_ms).max(self.now_us);
-                let life = self.life_of(bank);
-                self.agenda.put(at_us, Item::Timer(life, Timer::Wake(peer)));
-            }
+            Said::Wake(peer, at_ms) => self.timer_at(bank, at_ms, Timer::Wake(peer)),
+            Said::WakeClock(at_ms) => self.timer_at(bank, at_ms, Timer::WakeClock),
             Said::Reply(id, reply) => self.hear_reply(bank, &id, &reply),
             Said::Notice(notice) => self.hear_notice(bank, &notice),
             Said::Installed(installed) => {
@@ -411,6 +407,14 @@ impl World {
         self.put_in(after_us, Item::Timer(life, timer));
     }
 
+    /// A timer at a time as the process counts it.
+    fn timer_at(&mut self, bank: BankId, at_ms: u64, timer: Timer) {
+        let process = self.machines[bank.index()].process.as_ref().expect("it speaks");
+        let at_us = process.world_us(at_ms).max(self.now_us);
+        let life = self.life_of(bank);
+        self.agenda.put(at_us, Item::Timer(life, timer));
+    }
+
     fn timer(&mut self, life: Life, timer: Timer) {
         if !self.is_running(life) {
             return;
@@ -428,6 +432,7 @@ impl World {
                 self.timer_in(bank, LAZY_COMMIT_MS, Timer::LazyFlush);
             }
             Timer::Wake(peer) => process.wake(peer),
+            Timer::WakeClock => process.wake_clock(),
             Timer::Ping(peer, turn) => self.ping_in_turn(bank, peer, turn),
             Timer::PingOverdue(peer, number) => self.lost_touch(bank, peer, number),
             Timer::ViewOverdue(number) => self.view_taken(bank, number, false),

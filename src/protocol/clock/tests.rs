@@ -1,6 +1,7 @@
 use super::*;
 use crate::ids::request::raw;
 use crate::ids::{BankSet, EventId};
+use crate::protocol::companions::WAIT_MS;
 use crate::protocol::event::Held;
 use crate::protocol::view::message::PreparePlan;
 use crate::protocol::view::turn::Fates;
@@ -74,7 +75,31 @@ fn a_lone_request_leaves_at_once_and_those_that_come_meanwhile_share_the_next_ev
     assert_eq!(events(&out)[0].requests.len(), WORTH_A_FURTHER_EVENT, "so many are worth an event");
     give(&mut clock, submit(101..103), 0);
     assert!(events(&give(&mut clock, vec![ClockInput::Agreed(1)], 0)).is_empty());
-    assert_eq!(events(&give(&mut clock, vec![ClockInput::Agreed(2)], 0))[0].requests.len(), 2);
+    assert!(
+        events(&give(&mut clock, vec![ClockInput::Agreed(2)], 0)).is_empty(),
+        "those that were answered may ask again"
+    );
+    assert_eq!(clock.wake_at(), Some(WAIT_MS));
+    let out = give(&mut clock, vec![ClockInput::Tick], WAIT_MS);
+    assert_eq!(events(&out)[0].requests.len(), 2, "they do not");
+}
+
+#[test]
+fn those_that_were_answered_together_and_those_that_waited_leave_together() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    let submit = |name: &str| vec![ClockInput::Submit(request(name))];
+    let sizes = |out: &[Effect]| -> Vec<usize> {
+        events(out).iter().map(|event| event.requests.len()).collect()
+    };
+    assert_eq!(sizes(&give(&mut clock, submit("a"), 0)), [1], "nobody is known yet");
+    assert_eq!(sizes(&give(&mut clock, submit("b"), 0)), [0; 0]);
+    assert_eq!(sizes(&give(&mut clock, vec![ClockInput::Agreed(1)], 1)), [0; 0]);
+    assert_eq!(sizes(&give(&mut clock, submit("a again"), 1)), [2]);
+    assert_eq!(sizes(&give(&mut clock, vec![ClockInput::Stable(2)], 1)), [0; 0]);
+    assert_eq!(sizes(&give(&mut clock, vec![ClockInput::Agreed(2)], 2)), [0; 0]);
+    assert_eq!(sizes(&give(&mut clock, submit("b again"), 2)), [0; 0]);
+    assert_eq!(sizes(&give(&mut clock, submit("a once more"), 2)), [2]);
 }
 
 #[test]

@@ -27,6 +27,10 @@ impl Process {
         self.put(Part::Timers, Part::Journal, Post::LazyFlush);
     }
 
+    pub(crate) fn wake_clock(&mut self) {
+        self.put(Part::Timers, Part::Clock, Post::Effect(Effect::Clock(ClockInput::Tick)));
+    }
+
     pub(crate) fn wake(&mut self, peer: BankId) {
         self.queue_pump(peer);
     }
