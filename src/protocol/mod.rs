@@ -14,10 +14,10 @@
 //!
 //! - [`ids`](crate::ids), [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the
 //!   total order.
-//! - [`clock`] stamps (what is worth waiting for: [`companions`]), [`door`] lets in, [`ordered_buffer`] holds back and finds what is stable,
-//!   [`executor`] executes, [`checks`] finds agreement, [`gathering`]
-//!   spares messages between many banks, [`outbox`] sends until it is acknowledged,
-//!   as much at once as the [`mod@line`] to the peer allows.
+//! - [`clock`] stamps (what is worth waiting for: [`companions`]), [`door`] lets in,
+//!   [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes, [`checks`]
+//!   finds agreement, [`gathering`] spares messages between many banks, [`outbox`] sends until it
+//!   is acknowledged, as much at once as the [`mod@line`] to the peer allows.
 //! - [`heartbeat`] knows which banks answer, [`view`] which banks act together, [`confirmation`]
 //!   whether reads here are fresh, [`consortium_time`] what the time is.
 //! - [`progress`] finds which member alone keeps the others waiting, [`pace`] and [`debt`] decide
