@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::ids::{Ballot, BankId, ChainHash, Position};
-use crate::protocol::envelope::{Envelope, Gathered};
+use crate::protocol::envelope::{Envelope, EnvelopeAnswer, Gathered};
 use crate::protocol::event::{Event, MalformedEvent};
 use crate::protocol::outbox::Parcel;
 use crate::protocol::vector_clock::VectorClock;
@@ -153,6 +153,12 @@ pub(crate) struct EnvelopeAnswerJson {
     pub taken: bool,
     /// The counter of the caller's next event expected here.
     pub expected: u64,
+}
+
+impl From<EnvelopeAnswer> for EnvelopeAnswerJson {
+    fn from(answer: EnvelopeAnswer) -> Self {
+        EnvelopeAnswerJson { taken: answer.taken, expected: answer.expected }
+    }
 }
 
 /// What a bank says about a frame that it did not take, or not wholly.

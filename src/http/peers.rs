@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
@@ -33,16 +34,16 @@ fn event_id(path: &str) -> Result<EventId, Refused> {
 }
 
 /// The peer that calls, unless the laboratory has cut the link to it.
-fn speaker(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
-    let from = peer(bank, request.headers())?;
+fn speaker(bank: &Bank, headers: &HeaderMap) -> Result<BankId, Refused> {
+    let from = peer(bank, headers)?;
     let is_cut = bank.actors.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(from));
     if is_cut { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
 
 /// The peer that calls with events, acknowledgements or checks, unless the laboratory has closed
 /// the link to it.
-fn correspondent(bank: &Bank, request: &HttpRequest) -> Result<BankId, Refused> {
-    let from = speaker(bank, request)?;
+pub(super) fn correspondent(bank: &Bank, headers: &HeaderMap) -> Result<BankId, Refused> {
+    let from = speaker(bank, headers)?;
     let passage = bank.actors.laboratory.as_ref().map(|laboratory| laboratory.passage(from));
     if passage == Some(Passage::Closed) { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
@@ -57,7 +58,7 @@ pub(super) async fn envelope(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, &request)?;
+    let from = correspondent(&bank, request.headers())?;
     let said: EnvelopeIn = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     speaks_for_itself(from, said.from)?;
     let parcel = said.read().map_err(Bad::Event)?;
@@ -65,8 +66,7 @@ pub(super) async fn envelope(
     if !answer.taken {
         return Err(Refused::OtherView);
     }
-    Ok(HttpResponse::Ok()
-        .json(EnvelopeAnswerJson { taken: answer.taken, expected: answer.expected }))
+    Ok(HttpResponse::Ok().json(EnvelopeAnswerJson::from(answer)))
 }
 
 /// `POST /peer/view`
@@ -75,7 +75,7 @@ pub(super) async fn view(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = speaker(&bank, &request)?;
+    let from = speaker(&bank, request.headers())?;
     let message: ViewMessage = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     bank.actors.routes.view.do_send(ViewInput::Message(from, message));
     Ok(taken())
@@ -91,7 +91,7 @@ pub(super) async fn receive_message(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, &request)?;
+    let from = correspondent(&bank, request.headers())?;
     let wire: WireEvent = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     speaks_for_itself(from, wire.sender)?;
     if wire.timestamp.len() != bank.config.nodes.len() {
@@ -111,8 +111,7 @@ pub(super) async fn receive_message(
     if !answer.taken {
         return Err(Refused::OtherView);
     }
-    Ok(HttpResponse::Ok()
-        .json(EnvelopeAnswerJson { taken: answer.taken, expected: answer.expected }))
+    Ok(HttpResponse::Ok().json(EnvelopeAnswerJson::from(answer)))
 }
 
 /// `POST /receiver_ack/{event_id}`
@@ -121,7 +120,7 @@ pub(super) async fn acknowledge(
     request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, &request)?;
+    let from = correspondent(&bank, request.headers())?;
     bank.actors.routes.buffer.do_send(BufferInput::Acknowledged { from, id: event_id(&path)? });
     Ok(taken())
 }
@@ -140,7 +139,7 @@ pub(super) async fn check(
     path: web::Path<String>,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, &request)?;
+    let from = correspondent(&bank, request.headers())?;
     let id = event_id(&path)?;
     let CheckBody { code, descript, msg } = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
     match msg.as_deref() {

@@ -11,9 +11,8 @@ use actix_web::ResponseError as _;
 use futures_util::SinkExt as _;
 
 use super::Bank;
-use super::auth::peer;
+use super::peers::correspondent;
 use super::refusal::{Bad, Refused};
-use crate::actors::laboratory::Passage;
 use crate::actors::peer_link::Accepted;
 use crate::ids::BankId;
 use crate::wire::STREAM_PATH;
@@ -43,11 +42,7 @@ fn speaker(bank: &Bank, request: &Request) -> Result<(BankId, Response<BoxBody>)
     if request.path() != STREAM_PATH {
         return Err(Refused::NoSuchRoute);
     }
-    let from = peer(bank, request.headers())?;
-    let laboratory = bank.actors.laboratory.as_ref();
-    if laboratory.is_some_and(|laboratory| laboratory.passage(from) == Passage::Closed) {
-        return Err(Refused::CutInLaboratory);
-    }
+    let from = correspondent(bank, request.headers())?;
     let mut response =
         ws::handshake(request.head()).map_err(|error| Bad::Message(error.to_string()))?;
     Ok((from, response.finish().map_into_boxed_body()))

@@ -41,6 +41,8 @@ pub struct Checks {
     differ: BTreeMap<BankId, Position>,
     /// Per bank, its last claim in a view that this bank has not installed yet.
     of_next_view: BTreeMap<BankId, (Ballot, Position, ChainHash)>,
+    /// Per bank, how far it says all have executed, if this bank has not come that far yet.
+    said_of_all: BTreeMap<BankId, (Position, ChainHash)>,
     /// Per bank, how far it says it has executed, whether or not it agrees.
     reached: BTreeMap<BankId, Position>,
     /// All members know that this one has executed through this position,
@@ -67,6 +69,7 @@ impl Checks {
             checks_ahead: BTreeMap::new(),
             differ: BTreeMap::new(),
             of_next_view: BTreeMap::new(),
+            said_of_all: BTreeMap::new(),
             reached: BTreeMap::new(),
             told: Position::default(),
             executed_before: Position::default(),
@@ -89,6 +92,7 @@ impl Checks {
             ChecksInput::Executed(event) => {
                 self.last = (event.position, event.hash);
                 self.executed.push_back(event);
+                self.believe_of_all();
                 for peer in self.peers() {
                     self.confirm_claims(peer);
                     self.confirm_checks(peer);
@@ -103,19 +107,12 @@ impl Checks {
                 if view > self.view {
                     self.of_next_view.insert(from, (view, position, hash));
                 } else if view == self.view {
-                    self.reach(from, position);
-                    push_bounded(self.ahead.entry(from).or_default(), (position, hash));
-                    self.confirm_claims(from);
+                    self.claim(from, position, hash);
                 }
             }
-            // As if each member had said so itself; and so each of them knows it of this one.
-            ChecksInput::AllExecuted { view, position, hash } if view == self.view => {
-                self.told = position.max(self.told);
-                for peer in self.peers() {
-                    self.reach(peer, position);
-                    push_bounded(self.ahead.entry(peer).or_default(), (position, hash));
-                    self.confirm_claims(peer);
-                }
+            ChecksInput::AllExecuted { from, view, position, hash } if view == self.view => {
+                self.said_of_all.insert(from, (position, hash));
+                self.believe_of_all();
             }
             ChecksInput::AllExecuted { .. } => {}
             ChecksInput::PeerChecked { from, id, check } => {
@@ -129,6 +126,35 @@ impl Checks {
         }
         self.judge_differences(out);
         self.answer_agreed(out);
+    }
+
+    /// What one member says of all counts as if each had said so itself, and so each knows it of
+    /// this one. It includes what this bank has said: so it is looked at only once this bank has
+    /// come that far, and where the hash is another one, it is that member alone that differs.
+    fn believe_of_all(&mut self) {
+        for (from, (position, hash)) in std::mem::take(&mut self.said_of_all) {
+            if position > self.last.0 {
+                self.said_of_all.insert(from, (position, hash));
+                continue;
+            }
+            self.claim(from, position, hash);
+            if self.confirmed.get(&from).is_none_or(|agreed| *agreed < position) {
+                continue;
+            }
+            self.told = position.max(self.told);
+            for peer in self.peers() {
+                self.reach(peer, position);
+                let confirmed = self.confirmed.entry(peer).or_default();
+                *confirmed = position.max(*confirmed);
+            }
+        }
+    }
+
+    /// A peer says in the view in force that it has executed through a position.
+    fn claim(&mut self, from: BankId, position: Position, hash: ChainHash) {
+        self.reach(from, position);
+        push_bounded(self.ahead.entry(from).or_default(), (position, hash));
+        self.confirm_claims(from);
     }
 
     fn reach(&mut self, bank: BankId, position: Position) {
@@ -202,6 +228,7 @@ impl Checks {
         self.checks_ahead.clear();
         self.differ.clear();
         self.reached.clear();
+        self.said_of_all.clear();
         (self.told, self.executed_before) = (last.0, last.0);
         self.progress.begin();
         for (from, (claimed_view, position, hash)) in std::mem::take(&mut self.of_next_view) {
@@ -510,13 +537,14 @@ mod tests {
         assert_eq!(told(&mut checks, vec![ChecksInput::Tick]), ["1: tell", "2: tell"]);
         assert!(told(&mut checks, vec![ChecksInput::Tick, executed(12)]).is_empty());
         let (position, hash) = (Position(12), hash(12));
-        let all = ChecksInput::AllExecuted { view: VIEW, position, hash };
+        let all = ChecksInput::AllExecuted { from: BankId(1), view: VIEW, position, hash };
         assert!(told(&mut checks, vec![all, ChecksInput::Tick, ChecksInput::Tick]).is_empty());
     }
 
     #[test]
     fn news_that_all_have_executed_counts_as_if_each_member_had_said_so() {
         let all = |view, position: u8, hash| ChecksInput::AllExecuted {
+            from: BankId(1),
             view,
             position: Position(position.into()),
             hash,
@@ -526,11 +554,27 @@ mod tests {
         assert_eq!(give(&mut checks, vec![executed(11), all(other_view, 11, hash(11))]), (0, 0));
         assert_eq!(give(&mut checks, vec![all(VIEW, 11, hash(11))]), (1, 0));
         assert_eq!(give(&mut checks, vec![all(VIEW, 12, hash(12)), executed(12)]), (1, 0));
-        assert_eq!(
-            give(&mut checks, vec![executed(13), all(VIEW, 13, hash(99))]),
-            (0, 1),
-            "this copy is the one that differs"
-        );
+    }
+
+    #[test]
+    fn what_a_mad_bank_says_of_all_harms_nobody_but_itself() {
+        let all = |position, hash| ChecksInput::AllExecuted {
+            from: BankId(1),
+            view: VIEW,
+            position: Position(position),
+            hash,
+        };
+        let mut checks = checks();
+        assert_eq!(give(&mut checks, vec![all(u64::MAX, hash(1)), executed(11)]), (0, 0));
+        let true_claims = vec![claim(1, 11, hash(11)), claim(2, 11, hash(11))];
+        assert_eq!(give(&mut checks, true_claims), (1, 0));
+        assert_eq!(give(&mut checks, vec![executed(12), all(12, hash(99))]), (0, 0));
+        let mut out = Vec::new();
+        checks.handle(claim(2, 12, hash(12)), &mut out);
+        let of_bank_1 = |effect: &Effect| {
+            matches!(effect, Effect::View(ViewInput::PeerDiverged { bank: BankId(1), .. }))
+        };
+        assert!(out.iter().any(of_bank_1), "{out:?}");
     }
 
     #[test]

@@ -266,6 +266,8 @@ pub enum ChecksInput {
     },
     /// A peer knows that all members have executed through a position and agree.
     AllExecuted {
+        /// The peer.
+        from: BankId,
         /// Its view.
         view: Ballot,
         /// Executed through.

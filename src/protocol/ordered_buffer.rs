@@ -66,6 +66,8 @@ pub struct OrderedBuffer {
     last_executed: Option<OrderKey>,
     /// What all members were told of each other's disks.
     gathering: Gathering,
+    /// Per bank, what it last said of all members' disks, until all of it is believed.
+    relayed: Vec<Option<Gathered>>,
     /// Tracks which member alone keeps the others waiting.
     progress: Progress,
     /// Decides what is taken in at all.
@@ -92,6 +94,7 @@ impl OrderedBuffer {
             early_acks: VecDeque::new(),
             last_executed: None,
             gathering: Gathering::new(me, banks),
+            relayed: vec![None; banks],
             progress: Progress::new(banks),
             door: Door::new(banks, false),
         }
@@ -198,7 +201,7 @@ impl OrderedBuffer {
             self.claims[from.index()].merge(&clock);
         }
         if let Some(gathered) = envelope.gathered {
-            self.hear_gathered(&gathered);
+            self.hear_gathered(from, gathered);
         }
         self.believe_claims(out);
         self.execute_stable(out);
@@ -358,15 +361,14 @@ impl OrderedBuffer {
         }
     }
 
-    /// What one member has gathered counts as if each had claimed it itself.
-    fn hear_gathered(&mut self, gathered: &Gathered) {
-        if gathered.all.len() != self.banks || gathered.own.len() != self.banks {
-            return;
+    /// What one member has gathered counts as if each had claimed it itself. It cannot have more of
+    /// this bank than this bank has: whatever says so is wrong in all.
+    fn hear_gathered(&mut self, from: BankId, gathered: Gathered) {
+        let fits = gathered.all.len() == self.banks && gathered.own.len() == self.banks;
+        if fits && self.matrix[self.me.index()].covers(&gathered.claim_of(self.me)) {
+            self.gathering.hear(&gathered);
+            self.relayed[from.index()] = Some(gathered);
         }
-        for bank in self.peers() {
-            self.claims[bank.index()].merge(&gathered.claim_of(bank));
-        }
-        self.gathering.hear(gathered);
     }
 
     /// Everybody has to be able to see which member lacks what the others have.
@@ -401,21 +403,35 @@ impl OrderedBuffer {
     fn believe_claims(&mut self, out: &mut Vec<Effect>) {
         self.claim_single_acks();
         for bank in self.peers() {
-            let claim = &self.claims[bank.index()];
-            // An acknowledgement should never overtake an event of the same bank; one that did is
-            // not believed yet.
-            let own_events_here = claim.get(bank) <= self.held.get(bank);
-            // A peer cannot hold more of our events than there are.
-            let plausible = claim.get(self.me) <= self.held.get(self.me);
-            if own_events_here && plausible {
-                let row = &mut self.matrix[bank.index()];
-                if row.get(self.me) < claim.get(self.me) {
-                    out.push(Effect::Peer(bank, PeerInput::Covered(claim.get(self.me))));
-                }
-                row.merge(claim);
+            self.believe(bank, &self.claims[bank.index()].clone(), out);
+        }
+        for from in self.peers() {
+            let Some(gathered) = self.relayed[from.index()].take() else { continue };
+            let mut all_believed = true;
+            for bank in self.peers() {
+                all_believed &= self.believe(bank, &gathered.claim_of(bank), out);
             }
+            self.relayed[from.index()] = Some(gathered).filter(|_| !all_believed);
         }
         self.tell_gathered(out);
+    }
+
+    /// Believes a claim if it can be; returns whether it is believed.
+    fn believe(&mut self, bank: BankId, claim: &VectorClock, out: &mut Vec<Effect>) -> bool {
+        // An acknowledgement should never overtake an event of the same bank; one that did is not
+        // believed yet.
+        let own_events_here = claim.get(bank) <= self.held.get(bank);
+        // A peer cannot hold more of our events than there are.
+        let plausible = claim.get(self.me) <= self.held.get(self.me);
+        let is_believed = own_events_here && plausible;
+        if is_believed {
+            let row = &mut self.matrix[bank.index()];
+            if row.get(self.me) < claim.get(self.me) {
+                out.push(Effect::Peer(bank, PeerInput::Covered(claim.get(self.me))));
+            }
+            row.merge(claim);
+        }
+        is_believed
     }
 
     fn claim_single_acks(&mut self) {
@@ -492,6 +508,7 @@ impl OrderedBuffer {
         self.ordered.clear();
         self.last_executed = None;
         self.gathering.install(plan.members, &plan.clock);
+        self.relayed.fill(None);
         self.door.install();
         self.progress.begin();
         out.push(Effect::Ledger(LedgerInput::Install {

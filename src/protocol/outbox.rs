@@ -145,6 +145,7 @@ impl Parcel {
                 hash,
             }),
             agreed.map(|(view, (position, hash))| ChecksInput::AllExecuted {
+                from,
                 view,
                 position,
                 hash,

@@ -328,3 +328,21 @@ fn what_was_gathered_for_another_number_of_banks_is_ignored() {
     assert!(buffer.receive(BankId(1), envelope, &mut out).taken);
     assert!(buffer.known_durable().all(|(_, clock)| clock.sum() == 0));
 }
+
+#[test]
+fn what_a_mad_bank_says_of_others_keeps_their_own_claims_from_nothing() {
+    let (mut buffer, mut out) = (gathering(), Vec::new());
+    buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], None), &mut out);
+    settle(&mut buffer, [0, 1, 0], &mut out);
+    for (all, own) in [
+        ([0, 1, 0], [0, 1, u64::MAX]),
+        ([0, u64::MAX, 0], [0, 1, 0]),
+        ([0, 1, 0], [u64::MAX, 1, 0]),
+    ] {
+        buffer.receive(BankId(1), gathered(all, own), &mut out);
+    }
+    assert!(executed(&out).is_empty());
+    buffer.receive(BankId(1), envelope(&[], Some([0, 1, 0])), &mut out);
+    buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
+    assert_eq!(executed(&out).len(), 1);
+}

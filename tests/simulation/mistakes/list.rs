@@ -56,8 +56,8 @@ pub(super) const MISTAKES: [Mistake; 22] = [
         name: "believing an ACK that overtook an event",
         edits: &[Edit {
             file: "src/protocol/ordered_buffer.rs",
-            before: "            if own_events_here && plausible {",
-            after: "            if own_events_here | true && plausible {",
+            before: "        let is_believed = own_events_here && plausible;",
+            after: "        let is_believed = own_events_here | true && plausible;",
         }],
         found_by: (1, "bank 0 raises the alarm: bank 4 stamped an event below what it had acknowledged; the event"),
     },
