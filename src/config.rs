@@ -15,6 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use self::settings::Settings;
+use crate::civil::{ZONE_DEFAULT, Zone};
 use crate::ids::BANKS_MAX;
 
 mod settings;
@@ -59,6 +60,8 @@ pub struct Config {
     pub customer_auth: CustomerAuth,
     /// Whether the check digits of CPF and CNPJ must fit.
     pub check_digits: bool,
+    /// By whose days and hours customers live.
+    pub time_zone: Zone,
     /// How much journal is kept.
     pub journal: JournalLimits,
     /// Whether anybody may slow down, stop and cut the links between the banks and send trial
@@ -145,6 +148,7 @@ struct Written {
     customer_auth: CustomerAuth,
     #[serde(default)]
     check_digits: bool,
+    time_zone: Option<String>,
     #[serde(default)]
     journal: JournalLimits,
     #[serde(default)]
@@ -230,12 +234,19 @@ impl Config {
         // Some editors put a byte order mark first, which JSON does not allow.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let Written { nodes, heartbeat, customer_auth, check_digits, journal, laboratory } =
+        let written: Written =
             serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
         deserializer.end().map_err(ConfigError::Malformed)?;
-        let nodes =
-            nodes.into_iter().enumerate().map(|(index, node)| node.completed(index)).collect();
-        let config = Config { nodes, heartbeat, customer_auth, check_digits, journal, laboratory };
+        let nodes = written.nodes.into_iter().enumerate();
+        let config = Config {
+            nodes: nodes.map(|(index, node)| node.completed(index)).collect(),
+            heartbeat: written.heartbeat,
+            customer_auth: written.customer_auth,
+            check_digits: written.check_digits,
+            time_zone: zone(written.time_zone.as_deref().unwrap_or(ZONE_DEFAULT))?,
+            journal: written.journal,
+            laboratory: written.laboratory,
+        };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;
         check_journal(config.journal)?;
@@ -257,6 +268,15 @@ fn located(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError 
     let why = error.into_inner();
     // The path "." means the text as a whole.
     if field == "." { ConfigError::Malformed(why) } else { refused(field, why.to_string()) }
+}
+
+fn zone(name: &str) -> Result<Zone, ConfigError> {
+    Zone::named(name).ok_or_else(|| {
+        refused(
+            "time_zone",
+            "must be a name of the IANA time zone database, such as America/Manaus",
+        )
+    })
 }
 
 fn check_nodes(nodes: &[NodeAddress]) -> Result<(), ConfigError> {

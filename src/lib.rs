@@ -20,6 +20,7 @@
 
 pub mod actors;
 pub(crate) mod brazilian;
+pub mod civil;
 pub mod cli;
 pub mod config;
 pub(crate) mod hex;

@@ -36,14 +36,22 @@ impl Settings {
         // `journal.positions_max` may differ: how much of its own journal a disk keeps does not
         // concern other banks, since a bank that lacks more is given the snapshot, and all
         // snapshots of a position are the same.
-        let Config { nodes, heartbeat, customer_auth, check_digits, journal: _, laboratory } =
-            config;
+        let Config {
+            nodes,
+            heartbeat,
+            customer_auth,
+            check_digits,
+            time_zone,
+            journal: _,
+            laboratory,
+        } = config;
         let mut settings = BTreeMap::new();
         let as_value =
             |written: serde_json::Result<Value>| written.expect("settings can be written as JSON");
         flatten("heartbeat", as_value(serde_json::to_value(heartbeat)), &mut settings);
         flatten("customer_auth", as_value(serde_json::to_value(customer_auth)), &mut settings);
         flatten("check_digits", Value::from(*check_digits), &mut settings);
+        flatten("time_zone", Value::from(time_zone.name()), &mut settings);
         flatten("laboratory", Value::from(*laboratory), &mut settings);
         flatten("nodes", Value::from(nodes.len()), &mut settings);
         for (index, node) in nodes.iter().enumerate() {
@@ -157,6 +165,10 @@ mod tests {
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"check_digits":true}"#,
                 "check_digits differs: true at bank 2, false at bank 0",
+            ),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"time_zone":"america/manaus"}"#,
+                r#"time_zone differs: "America/Manaus" at bank 2, "America/Sao_Paulo" at bank 0"#,
             ),
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"laboratory":true}"#,

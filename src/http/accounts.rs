@@ -15,6 +15,7 @@ use super::freshness::read as read_ledger;
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Refused};
 use super::texts;
+use crate::civil::Zone;
 use crate::ids::{BankId, EventId};
 use crate::ledger::{
     AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType, Reais,
@@ -144,6 +145,7 @@ struct EntryLine {
     app_balance: Reais,
     date: String,
     time: String,
+    at: String,
     made_by: UserName,
     bank_sender: BankId,
     id: EventId,
@@ -151,8 +153,8 @@ struct EntryLine {
     pix: Option<PixKey>,
 }
 
-impl From<&Entry> for EntryLine {
-    fn from(entry: &Entry) -> Self {
+impl EntryLine {
+    fn of(entry: &Entry, zone: &Zone) -> Self {
         EntryLine {
             kind: entry.kind,
             value: Reais(entry.value),
@@ -160,6 +162,7 @@ impl From<&Entry> for EntryLine {
             app_balance: Reais(entry.balance_after),
             date: entry.date().to_string(),
             time: entry.time().to_string(),
+            at: zone.written(entry.at_ms),
             made_by: entry.made_by.clone(),
             bank_sender: entry.bank_sender,
             id: entry.id.clone(),
@@ -181,9 +184,9 @@ pub(super) async fn read(
         return Err(Bad::Limit(PAGE_MAX).into());
     }
     let reader = customer(&bank, &request).await?;
-    let (me, before) = (bank.me, query.before);
+    let (me, before, zone) = (bank.me, query.before, bank.config.time_zone.clone());
     let question =
-        move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before);
+        move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before, &zone);
     Ok(HttpResponse::Ok().json(read_ledger(&bank, &request, question).await??))
 }
 
@@ -194,6 +197,7 @@ fn account_read(
     reader: Option<&UserName>,
     limit: usize,
     before: Option<usize>,
+    zone: &Zone,
 ) -> Result<AccountRead, Refused> {
     let account = book.account(bank, number).ok_or(Bad::NoSuchAccount(number, bank))?;
     if reader.is_some_and(|user| !account.is_held_by(user)) {
@@ -208,7 +212,7 @@ fn account_read(
         kay_pix: account.key.clone(),
         type_account: account.type_account,
         user_names: account.holders.clone(),
-        transactions: page.entries.iter().map(EntryLine::from).collect(),
+        transactions: page.entries.iter().map(|entry| EntryLine::of(entry, zone)).collect(),
     };
     Ok(AccountRead { data, descript: texts::ACCOUNT_READ, next_before: page.next_before })
 }

@@ -1,6 +1,6 @@
 //! A customer's way through the internet bank.
 
-use netbanking::ledger::calendar::Date;
+use netbanking::civil::Zone;
 
 use crate::browser::{Browser, Driver};
 use crate::cluster::Cluster;
@@ -150,7 +150,8 @@ async fn statement(ana: &Browser, cluster: &Cluster) {
         ofx.contains("<TRNAMT>-12.34</TRNAMT>") && ofx.contains("<BALAMT>1328.16</BALAMT>"),
         "{ofx}"
     );
-    let today = Date::at(netbanking::actors::time::unix_ms());
+    let zone = Zone::named("America/Sao_Paulo").unwrap();
+    let today = zone.date(netbanking::actors::time::unix_ms());
     ana.open(&cluster.url(0, &format!("{place}?ate=2020-01-01"))).await;
     ana.sees("Nenhum lançamento").await;
     ana.open(&cluster.url(0, &format!("{place}?de=2020-01-01&ate={today}"))).await;

@@ -9,7 +9,7 @@ use actix_web::test::{self, TestRequest};
 use actix_web::{Error, http::Method};
 use netbanking::http::Bank;
 
-use crate::harness::{bank, ready, service};
+use crate::harness::{ready, service, start};
 
 /// What browsers say that they read.
 pub(crate) const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -186,9 +186,14 @@ pub(crate) fn opening<'a>(
     ]
 }
 
-/// One bank that takes writes.
-pub(crate) async fn one_bank() -> (Bank, tempfile::TempDir) {
-    let (bank, data) = bank(0, 1, "sessions").await;
+/// One bank with these fields in `nodes.json`, which takes writes.
+pub(crate) async fn one_bank_with(written: serde_json::Value) -> (Bank, tempfile::TempDir) {
+    let (bank, data) = start(0, 1, written).await;
     ready(&service(&bank).await).await;
     (bank, data)
+}
+
+/// One bank that takes writes.
+pub(crate) async fn one_bank() -> (Bank, tempfile::TempDir) {
+    one_bank_with(serde_json::json!({})).await
 }

@@ -41,7 +41,8 @@ pub(crate) async fn laboratory(me: u16, banks: usize) -> (Bank, TempDir) {
     start(me, banks, serde_json::json!({"laboratory": true})).await
 }
 
-async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, TempDir) {
+/// The same with these fields in `nodes.json`.
+pub(crate) async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, TempDir) {
     let nodes: Vec<_> = (0..banks)
         .map(|index| serde_json::json!({"name": format!("Banco {index}"), "host": "127.0.0.1", "port": 1 + 2 * index, "heartbeat_port": 2 + 2 * index}))
         .collect();

@@ -2,8 +2,10 @@
 
 use actix_web::test::{self, TestRequest};
 
-use crate::browser::{Browser, Page, one_bank, opening, registration};
-use crate::harness::{bank, service};
+use netbanking::ledger::calendar::Date;
+
+use crate::browser::{Browser, Page, one_bank, one_bank_with, opening, registration};
+use crate::harness::{bank, call, post, service};
 
 #[actix_web::test]
 async fn a_customer_registers_opens_accounts_and_sees_their_total() {
@@ -381,7 +383,7 @@ async fn a_statement_is_filtered_paged_and_exported() {
     assert_eq!(rows(&older), 12);
     let drawn = ana.get(&format!("{path}?tipo=WITHDRAW")).await;
     assert_eq!(rows(&drawn), 1);
-    let today = netbanking::ledger::calendar::Date::at(netbanking::actors::time::unix_ms());
+    let today = bank.config.time_zone.date(netbanking::actors::time::unix_ms());
     assert_eq!(rows(&ana.get(&format!("{path}?de={today}&ate={today}&tipo=WITHDRAW")).await), 1);
     ana.get(&format!("{path}?ate=2020-01-01")).await.has("Nenhum lançamento");
     ana.get(&format!("{path}?de=2020-02-01&ate=2020-01-01"))
@@ -400,6 +402,50 @@ async fn a_statement_is_filtered_paged_and_exported() {
         .has("<BALAMT>159.93</BALAMT>")
         .has("<CURDEF>BRL</CURDEF>");
     assert_eq!(ofx.html.matches("<STMTTRN>").count(), 62);
+}
+
+/// A zone where it is another day now than in UTC, and that day.
+fn another_day() -> (&'static str, Date) {
+    const HOUR_MS: i64 = 3_600_000;
+    let now_ms = netbanking::actors::time::unix_ms();
+    if now_ms.rem_euclid(24 * HOUR_MS) < 12 * HOUR_MS {
+        ("Etc/GMT+12", Date::at(now_ms - 12 * HOUR_MS))
+    } else {
+        ("Pacific/Kiritimati", Date::at(now_ms + 14 * HOUR_MS))
+    }
+}
+
+#[actix_web::test]
+async fn days_are_those_of_the_consortiums_time_zone_everywhere() {
+    let (zone, today) = another_day();
+    let (bank, _data) = one_bank_with(serde_json::json!({"time_zone": zone})).await;
+    let service = service(&bank).await;
+    let mut ana = Browser::new(&service);
+    ana.register("Ana Souza", "ana", "111.111.111-11").await;
+    let place = ana.open("100", "CPF").await;
+    let path = format!("/contas/{place}");
+    let written = format!("{:02}/{:02}/{}", today.day, today.month, today.year);
+    let page = ana.get(&format!("{path}?de={today}&ate={today}")).await;
+    page.is(200).has(&format!("<td>{written}<br>")).has("Abertura").lacks("UTC");
+    let tomorrow = bank.config.time_zone.date(bank.config.time_zone.end_of(today));
+    ana.get(&format!("{path}?de={tomorrow}")).await.is(200).has("Nenhum lançamento");
+    let csv = ana.get(&format!("{path}/extrato.csv?de={today}&ate={today}")).await;
+    csv.has(&format!("\r\n{written};")).has("Data;Hora;").lacks("UTC");
+    let ofx = ana.get(&format!("{path}/extrato.ofx")).await;
+    let digits = today.to_string().replace('-', "");
+    ofx.has(&format!("<DTPOSTED>{digits}"));
+
+    let login = r#"{"user_name": "ana", "password": "12345678"}"#;
+    let token = call(&service, post("/login", login)).await.body["token"].clone();
+    let number = place.split_once('-').unwrap().1;
+    let asked = TestRequest::get()
+        .uri(&format!("/get_account/{number}"))
+        .insert_header(("authorization", format!("Bearer {}", token.as_str().unwrap())));
+    let read = call(&service, asked).await.body;
+    let entry = &read["data"]["transactions"][0];
+    let at = entry["at"].as_str().unwrap();
+    assert!(at.starts_with(&format!("{today}T")), "{entry}");
+    assert_ne!(entry["date"].as_str().unwrap(), today.to_string(), "UTC, as it always was");
 }
 
 #[actix_web::test]

@@ -81,10 +81,8 @@ pub(super) struct Entry {
     pub(super) kind: EntryKind,
     pub(super) value: Answered,
     pub(super) app_balance: Answered,
-    /// `2026-11-23`, UTC.
-    pub(super) date: String,
-    /// `14:03:22`, UTC.
-    pub(super) time: String,
+    /// `2026-11-23T11:03:22-03:00`, in the consortium's time zone.
+    pub(super) at: String,
     pub(super) made_by: String,
     pub(super) pix: Option<PixKey>,
 }

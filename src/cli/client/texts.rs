@@ -303,7 +303,7 @@ pub(super) const TOTAL: &str = "Total";
 pub(super) const ACCOUNTS_HEADER: [&str; 4] = ["Banco", "Conta", "Chave Pix", "Saldo"];
 pub(super) const BANKS_HEADER: [&str; 4] = ["Banco", "Nome", "Endereço", "Estado"];
 pub(super) const STATEMENT_HEADER: [&str; 7] =
-    ["Data", "Hora (UTC)", "Operação", "Valor", "Saldo", "Feita por", "Chave Pix"];
+    ["Data", "Hora", "Operação", "Valor", "Saldo", "Feita por", "Chave Pix"];
 pub(super) const BASKET_HEADER: [&str; 6] =
     ["Nº", "Conta", "Operação", "Quem recebe", "Valor", "Saldo depois"];
 pub(super) const UNKNOWN: &str = "?";
@@ -329,9 +329,11 @@ pub(super) fn type_account(type_account: TypeAccount) -> &'static str {
     }
 }
 
-/// `2026-11-23` as `23/11/2026`; anything else as it is.
-pub(super) fn date(iso: &str) -> String {
-    parse_date(iso).map_or_else(|| iso.to_owned(), brazilian::date)
+/// `2026-11-23T11:03:22-03:00` as `23/11/2026` and `11:03:22`; anything else as it is.
+pub(super) fn date_and_time(written: &str) -> (String, String) {
+    let (date, time) = written.split_once('T').unwrap_or((written, ""));
+    let date = parse_date(date).map_or_else(|| date.to_owned(), brazilian::date);
+    (date, time.chars().take_while(|char| char.is_ascii_digit() || *char == ':').collect())
 }
 
 #[cfg(test)]
@@ -340,7 +342,9 @@ mod tests {
 
     #[test]
     fn a_date_is_written_day_first() {
-        assert_eq!((date("2026-11-23").as_str(), date("ontem").as_str()), ("23/11/2026", "ontem"));
+        let (date, time) = date_and_time("2026-11-23T11:03:22-03:00");
+        assert_eq!((date.as_str(), time.as_str()), ("23/11/2026", "11:03:22"));
+        assert_eq!(date_and_time("ontem"), ("ontem".to_owned(), String::new()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::money::reais;
 use crate::brazilian::date;
-use crate::ledger::calendar::Date;
+use crate::civil::Zone;
 use crate::ledger::{Centavos, Entry};
 
 /// The most points; if there are more entries, evenly spaced ones are drawn, the first and the last
@@ -30,7 +30,7 @@ pub(super) struct Chart {
 pub(super) type Points = Vec<(i64, Centavos)>;
 
 /// The line through these points, if there are at least two.
-pub(super) fn chart(points: &Points) -> Option<Chart> {
+pub(super) fn chart(points: &Points, zone: &Zone) -> Option<Chart> {
     let [(first_ms, _), .., (last_ms, last)] = points[..] else { return None };
     let balances = || points.iter().map(|(_, balance)| *balance);
     let (lowest, highest) = (balances().min()?, balances().max()?);
@@ -55,8 +55,8 @@ pub(super) fn chart(points: &Points) -> Option<Chart> {
         line,
         lowest: reais(lowest),
         highest: reais(highest),
-        first_day: date(Date::at(first_ms)),
-        last_day: date(Date::at(last_ms)),
+        first_day: date(zone.date(first_ms)),
+        last_day: date(zone.date(last_ms)),
         last: reais(last),
     })
 }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn drawn(entries: &[Entry]) -> Option<Chart> {
-        chart(&points(entries))
+        chart(&points(entries), &Zone::named("America/Sao_Paulo").unwrap())
     }
 
     #[test]

@@ -12,8 +12,10 @@ use super::statement::{Filter, own, place};
 use super::{Answer, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::date;
+use crate::civil::Zone;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
+use crate::ledger::calendar::{Date, TimeOfDay};
 use crate::ledger::{AccountNumber, Book, Centavos, Entry, EntryKind};
 
 /// The most entries in one file: the ledger copies them while others wait.
@@ -39,6 +41,8 @@ struct Extract {
     entries: Vec<(usize, Entry)>,
     /// Ledger time.
     now_ms: i64,
+    /// Whose days and hours are written.
+    zone: Zone,
 }
 
 async fn file(
@@ -50,7 +54,8 @@ async fn file(
 ) -> Answer {
     let user = customer(bank, request).await?;
     let (of, number) = place(request)?;
-    let filter = Filter::read(&Form::of_query(request)?)?;
+    let zone = bank.config.time_zone.clone();
+    let filter = Filter::read(&Form::of_query(request)?, &zone)?;
     let bank_name = bank_name(bank, of);
     let asked = Ask(move |book: &Book| {
         let account = own(book, &user, (of, number))?;
@@ -65,6 +70,7 @@ async fn file(
             balance: account.balance,
             entries: wanted.map(|(index, entry)| (start + index, entry.clone())).collect(),
             now_ms: book.time_ms(),
+            zone,
         })
     });
     let extract = bank.actors.routes.ledger.send(asked).await??;
@@ -86,12 +92,13 @@ async fn file(
 /// that says UTF-8.
 fn write_csv(_: &str, extract: &Extract) -> Result<String, Refused> {
     let mut text = String::from(
-        "\u{feff}Data;Hora (UTC);Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",
+        "\u{feff}Data;Hora;Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",
     );
+    let zone = &extract.zone;
     for (_, entry) in &extract.entries {
         let cells = [
-            date(entry.date()),
-            entry.time().to_string(),
+            date(zone.date(entry.at_ms)),
+            zone.time(entry.at_ms).to_string(),
             texts::entry_kind(entry.kind).to_owned(),
             plain_reais(entry.value),
             plain_reais(entry.previous_balance()),
@@ -142,7 +149,7 @@ struct OfxLine {
 }
 
 impl OfxLine {
-    fn of(index: usize, entry: &Entry) -> OfxLine {
+    fn of(index: usize, entry: &Entry, zone: &Zone) -> OfxLine {
         let kind = match entry.kind {
             EntryKind::Opening | EntryKind::Deposit => "DEP",
             EntryKind::Withdraw => "CASH",
@@ -154,33 +161,42 @@ impl OfxLine {
         };
         // The format allows 32 characters.
         let name = entry.made_by.as_str().chars().take(32).collect();
-        OfxLine { kind, moment: moment(entry.at_ms), value: entry.value, index, name, memo }
+        let moment = moment(entry.at_ms, zone);
+        OfxLine { kind, moment, value: entry.value, index, name, memo }
     }
 }
 
 fn write_ofx(bank_name: &str, extract: &Extract) -> Result<String, Refused> {
-    let Extract { bank, number, balance, entries, now_ms } = extract;
-    let at =
-        |entry: Option<&(usize, Entry)>| moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms));
+    let Extract { bank, number, balance, entries, now_ms, zone } = extract;
+    let at = |entry: Option<&(usize, Entry)>| {
+        moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms), zone)
+    };
+    let line = |(index, entry): &(usize, Entry)| OfxLine::of(*index, entry, zone);
     let ofx = Ofx {
         bank_name,
         bank: *bank,
         number: *number,
-        now: moment(*now_ms),
+        now: moment(*now_ms, zone),
         first: at(entries.first()),
         last: at(entries.last()),
-        lines: entries.iter().map(|(index, entry)| OfxLine::of(*index, entry)).collect(),
+        lines: entries.iter().map(line).collect(),
         balance: *balance,
     };
     ofx.render().map_err(|_| Refused::Internal)
 }
 
-/// `20261123140322[0:GMT]`
-fn moment(at_ms: i64) -> String {
-    use crate::ledger::calendar::{Date, TimeOfDay};
-    let digits: String =
-        format!("{}{}", Date::at(at_ms), TimeOfDay::at(at_ms)).replace(['-', ':'], "");
-    format!("{digits}[0:GMT]")
+/// `20261123110322[-3:LOC]`: day and time in the zone, and its offset from UTC in hours. Programs
+/// differ on how the format writes other offsets, so these moments are written in UTC. The name
+/// after the colon is for people, but some programs want one of letters.
+fn moment(at_ms: i64, zone: &Zone) -> String {
+    let offset_s = zone.offset_s(at_ms);
+    let (date, time, suffix) = if offset_s % 3_600 == 0 && offset_s != 0 {
+        let suffix = format!("[{}:LOC]", offset_s / 3_600);
+        (zone.date(at_ms), zone.time(at_ms), suffix)
+    } else {
+        (Date::at(at_ms), TimeOfDay::at(at_ms), "[0:GMT]".to_owned())
+    };
+    format!("{date}{time}").replace(['-', ':'], "") + &suffix
 }
 
 #[cfg(test)]
@@ -206,7 +222,7 @@ mod tests {
             bank_name: "<a & \"b\">",
             bank: BankId(0),
             number: AccountNumber::try_from(7).unwrap(),
-            now: moment(1_795_442_602_999),
+            now: moment(1_795_442_602_999, &Zone::named("America/Sao_Paulo").unwrap()),
             first: String::new(),
             last: String::new(),
             lines: Vec::new(),
@@ -214,7 +230,16 @@ mod tests {
         };
         let text = ofx.render().unwrap();
         assert!(text.contains("<ORG>&#60;a &#38; &#34;b&#34;&#62;</ORG>"), "{text}");
-        assert!(text.contains("<DTSERVER>20261123140322[0:GMT]</DTSERVER>"), "{text}");
+        assert!(text.contains("<DTSERVER>20261123110322[-3:LOC]</DTSERVER>"), "{text}");
         assert!(text.contains("<BALAMT>-0.05</BALAMT>"), "{text}");
+    }
+
+    #[test]
+    fn a_moment_is_written_with_its_offset_where_that_is_in_whole_hours() {
+        let written = |zone| moment(1_796_088_600_000, &Zone::named(zone).unwrap());
+        assert_eq!(written("America/Sao_Paulo"), "20261130223000[-3:LOC]");
+        assert_eq!(written("Asia/Tokyo"), "20261201103000[9:LOC]");
+        assert_eq!(written("Asia/Kathmandu"), "20261201013000[0:GMT]");
+        assert_eq!(written("UTC"), "20261201013000[0:GMT]");
     }
 }

@@ -13,6 +13,7 @@ use super::overview::bank_name;
 use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::{date, parse_date};
+use crate::civil::Zone;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
 use crate::ledger::calendar::Date;
@@ -34,35 +35,41 @@ const KINDS: [EntryKind; 5] = [
 ];
 
 /// Which entries are wanted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Filter {
     from: Option<Date>,
     to: Option<Date>,
+    /// The moments in UTC milliseconds between which these days lie.
+    start_ms: i64,
+    end_ms: i64,
     kind: Option<EntryKind>,
 }
 
 impl Filter {
     /// Reads the fields of the filter's form; empty ones filter nothing.
-    pub(super) fn read(form: &Form) -> Result<Filter, Refused> {
+    pub(super) fn read(form: &Form, zone: &Zone) -> Result<Filter, Refused> {
         let date = |name| match form.text(name) {
             "" => Ok(None),
             text => parse_date(text).map(Some).ok_or_else(|| Refused::bad(texts::DATE_FORM)),
         };
         let kind = KINDS.into_iter().find(|kind| kind.as_str() == form.text("tipo"));
-        let filter = Filter { from: date("de")?, to: date("ate")?, kind };
-        match (filter.from, filter.to) {
-            (Some(from), Some(to)) if from > to => Err(Refused::bad(texts::WHICH_WAY)),
-            _ => Ok(filter),
+        let (from, to) = (date("de")?, date("ate")?);
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(Refused::bad(texts::WHICH_WAY));
         }
+        let start_ms = from.map_or(i64::MIN, |from| zone.start_of(from));
+        let end_ms = to.map_or(i64::MAX, |to| zone.end_of(to));
+        Ok(Filter { from, to, start_ms, end_ms, kind })
     }
 
     /// The entries of the period, with the index of the first; ledger time never goes back, so they
     /// are adjacent.
     pub(super) fn period<'a>(&self, entries: &'a [Entry]) -> (usize, &'a [Entry]) {
-        let start =
-            self.from.map_or(0, |from| entries.partition_point(|entry| entry.date() < from));
-        let end =
-            self.to.map_or(entries.len(), |to| entries.partition_point(|entry| entry.date() <= to));
+        let start = entries.partition_point(|entry| entry.at_ms < self.start_ms);
+        let end = match self.end_ms {
+            i64::MAX => entries.len(),
+            end_ms => entries.partition_point(|entry| entry.at_ms < end_ms),
+        };
         (start, entries.get(start..end).unwrap_or_default())
     }
 
@@ -101,10 +108,10 @@ struct Line {
 }
 
 impl Line {
-    fn of(entry: &Entry) -> Line {
+    fn of(entry: &Entry, zone: &Zone) -> Line {
         Line {
-            date: date(entry.date()),
-            time: entry.time().to_string(),
+            date: date(zone.date(entry.at_ms)),
+            time: zone.time(entry.at_ms).to_string(),
             kind: texts::entry_kind(entry.kind),
             pix: entry.pix.as_ref().map(ToString::to_string),
             made_by: entry.made_by.to_string(),
@@ -184,7 +191,8 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let (of, number) = place(request)?;
     let form = Form::of_query(request)?;
-    let filter = Filter::read(&form)?;
+    let zone = &bank.config.time_zone;
+    let filter = Filter::read(&form, zone)?;
     let before = form.text("antes").parse().ok();
     let asked = Ask(move |book: &Book| {
         own(book, &user, (of, number)).map(|account| read(account, filter, before))
@@ -198,8 +206,8 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
         number,
         kind: texts::type_account(read.type_account),
         balance: reais(read.balance),
-        lines: read.entries.iter().map(Line::of).collect(),
-        chart: chart(&read.points),
+        lines: read.entries.iter().map(|entry| Line::of(entry, zone)).collect(),
+        chart: chart(&read.points, zone),
         older: read.older,
         key: read.key,
         holders: read.holders,

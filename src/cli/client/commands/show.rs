@@ -96,9 +96,10 @@ pub(in super::super) fn statement_tables(screen: Screen, statement: &Statement) 
     let row = |entry: &Entry| {
         let value = entry.value.0;
         let tone = if value < Centavos::ZERO { Tone::Bad } else { Tone::Good };
+        let (date, time) = texts::date_and_time(&entry.at);
         vec![
-            Field::text(texts::date(&entry.date)),
-            Field::text(&entry.time),
+            Field::text(date),
+            Field::text(time),
             Field::text(texts::entry_kind(entry.kind)),
             Field::money(value).toned(tone),
             Field::money(entry.app_balance.0),
