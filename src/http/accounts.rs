@@ -19,7 +19,7 @@ use crate::civil::Zone;
 use crate::ids::{BankId, EventId};
 use crate::ledger::{
     AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType, Reais,
-    TypeAccount, TypePerson, UserName, page,
+    TypeAccount, TypePerson, TypedKey, UserName, page,
 };
 
 /// Statement entries in one answer when the customer does not ask for a number.
@@ -226,17 +226,31 @@ struct Recipient {
     type_person: TypePerson,
 }
 
+/// The key that somebody means.
+pub(crate) fn key_meant(book: &Book, typed: &TypedKey) -> Result<PixKey, Refused> {
+    let mut found = typed.found(book.banks(), |key| book.pix(key).is_some());
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(Bad::NoSuchKey.into()),
+        (Some(key), true) => Ok(key),
+        (Some(last), false) => {
+            found.push(last);
+            Err(Bad::SeveralKeys(found).into())
+        }
+    }
+}
+
 /// `GET /pix/{key}`: what a payer sees of the recipient before paying.
 pub(super) async fn find_pix(
     bank: web::Data<Bank>,
     request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Refused> {
-    let key = PixKey::parse(&path).map_err(|error| Refused::bad(error.to_string()))?;
+    let typed = TypedKey::parse(&path).map_err(|error| Refused::bad(error.to_string()))?;
     let config = bank.config.clone();
     let recipient = read_ledger(&bank, &request, move |book| {
-        let (account, owner) = book.pix(&key)?;
-        Some(Recipient {
+        let key = key_meant(book, &typed)?;
+        let (account, owner) = book.pix(&key).ok_or(Refused::Internal)?;
+        let recipient = Recipient {
             name: owner.name.to_string(),
             num_cadastro: owner.num_cadastro.masked(),
             bank: account.bank,
@@ -246,8 +260,10 @@ pub(super) async fn find_pix(
                 .map(|node| node.name.clone())
                 .unwrap_or_default(),
             type_person: owner.type_person(),
-        })
+        };
+        Ok::<_, Refused>((key, recipient))
     });
-    let data = recipient.await?.ok_or(Bad::NoSuchKey)?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({"data": data, "descript": texts::KEY_FOUND})))
+    let (key, data) = recipient.await??;
+    let answer = serde_json::json!({"data": data, "kay_pix": key, "descript": texts::KEY_FOUND});
+    Ok(HttpResponse::Ok().json(answer))
 }

@@ -56,7 +56,7 @@ impl Newcomer {
         let name =
             PersonName::parse(&self.name).map_err(|error| Refused::bad(error.to_string()))?;
         let num_cadastro =
-            Document::parse(self.type_person, &self.num_cadastro, bank.config.check_digits)
+            Document::typed(self.type_person, &self.num_cadastro, bank.config.check_digits)
                 .map_err(|error| Refused::bad(error.to_string()))?;
         let user_name = user_name(&self.user_name)?;
         let password = new_password(self.password)?;

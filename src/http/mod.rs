@@ -20,7 +20,7 @@ mod status;
 mod texts;
 mod upgrade;
 
-pub(crate) use accounts::opening;
+pub(crate) use accounts::{key_meant, opening};
 pub(crate) use auth::peer;
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};

@@ -103,6 +103,12 @@ impl Document {
         &self.0
     }
 
+    /// Whether its last two digits follow from the others.
+    #[must_use]
+    pub(crate) fn check_digits_fit(&self) -> bool {
+        check_digits_fit(self.type_person(), &self.0)
+    }
+
     /// Whose kind of document it is.
     #[must_use]
     pub(crate) fn type_person(&self) -> TypePerson {

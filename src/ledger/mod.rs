@@ -10,6 +10,7 @@
 //!
 //! - [`money`], [`customer`], [`account`], [`pix`], [`new_account`], [`package`], [`request`]: what
 //!   can be asked for, in newtypes that can be made only by their `parse`.
+//! - [`typed`]: documents and keys as people type them, before they have their one spelling.
 //! - [`statement`], [`calendar`]: what is remembered of an account.
 //! - [`outcome`]: the result of a request; the texts that customers read.
 //! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order;
@@ -35,6 +36,7 @@ pub(crate) mod package;
 pub(crate) mod pix;
 pub mod request;
 pub(crate) mod statement;
+pub(crate) mod typed;
 
 pub(crate) use account::Account;
 pub use account::{AccountNumber, TypeAccount};
@@ -49,3 +51,4 @@ pub use pix::{PixKey, PixType};
 pub use request::{Action, IdempotencyKey, Opening, Registration, Request};
 pub(crate) use statement::EntryKind;
 pub use statement::{Entry, Page, page};
+pub(crate) use typed::TypedKey;

@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 /// Ana with R$ 100.00 at each of banks 0, 1 and 2, logged in at bank 0.
 async fn ana(cluster: &Cluster, driver: &Driver) -> Browser {
     let ana = driver.browser().await;
-    ana.register(cluster, 0, "Ana Souza", "ana", "111.111.111-11").await;
+    ana.register(cluster, 0, "Ana Souza", "ana", "111.444.777-35").await;
     for bank in 0..3 {
         ana.open_account(bank, "100").await;
     }

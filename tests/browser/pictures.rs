@@ -68,11 +68,11 @@ async fn the_internet_bank_is_pictured() {
     let cluster = Cluster::start(3, "sessions").await;
     let driver = Driver::start();
     let ana = driver.browser().await;
-    ana.register(&cluster, 1, "Padaria Pão Quente", "padaria", "11.222.333/0001-44").await;
+    ana.register(&cluster, 1, "Padaria Pão Quente", "padaria", "11.222.333/0001-81").await;
     ana.open_account(1, "50").await;
     ana.press("Sair").await;
     ana.find("main [name='senha']").await;
-    ana.register(&cluster, 0, "Ana Souza", "ana", "111.111.111-11").await;
+    ana.register(&cluster, 0, "Ana Souza", "ana", "111.444.777-35").await;
     ana.open_account(0, "1.250,00").await;
     ana.open_account(2, "80,50").await;
     ana.open(&cluster.url(0, "/")).await;

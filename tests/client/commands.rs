@@ -44,8 +44,8 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
         "--holder", "padaria",
     ];
     assert_eq!(json(&joint)["answer"]["descript"], "Conta criada com sucesso");
-    let recipient = json(&["pix", &key_2]);
-    assert_eq!(recipient["answer"]["data"]["name"], "Ana Souza");
+    let found = &json(&["pix", key_2.trim_start_matches("2:")])["answer"];
+    assert_eq!((&found["data"]["name"], &found["kay_pix"]), (&json!("Ana Souza"), &json!(key_2)));
 
     let package = format!(
         r#"{{"0": {{"{at_0}": {{"package": [{{"type": "TRANSFER", "value": 30.25, "sender": {at_0}, "pix": "{key_2}"}}]}}}},
@@ -172,7 +172,7 @@ fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
         ),
         (&register("123"), "CPF deve ter a forma 000.000.000-00"),
         (&["login", "--user", "a b"], "Nome de usuário deve ter"),
-        (&["pix", "ana"], "Chave Pix deve ter a forma banco:valor"),
+        (&["pix", "ana:x"], "Chave Pix deve ter a forma banco:valor"),
         (&["statement", "0123", "--at", "0"], "valor inválido «0123» para <CONTA>"),
         (&["banks", "--answer-wait", "0"], "deve ser um número inteiro de 1 a 60"),
         (&["banks", "--bank", "ftp://banco"], "deve ter a forma http://HOST:PORTA"),

@@ -45,7 +45,7 @@ async fn registrations_with_mistakes_are_refused_naming_the_field() {
         (deep, ""),
         (with("name", json!("ab")), ""),
         (with("name", json!("Pedro\u{7}")), "name"),
-        (with("num_cadastro", json!("12312312300")), ""),
+        (with("num_cadastro", json!("1231231230")), ""),
         (with("num_cadastro", json!("12.345.678/0001-00")), ""),
         (with("user_name", json!("pe")), ""),
         (with("user_name", json!("pe dro")), ""),

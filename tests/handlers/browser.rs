@@ -157,7 +157,7 @@ pub(crate) fn registration<'a>(
     name: &'a str,
     user: &'a str,
     cpf: &'a str,
-) -> [(&'static str, &'a str); 7] {
+) -> [(&'static str, &'a str); 8] {
     [
         ("chave", key),
         ("tipo", "PF"),
@@ -166,6 +166,8 @@ pub(crate) fn registration<'a>(
         ("usuario", user),
         ("senha", "12345678"),
         ("senha2", "12345678"),
+        // The tests' documents were never issued.
+        ("confirmado", cpf),
     ]
 }
 

@@ -6,6 +6,7 @@
 mod addresses;
 mod bad_input;
 mod browser;
+mod habits;
 mod harness;
 mod pages;
 mod peer_messages;

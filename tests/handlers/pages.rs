@@ -2,10 +2,8 @@
 
 use actix_web::test::{self, TestRequest};
 
-use netbanking::ledger::calendar::Date;
-
-use crate::browser::{Browser, Page, one_bank, one_bank_with, opening, registration};
-use crate::harness::{bank, call, post, service};
+use crate::browser::{Browser, Page, one_bank, opening, registration};
+use crate::harness::{bank, service};
 
 #[actix_web::test]
 async fn a_customer_registers_opens_accounts_and_sees_their_total() {
@@ -142,7 +140,8 @@ async fn bad_fields_are_named_and_what_was_typed_stays() {
     for path in ["/contas/x", "/contas/0-999999", "/contas/9-1"] {
         browser.get(path).await.is(404);
     }
-    browser.part("/pacote/destinatario?pix=x").await.is(200).has("banco:valor");
+    browser.part("/pacote/destinatario?pix=x:y").await.is(200).has("banco:valor");
+    browser.part("/pacote/destinatario?pix=x").await.is(200).has("Chave Pix não encontrada");
     browser.part("/pacote/destinatario?pix=").await.is(200).lacks("bad");
     browser.post("/pacote", &[("op", "X.1")]).await.is(400).has("incompleto");
 }
@@ -402,50 +401,6 @@ async fn a_statement_is_filtered_paged_and_exported() {
         .has("<BALAMT>159.93</BALAMT>")
         .has("<CURDEF>BRL</CURDEF>");
     assert_eq!(ofx.html.matches("<STMTTRN>").count(), 62);
-}
-
-/// A zone where it is another day now than in UTC, and that day.
-fn another_day() -> (&'static str, Date) {
-    const HOUR_MS: i64 = 3_600_000;
-    let now_ms = netbanking::actors::time::unix_ms();
-    if now_ms.rem_euclid(24 * HOUR_MS) < 12 * HOUR_MS {
-        ("Etc/GMT+12", Date::at(now_ms - 12 * HOUR_MS))
-    } else {
-        ("Pacific/Kiritimati", Date::at(now_ms + 14 * HOUR_MS))
-    }
-}
-
-#[actix_web::test]
-async fn days_are_those_of_the_consortiums_time_zone_everywhere() {
-    let (zone, today) = another_day();
-    let (bank, _data) = one_bank_with(serde_json::json!({"time_zone": zone})).await;
-    let service = service(&bank).await;
-    let mut ana = Browser::new(&service);
-    ana.register("Ana Souza", "ana", "111.111.111-11").await;
-    let place = ana.open("100", "CPF").await;
-    let path = format!("/contas/{place}");
-    let written = format!("{:02}/{:02}/{}", today.day, today.month, today.year);
-    let page = ana.get(&format!("{path}?de={today}&ate={today}")).await;
-    page.is(200).has(&format!("<td>{written}<br>")).has("Abertura").lacks("UTC");
-    let tomorrow = bank.config.time_zone.date(bank.config.time_zone.end_of(today));
-    ana.get(&format!("{path}?de={tomorrow}")).await.is(200).has("Nenhum lançamento");
-    let csv = ana.get(&format!("{path}/extrato.csv?de={today}&ate={today}")).await;
-    csv.has(&format!("\r\n{written};")).has("Data;Hora;").lacks("UTC");
-    let ofx = ana.get(&format!("{path}/extrato.ofx")).await;
-    let digits = today.to_string().replace('-', "");
-    ofx.has(&format!("<DTPOSTED>{digits}"));
-
-    let login = r#"{"user_name": "ana", "password": "12345678"}"#;
-    let token = call(&service, post("/login", login)).await.body["token"].clone();
-    let number = place.split_once('-').unwrap().1;
-    let asked = TestRequest::get()
-        .uri(&format!("/get_account/{number}"))
-        .insert_header(("authorization", format!("Bearer {}", token.as_str().unwrap())));
-    let read = call(&service, asked).await.body;
-    let entry = &read["data"]["transactions"][0];
-    let at = entry["at"].as_str().unwrap();
-    assert!(at.starts_with(&format!("{today}T")), "{entry}");
-    assert_ne!(entry["date"].as_str().unwrap(), today.to_string(), "UTC, as it always was");
 }
 
 #[actix_web::test]

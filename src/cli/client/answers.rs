@@ -45,6 +45,8 @@ pub(super) struct AccountLine(pub(super) AccountNumber, pub(super) Answered, pub
 #[derive(Deserialize)]
 pub(super) struct RecipientRead {
     pub(super) data: Recipient,
+    /// The key as a package must name it.
+    pub(super) kay_pix: PixKey,
 }
 
 #[derive(Clone, Deserialize)]

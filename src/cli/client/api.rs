@@ -89,9 +89,9 @@ impl Banks {
         done(self.ask(session, &request).await?)
     }
 
-    /// The payee that a Pix key belongs to.
-    pub(super) async fn recipient(&mut self, key: &PixKey) -> Result<Answer, ClientError> {
-        let request = Request::get(format!("/pix/{}", escaped(key.as_str())));
+    /// The payee that a Pix key belongs to, however it was typed.
+    pub(super) async fn recipient(&mut self, key: &str) -> Result<Answer, ClientError> {
+        let request = Request::get(format!("/pix/{}", escaped(key)));
         done(self.ask(&mut Session::default(), &request).await?)
     }
 

@@ -11,13 +11,9 @@ use super::texts::{self, help};
 use crate::brazilian::parse_amount;
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixKey, PixType, TypeAccount,
-    TypePerson, UserName,
+    AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixType, TypeAccount, TypePerson,
+    TypedKey, UserName,
 };
-
-/// Number of digits or letters in a CPF and in a CNPJ, and the places of the punctuation marks.
-const CPF: (usize, [(usize, char); 3]) = (11, [(3, '.'), (6, '.'), (9, '-')]);
-const CNPJ: (usize, [(usize, char); 4]) = (14, [(2, '.'), (5, '.'), (8, '/'), (12, '-')]);
 
 /// What `netbanking client` is told.
 #[derive(Debug, Args)]
@@ -135,7 +131,7 @@ pub(super) struct Open {
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Pix {
     #[arg(value_name = "CHAVE", value_parser = pix_key, help = help::PIX_KEY)]
-    pub(super) key: PixKey,
+    pub(super) key: String,
 }
 
 #[derive(Debug, Args)]
@@ -266,8 +262,9 @@ pub(super) fn amount(text: &str) -> Result<Amount, String> {
     parse_amount(text).map_err(|bad| texts::bad_amount(bad).to_owned())
 }
 
-pub(super) fn pix_key(text: &str) -> Result<PixKey, String> {
-    PixKey::parse(text).map_err(|error| error.to_string())
+/// A key as it was typed: the bank finds out which one is meant.
+pub(super) fn pix_key(text: &str) -> Result<String, String> {
+    TypedKey::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn account_number(text: &str) -> Result<AccountNumber, String> {
@@ -280,25 +277,8 @@ fn idempotency_key(text: &str) -> Result<IdempotencyKey, String> {
 
 /// A CPF or CNPJ as people type it: with or without its punctuation.
 pub(super) fn document(person: TypePerson, text: &str) -> Result<Document, String> {
-    let marked = match person {
-        TypePerson::Pf => with_marks(text, CPF.0, &CPF.1),
-        TypePerson::Pj => with_marks(text, CNPJ.0, &CNPJ.1),
-    };
     // The bank decides whether the check digits must be valid.
-    Document::parse(person, &marked, false).map_err(|error| error.to_string())
-}
-
-fn with_marks(text: &str, characters: usize, marks: &[(usize, char)]) -> String {
-    let bare = text.len() == characters && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !bare {
-        return text.to_owned();
-    }
-    let mut marked = String::new();
-    for (place, char) in text.to_ascii_uppercase().chars().enumerate() {
-        marked.extend(marks.iter().filter(|(before, _)| *before == place).map(|(_, mark)| mark));
-        marked.push(char);
-    }
-    marked
+    Document::typed(person, text, false).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -75,8 +75,8 @@ pub(super) async fn run(
         Command::Open(arguments) => work.open(arguments).await,
         Command::Pix(arguments) => {
             let answer = work.banks.recipient(&arguments.key).await?;
-            let RecipientRead { data } = read(&answer)?;
-            work.tell(&answer, None, &recipient_line(&data));
+            let RecipientRead { data, kay_pix } = read(&answer)?;
+            work.tell(&answer, None, &recipient_line(&data, &kay_pix));
             Ok(())
         }
         Command::Operate(arguments) => work.operate(arguments).await,
@@ -167,6 +167,9 @@ impl Work<'_> {
         let document =
             document(arguments.person.into(), &arguments.document).map_err(ClientError::Usage)?;
         let user = self.user()?;
+        if !Prompts(self.screen).is_right(&document)? {
+            return Err(ClientError::Interrupted);
+        }
         let password = match &self.session.password {
             None if self.screen.has_person => {
                 Prompts(self.screen).new_password()?.ok_or(ClientError::Interrupted)?

@@ -4,9 +4,10 @@ use inquire::validator::Validation;
 use inquire::{Confirm, InquireError, Password as Hidden, PasswordDisplayMode, Select, Text};
 
 use super::ClientError;
-use super::screen::Screen;
+use super::screen::{Screen, Tone};
 use super::session::Password;
 use super::texts;
+use crate::ledger::Document;
 
 /// Shortest password that a bank takes, in characters.
 const PASSWORD_CHARS_MIN: usize = 8;
@@ -58,6 +59,16 @@ impl Prompts {
             .with_error_message(texts::ANSWER_YES_OR_NO)
             .with_render_config(self.0.prompts());
         Ok(asked(confirm.prompt())?.unwrap_or(false))
+    }
+
+    /// Whether a document is the one that is meant: if its check digits do not fit, the person says
+    /// so. A script is only told.
+    pub(super) fn is_right(self, document: &Document) -> Result<bool, ClientError> {
+        if document.check_digits_fit() {
+            return Ok(true);
+        }
+        self.0.remark(Tone::Remark, &texts::odd_check_digits(document));
+        if self.0.has_person { self.confirm(texts::IS_IT_RIGHT) } else { Ok(true) }
     }
 
     /// The password, which is not shown.

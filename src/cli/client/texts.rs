@@ -11,7 +11,7 @@ pub(super) use self::usage::in_portuguese;
 use crate::brazilian::{self, BadAmount, parse_date};
 pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ids::BankId;
-use crate::ledger::{TypeAccount, TypePerson, UserName};
+use crate::ledger::{Document, TypeAccount, TypePerson, UserName};
 
 // The outcome of a request.
 pub(super) const NO_CONNECTION: &str = "não aceita conexões";
@@ -196,7 +196,8 @@ pub(super) const AMOUNT: &str = "Valor:";
 pub(super) const AMOUNT_HELP: &str = "por exemplo 1.234,56";
 pub(super) const WHICH_ACCOUNT: &str = "De qual conta?";
 pub(super) const WHICH_PIX: &str = "Chave Pix de quem recebe:";
-pub(super) const PIX_HELP: &str = "banco:valor, por exemplo 0:123.456.789-01";
+pub(super) const PIX_HELP: &str =
+    "por exemplo 123.456.789-01 ou maria; banco:valor, como 0:maria, se houver mais de uma";
 pub(super) const WHICH_LINE: &str = "Qual operação sai do pacote?";
 pub(super) const OLDER: &str = "Mostrar operações mais antigas?";
 
@@ -210,6 +211,8 @@ pub(super) fn document(person: TypePerson) -> &'static str {
         TypePerson::Pj => "CNPJ:",
     }
 }
+
+pub(super) const IS_IT_RIGHT: &str = "O número é esse mesmo?";
 
 pub(super) fn pay_to(name: &str) -> String {
     format!("Pagar a {name}?")
@@ -265,8 +268,19 @@ pub(super) fn account(bank: &str, number: u64) -> String {
     format!("conta {number} no {bank}")
 }
 
-pub(super) fn recipient(name: &str, person: TypePerson, document: &str, bank: &str) -> String {
-    format!("Quem recebe: {name}, {} {document}, {bank}", person.document_name())
+pub(super) fn recipient(
+    name: &str,
+    person: TypePerson,
+    document: &str,
+    bank: &str,
+    key: &str,
+) -> String {
+    format!("Quem recebe: {name}, {} {document}, {bank}, chave {key}", person.document_name())
+}
+
+pub(super) fn odd_check_digits(document: &Document) -> String {
+    let name = document.type_person().document_name();
+    format!("Os dígitos verificadores do {name} {document} não conferem.")
 }
 
 pub(super) fn opened(number: u64, key: &str) -> String {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::ids::BankId;
-use crate::ledger::AccountNumber;
+use crate::ledger::{AccountNumber, PixKey};
 use crate::protocol::event::MalformedEvent;
 
 /// What is wrong with a request, or which thing that it names does not exist. A `String` without a
@@ -66,6 +66,8 @@ pub(crate) enum Bad {
     NoSuchAccount(AccountNumber, BankId),
     /// Nobody has this Pix key.
     NoSuchKey,
+    /// A key without its bank may be one of these.
+    SeveralKeys(Vec<PixKey>),
     /// The sender of a transfer is not the account under which the transfer is listed.
     OtherSender {
         /// Where it is listed.
@@ -162,6 +164,10 @@ impl fmt::Display for Bad {
                 write!(f, "Conta {number} não existe no banco {bank}")
             }
             Bad::NoSuchKey => f.write_str("Chave Pix não encontrada"),
+            Bad::SeveralKeys(keys) => {
+                let keys: Vec<_> = keys.iter().map(PixKey::as_str).collect();
+                write!(f, "Esta chave existe em mais de um banco: escreva {}", keys.join(" ou "))
+            }
             Bad::OtherSender { place, sender, account } => {
                 write!(f, "{place}: o remetente {sender} não é a conta {account}")
             }

@@ -61,17 +61,15 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The operation, or what to correct.
-    pub(super) fn read(&self) -> Result<Operation, String> {
+    /// The operation, or what to correct; a transfer pays to the key that was found for what was
+    /// typed.
+    pub(super) fn read(&self, payee: Result<PixKey, String>) -> Result<Operation, String> {
         let (bank, account) = read_account(&self.account).ok_or("Escolha uma conta")?;
         let value = parse_amount(&self.value).map_err(texts::bad_amount)?;
         let kind = match self.kind.as_str() {
             "D" => OperationKind::Deposit { value },
             "S" => OperationKind::Withdraw { value },
-            "T" => OperationKind::Transfer {
-                value,
-                pix: PixKey::parse(&self.pix).map_err(|error| error.to_string())?,
-            },
+            "T" => OperationKind::Transfer { value, pix: payee? },
             _ => return Err("Escolha depósito, saque ou Pix".into()),
         };
         Ok(Operation { bank, account, kind })
@@ -128,7 +126,9 @@ mod tests {
             pix: pix.into(),
         };
         assert_eq!(
-            draft("T", "0-7", "1,00", "1:x").read().map(|operation| written(&operation)),
+            draft("T", "0-7", "1,00", "x")
+                .read(Ok(PixKey::parse("1:x").unwrap()))
+                .map(|operation| written(&operation)),
             Ok("T.0.7.100.1:x".into())
         );
         for (draft, part) in [
@@ -137,7 +137,8 @@ mod tests {
             (draft("T", "0-7", "1", "x"), "banco:valor"),
             (draft("", "0-7", "1", ""), "Escolha"),
         ] {
-            assert!(draft.read().unwrap_err().contains(part), "{draft:?}");
+            let unknown = Err("banco:valor".to_owned());
+            assert!(draft.read(unknown).unwrap_err().contains(part), "{draft:?}");
         }
     }
 

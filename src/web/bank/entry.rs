@@ -6,12 +6,13 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::document::{Doubt, person};
 use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::{Answer, package, see_other, sent, shown, texts};
 use crate::actors::sessions::{Begin, End};
 use crate::http::{Bank, Newcomer, Refused, place, prove};
-use crate::ledger::{Outcome, TypePerson, UserName};
+use crate::ledger::{Outcome, UserName};
 use crate::web::frame::Frame;
 use crate::web::{page, session};
 use crate::wire::escaped;
@@ -23,6 +24,7 @@ struct RegisterPage {
     problem: Option<String>,
     key: String,
     values: RegisterValues,
+    doubt: Option<Doubt>,
 }
 
 /// The contents of the fields; passwords have to be typed again.
@@ -37,10 +39,8 @@ struct RegisterValues {
 /// `GET /cadastro`
 pub(super) async fn register_form(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     let frame = Frame::of(&bank, &request).await;
-    page(
-        StatusCode::OK,
-        &RegisterPage { frame, problem: None, key: new_key(), values: RegisterValues::default() },
-    )
+    let (key, values) = (new_key(), RegisterValues::default());
+    page(StatusCode::OK, &RegisterPage { frame, problem: None, key, values, doubt: None })
 }
 
 /// `POST /cadastro`
@@ -67,16 +67,16 @@ pub(super) async fn register(
         user_name: text("usuario"),
     };
     let frame = Frame::of(&bank, &request).await;
-    page(refused.status(), &RegisterPage { frame, problem: Some(refused.to_string()), key, values })
+    let (problem, doubt) = (Some(refused.to_string()), Doubt::of(&bank, &form));
+    page(refused.status(), &RegisterPage { frame, problem, key, values, doubt })
 }
 
 async fn registered(bank: &Bank, form: &Form) -> Result<UserName, Refused> {
     let key = form.key()?;
-    let type_person = match form.text("tipo") {
-        "PF" => TypePerson::Pf,
-        "PJ" => TypePerson::Pj,
-        _ => return Err(Refused::bad(texts::CHOOSE_PERSON)),
-    };
+    let type_person = person(form).ok_or_else(|| Refused::bad(texts::CHOOSE_PERSON))?;
+    if let Some(doubt) = Doubt::of(bank, form).filter(|doubt| !doubt.confirmed) {
+        return Err(Refused::from(&doubt));
+    }
     if form.raw("senha") != form.raw("senha2") {
         return Err(Refused::bad(texts::PASSWORDS_DIFFER));
     }

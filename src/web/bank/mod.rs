@@ -8,6 +8,7 @@ mod basket;
 mod br_code;
 mod charge;
 mod chart;
+mod document;
 mod entry;
 mod export;
 mod form;
@@ -33,12 +34,16 @@ use super::session;
 use crate::http::{Bank, Methods, Refused, at, mark_figures};
 use crate::ledger::UserName;
 
+/// The header by which htmx identifies itself.
+const FROM_SCRIPT: &str = "hx-request";
+
 /// The pages' routes.
 pub(super) fn configure(app: &mut ServiceConfig) {
     app.service(figures(at("/").get(overview::show)))
         .service(resource(at("/entrar").get(entry::login_form).post(entry::login)))
         .service(resource(at("/sair").post(entry::logout)))
         .service(resource(at("/cadastro").get(entry::register_form).post(entry::register)))
+        .service(resource(at("/cadastro/documento").get(document::check)))
         .service(resource(at("/contas/nova").get(opening::form).post(opening::open)))
         .service(resource(at("/pacote").get(package::empty).post(package::act)))
         .service(resource(at("/pacote/destinatario").get(recipient::find)))

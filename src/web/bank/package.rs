@@ -130,19 +130,16 @@ async fn add(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answ
         state.draft_problem = Some(problem);
         rendered(bank, user.clone(), StatusCode::BAD_REQUEST, state)
     };
-    let operation = match state.draft.read() {
+    let payee = recipient::typed(bank, &state.draft.pix).await.map_err(|error| error.to_string());
+    let operation = match state.draft.read(payee.clone().map(|payee| payee.key)) {
         Ok(operation) => operation,
         Err(problem) => return refuse(state, problem).await,
     };
-    if let OperationKind::Transfer { pix, .. } = &operation.kind {
-        match recipient::of(bank, pix.clone()).await {
-            Err(refused) => return refuse(state, refused.to_string()).await,
-            Ok(found) if form.text("conferido") != pix.as_str() => {
-                state.recipient = Some(found);
-                return rendered(bank, user, StatusCode::OK, state).await;
-            }
-            Ok(_) => {}
-        }
+    if let (OperationKind::Transfer { pix, .. }, Ok(payee)) = (&operation.kind, payee)
+        && form.text("conferido") != pix.as_str()
+    {
+        state.recipient = Some(payee);
+        return rendered(bank, user, StatusCode::OK, state).await;
     }
     if let Err(problem) = basket::add(&mut state.operations, operation) {
         return refuse(state, problem).await;
@@ -155,7 +152,9 @@ async fn add(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answ
 /// Puts a charge into the fields and shows its payee.
 async fn read_code(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answer {
     let found = match Charge::read(form.text("codigo")) {
-        Ok(charge) => recipient::of(bank, charge.key.clone()).await.map(|found| (charge, found)),
+        Ok(charge) => {
+            recipient::typed(bank, charge.key.as_str()).await.map(|found| (charge, found))
+        }
         Err(error) => Err(Refused::bad(error.to_string())),
     };
     match found {

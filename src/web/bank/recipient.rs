@@ -7,15 +7,12 @@ use askama::Template;
 
 use super::form::Form;
 use super::overview::bank_name;
-use super::{Answer, customer, see_other, shown, texts};
+use super::{Answer, FROM_SCRIPT, customer, see_other, shown};
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused};
+use crate::http::{Bank, Refused, key_meant};
 use crate::ids::BankId;
-use crate::ledger::{Book, PixKey};
+use crate::ledger::{Book, PixKey, TypedKey};
 use crate::web::page;
-
-/// The header by which htmx identifies itself.
-const FROM_SCRIPT: &str = "hx-request";
 
 /// A payee, as far as a payer may know them.
 #[derive(Clone, Debug)]
@@ -40,10 +37,14 @@ pub(super) fn in_book(book: &Book, key: &PixKey) -> Option<Recipient> {
     })
 }
 
-/// The payee of a key.
-pub(super) async fn of(bank: &Bank, key: PixKey) -> Result<Recipient, Refused> {
-    let found = bank.actors.routes.ledger.send(Ask(move |book: &Book| in_book(book, &key))).await?;
-    let recipient = found.ok_or_else(|| Refused::bad(texts::UNKNOWN_KEY))?;
+/// The payee of a key, however it was typed.
+pub(super) async fn typed(bank: &Bank, text: &str) -> Result<Recipient, Refused> {
+    let typed = TypedKey::parse(text).map_err(|error| Refused::bad(error.to_string()))?;
+    let found = Ask(move |book: &Book| {
+        let key = key_meant(book, &typed)?;
+        in_book(book, &key).ok_or(Refused::Internal)
+    });
+    let recipient = bank.actors.routes.ledger.send(found).await??;
     Ok(Recipient { bank_name: bank_name(bank, recipient.bank), ..recipient })
 }
 
@@ -68,15 +69,11 @@ pub(super) async fn find(bank: Data<Bank>, request: HttpRequest) -> HttpResponse
 async fn part(bank: &Bank, request: &HttpRequest) -> Answer {
     customer(bank, request).await?;
     let form = Form::of_query(request)?;
-    let found = match PixKey::parse(form.text("pix")) {
-        Ok(key) => of(bank, key).await.map_err(|refused| refused.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let part = match found {
+    let part = match typed(bank, form.text("pix")).await {
         Ok(recipient) => RecipientPart { recipient: Some(recipient), problem: None },
         // It is not a mistake if nothing has been typed yet.
         Err(_) if form.text("pix").is_empty() => RecipientPart { recipient: None, problem: None },
-        Err(problem) => RecipientPart { recipient: None, problem: Some(problem) },
+        Err(refused) => RecipientPart { recipient: None, problem: Some(refused.to_string()) },
     };
     Ok(page(StatusCode::OK, &part))
 }

@@ -20,7 +20,6 @@ pub(super) const ASK_AGAIN: &str = "Confirme de novo para saber o que aconteceu.
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";
 pub(super) const BASKET_DAMAGED: &str = "O pacote chegou incompleto. Abra a página de novo";
 pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente de novo";
-pub(super) const UNKNOWN_KEY: &str = "Chave Pix não encontrada";
 pub(super) const WHICH_WAY: &str = "A data inicial vem depois da final";
 pub(super) const DATE_FORM: &str = "A data deve ter a forma 23/11/2026";
 pub(super) const TXID_FORM: &str = "O identificador tem de 1 a 25 letras e algarismos";

@@ -8,7 +8,7 @@ use super::super::screen::{Screen, Tone, plain};
 use super::super::table::{Field, table};
 use super::super::texts;
 use super::total;
-use crate::ledger::{AccountNumber, Centavos};
+use crate::ledger::{AccountNumber, Centavos, PixKey};
 
 /// The accounts at all banks with their total.
 pub(in super::super) fn accounts_table(screen: Screen, accounts: &[OwnAccount]) -> String {
@@ -76,9 +76,10 @@ pub(in super::super) fn banks_table(
 }
 
 /// The person whom a payer would pay.
-pub(in super::super) fn recipient_line(recipient: &Recipient) -> String {
+pub(in super::super) fn recipient_line(recipient: &Recipient, key: &PixKey) -> String {
     let Recipient { name, num_cadastro, bank_name, type_person } = recipient;
-    texts::recipient(&plain(name), *type_person, &plain(num_cadastro), &plain(bank_name))
+    let (name, document, bank) = (plain(name), plain(num_cadastro), plain(bank_name));
+    texts::recipient(&name, *type_person, &document, &bank, key.as_str())
 }
 
 /// The account's head and its entries, newest last.

@@ -114,9 +114,10 @@ impl Menu {
             return Ok(None);
         };
         let answer = self.banks.recipient(&key).await?;
-        let RecipientRead { data } = read(&answer)?;
-        self.screen.say(Tone::Title, &recipient_line(&data));
-        Ok(self.prompts.confirm(&texts::pay_to(&plain(&data.name)))?.then_some((key, data)))
+        let RecipientRead { data, kay_pix } = read(&answer)?;
+        self.screen.say(Tone::Title, &recipient_line(&data, &kay_pix));
+        let pays = self.prompts.confirm(&texts::pay_to(&plain(&data.name)))?;
+        Ok(pays.then_some((kay_pix, data)))
     }
 
     fn show(&self, basket: &Basket) {

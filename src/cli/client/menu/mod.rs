@@ -12,7 +12,7 @@ use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
 use super::{ClientError, texts};
-use crate::ledger::{NewAccount, PixType, TypeAccount, TypePerson, UserName};
+use crate::ledger::{Document, NewAccount, PixType, TypeAccount, TypePerson, UserName};
 
 /// Entries of a statement that are shown at once.
 const STATEMENT_PAGE: usize = 20;
@@ -226,10 +226,7 @@ impl Menu {
         let Some(name) = self.prompts.text(texts::FULL_NAME, None, person_name)? else {
             return Ok(None);
         };
-        let parse = move |text: &str| document(person, text);
-        let Some(document) = self.prompts.text(texts::document(person), None, parse)? else {
-            return Ok(None);
-        };
+        let Some(document) = self.ask_document(person)? else { return Ok(None) };
         let Some(user) = self.prompts.text(texts::USER_NAME, None, user_name)? else {
             return Ok(None);
         };
@@ -249,6 +246,19 @@ impl Menu {
         let Said { descript, .. } = read(&answer)?;
         self.screen.say(Tone::Good, &plain(&descript));
         self.begin(&user, password).await.map(Some)
+    }
+
+    /// Asks until the check digits fit, or the person says that they need not.
+    fn ask_document(&self, person: TypePerson) -> Step<Document> {
+        loop {
+            let parse = move |text: &str| document(person, text);
+            let Some(document) = self.prompts.text(texts::document(person), None, parse)? else {
+                return Ok(None);
+            };
+            if self.prompts.is_right(&document)? {
+                return Ok(Some(document));
+            }
+        }
     }
 
     async fn overview(&mut self) -> Step<()> {

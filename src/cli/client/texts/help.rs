@@ -73,7 +73,7 @@ pub(in super::super) const PIX_TYPE: &str =
     "De que é feita a chave Pix: CPF, CNPJ, USER_NAME, NUM_CONTA ou RANDOM";
 pub(in super::super) const HOLDER: &str = "Outro titular da conta conjunta; uma vez para cada um";
 pub(in super::super) const VALUE: &str = "Valor inicial, como 1.234,56";
-pub(in super::super) const PIX_KEY: &str = "Chave, na forma banco:valor";
+pub(in super::super) const PIX_KEY: &str = "Chave, com ou sem banco: na frente";
 pub(in super::super) const PACKAGE: &str = "Arquivo com o pacote em JSON; - é a entrada padrão";
 pub(in super::super) const ACCOUNT: &str = "Número da conta";
 pub(in super::super) const LIMIT: &str = "Quantas operações, das mais novas [padrão: 100]";
