@@ -4,9 +4,15 @@
 //! field 26, a CRC at the end ('Manual de Padrões para Iniciação do Pix', Banco Central do Brasil).
 //! Only static codes are supported: a dynamic one names an address to be asked, and a bank's pages
 //! ask no other host. Reading trusts nothing: every length must be right, no field may occur twice,
-//! and the CRC must match.
+//! and the CRC must match. What copying does to a text ([`pasted`]) is undone first.
 
+use self::pasted::{as_pasted, invisible};
 use crate::ledger::{Amount, PixKey};
+
+mod pasted;
+mod plain;
+
+pub(super) use self::plain::plain;
 
 /// What marks the account field as one for Pix; letter case does not matter.
 const PIX: &str = "br.gov.bcb.pix";
@@ -87,32 +93,6 @@ fn field(id: &str, value: &str) -> String {
     format!("{id}{:02}{value}", value.len())
 }
 
-/// Letters without their accents, anything else that is not plain as a blank; at most `chars_max`
-/// characters.
-pub(super) fn plain(text: &str, chars_max: usize) -> String {
-    let plain = |char: char| match char {
-        'á' | 'à' | 'â' | 'ã' | 'ä' => 'a',
-        'é' | 'è' | 'ê' | 'ë' => 'e',
-        'í' | 'ì' | 'î' | 'ï' => 'i',
-        'ó' | 'ò' | 'ô' | 'õ' | 'ö' => 'o',
-        'ú' | 'ù' | 'û' | 'ü' => 'u',
-        'ç' => 'c',
-        'ñ' => 'n',
-        'Á' | 'À' | 'Â' | 'Ã' | 'Ä' => 'A',
-        'É' | 'È' | 'Ê' | 'Ë' => 'E',
-        'Í' | 'Ì' | 'Î' | 'Ï' => 'I',
-        'Ó' | 'Ò' | 'Ô' | 'Õ' | 'Ö' => 'O',
-        'Ú' | 'Ù' | 'Û' | 'Ü' => 'U',
-        'Ç' => 'C',
-        'Ñ' => 'N',
-        char if char.is_ascii_graphic() => char,
-        _ => ' ',
-    };
-    let plain: String = text.chars().map(plain).collect();
-    let words: Vec<_> = plain.split_whitespace().collect();
-    words.join(" ").chars().take(chars_max).collect::<String>().trim_end().to_owned()
-}
-
 impl Charge {
     /// The charge as a text to copy.
     pub(super) fn write(&self) -> Result<String, BadBrCode> {
@@ -144,22 +124,36 @@ impl Charge {
 
     /// Reads what somebody copied.
     pub(super) fn read(text: &str) -> Result<Charge, BadBrCode> {
-        let text = text.trim();
-        if text.len() > TEXT_BYTES_MAX
-            || !text.starts_with("000201")
-            || !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-        {
+        if text.len() > TEXT_BYTES_MAX || !begins_like_one(text) {
             return Err(BadBrCode::NotOne);
         }
-        let fields = Fields::split(text)?;
+        let mut why = None;
+        for text in as_pasted(text) {
+            // Lengths count characters, but some programs count the bytes of accented ones.
+            for unit in [Unit::Char, Unit::Byte] {
+                match Charge::read_with(&text, unit) {
+                    // Another reading may be the right one.
+                    Err(error @ (BadBrCode::Length | BadBrCode::Crc | BadBrCode::Twice)) => {
+                        _ = why.get_or_insert(error);
+                    }
+                    read => return read,
+                }
+            }
+        }
+        Err(why.unwrap_or(BadBrCode::NotOne))
+    }
+
+    fn read_with(text: &str, unit: Unit) -> Result<Charge, BadBrCode> {
+        let fields = Fields::split(text, unit)?;
         check_crc(text, &fields)?;
         fields.expect("53", |value| value == "986", "a moeda não é o real")?;
         fields.expect("58", |value| value == "BR", "o país não é o Brasil")?;
         let value = fields.find("54").map(amount).transpose()?;
-        let (key, description) = account(&fields)?;
+        let (key, description) = account(&fields, unit)?;
         let txid = match fields.find("62") {
             Some(more) => {
-                Fields::split(more)?.find("05").filter(|txid| *txid != NO_TXID).map(str::to_owned)
+                let txid = Fields::split(more, unit)?.find("05");
+                txid.filter(|txid| *txid != NO_TXID).map(str::to_owned)
             }
             None => None,
         };
@@ -171,11 +165,25 @@ impl Charge {
     }
 }
 
-/// The CRC is in the last field and covers everything before its value.
+/// Whether the text can be a BR Code at all, whatever copying has done to it.
+fn begins_like_one(text: &str) -> bool {
+    let beginning = text.chars().filter(|char| !char.is_whitespace() && !invisible(*char));
+    let beginning: String = beginning.skip_while(|char| pasted::is_quote(*char)).take(6).collect();
+    beginning == "000201"
+}
+
+/// The CRC is in the last field and covers everything before its value, in whatever encoding the
+/// code was made.
 fn check_crc(text: &str, fields: &Fields<'_>) -> Result<(), BadBrCode> {
     let Some((id, value)) = fields.0.last() else { return Err(BadBrCode::NotOne) };
-    let expected = format!("{:04X}", crc16(&text.as_bytes()[..text.len() - value.len()]));
-    if *id == "63" && value.eq_ignore_ascii_case(&expected) { Ok(()) } else { Err(BadBrCode::Crc) }
+    let covered = &text[..text.len() - value.len()];
+    let latin: Option<Vec<u8>> = covered.chars().map(|char| u8::try_from(char).ok()).collect();
+    let fits = |bytes: &[u8]| value.eq_ignore_ascii_case(&format!("{:04X}", crc16(bytes)));
+    if *id == "63" && (fits(covered.as_bytes()) || latin.is_some_and(|bytes| fits(&bytes))) {
+        Ok(())
+    } else {
+        Err(BadBrCode::Crc)
+    }
 }
 
 /// Reais as the code writes them: digits, and perhaps a point and one or two decimals.
@@ -183,17 +191,27 @@ fn amount(value: &str) -> Result<Amount, BadBrCode> {
     if value.len() > AMOUNT_CHARS_MAX {
         return Err(BadBrCode::Field("o valor"));
     }
-    Amount::parse_json(value).map_err(|_| BadBrCode::Field("o valor"))
+    // `10.` and `00010.00` are amounts here too.
+    let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
+    let whole = match whole.trim_start_matches('0') {
+        "" if !whole.is_empty() => "0",
+        whole => whole,
+    };
+    let decimals = if decimals.is_empty() { "0" } else { decimals };
+    Amount::parse_json(&format!("{whole}.{decimals}")).map_err(|_| BadBrCode::Field("o valor"))
 }
 
-fn account(fields: &Fields<'_>) -> Result<(PixKey, Option<String>), BadBrCode> {
-    // Accounts of other schemes may be in 26 to 51 too.
-    for (id, value) in fields.0.iter().filter(|(id, _)| ("26"..="51").contains(id)) {
-        let parts = Fields::split(value)?;
+fn account(fields: &Fields<'_>, unit: Unit) -> Result<(PixKey, Option<String>), BadBrCode> {
+    // Accounts of other schemes may be in 26 to 51 too, in forms of their own.
+    for (_, value) in fields.0.iter().filter(|(id, _)| ("26"..="51").contains(id)) {
+        let parts = match Fields::split(value, unit) {
+            Err(error) if value.to_ascii_lowercase().contains(PIX) => return Err(error),
+            Err(_) => continue,
+            Ok(parts) => parts,
+        };
         if !parts.find("00").is_some_and(|scheme| scheme.eq_ignore_ascii_case(PIX)) {
             continue;
         }
-        debug_assert_eq!(id.len(), 2);
         let Some(key) = parts.find("01") else {
             return Err(if parts.find("25").is_some() {
                 BadBrCode::Dynamic
@@ -207,11 +225,19 @@ fn account(fields: &Fields<'_>) -> Result<(PixKey, Option<String>), BadBrCode> {
     Err(BadBrCode::Field("não é uma cobrança Pix"))
 }
 
-/// Fields of plain ASCII in the order in which they occur, no id twice.
+/// What a length counts.
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Char,
+    /// A byte of UTF-8.
+    Byte,
+}
+
+/// Fields in the order in which they occur, no id twice.
 struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
-    fn split(mut text: &'a str) -> Result<Self, BadBrCode> {
+    fn split(mut text: &'a str, unit: Unit) -> Result<Self, BadBrCode> {
         let mut fields: Vec<(&str, &str)> = Vec::new();
         while !text.is_empty() {
             let (id, length) =
@@ -220,14 +246,22 @@ impl<'a> Fields<'a> {
             if !digits(id) || !digits(length) {
                 return Err(BadBrCode::Length);
             }
-            let end = 4 + length.parse::<usize>().map_err(|_| BadBrCode::Length)?;
-            let value =
-                text.get(4..end).filter(|value| !value.is_empty()).ok_or(BadBrCode::Length)?;
+            let length = length.parse::<usize>().map_err(|_| BadBrCode::Length)?;
+            let rest = &text[4..];
+            let end = match unit {
+                Unit::Byte => Some(length),
+                Unit::Char => {
+                    let starts = rest.char_indices().map(|(start, _)| start);
+                    starts.chain([rest.len()]).nth(length)
+                }
+            };
+            let value = end.and_then(|end| rest.get(..end)).filter(|value| !value.is_empty());
+            let value = value.ok_or(BadBrCode::Length)?;
             if fields.iter().any(|(other, _)| *other == id) {
                 return Err(BadBrCode::Twice);
             }
             fields.push((id, value));
-            text = &text[end..];
+            text = &rest[value.len()..];
         }
         Ok(Fields(fields))
     }
@@ -348,7 +382,7 @@ mod tests {
             (altered("5911THIAGO", "59+1THIAGO"), BadBrCode::Length),
             (altered("000201", "000202"), BadBrCode::NotOne),
             ("http://example.test".into(), BadBrCode::NotOne),
-            ("000201é".into(), BadBrCode::NotOne),
+            ("000201é".into(), BadBrCode::Length),
         ];
         for (text, why) in refused {
             assert_eq!(Charge::read(&text), Err(why), "{text}");
@@ -356,12 +390,74 @@ mod tests {
         assert!(Charge::read(&altered("br.gov.bcb.pix", "BR.GOV.BCB.PIX")).is_ok());
     }
 
+    /// The text with the CRC that belongs to it.
+    fn with_crc(open: &str) -> String {
+        format!("{open}{:04X}", crc16(open.as_bytes()))
+    }
+
     #[test]
-    fn names_lose_their_accents_and_what_does_not_fit() {
-        assert_eq!(plain("  João da Silva  Çelik ", 25), "Joao da Silva Celik");
-        assert_eq!(plain("Ünïcödé <script>", 25), "Unicode <script>".replace('Ü', "U"));
-        assert_eq!(plain("漢字 abc def", 5), "abc d");
-        assert_eq!(plain("abcd efgh", 5), "abcd");
+    fn what_copying_does_to_a_code_is_undone() {
+        let text = charge().write().unwrap();
+        let (blank, middle) = (text.find(' ').unwrap(), 40);
+        for pasted in [
+            format!("\u{feff}{text}"),
+            format!("\"{text}\""),
+            format!(" “{text}” \n"),
+            format!("'{text}'\u{200b}"),
+            format!("{}\r\n{}", &text[..middle], &text[middle..]),
+            format!("{}\n{}\n{}", &text[..9], &text[9..middle], &text[middle..]),
+            format!("{}\n{}", &text[..blank], &text[blank + 1..]),
+            format!("{}\n{}", &text[..=blank], &text[blank + 1..]),
+            text.replace(' ', "\u{a0}"),
+        ] {
+            assert_eq!(Charge::read(&pasted), Ok(charge()), "{pasted:?}");
+        }
+        let foreign = format!("{}\n{}FA88", &ISSUE[..middle], &ISSUE[middle..]);
+        assert_eq!(Charge::read(&foreign), Err(BadBrCode::ForeignKey), "the line's end is not why");
+    }
+
+    #[test]
+    fn accents_are_read_however_they_were_counted_and_encoded() {
+        let text = charge().write().unwrap();
+        let open = &text[..text.len() - 4];
+        // Ten characters, eleven bytes.
+        let by_char = open.replace("5911THIAGO NERI", "5910JOÃO SILVA");
+        let by_byte = open.replace("5911THIAGO NERI", "5911JOÃO SILVA");
+        let latin: Vec<u8> = by_char.chars().map(|char| char as u8).collect();
+        let latin = format!("{by_char}{:04X}", crc16(&latin));
+        let taken_apart = with_crc(&by_char).replace('Ã', "A\u{303}");
+        for text in [with_crc(&by_char), with_crc(&by_byte), latin, taken_apart] {
+            assert_eq!(Charge::read(&text).unwrap().name, "JOÃO SILVA", "{text}");
+        }
+        let changed = with_crc(&by_char).replace('Ã', "Á");
+        assert_eq!(Charge::read(&changed), Err(BadBrCode::Crc));
+    }
+
+    #[test]
+    fn amounts_of_other_programs_are_read() {
+        let read = |written| Charge::read(&altered("54071234.56", written));
+        for (written, centavos) in
+            [("540310.", 1_000), ("540800010.00", 1_000), ("54030.5", 50), ("5403007", 700)]
+        {
+            let value = read(written).unwrap().value.unwrap();
+            assert_eq!(value.get().get(), centavos, "{written}");
+        }
+        for written in ["5401.", "540410.5.", "540510.005", "54040000", "54050.000"] {
+            assert!(read(written).is_err(), "{written}");
+        }
+    }
+
+    #[test]
+    fn accounts_of_other_schemes_may_come_first_in_forms_of_their_own() {
+        for other in ["2606ABCDEF", "26130014br.gov.xx", "27080004SOME"] {
+            let read = Charge::read(&altered("26", &other_first(other)));
+            assert_eq!(read.map(|charge| charge.key), Ok(charge().key), "{other}");
+        }
+    }
+
+    /// Another scheme's account, and Pix's after it under the next number.
+    fn other_first(other: &str) -> String {
+        format!("{other}28")
     }
 
     proptest! {
