@@ -14,10 +14,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::limits::{AddressLimits, Limits};
 pub use self::settings::Settings;
 use crate::civil::{ZONE_DEFAULT, Zone};
 use crate::ids::BANKS_MAX;
 
+mod limits;
 mod settings;
 
 /// TCP port for customers and peers, unless the entry says otherwise.
@@ -67,6 +69,8 @@ pub struct Config {
     /// Whether anybody may slow down, stop and cut the links between the banks and send trial
     /// events.
     pub laboratory: bool,
+    /// How much of this bank its customers may use.
+    pub limits: Limits,
 }
 
 /// One bank: its name and where it is reached.
@@ -153,6 +157,8 @@ struct Written {
     journal: JournalLimits,
     #[serde(default)]
     laboratory: bool,
+    #[serde(default)]
+    limits: Limits,
 }
 
 /// An entry of `nodes` as it is written.
@@ -246,10 +252,12 @@ impl Config {
             time_zone: zone(written.time_zone.as_deref().unwrap_or(ZONE_DEFAULT))?,
             journal: written.journal,
             laboratory: written.laboratory,
+            limits: written.limits,
         };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;
         check_journal(config.journal)?;
+        limits::check(&config.limits)?;
         Ok(config)
     }
 }

@@ -10,8 +10,8 @@
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
 //! - [`store`]: what survives a crash; [`watch`]: what people who watch are shown, pure.
 //! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON
-//!   between banks; `brazilian`: money, dates and names as customers read them; `hex`: bytes as
-//!   digits.
+//!   between banks; `brazilian`: money, dates and names as customers read them; `machine`:
+//!   descriptors, cores and threads; `hex`: bytes as digits.
 //!
 //! Invariants that everything rests on: a bank's events are taken in without gaps and after what
 //! they depend on; nothing is acknowledged before it is on disk; events are executed in key order,
@@ -27,6 +27,7 @@ pub(crate) mod hex;
 pub mod http;
 pub mod ids;
 pub mod ledger;
+pub mod machine;
 pub mod node;
 pub mod protocol;
 pub(crate) mod session;

@@ -10,6 +10,7 @@ use crate::actors::node::Actors;
 use crate::config::{Config, CustomerAuth};
 use crate::http::{self, Bank, DrawNumbers};
 use crate::ids::BankId;
+use crate::machine::{name_thread, raise_descriptors};
 use crate::store::StoreError;
 use crate::web;
 
@@ -120,6 +121,7 @@ impl Node {
 pub fn run(options: NodeOptions) -> Result<(), NodeError> {
     actix_rt::System::new().block_on(async {
         let me = options.bank;
+        raise_descriptors();
         let stdin_counts = options.stop_with_stdin;
         let mut node = Node::start(options, http::draw_at_random()).await?;
         tokio::select! {
@@ -161,6 +163,7 @@ async fn told_to_stop(stdin_counts: bool) {
 fn end_of_stdin() -> tokio::sync::oneshot::Receiver<()> {
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
+        name_thread("stdin");
         // An error counts as the end too.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         let _ = ended.send(());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr, Arbiter, SyncArbiter};
+use actix::{Actor, Addr, Arbiter};
 use tokio::net::TcpListener;
 
 use super::buffer::{BufferActor, BufferStatus};
@@ -15,7 +15,7 @@ use super::heartbeat::{Answering, HeartbeatActor, Introduction, PeerAddress, ans
 use super::journal::{Flush, JournalActor, JournalReaderActor};
 use super::laboratory::Laboratory;
 use super::ledger::LedgerActor;
-use super::passwords::{self, PasswordsActor};
+use super::passwords::PasswordsActor;
 use super::peer_link::{IsEmpty, Line, PeerLinkActor};
 use super::replies::{RepliesActor, Waiting};
 use super::routes::{Routes, Wire};
@@ -25,6 +25,7 @@ use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
 use crate::config::{Config, CustomerAuth, Settings};
 use crate::ids::BankId;
+use crate::machine::{cores, name_thread};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
 use crate::protocol::effect::ClockInput;
@@ -37,6 +38,9 @@ use crate::watch::History;
 
 /// The longest that a stopping node waits for what is under way.
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
+/// The fewest and most threads that hash passwords where `nodes.json` does not say how many.
+const PASSWORD_THREADS_MIN: usize = 2;
+const PASSWORD_THREADS_MAX: usize = 8;
 /// How often it checks meanwhile.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
@@ -77,8 +81,8 @@ pub fn start(
 
     let time = Monotonic::start();
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
-    let [core, ledger, disk, reads, pulse, watch] =
-        ["core", "ledger", "disk", "reads", "pulse", "watch"].map(thread_named);
+    let [core, ledger, disk, reads, pulse, watch, gate] =
+        ["core", "ledger", "disk", "reads", "pulse", "watch", "gate"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
     let history = History::new(me, banks, at);
@@ -125,9 +129,9 @@ pub fn start(
     Ok(Actors {
         routes,
         sessions: on(&core, move || SessionsActor::new(time)),
-        passwords: SyncArbiter::start(passwords::THREADS, || PasswordsActor),
+        passwords: passwords(&gate, config.limits.password_threads),
         laboratory,
-        arbiters: [core, ledger, disk, reads, pulse, watch].into(),
+        arbiters: [core, ledger, disk, reads, pulse, watch, gate].into(),
     })
 }
 
@@ -158,13 +162,20 @@ fn tell_of_disk(
     }
 }
 
-/// A thread for actors that shows under its own name where the system lists threads (`ps -L`, `top
-/// -H`, `strace`): by default all arbiters are named alike. On a system without such a list it has
-/// only a number.
+/// A thread for actors.
 fn thread_named(name: &'static str) -> Arbiter {
     let arbiter = Arbiter::new();
-    arbiter.spawn_fn(move || _ = std::fs::write("/proc/thread-self/comm", name));
+    arbiter.spawn_fn(move || name_thread(name));
     arbiter
+}
+
+/// Where passwords are handed in. With fewer than two threads, one slow hash is everybody's wait.
+fn passwords(gate: &Arbiter, threads_asked_for: u16) -> Addr<PasswordsActor> {
+    let threads = match threads_asked_for {
+        0 => (cores() / 2).clamp(PASSWORD_THREADS_MIN, PASSWORD_THREADS_MAX),
+        threads => threads.into(),
+    };
+    on(gate, move || PasswordsActor::new(threads))
 }
 
 fn on<A, F>(arbiter: &Arbiter, make: F) -> Addr<A>

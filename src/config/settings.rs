@@ -35,7 +35,8 @@ impl Settings {
     pub fn of(config: &Config) -> Settings {
         // `journal.positions_max` may differ: how much of its own journal a disk keeps does not
         // concern other banks, since a bank that lacks more is given the snapshot, and all
-        // snapshots of a position are the same.
+        // snapshots of a position are the same. So may `limits`: each bank protects its own
+        // machine.
         let Config {
             nodes,
             heartbeat,
@@ -44,6 +45,7 @@ impl Settings {
             time_zone,
             journal: _,
             laboratory,
+            limits: _,
         } = config;
         let mut settings = BTreeMap::new();
         let as_value =
@@ -218,8 +220,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_length_of_the_journal_may_differ_between_banks() {
+    fn only_the_length_of_the_journal_and_the_limits_may_differ_between_banks() {
         assert_eq!(said(PLAIN), None);
+        assert_eq!(
+            said(r#"{"nodes":[{"host":"a"},{"host":"b"}],"limits":{"connections":9}}"#),
+            None
+        );
         assert_eq!(
             said(r#"{"nodes":[{"host":"a"},{"host":"b"}],"journal":{"positions_max":5000}}"#),
             None

@@ -12,7 +12,7 @@ use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Refused};
 use super::{Bank, freshness, texts};
 use crate::actors::ledger::Ask;
-use crate::actors::passwords::{Hash, Verify};
+use crate::actors::passwords::{Hash, Promised, Verify};
 use crate::actors::sessions::{Begin, End};
 use crate::ids::BankId;
 use crate::ledger::{Action, Book, Document, PersonName, Registration, TypePerson, UserName};
@@ -60,7 +60,8 @@ impl Newcomer {
                 .map_err(|error| Refused::bad(error.to_string()))?;
         let user_name = user_name(&self.user_name)?;
         let password = new_password(self.password)?;
-        let password_hash = bank.actors.passwords.send(Hash(password)).await?;
+        let promised = bank.actors.passwords.send(Hash(password)).await?;
+        let password_hash = kept(promised).await?;
         Ok(Action::Register(Registration { name, num_cadastro, user_name, password_hash }))
     }
 }
@@ -100,11 +101,13 @@ pub(crate) async fn prove(bank: &Bank, name: &str, password: String) -> Result<U
             book.customer(&asked).map(|customer| customer.password_hash.clone())
         }))
         .await?;
-    if bank.actors.passwords.send(Verify { password, hash }).await? {
-        Ok(user)
-    } else {
-        Err(Bad::WrongLogin.into())
-    }
+    let promised = bank.actors.passwords.send(Verify { password, hash }).await?;
+    if kept(promised).await? { Ok(user) } else { Err(Bad::WrongLogin.into()) }
+}
+
+/// What a hashing thread answers, if there was room to wait for one.
+async fn kept<T>(promised: Promised<T>) -> Result<T, Refused> {
+    promised.ok_or(Refused::LoginsFull)?.await.map_err(|_| Refused::Internal)
 }
 
 #[derive(Serialize)]

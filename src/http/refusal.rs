@@ -50,6 +50,12 @@ pub(crate) enum Refused {
     TooLarge(usize),
     /// Never stamped: too much to do.
     Overloaded,
+    /// Too many logins wait already.
+    LoginsFull,
+    /// Too many customers are connected already.
+    Crowded,
+    /// Too many connections come from the customer's address already.
+    CrowdedAddress,
     /// A part of the node has ended.
     Internal,
     /// Never stamped: no majority of the banks is there.
@@ -108,7 +114,9 @@ impl Refused {
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refused::OtherView => StatusCode::CONFLICT,
             Refused::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refused::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            Refused::Overloaded | Refused::LoginsFull | Refused::CrowdedAddress => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Refused::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Refused::CutOff | Refused::Outside | Refused::Stopping | Refused::Stalled => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -116,6 +124,7 @@ impl Refused {
             Refused::Behind(_) | Refused::CutInLaboratory | Refused::BankAway(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Refused::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Refused::UnknownOutcome | Refused::BankLost(_) => StatusCode::GATEWAY_TIMEOUT,
             Refused::ByAnotherBank(status, _) => *status,
         }
@@ -157,6 +166,15 @@ impl fmt::Display for Refused {
             Refused::TooLarge(bytes_max) => return write!(f, "Corpo maior que {bytes_max} bytes"),
             Refused::Overloaded => {
                 "Este banco está sobrecarregado; o pedido não foi aceito e não terá efeito. Tente de novo"
+            }
+            Refused::LoginsFull => {
+                "Há senhas demais para conferir neste banco agora. Tente de novo em instantes"
+            }
+            Refused::Crowded => {
+                "Há clientes demais conectados a este banco agora. Tente de novo ou use outro banco"
+            }
+            Refused::CrowdedAddress => {
+                "Há conexões demais do seu endereço a este banco. Feche algumas e tente de novo"
             }
             Refused::Internal => "Erro interno do banco",
             Refused::CutOff => {

@@ -25,6 +25,8 @@ static TURN: Mutex<()> = Mutex::new(());
 pub(crate) struct Cluster {
     folder: TempDir,
     customer_auth: String,
+    /// What starts a bank.
+    program: PathBuf,
     processes: RefCell<Vec<Option<BankProcess>>>,
     ports: Vec<(u16, u16)>,
     /// Proxies between the banks, if a test wants them.
@@ -42,10 +44,24 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         let (processes, ports, links) = (RefCell::default(), Vec::new(), None);
         let variables = RefCell::default();
-        let mut cluster =
-            Cluster { folder, customer_auth, processes, ports, links, variables, _turn: turn };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_netbanking"));
+        let mut cluster = Cluster {
+            folder,
+            customer_auth,
+            program,
+            processes,
+            ports,
+            links,
+            variables,
+            _turn: turn,
+        };
         (0..banks).for_each(|_| cluster.add_bank());
         cluster
+    }
+
+    /// From their next start on, banks are started by this.
+    pub(crate) fn set_program(&mut self, program: PathBuf) {
+        self.program = program;
     }
 
     /// From its next start on, a bank's process has this in its environment.
@@ -138,7 +154,7 @@ impl Cluster {
 
     fn spawn(&self, bank: usize, nodes_json: &Path, log: impl Into<Stdio>) {
         let process = BankProcess::start(Start {
-            program: Path::new(env!("CARGO_BIN_EXE_netbanking")),
+            program: &self.program,
             bank,
             nodes_json,
             data: &self.data(bank),

@@ -11,6 +11,7 @@ mod customer;
 #[path = "../customers/mod.rs"]
 mod customers;
 mod durability;
+mod floods;
 mod fresh_reads;
 mod gray;
 mod growth;

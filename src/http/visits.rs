@@ -1,0 +1,197 @@
+//! What a worker does about its [`Connections`]: it lets each be served until it has to end, and
+//! asks for a place for every request.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::AsRawFd as _;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::{ConnectionType, Extensions};
+use actix_rt::net::TcpStream;
+use actix_web::ResponseError as _;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::web::{Bytes, Data};
+use tokio::sync::oneshot::Receiver;
+
+use super::connections::{Bounds, Connections, Crowd, Number};
+use super::refusal::Refused;
+use super::{Bank, auth};
+use crate::actors::time::Monotonic;
+
+/// How often a worker looks for connections that have been quiet for too long.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// The connections of this worker.
+#[derive(Clone)]
+pub(super) struct Visits {
+    connections: Rc<RefCell<Connections>>,
+    limits_loopback: bool,
+    time: Monotonic,
+}
+
+impl Visits {
+    /// A worker without connections; to be made on its thread.
+    pub(super) fn new(bounds: Bounds, limits_loopback: bool) -> Self {
+        let connections = Rc::new(RefCell::new(Connections::new(bounds)));
+        let visits = Visits { connections, limits_loopback, time: Monotonic::start() };
+        actix_rt::spawn(sweep(Rc::downgrade(&visits.connections), visits.time));
+        visits
+    }
+
+    /// Lets a connection in.
+    pub(super) fn enter(&self, stream: &TcpStream) -> Stay {
+        let (number, now) = (stream.as_raw_fd(), self.time.now());
+        let from = limited(stream, self.limits_loopback);
+        let ends = self.connections.borrow_mut().enter(number, from, now);
+        Stay { ends, visit: Visit { number, visits: self.clone() } }
+    }
+
+    /// Lets the requests of a connection find it.
+    pub(super) fn remember(&self, stream: &TcpStream, data: &mut Extensions) {
+        data.insert(Visit { number: stream.as_raw_fd(), visits: self.clone() });
+    }
+}
+
+/// Where a connection comes from, if that is limited: an IPv6 address by its first half, which is
+/// what its owner was given.
+fn limited(stream: &TcpStream, limits_loopback: bool) -> Option<IpAddr> {
+    let address = stream.peer_addr().ok()?.ip().to_canonical();
+    let is_limited = limits_loopback || !address.is_loopback();
+    is_limited.then(|| match address {
+        IpAddr::V6(address) => {
+            IpAddr::from(address & Ipv6Addr::from_bits(u128::from(u64::MAX) << 64))
+        }
+        address => address,
+    })
+}
+
+async fn sweep(connections: Weak<RefCell<Connections>>, time: Monotonic) {
+    loop {
+        actix_rt::time::sleep(SWEEP_EVERY).await;
+        let Some(connections) = connections.upgrade() else { break };
+        connections.borrow_mut().sweep(time.now());
+    }
+}
+
+/// One of the connections.
+#[derive(Clone)]
+struct Visit {
+    number: Number,
+    visits: Visits,
+}
+
+impl Visit {
+    fn begin(&self, is_peer: bool) -> Result<Answering, Crowd> {
+        let now = self.visits.time.now();
+        self.visits.connections.borrow_mut().begin(self.number, is_peer, now)?;
+        Ok(Answering(self.clone()))
+    }
+}
+
+/// A connection that may stay until it has to make room for another.
+pub(super) struct Stay {
+    ends: Receiver<()>,
+    visit: Visit,
+}
+
+impl Stay {
+    /// Serves the connection to its end, or until it has to end.
+    pub(super) async fn of<T, E>(
+        self,
+        served: impl Future<Output = Result<T, E>>,
+    ) -> Result<(), E> {
+        // What is declared last goes first: the connection's number may be given to another as soon
+        // as the connection is gone.
+        let served = std::pin::pin!(served);
+        let Stay { ends, visit } = self;
+        let _left = Left(visit);
+        tokio::select! {
+            ended = served => ended.map(|_| ()),
+            _ = ends => Ok(()),
+        }
+    }
+}
+
+/// While it exists, a connection is being served.
+struct Left(Visit);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.visits.connections.borrow_mut().leave(self.0.number);
+    }
+}
+
+/// While it exists, one of the connection's requests is being answered.
+struct Answering(Visit);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let now = self.0.visits.time.now();
+        self.0.visits.connections.borrow_mut().finish(self.0.number, now);
+    }
+}
+
+/// Answers a request if there is a place for its connection.
+pub(super) async fn admit<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let visit = request.conn_data::<Visit>().cloned();
+    let Some(visit) = visit else {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    };
+    let bank = request.app_data::<Data<Bank>>();
+    let is_peer = bank.is_some_and(|bank| auth::peer(bank, request.headers()).is_ok());
+    let answering = match visit.begin(is_peer) {
+        Ok(answering) => answering,
+        Err(crowd) => {
+            let mut response = Refused::from(crowd).error_response();
+            response.head_mut().set_connection_type(ConnectionType::Close);
+            return Ok(request.into_response(response));
+        }
+    };
+    let response = next.call(request).await?.map_into_boxed_body();
+    // An answer that is complete needs nothing more of the bank, however slowly it is read.
+    Ok(match response.response().body().size() {
+        BodySize::Stream => {
+            response.map_body(|_, body| Told { body, _answering: answering }.boxed())
+        }
+        BodySize::None | BodySize::Sized(_) => response,
+    })
+}
+
+/// A body that is still being written.
+struct Told {
+    body: BoxBody,
+    _answering: Answering,
+}
+
+impl MessageBody for Told {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+impl From<Crowd> for Refused {
+    fn from(crowd: Crowd) -> Self {
+        match crowd {
+            Crowd::Customers => Refused::Crowded,
+            Crowd::OneAddress => Refused::CrowdedAddress,
+        }
+    }
+}

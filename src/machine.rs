@@ -1,0 +1,47 @@
+//! What the machine lends this process: file descriptors, cores, and names for its threads.
+
+use std::thread::available_parallelism;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// File descriptors for a system that names no limit.
+const DESCRIPTORS_UNLIMITED: u64 = 1_048_576;
+
+/// Raises the number of file descriptors that this process may have to the most that the system
+/// grants it, and returns that number. Shells start programs with 1,024 for the sake of old ones
+/// that cannot handle more.
+pub fn raise_descriptors() -> u64 {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where this fails, the limit stays as it was, and is what counts.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    descriptors_max()
+}
+
+/// How many file descriptors this process may have.
+pub(crate) fn descriptors_max() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_UNLIMITED)
+}
+
+/// How many threads can run at once.
+pub(crate) fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// Names the calling thread as the system lists it (`ps -L`, `top -H`, `strace`): by default the
+/// threads of a kind are all named alike. On a system without such a list it has only a number.
+pub(crate) fn name_thread(name: &str) {
+    // A name is a help to people; without it everything works all the same.
+    let _ = std::fs::write("/proc/thread-self/comm", name);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_descriptors_is_raised_as_far_as_the_system_allows() {
+        let granted = getrlimit(Resource::Nofile).maximum.unwrap_or(DESCRIPTORS_UNLIMITED);
+        assert_eq!(raise_descriptors(), granted);
+        assert_eq!(descriptors_max(), granted);
+    }
+}

@@ -1,0 +1,140 @@
+//! What a crowd of customers may do to a bank: take what others leave free, and no more.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::customer::{Customer, Http, cpf, registration};
+
+/// File descriptors of a bank that has few.
+const DESCRIPTORS: usize = 1_024;
+/// Logins whose customers leave at once.
+const LEAVING: usize = 1_500;
+
+/// A program that starts the bank with few file descriptors, of which it must ask for most.
+fn with_few_descriptors(cluster: &Cluster) -> PathBuf {
+    let script = cluster.folder().join("with-few-descriptors");
+    let program = env!("CARGO_BIN_EXE_netbanking");
+    let text =
+        format!("#!/bin/sh\nulimit -Sn 256\nulimit -Hn {DESCRIPTORS}\nexec {program} \"$@\"\n");
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
+    script
+}
+
+fn connect(cluster: &Cluster, bank: usize) -> TcpStream {
+    TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], cluster.ports(bank).0))).unwrap()
+}
+
+/// A connection on which one request was answered, if the bank answers.
+fn settled(cluster: &Cluster, bank: usize) -> TcpStream {
+    let mut stream = connect(cluster, bank);
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let _ = stream.write_all(b"GET /check HTTP/1.1\r\nhost: bank\r\n\r\n");
+    let _ = stream.read(&mut [0; 512]);
+    stream
+}
+
+/// What a process holds in memory, in KiB.
+fn resident_kib(process_id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// What a process has computed so far.
+fn computed(process_id: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(10 * ticks)
+}
+
+#[actix_rt::test]
+async fn idle_connections_keep_out_neither_customers_nor_banks() {
+    netbanking::machine::raise_descriptors();
+    let mut cluster = Cluster::prepare(3, "sessions");
+    cluster.set_program(with_few_descriptors(&cluster));
+    cluster.start_all().await;
+    let mut crowd = Vec::new();
+    for number in 0..DESCRIPTORS + 200 {
+        let silent = number % 2 == 0;
+        crowd.push(if silent { connect(&cluster, 0) } else { settled(&cluster, 0) });
+    }
+    cluster.kill(2);
+    cluster.wait_members(&[0, 1]).await;
+    let newcomer = registration("karen123", &cpf(5));
+    let answer = Http::new().post(&cluster.url(0, "/register-customer"), &newcomer).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    cluster.start_bank(2);
+    cluster.wait_members(&[0, 1, 2]).await;
+    cluster.assert_same_everywhere().await;
+    drop(crowd);
+}
+
+#[actix_rt::test]
+async fn logins_whose_customers_have_left_hold_up_nobody() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let mut customer = Customer::register(&cluster, "karen123", 5).await;
+    let body = r#"{"user_name":"ninguem","password":"12345678"}"#;
+    let login = format!(
+        "POST /login HTTP/1.1\r\nhost: bank\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..LEAVING {
+        connect(&cluster, 0).write_all(login.as_bytes()).unwrap();
+    }
+    let began = Instant::now();
+    customer.log_in(&cluster).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // Hashing what is still wanted takes a moment, all of it more than half a minute.
+    let process = cluster.process_id(0);
+    loop {
+        let before = computed(process);
+        actix_rt::time::sleep(Duration::from_millis(250)).await;
+        if computed(process) - before < Duration::from_millis(100) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "it still hashes for nobody");
+    }
+}
+
+#[actix_rt::test]
+async fn logins_beyond_what_a_bank_hashes_in_a_while_are_told_to_come_again() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let customer = Customer::register(&cluster, "karen123", 5).await;
+    let url = cluster.url(0, "/login");
+    let body = json!({"user_name": "ninguem", "password": "12345678"});
+    let logins = (0..200).map(|_| customer.http.post(&url, &body));
+    let answers = futures_util::future::join_all(logins).await;
+    let refused = answers.iter().filter(|answer| answer.status == 429).count();
+    assert!(refused > 0, "all were made to wait");
+    assert!(answers.iter().all(|answer| [400, 429].contains(&answer.status)), "{answers:?}");
+}
+
+#[actix_rt::test]
+async fn memory_that_logins_need_is_used_again() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let customer = Customer::register(&cluster, "karen123", 5).await;
+    let before = resident_kib(cluster.process_id(0));
+    let url = cluster.url(0, "/login");
+    for round in 0..20 {
+        let body = json!({"user_name": format!("ninguem{round}"), "password": "12345678"});
+        let logins = (0..8).map(|_| customer.http.post(&url, &body));
+        futures_util::future::join_all(logins).await;
+        let newcomer = registration(&format!("novo{round}"), &cpf(100 + round));
+        assert_eq!(
+            customer.http.post(&cluster.url(0, "/register-customer"), &newcomer).await.status,
+            200
+        );
+    }
+    let grown = resident_kib(cluster.process_id(0)).saturating_sub(before);
+    // Each of two threads keeps 19 MiB.
+    assert!(grown < 60 * 1_024, "{grown} KiB more than before the logins");
+}
