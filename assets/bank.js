@@ -7,6 +7,8 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) {
     const notice = document.getElementById("sem-resposta");
     if (!notice || event.detail.requestConfig.verb !== "post") return;
     notice.hidden = false;
+    // From now on the package may have been executed: the bank must know if it asks for a login first.
+    document.querySelector("[name=incerto]").value = "sim";
     notice.tabIndex = -1;
     notice.focus();
   });

@@ -23,6 +23,7 @@ pub(crate) mod brazilian;
 pub mod civil;
 pub mod cli;
 pub mod config;
+pub(crate) mod drafts;
 pub(crate) mod hex;
 pub mod http;
 pub mod ids;

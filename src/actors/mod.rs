@@ -7,6 +7,7 @@
 pub mod buffer;
 pub mod checks;
 pub mod clock;
+pub mod drafts;
 pub mod heartbeat;
 pub mod journal;
 pub mod laboratory;

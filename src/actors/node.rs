@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::buffer::{BufferActor, BufferStatus};
 use super::checks::{ChecksActor, Unconfirmed};
 use super::clock::ClockActor;
+use super::drafts::DraftsActor;
 use super::heartbeat::{Answering, HeartbeatActor, Introduction, PeerAddress, answer_pings};
 use super::journal::{Flush, JournalActor, JournalReaderActor};
 use super::laboratory::Laboratory;
@@ -51,6 +52,8 @@ pub struct Actors {
     pub routes: Routes,
     /// Who is logged in.
     pub sessions: Addr<SessionsActor>,
+    /// What customers have begun and not finished.
+    pub drafts: Addr<DraftsActor>,
     /// Hashes passwords.
     pub passwords: Addr<PasswordsActor>,
     /// What people may do to the links, where `nodes.json` allows it.
@@ -89,8 +92,7 @@ pub fn start(
     let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, at);
     let reader = journal.reader()?;
     let reader = on(&reads, move || JournalReaderActor::new(reader));
-    let introduction =
-        Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) };
+    let introduction = introduction(me, config, secret);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let open = config.customer_auth == CustomerAuth::Open;
@@ -129,10 +131,16 @@ pub fn start(
     Ok(Actors {
         routes,
         sessions: on(&core, move || SessionsActor::new(time)),
+        drafts: on(&core, DraftsActor::default),
         passwords: passwords(&gate, config.limits.password_threads),
         laboratory,
         arbiters: [core, ledger, disk, reads, pulse, watch, gate].into(),
     })
+}
+
+/// What this bank says first when it calls another.
+fn introduction(me: BankId, config: &Config, secret: &str) -> Introduction {
+    Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) }
 }
 
 /// Reports what is wrong with the disk that the bank starts with.

@@ -307,6 +307,11 @@ impl Browser {
         self.tools("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
+    /// The session is over, as far as the browser knows.
+    pub(crate) async fn forget_cookies(&self) {
+        self.client.delete_all_cookies().await.unwrap();
+    }
+
     /// From now on every visit is a first one: nothing that was loaded is cached.
     pub(crate) async fn forget_what_it_loads(&self) {
         self.tools("Network.enable", json!({})).await;

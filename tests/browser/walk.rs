@@ -62,9 +62,7 @@ async fn a_customer_walks_through_the_whole_bank() {
         ana.sees(balance).await;
     }
     ana.is_accessible().await;
-    ana.press("Confirmar 3").await;
-    ana.sees("Pacote executado").await;
-    ana.sees("R$ 1.328,16").await;
+    go_away_and_confirm(&ana).await;
     ana.is_accessible().await;
 
     statement(&ana, &cluster).await;
@@ -78,6 +76,22 @@ async fn a_customer_walks_through_the_whole_bank() {
     cluster.assert_same_everywhere().await;
     ana.close().await;
     shop.close().await;
+}
+
+/// Another page, a reload and the way back lose neither the package of three operations nor, once
+/// it is executed, the page that says so.
+async fn go_away_and_confirm(ana: &Browser) {
+    ana.press("Cobrar").await;
+    ana.find("main [name='descricao']").await;
+    ana.evaluate("history.back()").await;
+    ana.sees("Confirmar 3 operações").await;
+    ana.evaluate("location.reload()").await;
+    ana.press("Confirmar 3").await;
+    ana.sees("Pacote executado").await;
+    ana.sees("R$ 1.328,16").await;
+    assert!(ana.path().await.starts_with("/pacote/"), "{}", ana.path().await);
+    ana.evaluate("location.reload()").await;
+    ana.sees("R$ 1.328,16").await;
 }
 
 /// Weight and loading time of a page for somebody who has never been there, as the browser measures
@@ -218,6 +232,34 @@ async fn a_document_whose_check_digits_do_not_fit_is_confirmed_while_it_is_typed
     ana.fill("senha2", PASSWORD).await;
     ana.press("Cadastrar").await;
     ana.sees("Olá, Ana Souza").await;
+    ana.close().await;
+}
+
+#[actix_rt::test]
+async fn a_session_that_ends_while_a_key_is_typed_loses_nothing_and_moves_nothing() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let driver = Driver::start();
+    let ana = driver.browser().await;
+    ana.register(&cluster, 0, "Ana Souza", "ana", "111.444.777-35").await;
+    ana.open_account(0, "100").await;
+    ana.press("Pacote").await;
+    ana.add_cash("S", 0, "30", 1).await;
+    ana.forget_cookies().await;
+    ana.tick("tipo", "T").await;
+    ana.fill("pix", "ana").await;
+    ana.sees("A sua sessão terminou").await;
+    assert!(!ana.text().await.contains("Senha"), "no login page inside of the form");
+    ana.is_accessible().await;
+    ana.press("Confirmar 1").await;
+    ana.find("main [name='senha']").await;
+    ana.type_login("ana").await;
+    ana.sees("Nada foi enviado").await;
+    ana.sees("Confirmar 1 operação").await;
+    assert!(!ana.text().await.contains("Perguntar"), "there is nothing to ask for");
+    ana.is_accessible().await;
+    ana.press("Confirmar 1").await;
+    ana.sees("Pacote executado").await;
+    ana.sees("R$ 70,00").await;
     ana.close().await;
 }
 

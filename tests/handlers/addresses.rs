@@ -105,12 +105,10 @@ async fn every_link_of_every_page_leads_somewhere_for_every_visitor() {
     let too_much = format!("S.{}.999999", place.replace('-', "."));
     let many: Vec<_> = std::iter::repeat_n(("op", deposit.as_str()), 60).collect();
     start.push(
-        browser
-            .post("/pacote", &[&[("chave", "k1"), ("acao", "confirmar")], &many[..]].concat())
-            .await,
+        browser.package(&[&[("chave", "k1"), ("acao", "confirmar")], &many[..]].concat()).await,
     );
     let refused = [("chave", "k2"), ("acao", "confirmar"), ("op", too_much.as_str())];
-    start.push(browser.post("/pacote", &refused).await);
+    start.push(browser.package(&refused).await);
     start.push(browser.get("/").await);
     start.push(browser.get("/contas/0-1").await);
     let seen = follow(&mut browser, start).await;

@@ -109,6 +109,15 @@ where
             .await
     }
 
+    /// Sends the package's form and goes where it leads.
+    pub(crate) async fn package(&mut self, fields: &[(&str, &str)]) -> Page {
+        let answer = self.post("/pacote", fields).await;
+        match &answer.location {
+            Some(path) if path.starts_with("/pacote") => self.get(path).await,
+            _ => answer,
+        }
+    }
+
     /// A part of a page, as a script asks for it.
     pub(crate) async fn part(&mut self, path: &str) -> Page {
         self.send(TestRequest::get().uri(path).insert_header(("hx-request", "true"))).await

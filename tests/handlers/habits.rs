@@ -36,9 +36,10 @@ async fn documents_and_keys_are_taken_as_people_type_them() {
     {
         let part = ana.part(&format!("/pacote/destinatario?pix={}", escaped(typed))).await;
         part.has("<strong>Padaria</strong>").has("value=\"0:12.ABC.345/01DE-35\"");
-        let mut draft = vec![("acao", "adicionar"), ("tipo", "T"), ("conta", place.as_str())];
+        let mut draft =
+            vec![("chave", "k"), ("acao", "adicionar"), ("tipo", "T"), ("conta", place.as_str())];
         draft.extend([("valor", "1,00"), ("pix", typed), ("conferido", "0:12.ABC.345/01DE-35")]);
-        let page = ana.post("/pacote", &draft).await;
+        let page = ana.package(&draft).await;
         let op = format!("T.{}.100.0:12.ABC.345/01DE-35", place.replace('-', "."));
         assert_eq!(page.is(200).values("op"), [op], "{typed}");
     }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod bad_input;
+mod basket;
 mod browser;
 mod habits;
 mod harness;

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::Book;
 use super::fields::Fields;
 use crate::ids::Sha256Digest;
+use crate::ledger::customer::UserName;
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
@@ -41,16 +43,23 @@ impl Claim {
 
 /// The key in its scope: the same key used by two customers counts as two keys.
 fn scoped(request: &Request, key: &IdempotencyKey) -> ScopedKey {
-    let mut fields = Fields::new();
-    match (&request.action, &request.by) {
+    let tag = match (&request.action, &request.by) {
         // Somebody who registers is not a customer yet.
-        (Action::Register(_), _) => fields.tag(1),
-        (Action::CreateAccount(opening), _) => fields.tag(2).text(opening.user_name.as_str()),
-        (Action::Operations(_), Some(user_name)) => fields.tag(2).text(user_name.as_str()),
+        (Action::Register(_), _) => 1,
+        (Action::CreateAccount(opening), _) => return of_customer(&opening.user_name, key),
+        (Action::Operations(_), Some(user_name)) => return of_customer(user_name, key),
         // This happens only in a laboratory without sessions.
-        (Action::Operations(_), None) => fields.tag(3),
+        (Action::Operations(_), None) => 3,
     };
-    fields.text(key.as_str());
+    let mut fields = Fields::new();
+    fields.tag(tag).text(key.as_str());
+    fields.finish()
+}
+
+/// A customer's key.
+fn of_customer(user_name: &UserName, key: &IdempotencyKey) -> ScopedKey {
+    let mut fields = Fields::new();
+    fields.tag(2).text(user_name.as_str()).text(key.as_str());
     fields.finish()
 }
 
@@ -121,6 +130,15 @@ pub(super) struct Remembered {
     firsts: BTreeMap<ScopedKey, First>,
     /// The same keys with the ledger's age at which they came, oldest first.
     queue: VecDeque<(i64, ScopedKey)>,
+}
+
+impl Book {
+    /// The result of what a customer asked for under a key, if it was executed and the key is
+    /// remembered. Asking changes nothing.
+    #[must_use]
+    pub(crate) fn answered(&self, by: &UserName, key: &IdempotencyKey) -> Option<&Executed> {
+        self.remembered.firsts.get(&of_customer(by, key)).map(|first| &first.executed)
+    }
 }
 
 impl Remembered {

@@ -9,7 +9,8 @@ use askama::Template;
 use super::document::{Doubt, person};
 use super::form::{Form, new_key};
 use super::login_page::LoginPage;
-use super::{Answer, package, see_other, sent, shown, texts};
+use super::package::Basket;
+use super::{Answer, see_other, sent, shown, texts};
 use crate::actors::sessions::{Begin, End};
 use crate::http::{Bank, Newcomer, Refused, place, prove};
 use crate::ledger::{Outcome, UserName};
@@ -145,16 +146,12 @@ async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer 
     let target = own_path(form.text("destino"));
     let basket = Some(form.raw("pacote")).filter(|basket| !basket.is_empty());
     match prove(bank, form.text("usuario"), form.raw("senha").to_owned()).await {
-        Ok(user) => match basket {
-            None => Ok(logged_in(bank, user, target).await),
-            Some(basket) => {
-                let token = bank.actors.sessions.send(Begin(user.clone())).await?;
-                let mut response = package::restored(bank, user, basket).await?;
-                // A cookie of this form can always be written.
-                let _ = response.add_cookie(&session::cookie(bank.me, token));
-                Ok(response)
+        Ok(user) => {
+            if let Some(basket) = basket {
+                Basket::parse(basket)?.keep(bank, &user);
             }
-        },
+            Ok(logged_in(bank, user, target).await)
+        }
         Err(refused) => {
             let frame = Frame::of(bank, request).await;
             let login = LoginPage {

@@ -5,11 +5,12 @@ use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::entry::login_address;
 use super::form::Form;
 use super::money::plain_reais;
 use super::overview::bank_name;
 use super::statement::{Filter, own, place};
-use super::{Answer, customer, shown, texts};
+use super::{Answer, customer, see_other, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::date;
 use crate::civil::Zone;
@@ -23,13 +24,26 @@ const ENTRIES_MAX: usize = 20_000;
 
 /// `GET /contas/{account}/extrato.csv`
 pub(super) async fn csv(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    shown(&bank, &request, file(&bank, &request, "text/csv; charset=utf-8", "csv", write_csv).await)
-        .await
+    let file = file(&bank, &request, "text/csv; charset=utf-8", "csv", write_csv).await;
+    shown_with_statement(&bank, &request, file).await
 }
 
 /// `GET /contas/{account}/extrato.ofx`
 pub(super) async fn ofx(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    shown(&bank, &request, file(&bank, &request, "application/x-ofx", "ofx", write_ofx).await).await
+    let file = file(&bank, &request, "application/x-ofx", "ofx", write_ofx).await;
+    shown_with_statement(&bank, &request, file).await
+}
+
+/// After a login, the page with the link to the file is shown: a file alone would leave the login
+/// page on the screen.
+async fn shown_with_statement(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpResponse {
+    if !matches!(answer, Err(Refused::NoSession)) {
+        return shown(bank, request, answer).await;
+    }
+    let page = request.path().rsplit_once('/').map_or("/", |(page, _)| page);
+    let query = request.query_string();
+    let target = if query.is_empty() { page.to_owned() } else { format!("{page}?{query}") };
+    see_other(&login_address(&target))
 }
 
 /// What a file is made of.

@@ -50,7 +50,7 @@ impl Form {
     /// Some of the fields as they were sent, to be kept in a field of another form.
     pub(super) fn written(&self, names: &[&str]) -> String {
         let kept = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
-        kept.map(|(name, text)| format!("{name}={}", escaped(text))).collect::<Vec<_>>().join("&")
+        encoded(kept.map(|(name, text)| (name.as_str(), text.as_str())))
     }
 
     /// The key that was drawn when the form was rendered, so that sending it twice does it once.
@@ -58,6 +58,11 @@ impl Form {
         IdempotencyKey::parse(self.text("chave"))
             .map_err(|_| Refused::bad("Formulário incompleto: abra a página de novo"))
     }
+}
+
+/// Fields as a form sends them: `name=text&…`.
+pub(super) fn encoded<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    fields.map(|(name, text)| format!("{name}={}", escaped(text))).collect::<Vec<_>>().join("&")
 }
 
 /// A key for a form that is about to be rendered.

@@ -1,53 +1,36 @@
-//! The package builder: a basket of operations that is tried out before it is sent, sent once, and
-//! shown with its outcome.
+//! The package builder: a basket of operations that is tried out before it is sent.
 //!
-//! The basket travels in the form ([`basket`]). Every button sends the whole basket back; only
-//! 'confirm' orders anything, with the key that was drawn when its page was rendered.
+//! The basket travels in the form ([`basket`]), so that what is sent is what the customer sees, and
+//! the bank keeps it for the next page ([`state`]). Every button sends the whole basket back; only
+//! 'confirm' orders anything ([`outcome`]).
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::basket::{self, Draft};
+use self::outcome::{answered, ask, confirm, settled};
+use self::rows::{Picture, picture};
+use self::state::State;
+use super::basket;
+use super::basket::Draft;
 use super::br_code::Charge;
 use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::overview::{AccountLine, accounts_of};
-use super::recipient::{self, Recipient};
-use super::{Answer, customer, money, sent, shown, texts};
-use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, place};
-use crate::ids::Position;
-use crate::ledger::{Action, Book, Operation, OperationKind, Outcome, Package, UserName};
+use super::{Answer, FROM_SCRIPT, customer, money, recipient, see_other, sent, shown, texts};
+use crate::http::{Bank, Refused};
+use crate::ledger::{IdempotencyKey, OperationKind, UserName};
 use crate::web::frame::Frame;
 use crate::web::refused::with_header;
 use crate::web::{page, session};
 
+pub(super) mod outcome;
 mod rows;
+mod state;
 
-use self::rows::{Picture, picture};
-
-/// What the page is going to show.
-#[derive(Default)]
-struct State {
-    operations: Vec<Operation>,
-    draft: Draft,
-    /// The payee that the draft's key belongs to.
-    recipient: Option<Recipient>,
-    /// What is wrong with the draft.
-    draft_problem: Option<String>,
-    /// Why the package failed, or was not sent.
-    problem: Option<String>,
-    /// Whether the outcome of the package is unknown.
-    unknown: bool,
-    /// The operation that was refused.
-    refused: Option<usize>,
-    /// The position at which it was executed.
-    position: Option<Position>,
-    /// The key of the next confirmation, if it must be a particular one.
-    key: Option<String>,
-}
+/// The fields that are kept when a session has ended.
+const KEPT: [&str; 8] = ["chave", "acao", "incerto", "op", "tipo", "conta", "valor", "pix"];
 
 #[derive(Template)]
 #[template(path = "bank/package.html")]
@@ -65,23 +48,32 @@ impl PackagePage {
     }
 }
 
-#[derive(Template)]
-#[template(path = "bank/executed.html")]
-struct ExecutedPage {
-    frame: Frame,
-    picture: Picture,
-    position: Position,
+/// `GET /pacote`
+pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    shown(&bank, &request, try_show(&bank, &request).await).await
 }
 
-/// `GET /pacote`
-pub(super) async fn empty(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    let answer = async {
-        let user = customer(&bank, &request).await?;
-        let account = Form::of_query(&request)?.text("conta").to_owned();
-        let draft = Draft { account, kind: "T".into(), ..Draft::default() };
-        rendered(&bank, user, StatusCode::OK, State { draft, ..State::default() }).await
-    };
-    shown(&bank, &request, answer.await).await
+async fn try_show(bank: &Bank, request: &HttpRequest) -> Answer {
+    let user = customer(bank, request).await?;
+    let mut state = State::kept(bank, &user).await?;
+    if let Some(key) = state.key.clone() {
+        if let Some(executed) = answered(bank, &user, &key).await? {
+            return settled(bank, request, user, key, state, executed).await;
+        }
+        let problem = if state.unknown { texts::NOT_EXECUTED_SO_FAR } else { texts::NOT_SENT };
+        state.problem = Some(problem.into());
+    }
+    let account = Form::of_query(request)?.text("conta").to_owned();
+    if !account.is_empty() {
+        state.draft.account = account;
+    }
+    if state.draft.kind.is_empty() {
+        state.draft.kind = "T".into();
+    }
+    if state.draft.kind == "T" && !state.draft.pix.is_empty() {
+        state.recipient = recipient::typed(bank, &state.draft.pix).await.ok();
+    }
+    rendered(bank, user, StatusCode::OK, state).await
 }
 
 /// `POST /pacote`: one of the form's buttons.
@@ -94,122 +86,113 @@ async fn try_act(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
     let Some(user) = session::customer(bank, request).await else {
         return log_in_first(bank, &form).await;
     };
-    let state = read(&form)?;
+    let mut state = State::read(&form)?;
     match form.text("acao") {
-        "adicionar" => add(bank, user, &form, state).await,
-        "ler" => read_code(bank, user, &form, state).await,
-        "confirmar" => confirm(bank, user, &form, state).await,
-        other => match other.strip_prefix("remover-").and_then(|index| index.parse::<usize>().ok())
-        {
-            Some(index) if index < state.operations.len() => {
-                let mut state = state;
+        "confirmar" => return confirm(bank, request, user, &form, state).await,
+        "perguntar" => return ask(bank, request, user, form.key()?, state).await,
+        "esvaziar" => {
+            State::default().keep(bank, &user);
+            return Ok(moved(request, "/pacote"));
+        }
+        _ => {}
+    }
+    let kept = State::kept(bank, &user).await?;
+    // A package under way must not be forgotten because another page is open.
+    if kept.unknown && form.key().ok() != kept.key {
+        return Ok(moved(request, "/pacote"));
+    }
+    // A code may come from a page that has no basket.
+    if form.key().is_err() && state.operations.is_empty() {
+        state.operations = kept.operations;
+    }
+    match form.text("acao") {
+        "adicionar" => add(bank, request, user, &form, state).await,
+        "ler" => read_code(bank, request, user, &form, state).await,
+        other => {
+            let index = other.strip_prefix("remover-").and_then(|index| index.parse().ok());
+            if let Some(index) = index.filter(|index: &usize| *index < state.operations.len()) {
                 state.operations.remove(index);
-                rendered(bank, user, StatusCode::OK, state).await
             }
-            _ => rendered(bank, user, StatusCode::OK, state).await,
-        },
+            changed(bank, request, user, state).await
+        }
     }
 }
 
-fn read(form: &Form) -> Result<State, Refused> {
-    let operations: Option<Vec<_>> = form.all("op").map(basket::read).collect();
-    let operations = operations.ok_or_else(|| Refused::bad(texts::BASKET_DAMAGED))?;
-    let text = |name| form.text(name).to_owned();
-    let draft = Draft {
-        kind: text("tipo"),
-        account: text("conta"),
-        value: text("valor"),
-        pix: text("pix"),
-    };
-    Ok(State { operations, draft, ..State::default() })
-}
-
 /// Adds the operation in the fields; a transfer only once its payee has been seen.
-async fn add(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answer {
-    let refuse = |mut state: State, problem: String| {
-        state.draft_problem = Some(problem);
-        rendered(bank, user.clone(), StatusCode::BAD_REQUEST, state)
-    };
+async fn add(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: UserName,
+    form: &Form,
+    mut state: State,
+) -> Answer {
     let payee = recipient::typed(bank, &state.draft.pix).await.map_err(|error| error.to_string());
-    let operation = match state.draft.read(payee.clone().map(|payee| payee.key)) {
+    let read = state.draft.read(payee.clone().map(|payee| payee.key));
+    let operation = match read {
         Ok(operation) => operation,
-        Err(problem) => return refuse(state, problem).await,
+        Err(problem) => return corrected(bank, user, state, problem).await,
     };
     if let (OperationKind::Transfer { pix, .. }, Ok(payee)) = (&operation.kind, payee)
         && form.text("conferido") != pix.as_str()
     {
         state.recipient = Some(payee);
-        return rendered(bank, user, StatusCode::OK, state).await;
+        return changed(bank, request, user, state).await;
     }
     if let Err(problem) = basket::add(&mut state.operations, operation) {
-        return refuse(state, problem).await;
+        return corrected(bank, user, state, problem).await;
     }
     state.draft =
         Draft { kind: state.draft.kind, account: state.draft.account, ..Draft::default() };
-    rendered(bank, user, StatusCode::OK, state).await
+    changed(bank, request, user, state).await
 }
 
 /// Puts a charge into the fields and shows its payee.
-async fn read_code(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answer {
-    let found = match Charge::read(form.text("codigo")) {
-        Ok(charge) => {
-            recipient::typed(bank, charge.key.as_str()).await.map(|found| (charge, found))
-        }
-        Err(error) => Err(Refused::bad(error.to_string())),
+async fn read_code(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: UserName,
+    form: &Form,
+    mut state: State,
+) -> Answer {
+    let charge = match Charge::read(form.text("codigo")) {
+        Ok(charge) => charge,
+        Err(error) => return corrected(bank, user, state, error.to_string()).await,
     };
-    match found {
-        Ok((charge, recipient)) => {
+    match recipient::typed(bank, charge.key.as_str()).await {
+        Ok(recipient) => {
             state.draft.kind = "T".into();
             state.draft.pix = charge.key.to_string();
             state.draft.value =
                 charge.value.map(|value| money::plain_reais(value.get())).unwrap_or_default();
             state.recipient = Some(recipient);
-            rendered(bank, user, StatusCode::OK, state).await
+            changed(bank, request, user, state).await
         }
-        Err(refused) => {
-            state.draft_problem = Some(refused.to_string());
-            rendered(bank, user, StatusCode::BAD_REQUEST, state).await
-        }
+        Err(refused) => corrected(bank, user, state, refused.to_string()).await,
     }
 }
 
-/// Sends the package and shows its outcome.
-async fn confirm(bank: &Bank, user: UserName, form: &Form, mut state: State) -> Answer {
-    let key = form.key()?;
-    let Ok(package) = Package::parse(state.operations.clone()) else {
-        state.problem = Some(texts::BASKET_EMPTY.into());
-        return rendered(bank, user, StatusCode::BAD_REQUEST, state).await;
-    };
-    let executed =
-        match place(bank, Some(user.clone()), Some(key), Action::Operations(package)).await {
-            Ok(executed) => executed,
-            Err(refused) => {
-                state.unknown = refused.leaves_unknown();
-                state.key = state.unknown.then(|| form.text("chave").to_owned());
-                state.problem = Some(refused.to_string());
-                return rendered(bank, user, refused.status(), state).await;
-            }
-        };
-    match executed.outcome {
-        Outcome::Done(_) => {
-            state.position = Some(executed.position);
-            rendered(bank, user, StatusCode::OK, state).await
-        }
-        Outcome::Refused(refusal) => {
-            let status = if refusal.is_forbidden() {
-                StatusCode::FORBIDDEN
-            } else {
-                StatusCode::BAD_REQUEST
-            };
-            state.problem = Some(texts::refusal(&refusal));
-            let (by, operations, position) =
-                (user.clone(), state.operations.clone(), executed.position);
-            let refused = Ask(move |book: &Book| {
-                book.refused_operation(&by, &operations, position, &refusal)
-            });
-            state.refused = bank.actors.routes.ledger.send(refused).await?;
-            rendered(bank, user, status, state).await
-        }
+/// The page with what is to be corrected in its fields.
+async fn corrected(bank: &Bank, user: UserName, mut state: State, problem: String) -> Answer {
+    state.draft_problem = Some(problem);
+    rendered(bank, user, StatusCode::BAD_REQUEST, state).await
+}
+
+/// The page after a change. Without a script it is loaded anew from its own address, where loading
+/// it once more repeats nothing.
+async fn changed(bank: &Bank, request: &HttpRequest, user: UserName, state: State) -> Answer {
+    if request.headers().contains_key(FROM_SCRIPT) {
+        return rendered(bank, user, StatusCode::OK, state).await;
+    }
+    state.keep(bank, &user);
+    Ok(see_other("/pacote"))
+}
+
+/// Leads to another page, from a form or from a script.
+fn moved(request: &HttpRequest, path: &str) -> HttpResponse {
+    if request.headers().contains_key(FROM_SCRIPT) {
+        HttpResponse::Ok().insert_header(("hx-redirect", path)).finish()
+    } else {
+        see_other(path)
     }
 }
 
@@ -220,32 +203,32 @@ async fn log_in_first(bank: &Bank, form: &Form) -> Answer {
         problem: Some(texts::LOG_IN_TO_GO_ON.into()),
         user_name: String::new(),
         target: "/pacote".into(),
-        basket: Some(form.written(&["chave", "acao", "op", "tipo", "conta", "valor", "pix"])),
+        basket: Some(form.written(&KEPT)),
     };
     let refused = Refused::NoSession;
     Ok(with_header(page(refused.status(), &login), &refused))
 }
 
-/// The package page as it was when the session ended. If the package was already on its way, its
-/// key is kept, so that sending it again finds out its outcome.
-pub(super) async fn restored(bank: &Bank, user: UserName, basket: &str) -> Answer {
-    let form = Form::parse(basket)?;
-    let mut state = read(&form)?;
-    if form.text("acao") == "confirmar" && form.key().is_ok() {
-        state.unknown = true;
-        state.problem = Some(texts::ASK_AGAIN.into());
-        state.key = Some(form.text("chave").to_owned());
+/// The package that a login form has kept, read before anybody is logged in.
+pub(super) struct Basket(State);
+
+impl Basket {
+    pub(super) fn parse(text: &str) -> Result<Basket, Refused> {
+        State::of_unsent(&Form::parse(text)?).map(Basket)
     }
-    rendered(bank, user, StatusCode::OK, state).await
+
+    /// From now on the bank keeps it.
+    pub(super) fn keep(&self, bank: &Bank, user: &UserName) {
+        self.0.keep(bank, user);
+    }
 }
 
-async fn rendered(bank: &Bank, user: UserName, status: StatusCode, mut state: State) -> Answer {
+async fn rendered(bank: &Bank, user: UserName, status: StatusCode, state: State) -> Answer {
+    state.keep(bank, &user);
     let frame = Frame::for_customer(bank, "/pacote", Some(user.clone())).await;
     let picture = picture(bank, &user, &frame.absent, &state).await?;
-    if let Some(position) = state.position {
-        return Ok(page(status, &ExecutedPage { frame, picture, position }));
-    }
     let accounts = accounts_of(bank, &user).await?;
-    let key = state.key.take().unwrap_or_else(new_key);
+    let key = state.key.as_ref().map(IdempotencyKey::as_str);
+    let key = key.map_or_else(new_key, str::to_owned);
     Ok(page(status, &PackagePage { frame, accounts, picture, key, state }))
 }

@@ -13,6 +13,7 @@ use crate::http::{Bank, Refused, key_meant};
 use crate::ids::BankId;
 use crate::ledger::{Book, PixKey, TypedKey};
 use crate::web::page;
+use crate::web::refused::with_header;
 
 /// A payee, as far as a payer may know them.
 #[derive(Clone, Debug)]
@@ -50,11 +51,13 @@ pub(super) async fn typed(bank: &Bank, text: &str) -> Result<Recipient, Refused>
 
 /// The part of the package page that shows the payee; the key that was checked is sent along when
 /// the operation is added.
-#[derive(Template)]
+#[derive(Default, Template)]
 #[template(path = "bank/recipient.html")]
 struct RecipientPart {
     recipient: Option<Recipient>,
     problem: Option<String>,
+    /// Whether there is no session any more.
+    ended: bool,
 }
 
 /// `GET /pacote/destinatario`: while a key is being typed. It is not a page of its own: a browser
@@ -67,13 +70,20 @@ pub(super) async fn find(bank: Data<Bank>, request: HttpRequest) -> HttpResponse
 }
 
 async fn part(bank: &Bank, request: &HttpRequest) -> Answer {
-    customer(bank, request).await?;
+    if customer(bank, request).await.is_err() {
+        // The login page is no part of this one.
+        let refused = Refused::NoSession;
+        let part = RecipientPart { ended: true, ..RecipientPart::default() };
+        return Ok(with_header(page(refused.status(), &part), &refused));
+    }
     let form = Form::of_query(request)?;
     let part = match typed(bank, form.text("pix")).await {
-        Ok(recipient) => RecipientPart { recipient: Some(recipient), problem: None },
+        Ok(recipient) => RecipientPart { recipient: Some(recipient), ..RecipientPart::default() },
         // It is not a mistake if nothing has been typed yet.
-        Err(_) if form.text("pix").is_empty() => RecipientPart { recipient: None, problem: None },
-        Err(refused) => RecipientPart { recipient: None, problem: Some(refused.to_string()) },
+        Err(_) if form.text("pix").is_empty() => RecipientPart::default(),
+        Err(refused) => {
+            RecipientPart { problem: Some(refused.to_string()), ..RecipientPart::default() }
+        }
     };
     Ok(page(StatusCode::OK, &part))
 }

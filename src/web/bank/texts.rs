@@ -16,7 +16,12 @@ pub(super) const CHOOSE_KEY: &str = "Escolha o tipo da chave Pix";
 pub(super) const CHOOSE_ACCOUNT: &str = "Escolha uma conta";
 pub(super) const LOG_IN_TO_GO_ON: &str =
     "A sua sessão terminou. Entre de novo para continuar; o que você montou não se perdeu";
-pub(super) const ASK_AGAIN: &str = "Confirme de novo para saber o que aconteceu. Se o pacote já foi executado, não será executado outra vez";
+pub(super) const NOT_KNOWN_YET: &str = "O pacote foi enviado, mas a resposta dos outros bancos não chegou a tempo. Pergunte o que aconteceu: perguntar não executa nada";
+pub(super) const NOT_EXECUTED_SO_FAR: &str = "Até agora este banco não executou o pacote. Se ele estiver a caminho, pode ser executado em instantes: pergunte de novo. Enviá-lo de novo também é seguro: nunca é executado duas vezes";
+pub(super) const NOT_SENT: &str =
+    "A sua sessão tinha terminado. Nada foi enviado: confira o pacote e confirme";
+pub(super) const NO_SUCH_PACKAGE: &str =
+    "Não há entre os seus pacotes das últimas 24 horas um com este endereço";
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";
 pub(super) const BASKET_DAMAGED: &str = "O pacote chegou incompleto. Abra a página de novo";
 pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente de novo";

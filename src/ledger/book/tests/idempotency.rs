@@ -16,6 +16,17 @@ fn a_repeated_package_is_executed_once_and_answered_as_the_first_time() {
 }
 
 #[test]
+fn asking_what_became_of_a_key_changes_nothing() {
+    let mut trial = Trial::with_customers();
+    let key = IdempotencyKey::parse("k").unwrap();
+    assert_eq!(trial.book.answered(&user("ana"), &key), None);
+    let first = trial.ask_with_key(0, Some("ana"), "k", package(vec![withdraw(0, 101, 1)]));
+    assert_eq!(trial.book.answered(&user("ana"), &key), Some(&first));
+    assert_eq!(trial.book.answered(&user("bia"), &key), None);
+    assert_eq!(trial.balance(0, 101), 9_999);
+}
+
+#[test]
 fn a_refusal_is_remembered_too() {
     let mut trial = Trial::with_customers();
     let draw = || package(vec![withdraw(0, 101, 10_001)]);

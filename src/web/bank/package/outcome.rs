@@ -1,0 +1,153 @@
+//! What became of a package: it is sent once, under the key that was drawn when its page was
+//! rendered; afterwards the ledger is asked for that key, which moves no money, and a package that
+//! was executed has an address of its own.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::rows::{Picture, picture};
+use super::state::State;
+use super::{moved, rendered};
+use crate::actors::ledger::Ask;
+use crate::http::{Bank, Refused, place};
+use crate::ids::Position;
+use crate::ledger::{
+    Action, Book, Done, Executed, IdempotencyKey, Outcome, Package, Refusal, UserName,
+};
+use crate::web::bank::form::Form;
+use crate::web::bank::{Answer, customer, see_other, shown, texts};
+use crate::web::frame::Frame;
+use crate::web::page;
+use crate::wire::escaped;
+
+#[derive(Template)]
+#[template(path = "bank/executed.html")]
+struct ExecutedPage {
+    frame: Frame,
+    picture: Picture,
+    position: Position,
+}
+
+/// Sends the package.
+pub(super) async fn confirm(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: UserName,
+    form: &Form,
+    mut state: State,
+) -> Answer {
+    let key = form.key()?;
+    let Ok(package) = Package::parse(state.operations.clone()) else {
+        state.problem = Some(texts::BASKET_EMPTY.into());
+        return rendered(bank, user, StatusCode::BAD_REQUEST, state).await;
+    };
+    // Whoever loads the page anew meanwhile, or comes back later, must not send it a second time.
+    (state.unknown, state.key) = (true, Some(key.clone()));
+    state.keep(bank, &user);
+    let sent = place(bank, Some(user.clone()), Some(key.clone()), Action::Operations(package));
+    match sent.await {
+        Ok(executed) => settled(bank, request, user, key, state, executed).await,
+        Err(refused) => {
+            state.unknown = refused.leaves_unknown();
+            state.key = state.key.filter(|_| state.unknown);
+            state.problem = Some(match &refused {
+                Refused::UnknownOutcome => texts::NOT_KNOWN_YET.to_owned(),
+                other => other.to_string(),
+            });
+            rendered(bank, user, refused.status(), state).await
+        }
+    }
+}
+
+/// Finds out what became of a package that was sent.
+pub(super) async fn ask(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: UserName,
+    key: IdempotencyKey,
+    mut state: State,
+) -> Answer {
+    if let Some(executed) = answered(bank, &user, &key).await? {
+        return settled(bank, request, user, key, state, executed).await;
+    }
+    (state.unknown, state.key) = (true, Some(key));
+    state.problem = Some(texts::NOT_EXECUTED_SO_FAR.into());
+    rendered(bank, user, StatusCode::OK, state).await
+}
+
+/// What the ledger has executed under a key, if anything.
+pub(super) async fn answered(
+    bank: &Bank,
+    user: &UserName,
+    key: &IdempotencyKey,
+) -> Result<Option<Executed>, Refused> {
+    let (user, key) = (user.clone(), key.clone());
+    let asked = Ask(move |book: &Book| book.answered(&user, &key).cloned());
+    Ok(bank.actors.routes.ledger.send(asked).await?)
+}
+
+/// Leads to the page of a package that was executed, or shows why it was refused.
+pub(super) async fn settled(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: UserName,
+    key: IdempotencyKey,
+    mut state: State,
+    executed: Executed,
+) -> Answer {
+    match executed.outcome {
+        Outcome::Done(_) => {
+            state.keep_as_executed(bank, &user, &key);
+            Ok(moved(request, &format!("/pacote/{}", escaped(key.as_str()))))
+        }
+        Outcome::Refused(refusal) => {
+            (state.unknown, state.key) = (false, None);
+            refused(bank, user, state, executed.position, refusal).await
+        }
+    }
+}
+
+async fn refused(
+    bank: &Bank,
+    user: UserName,
+    mut state: State,
+    position: Position,
+    refusal: Refusal,
+) -> Answer {
+    let status =
+        if refusal.is_forbidden() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+    state.problem = Some(texts::refusal(&refusal));
+    let (by, operations) = (user.clone(), state.operations.clone());
+    let which =
+        Ask(move |book: &Book| book.refused_operation(&by, &operations, position, &refusal));
+    state.refused = bank.actors.routes.ledger.send(which).await?;
+    rendered(bank, user, status, state).await
+}
+
+/// `GET /pacote/{chave}`: a package that was executed.
+pub(in crate::web::bank) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    shown(&bank, &request, try_show(&bank, &request).await).await
+}
+
+async fn try_show(bank: &Bank, request: &HttpRequest) -> Answer {
+    let user = customer(bank, request).await?;
+    let no_such = Refused::NoSuchPage(texts::NO_SUCH_PACKAGE);
+    let key = IdempotencyKey::parse(request.match_info().query("chave"));
+    let key = key.map_err(|_| no_such.clone())?;
+    match answered(bank, &user, &key).await? {
+        Some(Executed { outcome: Outcome::Done(Done::PackageExecuted), position, .. }) => {
+            let frame = Frame::of(bank, request).await;
+            let mut state = State::executed(bank, &user, &key).await?;
+            state.position = Some(position);
+            let picture = picture(bank, &user, &frame.absent, &state).await?;
+            Ok(page(StatusCode::OK, &ExecutedPage { frame, picture, position }))
+        }
+        Some(Executed { outcome: Outcome::Refused(refusal), .. }) => {
+            Err(Refused::bad(texts::refusal(&refusal)))
+        }
+        _ if State::kept(bank, &user).await?.key == Some(key) => Ok(see_other("/pacote")),
+        _ => Err(no_such),
+    }
+}
