@@ -9,7 +9,8 @@
 //! - [`protocol`]: the total order, pure; start reading there, at its picture,
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
 //! - [`store`]: what survives a crash; [`watch`]: what people who watch are shown, pure.
-//! - [`config`]: `nodes.json`; [`session`]: who is logged in; [`wire`]: HTTP clients and the JSON
+//! - [`config`]: `nodes.json`; [`session`]: who is logged in; `limits`: how much of a bank each
+//!   customer gets; [`wire`]: HTTP clients and the JSON
 //!   between banks; `brazilian`: money, dates and names as customers read them; `machine`:
 //!   descriptors, cores and threads; `hex`: bytes as digits.
 //!
@@ -28,6 +29,7 @@ pub(crate) mod hex;
 pub mod http;
 pub mod ids;
 pub mod ledger;
+pub(crate) mod limits;
 pub mod machine;
 pub mod node;
 pub mod protocol;

@@ -9,6 +9,9 @@ use super::{ConfigError, refused};
 pub(crate) const CONNECTIONS_DEFAULT: u32 = 8_192;
 /// The most that may be asked for.
 pub(crate) const CONNECTIONS_MAX: u32 = 1_000_000;
+/// Memory for bodies unless `limits.body_bytes` says otherwise, and the least that may be asked for.
+pub(crate) const BODY_BYTES_DEFAULT: u64 = 64 * 1_024 * 1_024;
+pub(crate) const BODY_BYTES_MIN: u64 = 4 * 1_024 * 1_024;
 /// The most threads of a kind that may be asked for.
 pub(crate) const THREADS_MAX: u16 = 512;
 
@@ -22,6 +25,8 @@ pub struct Limits {
     /// The most connections of customers at once; fewer where the system does not grant as many
     /// file descriptors.
     pub connections: u32,
+    /// The most memory for the bodies of customers' requests, in bytes.
+    pub body_bytes: u64,
     /// Threads that serve customers; 0 for half as many as cores.
     pub http_threads: u16,
     /// Threads that hash passwords; 0 for half as many as cores, and at least two.
@@ -35,6 +40,7 @@ impl Default for Limits {
         Limits {
             loopback: false,
             connections: CONNECTIONS_DEFAULT,
+            body_bytes: BODY_BYTES_DEFAULT,
             http_threads: 0,
             password_threads: 0,
             address: AddressLimits::default(),
@@ -57,16 +63,17 @@ impl Default for AddressLimits {
 }
 
 pub(super) fn check(limits: &Limits) -> Result<(), ConfigError> {
-    let bounded = |field: &str, value: u32, least: u32, most: u32| {
+    let bounded = |field: &str, value: u64, least: u64, most: u64| {
         let why = || format!("must be {least} to {most}, not {value}");
         let fits = (least..=most).contains(&value);
         if fits { Ok(()) } else { Err(refused(format!("limits.{field}"), why())) }
     };
-    let threads_max = u32::from(THREADS_MAX);
-    bounded("connections", limits.connections, 1, CONNECTIONS_MAX)?;
+    let (connections_max, threads_max) = (CONNECTIONS_MAX.into(), THREADS_MAX.into());
+    bounded("connections", limits.connections.into(), 1, connections_max)?;
+    bounded("body_bytes", limits.body_bytes, BODY_BYTES_MIN, u64::MAX)?;
     bounded("http_threads", limits.http_threads.into(), 0, threads_max)?;
     bounded("password_threads", limits.password_threads.into(), 0, threads_max)?;
-    bounded("address.connections", limits.address.connections, 1, CONNECTIONS_MAX)
+    bounded("address.connections", limits.address.connections.into(), 1, connections_max)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(super) async fn open(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let body = receive(body).await?;
+    let body = receive(&request, body).await?;
     let fields = Fields::of_body(&body)?;
     if let Some(named) = request.match_info().get("user_name")
         && named != fields.text("user_name")?

@@ -4,24 +4,93 @@
 //! An object is read as its fields in document order, each still raw. A key that occurs twice is
 //! refused: parsers differ on which of the two counts, and money must not depend on that.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::web::{Bytes, Payload};
+use actix_web::HttpRequest;
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::StreamExt as _;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::origin;
 use super::refusal::{Bad, Kind, Refused};
+use crate::limits::Origin;
+use crate::limits::bodies::{Bodies, NoRoom};
 
 /// Largest body from a customer, in bytes: room for a package of a thousand operations.
 pub(super) const CUSTOMER_BODY_BYTES_MAX: usize = 256 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A customer's body.
-pub(crate) async fn receive(payload: Payload) -> Result<Bytes, Refused> {
-    receive_up_to(payload, CUSTOMER_BODY_BYTES_MAX).await
+/// The memory that a worker has for customers' bodies.
+#[derive(Clone)]
+pub(super) struct Memory(Rc<RefCell<Bodies>>);
+
+impl Memory {
+    /// To be made on the worker's thread.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Memory(Rc::new(RefCell::new(Bodies::new(bytes_max))))
+    }
+}
+
+/// A customer's body; its memory counts for as long as it exists.
+pub(crate) struct Body {
+    bytes: BytesMut,
+    from: Option<Origin>,
+    memory: Memory,
+}
+
+impl Body {
+    fn extend(&mut self, chunk: &[u8]) -> Result<(), Refused> {
+        let size = self.bytes.len() + chunk.len();
+        if size > CUSTOMER_BODY_BYTES_MAX {
+            return Err(Refused::TooLarge(CUSTOMER_BODY_BYTES_MAX));
+        }
+        self.memory.0.borrow_mut().take(self.from, size, chunk.len())?;
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.memory.0.borrow_mut().give_back(self.from, self.bytes.len());
+    }
+}
+
+impl From<NoRoom> for Refused {
+    fn from(no_room: NoRoom) -> Self {
+        match no_room {
+            NoRoom::AtTheBank => Refused::BodiesFull,
+            NoRoom::ForTheAddress => Refused::BodiesFullForAddress,
+        }
+    }
+}
+
+/// A customer's body, as it arrives.
+pub(crate) async fn receive(request: &HttpRequest, mut payload: Payload) -> Result<Body, Refused> {
+    let memory = request.app_data::<Memory>().cloned().ok_or(Refused::Internal)?;
+    let mut body = Body { bytes: BytesMut::new(), from: origin(request), memory };
+    let whole = async {
+        while let Some(chunk) = payload.next().await {
+            body.extend(&chunk.map_err(|_| Bad::Unfinished)?)?;
+        }
+        Ok(body)
+    };
+    actix_rt::time::timeout(BODY_TIMEOUT, whole).await.map_err(|_| Refused::TooSlow)?
 }
 
 /// A body of at most `bytes_max` bytes, read only once the caller has been recognised.

@@ -7,10 +7,10 @@
 //! proved to be a peer's is counted in neither.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
+use crate::limits::Origin;
 use crate::protocol::time::Millis;
 
 /// After how long without a request a customer's connection ends, in milliseconds: a little more
@@ -46,7 +46,7 @@ pub(super) enum Crowd {
 
 struct Connection {
     /// Where it comes from, if that is limited.
-    from: Option<IpAddr>,
+    from: Option<Origin>,
     /// How many of its requests are being answered.
     requests: usize,
     /// When it was opened, began to wait for an answer, or was last answered.
@@ -69,7 +69,7 @@ pub(super) struct Connections {
     customers: BTreeMap<Number, Connection>,
     peers: BTreeMap<Number, Connection>,
     /// How many connections customers have from each limited address.
-    per_address: BTreeMap<IpAddr, usize>,
+    per_address: BTreeMap<Origin, usize>,
 }
 
 impl Connections {
@@ -87,7 +87,7 @@ impl Connections {
     pub(super) fn enter(
         &mut self,
         number: Number,
-        from: Option<IpAddr>,
+        from: Option<Origin>,
         now: Millis,
     ) -> Receiver<()> {
         let (stay, ends) = channel();
@@ -152,7 +152,7 @@ impl Connections {
         overdue.into_iter().for_each(|number| self.leave(number));
     }
 
-    fn make_room(&mut self, from: Option<IpAddr>, now: Millis) -> Result<(), Crowd> {
+    fn make_room(&mut self, from: Option<Origin>, now: Millis) -> Result<(), Crowd> {
         let of_address = from.and_then(|from| self.per_address.get(&from)).copied().unwrap_or(0);
         if from.is_some() && of_address >= self.bounds.per_address_max {
             let quietest = self.quietest(|connection| connection.from == from, now);
@@ -207,8 +207,8 @@ mod tests {
         }
     }
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 0, 2, last]))
+    fn address(last: u8) -> Option<Origin> {
+        Origin::of([192, 0, 2, last].into(), false)
     }
 
     fn come(connections: &mut Connections, number: Number, from: u8) -> Guest {

@@ -28,7 +28,7 @@ pub(super) async fn register(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let body = receive(body).await?;
+    let body = receive(&request, body).await?;
     let fields = Fields::of_body(&body)?;
     let newcomer = Newcomer {
         type_person: fields.word::<TypePerson>("type_person", &["PF", "PJ"])?,
@@ -132,7 +132,7 @@ pub(super) async fn login(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let body = receive(body).await?;
+    let body = receive(&request, body).await?;
     let fields = Fields::of_body(&body)?;
     let user = authenticate(&bank, &fields).await?;
     let asked = user.clone();

@@ -44,10 +44,10 @@ use actix_service::{
     IntoServiceFactory as _, Service as _, ServiceFactoryExt as _, apply_fn_factory, fn_service,
     map_config,
 };
-use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpRequest};
 
 use self::connections::Bounds;
 use self::visits::Visits;
@@ -55,6 +55,7 @@ use crate::actors::node::Actors;
 use crate::config::{Config, Limits};
 use crate::ids::BankId;
 use crate::ledger::AccountNumber;
+use crate::limits::Origin;
 use crate::machine::{cores, descriptors_max, name_thread};
 
 /// The most worker threads where `nodes.json` does not say how many; they only forward, and the
@@ -168,6 +169,16 @@ fn workers(limits: &Limits) -> usize {
         0 => (cores() / 2).clamp(1, WORKERS_MAX),
         threads => threads.into(),
     }
+}
+
+fn body_bytes_per_worker(limits: &Limits) -> usize {
+    usize::try_from(limits.body_bytes).unwrap_or(usize::MAX).div_ceil(workers(limits))
+}
+
+/// Where a request comes from, if that is limited.
+fn origin(request: &HttpRequest) -> Option<Origin> {
+    let bank = request.app_data::<Data<Bank>>()?;
+    Origin::of(request.peer_addr()?.ip(), bank.config.limits.loopback)
 }
 
 /// How many connections each worker may have. They are dealt out to the workers in turn.

@@ -20,7 +20,7 @@ pub(super) async fn execute(
 ) -> Result<HttpResponse, Refused> {
     let by = customer(&bank, &request).await?;
     let key = idempotency_key(&request)?;
-    let body = receive(body).await?;
+    let body = receive(&request, body).await?;
     let package = parse_package(&body, bank.config.nodes.len())?;
     order(&bank, by, key, Action::Operations(package)).await
 }

@@ -56,6 +56,12 @@ pub(crate) enum Refused {
     Crowded,
     /// Too many connections come from the customer's address already.
     CrowdedAddress,
+    /// The bodies of requests take too much memory already.
+    BodiesFull,
+    /// Those from the customer's address do.
+    BodiesFullForAddress,
+    /// A form with more fields than will be read.
+    TooManyFields(usize),
     /// A part of the node has ended.
     Internal,
     /// Never stamped: no majority of the banks is there.
@@ -113,8 +119,9 @@ impl Refused {
             Refused::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refused::OtherView => StatusCode::CONFLICT,
-            Refused::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refused::Overloaded | Refused::LoginsFull | Refused::CrowdedAddress => {
+            Refused::TooLarge(_) | Refused::TooManyFields(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refused::Overloaded | Refused::LoginsFull => StatusCode::TOO_MANY_REQUESTS,
+            Refused::CrowdedAddress | Refused::BodiesFullForAddress => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Refused::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -124,7 +131,7 @@ impl Refused {
             Refused::Behind(_) | Refused::CutInLaboratory | Refused::BankAway(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Refused::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Crowded | Refused::BodiesFull => StatusCode::SERVICE_UNAVAILABLE,
             Refused::UnknownOutcome | Refused::BankLost(_) => StatusCode::GATEWAY_TIMEOUT,
             Refused::ByAnotherBank(status, _) => *status,
         }
@@ -175,6 +182,15 @@ impl fmt::Display for Refused {
             }
             Refused::CrowdedAddress => {
                 "Há conexões demais do seu endereço a este banco. Feche algumas e tente de novo"
+            }
+            Refused::BodiesFull => {
+                "Este banco está recebendo dados demais agora; o pedido não foi aceito. Tente de novo"
+            }
+            Refused::BodiesFullForAddress => {
+                "O seu endereço está enviando dados demais a este banco; o pedido não foi aceito. Tente de novo"
+            }
+            Refused::TooManyFields(most) => {
+                return write!(f, "O formulário tem mais de {most} campos");
             }
             Refused::Internal => "Erro interno do banco",
             Refused::CutOff => {

@@ -6,15 +6,17 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::body::Memory;
 use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
-use super::{Bank, accounts, customers, operations, peers, status};
+use super::{Bank, accounts, body_bytes_per_worker, customers, operations, peers, status};
 
 /// All routes of a bank, for a server and for actix's test harness alike.
 pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        app.app_data(bank)
+        app.app_data(Memory::new(body_bytes_per_worker(&bank.config.limits)))
+            .app_data(bank)
             .app_data(
                 PathConfig::default()
                     .error_handler(|_: PathError, _: &HttpRequest| Refused::from(Bad::Path).into()),

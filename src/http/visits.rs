@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -23,6 +22,7 @@ use super::connections::{Bounds, Connections, Crowd, Number};
 use super::refusal::Refused;
 use super::{Bank, auth};
 use crate::actors::time::Monotonic;
+use crate::limits::Origin;
 
 /// How often a worker looks for connections that have been quiet for too long.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -47,7 +47,8 @@ impl Visits {
     /// Lets a connection in.
     pub(super) fn enter(&self, stream: &TcpStream) -> Stay {
         let (number, now) = (stream.as_raw_fd(), self.time.now());
-        let from = limited(stream, self.limits_loopback);
+        let address = stream.peer_addr().ok();
+        let from = address.and_then(|from| Origin::of(from.ip(), self.limits_loopback));
         let ends = self.connections.borrow_mut().enter(number, from, now);
         Stay { ends, visit: Visit { number, visits: self.clone() } }
     }
@@ -56,19 +57,6 @@ impl Visits {
     pub(super) fn remember(&self, stream: &TcpStream, data: &mut Extensions) {
         data.insert(Visit { number: stream.as_raw_fd(), visits: self.clone() });
     }
-}
-
-/// Where a connection comes from, if that is limited: an IPv6 address by its first half, which is
-/// what its owner was given.
-fn limited(stream: &TcpStream, limits_loopback: bool) -> Option<IpAddr> {
-    let address = stream.peer_addr().ok()?.ip().to_canonical();
-    let is_limited = limits_loopback || !address.is_loopback();
-    is_limited.then(|| match address {
-        IpAddr::V6(address) => {
-            IpAddr::from(address & Ipv6Addr::from_bits(u128::from(u64::MAX) << 64))
-        }
-        address => address,
-    })
 }
 
 async fn sweep(connections: Weak<RefCell<Connections>>, time: Monotonic) {

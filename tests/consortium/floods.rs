@@ -13,6 +13,8 @@ use crate::customer::{Customer, Http, cpf, registration};
 
 /// File descriptors of a bank that has few.
 const DESCRIPTORS: usize = 1_024;
+/// Bodies that never end.
+const BODIES: usize = 1_000;
 /// Logins whose customers leave at once.
 const LEAVING: usize = 1_500;
 
@@ -137,4 +139,25 @@ async fn memory_that_logins_need_is_used_again() {
     let grown = resident_kib(cluster.process_id(0)).saturating_sub(before);
     // Each of two threads keeps 19 MiB.
     assert!(grown < 60 * 1_024, "{grown} KiB more than before the logins");
+}
+
+#[actix_rt::test]
+async fn bodies_that_never_end_fill_a_bounded_part_of_the_memory_and_hold_up_no_small_one() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let mut customer = Customer::register(&cluster, "karen123", 5).await;
+    let before = resident_kib(cluster.process_id(0));
+    let mut unfinished =
+        b"POST /operations HTTP/1.1\r\nhost: bank\r\ncontent-length: 262144\r\n\r\n".to_vec();
+    unfinished.resize(250_000, b' ');
+    let mut crowd = Vec::new();
+    for _ in 0..BODIES {
+        let mut stream = connect(&cluster, 0);
+        stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        // A bank that refuses it need not read it to the end.
+        let _ = stream.write_all(&unfinished);
+        crowd.push(stream);
+    }
+    customer.log_in(&cluster).await;
+    let grown = resident_kib(cluster.process_id(0)).saturating_sub(before);
+    assert!(grown < 200 * 1_024, "{grown} KiB for bodies without an end");
 }

@@ -460,3 +460,18 @@ async fn pages_carry_a_security_policy_and_assets_are_cached() {
     browser.get("/assets/../Cargo.toml").await.is(404);
     browser.get("/assets/none.css").await.is(404);
 }
+
+#[actix_web::test]
+async fn a_basket_larger_than_a_package_is_refused_before_it_is_read() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    let mut ana = Browser::new(&service);
+    ana.register("Ana Souza", "ana", "111.111.111-11").await;
+    let place = ana.open("100", "CPF").await;
+    let op = format!("D.{}.500", place.replace('-', "."));
+    let basket = |operations: usize| vec![("op", op.as_str()); operations];
+    ana.post("/pacote", &basket(1_000)).await.leads_to("/pacote");
+    let refused = ana.post("/pacote", &basket(1_001)).await;
+    refused.is(400).has("Um pacote tem no máximo 1000 operações").lacks(&op);
+    ana.post("/pacote", &basket(10_000)).await.is(413).lacks(&op);
+}

@@ -79,10 +79,15 @@ impl Draft {
 /// Adds one more, if there is room.
 pub(super) fn add(operations: &mut Vec<Operation>, operation: Operation) -> Result<(), String> {
     if operations.len() >= OPERATIONS_MAX {
-        return Err(format!("Um pacote tem no máximo {OPERATIONS_MAX} operações"));
+        return Err(too_long());
     }
     operations.push(operation);
     Ok(())
+}
+
+/// What people are told of a basket with too many operations.
+pub(super) fn too_long() -> String {
+    format!("Um pacote tem no máximo {OPERATIONS_MAX} operações")
 }
 
 #[cfg(test)]

@@ -5,7 +5,11 @@ use actix_web::web::{Payload, Query};
 
 use crate::http::{Refused, receive};
 use crate::ledger::IdempotencyKey;
+use crate::ledger::package::OPERATIONS_MAX;
 use crate::wire::escaped;
+
+/// The most fields of a form: those of a full basket, and some more.
+const FIELDS_MAX: usize = OPERATIONS_MAX + 24;
 
 /// The fields of a form.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +17,8 @@ pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
     /// Reads the body of a request.
-    pub(super) async fn receive(body: Payload) -> Result<Form, Refused> {
-        let body = receive(body).await?;
+    pub(super) async fn receive(request: &HttpRequest, body: Payload) -> Result<Form, Refused> {
+        let body = receive(request, body).await?;
         let text =
             std::str::from_utf8(&body).map_err(|_| Refused::bad("O formulário não é UTF-8"))?;
         Form::parse(text)
@@ -27,6 +31,9 @@ impl Form {
 
     /// Reads `name=text&…`.
     pub(super) fn parse(text: &str) -> Result<Form, Refused> {
+        if text.split('&').count() > FIELDS_MAX {
+            return Err(Refused::TooManyFields(FIELDS_MAX));
+        }
         let read = Query::<Vec<(String, String)>>::from_query(text);
         read.map(|fields| Form(fields.into_inner()))
             .map_err(|_| Refused::bad("Formulário inválido"))

@@ -86,7 +86,7 @@ async fn sent(request: &HttpRequest, body: Payload) -> Result<Form, Refused> {
     if !session::is_own_form(request) {
         return Err(Refused::ForeignForm);
     }
-    Form::receive(body).await
+    Form::receive(request, body).await
 }
 
 /// Redirects to another page of this bank, after something was done.

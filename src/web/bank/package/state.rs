@@ -3,6 +3,7 @@
 use crate::actors::drafts::{Find, Keep};
 use crate::http::{Bank, Refused};
 use crate::ids::Position;
+use crate::ledger::package::OPERATIONS_MAX;
 use crate::ledger::{IdempotencyKey, Operation, UserName};
 use crate::web::bank::basket::{self, Draft};
 use crate::web::bank::form::{Form, encoded};
@@ -37,6 +38,9 @@ pub(super) struct State {
 impl State {
     /// The basket and the fields of a form.
     pub(super) fn read(form: &Form) -> Result<State, Refused> {
+        if form.all("op").nth(OPERATIONS_MAX).is_some() {
+            return Err(Refused::bad(basket::too_long()));
+        }
         let operations: Option<Vec<_>> = form.all("op").map(basket::read).collect();
         let operations = operations.ok_or_else(|| Refused::bad(texts::BASKET_DAMAGED))?;
         let text = |name| form.text(name).to_owned();
