@@ -9,7 +9,7 @@ use super::{ConfigError, refused};
 pub(crate) const CONNECTIONS_DEFAULT: u32 = 8_192;
 /// The most that may be asked for.
 pub(crate) const CONNECTIONS_MAX: u32 = 1_000_000;
-/// Memory for bodies unless `limits.body_bytes` says otherwise, and the least that may be asked for.
+/// Memory for bodies, in bytes: unless `limits.body_bytes` says otherwise, and the least.
 pub(crate) const BODY_BYTES_DEFAULT: u64 = 64 * 1_024 * 1_024;
 pub(crate) const BODY_BYTES_MIN: u64 = 4 * 1_024 * 1_024;
 /// The most threads of a kind that may be asked for.

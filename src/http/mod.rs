@@ -18,6 +18,7 @@ mod peers;
 mod refusal;
 pub(crate) mod routes;
 mod status;
+mod stream;
 mod texts;
 mod upgrade;
 mod visits;
@@ -37,7 +38,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::HttpService;
+use actix_http::{HttpService, Protocol};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{
@@ -50,6 +51,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpRequest};
 
 use self::connections::Bounds;
+use self::stream::Portioned;
 use self::visits::Visits;
 use crate::actors::node::Actors;
 use crate::config::{Config, Limits};
@@ -149,16 +151,19 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
             // Nobody waits for the answers of a connection that its client has closed.
             .h1_allow_half_closed(false)
             .local_addr(address)
-            .tcp_nodelay(true)
-            .on_connect_ext(move |stream: &TcpStream, data| visitors.remember(stream, data))
+            .on_connect_ext(move |stream: &Portioned, data| {
+                visitors.remember(stream.as_ref(), data);
+            })
             .upgrade(fn_service(move |asked| {
                 let bank = peers.clone();
                 async move { upgrade::upgrade(&bank, asked).await }
             }))
-            .finish(map_config(app, move |()| AppConfig::default()))
-            .tcp();
+            .finish(map_config(app, move |()| AppConfig::default()));
         apply_fn_factory(http, move |stream: TcpStream, http| {
-            visits.enter(&stream).of(http.call(stream))
+            // Without it an answer could wait for more to be sent with it.
+            let _ = stream.set_nodelay(true);
+            let (stay, from) = (visits.enter(&stream), stream.peer_addr().ok());
+            stay.of(http.call((Portioned::new(stream), Protocol::Http1, from)))
         })
     };
     Ok(server.listen("bank", listener, service)?.run())

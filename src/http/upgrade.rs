@@ -6,13 +6,13 @@ use actix_codec::Framed;
 use actix_http::body::{BodySize, BoxBody, to_bytes};
 use actix_http::h1::{Codec, Message, SendResponse};
 use actix_http::{HttpMessage as _, Request, Response, ws};
-use actix_rt::net::TcpStream;
 use actix_web::ResponseError as _;
 use futures_util::SinkExt as _;
 
 use super::Bank;
 use super::peers::correspondent;
 use super::refusal::{Bad, Refused};
+use super::stream::Portioned;
 use crate::actors::peer_link::Accepted;
 use crate::ids::BankId;
 use crate::wire::STREAM_PATH;
@@ -20,7 +20,7 @@ use crate::wire::STREAM_PATH;
 /// Takes over a connection whose request asks for another protocol; any but a peer's gets an error.
 pub(super) async fn upgrade(
     bank: &Bank,
-    (request, framed): (Request, Framed<TcpStream, Codec>),
+    (request, framed): (Request, Framed<Portioned, Codec>),
 ) -> Result<(), actix_http::Error> {
     match speaker(bank, &request) {
         Ok((from, response)) => {
@@ -52,11 +52,11 @@ async fn accept(
     bank: &Bank,
     from: BankId,
     response: Response<BoxBody>,
-    mut framed: Framed<TcpStream, Codec>,
+    mut framed: Framed<Portioned, Codec>,
 ) -> std::io::Result<()> {
     framed.send(Message::Item((response.drop_body(), BodySize::None))).await?;
     let parts = framed.into_parts();
-    let stream = parts.io.into_std()?;
+    let stream = parts.io.into_inner().into_std()?;
     let link = bank.actors.routes.links[from.index()].as_ref();
     link.expect("a peer has a link").do_send(Accepted { stream, read: parts.read_buf });
     Ok(())
