@@ -14,6 +14,8 @@ const GROUP: usize = 3;
 pub(crate) enum BadAmount {
     /// Not of the form `1.234,56`.
     Form,
+    /// Nobody can tell where its centavos begin, as in `1,050` and `0.500`.
+    Ambiguous,
     /// Zero.
     NotPositive,
     /// More than can be counted.
@@ -52,16 +54,26 @@ fn grouped(centavos: u128) -> String {
     format!("{whole},{:02}", centavos % 100)
 }
 
-/// Reads an amount such as `100`, `1.234,5` or `R$ 1.234,56`. A point only ever separates
-/// thousands: `12.50` is refused instead of guessed at.
+/// Reads an amount such as `100`, `1.234,5` or `R$ 1.234,56`. One or two digits after a single
+/// point are centavos, as calculators write them: `10.50`. Three are the rest of thousands: `1.050`
+/// is R$ 1.050,00.
 ///
 /// # Errors
 /// [`BadAmount`]
 pub(crate) fn parse_amount(text: &str) -> Result<Amount, BadAmount> {
     let text = text.trim();
     let text = text.strip_prefix("R$").unwrap_or(text).trim_start();
-    let (whole, decimals) = text.split_once(',').unwrap_or((text, "0"));
-    let number = format!("{}.{decimals}", without_points(whole).ok_or(BadAmount::Form)?);
+    let (whole, decimals) = match (text.split_once(','), text.split_once('.')) {
+        (Some((whole, decimals)), _) if decimals.len() == GROUP && is_group(whole) => {
+            return Err(if is_digits(decimals) { BadAmount::Ambiguous } else { BadAmount::Form });
+        }
+        (Some(parts), _) => parts,
+        (None, Some((whole, decimals))) if (1..GROUP).contains(&decimals.len()) => {
+            (Some(whole).filter(|whole| is_digits(whole)).ok_or(BadAmount::Form)?, decimals)
+        }
+        (None, _) => (text, "0"),
+    };
+    let number = format!("{}.{decimals}", without_points(whole)?);
     Amount::parse_json(&number).map_err(|error| match error {
         BadMoney::NotPositive => BadAmount::NotPositive,
         BadMoney::TooLarge => BadAmount::TooLarge,
@@ -69,20 +81,29 @@ pub(crate) fn parse_amount(text: &str) -> Result<Amount, BadAmount> {
     })
 }
 
-/// The digits of whole reais, as JSON wants them; `None` unless the points separate thousands.
-fn without_points(whole: &str) -> Option<String> {
+/// The digits of whole reais, as JSON wants them, if the points separate thousands.
+fn without_points(whole: &str) -> Result<String, BadAmount> {
     let groups: Vec<_> = whole.split('.').collect();
-    let digits = groups
-        .iter()
-        .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
     let grouped = groups.len() == 1
-        || groups[0].len() <= GROUP && groups[1..].iter().all(|group| group.len() == GROUP);
-    if !digits || !grouped {
-        return None;
+        || is_group(groups[0]) && groups[1..].iter().all(|group| group.len() == GROUP);
+    if !groups.iter().all(|group| is_digits(group)) || !grouped {
+        return Err(BadAmount::Form);
+    }
+    if groups.len() > 1 && groups[0].starts_with('0') {
+        return Err(BadAmount::Ambiguous);
     }
     let number = groups.concat();
     let significant = number.trim_start_matches('0');
-    Some(if significant.is_empty() { "0".to_owned() } else { significant.to_owned() })
+    Ok(if significant.is_empty() { "0".to_owned() } else { significant.to_owned() })
+}
+
+/// Whether a text can be the first digits before a point or comma that separates thousands.
+fn is_group(text: &str) -> bool {
+    is_digits(text) && text.len() <= GROUP
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `23/11/2026`
@@ -183,10 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn a_point_before_centavos_is_understood_and_before_thousands_too() {
+        for (text, centavos) in [
+            ("10.50", 1_050),
+            ("10.5", 1_050),
+            ("1050.50", 105_050),
+            ("0.05", 5),
+            ("1.050", 105_000),
+            ("R$ 12.345.678", 1_234_567_800),
+        ] {
+            assert_eq!(parsed(text), Ok(centavos), "{text:?}");
+        }
+    }
+
+    #[test]
     fn ambiguous_amounts_are_refused() {
+        for text in ["1,050", "123,456", "0.500", "00.123", "0.123,50"] {
+            assert_eq!(parsed(text), Err(BadAmount::Ambiguous), "{text:?}");
+        }
         for text in [
-            "12.50", "1.23", "1234.567", "1,234.56", "", ",5", "5,", "1,234", "-1", "+1", "1e2",
-            "1.", ".5", "a", "١", "1 2", "R$",
+            "1234.567", "1,234.56", "1.234.56", "10.50.", "1.2.3", "", ",5", "5,", "-1", "+1",
+            "1e2", "1.", ".5", "a", "1.a", "1,abc", "١", "1 2", "R$",
         ] {
             assert_eq!(parsed(text), Err(BadAmount::Form), "{text:?}");
         }

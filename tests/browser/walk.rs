@@ -325,7 +325,7 @@ async fn two_browsers_at_two_banks_cannot_spend_the_same_money() {
     assert_eq!(outcomes, [0, 1], "one is executed, one refused");
     for browser in [&first, &second] {
         if browser.text().await.contains("não foi executado") {
-            browser.sees("insuficiente (R$ 20,00) no banco 0").await;
+            browser.sees("insuficiente (R$ 20,00) no Banco 0").await;
             assert!(browser.text_of("#recusada").await.contains("Esta operação foi recusada"));
             browser.is_accessible().await;
         }

@@ -107,6 +107,32 @@ fn persons_read_portuguese(machine: &Machine, account: u64) {
 }
 
 #[actix_rt::test]
+async fn in_eighty_columns_no_amount_or_date_is_cut_in_two() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let machine = Machine::of(&cluster);
+    machine.register("bia", "222.333.444-05");
+    let (account, _) = machine.open(0);
+    machine.file("package.json", &deposit(0, account, "12345678901.23"));
+    machine.run(&["operate", "package.json"]).expect(0);
+    let number = account.to_string();
+    let statement: &[&str] = &["statement", &number, "--at", "0"];
+    for (command, wanted) in [(statement, "R$ 12.345.678.901,23"), (&["accounts"], "Total")] {
+        let mut terminal = Terminal::of_width(80, &machine, command, &[]);
+        let row = terminal.expect(wanted);
+        assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+        assert!(row.contains("R$ 12.345.679.001,23"), "{}", terminal.contents());
+        for line in terminal.contents().lines() {
+            assert!(line.matches("R$").count() == line.matches(",").count(), "{line:?}");
+        }
+    }
+    let mut terminal = Terminal::of_width(80, &machine, statement, &[]);
+    let row = terminal.expect("Depósito");
+    let is_date =
+        |cell: &str| cell.trim().len() == "00/00/0000".len() && cell.matches('/').count() == 2;
+    assert!(row.trim_start_matches('│').split('┆').next().is_some_and(is_date), "{row}");
+}
+
+#[actix_rt::test]
 async fn the_exit_code_tells_a_refusal_from_a_mistake_and_the_balance_from_neither() {
     let cluster = Cluster::start(1, "sessions").await;
     let machine = Machine::of(&cluster);
@@ -164,7 +190,7 @@ fn bad_input_is_a_portuguese_error_before_anything_is_asked() {
         (&["operate"], "falta <ARQUIVO>"),
         (&["operate", "nowhere.json"], "nowhere.json: não é possível ler o arquivo: não existe"),
         (&["operate", "broken.json"], "broken.json: não é JSON válido (linha 1, coluna 7)"),
-        (&open("12.50"), "escreva o valor como 1.234,56"),
+        (&open("1,050"), "não está claro quanto é"),
         (&open("0"), "o valor deve ser maior que zero"),
         (
             &["open", "--at", "0", "--type", "XX", "--pix", "CPF", "--value", "50"],

@@ -63,7 +63,7 @@ async fn a_person_registers_opens_accounts_sends_a_package_and_reads_the_stateme
 
     terminal.answer(MENU, "pacote");
     terminal.expect("O pacote está vazio");
-    add_deposit(&mut terminal, "Banco 2", "12.50");
+    add_deposit(&mut terminal, "Banco 2", "12.x0");
     terminal.look_again().expect("escreva o valor como 1.234,56");
     terminal.press(&"\x7f".repeat(5));
     terminal.press("12,50");

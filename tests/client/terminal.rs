@@ -18,6 +18,7 @@ use pty_process::blocking::{Command, Pty, open};
 use crate::program::Machine;
 
 const ROWS: u16 = 1_000;
+/// So wide that no line is broken, for tests that look for texts.
 const COLUMNS: u16 = 300;
 /// How long the program may take to show what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,6 +31,7 @@ pub(crate) struct Terminal {
     program: Child,
     shown: Receiver<Vec<u8>>,
     screen: vt100::Parser,
+    columns: u16,
     raw: Vec<u8>,
     /// The first row that has not been read.
     from: usize,
@@ -42,8 +44,18 @@ impl Terminal {
         command: &[&str],
         environment: &[(&str, &str)],
     ) -> Terminal {
+        Terminal::of_width(COLUMNS, machine, command, environment)
+    }
+
+    /// The same in a window of this many columns.
+    pub(crate) fn of_width(
+        columns: u16,
+        machine: &Machine,
+        command: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Terminal {
         let (pty, pts) = open().unwrap();
-        pty.resize(Size::new(ROWS, COLUMNS)).unwrap();
+        pty.resize(Size::new(ROWS, columns)).unwrap();
         let program = Command::new(env!("CARGO_BIN_EXE_netbanking"))
             .args(machine.arguments(command))
             .current_dir(machine.home())
@@ -65,8 +77,8 @@ impl Terminal {
             }
         });
         let size = |length| NonZeroU16::new(length).unwrap();
-        let screen = vt100::Parser::new(size(ROWS), size(COLUMNS), 0);
-        Terminal { pty, program, shown, screen, raw: Vec::new(), from: 0 }
+        let screen = vt100::Parser::new(size(ROWS), size(columns), 0);
+        Terminal { pty, program, shown, screen, columns, raw: Vec::new(), from: 0 }
     }
 
     pub(crate) fn process_id(&self) -> u32 {
@@ -77,7 +89,7 @@ impl Terminal {
     pub(crate) fn expect(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let rows: Vec<_> = self.screen.screen().rows(0, COLUMNS).collect();
+            let rows: Vec<_> = self.screen.screen().rows(0, self.columns).collect();
             if let Some(row) = (self.from..rows.len()).find(|row| rows[*row].contains(text)) {
                 self.from = row + 1;
                 return rows[row].clone();

@@ -84,6 +84,25 @@ async fn check_digits_that_do_not_fit_are_confirmed_once_or_refused() {
     refused.is(400).has("CPF com dígitos verificadores errados").lacks("confirmado");
 }
 
+#[actix_web::test]
+async fn banks_are_called_by_their_names_in_forms_and_refusals() {
+    let node = |name, port| serde_json::json!({"name": name, "host": "127.0.0.1", "port": port, "heartbeat_port": port + 1});
+    let nodes = serde_json::json!({"nodes": [node("Banco do Sul", 1)]});
+    let (bank, _data) = one_bank_with(nodes).await;
+    let service = service(&bank).await;
+    let mut ana = Browser::new(&service);
+    ana.register("Ana Souza", "ana", "111.111.111-11").await;
+    let place = ana.open("100", "CPF").await;
+    let number = place.split_once('-').unwrap().1;
+    for form in ["/pacote", "/cobranca"] {
+        ana.get(form).await.has(&format!(">Banco do Sul · {number} · ")).lacks("Banco 0");
+    }
+    let op = format!("S.{}.10001", place.replace('-', "."));
+    let refused = ana.package(&[("chave", "k"), ("op", &op), ("acao", "confirmar")]).await;
+    refused.is(400).has(&format!("Saldo da conta {number} insuficiente")).has("no Banco do Sul");
+    refused.lacks("banco 0").lacks("Banco 0");
+}
+
 /// A zone where it is another day now than in UTC, and that day.
 fn another_day() -> (&'static str, Date) {
     const HOUR_MS: i64 = 3_600_000;

@@ -46,7 +46,9 @@ pub(crate) async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, T
     let nodes: Vec<_> = (0..banks)
         .map(|index| serde_json::json!({"name": format!("Banco {index}"), "host": "127.0.0.1", "port": 1 + 2 * index, "heartbeat_port": 2 + 2 * index}))
         .collect();
-    written["nodes"] = nodes.into();
+    if written["nodes"].is_null() {
+        written["nodes"] = nodes.into();
+    }
     let config = Config::parse(&written.to_string()).unwrap();
     let data = tempfile::tempdir().unwrap();
     let pings = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -130,7 +130,8 @@ async fn bad_fields_are_named_and_what_was_typed_stays() {
         ("titulares", "bia", "não aceita outros titulares"),
         ("titulares", "b", "Nome de usuário deve ter"),
         ("valor", "49,99", "pelo menos R$\u{a0}50,00"),
-        ("valor", "1,234", "1.234,56"),
+        ("valor", "1.2.3", "1.234,56"),
+        ("valor", "1,234", "Não está claro quanto é"),
         ("senha", "87654321", "incorretos"),
     ] {
         let key = browser.get("/contas/nova").await.value("chave");

@@ -110,6 +110,13 @@ impl Banks {
         }
     }
 
+    /// The name of the bank with this number, as far as it is known.
+    pub(super) fn label(&self, number: BankId) -> String {
+        let known = self.list.iter().filter_map(|bank| bank.known.as_ref());
+        let name = known.filter(|(known, _)| *known == number).map(|(_, name)| plain(name)).next();
+        name.unwrap_or_else(|| texts::bank_label(number))
+    }
+
     /// Asks all banks for their status at once; learns their numbers and names.
     pub(super) async fn survey(&mut self) -> Vec<Option<Status>> {
         let request = Request::get("/status");

@@ -13,12 +13,13 @@ use super::api::{NewCustomer, OwnAccount, read};
 use super::arguments::{Command, Open, Operate, Options, Register, Statement, document};
 use super::banks::Banks;
 use super::call::Answer;
+use super::money::Total;
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
 use super::{ClientError, session_file, texts};
 use crate::ledger::money::sum;
-use crate::ledger::{Centavos, NewAccount, Reais, UserName};
+use crate::ledger::{NewAccount, Reais, UserName};
 
 mod show;
 
@@ -243,7 +244,8 @@ impl Work<'_> {
         if self.options.json {
             self.print_json(&AccountsJson::new(&user, &accounts));
         } else {
-            self.screen.say(Tone::Plain, &accounts_table(self.screen, &accounts));
+            let name = |bank| self.banks.label(bank);
+            self.screen.say(Tone::Plain, &accounts_table(self.screen, &accounts, name));
         }
         Ok(())
     }
@@ -342,7 +344,7 @@ struct LogoutJson {
 struct AccountsJson<'a> {
     ok: bool,
     user_name: &'a UserName,
-    total: Reais,
+    total: Total,
     accounts: Vec<AccountJson<'a>>,
 }
 
@@ -363,14 +365,13 @@ impl<'a> AccountsJson<'a> {
             kay_pix: own.key.as_str(),
         };
         let accounts_json = accounts.iter().map(account).collect();
-        AccountsJson { ok: true, user_name, total: Reais(total(accounts)), accounts: accounts_json }
+        AccountsJson { ok: true, user_name, total: total(accounts), accounts: accounts_json }
     }
 }
 
 /// What all accounts hold together.
-pub(super) fn total(accounts: &[OwnAccount]) -> Centavos {
-    let sum = sum(accounts.iter().map(|own| own.balance));
-    Centavos::new(i64::try_from(sum).unwrap_or(i64::MAX))
+pub(super) fn total(accounts: &[OwnAccount]) -> Total {
+    Total(sum(accounts.iter().map(|own| own.balance)))
 }
 
 #[derive(Serialize)]

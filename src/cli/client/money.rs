@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::brazilian::{AT_A_TERMINAL, reais};
-use crate::ledger::Centavos;
+use crate::ledger::{Centavos, Reais};
 
 /// A sum that prints as `R$ 1.234,56`, and as `-R$ 0,05` where money leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,28 @@ pub(super) struct Brl(pub(super) Centavos);
 impl fmt::Display for Brl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&reais(self.0.get().into(), AT_A_TERMINAL))
+    }
+}
+
+/// What many accounts hold together, which may be more than one of them can; in centavos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Total(pub(super) i128);
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&reais(self.0, AT_A_TERMINAL))
+    }
+}
+
+impl Serialize for Total {
+    /// As banks' answers write money.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Ok(centavos) = i64::try_from(self.0) {
+            return Reais(Centavos::new(centavos)).serialize(serializer);
+        }
+        let (whole, centavos) = (self.0 / 100, self.0.unsigned_abs() % 100);
+        let number = RawValue::from_string(format!("{whole}.{centavos:02}"));
+        number.map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 
@@ -44,6 +66,15 @@ mod tests {
         for (centavos, text) in examples {
             assert_eq!(Brl(Centavos::new(centavos)).to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_total_is_more_than_one_account_can_hold() {
+        let total = Total(2 * i128::from(i64::MAX));
+        assert_eq!(total.to_string(), "R$ 184.467.440.737.095.516,14");
+        let json = |total| serde_json::to_string(&Total(total)).unwrap();
+        assert_eq!(json(2 * i128::from(i64::MAX)), "184467440737095516.14");
+        assert_eq!((json(53_000).as_str(), json(45_055).as_str()), ("530.0", "450.55"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Tables: money aligned right, colours by meaning, at most as wide as the terminal.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table,
+};
 
 use super::money::Brl;
 use super::screen::{Screen, Tone, plain};
@@ -13,21 +15,35 @@ pub(super) struct Field {
     tone: Tone,
     /// Whether its column is aligned right; the first row decides.
     right: bool,
+    /// Whether its column is never narrower than its text, so that no number is cut in two; the
+    /// first row decides.
+    solid: bool,
 }
 
 impl Field {
     pub(super) fn text(text: impl ToString) -> Field {
-        Field { text: plain(&text.to_string()), tone: Tone::Plain, right: false }
+        Field { text: plain(&text.to_string()), tone: Tone::Plain, right: false, solid: false }
+    }
+
+    /// Several lines.
+    pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> Field {
+        let lines: Vec<_> = lines.into_iter().map(|line| plain(&line)).collect();
+        Field { text: lines.join("\n"), ..Field::text("") }
     }
 
     pub(super) fn number(text: impl ToString) -> Field {
-        Field { right: true, ..Field::text(text) }
+        Field { right: true, solid: true, ..Field::text(text) }
     }
 
     /// Red below zero.
     pub(super) fn money(sum: Centavos) -> Field {
         let tone = if sum < Centavos::ZERO { Tone::Bad } else { Tone::Plain };
-        Field { text: Brl(sum).to_string(), tone, right: true }
+        Field { tone, ..Field::number(Brl(sum)) }
+    }
+
+    /// In a column that is never narrower than this.
+    pub(super) fn solid(self) -> Field {
+        Field { solid: true, ..self }
     }
 
     pub(super) fn toned(self, tone: Tone) -> Field {
@@ -49,6 +65,23 @@ impl Field {
 
 /// The table as text, without a line end.
 pub(super) fn table(screen: Screen, header: &[&str], rows: Vec<Vec<Field>>) -> String {
+    made(screen, header, rows).trim_fmt()
+}
+
+/// The same, if no text in it has to be broken; `None` if the terminal is too narrow.
+pub(super) fn table_if_it_fits(
+    screen: Screen,
+    header: &[&str],
+    rows: Vec<Vec<Field>>,
+) -> Option<String> {
+    let table = made(screen, header, rows);
+    let columns = table.column_max_content_widths();
+    // Each column has a blank on both sides and a line before it; a last line ends the table.
+    let width = columns.iter().map(|width| usize::from(*width) + 3).sum::<usize>() + 1;
+    table.width().is_none_or(|most| width <= usize::from(most)).then(|| table.trim_fmt())
+}
+
+fn made(screen: Screen, header: &[&str], rows: Vec<Vec<Field>>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     if screen.colours_out {
@@ -56,14 +89,20 @@ pub(super) fn table(screen: Screen, header: &[&str], rows: Vec<Vec<Field>>) -> S
     }
     let title = |text: &&str| Field::text(text).toned(Tone::Title).cell(screen.colours_out);
     table.set_header(header.iter().map(title).collect::<Vec<_>>());
-    let right: Vec<_> = rows.iter().flatten().take(header.len()).map(|field| field.right).collect();
+    let first = rows.iter().flatten().take(header.len());
+    let columns: Vec<_> = first.map(|field| (field.right, field.solid)).collect();
     for row in rows {
         table.add_row(
             row.into_iter().map(|field| field.cell(screen.colours_out)).collect::<Vec<_>>(),
         );
     }
-    for (column, _) in table.column_iter_mut().zip(right).filter(|(_, right)| *right) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (column, (right, solid)) in table.column_iter_mut().zip(columns) {
+        if right {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if solid {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
-    table.trim_fmt()
+    table
 }

@@ -158,6 +158,9 @@ pub(super) fn not_within(least: u32, most: u32) -> String {
 pub(super) fn bad_amount(bad: BadAmount) -> &'static str {
     match bad {
         BadAmount::Form => BAD_AMOUNT,
+        BadAmount::Ambiguous => {
+            "não está claro quanto é; escreva os centavos com vírgula e duas casas: 1.050,00 ou 1,05"
+        }
         BadAmount::NotPositive => "o valor deve ser maior que zero",
         BadAmount::TooLarge => "o valor é grande demais",
     }
@@ -193,7 +196,8 @@ pub(super) const HOLDERS: &str = "Outros titulares (nomes de usuário, separados
 pub(super) const PIX_TYPE: &str = "Chave Pix:";
 pub(super) const OPENING_VALUE: &str = "Valor inicial (no mínimo R$ 50,00):";
 pub(super) const AMOUNT: &str = "Valor:";
-pub(super) const AMOUNT_HELP: &str = "por exemplo 1.234,56";
+pub(super) const AMOUNT_HELP: &str =
+    "por exemplo 1.234,56; 10.50 são dez e cinquenta, 1.050 são mil e cinquenta";
 pub(super) const WHICH_ACCOUNT: &str = "De qual conta?";
 pub(super) const WHICH_PIX: &str = "Chave Pix de quem recebe:";
 pub(super) const PIX_HELP: &str =
@@ -308,6 +312,10 @@ pub(super) fn statement_head(
     )
 }
 
+pub(super) fn by(user: &str) -> String {
+    format!("por {user}")
+}
+
 pub(super) fn bank_label(bank: BankId) -> String {
     format!("Banco {bank}")
 }
@@ -318,6 +326,7 @@ pub(super) const ACCOUNTS_HEADER: [&str; 4] = ["Banco", "Conta", "Chave Pix", "S
 pub(super) const BANKS_HEADER: [&str; 4] = ["Banco", "Nome", "Endereço", "Estado"];
 pub(super) const STATEMENT_HEADER: [&str; 7] =
     ["Data", "Hora", "Operação", "Valor", "Saldo", "Feita por", "Chave Pix"];
+pub(super) const NARROW_STATEMENT_HEADER: [&str; 4] = ["Quando", "Operação", "Valor", "Saldo"];
 pub(super) const BASKET_HEADER: [&str; 6] =
     ["Nº", "Conta", "Operação", "Quem recebe", "Valor", "Saldo depois"];
 pub(super) const UNKNOWN: &str = "?";

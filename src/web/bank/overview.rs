@@ -21,6 +21,7 @@ use crate::web::{page, session};
 #[derive(Clone, Debug)]
 pub(super) struct AccountLine {
     pub(super) bank: BankId,
+    pub(super) bank_name: String,
     pub(super) number: AccountNumber,
     pub(super) key: String,
     pub(super) kind: &'static str,
@@ -33,6 +34,7 @@ impl AccountLine {
         let others = account.holders.iter().filter(|holder| *holder != reader).cloned();
         AccountLine {
             bank: account.bank,
+            bank_name: String::new(),
             number: account.number,
             key: account.key.to_string(),
             kind: texts::type_account(account.type_account),
@@ -57,7 +59,11 @@ pub(super) async fn accounts_of(bank: &Bank, user: &UserName) -> Result<Vec<Acco
     let lines = Ask(move |book: &Book| {
         book.accounts_of(&user).map(|account| AccountLine::of(account, &user)).collect::<Vec<_>>()
     });
-    Ok(bank.actors.routes.ledger.send(lines).await?)
+    let mut lines = bank.actors.routes.ledger.send(lines).await?;
+    for line in &mut lines {
+        line.bank_name = bank_name(bank, line.bank);
+    }
+    Ok(lines)
 }
 
 /// A bank's name in `nodes.json`.

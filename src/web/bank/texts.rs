@@ -3,6 +3,7 @@
 use super::money::reais;
 use crate::brazilian::BadAmount;
 pub(super) use crate::brazilian::{entry_kind, pix_type};
+use crate::ids::BankId;
 use crate::ledger::request::OPENING_MIN;
 use crate::ledger::{Refusal, TypeAccount};
 
@@ -32,22 +33,39 @@ pub(super) const TXID_FORM: &str = "O identificador tem de 1 a 25 letras e algar
 pub(super) fn bad_amount(bad: BadAmount) -> &'static str {
     match bad {
         BadAmount::Form => "O valor deve ter a forma 1.234,56",
+        BadAmount::Ambiguous => {
+            "Não está claro quanto é. Escreva os centavos com vírgula e duas casas: 1.050,00 ou 1,05"
+        }
         BadAmount::NotPositive => "O valor deve ser maior que zero",
         BadAmount::TooLarge => "O valor é grande demais",
     }
 }
 
-/// Why the ledger refused a request; it writes money as programs do.
-pub(super) fn refusal(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::InsufficientBalance { bank, account, balance } => {
-            format!(
-                "Falha na operação: Saldo da conta {account} insuficiente ({}) no banco {bank}",
-                reais(*balance)
-            )
+/// Why the ledger refused a request; it knows banks by their numbers and writes money as programs
+/// do.
+pub(super) fn refusal(refusal: &Refusal, name: impl Fn(BankId) -> String) -> String {
+    let (bank, why) = match refusal {
+        Refusal::BankOffline(bank) => {
+            return format!("Falha na operação: {} não está online", name(*bank));
         }
-        other => other.to_string(),
-    }
+        Refusal::InsufficientBalance { bank, account, balance } => {
+            (bank, format!("Saldo da conta {account} insuficiente ({})", reais(*balance)))
+        }
+        Refusal::UnknownAccount { bank, account } => {
+            (bank, format!("Conta {account} não encontrada"))
+        }
+        Refusal::NotHolder { bank, account, user_name } => {
+            (bank, format!("Conta {account} não pertence ao cliente {user_name}"))
+        }
+        Refusal::SameAccount { bank, account } => {
+            (bank, format!("Transferência da conta {account} para ela mesma"))
+        }
+        Refusal::BalanceTooLarge { bank, account } => {
+            (bank, format!("Saldo da conta {account} grande demais"))
+        }
+        other => return other.to_string(),
+    };
+    format!("Falha na operação: {why} no {}", name(*bank))
 }
 
 /// Too little to open an account with.

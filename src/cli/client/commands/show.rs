@@ -5,24 +5,28 @@ use super::super::api::OwnAccount;
 use super::super::banks::Banks;
 use super::super::money::Brl;
 use super::super::screen::{Screen, Tone, plain};
-use super::super::table::{Field, table};
+use super::super::table::{Field, table, table_if_it_fits};
 use super::super::texts;
 use super::total;
-use crate::ledger::{AccountNumber, Centavos, PixKey};
+use crate::ids::BankId;
+use crate::ledger::{Centavos, PixKey};
 
 /// The accounts at all banks with their total.
-pub(in super::super) fn accounts_table(screen: Screen, accounts: &[OwnAccount]) -> String {
+pub(in super::super) fn accounts_table(
+    screen: Screen,
+    accounts: &[OwnAccount],
+    name: impl Fn(BankId) -> String,
+) -> String {
     let row = |own: &OwnAccount| {
-        let bank = Field::text(texts::bank_label(own.bank));
         vec![
-            bank,
+            Field::text(name(own.bank)),
             Field::number(own.number.get()),
             Field::text(&own.key),
             Field::money(own.balance),
         ]
     };
     let mut rows: Vec<_> = accounts.iter().map(row).collect();
-    let sum = Field::money(total(accounts)).toned(Tone::Title);
+    let sum = Field::number(total(accounts)).toned(Tone::Title);
     rows.push(vec![
         Field::text(texts::TOTAL).toned(Tone::Title),
         Field::text(""),
@@ -94,28 +98,49 @@ pub(in super::super) fn statement_tables(screen: Screen, statement: &Statement) 
         kay_pix.as_str(),
         &Brl(balance.0).to_string(),
     );
-    let row = |entry: &Entry| {
-        let value = entry.value.0;
-        let tone = if value < Centavos::ZERO { Tone::Bad } else { Tone::Good };
-        let (date, time) = texts::date_and_time(&entry.at);
-        vec![
-            Field::text(date),
-            Field::text(time),
-            Field::text(texts::entry_kind(entry.kind)),
-            Field::money(value).toned(tone),
-            Field::money(entry.app_balance.0),
-            Field::text(&entry.made_by),
-            Field::text(entry.pix.as_ref().map_or(texts::NOTHING, |pix| pix.as_str())),
-        ]
+    let wide = transactions.iter().map(wide_row).collect();
+    let narrow = || {
+        let rows = transactions.iter().map(narrow_row).collect();
+        table(screen, &texts::NARROW_STATEMENT_HEADER, rows)
     };
-    format!(
-        "{head}\n{}",
-        table(screen, &texts::STATEMENT_HEADER, transactions.iter().map(row).collect())
-    )
+    let entries = table_if_it_fits(screen, &texts::STATEMENT_HEADER, wide).unwrap_or_else(narrow);
+    format!("{head}\n{entries}")
+}
+
+fn wide_row(entry: &Entry) -> Vec<Field> {
+    let (date, time) = texts::date_and_time(&entry.at);
+    vec![
+        Field::text(date),
+        Field::text(time),
+        Field::text(texts::entry_kind(entry.kind)),
+        value(entry),
+        Field::money(entry.app_balance.0),
+        Field::text(&entry.made_by),
+        Field::text(entry.pix.as_ref().map_or(texts::NOTHING, |pix| pix.as_str())),
+    ]
+}
+
+/// The same in fewer columns with several lines each.
+fn narrow_row(entry: &Entry) -> Vec<Field> {
+    let (date, time) = texts::date_and_time(&entry.at);
+    let mut about = vec![texts::entry_kind(entry.kind).to_owned()];
+    about.extend(entry.pix.as_ref().map(ToString::to_string));
+    about.push(texts::by(&entry.made_by));
+    vec![
+        Field::lines([date, time]).solid(),
+        Field::lines(about),
+        value(entry),
+        Field::money(entry.app_balance.0),
+    ]
+}
+
+fn value(entry: &Entry) -> Field {
+    let value = entry.value.0;
+    let tone = if value < Centavos::ZERO { Tone::Bad } else { Tone::Good };
+    Field::money(value).toned(tone)
 }
 
 /// How an account is shown where one of several is to be chosen.
-pub(in super::super) fn account_label(own: &OwnAccount) -> String {
-    let number: AccountNumber = own.number;
-    format!("{} · {}", texts::account(&texts::bank_label(own.bank), number.get()), Brl(own.balance))
+pub(in super::super) fn account_label(own: &OwnAccount, bank: &str) -> String {
+    format!("{} · {}", texts::account(bank, own.number.get()), Brl(own.balance))
 }

@@ -65,6 +65,7 @@ impl Menu {
             match choices[chosen] {
                 Choice::Discard => return Ok(None),
                 Choice::Remove => {
+                    let label = |line: &Line| label(line, &self.banks.label(line.bank));
                     let labels = basket.lines().iter().map(label).collect();
                     if let Some(line) = self.prompts.choose(texts::WHICH_LINE, labels)? {
                         basket.remove(line);
@@ -133,7 +134,7 @@ impl Menu {
                 line.recipient.as_ref().map_or(texts::NOTHING, |recipient| recipient.name.as_str());
             vec![
                 Field::number(index + 1),
-                Field::text(texts::account(&texts::bank_label(line.bank), line.account.get())),
+                Field::text(texts::account(&self.banks.label(line.bank), line.account.get())),
                 Field::text(kind_label(&line.kind)),
                 Field::text(recipient),
                 Field::money(change(&line.kind)),
@@ -184,8 +185,8 @@ impl Menu {
     }
 }
 
-fn label(line: &Line) -> String {
-    let account = texts::account(&texts::bank_label(line.bank), line.account.get());
+fn label(line: &Line, bank: &str) -> String {
+    let account = texts::account(bank, line.account.get());
     format!("{} · {} · {account}", kind_label(&line.kind), Brl(change(&line.kind)))
 }
 

@@ -272,7 +272,8 @@ impl Menu {
         if accounts.is_empty() {
             self.screen.say(Tone::Plain, texts::NO_ACCOUNTS);
         } else {
-            self.screen.say(Tone::Plain, &accounts_table(self.screen, accounts));
+            let name = |bank| self.banks.label(bank);
+            self.screen.say(Tone::Plain, &accounts_table(self.screen, accounts, name));
         }
         Ok(())
     }
@@ -340,7 +341,8 @@ impl Menu {
             self.screen.say(Tone::Plain, texts::NO_ACCOUNTS);
             return Ok(None);
         }
-        let labels = accounts.iter().map(account_label).collect();
+        let label = |own: &OwnAccount| account_label(own, &self.banks.label(own.bank));
+        let labels = accounts.iter().map(label).collect();
         Ok(self
             .prompts
             .choose(texts::WHICH_ACCOUNT, labels)?

@@ -17,6 +17,7 @@ use crate::ledger::{
     Action, Book, Done, Executed, IdempotencyKey, Outcome, Package, Refusal, UserName,
 };
 use crate::web::bank::form::Form;
+use crate::web::bank::overview::bank_name;
 use crate::web::bank::{Answer, customer, see_other, shown, texts};
 use crate::web::frame::Frame;
 use crate::web::page;
@@ -118,7 +119,7 @@ async fn refused(
 ) -> Answer {
     let status =
         if refusal.is_forbidden() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
-    state.problem = Some(texts::refusal(&refusal));
+    state.problem = Some(texts::refusal(&refusal, |of| bank_name(bank, of)));
     let (by, operations) = (user.clone(), state.operations.clone());
     let which =
         Ask(move |book: &Book| book.refused_operation(&by, &operations, position, &refusal));
@@ -145,7 +146,7 @@ async fn try_show(bank: &Bank, request: &HttpRequest) -> Answer {
             Ok(page(StatusCode::OK, &ExecutedPage { frame, picture, position }))
         }
         Some(Executed { outcome: Outcome::Refused(refusal), .. }) => {
-            Err(Refused::bad(texts::refusal(&refusal)))
+            Err(Refused::bad(texts::refusal(&refusal, |of| bank_name(bank, of))))
         }
         _ if State::kept(bank, &user).await?.key == Some(key) => Ok(see_other("/pacote")),
         _ => Err(no_such),

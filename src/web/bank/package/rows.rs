@@ -61,7 +61,7 @@ pub(super) async fn picture(
     let (mut picture, failed) = bank.actors.routes.ledger.send(drawn).await?;
     for (index, row) in picture.rows.iter_mut().enumerate() {
         let why = failed.as_ref().filter(|(at, _)| *at == index);
-        row.warning = why.map(|(_, refusal)| texts::refusal(refusal));
+        row.warning = why.map(|(_, refusal)| texts::refusal(refusal, |of| bank_name(bank, of)));
         row.written = state.operations.get(index).map(basket::written).unwrap_or_default();
         row.bank_name = bank_name(bank, row.bank);
         if let Some(recipient) = &mut row.recipient {
