@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::ids::{Ballot, BankId, ChainHash, Position};
+use crate::ledger::past::EntryNumber;
 use crate::protocol::envelope::{Envelope, EnvelopeAnswer, Gathered};
 use crate::protocol::event::{Event, MalformedEvent};
 use crate::protocol::outbox::Parcel;
@@ -23,7 +24,9 @@ pub const BANK_HEADER: &str = "netbanking-bank";
 /// Where a peer opens the connection for its envelopes.
 pub const STREAM_PATH: &str = "/peer/stream";
 /// Version of the protocol between banks; banks of different versions refuse one another.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
+/// Where a bank asks for a part of the past.
+pub(crate) const PAST_PATH: &str = "/peer/past";
 /// Largest body between banks, in bytes; more than the largest envelope and the largest piece of
 /// journal.
 pub(crate) const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -168,6 +171,15 @@ pub(crate) struct NotTakenJson {
     pub frame: u64,
     /// The counter of the sender's next event expected here; 0 in another view.
     pub expected: u64,
+}
+
+/// A block of entries on its way to a bank that lacks it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PastBlock {
+    /// The number of its first entry.
+    pub first: EntryNumber,
+    /// Its bytes, as they are stored.
+    pub content: Vec<u8>,
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
     assert_eq!(settle(&mut writer, &mut executor), 0, "it is short enough now");
     drop(writer);
 
-    let (_, book, disk) = whole(folder.path(), OWNER).unwrap();
+    let Recovered { book, disk, .. } = whole(folder.path(), OWNER).unwrap();
     assert_eq!((book.position(), book.hash()), (played.book.position(), played.book.hash()));
     assert_eq!(
         disk.state.executed,
@@ -168,7 +168,7 @@ fn a_bank_begins_no_snapshot_of_its_own_while_it_opens_one_that_has_arrived() {
     (0..20).for_each(|_| turn(&mut writer));
     writer.flush(&mut Vec::new()).unwrap();
     drop(writer);
-    let (mut store, book, _) = whole(folder.path(), OWNER).unwrap();
+    let Recovered { mut store, book, .. } = whole(folder.path(), OWNER).unwrap();
     assert_eq!(store.remembered().unwrap().snapshot, Some(head));
     assert_eq!(book.hash(), played.book.hash());
 }
@@ -197,7 +197,7 @@ fn an_arriving_snapshot_takes_precedence_over_the_banks_own() {
     writer.handle(JournalInput::SnapshotOpened(head.clone()));
     writer.flush(&mut out).unwrap();
     drop(writer);
-    let (mut store, book, _) = whole(folder.path(), OWNER).unwrap();
+    let Recovered { mut store, book, .. } = whole(folder.path(), OWNER).unwrap();
     assert_eq!(store.remembered().unwrap().snapshot, Some(head));
     assert_eq!(book.hash(), played.book.hash());
 }
@@ -232,7 +232,7 @@ fn a_damaged_disk_makes_a_bank_with_others_a_learner_and_is_refused_at_a_bank_al
     for banks in [1, BANKS] {
         let folder = tempfile::tempdir().unwrap();
         let owner = Owner { bank: BankId(0), banks };
-        whole(folder.path(), owner).unwrap().0.write(&[Change::Promise(VIEW)]).unwrap();
+        whole(folder.path(), owner).unwrap().store.write(&[Change::Promise(VIEW)]).unwrap();
         std::fs::write(folder.path().join("journal.sqlite"), "").unwrap();
         match recover(folder.path(), owner) {
             Err(error) => assert!(banks == 1 && error.to_string().contains("damaged"), "{error}"),
@@ -275,7 +275,7 @@ fn compact_shortens_a_stopped_banks_journal_and_keeps_what_is_held() {
         assert!(success && said.contains("position 10000"), "{said}");
     }
     assert!(size() < before, "{} < {before}", size());
-    let (mut store, book, disk) = whole(folder.path(), OWNER).unwrap();
+    let Recovered { mut store, book, disk, .. } = whole(folder.path(), OWNER).unwrap();
     assert_eq!((book.position(), book.hash()), (played.book.position(), played.book.hash()));
     assert_eq!(disk.state.held, [held]);
     assert_eq!(store.journal_starts_after().unwrap(), book.position());
@@ -307,7 +307,7 @@ fn rescue_explains_before_it_marks_and_refuses_a_disk_that_knows_no_view() {
     ] {
         let (success, said) = netbanking(folder.path(), arguments);
         assert!(success && said.contains(expected), "{said}");
-        let (_, _, disk) = whole(folder.path(), OWNER).unwrap();
+        let Recovered { disk, .. } = whole(folder.path(), OWNER).unwrap();
         assert_eq!(disk.rescue, marked);
     }
 }

@@ -112,9 +112,8 @@ fn start(folder: &Path, files: &Files, way: Way) -> Found {
     let recovered = match way {
         Way::AsANode => recover(folder, OWNER),
         Way::UpToTheDamage => match whole(folder, OWNER) {
-            Ok((store, book, disk)) => Ok(Recovered { store, book, disk, set_aside: None }),
             Err(StoreError::Damaged { .. }) => return Found::PutAside,
-            Err(error) => Err(error),
+            done => done,
         },
     };
     match recovered {
@@ -302,7 +301,7 @@ fn read(folder: &Path) -> Files {
 fn closed(write: impl FnOnce(&mut SqliteStore)) -> (Files, State) {
     let folder = fast_folder();
     small_pages(folder.path());
-    let (mut store, ..) = whole(folder.path(), OWNER).unwrap();
+    let mut store = whole(folder.path(), OWNER).unwrap().store;
     write(&mut store);
     drop(store);
     let files = read(folder.path());
@@ -381,7 +380,7 @@ fn in_the_log() -> (Files, Vec<State>) {
     let folder = fast_folder();
     small_pages(folder.path());
     let mut commits = commits(&mut Played::new());
-    let (mut store, ..) = whole(folder.path(), OWNER).unwrap();
+    let mut store = whole(folder.path(), OWNER).unwrap().store;
     commits.drain(..3).for_each(|commit| store.write(&commit).unwrap());
     drop(store);
     let mut store = SqliteStore::open(folder.path(), OWNER).unwrap();

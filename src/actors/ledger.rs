@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use actix::{
+    Actor, ActorFutureExt as _, Addr, AsyncContext, Context, Handler, Message, MessageResult,
+    WrapFuture as _,
+};
 use tokio::sync::oneshot;
 
+use super::past::{Append, Keep, PastActor, Reaches, Settled};
 use super::routes::{Post, Wire};
 use super::time::Monotonic;
 use super::watch::{Recorder, TakeFacts};
 use crate::ids::{Ballot, BankId, Position};
 use crate::ledger::Book;
-use crate::protocol::effect::LedgerInput;
+use crate::ledger::past::{EntryNumber, PastEntry};
+use crate::protocol::effect::{Effect, JournalInput, LedgerInput};
 use crate::protocol::execution::ExecutedEvent;
 use crate::protocol::executor::Executor;
 
@@ -19,6 +24,14 @@ use crate::protocol::executor::Executor;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How long the log may wait for more journal pieces, so that many of them make one line.
 const SPAN_WAIT: Duration = Duration::from_secs(1);
+
+/// Entries that are handed over at once, without waiting for more.
+const HANDED_OVER: usize = 1_024;
+/// How long an entry may wait for others to be handed over with it.
+const HAND_OVER_EVERY: Duration = Duration::from_millis(200);
+/// The most entries that may be handed over and not on disk; a bank whose disk does not keep up
+/// with them executes no faster than it writes. About 200 bytes each.
+const UNWRITTEN_MAX: u64 = 250_000;
 
 /// Positions that did not come one by one and that the log has not been told of yet.
 struct Span {
@@ -40,14 +53,43 @@ pub struct LedgerActor {
     waiting: BTreeMap<Position, Vec<oneshot::Sender<()>>>,
     span: Option<Span>,
     span_is_due: bool,
+    past: Past,
     post: Post,
+}
+
+/// What is on its way to the past.
+struct Past {
+    address: Addr<PastActor>,
+    /// Entries that were made and not handed over.
+    fresh: Vec<PastEntry>,
+    /// The last entry that was handed over,
+    handed: EntryNumber,
+    /// and the last one that is known to be on disk.
+    kept: EntryNumber,
+}
+
+impl Past {
+    fn hand_over(&mut self) {
+        let Some(last) = self.fresh.last() else { return };
+        self.handed = last.number;
+        self.address.do_send(Append(std::mem::take(&mut self.fresh)));
+        if self.handed.0.saturating_sub(self.kept.0) > UNWRITTEN_MAX {
+            let (sender, written) = std::sync::mpsc::sync_channel(1);
+            self.address.do_send(Settled(sender));
+            // An actor that is gone keeps nothing waiting.
+            let _ = written.recv();
+            self.kept = self.handed;
+        }
+    }
 }
 
 impl LedgerActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(me: BankId, executor: Executor, time: Monotonic) -> Self {
+    pub fn new(me: BankId, executor: Executor, time: Monotonic, address: Addr<PastActor>) -> Self {
+        let handed = executor.book().entries();
         LedgerActor {
+            past: Past { address, fresh: Vec::new(), handed, kept: handed },
             me,
             executor,
             recorder: Recorder::new(time),
@@ -98,6 +140,24 @@ impl LedgerActor {
     }
 }
 
+impl LedgerActor {
+    /// A snapshot lets the journal forget what led to it, so its past has to be on disk first.
+    fn hold_snapshot(&mut self, context: &mut Context<Self>) {
+        let is_snapshot =
+            |effect: &Effect| matches!(effect, Effect::Journal(JournalInput::Snapshot { .. }));
+        let Some(place) = self.post.out.iter().position(is_snapshot) else { return };
+        let snapshot = self.post.out.remove(place);
+        self.past.hand_over();
+        let kept = self.past.address.send(Keep).into_actor(self);
+        context.spawn(kept.map(|kept, actor, _| {
+            if kept.is_ok() {
+                actor.post.out.push(snapshot);
+                actor.post.deliver();
+            }
+        }));
+    }
+}
+
 /// What came by journal or snapshot has no lines of its own.
 impl LedgerActor {
     fn recovered(&mut self, from: Option<Position>, context: &mut Context<Self>) {
@@ -136,6 +196,7 @@ impl Actor for LedgerActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(SWEEP_EVERY, |actor, _| actor.sweep());
+        context.run_interval(HAND_OVER_EVERY, |actor, _| actor.past.hand_over());
     }
 }
 
@@ -157,6 +218,10 @@ impl Handler<LedgerInput> for LedgerActor {
             _ => None,
         };
         let executed = self.executor.handle(input, &mut self.post.out);
+        self.past.fresh.append(&mut self.executor.take_fresh());
+        if self.past.fresh.len() >= HANDED_OVER {
+            self.past.hand_over();
+        }
         // Noted before anybody can act on it, and passed on later.
         executed.iter().for_each(|event| self.recorder.executed(event));
         let replayed = self.executor.take_replayed();
@@ -165,7 +230,10 @@ impl Handler<LedgerInput> for LedgerActor {
             snapshot.filter(|(_, position)| *position == self.executor.book().position());
         if let Some((through, position)) = restored {
             self.recorder.restored(through, position);
+            self.past.hand_over();
+            self.past.address.do_send(Reaches(self.executor.book().entries()));
         }
+        self.hold_snapshot(context);
         self.post.deliver();
         self.tell_reached();
         match (restored, replayed.is_empty()) {
@@ -175,6 +243,19 @@ impl Handler<LedgerInput> for LedgerActor {
             _ => {}
         }
         executed.iter().for_each(|event| self.log(event));
+    }
+}
+
+/// All entries through this one are on disk.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Kept(pub EntryNumber);
+
+impl Handler<Kept> for LedgerActor {
+    type Result = ();
+
+    fn handle(&mut self, Kept(kept): Kept, _: &mut Self::Context) {
+        self.past.kept = kept;
     }
 }
 
@@ -236,6 +317,34 @@ where
     type Result = MessageResult<Ask<F>>;
 
     fn handle(&mut self, Ask(question): Ask<F>, _: &mut Self::Context) -> Self::Result {
+        MessageResult(question(self.executor.book()))
+    }
+}
+
+/// A question to the ledger whose asker is going to read the past: all of it is handed over first.
+pub(crate) struct AskBeforePast<F>(pub F);
+
+impl<F, R> Message for AskBeforePast<F>
+where
+    F: FnOnce(&Book) -> R,
+    R: 'static,
+{
+    type Result = R;
+}
+
+impl<F, R> Handler<AskBeforePast<F>> for LedgerActor
+where
+    F: FnOnce(&Book) -> R,
+    R: 'static,
+{
+    type Result = MessageResult<AskBeforePast<F>>;
+
+    fn handle(
+        &mut self,
+        AskBeforePast(question): AskBeforePast<F>,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        self.past.hand_over();
         MessageResult(question(self.executor.book()))
     }
 }

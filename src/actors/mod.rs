@@ -2,7 +2,7 @@
 //! is locked.
 //!
 //! [`routes`] says where every effect goes, and [`node`] alone wires the actors together. Only
-//! [`peer_link`] and [`heartbeat`] await the network.
+//! [`peer_link`], [`heartbeat`] and [`past`] await the network.
 
 pub mod buffer;
 pub mod checks;
@@ -14,6 +14,7 @@ pub mod laboratory;
 pub mod ledger;
 pub mod node;
 pub(crate) mod passwords;
+pub mod past;
 pub mod peer_link;
 pub(crate) mod replies;
 pub mod routes;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr, Arbiter};
+use actix::{Actor, Addr, Arbiter, SyncArbiter};
 use tokio::net::TcpListener;
 
 use super::buffer::{BufferActor, BufferStatus};
@@ -15,8 +15,9 @@ use super::drafts::DraftsActor;
 use super::heartbeat::{Answering, HeartbeatActor, Introduction, PeerAddress, answer_pings};
 use super::journal::{Flush, JournalActor, JournalReaderActor};
 use super::laboratory::Laboratory;
-use super::ledger::LedgerActor;
+use super::ledger::{AskBeforePast, LedgerActor};
 use super::passwords::PasswordsActor;
+use super::past::{self, Keep, PastActor, PastAddresses, PastReaderActor, Serve, Source};
 use super::peer_link::{IsEmpty, Line, PeerLinkActor};
 use super::replies::{RepliesActor, Waiting};
 use super::routes::{Routes, Wire};
@@ -26,6 +27,7 @@ use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
 use crate::config::{Config, CustomerAuth, Settings};
 use crate::ids::BankId;
+use crate::ledger::Book;
 use crate::machine::{cores, name_thread};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
@@ -33,6 +35,7 @@ use crate::protocol::effect::ClockInput;
 use crate::protocol::executor::Executor;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::view::View;
+use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
 use crate::store::{GroupCommit, Owner, StoreError};
 use crate::watch::History;
@@ -56,6 +59,8 @@ pub struct Actors {
     pub drafts: Addr<DraftsActor>,
     /// Hashes passwords.
     pub passwords: Addr<PasswordsActor>,
+    /// Every entry that was ever made.
+    pub past: PastAddresses,
     /// What people may do to the links, where `nodes.json` allows it.
     pub laboratory: Option<Laboratory>,
     /// The threads that the actors live on.
@@ -76,7 +81,7 @@ pub fn start(
     tell: Tell,
 ) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
-    let Recovered { store, book, disk: on_disk, set_aside } =
+    let Recovered { store, book, past, disk: on_disk, set_aside } =
         recover(data, Owner { bank: me, banks })?;
     tell_of_disk(me, banks, set_aside, store.was_in_doubt());
     let at = book.position();
@@ -84,14 +89,16 @@ pub fn start(
 
     let time = Monotonic::start();
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
-    let [core, ledger, disk, reads, pulse, watch, gate] =
-        ["core", "ledger", "disk", "reads", "pulse", "watch", "gate"].map(thread_named);
+    let [core, ledger, disk, reads, past_thread, pulse, watch, gate] =
+        ["core", "ledger", "disk", "reads", "past", "pulse", "watch", "gate"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
     let history = History::new(me, banks, at);
     let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, at);
     let reader = journal.reader()?;
     let reader = on(&reads, move || JournalReaderActor::new(reader));
+    let past = past_actors(me, config, past, secret, &past_thread);
+    let writer = past.writer.clone();
     let introduction = introduction(me, config, secret);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
@@ -108,7 +115,7 @@ pub fn start(
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
         ledger: on(&ledger, move || {
-            LedgerActor::new(me, Executor::new(me, banks, book, executed), time)
+            LedgerActor::new(me, Executor::new(me, banks, book, executed), time, writer)
         }),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
@@ -118,14 +125,10 @@ pub fn start(
             .collect(),
     };
     wire(&routes);
-    let answering = Answering {
-        introduction,
-        banks,
-        times,
-        routes: routes.clone(),
-        time,
-        laboratory: laboratory.clone(),
-    };
+    past.writer.do_send(Serve(routes.ledger.clone()));
+    let (asked, shown) = (routes.clone(), laboratory.clone());
+    let answering =
+        Answering { introduction, banks, times, routes: asked, time, laboratory: shown };
     pulse.spawn_fn(move || _ = actix_rt::spawn(answer_pings(pings, answering)));
 
     Ok(Actors {
@@ -133,8 +136,9 @@ pub fn start(
         sessions: on(&core, move || SessionsActor::new(time)),
         drafts: on(&core, DraftsActor::default),
         passwords: passwords(&gate, config.limits.password_threads),
+        past,
         laboratory,
-        arbiters: [core, ledger, disk, reads, pulse, watch, gate].into(),
+        arbiters: [core, ledger, disk, reads, past_thread, pulse, watch, gate].into(),
     })
 }
 
@@ -209,6 +213,24 @@ fn link(
     Some(on(arbiter, move || PeerLinkActor::new(line, time, laboratory)))
 }
 
+fn past_actors(
+    me: BankId,
+    config: &Config,
+    past: Past,
+    secret: &str,
+    thread: &Arbiter,
+) -> PastAddresses {
+    let source = |bank: BankId| Source { bank, url: config.nodes[bank.index()].url() };
+    let others = BankId::all(config.nodes.len()).filter(|bank| *bank != me);
+    let (sources, secret): (Vec<_>, _) = (others.map(source).collect(), secret.to_owned());
+    let open = past.opener();
+    let writer = on(thread, move || PastActor::new(me, past, sources, secret));
+    let told = writer.clone();
+    let readers =
+        SyncArbiter::start(past::READERS, move || PastReaderActor::new(open.clone(), told.clone()));
+    PastAddresses { writer, readers }
+}
+
 fn peers(me: BankId, config: &Config) -> Vec<PeerAddress> {
     let address = |bank: BankId| {
         let node = &config.nodes[bank.index()];
@@ -250,6 +272,8 @@ impl Actors {
         }
         // An actor that is gone has nothing to write.
         let _ = self.routes.journal.send(Flush).await;
+        let _ = self.routes.ledger.send(AskBeforePast(|_: &Book| ())).await;
+        let _ = self.past.writer.send(Keep).await;
     }
 
     async fn is_idle(&self) -> bool {

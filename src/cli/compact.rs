@@ -22,9 +22,9 @@ pub(super) struct CompactArgs {
 /// to it.
 pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
     let owner = arguments.disk.owner()?;
-    let (mut store, book, disk) = whole(&arguments.disk.data, owner)?;
-    let position = book.position();
-    let said = match compact(&mut store, book, disk)? {
+    let recovered = whole(&arguments.disk.data, owner)?;
+    let position = recovered.book.position();
+    let said = match compact(recovered)? {
         true => format!(
             "a snapshot of the ledger at position {position} has replaced the journal up to there"
         ),

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::disk::DiskArgs;
 use super::{CommandError, stdout};
-use crate::store::recovery::whole;
+use crate::store::recovery::{Recovered, whole};
 
 /// What the person reads before they say yes.
 const EXPLANATION: &str = "\
@@ -49,7 +49,7 @@ pub(super) struct UnfitForRescue(crate::ids::BankId);
 /// Sets the mark that the node reads at its next start.
 pub(super) fn run(arguments: &RescueArgs) -> Result<(), CommandError> {
     let owner = arguments.disk.owner()?;
-    let (mut store, book, disk) = whole(&arguments.disk.data, owner)?;
+    let Recovered { mut store, book, disk, .. } = whole(&arguments.disk.data, owner)?;
     let (bank, position) = (owner.bank, book.position());
     let said = if !arguments.yes {
         let view = disk.prepared.ballot;

@@ -11,16 +11,19 @@ use super::account_line::line;
 use super::auth::customer;
 use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
-use super::freshness::read as read_ledger;
+use super::freshness::{read as read_ledger, read_before_past};
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Refused};
 use super::texts;
 use crate::civil::Zone;
 use crate::ids::{BankId, EventId};
+use crate::ledger::past::Trail;
+use crate::ledger::past::walk::page;
 use crate::ledger::{
     AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType, Reais,
-    TypeAccount, TypePerson, TypedKey, UserName, page,
+    TypeAccount, TypePerson, TypedKey, UserName,
 };
+use crate::store::past::PastReader;
 
 /// Statement entries in one answer when the customer does not ask for a number.
 const PAGE_DEFAULT: usize = 100;
@@ -113,7 +116,7 @@ pub(super) async fn list(
 #[derive(Deserialize)]
 pub(super) struct PageQuery {
     limit: Option<usize>,
-    before: Option<usize>,
+    before: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -122,7 +125,10 @@ struct AccountRead {
     descript: &'static str,
     /// `before` of the next older page; absent at the beginning of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_before: Option<usize>,
+    next_before: Option<u64>,
+    /// Older entries have not arrived at this bank yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    older_missing: bool,
 }
 
 #[derive(Serialize)]
@@ -184,27 +190,34 @@ pub(super) async fn read(
         return Err(Bad::Limit(PAGE_MAX).into());
     }
     let reader = customer(&bank, &request).await?;
-    let (me, before, zone) = (bank.me, query.before, bank.config.time_zone.clone());
-    let question =
-        move |book: &Book| account_read(book, me, number, reader.as_ref(), limit, before, &zone);
-    Ok(HttpResponse::Ok().json(read_ledger(&bank, &request, question).await??))
+    let me = bank.me;
+    let question = move |book: &Book| account_head(book, me, number, reader.as_ref());
+    let (mut data, trail) = read_before_past(&bank, &request, question).await??;
+    let before = query.before.unwrap_or(u64::MAX);
+    let read = move |past: &mut PastReader| page(past, &trail, 0..before, limit, &|_| true);
+    let page = bank.actors.past.read(read).await?;
+    let zone = &bank.config.time_zone;
+    data.transactions = page.entries.iter().map(|(_, entry)| EntryLine::of(entry, zone)).collect();
+    Ok(HttpResponse::Ok().json(AccountRead {
+        data,
+        descript: texts::ACCOUNT_READ,
+        next_before: page.next_before,
+        older_missing: page.is_cut,
+    }))
 }
 
-fn account_read(
+/// What the ledger knows of the account, and where its entries are.
+fn account_head(
     book: &Book,
     bank: BankId,
     number: AccountNumber,
     reader: Option<&UserName>,
-    limit: usize,
-    before: Option<usize>,
-    zone: &Zone,
-) -> Result<AccountRead, Refused> {
+) -> Result<(AccountData, Trail), Refused> {
     let account = book.account(bank, number).ok_or(Bad::NoSuchAccount(number, bank))?;
     if reader.is_some_and(|user| !account.is_held_by(user)) {
         return Err(Refused::OthersAccount(number));
     }
     let owner = book.customer(account.opener()).ok_or(Refused::Internal)?;
-    let page = page(&account.statement, limit, before);
     let data = AccountData {
         num_account: number,
         balance: Reais(account.balance),
@@ -212,9 +225,9 @@ fn account_read(
         kay_pix: account.key.clone(),
         type_account: account.type_account,
         user_names: account.holders.clone(),
-        transactions: page.entries.iter().map(|entry| EntryLine::of(entry, zone)).collect(),
+        transactions: Vec::new(),
     };
-    Ok(AccountRead { data, descript: texts::ACCOUNT_READ, next_before: page.next_before })
+    Ok((data, account.trail))
 }
 
 #[derive(Serialize)]

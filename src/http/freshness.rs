@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::Bank;
 use super::refusal::{Bad, Refused};
 use crate::actors::heartbeat::Prove;
-use crate::actors::ledger::{Ask, Reach};
+use crate::actors::ledger::{Ask, AskBeforePast, Reach};
 use crate::ids::Position;
 use crate::ledger::Book;
 
@@ -91,6 +91,18 @@ pub(super) async fn read<R: Send + 'static>(
     question: impl FnOnce(&Book) -> R + Send + 'static,
 ) -> Result<R, Refused> {
     let ask = Ask(move |book: &Book| (book.position(), question(book)));
+    let (position, answer) = bank.actors.routes.ledger.send(ask).await?;
+    request.extensions_mut().insert(MadeAt(position));
+    Ok(answer)
+}
+
+/// The same for a read that is going to read the past.
+pub(super) async fn read_before_past<R: Send + 'static>(
+    bank: &Bank,
+    request: &HttpRequest,
+    question: impl FnOnce(&Book) -> R + Send + 'static,
+) -> Result<R, Refused> {
+    let ask = AskBeforePast(move |book: &Book| (book.position(), question(book)));
     let (position, answer) = bank.actors.routes.ledger.send(ask).await?;
     request.extensions_mut().insert(MadeAt(position));
     Ok(answer)

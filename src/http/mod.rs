@@ -14,6 +14,7 @@ mod freshness;
 mod methods;
 mod operations;
 mod order;
+mod past;
 mod peers;
 mod refusal;
 pub(crate) mod routes;

@@ -74,6 +74,10 @@ pub(crate) enum Refused {
     Stalled,
     /// A read that demands more than this bank has executed.
     Behind(Position),
+    /// A part of the past that has not arrived here yet.
+    PastMissing,
+    /// A part of the past that cannot be read here now.
+    PastUnreadable,
     /// A peer's message that the laboratory does not let through.
     CutInLaboratory,
     /// Another bank, which was asked on the customer's behalf, cannot be reached; nothing was done.
@@ -128,9 +132,11 @@ impl Refused {
             Refused::CutOff | Refused::Outside | Refused::Stopping | Refused::Stalled => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Refused::Behind(_) | Refused::CutInLaboratory | Refused::BankAway(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Refused::Behind(_)
+            | Refused::PastMissing
+            | Refused::PastUnreadable
+            | Refused::CutInLaboratory
+            | Refused::BankAway(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Crowded | Refused::BodiesFull => StatusCode::SERVICE_UNAVAILABLE,
             Refused::UnknownOutcome | Refused::BankLost(_) => StatusCode::GATEWAY_TIMEOUT,
             Refused::ByAnotherBank(status, _) => *status,
@@ -208,6 +214,12 @@ impl fmt::Display for Refused {
                     f,
                     "Este banco ainda não executou até a posição {position}. Tente de novo ou use outro banco"
                 );
+            }
+            Refused::PastMissing => {
+                "Uma parte deste extrato ainda não chegou a este banco, que a está buscando nos outros. Tente mais tarde ou use outro banco"
+            }
+            Refused::PastUnreadable => {
+                "Este banco não consegue ler esta parte do extrato agora. Tente de novo ou use outro banco"
             }
             Refused::CutInLaboratory => "Ligação cortada no laboratório",
             Refused::UnknownOutcome => {

@@ -10,7 +10,7 @@ use super::body::Memory;
 use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
-use super::{Bank, accounts, body_bytes_per_worker, customers, operations, peers, status};
+use super::{Bank, accounts, body_bytes_per_worker, customers, operations, past, peers, status};
 
 /// All routes of a bank, for a server and for actix's test harness alike.
 pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
@@ -59,7 +59,9 @@ fn peer_routes(app: &mut ServiceConfig) {
         .service(at("/init_check_queue/{event_id}").post(peers::check).resource())
         .service(at("/receiver_one_queue/{event_id}").post(peers::check).resource())
         .service(at("/peer/envelope").post(peers::envelope).resource())
-        .service(at("/peer/view").post(peers::view).resource());
+        .service(at("/peer/view").post(peers::view).resource())
+        .service(at("/peer/past/{first}/blocks").get(past::blocks).resource())
+        .service(at("/peer/past/{first}/digests").get(past::digests).resource());
 }
 
 /// A resource whose answers say when they may be old.

@@ -10,10 +10,12 @@ use crate::actors::buffer::BufferStatus;
 use crate::actors::clock::{ClockState, ClockStatus};
 use crate::actors::heartbeat::{ClocksStatus, ConsortiumClock, Paces};
 use crate::actors::ledger::Ask;
+use crate::actors::past::PastStatus;
 use crate::actors::view::{ViewState, ViewStatus};
 use crate::config::Settings;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use crate::ledger::Book;
+use crate::ledger::past::EntryNumber;
 use crate::protocol::pace::PaceNow;
 use crate::protocol::peer_state::PeerState;
 use crate::protocol::report::PeerReport;
@@ -114,7 +116,16 @@ struct Status {
     durable_clocks: Vec<Option<VectorClock>>,
     position: Position,
     hash: ChainHash,
+    past: StatusPast,
     settings: Settings,
+}
+
+#[derive(Serialize)]
+struct StatusPast {
+    /// How many there are, in the statements of all accounts.
+    entries: EntryNumber,
+    /// How many entries have not arrived at this bank yet.
+    missing: u64,
 }
 
 #[derive(Serialize)]
@@ -156,9 +167,11 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
     let ClockState { clock, queued, is_stalled } = routes.clock.send(ClockStatus).await?;
     let paces = routes.heartbeat.send(Paces).await?;
     let buffer = routes.buffer.send(BufferStatus).await?;
-    let (position, hash) =
-        routes.ledger.send(Ask(|book: &Book| (book.position(), book.hash()))).await?;
+    let stands = Ask(|book: &Book| (book.position(), book.hash(), book.entries()));
+    let (position, hash, entries) = routes.ledger.send(stands).await?;
     let ConsortiumClock { now_ms, clocks } = routes.heartbeat.send(ClocksStatus).await?;
+    let past = bank.actors.past.writer.send(PastStatus).await?;
+    let missing = past.missing.iter().map(|gap| gap.end() - gap.start() + 1).sum();
     let members = active.map(|(_, members)| members).unwrap_or_default();
     let peers = BankId::all(bank.config.nodes.len()).zip(peers).zip(clocks).zip(paces);
     let banks = peers.map(|(((peer, (state, report)), clock), pace)| StatusBank {
@@ -197,6 +210,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         durable_clocks,
         position,
         hash,
+        past: StatusPast { entries, missing },
         settings: Settings::of(&bank.config).without_addresses(),
     }))
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::customer::{TypePerson, UserName};
 use super::money::Centavos;
+use super::past::Trail;
 use super::pix::PixKey;
-use super::statement::Entry;
 use crate::ids::BankId;
 
 /// The most digits of an account number.
@@ -141,8 +141,8 @@ pub struct Account {
     pub key: PixKey,
     /// What is in it, never negative: the sum of the statement.
     pub balance: Centavos,
-    /// What has happened to it, newest last; begins with its opening.
-    pub statement: Vec<Entry>,
+    /// Where its entries are in the past; they begin with its opening.
+    pub trail: Trail,
 }
 
 impl Account {

@@ -11,7 +11,7 @@
 //! - [`money`], [`customer`], [`account`], [`pix`], [`new_account`], [`package`], [`request`]: what
 //!   can be asked for, in newtypes that can be made only by their `parse`.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
-//! - [`statement`], [`calendar`]: what is remembered of an account.
+//! - [`statement`], [`calendar`]: the entries of an account; [`past`]: where they are found.
 //! - [`outcome`]: the result of a request; the texts that customers read.
 //! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order;
 //!   the same requests in the same order give the same book, answers and hash at every bank.
@@ -33,6 +33,7 @@ pub mod money;
 pub(crate) mod new_account;
 pub(crate) mod outcome;
 pub(crate) mod package;
+pub mod past;
 pub(crate) mod pix;
 pub mod request;
 pub(crate) mod statement;
@@ -49,6 +50,6 @@ pub use outcome::{Done, Executed, Outcome};
 pub use package::{Operation, OperationKind, Package};
 pub use pix::{PixKey, PixType};
 pub use request::{Action, IdempotencyKey, Opening, Registration, Request};
+pub use statement::Entry;
 pub(crate) use statement::EntryKind;
-pub use statement::{Entry, Page, page};
 pub(crate) use typed::TypedKey;

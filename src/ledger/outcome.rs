@@ -212,6 +212,9 @@ pub struct Executed {
     pub position: Position,
     /// Its result.
     pub outcome: Outcome,
+    /// Which operation of the package was refused, from 0, if it was one operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<usize>,
 }
 
 #[cfg(test)]

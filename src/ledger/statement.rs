@@ -1,8 +1,7 @@
 //! Statements: what happened to an account, entry by entry, newest last.
 //!
 //! The entries of an account add up to its balance and each records the balance it left, so a
-//! statement proves itself. There may be millions of entries, so they share names, ids and keys
-//! instead of owning them.
+//! statement proves itself. The book makes entries and keeps none: see [`past`](super::past).
 
 use std::fmt;
 
@@ -102,29 +101,8 @@ impl Entry {
     }
 }
 
-/// A part of a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page<'a> {
-    /// The entries, newest last.
-    pub entries: &'a [Entry],
-    /// What to ask for to get the page with the entries before these; `None` at the account's
-    /// opening.
-    pub next_before: Option<usize>,
-}
-
-/// The last `limit` of the entries with an index below `before`, or of all entries if it is `None`.
-/// A limit of 0 counts as 1, so that paging always reaches the end.
-#[must_use]
-pub fn page(entries: &[Entry], limit: usize, before: Option<usize>) -> Page<'_> {
-    let end = before.map_or(entries.len(), |index| index.min(entries.len()));
-    let start = end.saturating_sub(limit.max(1));
-    Page { entries: &entries[start..end], next_before: (start > 0).then_some(start) }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn entry(balance_after: i64) -> Entry {
@@ -156,38 +134,6 @@ mod tests {
         use EntryKind::{Deposit, Opening, Receive, Transfer, Withdraw};
         for kind in [Opening, Deposit, Withdraw, Transfer, Receive] {
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
-        }
-    }
-
-    #[test]
-    fn the_first_page_has_the_newest_entries_and_leads_to_the_older_ones() {
-        let entries: Vec<_> = (0..5).map(entry).collect();
-        let first = page(&entries, 2, None);
-        assert_eq!((first.entries, first.next_before), (&entries[3..], Some(3)));
-        let last = page(&entries, 3, first.next_before);
-        assert_eq!((last.entries, last.next_before), (&entries[..3], None));
-    }
-
-    #[test]
-    fn a_page_beyond_the_statement_is_cut_to_it() {
-        let entries: Vec<_> = (0..2).map(entry).collect();
-        assert_eq!(page(&entries, usize::MAX, Some(usize::MAX)).entries, entries);
-        assert_eq!(page(&entries, 2, Some(0)), Page { entries: &[], next_before: None });
-        assert_eq!(page(&[], 2, None), Page { entries: &[], next_before: None });
-    }
-
-    proptest! {
-        #[test]
-        fn turning_pages_shows_every_entry_once(count in 0..30_i64, limit in 0..8_usize) {
-            let entries: Vec<_> = (0..count).map(entry).collect();
-            let mut seen = Vec::new();
-            let mut before = Some(usize::MAX);
-            while before.is_some() {
-                let page = page(&entries, limit, before);
-                seen.splice(0..0, page.entries.iter().cloned());
-                before = page.next_before;
-            }
-            prop_assert_eq!(seen, entries);
         }
     }
 }

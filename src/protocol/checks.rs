@@ -359,6 +359,7 @@ mod tests {
             Header::default(),
         );
         let outcomes = vec![crate::ledger::Executed {
+            operation: None,
             id: event.id.clone(),
             position: Position(position.into()),
             outcome: crate::ledger::Outcome::Done(crate::ledger::Done::PackageExecuted),

@@ -10,6 +10,7 @@ use super::event::Held;
 use super::execution::{Check, ExecutedEvent, ExecutedMark, Executions, JournalEntry};
 use super::snapshot::SnapshotHead;
 use crate::ids::{Ballot, BankId, BankSet};
+use crate::ledger::past::PastEntry;
 use crate::ledger::{Book, Circumstances};
 
 /// Executes events on this bank's copy of the ledger.
@@ -45,6 +46,11 @@ impl Executor {
     #[must_use]
     pub fn book(&self) -> &Book {
         &self.book
+    }
+
+    /// Hands over the entries that were made since the last call.
+    pub fn take_fresh(&mut self) -> Vec<PastEntry> {
+        self.book.take_fresh()
     }
 
     /// Hands over the events that the last input executed because other banks had already done so:

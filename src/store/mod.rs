@@ -7,8 +7,10 @@
 //! transaction with one fsync. What other banks ask for is read by a [`JournalReader`], which does
 //! not hold up commits.
 
+mod aside;
 mod compaction;
 mod group_commit;
+pub mod past;
 mod reading;
 pub mod recovery;
 mod sqlite;

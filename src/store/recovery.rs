@@ -6,13 +6,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::aside::put_aside;
+use super::past::Past;
 use super::sqlite::{FILE_NAMES, lock};
 use super::{Change, Found, Owner, Remembered, SqliteStore, Store, StoreError};
 use crate::ids::Sha256Digest;
 use crate::ledger::Book;
 use crate::ledger::book::Pieces;
+use crate::ledger::past::PastEntry;
 use crate::protocol::execution::Executions;
 use crate::protocol::executor;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
@@ -25,6 +27,8 @@ pub struct Recovered {
     pub store: SqliteStore,
     /// The ledger.
     pub book: Book,
+    /// Its past: every entry that the ledger has made, or which of them are missing.
+    pub past: Past,
     /// What the view must know.
     pub disk: OnDisk,
     /// Where damaged files were put, and what was wrong with them.
@@ -39,25 +43,31 @@ pub struct Recovered {
 /// [`StoreError`] when the folder cannot be used, or its journal belongs to another bank.
 pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
     let damage = match whole(folder, owner) {
-        Ok((store, book, disk)) => return Ok(Recovered { store, book, disk, set_aside: None }),
         Err(damage @ StoreError::Damaged { .. }) if owner.banks > 1 => damage,
-        Err(error) => return Err(error),
+        done => return done,
     };
     let aside = set_aside(folder)?;
     let mut store = SqliteStore::open(folder, owner)?;
     store.write(&[Change::Forgotten])?;
-    let (book, disk) = rebuild(&mut store, owner.banks)?;
-    Ok(Recovered { store, book, disk, set_aside: Some((aside, damage)) })
+    let recovered = with_past(store, folder, owner)?;
+    Ok(Recovered { set_aside: Some((aside, damage)), ..recovered })
 }
 
 /// Opens a data folder and rebuilds the ledger, or says why that is impossible; changes nothing.
 ///
 /// # Errors
 /// As for [`recover`], and [`StoreError::Damaged`].
-pub fn whole(folder: &Path, owner: Owner) -> Result<(SqliteStore, Book, OnDisk), StoreError> {
-    let mut store = SqliteStore::open(folder, owner)?;
-    let (book, disk) = rebuild(&mut store, owner.banks)?;
-    Ok((store, book, disk))
+pub fn whole(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
+    with_past(SqliteStore::open(folder, owner)?, folder, owner)
+}
+
+/// Rebuilds the ledger and writes down what its past lacks.
+fn with_past(mut store: SqliteStore, folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
+    let mut past = Past::open(folder, owner.bank)?;
+    let (book, disk) = rebuild_with(&mut store, owner.banks, &mut |entries| past.append(&entries))?;
+    past.reaches(book.entries());
+    past.commit(false)?;
+    Ok(Recovered { store, book, past, disk, set_aside: None })
 }
 
 /// Rebuilds the ledger from the snapshot and the journal and proves by the hashes that it came out
@@ -67,7 +77,18 @@ pub fn whole(folder: &Path, owner: Owner) -> Result<(SqliteStore, Book, OnDisk),
 /// [`StoreError::Damaged`]; [`StoreError::Differs`] when nothing is damaged and the result still is
 /// not the same.
 pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
-    match replay(store, banks) {
+    rebuild_with(store, banks, &mut |_| Ok(()))
+}
+
+/// Takes the entries that a ledger makes while it is rebuilt, in their order.
+type Made<'a> = &'a mut dyn FnMut(Vec<PastEntry>) -> Result<(), StoreError>;
+
+fn rebuild_with(
+    store: &mut dyn Store,
+    banks: usize,
+    made: Made<'_>,
+) -> Result<(Book, OnDisk), StoreError> {
+    match replay(store, banks, made) {
         // If damage is the cause, it shows in the digests.
         Err(differs @ StoreError::Differs { .. }) => {
             Err(store.load(&mut |_| Ok(())).err().unwrap_or(differs))
@@ -76,7 +97,11 @@ pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), St
     }
 }
 
-fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
+fn replay(
+    store: &mut dyn Store,
+    banks: usize,
+    made: Made<'_>,
+) -> Result<(Book, OnDisk), StoreError> {
     let Remembered {
         promised,
         prepared,
@@ -120,7 +145,7 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
                 state.held.push(held);
             }
         }
-        Ok(())
+        made(book.take_fresh())
     })?;
     if unverified {
         state.executed = state.executed.map(Executions::as_unverified);
@@ -138,8 +163,11 @@ fn replay(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreEr
 ///
 /// # Errors
 /// [`StoreError::Failed`] when the disk does.
-pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool, StoreError> {
+pub fn compact(recovered: Recovered) -> Result<bool, StoreError> {
+    let Recovered { mut store, book, mut past, disk, .. } = recovered;
     let Some(executed) = disk.state.executed else { return Ok(false) };
+    // The journal can make the past again only as long as it is here.
+    past.commit(true)?;
     let book = Arc::new(book);
     let (mut pieces, mut digest) = (0, Sha256Digest::default());
     for piece in Pieces::of(Arc::clone(&book)) {
@@ -156,29 +184,9 @@ pub fn compact(store: &mut SqliteStore, book: Book, disk: OnDisk) -> Result<bool
     Ok(true)
 }
 
-/// Moves the files of a journal into a folder of their own.
+/// Moves the files of a journal into a folder of their own. The tip goes last: as long as it is
+/// here, a half-moved journal is known to be damaged.
 fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
     let _lock = lock(folder)?;
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    // The clock may stand still or be set back: a name that is already taken must not keep the bank
-    // from starting.
-    let names =
-        (0_u32..).map(|number| if number == 0 { String::new() } else { format!("-{number}") });
-    let mut free = names
-        .map(|number| folder.join(format!("damaged-{now_ms}{number}")))
-        .filter(|aside| !aside.exists());
-    let aside = free.next().expect("a folder does not hold that many");
-    let cannot =
-        |error: std::io::Error| StoreError::Open { path: aside.clone(), why: error.to_string() };
-    std::fs::create_dir(&aside).map_err(cannot)?;
-    for name in FILE_NAMES {
-        let file = folder.join(name);
-        // The tip goes last: as long as it is here, a half-moved journal is known to be damaged.
-        if file.exists() {
-            std::fs::rename(&file, aside.join(name)).map_err(cannot)?;
-        }
-    }
-    // The names have to be on disk before anything new is promised under them.
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)?;
-    Ok(aside)
+    put_aside(folder, &FILE_NAMES)
 }

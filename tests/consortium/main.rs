@@ -19,6 +19,7 @@ mod heartbeat_port;
 mod laboratory;
 mod load;
 mod output;
+mod past;
 mod peer_stream;
 mod played_bank;
 #[path = "../processes/mod.rs"]

@@ -13,4 +13,5 @@ mod pages;
 mod peer_messages;
 mod reads;
 mod requirement_examples;
+mod statements;
 mod watch;

@@ -13,6 +13,7 @@ use netbanking::config::Config;
 use netbanking::ids::request::RawRequest;
 use netbanking::ids::{BankId, ChainHash, EventId, Position};
 use netbanking::ledger::Book;
+use netbanking::ledger::past::PastEntry;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
 use netbanking::protocol::confirmation::{Confirmation, ConfirmationInput, ReadNumber};
@@ -22,6 +23,7 @@ use netbanking::protocol::effect::{
     PeerInput, ViewInput,
 };
 use netbanking::protocol::event::Event;
+use netbanking::protocol::execution::ExecutedEvent;
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::heartbeat::{Heartbeat, Patience};
 use netbanking::protocol::notice::Notice;
@@ -134,7 +136,8 @@ pub(crate) enum Said {
     Stamped(Arc<Event>),
     /// The ledger was told something and has executed these events of a view in force, or caught up
     /// so far.
-    Executed(netbanking::ids::Ballot, Vec<netbanking::protocol::execution::ExecutedEvent>),
+    /// In a view, with the entries that it made.
+    Executed(netbanking::ids::Ballot, Vec<ExecutedEvent>, Vec<PastEntry>),
     CaughtUp(Position, ChainHash),
     DiskFailed(StoreError),
     /// A customer is shown the ledger through this position.
@@ -462,11 +465,12 @@ impl Process {
         let begins = matches!(input, LedgerInput::Install { .. });
         let changes_book = !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Snapshot);
         let executed = self.executor.handle(input, &mut self.out);
+        let made = self.executor.take_fresh();
         if !changes_book || (begins && executed.is_empty()) {
             return;
         }
         said.push(match of_view {
-            Some(view) => Said::Executed(view, executed),
+            Some(view) => Said::Executed(view, executed, made),
             None => Said::CaughtUp(self.book().position(), self.book().hash()),
         });
     }

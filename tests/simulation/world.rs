@@ -311,11 +311,11 @@ impl World {
                 self.judge.installed(bank, &installed);
             }
             Said::Stamped(event) => self.judge.stamped(&event, self.now_ms()),
-            Said::Executed(view, executed) => {
+            Said::Executed(view, executed, made) => {
                 let disks: Vec<_> =
                     self.machines.iter().map(|machine| machine.disk.clone()).collect();
                 let book = self.machines[bank.index()].process.as_ref().expect("it speaks").book();
-                self.judge.executed(bank, view, &executed, (book, self.now_ms()), &disks);
+                self.judge.executed(bank, view, (&executed, made), (book, self.now_ms()), &disks);
             }
             Said::Read(read, position) => self.hear_read(bank, read, position),
             Said::CaughtUp(position, hash) => self.judge.caught_up(bank, position, hash),

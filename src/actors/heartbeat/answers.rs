@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(refusal(|hello| hello.secret = "t".into()), Some((None, "wrong secret".into())));
         assert_eq!(
             refusal(|hello| hello.protocol = 1),
-            peer("protocol version 1, but this bank uses version 3")
+            peer("protocol version 1, but this bank uses version 4")
         );
         assert_eq!(
             refusal(|hello| hello.settings = settings(r#","customer_auth":"open""#)),

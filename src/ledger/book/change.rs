@@ -20,6 +20,10 @@ impl AccountSlot {
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }
+
+    pub(super) fn place(self) -> u32 {
+        self.0
+    }
 }
 
 /// An entry on its way into a statement.

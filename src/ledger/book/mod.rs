@@ -37,8 +37,10 @@ use super::account::{Account, AccountNumber};
 use super::customer::{Customer, Document, UserName};
 use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
+use super::past::{EntryNumber, PastEntry};
 use super::pix::PixKey;
 use super::request::{Action, Request};
+use super::statement::Entry;
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
@@ -66,6 +68,10 @@ pub struct Book {
     time: LedgerTime,
     position: Position,
     hash: ChainHash,
+    /// How many entries there are.
+    entries: EntryNumber,
+    /// Those that were made and not handed over yet.
+    fresh: Vec<PastEntry>,
 }
 
 /// A customer and the accounts they hold.
@@ -107,13 +113,25 @@ struct Verdict {
     change: Option<Change>,
 }
 
+/// A refusal, and the operation of the package that it is about, from 0, if it is about one.
+struct Refused {
+    refusal: Refusal,
+    operation: Option<usize>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Refused { refusal, operation: None }
+    }
+}
+
 impl Verdict {
-    fn new(id: EventId, position: Position, decided: Result<Change, Refusal>) -> Self {
-        let (outcome, change) = match decided {
-            Ok(change) => (Outcome::Done(change.done()), Some(change)),
-            Err(refusal) => (Outcome::Refused(refusal), None),
+    fn new(id: EventId, position: Position, decided: Result<Change, Refused>) -> Self {
+        let (outcome, operation, change) = match decided {
+            Ok(change) => (Outcome::Done(change.done()), None, Some(change)),
+            Err(Refused { refusal, operation }) => (Outcome::Refused(refusal), operation, None),
         };
-        Verdict { executed: Executed { id, position, outcome }, change }
+        Verdict { executed: Executed { id, position, outcome, operation }, change }
     }
 }
 
@@ -133,6 +151,8 @@ impl Book {
             time: LedgerTime::default(),
             position: Position::default(),
             hash: ChainHash::default(),
+            entries: EntryNumber::default(),
+            fresh: Vec::new(),
         }
     }
 
@@ -165,7 +185,8 @@ impl Book {
             (None, Some(Ok(request))) => self.time.take_undated(request.at_ms),
             (None, _) => self.time.take_undated(None),
         };
-        let refused = |refusal| Verdict::new(raw.id.clone(), self.position, Err(refusal));
+        let refused =
+            |refusal: Refusal| Verdict::new(raw.id.clone(), self.position, Err(refusal.into()));
         let Verdict { executed, change } = match &parsed {
             Some(Ok(request)) => self.judge(of, date_ms, request),
             Some(Err(_)) => refused(Refusal::Malformed),
@@ -205,26 +226,26 @@ impl Book {
                 verdict
             }
             Recalled::Same(first) => Verdict { executed: first.clone(), change: None },
-            Recalled::Other => verdict(Err(Refusal::KeyReused)),
+            Recalled::Other => verdict(Err(Refusal::KeyReused.into())),
         }
     }
 
     /// A rule that panics refuses the request, and so does one whose change cannot be written.
-    fn decide(&self, turn: &Turn<'_>) -> Result<Change, Refusal> {
+    fn decide(&self, turn: &Turn<'_>) -> Result<Change, Refused> {
         let decided = guard::guarded(|| {
             let change = self.decide_by_the_rules(turn)?;
             self.prove(&change);
             Ok(change)
         });
-        decided.unwrap_or(Err(Refusal::Broken))
+        decided.unwrap_or(Err(Refusal::Broken.into()))
     }
 
-    fn decide_by_the_rules(&self, turn: &Turn<'_>) -> Result<Change, Refusal> {
+    fn decide_by_the_rules(&self, turn: &Turn<'_>) -> Result<Change, Refused> {
         #[cfg(test)]
         tests::rules::planted(turn.request);
         match &turn.request.action {
-            Action::Register(registration) => self.decide_registration(registration),
-            Action::CreateAccount(opening) => self.decide_opening(turn, opening),
+            Action::Register(registration) => Ok(self.decide_registration(registration)?),
+            Action::CreateAccount(opening) => Ok(self.decide_opening(turn, opening)?),
             Action::Operations(package) => self.decide_package(turn, package),
         }
     }
@@ -270,14 +291,17 @@ impl Book {
         slot
     }
 
-    fn post_all(&mut self, postings: Vec<Posting>) {
-        let sum: i128 = postings.into_iter().map(|posting| self.post(posting)).sum();
+    fn post_all(&mut self, mut postings: Vec<Posting>) {
+        let sum: i128 = postings.iter().map(|posting| self.post(posting)).sum();
         assert_eq!(sum, 0, "the postings of a request add up to zero");
+        // Sorting keeps the order of those of one account.
+        postings.sort_by_key(|posting| posting.slot);
+        postings.into_iter().for_each(|posting| self.number(posting.slot, posting.entry));
     }
 
     /// Writes one entry and, where cash is its other side, that too; returns the sum of both in
     /// centavos.
-    fn post(&mut self, posting: Posting) -> i128 {
+    fn post(&mut self, posting: &Posting) -> i128 {
         let Posting { slot, entry, .. } = posting;
         let account = &mut self.accounts[slot.index()];
         assert_eq!(account.balance, entry.previous_balance(), "an entry follows the one before it");
@@ -285,8 +309,15 @@ impl Book {
         let gained = i128::from(entry.value.get());
         let paid_in_cash = if entry.kind.is_cash() { gained } else { 0 };
         self.cash[account.bank.index()] -= paid_in_cash;
-        account.statement.push(entry);
         gained - paid_in_cash
+    }
+
+    /// Gives an entry its place in the past.
+    fn number(&mut self, slot: AccountSlot, entry: Entry) {
+        self.entries = self.entries.next();
+        let (index, links) = self.accounts[slot.index()].trail.extend(self.entries);
+        let account = slot.place();
+        self.fresh.push(PastEntry { number: self.entries, account, index, links, entry });
     }
 
     /// Refuses a bank that does not take part. A bank that does not exist (yet) gets the same text:
@@ -307,6 +338,20 @@ impl std::ops::Index<AccountSlot> for Book {
 
     fn index(&self, slot: AccountSlot) -> &Account {
         &self.accounts[slot.index()]
+    }
+}
+
+/// The past.
+impl Book {
+    /// How many entries have been made: the number of the last one.
+    #[must_use]
+    pub fn entries(&self) -> EntryNumber {
+        self.entries
+    }
+
+    /// Hands over the entries that were made since the last call, in their order.
+    pub fn take_fresh(&mut self) -> Vec<PastEntry> {
+        std::mem::take(&mut self.fresh)
     }
 }
 

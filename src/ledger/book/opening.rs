@@ -7,6 +7,7 @@ use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::customer::{Customer, TypePerson, UserName};
 use crate::ledger::money::Centavos;
 use crate::ledger::outcome::Refusal;
+use crate::ledger::past::Trail;
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{JOINT_OTHERS_MAX, OPENING_MIN, Opening};
 use crate::ledger::statement::{Entry, EntryKind};
@@ -34,7 +35,7 @@ impl Book {
             holders,
             key,
             balance: Centavos::ZERO,
-            statement: Vec::new(),
+            trail: Trail::default(),
         });
         Ok(Change::Opened { entry: opening_entry(turn, opener, opening), account })
     }

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::change::{AccountSlot, Posting};
-use super::{Book, Change, Turn};
-use crate::ids::{BankId, BankSet, Position};
+use super::{Book, Change, Refused, Turn};
+use crate::ids::{BankId, BankSet};
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::UserName;
 use crate::ledger::money::Centavos;
@@ -22,18 +22,20 @@ impl Book {
         &self,
         turn: &Turn<'_>,
         package: &Package,
-    ) -> Result<Change, Refusal> {
+    ) -> Result<Change, Refused> {
         // The customer's own copy of the name, which all their entries share.
         let by = match &turn.request.by {
             Some(user_name) => Some(&self.known_customer(user_name)?.user_name),
             None if turn.open => None,
-            None => return Err(Refusal::NoCustomer),
+            None => return Err(Refusal::NoCustomer.into()),
         };
         // Most are transfers, with two entries each.
         let mut postings = Vec::with_capacity(2 * package.operations().len());
         let mut draft = Draft::new(self, turn.members, by);
-        for operation in package.operations() {
-            draft.run(operation, &mut |leg| postings.push(turn.posting(&self[leg.slot], leg)))?;
+        for (index, operation) in package.operations().iter().enumerate() {
+            draft
+                .run(operation, &mut |leg| postings.push(turn.posting(&self[leg.slot], leg)))
+                .map_err(|refusal| Refused { refusal, operation: Some(index) })?;
         }
         Ok(Change::Posted(postings))
     }
@@ -64,8 +66,6 @@ pub(super) struct Draft<'a> {
     /// Who asks; `None` where the event says that customers are not named, and everybody may do
     /// everything.
     by: Option<&'a UserName>,
-    /// Look at the book as it was before this position, or as it is now if `None`.
-    before: Option<Position>,
     /// The touched balances as they stand now.
     balances: BTreeMap<AccountSlot, Centavos>,
 }
@@ -85,12 +85,7 @@ type Posted<'p, 'a> = &'p mut dyn FnMut(Leg<'a>);
 
 impl<'a> Draft<'a> {
     pub(super) fn new(book: &'a Book, members: BankSet, by: Option<&'a UserName>) -> Self {
-        Draft { book, members, by, before: None, balances: BTreeMap::new() }
-    }
-
-    /// The same on the book as it was before a position.
-    pub(super) fn before(self, before: Option<Position>) -> Self {
-        Draft { before, ..self }
+        Draft { book, members, by, balances: BTreeMap::new() }
     }
 
     /// The touched balances as they stand now.
@@ -142,14 +137,13 @@ impl<'a> Draft<'a> {
 
     fn account(&self, bank: BankId, account: AccountNumber) -> Result<AccountSlot, Refusal> {
         self.book.check_online(bank, self.members)?;
-        let slot =
-            self.book.numbers.get(&(bank, account)).copied().filter(|slot| self.exists(*slot));
+        let slot = self.book.numbers.get(&(bank, account)).copied();
         slot.ok_or(Refusal::UnknownAccount { bank, account })
     }
 
     fn payee(&self, pix: &PixKey) -> Result<AccountSlot, Refusal> {
         self.book.check_online(pix.bank(), self.members)?;
-        let slot = self.book.keys.get(pix).copied().filter(|slot| self.exists(*slot));
+        let slot = self.book.keys.get(pix).copied();
         slot.ok_or_else(|| Refusal::UnknownPixKey(pix.clone()))
     }
 
@@ -166,24 +160,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether the account existed at that point: its statement begins with its opening.
-    fn exists(&self, slot: AccountSlot) -> bool {
-        let first = |account: &Account| account.statement.first().map(|entry| entry.position);
-        self.before.is_none_or(|before| first(&self.book[slot]).is_some_and(|first| first < before))
-    }
-
-    fn balance(&self, account: &Account) -> Centavos {
-        let Some(before) = self.before else { return account.balance };
-        let entries = account.statement.partition_point(|entry| entry.position < before);
-        let last = entries.checked_sub(1).map(|index| &account.statement[index]);
-        last.map_or(Centavos::ZERO, |entry| entry.balance_after)
-    }
-
     fn post(&mut self, leg: Leg<'a>, posted: Posted<'_, 'a>) -> Result<(), Refusal> {
         let account = &self.book[leg.slot];
         let (bank, number) = (account.bank, account.number);
-        let balance =
-            self.balances.get(&leg.slot).copied().unwrap_or_else(|| self.balance(account));
+        let balance = self.balances.get(&leg.slot).copied().unwrap_or(account.balance);
         let balance_after = balance
             .checked_add(leg.value)
             .ok_or(Refusal::BalanceTooLarge { bank, account: number })?;

@@ -3,7 +3,11 @@
 //! One JSON record per line, cut between lines into pieces of bounded size. The same book gives the
 //! same pieces at every bank, so a bank may fetch one piece here and the next one there. What can
 //! be derived (the tables by number, key and document) is not written; the reader derives it again
-//! and audits the whole.
+//! and audits the whole. The past is not part of it: its size depends only on how many customers,
+//! accounts and remembered keys there are.
+//!
+//! Snapshots of earlier releases (format 1) had all entries; their past is numbered when they are
+//! read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,19 +15,23 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Book;
+use super::change::AccountSlot;
 use super::idempotency::RememberedKey;
 use super::ledger_time::{Jump, LedgerTime};
 use crate::ids::{BankId, ChainHash, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, UserName};
 use crate::ledger::money::Centavos;
+use crate::ledger::past::{EntryNumber, Trail};
 use crate::ledger::pix::PixKey;
 use crate::ledger::statement::{Entry, EntryKind};
 
 /// Bytes after which a piece ends; it may be longer by one record.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
 /// Version of what the lines mean. Changing it changes what banks send to each other.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The format that had the entries of every account.
+const FORMAT_WITH_ENTRIES: u32 = 1;
 
 /// A line.
 #[derive(Serialize, Deserialize)]
@@ -31,10 +39,12 @@ enum Record {
     /// The first one.
     Book(Heading),
     Customer(UserName, PersonName, Document, PasswordHash),
-    /// In opening order; its entries follow.
+    /// An account as it stands, in opening order: also its balance and where its entries are.
+    Standing(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey, Centavos, Trail),
+    /// Format 1: an account, in opening order; its entries follow.
     Account(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey),
-    /// An entry of the account above: kind, value, balance after it, time, who, bank that was
-    /// asked, request, position, key.
+    /// Format 1: an entry of the account above: kind, value, balance after it, time, who, bank that
+    /// was asked, request, position, key.
     Entry(EntryKind, Centavos, Centavos, i64, UserName, BankId, EventId, Position, Option<PixKey>),
     Key(RememberedKey),
 }
@@ -57,13 +67,14 @@ struct Heading {
     counts: Counts,
 }
 
-/// How many records of each kind there are.
+/// How many records of each kind there are. Of entries it says how many were made: only format 1
+/// has records of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Counts {
     customers: usize,
     accounts: usize,
-    entries: usize,
+    entries: u64,
     keys: usize,
 }
 
@@ -80,7 +91,6 @@ enum Place {
     Heading,
     Customer(usize),
     Account(usize),
-    Entry { account: usize, entry: usize },
     Key(usize),
 }
 
@@ -103,19 +113,9 @@ impl Pieces {
                     None => (None, Place::Account(0)),
                 },
                 Place::Account(index) => match book.accounts.get(index) {
-                    Some(account) => {
-                        (Some(account_record(account)), Place::Entry { account: index, entry: 0 })
-                    }
+                    Some(account) => (Some(account_record(account)), Place::Account(index + 1)),
                     None => (None, Place::Key(0)),
                 },
-                Place::Entry { account, entry } => {
-                    match book.accounts[account].statement.get(entry) {
-                        Some(found) => {
-                            (Some(entry_record(found)), Place::Entry { account, entry: entry + 1 })
-                        }
-                        None => (None, Place::Account(account + 1)),
-                    }
-                }
                 Place::Key(index) => {
                     let key = book.remembered.nth(index)?;
                     (Some(Record::Key(key)), Place::Key(index + 1))
@@ -150,7 +150,7 @@ fn heading(book: &Book) -> Heading {
     let counts = Counts {
         customers: book.registered.len(),
         accounts: book.accounts.len(),
-        entries: book.accounts.iter().map(|account| account.statement.len()).sum(),
+        entries: book.entries.0,
         keys: book.remembered.count(),
     };
     let (pending, age_ms) = book.time.beside_floor();
@@ -173,14 +173,9 @@ fn customer_record(book: &Book, user_name: &UserName) -> Record {
 }
 
 fn account_record(account: &Account) -> Record {
-    let Account { bank, number, type_account, holders, key, .. } = account;
-    Record::Account(*bank, *number, *type_account, holders.clone(), key.clone())
-}
-
-fn entry_record(entry: &Entry) -> Record {
-    let Entry { kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix } =
-        entry.clone();
-    Record::Entry(kind, value, balance_after, at_ms, made_by, bank_sender, id, position, pix)
+    let Account { bank, number, type_account, holders, key, balance, trail } = account;
+    let (holders, key) = (holders.clone(), key.clone());
+    Record::Standing(*bank, *number, *type_account, holders, key, *balance, *trail)
 }
 
 /// Why a text is not a snapshot of a book.
@@ -216,6 +211,8 @@ impl Book {
             book: Book::new(banks),
             announced: None,
             seen: Counts::default(),
+            has_entries: false,
+            entries: Vec::new(),
             ids: BTreeMap::new(),
         };
         for (index, line) in pieces.flat_map(str::lines).enumerate() {
@@ -226,8 +223,9 @@ impl Book {
         if reader.announced != Some(reader.seen) {
             return Err(BadSnapshot::Incomplete);
         }
-        reader.book.verify().map_err(BadSnapshot::Audit)?;
-        Ok(reader.book)
+        let book = reader.finish();
+        book.verify().map_err(BadSnapshot::Audit)?;
+        Ok(book)
     }
 }
 
@@ -236,8 +234,19 @@ struct Reader {
     book: Book,
     announced: Option<Counts>,
     seen: Counts,
+    /// Whether it is of format 1.
+    has_entries: bool,
+    /// Its entries, account by account.
+    entries: Vec<(AccountSlot, Entry)>,
     /// The entries of one request share its id.
     ids: BTreeMap<Position, EventId>,
+}
+
+type Opened = (BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey);
+
+fn account(opened: Opened, balance: Centavos, trail: Trail) -> Account {
+    let (bank, number, type_account, holders, key) = opened;
+    Account { bank, number, type_account, holders, key, balance, trail }
 }
 
 impl Reader {
@@ -253,17 +262,17 @@ impl Reader {
             {
                 self.take_customer(Customer { user_name, name, num_cadastro, password_hash })
             }
-            Record::Account(bank, number, type_account, holders, key) if keys == 0 => {
-                let (balance, statement) = (Centavos::ZERO, Vec::new());
-                self.take_account(Account {
-                    bank,
-                    number,
-                    type_account,
-                    holders,
-                    key,
-                    balance,
-                    statement,
-                })
+            Record::Standing(bank, number, type_account, holders, key, balance, trail)
+                if keys == 0 && !self.has_entries =>
+            {
+                let opened = (bank, number, type_account, holders, key);
+                self.take_account(account(opened, balance, trail))
+            }
+            Record::Account(bank, number, type_account, holders, key)
+                if keys == 0 && self.has_entries =>
+            {
+                let opened = (bank, number, type_account, holders, key);
+                self.take_account(account(opened, Centavos::ZERO, Trail::default()))
             }
             Record::Entry(
                 kind,
@@ -275,7 +284,7 @@ impl Reader {
                 id,
                 position,
                 pix,
-            ) if keys == 0 => {
+            ) if keys == 0 && self.has_entries => {
                 self.seen.entries = entries + 1;
                 self.take_entry(Entry {
                     kind,
@@ -303,10 +312,13 @@ impl Reader {
 
     fn take_heading(&mut self, heading: Heading) -> Result<(), &'static str> {
         let Heading { format, position, hash, time_ms, pending, age_ms, cash, counts } = heading;
-        if format != FORMAT {
-            return Err("another version of this program wrote it");
+        match format {
+            FORMAT => self.seen.entries = counts.entries,
+            FORMAT_WITH_ENTRIES => self.has_entries = true,
+            _ => return Err("another version of this program wrote it"),
         }
         let book = &mut self.book;
+        book.entries = EntryNumber(self.seen.entries);
         book.cash
             .get_mut(..cash.len())
             .ok_or("it speaks of more banks than there are")?
@@ -360,12 +372,30 @@ impl Reader {
             return Err("one position has two requests");
         }
         entry.id = id.clone();
-        let account = book.accounts.last_mut().ok_or("the entry has no account")?;
+        let slot = book.accounts.len().checked_sub(1).ok_or("the entry has no account")?;
+        let account = &mut book.accounts[slot];
         if account.balance.checked_add(entry.value) != Some(entry.balance_after) {
             return Err("the entry does not follow from the one before");
         }
+        if self
+            .entries
+            .last()
+            .is_some_and(|(last, before)| last.index() == slot && before.position > entry.position)
+        {
+            return Err("the entry stands before an earlier one");
+        }
         account.balance = entry.balance_after;
-        account.statement.push(entry);
+        self.entries.push((AccountSlot::new(slot), entry));
         Ok(())
+    }
+
+    /// Numbers the entries of format 1 as they are numbered when they are made: by request, then
+    /// by account, then in the order of the statement, which a stable sort keeps.
+    fn finish(mut self) -> Book {
+        self.entries.sort_by_key(|(slot, entry)| (entry.position, *slot));
+        for (slot, entry) in self.entries {
+            self.book.number(slot, entry);
+        }
+        self.book
     }
 }

@@ -1,16 +1,14 @@
 //! A package tried out on the book without changing it: what each balance would be, and where it
 //! would fail.
 //!
-//! Before a package is sent, this shows the customer what the result would be. After the ledger has
-//! refused one, it finds the operation that was refused: the trial runs on the balances as they
-//! stood at the refused package's position, and its answer counts only if it fails for the very
-//! reason that the ledger gave. The rules are those of `operations`.
+//! Before a package is sent, this shows the customer what the result would be. The rules are those
+//! of `operations`.
 
 use std::collections::BTreeMap;
 
 use super::Book;
 use super::operations::Draft;
-use crate::ids::{BankId, BankSet, Position};
+use crate::ids::{BankId, BankSet};
 use crate::ledger::account::AccountNumber;
 use crate::ledger::customer::UserName;
 use crate::ledger::money::Centavos;
@@ -29,18 +27,16 @@ pub(crate) struct Trial {
 }
 
 impl Book {
-    /// Tries out a package of this customer as if these banks took part, on the book as it was
-    /// before a position, or as it is now.
+    /// Tries out a package of this customer as if these banks took part.
     #[must_use]
     pub(crate) fn try_out(
         &self,
         by: &UserName,
         operations: &[Operation],
         members: BankSet,
-        before: Option<Position>,
     ) -> Trial {
         let mut trial = Trial::default();
-        let mut draft = Draft::new(self, members, Some(by)).before(before);
+        let mut draft = Draft::new(self, members, Some(by));
         for operation in operations {
             // The operation's own account comes first.
             let mut own = None;
@@ -59,24 +55,6 @@ impl Book {
             .collect();
         trial
     }
-
-    /// Which operation of a refused package was refused, if it can be told for certain.
-    #[must_use]
-    pub(crate) fn refused_operation(
-        &self,
-        by: &UserName,
-        operations: &[Operation],
-        position: Position,
-        refusal: &Refusal,
-    ) -> Option<usize> {
-        let mut members = BankSet::all(self.banks());
-        // If other banks were away too, the package did not get as far as them.
-        if let Refusal::BankOffline(bank) = refusal {
-            members.remove(*bank);
-        }
-        let trial = self.try_out(by, operations, members, Some(position));
-        (trial.failed.as_ref() == Some(refusal)).then_some(trial.after.len())
-    }
 }
 
 #[cfg(test)]
@@ -84,8 +62,8 @@ mod tests {
     use super::*;
     use crate::ids::EventId;
     use crate::ledger::{
-        Action, Amount, Circumstances, Document, Opening, OperationKind, Outcome, Package,
-        PasswordHash, PersonName, PixKey, PixType, Registration, Request, TypeAccount,
+        Action, Amount, Circumstances, Document, Executed, Opening, OperationKind, Outcome,
+        Package, PasswordHash, PersonName, PixKey, PixType, Registration, Request, TypeAccount,
     };
 
     fn user(name: &str) -> UserName {
@@ -118,7 +96,7 @@ mod tests {
                     user_name: user(name),
                     password_hash: PasswordHash::parse("$x").unwrap(),
                 });
-                assert!(bench.apply(0, None, action).1.code());
+                assert!(bench.apply(0, None, action).outcome.code());
             }
             for (bank, name, account) in [(0, "ana", 1), (1, "ana", 2), (1, "bia", 3)] {
                 let action = Action::CreateAccount(Opening {
@@ -130,20 +108,19 @@ mod tests {
                     numbers: vec![number(account)],
                     random_key: "r".into(),
                 });
-                assert!(bench.apply(bank, None, action).1.code());
+                assert!(bench.apply(bank, None, action).outcome.code());
             }
             bench
         }
 
-        fn apply(&mut self, bank: u16, by: Option<&str>, action: Action) -> (Position, Outcome) {
+        fn apply(&mut self, bank: u16, by: Option<&str>, action: Action) -> Executed {
             let id = EventId::new(BankId(bank), &self.book.position().0.to_string());
             let request = Request { id, at_ms: None, key: None, by: by.map(user), action };
             let of = Circumstances { sender: BankId(bank), members: self.members, header: None };
-            let executed = self.book.apply(&of, &request.to_raw());
-            (executed.position, executed.outcome)
+            self.book.apply(&of, &request.to_raw())
         }
 
-        fn operate(&mut self, by: &str, operations: &[Operation]) -> (Position, Outcome) {
+        fn operate(&mut self, by: &str, operations: &[Operation]) -> Executed {
             self.apply(
                 0,
                 Some(by),
@@ -152,7 +129,7 @@ mod tests {
         }
 
         fn try_out(&self, operations: &[Operation]) -> Trial {
-            self.book.try_out(&user("ana"), operations, BankSet::all(2), None)
+            self.book.try_out(&user("ana"), operations, BankSet::all(2))
         }
     }
 
@@ -181,7 +158,7 @@ mod tests {
             [deposit(0, 1, 500), pay(0, 1, 10_500, "1:2"), withdraw(1, 2, 1), pay(1, 2, 9, "1:3")];
         let trial = bench.try_out(&operations);
         assert_eq!(trial.failed, None);
-        assert!(bench.operate("ana", &operations).1.code());
+        assert!(bench.operate("ana", &operations).outcome.code());
         assert_eq!(trial.balances.len(), 3);
         for ((bank, account), balance) in trial.balances {
             assert_eq!(
@@ -193,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_refused_operation_is_found_whatever_the_reason_is() {
+    fn a_refusal_names_the_operation_whatever_the_reason_is() {
         for (operations, refused) in [
             (vec![deposit(0, 1, 1), withdraw(0, 1, 10_002)], 1),
             (vec![withdraw(0, 1, 6_000), withdraw(0, 1, 6_000), withdraw(0, 1, 1)], 1),
@@ -206,13 +183,8 @@ mod tests {
             (vec![deposit(0, 1, 1), pay(0, 1, 1, "7:x")], 1),
         ] {
             let mut bench = Bench::new();
-            let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else {
-                panic!("executed")
-            };
-            // What happens afterwards does not confuse the trial.
-            assert!(bench.operate("bia", &[deposit(0, 1, 99_999), deposit(1, 2, 99_999)]).1.code());
-            let found = bench.book.refused_operation(&user("ana"), &operations, position, &refusal);
-            assert_eq!(found, Some(refused), "{refusal}");
+            let executed = bench.operate("ana", &operations);
+            assert_eq!((executed.outcome.code(), executed.operation), (false, Some(refused)));
         }
     }
 
@@ -221,23 +193,8 @@ mod tests {
         let mut bench = Bench::new();
         bench.members = [BankId(0)].into_iter().collect();
         let operations = [deposit(0, 1, 1), pay(0, 1, 1, "1:3"), deposit(1, 2, 1)];
-        let (position, Outcome::Refused(refusal)) = bench.operate("ana", &operations) else {
-            panic!("executed")
-        };
-        assert_eq!(refusal, Refusal::BankOffline(BankId(1)));
-        assert_eq!(
-            bench.book.refused_operation(&user("ana"), &operations, position, &refusal),
-            Some(1)
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_told_for_certain_is_not_told() {
-        let bench = Bench::new();
-        let refusal = Refusal::KeyReused;
-        assert_eq!(
-            bench.book.refused_operation(&user("ana"), &[deposit(0, 1, 1)], Position(9), &refusal),
-            None
-        );
+        let executed = bench.operate("ana", &operations);
+        let refusal = Outcome::Refused(Refusal::BankOffline(BankId(1)));
+        assert_eq!((executed.outcome, executed.operation), (refusal, Some(1)));
     }
 }

@@ -501,7 +501,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
 
 /// Makes the file if it is not there and returns its length. SQLite gives its companion files the
 /// same mode.
-fn make_private(file: &Path) -> std::io::Result<u64> {
+pub(super) fn make_private(file: &Path) -> std::io::Result<u64> {
     OpenOptions::new()
         .create(true)
         .append(true)
@@ -511,7 +511,7 @@ fn make_private(file: &Path) -> std::io::Result<u64> {
         .map(|found| found.len())
 }
 
-fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub(super) fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, why) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
         _ if is_cut_short(error) => StoreError::Damaged { path, why },

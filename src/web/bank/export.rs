@@ -1,9 +1,13 @@
 //! Statements to take away: CSV for spreadsheets, OFX 2.1.1 for finance programs.
 
+use std::future::ready;
+use std::ops::Range;
+
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{self, Data};
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use super::entry::login_address;
 use super::form::Form;
@@ -11,27 +15,30 @@ use super::money::plain_reais;
 use super::overview::bank_name;
 use super::statement::{Filter, own, place};
 use super::{Answer, customer, see_other, shown, texts};
-use crate::actors::ledger::Ask;
+use crate::actors::ledger::AskBeforePast;
+use crate::actors::past::PastAddresses;
 use crate::brazilian::date;
 use crate::civil::Zone;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
 use crate::ledger::calendar::{Date, TimeOfDay};
+use crate::ledger::past::Trail;
+use crate::ledger::past::walk::{Period, forward};
 use crate::ledger::{AccountNumber, Book, Centavos, Entry, EntryKind};
+use crate::store::StoreError;
+use crate::store::past::PastReader;
 
-/// The most entries in one file: the ledger copies them while others wait.
-const ENTRIES_MAX: usize = 20_000;
+/// How many entries are read at a time.
+const PART: u64 = 1_000;
 
 /// `GET /contas/{account}/extrato.csv`
 pub(super) async fn csv(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    let file = file(&bank, &request, "text/csv; charset=utf-8", "csv", write_csv).await;
-    shown_with_statement(&bank, &request, file).await
+    shown_with_statement(&bank, &request, file(&bank, &request, &CSV).await).await
 }
 
 /// `GET /contas/{account}/extrato.ofx`
 pub(super) async fn ofx(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    let file = file(&bank, &request, "application/x-ofx", "ofx", write_ofx).await;
-    shown_with_statement(&bank, &request, file).await
+    shown_with_statement(&bank, &request, file(&bank, &request, &OFX).await).await
 }
 
 /// After a login, the page with the link to the file is shown: a file alone would leave the login
@@ -46,87 +53,136 @@ async fn shown_with_statement(bank: &Bank, request: &HttpRequest, answer: Answer
     see_other(&login_address(&target))
 }
 
-/// What a file is made of.
+/// What a file is made of, besides the entries.
 struct Extract {
     bank: BankId,
+    bank_name: String,
     number: AccountNumber,
     balance: Centavos,
-    /// With their index in the statement, oldest first.
-    entries: Vec<(usize, Entry)>,
     /// Ledger time.
     now_ms: i64,
     /// Whose days and hours are written.
     zone: Zone,
+    /// When the first and the last entry of the period were made.
+    ends_ms: Option<(i64, i64)>,
 }
 
-async fn file(
-    bank: &Bank,
-    request: &HttpRequest,
+/// How a file is written, part by part.
+struct Format {
     content_type: &'static str,
-    extension: &str,
-    write: fn(&str, &Extract) -> Result<String, Refused>,
-) -> Answer {
+    extension: &'static str,
+    head: fn(&Extract) -> Result<String, Refused>,
+    entry: fn(&Extract, u64, &Entry) -> Result<String, Refused>,
+    tail: fn(&Extract) -> Result<String, Refused>,
+}
+
+/// Streams the file: nothing is read before the one who loads it has taken what came before, and
+/// nothing more once they have left.
+async fn file(bank: &Bank, request: &HttpRequest, format: &'static Format) -> Answer {
     let user = customer(bank, request).await?;
     let (of, number) = place(request)?;
     let zone = bank.config.time_zone.clone();
     let filter = Filter::read(&Form::of_query(request)?, &zone)?;
-    let bank_name = bank_name(bank, of);
-    let asked = Ask(move |book: &Book| {
-        let account = own(book, &user, (of, number))?;
-        let (start, period) = filter.period(&account.statement);
-        let wanted = period.iter().enumerate().filter(|(_, entry)| filter.wants(entry));
-        if wanted.clone().nth(ENTRIES_MAX).is_some() {
-            return Err(Refused::bad(texts::too_many_entries(ENTRIES_MAX)));
-        }
-        Ok(Extract {
-            bank: of,
-            number,
-            balance: account.balance,
-            entries: wanted.map(|(index, entry)| (start + index, entry.clone())).collect(),
-            now_ms: book.time_ms(),
-            zone,
-        })
+    let asked = AskBeforePast(move |book: &Book| {
+        own(book, &user, (of, number))
+            .map(|account| (account.trail, account.balance, book.time_ms()))
     });
-    let extract = bank.actors.routes.ledger.send(asked).await??;
-    // A long file takes a while to write, and peers are answered on this thread too.
-    let text = web::block(move || write(&bank_name, &extract)).await;
-    let text = text.map_err(|_| Refused::Internal)??;
+    let (trail, balance, now_ms) = bank.actors.routes.ledger.send(asked).await??;
+    let past = bank.actors.past.clone();
+    let bounds = past.read(move |past| bounds(past, &trail, &filter)).await?;
+    let (period, ends_ms) = bounds.ok_or(Refused::PastMissing)?;
+    let bank_name = bank_name(bank, of);
+    let extract = Extract { bank: of, bank_name, number, balance, now_ms, zone, ends_ms };
+    let head = (format.head)(&extract)?;
+    let parts = parts(past, trail, period, filter, extract, format);
+    let head = stream::once(ready(Ok(Bytes::from(head))));
+    let disposition =
+        format!("attachment; filename=\"extrato-{of}-{number}.{}\"", format.extension);
     Ok(HttpResponse::Ok()
-        .content_type(content_type)
-        .insert_header((
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"extrato-{of}-{number}.{extension}\""),
-        ))
+        .content_type(format.content_type)
+        .insert_header((CONTENT_DISPOSITION, disposition))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(text))
+        .streaming(head.chain(parts).map_err(actix_web::Error::from)))
+}
+
+/// Indexes, and when the first and the last of their entries were made, if there are any.
+type Bounds = (Range<u64>, Option<(i64, i64)>);
+
+/// The entries of the period; `None` if not all have arrived.
+fn bounds(
+    past: &mut PastReader,
+    trail: &Trail,
+    filter: &Filter,
+) -> Result<Option<Bounds>, StoreError> {
+    let Period { range: period, is_cut } = filter.period(past, trail)?;
+    let last = period.end.saturating_sub(1)..period.end;
+    let mut at = |range: Range<u64>| -> Result<Option<i64>, StoreError> {
+        let found = forward(past, trail, &range, 1)?;
+        Ok(found.and_then(|found| found.first().map(|(_, entry)| entry.at_ms)))
+    };
+    let ends = at(period.clone())?.zip(at(last)?);
+    let is_here = !is_cut && (ends.is_some() || period.is_empty());
+    Ok(is_here.then_some((period, ends)))
+}
+
+/// The entries as text, part by part, and then the end of the file.
+fn parts(
+    past: PastAddresses,
+    trail: Trail,
+    period: Range<u64>,
+    filter: Filter,
+    extract: Extract,
+    format: &'static Format,
+) -> impl Stream<Item = Result<Bytes, Refused>> {
+    stream::try_unfold(Some((period, extract)), move |state| {
+        let past = past.clone();
+        async move {
+            let Some((mut left, extract)) = state else { return Ok(None) };
+            if left.is_empty() {
+                return Ok(Some((Bytes::from((format.tail)(&extract)?), None)));
+            }
+            let range = left.clone();
+            let part = past.read(move |past| forward(past, &trail, &range, PART)).await?;
+            let part = part.ok_or(Refused::PastMissing)?;
+            left.start += part.len() as u64;
+            let mut text = String::new();
+            for (index, entry) in part.iter().filter(|(_, entry)| filter.wants(entry)) {
+                text += &(format.entry)(&extract, *index, entry)?;
+            }
+            Ok(Some((Bytes::from(text), Some((left, extract)))))
+        }
+    })
 }
 
 /// Semicolons and decimal commas, as spreadsheets in Brazil expect them, after the byte order mark
 /// that says UTF-8.
-fn write_csv(_: &str, extract: &Extract) -> Result<String, Refused> {
-    let mut text = String::from(
-        "\u{feff}Data;Hora;Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n",
-    );
-    let zone = &extract.zone;
-    for (_, entry) in &extract.entries {
-        let cells = [
-            date(zone.date(entry.at_ms)),
-            zone.time(entry.at_ms).to_string(),
-            texts::entry_kind(entry.kind).to_owned(),
-            plain_reais(entry.value),
-            plain_reais(entry.previous_balance()),
-            plain_reais(entry.balance_after),
-            words(entry.pix.as_ref().map_or("", |pix| pix.as_str())),
-            words(entry.made_by.as_str()),
-            entry.bank_sender.to_string(),
-            entry.position.to_string(),
-            words(entry.id.as_str()),
-        ];
-        text += &cells.join(";");
-        text += "\r\n";
-    }
-    Ok(text)
+const CSV: Format = Format {
+    content_type: "text/csv; charset=utf-8",
+    extension: "csv",
+    head: |_| {
+        let head = "\u{feff}Data;Hora;Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n";
+        Ok(head.to_owned())
+    },
+    entry: |extract, _, entry| Ok(csv_line(&extract.zone, entry)),
+    tail: |_| Ok(String::new()),
+};
+
+fn csv_line(zone: &Zone, entry: &Entry) -> String {
+    let cells = [
+        date(zone.date(entry.at_ms)),
+        zone.time(entry.at_ms).to_string(),
+        texts::entry_kind(entry.kind).to_owned(),
+        plain_reais(entry.value),
+        plain_reais(entry.previous_balance()),
+        plain_reais(entry.balance_after),
+        words(entry.pix.as_ref().map_or("", |pix| pix.as_str())),
+        words(entry.made_by.as_str()),
+        entry.bank_sender.to_string(),
+        entry.position.to_string(),
+        words(entry.id.as_str()),
+    ];
+    cells.join(";") + "\r\n"
 }
 
 /// A cell of customers' text: quoted where it must be, and never the beginning of a formula.
@@ -140,30 +196,64 @@ fn words(text: &str) -> String {
     }
 }
 
+/// OFX 2.1.1, in three templates: before, for, and after the entries.
+const OFX: Format = Format {
+    content_type: "application/x-ofx",
+    extension: "ofx",
+    head: |extract| written(&OfxHead::of(extract)).map(|head| head + "\n"),
+    entry: |extract, index, entry| {
+        written(&OfxLine::of(extract, index, entry)).map(|line| line + "\n")
+    },
+    tail: |extract| {
+        written(&OfxTail { now: moment(extract.now_ms, &extract.zone), balance: extract.balance })
+    },
+};
+
+fn written(template: &impl Template) -> Result<String, Refused> {
+    template.render().map_err(|_| Refused::Internal)
+}
+
 #[derive(Template)]
-#[template(path = "bank/statement.ofx", escape = "html")]
-struct Ofx<'a> {
+#[template(path = "bank/statement_head.ofx", escape = "html")]
+struct OfxHead<'a> {
     bank_name: &'a str,
     bank: BankId,
     number: AccountNumber,
     now: String,
     first: String,
     last: String,
-    lines: Vec<OfxLine>,
-    balance: Centavos,
 }
 
+impl OfxHead<'_> {
+    fn of(extract: &Extract) -> OfxHead<'_> {
+        let at = |at_ms| moment(at_ms, &extract.zone);
+        let (first_ms, last_ms) = extract.ends_ms.unwrap_or((extract.now_ms, extract.now_ms));
+        OfxHead {
+            bank_name: &extract.bank_name,
+            bank: extract.bank,
+            number: extract.number,
+            now: at(extract.now_ms),
+            first: at(first_ms),
+            last: at(last_ms),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "bank/statement_entry.ofx", escape = "html")]
 struct OfxLine {
+    bank: BankId,
+    number: AccountNumber,
     kind: &'static str,
     moment: String,
     value: Centavos,
-    index: usize,
+    index: u64,
     name: String,
     memo: String,
 }
 
 impl OfxLine {
-    fn of(index: usize, entry: &Entry, zone: &Zone) -> OfxLine {
+    fn of(extract: &Extract, index: u64, entry: &Entry) -> OfxLine {
         let kind = match entry.kind {
             EntryKind::Opening | EntryKind::Deposit => "DEP",
             EntryKind::Withdraw => "CASH",
@@ -175,28 +265,17 @@ impl OfxLine {
         };
         // The format allows 32 characters.
         let name = entry.made_by.as_str().chars().take(32).collect();
-        let moment = moment(entry.at_ms, zone);
-        OfxLine { kind, moment, value: entry.value, index, name, memo }
+        let moment = moment(entry.at_ms, &extract.zone);
+        let Extract { bank, number, .. } = *extract;
+        OfxLine { bank, number, kind, moment, value: entry.value, index, name, memo }
     }
 }
 
-fn write_ofx(bank_name: &str, extract: &Extract) -> Result<String, Refused> {
-    let Extract { bank, number, balance, entries, now_ms, zone } = extract;
-    let at = |entry: Option<&(usize, Entry)>| {
-        moment(entry.map_or(*now_ms, |(_, entry)| entry.at_ms), zone)
-    };
-    let line = |(index, entry): &(usize, Entry)| OfxLine::of(*index, entry, zone);
-    let ofx = Ofx {
-        bank_name,
-        bank: *bank,
-        number: *number,
-        now: moment(*now_ms, zone),
-        first: at(entries.first()),
-        last: at(entries.last()),
-        lines: entries.iter().map(line).collect(),
-        balance: *balance,
-    };
-    ofx.render().map_err(|_| Refused::Internal)
+#[derive(Template)]
+#[template(path = "bank/statement_tail.ofx", escape = "html")]
+struct OfxTail {
+    now: String,
+    balance: Centavos,
 }
 
 /// `20261123110322[-3:LOC]`: day and time in the zone, and its offset from UTC in hours. Programs
@@ -232,17 +311,16 @@ mod tests {
 
     #[test]
     fn markup_in_names_stays_text() {
-        let ofx = Ofx {
-            bank_name: "<a & \"b\">",
+        let extract = Extract {
             bank: BankId(0),
+            bank_name: "<a & \"b\">".into(),
             number: AccountNumber::try_from(7).unwrap(),
-            now: moment(1_795_442_602_999, &Zone::named("America/Sao_Paulo").unwrap()),
-            first: String::new(),
-            last: String::new(),
-            lines: Vec::new(),
             balance: Centavos::new(-5),
+            now_ms: 1_795_442_602_999,
+            zone: Zone::named("America/Sao_Paulo").unwrap(),
+            ends_ms: None,
         };
-        let text = ofx.render().unwrap();
+        let text = (OFX.head)(&extract).unwrap() + &(OFX.tail)(&extract).unwrap();
         assert!(text.contains("<ORG>&#60;a &#38; &#34;b&#34;&#62;</ORG>"), "{text}");
         assert!(text.contains("<DTSERVER>20261123110322[-3:LOC]</DTSERVER>"), "{text}");
         assert!(text.contains("<BALAMT>-0.05</BALAMT>"), "{text}");

@@ -6,20 +6,24 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::chart::{Chart, Points, chart, points};
+use super::chart::{Chart, POINTS, Points, chart, points};
 use super::form::Form;
 use super::money::reais;
 use super::overview::bank_name;
 use super::{Answer, basket, customer, shown, texts};
-use crate::actors::ledger::Ask;
+use crate::actors::ledger::AskBeforePast;
 use crate::brazilian::{date, parse_date};
 use crate::civil::Zone;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
 use crate::ledger::calendar::Date;
+use crate::ledger::past::Trail;
+use crate::ledger::past::walk::{self, Page, Period, period, samples};
 use crate::ledger::{
     Account, AccountNumber, Book, Centavos, Entry, EntryKind, PixKey, TypeAccount, UserName,
 };
+use crate::store::StoreError;
+use crate::store::past::PastReader;
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::wire::escaped;
@@ -62,15 +66,15 @@ impl Filter {
         Ok(Filter { from, to, start_ms, end_ms, kind })
     }
 
-    /// The entries of the period, with the index of the first; ledger time never goes back, so they
-    /// are adjacent.
-    pub(super) fn period<'a>(&self, entries: &'a [Entry]) -> (usize, &'a [Entry]) {
-        let start = entries.partition_point(|entry| entry.at_ms < self.start_ms);
-        let end = match self.end_ms {
-            i64::MAX => entries.len(),
-            end_ms => entries.partition_point(|entry| entry.at_ms < end_ms),
-        };
-        (start, entries.get(start..end).unwrap_or_default())
+    /// The entries of the period.
+    pub(super) fn period(
+        &self,
+        past: &mut PastReader,
+        trail: &Trail,
+    ) -> Result<Period, StoreError> {
+        let from = Some(self.start_ms).filter(|_| self.from.is_some());
+        let to = Some(self.end_ms).filter(|_| self.to.is_some());
+        period(past, trail, from, to)
     }
 
     /// Whether an entry of the period is wanted.
@@ -142,7 +146,9 @@ struct StatementPage {
     /// Newest first.
     lines: Vec<Line>,
     /// Where the page with older entries begins.
-    older: Option<usize>,
+    older: Option<u64>,
+    /// Whether older entries have not arrived at this bank yet.
+    is_cut: bool,
     chart: Option<Chart>,
     kinds: Vec<Choice>,
     from: String,
@@ -151,35 +157,45 @@ struct StatementPage {
     query: String,
 }
 
-/// What was read from the ledger.
-struct Read {
+/// What the ledger knows of the account.
+struct Head {
     key: PixKey,
     type_account: TypeAccount,
     holders: Vec<UserName>,
     balance: Centavos,
-    /// Newest first.
-    entries: Vec<Entry>,
-    /// Where the page with older entries begins.
-    older: Option<usize>,
+    trail: Trail,
+}
+
+impl Head {
+    fn of(account: &Account) -> Head {
+        Head {
+            key: account.key.clone(),
+            type_account: account.type_account,
+            holders: account.holders.clone(),
+            balance: account.balance,
+            trail: account.trail,
+        }
+    }
+}
+
+/// What was read from the past.
+struct Read {
+    page: Page,
     points: Points,
 }
 
-fn read(account: &Account, filter: Filter, before: Option<usize>) -> Read {
-    let (start, period) = filter.period(&account.statement);
-    let end = before.map_or(period.len(), |before| before.saturating_sub(start).min(period.len()));
-    let wanted = period[..end].iter().enumerate().rev().filter(|(_, entry)| filter.wants(entry));
-    let mut found: Vec<(usize, &Entry)> = wanted.take(PAGE + 1).collect();
-    let older = (found.len() > PAGE).then(|| start + found[PAGE - 1].0);
-    found.truncate(PAGE);
-    Read {
-        key: account.key.clone(),
-        type_account: account.type_account,
-        holders: account.holders.clone(),
-        balance: account.balance,
-        entries: found.into_iter().map(|(_, entry)| entry.clone()).collect(),
-        older,
-        points: points(period),
-    }
+fn read(
+    past: &mut PastReader,
+    trail: &Trail,
+    filter: &Filter,
+    before: Option<u64>,
+) -> Result<Read, StoreError> {
+    let Period { range, is_cut } = filter.period(past, trail)?;
+    let points = points(&samples(past, trail, &range, POINTS)?);
+    let range = range.start..before.map_or(range.end, |before| before.min(range.end));
+    let mut page = walk::page(past, trail, range, PAGE, &|entry| filter.wants(entry))?;
+    page.is_cut |= is_cut && page.next_before.is_none();
+    Ok(Read { page, points })
 }
 
 /// `GET /contas/{account}`
@@ -194,23 +210,24 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let zone = &bank.config.time_zone;
     let filter = Filter::read(&form, zone)?;
     let before = form.text("antes").parse().ok();
-    let asked = Ask(move |book: &Book| {
-        own(book, &user, (of, number)).map(|account| read(account, filter, before))
-    });
-    let read = bank.actors.routes.ledger.send(asked).await??;
+    let asked = AskBeforePast(move |book: &Book| own(book, &user, (of, number)).map(Head::of));
+    let head = bank.actors.routes.ledger.send(asked).await??;
+    let trail = head.trail;
+    let read = bank.actors.past.read(move |past| read(past, &trail, &filter, before)).await?;
     let field = |name| format!("{name}={}", escaped(form.text(name)));
     let statement = StatementPage {
         frame: Frame::of(bank, request).await,
         place: format!("{of}-{number}"),
         bank_name: bank_name(bank, of),
         number,
-        kind: texts::type_account(read.type_account),
-        balance: reais(read.balance),
-        lines: read.entries.iter().map(|entry| Line::of(entry, zone)).collect(),
+        kind: texts::type_account(head.type_account),
+        balance: reais(head.balance),
+        lines: read.page.entries.iter().rev().map(|(_, entry)| Line::of(entry, zone)).collect(),
         chart: chart(&read.points, zone),
-        older: read.older,
-        key: read.key,
-        holders: read.holders,
+        older: read.page.next_before,
+        is_cut: read.page.is_cut,
+        key: head.key,
+        holders: head.holders,
         kinds: KINDS
             .map(|kind| Choice {
                 value: kind.as_str(),

@@ -73,11 +73,6 @@ pub(super) fn opening_too_small() -> String {
     format!("O valor inicial deve ser de pelo menos {}", reais(OPENING_MIN))
 }
 
-/// A download that would be too long.
-pub(super) fn too_many_entries(most: usize) -> String {
-    format!("O período tem mais de {most} lançamentos: escolha um menor")
-}
-
 /// The bank that should have opened an account cannot be reached.
 pub(super) fn bank_away(name: &str) -> String {
     format!("{name} não responde agora. Nada foi feito; tente mais tarde ou escolha outro banco")

@@ -1,8 +1,8 @@
 //! Dates are those of the moment at which the request was stamped, as long as only a minority of
 //! the clocks is wrong.
 
-use netbanking::ids::{BankId, Position};
-use netbanking::ledger::Book;
+use netbanking::ids::BankId;
+use netbanking::ledger::past::PastEntry;
 use netbanking::protocol::event::Event;
 
 use super::Judge;
@@ -24,30 +24,33 @@ impl Judge {
         self.asked_ms.extend(event.requests.iter().map(|request| (request.id.clone(), now_ms)));
     }
 
-    /// What a bank has written into statements since the last look has true dates. What is executed
-    /// long after it was stamped, because its view was stopped meanwhile, may follow something that
-    /// was stamped later, and then has the date of that.
-    pub(super) fn check_dates(&mut self, bank: BankId, book: &Book, now_ms: i64) {
-        let looked_at = std::mem::replace(&mut self.dated_through[bank.index()], book.position());
+    /// What a bank has written into statements has true dates. What is executed long after it was
+    /// stamped, because its view was stopped meanwhile, may follow something that was stamped
+    /// later, and then has the date of that.
+    pub(super) fn check_dates(&mut self, bank: BankId, made: &[PastEntry], now_ms: i64) {
         if !self.dates_are_right {
             return;
         }
-        for account in book.accounts() {
-            let new = account.statement.iter().rev().take_while(|entry| entry.position > looked_at);
-            for entry in new {
-                let asked_ms = self.asked_ms[&entry.id];
-                let off_ms = entry.at_ms - entry.at_ms.clamp(asked_ms, now_ms.max(asked_ms));
-                let (id, position) = (&entry.id, entry.position);
-                assert!(
-                    off_ms.abs() <= OFF_MAX_MS,
-                    "bank {bank} dates {id} at {position} {off_ms} ms off"
-                );
-            }
+        for PastEntry { entry, .. } in made {
+            let asked_ms = self.asked_ms[&entry.id];
+            let off_ms = entry.at_ms - entry.at_ms.clamp(asked_ms, now_ms.max(asked_ms));
+            let (id, position) = (&entry.id, entry.position);
+            assert!(
+                off_ms.abs() <= OFF_MAX_MS,
+                "bank {bank} dates {id} at {position} {off_ms} ms off"
+            );
         }
     }
 
-    /// A bank's book stands at another position.
-    pub(super) fn dated_through(&mut self, bank: BankId, position: Position) {
-        self.dated_through[bank.index()] = position;
+    /// All banks make the same entries, under the same numbers and with the same links.
+    pub(super) fn check_past(&mut self, bank: BankId, past: PastEntry) {
+        let place = usize::try_from(past.number.0 - 1).expect("memory holds them");
+        match self.past.get(place) {
+            Some(known) => assert!(*known == past, "bank {bank} makes {past:?}, others {known:?}"),
+            None => {
+                assert!(place == self.past.len(), "bank {bank} leaves out entries: {past:?}");
+                self.past.push(past);
+            }
+        }
     }
 }

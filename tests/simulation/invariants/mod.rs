@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netbanking::ids::{Ballot, BankId, ChainHash, EventId, Position};
 use netbanking::ledger::Book;
+use netbanking::ledger::past::PastEntry;
 use netbanking::protocol::execution::ExecutedEvent;
 use netbanking::protocol::order_key::OrderKey;
 
@@ -67,8 +68,8 @@ pub(crate) struct Judge {
     dates_are_right: bool,
     /// When each request was stamped, in Unix milliseconds.
     asked_ms: BTreeMap<EventId, i64>,
-    /// Per bank, the position through which its dates have been checked.
-    dated_through: Vec<Position>,
+    /// All entries of all statements, as the first bank made them.
+    past: Vec<PastEntry>,
 }
 
 impl Judge {
@@ -90,7 +91,7 @@ impl Judge {
             total: 0,
             dates_are_right,
             asked_ms: BTreeMap::new(),
-            dated_through: vec![Position::default(); banks],
+            past: Vec::new(),
         }
     }
 
@@ -114,7 +115,7 @@ impl Judge {
         &mut self,
         bank: BankId,
         view: Ballot,
-        events: &[ExecutedEvent],
+        (events, made): (&[ExecutedEvent], Vec<PastEntry>),
         (book, now_ms): (&Book, i64),
         disks: &[Disk],
     ) {
@@ -124,7 +125,8 @@ impl Judge {
             self.place(bank, event);
         }
         self.check_total(bank, book);
-        self.check_dates(bank, book, now_ms);
+        self.check_dates(bank, &made, now_ms);
+        made.into_iter().for_each(|past| self.check_past(bank, past));
     }
 
     /// A bank has executed what others had executed before.

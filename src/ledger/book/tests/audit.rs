@@ -1,59 +1,85 @@
 use super::*;
 use crate::ledger::book::change::AccountSlot;
+use crate::ledger::past::EntryNumber;
+use crate::ledger::statement::EntryKind;
+
+/// Ana has paid Bia R$ 40.00 and got a centavo.
+fn trial() -> Trial {
+    let mut trial = Trial::with_customers();
+    done(trial.operate("ana", vec![transfer(0, 101, 4_000, "1:bia"), deposit(0, 101, 1)]));
+    trial
+}
 
 /// What the audit says about a book in which something was changed behind the rules' back.
 fn audited(change: impl Fn(&mut Book)) -> String {
-    let mut trial = Trial::with_customers();
-    done(trial.operate("ana", vec![transfer(0, 101, 4_000, "1:bia"), deposit(0, 101, 1)]));
+    let mut trial = trial();
     change(&mut trial.book);
     trial.book.verify().unwrap_err()
 }
 
-#[test]
-fn a_balance_that_does_not_follow_from_its_statement_is_found() {
-    let found = audited(|book| book.accounts[0].balance = Centavos::new(7));
-    assert_eq!(found, "account 101 at bank 0: the balance differs from the sum of the statement");
+/// What the audit says about a past in which something was changed, compared with the book.
+fn past_audited(change: impl Fn(&mut Vec<PastEntry>)) -> String {
+    let mut trial = trial();
+    change(&mut trial.past);
+    let mut auditor = Auditor::default();
+    let taken = trial.past.iter().try_for_each(|past| auditor.take(past));
+    taken.and_then(|()| auditor.compare(&trial.book)).unwrap_err()
 }
 
 #[test]
 fn a_changed_missing_or_repeated_entry_is_found() {
-    let changed = audited(|book| book.accounts[0].statement[1].value = Centavos::new(-3_000));
-    assert_eq!(changed, "account 101 at bank 0: an entry does not follow from the one before");
-    let missing = audited(|book| _ = book.accounts[0].statement.remove(1));
-    assert_eq!(missing, "account 101 at bank 0: an entry does not follow from the one before");
-    let empty = audited(|book| book.accounts[1].statement.clear());
-    assert_eq!(empty, "account 202 at bank 1: the statement is empty");
-    let headless = audited(|book| _ = book.accounts[0].statement.remove(0));
-    assert_eq!(
-        headless,
-        "account 101 at bank 0: the statement does not begin with a single opening"
-    );
+    // The entries are numbered by account: Ana's opening, Bia's, Ana's two, Bia's.
+    let changed = past_audited(|past| past[2].entry.value = Centavos::new(-3_000));
+    assert_eq!(changed, "entry 3: does not follow from the one before");
+    let missing = past_audited(|past| _ = past.remove(2));
+    assert_eq!(missing, "entry 4: is not the next one");
+    let last = past_audited(|past| _ = past.pop());
+    assert!(last.contains("the past has 4 entries of 2 accounts, and the ledger 5 of 2"), "{last}");
+    let headless = past_audited(|past| past[1].entry.kind = EntryKind::Deposit);
+    assert_eq!(headless, "entry 2: the statement does not begin with a single opening");
+    let link = past_audited(|past| past[4].links.before = EntryNumber(1));
+    assert_eq!(link, "entry 5: its links are not those of its account");
+    let other = past_audited(|past| past[3].account = 1);
+    assert_eq!(other, "entry 4: its links are not those of its account");
 }
 
 #[test]
 fn a_negative_balance_is_found() {
-    let found = audited(|book| {
-        let entry = &mut book.accounts[0].statement[1];
+    let found = past_audited(|past| {
+        let entry = &mut past[2].entry;
         (entry.value, entry.balance_after) = (Centavos::new(-10_001), Centavos::new(-1));
     });
-    assert_eq!(found, "account 101 at bank 0: a balance is negative");
+    assert_eq!(found, "entry 3: the balance is negative");
+    let found = audited(|book| book.accounts[0].balance = Centavos::new(-1));
+    assert_eq!(found, "account 101 at bank 0: its balance is negative");
+}
+
+#[test]
+fn a_balance_that_does_not_follow_from_its_entries_is_found() {
+    let mut trial = trial();
+    trial.book.accounts[0].balance = Centavos::new(6_000);
+    let found = trial.auditor.compare(&trial.book).unwrap_err();
+    assert_eq!(found, "account 101 at bank 0 differs from its entries");
 }
 
 #[test]
 fn cash_that_does_not_offset_the_accounts_is_found() {
     let found = audited(|book| book.cash[1] += 1);
-    assert_eq!(found, "the cash of bank 1 is -9999 centavos, and not -10000");
+    assert_eq!(found, "balances and cash add up to 1 centavos, and not to zero");
+    let mut trial = trial();
+    (trial.book.cash[0], trial.book.cash[1]) = (trial.book.cash[1], trial.book.cash[0]);
+    assert_eq!(trial.book.verify(), Ok(()), "the sum is right");
+    assert!(trial.auditor.compare(&trial.book).unwrap_err().starts_with("the cash of a bank"));
 }
 
 #[test]
-fn money_from_nowhere_is_found() {
-    let found = audited(|book| {
-        let account = &mut book.accounts[1];
-        let entry = account.statement.last_mut().unwrap();
-        (entry.value, entry.balance_after) = (Centavos::new(4_001), Centavos::new(14_001));
-        account.balance = entry.balance_after;
-    });
-    assert_eq!(found, "the sum of all entries is 1 centavos, and not zero");
+fn a_trail_that_leads_nowhere_is_found() {
+    let found = audited(|book| book.entries = EntryNumber(6));
+    assert_eq!(found, "the accounts have 5 entries, and not 6");
+    let found = audited(|book| book.entries = EntryNumber(2));
+    assert_eq!(found, "account 101 at bank 0: the trail of its entries leads nowhere");
+    let found = audited(|book| book.accounts[1].trail = Default::default());
+    assert_eq!(found, "account 202 at bank 1: the trail of its entries leads nowhere");
 }
 
 #[test]

@@ -19,8 +19,10 @@ use crate::ledger::customer::{Document, PasswordHash, PersonName, UserName};
 use crate::ledger::money::{Amount, Centavos};
 use crate::ledger::outcome::{Done, Executed, Outcome, Refusal};
 use crate::ledger::package::{Operation, OperationKind, Package};
+use crate::ledger::past::{Auditor, PastEntry};
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
+use crate::ledger::statement::Entry;
 
 /// How many banks the consortium has.
 const BANKS: usize = 3;
@@ -113,6 +115,9 @@ struct Trial {
     /// requests carry it, as in older journals.
     headers: Option<bool>,
     asked: u32,
+    /// All entries so far, and what they lead to.
+    past: Vec<PastEntry>,
+    auditor: Auditor,
 }
 
 impl Trial {
@@ -124,6 +129,8 @@ impl Trial {
             at_ms: START_MS,
             headers: None,
             asked: 0,
+            past: Vec::new(),
+            auditor: Auditor::default(),
         }
     }
 
@@ -155,13 +162,25 @@ impl Trial {
         }
     }
 
-    /// Applies a request at a bank and verifies the whole book again.
+    /// Applies a request at a bank and verifies the whole book and its past again.
     fn apply(&mut self, bank: u16, request: &Request) -> Executed {
         let header = self.headers.map(|open| Header { at_ms: self.at_ms, open });
         let of = Circumstances { header, ..undated(bank, self.members) };
         let executed = self.book.apply(&of, &request.to_raw());
         assert_eq!(self.book.verify(), Ok(()));
+        for past in self.book.take_fresh() {
+            self.auditor.take(&past).unwrap();
+            self.past.push(past);
+        }
+        assert_eq!(self.auditor.compare(&self.book), Ok(()));
         executed
+    }
+
+    /// The entries of an account, newest last.
+    fn statement(&self, bank: u16, account: u64) -> Vec<Entry> {
+        let slot = self.book.numbers[&(BankId(bank), number(account))];
+        let own = self.past.iter().filter(|past| past.account == slot.place());
+        own.map(|past| past.entry.clone()).collect()
     }
 
     fn ask(&mut self, bank: u16, action: Action) -> Executed {

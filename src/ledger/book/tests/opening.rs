@@ -24,7 +24,7 @@ fn an_account_is_opened_at_the_bank_that_is_asked() {
     assert_eq!(done(executed), Done::AccountCreated { number: number(740_358), key: pix("2:ana") });
     let account = trial.account(2, 740_358);
     assert_eq!((account.opener(), account.type_account), (&user("ana"), TypeAccount::Pf));
-    let entry = &account.statement[0];
+    let entry = &trial.statement(2, 740_358)[0];
     assert_eq!(
         (entry.kind, entry.value, entry.balance_after),
         (EntryKind::Opening, account.balance, account.balance)

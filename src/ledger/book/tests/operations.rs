@@ -1,9 +1,9 @@
 use super::*;
-use crate::ledger::statement::{Entry, EntryKind};
+use crate::ledger::statement::EntryKind;
 
 /// The newest entry of an account.
-fn newest(trial: &Trial, bank: u16, account: u64) -> &Entry {
-    trial.account(bank, account).statement.last().unwrap()
+fn newest(trial: &Trial, bank: u16, account: u64) -> Entry {
+    trial.statement(bank, account).pop().unwrap()
 }
 
 /// Asserts that a package is refused with this text and leaves no trace.
@@ -19,8 +19,8 @@ fn deposits_and_withdrawals_change_balance_and_cash() {
     let executed = trial.operate("ana", vec![deposit(0, 101, 5_000), withdraw(0, 101, 2_000)]);
     assert_eq!(done(executed), Done::PackageExecuted);
     assert_eq!((trial.balance(0, 101), trial.book.cash[0]), (13_000, -13_000));
-    let values =
-        trial.account(0, 101).statement.iter().map(|entry| (entry.kind, entry.value.get()));
+    let statement = trial.statement(0, 101);
+    let values = statement.iter().map(|entry| (entry.kind, entry.value.get()));
     let expected =
         [(EntryKind::Opening, 10_000), (EntryKind::Deposit, 5_000), (EntryKind::Withdraw, -2_000)];
     assert_eq!(values.collect::<Vec<_>>(), expected);
@@ -57,7 +57,7 @@ fn both_sides_of_a_transfer_say_who_sent_what_to_which_key() {
 fn only_transfers_name_a_key() {
     let mut trial = Trial::with_customers();
     done(trial.operate("ana", vec![deposit(0, 101, 1), withdraw(0, 101, 1)]));
-    assert!(trial.account(0, 101).statement.iter().all(|entry| entry.pix.is_none()));
+    assert!(trial.statement(0, 101).iter().all(|entry| entry.pix.is_none()));
 }
 
 #[test]
@@ -214,7 +214,8 @@ fn in_a_laboratory_without_sessions_the_account_itself_acts() {
     };
     done(trial.ask(2, Action::CreateAccount(joint)));
     done(trial.ask(0, package(vec![withdraw(1, 202, 1), transfer(2, 700, 1, "1:bia")])));
-    let names = trial.account(1, 202).statement.iter().map(|entry| entry.made_by.as_str());
+    let statement = trial.statement(1, 202);
+    let names = statement.iter().map(|entry| entry.made_by.as_str());
     assert_eq!(names.collect::<Vec<_>>(), ["bia", "bia", "ana"]);
 }
 
@@ -236,7 +237,7 @@ fn entries_share_names_ids_and_keys_instead_of_owning_them() {
     done(trial.operate("ana", vec![transfer(0, 101, 1, "1:bia")]));
     let (sent, received) = (newest(&trial, 0, 101), newest(&trial, 1, 202));
     let customer = trial.book.customer(&user("ana")).unwrap();
-    for entry in [sent, received] {
+    for entry in [&sent, &received] {
         assert!(std::ptr::eq(entry.made_by.as_str(), customer.user_name.as_str()));
         assert!(std::ptr::eq(
             entry.pix.as_ref().unwrap().as_str(),

@@ -40,7 +40,7 @@ fn a_malformed_request_is_refused_and_takes_a_position() {
     let nonsense = RawRequest { id: id.clone(), type_msg: "REGISTER".into(), msg: raw(&"?") };
     let executed = trial.book.apply(&undated(1, trial.members), &nonsense);
     let outcome = Outcome::Refused(Refusal::Malformed);
-    assert_eq!(executed, Executed { id, position: position.next(), outcome });
+    assert_eq!(executed, Executed { id, position: position.next(), outcome, operation: None });
     assert_eq!(trial.book.position(), position.next());
     assert_ne!(trial.book.hash(), hash);
 }

@@ -49,7 +49,7 @@ fn what_a_wrong_rule_decides_is_not_written() {
     let trial = Trial::with_customers();
     let ana = |value: i64, balance_after: i64, kind| {
         let slot = trial.book.numbers[&(BankId(0), number(101))];
-        let mut entry: Entry = trial.account(0, 101).statement[0].clone();
+        let mut entry: Entry = trial.statement(0, 101)[0].clone();
         (entry.value, entry.balance_after, entry.kind) =
             (Centavos::new(value), Centavos::new(balance_after), kind);
         Posting { slot, bank: BankId(0), account: number(101), entry }

@@ -38,7 +38,7 @@ fn one_wrong_clock_forgets_no_key_and_dates_nothing_but_its_own_requests() {
             trial.at_ms += 1_000;
             let request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)]));
             done(trial.apply(1, &request));
-            assert_eq!(trial.account(0, 101).statement.last().unwrap().at_ms, trial.at_ms);
+            assert_eq!(trial.statement(0, 101).last().unwrap().at_ms, trial.at_ms);
         }
         assert_eq!(pay(&mut trial, 1), first, "a clock {wrong_ms} ms ahead");
         assert_eq!(trial.balance(1, 202), 11_000);
@@ -78,7 +78,7 @@ fn after_a_week_without_a_request_keys_are_still_known_and_dates_are_right() {
         trial.at_ms += 100;
         let request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)]));
         done(trial.apply(bank, &request));
-        assert_eq!(trial.account(0, 101).statement.last().unwrap().at_ms, trial.at_ms);
+        assert_eq!(trial.statement(0, 101).last().unwrap().at_ms, trial.at_ms);
     }
 }
 

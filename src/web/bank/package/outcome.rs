@@ -105,25 +105,16 @@ pub(super) async fn settled(
         }
         Outcome::Refused(refusal) => {
             (state.unknown, state.key) = (false, None);
-            refused(bank, user, state, executed.position, refusal).await
+            state.refused = executed.operation;
+            refused(bank, user, state, refusal).await
         }
     }
 }
 
-async fn refused(
-    bank: &Bank,
-    user: UserName,
-    mut state: State,
-    position: Position,
-    refusal: Refusal,
-) -> Answer {
+async fn refused(bank: &Bank, user: UserName, mut state: State, refusal: Refusal) -> Answer {
     let status =
         if refusal.is_forbidden() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
     state.problem = Some(texts::refusal(&refusal, |of| bank_name(bank, of)));
-    let (by, operations) = (user.clone(), state.operations.clone());
-    let which =
-        Ask(move |book: &Book| book.refused_operation(&by, &operations, position, &refusal));
-    state.refused = bank.actors.routes.ledger.send(which).await?;
     rendered(bank, user, status, state).await
 }
 

@@ -88,7 +88,7 @@ fn draw(
 ) -> (Picture, Option<(usize, Refusal)>) {
     let mut members = BankSet::all(book.banks());
     offline.iter().for_each(|bank| members.remove(*bank));
-    let trial = book.try_out(by, operations, members, None);
+    let trial = book.try_out(by, operations, members);
     let is_own =
         |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
     let rows = operations.iter().enumerate().map(|(index, operation)| {

@@ -1,0 +1,187 @@
+//! Blocks of entries as bytes: what is stored, what is sent to a bank that lacks it, and what is
+//! hashed.
+//!
+//! The same entries give the same bytes at every bank. What an entry shares with the one before it
+//! (the request that made both) is written once; links are written as distances.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ids::{BankId, EventId, Position, Sha256Digest};
+use crate::ledger::past::{EntryNumber, Links, PastEntry};
+use crate::ledger::{Centavos, Entry, EntryKind, PixKey, UserName};
+
+/// How many entries a block has. Blocks are cut at multiples of it, so that all banks have the
+/// same ones.
+pub(crate) const BLOCK_ENTRIES: u64 = 256;
+/// Version of the bytes.
+const FORMAT: u8 = 1;
+
+/// What the entries of one request share.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct Shared {
+    position: u64,
+    at_ms: i64,
+    id: EventId,
+    made_by: UserName,
+    bank_sender: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    /// `None` if it is that of the row before.
+    shared: Option<Shared>,
+    account: u32,
+    index: u64,
+    /// How far back the links lead; 0 where there is no such entry.
+    before: u64,
+    skip: u64,
+    kind: EntryKind,
+    value: i64,
+    balance_after: i64,
+    pix: Option<PixKey>,
+}
+
+/// The first and last number of the block that an entry belongs to.
+pub(crate) fn bounds(number: EntryNumber) -> (EntryNumber, EntryNumber) {
+    let first = number.0.saturating_sub(1) / BLOCK_ENTRIES * BLOCK_ENTRIES + 1;
+    (EntryNumber(first), EntryNumber(first + BLOCK_ENTRIES - 1))
+}
+
+/// A block that is being written.
+#[derive(Clone, Default)]
+pub(super) struct Encoder {
+    content: Vec<u8>,
+    shared: Option<Shared>,
+}
+
+impl Encoder {
+    pub(super) fn push(&mut self, past: &PastEntry) {
+        if self.content.is_empty() {
+            self.content.push(FORMAT);
+        }
+        let entry = &past.entry;
+        let shared = Shared {
+            position: entry.position.0,
+            at_ms: entry.at_ms,
+            id: entry.id.clone(),
+            made_by: entry.made_by.clone(),
+            bank_sender: entry.bank_sender.0,
+        };
+        let is_new = self.shared.as_ref() != Some(&shared);
+        let distance = |to: EntryNumber| if to.is_none() { 0 } else { past.number.0 - to.0 };
+        let row = Row {
+            shared: is_new.then(|| shared.clone()),
+            account: past.account,
+            index: past.index,
+            before: distance(past.links.before),
+            skip: distance(past.links.skip),
+            kind: entry.kind,
+            value: entry.value.get(),
+            balance_after: entry.balance_after.get(),
+            pix: entry.pix.clone(),
+        };
+        self.shared = Some(shared);
+        postcard::to_io(&row, &mut self.content).expect("rows are plain data, and memory takes it");
+    }
+
+    /// The bytes so far.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+/// The entries of a block that begins with number `first`; `None` if it is none.
+pub(crate) fn decode(first: EntryNumber, content: &[u8]) -> Option<Vec<PastEntry>> {
+    let (format, mut rest) = content.split_first()?;
+    let mut entries = Vec::new();
+    let mut shared = None;
+    while *format == FORMAT && !rest.is_empty() && (entries.len() as u64) < BLOCK_ENTRIES {
+        let (row, left) = postcard::take_from_bytes::<Row>(rest).ok()?;
+        rest = left;
+        shared = row.shared.clone().or(shared);
+        let number = first.0.checked_add(entries.len() as u64)?;
+        entries.push(entry(EntryNumber(number), row, shared.as_ref()?)?);
+    }
+    (rest.is_empty() && !entries.is_empty()).then_some(entries)
+}
+
+fn entry(number: EntryNumber, row: Row, shared: &Shared) -> Option<PastEntry> {
+    let link = |distance: u64| match distance {
+        0 => Some(EntryNumber::default()),
+        distance => number.0.checked_sub(distance).filter(|to| *to > 0).map(EntryNumber),
+    };
+    let Shared { position, at_ms, id, made_by, bank_sender } = shared.clone();
+    let entry = Entry {
+        kind: row.kind,
+        value: Centavos::new(row.value),
+        balance_after: Centavos::new(row.balance_after),
+        at_ms,
+        made_by,
+        bank_sender: BankId(bank_sender),
+        id,
+        position: Position(position),
+        pix: row.pix,
+    };
+    // What is read later must not be able to overflow.
+    entry.balance_after.checked_sub(entry.value)?;
+    let links = Links { before: link(row.before)?, skip: link(row.skip)? };
+    let (account, index) = (row.account, row.index);
+    Some(PastEntry { number, account, index, links, entry })
+}
+
+/// What a block hashes to, its place included.
+pub(crate) fn digest(first: EntryNumber, last: EntryNumber, content: &[u8]) -> Sha256Digest {
+    let place = [first.0.to_be_bytes(), last.0.to_be_bytes()];
+    Sha256Digest(
+        Sha256::new().chain_update(place.as_flattened()).chain_update(content).finalize().into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::past::tests::entries;
+
+    #[test]
+    fn a_block_is_read_as_it_was_written() {
+        let written = entries(1..=BLOCK_ENTRIES);
+        let mut encoder = Encoder::default();
+        written.iter().for_each(|past| encoder.push(past));
+        assert_eq!(decode(EntryNumber(1), encoder.content()).unwrap(), written);
+        // Bytes a transfer, that is of two entries: most of it is the id, the name and the key.
+        let bytes = encoder.content().len() as u64 / (BLOCK_ENTRIES / 2);
+        assert!(bytes < 200, "{bytes}");
+    }
+
+    #[test]
+    fn what_is_no_block_is_refused_and_never_panics() {
+        let mut encoder = Encoder::default();
+        entries(1..=20).iter().for_each(|past| encoder.push(past));
+        let content = encoder.content();
+        for length in 0..content.len() {
+            if let Some(fewer) = decode(EntryNumber(1), &content[..length]) {
+                assert!(fewer.len() < 20, "a block that was cut off lacks entries");
+            }
+        }
+        for place in 0..content.len() {
+            for bit in 0..8 {
+                let mut flipped = content.to_vec();
+                flipped[place] ^= 1 << bit;
+                let [is, was] = [&flipped[..], content]
+                    .map(|bytes| digest(EntryNumber(1), EntryNumber(20), bytes));
+                assert_ne!(is, was);
+                let _ = decode(EntryNumber(1), &flipped);
+                let _ = decode(EntryNumber(u64::MAX - 3), &flipped);
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_cut_at_the_same_places_everywhere() {
+        for (number, first) in [(1, 1), (256, 1), (257, 257), (1_000_000, 999_937)] {
+            let (from, to) = bounds(EntryNumber(number));
+            assert_eq!((from.0, to.0), (first, first + 255));
+        }
+    }
+}

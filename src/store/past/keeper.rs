@@ -1,0 +1,143 @@
+//! The past as a node keeps it: a file that turns out to be damaged is put aside, and its entries
+//! are fetched again from the other banks.
+
+use std::path::{Path, PathBuf};
+
+use super::{FILE_NAMES, Numbers, PastReader, PastWriter};
+use crate::ids::BankId;
+use crate::ledger::past::{EntryNumber, PastEntry};
+use crate::store::StoreError;
+use crate::store::aside::put_aside;
+
+/// A [`PastWriter`] that starts over where the file is damaged.
+pub struct Past {
+    folder: PathBuf,
+    bank: BankId,
+    writer: PastWriter,
+    /// Where damaged files were put, and what was wrong with them, until somebody is told.
+    aside: Vec<(PathBuf, StoreError)>,
+    /// How often it was started over: readers must open the new file.
+    generation: u32,
+}
+
+impl Past {
+    /// Opens the past in a data folder that this process has locked; a damaged file is put aside.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder cannot be used, or the file is another bank's.
+    pub fn open(folder: &Path, bank: BankId) -> Result<Self, StoreError> {
+        let mut aside = Vec::new();
+        let writer = match PastWriter::open(folder, bank) {
+            Err(damage @ StoreError::Damaged { .. }) => {
+                aside.push((put_aside(folder, &FILE_NAMES)?, damage));
+                PastWriter::open(folder, bank)?
+            }
+            opened => opened?,
+        };
+        Ok(Past { folder: folder.to_owned(), bank, writer, aside, generation: 0 })
+    }
+
+    /// Where damaged files were put since the last call, and what was wrong with them.
+    pub(crate) fn take_aside(&mut self) -> Vec<(PathBuf, StoreError)> {
+        std::mem::take(&mut self.aside)
+    }
+
+    /// How often the file was replaced by a new one.
+    #[must_use]
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// [`PastWriter::last`]
+    #[must_use]
+    pub fn last(&self) -> EntryNumber {
+        self.writer.last()
+    }
+
+    /// [`PastWriter::on_disk`]
+    #[must_use]
+    pub fn on_disk(&self) -> EntryNumber {
+        self.writer.on_disk()
+    }
+
+    /// [`PastWriter::missing`]
+    #[must_use]
+    pub fn missing(&self) -> &[Numbers] {
+        self.writer.missing()
+    }
+
+    /// Opens readers, also on other threads.
+    pub(crate) fn opener(
+        &self,
+    ) -> impl Fn() -> Result<PastReader, StoreError> + Clone + Send + use<> {
+        let path = self.writer.path().to_owned();
+        move || PastReader::open(&path)
+    }
+
+    /// [`PastWriter::append`]
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be used.
+    pub fn append(&mut self, entries: &[PastEntry]) -> Result<(), StoreError> {
+        self.healing(|writer| writer.append(entries))
+    }
+
+    /// [`PastWriter::reaches`]
+    pub fn reaches(&mut self, last: EntryNumber) {
+        self.writer.reaches(last);
+    }
+
+    /// [`PastWriter::commit`]
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be used.
+    pub fn commit(&mut self, sync: bool) -> Result<EntryNumber, StoreError> {
+        self.healing(|writer| writer.commit(sync))
+    }
+
+    /// [`PastWriter::fill`]
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be used.
+    pub fn fill(&mut self, first: EntryNumber, content: &[u8]) -> Result<bool, StoreError> {
+        self.healing(|writer| writer.fill(first, content))
+    }
+
+    /// A reader found an entry's block damaged: it is missing from now on. Without a number, the
+    /// file as a whole is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be used.
+    pub(crate) fn forget(&mut self, number: Option<EntryNumber>) -> Result<(), StoreError> {
+        match number {
+            Some(number) => self.healing(|writer| writer.forget(number)),
+            None => {
+                let why = "a reader could not make sense of it".to_owned();
+                self.start_over(StoreError::Damaged { path: self.folder.clone(), why })
+            }
+        }
+    }
+
+    /// Does something with the writer; if the file is damaged, once more with a new one.
+    fn healing<R>(
+        &mut self,
+        mut with: impl FnMut(&mut PastWriter) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        match with(&mut self.writer) {
+            Err(damage @ StoreError::Damaged { .. }) => {
+                self.start_over(damage)?;
+                with(&mut self.writer)
+            }
+            done => done,
+        }
+    }
+
+    fn start_over(&mut self, damage: StoreError) -> Result<(), StoreError> {
+        let last = self.writer.last();
+        self.aside.push((put_aside(&self.folder, &FILE_NAMES)?, damage));
+        self.writer = PastWriter::open(&self.folder, self.bank)?;
+        self.generation += 1;
+        self.writer.reaches(last);
+        Ok(())
+    }
+}

@@ -1,0 +1,450 @@
+//! The past on disk: every entry that was ever made, in blocks that are the same at every bank.
+//!
+//! It is a file of its own, next to the journal, so that nothing that customers wait for waits for
+//! it: entries are written some time after they were executed, many at once, and without an fsync.
+//! What a crash takes away is made again by executing the journal, which therefore is not shortened
+//! before the past behind it is on disk ([`PastWriter::commit`] with `sync`).
+//!
+//! A bank that got its present from another bank's snapshot lacks entries in the middle: they are
+//! *missing*, and are fetched block by block. Every block has a digest. A file that is damaged is
+//! put aside, and then all entries are missing.
+
+pub(crate) mod block;
+mod keeper;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use self::block::{Encoder, bounds};
+pub use self::keeper::Past;
+pub use self::reader::{PastReader, StoredBlock};
+use super::StoreError;
+use super::sqlite::{make_private, reading_failed};
+use crate::ids::{BankId, Sha256Digest};
+use crate::ledger::past::{EntryNumber, PastEntry};
+
+/// Name of the file in the data folder.
+const FILE_NAME: &str = "past.sqlite";
+/// The files that belong to it.
+pub(super) const FILE_NAMES: [&str; 3] = ["past.sqlite-shm", "past.sqlite-wal", FILE_NAME];
+/// Marks a file as ours ("NtBp").
+const APPLICATION_ID: i32 = 0x4e74_4270;
+/// Layout of the tables.
+const SCHEMA_VERSION: i32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL, digest BLOB NOT NULL) STRICT;
+CREATE TABLE blocks (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL
+) STRICT;
+";
+
+/// Complete blocks that wait for a commit before one is made for their sake.
+const FULL_MAX: usize = 64;
+
+/// Numbers of entries.
+pub type Numbers = RangeInclusive<u64>;
+
+/// What the file says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    bank: BankId,
+    /// The last entry.
+    last: EntryNumber,
+    /// Those before it that are not here, in order.
+    missing: Vec<Numbers>,
+}
+
+/// A block on its way to the disk.
+struct Written {
+    first: EntryNumber,
+    last: EntryNumber,
+    encoder: Encoder,
+}
+
+/// Writes the past: the only connection that does.
+pub struct PastWriter {
+    path: PathBuf,
+    connection: Connection,
+    head: Head,
+    /// Blocks that are complete, or end before a gap, and are not on disk.
+    full: VecDeque<Written>,
+    /// The last block, to which entries are added.
+    open: Option<Written>,
+    /// Whether the last block has entries that are not on disk.
+    is_dirty: bool,
+    /// The last entry on disk.
+    on_disk: EntryNumber,
+    /// Whether the first entry that comes and is here already was compared with the one here.
+    is_compared: bool,
+}
+
+impl PastWriter {
+    /// Opens the past in a data folder that this process has locked, making it if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened, or is damaged or another bank's.
+    pub fn open(folder: &Path, bank: BankId) -> Result<Self, StoreError> {
+        let path = folder.join(FILE_NAME);
+        let cannot = |why: String| StoreError::Open { path: path.clone(), why };
+        make_private(&path).map_err(|error| cannot(error.to_string()))?;
+        let connection = Connection::open(&path).map_err(|error| cannot(error.to_string()))?;
+        let head = settle(&path, &connection)?.unwrap_or(Head {
+            bank,
+            last: EntryNumber::default(),
+            missing: Vec::new(),
+        });
+        if head.bank != bank {
+            let (found, wanted) = (format!("bank {}", head.bank), format!("bank {bank}"));
+            return Err(StoreError::OtherBank { path, found, wanted });
+        }
+        let on_disk = head.last;
+        let mut writer = PastWriter {
+            path,
+            connection,
+            head,
+            full: VecDeque::new(),
+            open: None,
+            is_dirty: false,
+            on_disk,
+            is_compared: false,
+        };
+        writer.open = writer.last_block()?;
+        Ok(writer)
+    }
+
+    /// The last block, if entries may still be added to it.
+    fn last_block(&self) -> Result<Option<Written>, StoreError> {
+        let last = self.head.last;
+        if last.is_none() {
+            return Ok(None);
+        }
+        let entries = self.reader()?.block(last)?.unwrap_or_default();
+        let [first, .., newest] = &entries[..] else {
+            return match &entries[..] {
+                [only] if only.number == last => Ok(Some(Written::of(&entries))),
+                _ => Err(self.damaged(format!("entry {last} is gone"))),
+            };
+        };
+        if newest.number != last {
+            return Err(self.damaged(format!("entry {last} is gone")));
+        }
+        Ok((bounds(first.number).1 != last).then(|| Written::of(&entries)))
+    }
+
+    /// A reader of what is on disk, which may be used on another thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when the system refuses.
+    pub fn reader(&self) -> Result<PastReader, StoreError> {
+        PastReader::open(&self.path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The last entry that was taken in.
+    #[must_use]
+    pub fn last(&self) -> EntryNumber {
+        self.head.last
+    }
+
+    /// The last entry on disk: everything up to it is there but what is missing.
+    #[must_use]
+    pub fn on_disk(&self) -> EntryNumber {
+        self.on_disk
+    }
+
+    /// The entries before the last that are not here, in order.
+    #[must_use]
+    pub fn missing(&self) -> &[Numbers] {
+        &self.head.missing
+    }
+
+    /// Takes in entries in their order. Those that are here already are left out: a ledger that is
+    /// rebuilt makes them again.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if what is here is not what was made: it is another consortium's.
+    pub fn append(&mut self, entries: &[PastEntry]) -> Result<(), StoreError> {
+        for past in entries {
+            if past.number <= self.head.last {
+                self.compare(past)?;
+                continue;
+            }
+            self.reaches(EntryNumber(past.number.0 - 1));
+            let open = self.open.get_or_insert_with(|| Written::beginning(past.number));
+            open.encoder.push(past);
+            (open.last, self.head.last, self.is_dirty) = (past.number, past.number, true);
+            if bounds(past.number).1 == past.number {
+                self.close_block();
+            }
+        }
+        if self.full.len() >= FULL_MAX {
+            self.commit(false)?;
+        }
+        Ok(())
+    }
+
+    /// There are entries through this number: what is not here of them is missing.
+    pub fn reaches(&mut self, last: EntryNumber) {
+        if last > self.head.last {
+            self.close_block();
+            self.head.missing.push(self.head.last.0 + 1..=last.0);
+            (self.head.last, self.is_dirty) = (last, true);
+        }
+    }
+
+    fn close_block(&mut self) {
+        self.full.extend(self.open.take());
+    }
+
+    /// Compares one entry that was made again with the one that is here.
+    fn compare(&mut self, past: &PastEntry) -> Result<(), StoreError> {
+        if !std::mem::replace(&mut self.is_compared, true) {
+            let found = self.reader()?.block(past.number)?;
+            let same = found.is_none_or(|block| block.contains(past));
+            if !same {
+                return Err(self.damaged(format!("entry {} is another one", past.number)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has been taken in; returns the last entry that is then on disk. With `sync`, it
+    /// is there even if the machine loses its power.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk does.
+    pub fn commit(&mut self, sync: bool) -> Result<EntryNumber, StoreError> {
+        if self.is_dirty || sync {
+            self.write(sync).map_err(|error| self.failed(&error))?;
+            self.full.clear();
+            self.is_dirty = false;
+            self.on_disk = self.head.last;
+        }
+        Ok(self.on_disk)
+    }
+
+    fn write(&mut self, sync: bool) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })?;
+        let transaction = self.connection.transaction()?;
+        for block in self.full.iter().chain(&self.open) {
+            insert(&transaction, block.first, block.last, block.encoder.content())?;
+        }
+        write_head(&transaction, &self.head)?;
+        transaction.commit()
+    }
+
+    /// Takes in a block that was missing, wholly or in part; returns whether it is one. What is
+    /// here of it already must be the same.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk fails.
+    pub fn fill(&mut self, first: EntryNumber, content: &[u8]) -> Result<bool, StoreError> {
+        let Some(fetched) = block::decode(first, content) else { return Ok(false) };
+        let (from, end) = bounds(first);
+        let to = first.0 + fetched.len() as u64 - 1;
+        let touched = |gap: &&Numbers| *gap.start() <= end.0 && from.0 <= *gap.end();
+        let Some(gap) = self.head.missing.iter().find(touched).cloned().filter(|_| from == first)
+        else {
+            return Ok(false);
+        };
+        self.commit(false)?;
+        // A block that is not complete is of use only if it reaches the end of the gap.
+        if to < end.0.min(*gap.end()) {
+            return Ok(false);
+        }
+        let mut reader = self.reader()?;
+        let mut merged = Vec::new();
+        for past in fetched {
+            match reader.find(past.number)? {
+                Some(here) if here != past => return Ok(false),
+                Some(_) => merged.push(past),
+                None if past.number.0 <= self.head.last.0 => merged.push(past),
+                None => {}
+            }
+        }
+        // What is here of the block beyond what was fetched.
+        let mut next = merged.last().map_or(first, |past| past.number.next());
+        while next <= end
+            && let Some(here) = reader.find(next)?
+        {
+            merged.push(here);
+            next = next.next();
+        }
+        self.replace(&merged)?;
+        Ok(true)
+    }
+
+    /// Writes a block in place of its parts.
+    fn replace(&mut self, entries: &[PastEntry]) -> Result<(), StoreError> {
+        let block = Written::of(entries);
+        let mut head = self.head.clone();
+        head.missing = without(&head.missing, &(block.first.0..=block.last.0));
+        let written = (|| {
+            let transaction = self.connection.transaction()?;
+            transaction
+                .prepare_cached("DELETE FROM blocks WHERE first >= ?1 AND first <= ?2")?
+                .execute([sql(block.first), sql(block.last)])?;
+            insert(&transaction, block.first, block.last, block.encoder.content())?;
+            write_head(&transaction, &head)?;
+            transaction.commit()
+        })();
+        written.map_err(|error| self.failed(&error))?;
+        self.head = head;
+        if block.last == self.head.last && bounds(block.first).1 != block.last {
+            self.open = Some(block);
+        }
+        Ok(())
+    }
+
+    /// The block of an entry turned out to be damaged or gone: its entries are missing from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk fails.
+    pub(crate) fn forget(&mut self, number: EntryNumber) -> Result<(), StoreError> {
+        self.commit(false)?;
+        let (first, last) = bounds(number);
+        // What is being written is in memory as well, and is written again.
+        let known_from = self.open.as_ref().map_or(u64::MAX, |open| open.first.0);
+        let gone = first.0..=last.0.min(self.head.last.0).min(known_from.saturating_sub(1));
+        let mut head = self.head.clone();
+        head.missing = without(&head.missing, &gone);
+        head.missing.extend(Some(gone).filter(|gone| !gone.is_empty()));
+        head.missing.sort_by_key(|gap| *gap.start());
+        let written = (|| {
+            let transaction = self.connection.transaction()?;
+            transaction
+                .prepare_cached("DELETE FROM blocks WHERE first >= ?1 AND first <= ?2")?
+                .execute([sql(first), sql(last)])?;
+            if let Some(block) = &self.open {
+                insert(&transaction, block.first, block.last, block.encoder.content())?;
+            }
+            write_head(&transaction, &head)?;
+            transaction.commit()
+        })();
+        written.map_err(|error| self.failed(&error))?;
+        self.head = head;
+        Ok(())
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), why }
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::Failed { path: self.path.clone(), why: error.to_string() }
+    }
+}
+
+impl Head {
+    /// Whether an entry must be on disk.
+    fn has(&self, number: EntryNumber) -> bool {
+        number <= self.last && !self.missing.iter().any(|gap| gap.contains(&number.0))
+    }
+}
+
+impl Written {
+    fn beginning(first: EntryNumber) -> Self {
+        Written { first, last: first, encoder: Encoder::default() }
+    }
+
+    /// A block with these entries, which are adjacent and at least one.
+    fn of(entries: &[PastEntry]) -> Self {
+        let mut encoder = Encoder::default();
+        entries.iter().for_each(|past| encoder.push(past));
+        let number = |past: Option<&PastEntry>| past.expect("a block has an entry").number;
+        Written { first: number(entries.first()), last: number(entries.last()), encoder }
+    }
+}
+
+/// Ranges in order, less another.
+fn without(ranges: &[Numbers], gone: &Numbers) -> Vec<Numbers> {
+    let mut left = Vec::new();
+    for range in ranges {
+        let before = *range.start()..=(*range.end()).min(gone.start().saturating_sub(1));
+        let after = (*range.start()).max(gone.end().saturating_add(1))..=*range.end();
+        left.extend([before, after].into_iter().filter(|part| !part.is_empty()));
+    }
+    left
+}
+
+fn sql(number: EntryNumber) -> i64 {
+    i64::try_from(number.0).unwrap_or(i64::MAX)
+}
+
+fn insert(
+    db: &Connection,
+    first: EntryNumber,
+    last: EntryNumber,
+    content: &[u8],
+) -> rusqlite::Result<()> {
+    let digest = block::digest(first, last, content);
+    let mut statement =
+        db.prepare_cached("INSERT OR REPLACE INTO blocks VALUES (?1, ?2, ?3, ?4)")?;
+    statement.execute(params![sql(first), sql(last), content, &digest.0[..]]).map(|_| ())
+}
+
+fn write_head(db: &Connection, head: &Head) -> rusqlite::Result<()> {
+    let content = serde_json::to_string(head).expect("the head is JSON");
+    let digest = digest_of(&content);
+    let mut statement = db.prepare_cached("INSERT OR REPLACE INTO head VALUES (1, ?1, ?2)")?;
+    statement.execute(params![content, &digest.0[..]]).map(|_| ())
+}
+
+fn digest_of(content: &str) -> Sha256Digest {
+    block::digest(EntryNumber::default(), EntryNumber::default(), content.as_bytes())
+}
+
+/// Sets the options, makes the tables in a blank file, and reads the head if there is one.
+fn settle(path: &Path, db: &Connection) -> Result<Option<Head>, StoreError> {
+    let failed = |error: rusqlite::Error| reading_failed(path, &error);
+    let damaged = |why: &str| StoreError::Damaged { path: path.to_owned(), why: why.to_owned() };
+    db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;
+    db.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+    let pragma =
+        |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
+    let tables: i64 =
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    let marks =
+        (pragma("application_id").map_err(failed)?, pragma("user_version").map_err(failed)?);
+    match (tables, marks) {
+        (0, (0, 0)) => {
+            let make = || {
+                db.execute_batch(&format!("BEGIN; {TABLES}"))?;
+                db.pragma_update(None, "application_id", APPLICATION_ID)?;
+                db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+                db.execute_batch("COMMIT")
+            };
+            make().map_err(failed)?;
+            return Ok(None);
+        }
+        (_, (APPLICATION_ID, SCHEMA_VERSION)) => {}
+        _ => return Err(damaged("the marks of the file")),
+    }
+    match read_head(db).map_err(failed)? {
+        Some(head) => head.map(Some).ok_or_else(|| damaged("the head")),
+        None => Ok(None),
+    }
+}
+
+/// The head, if there is one; nothing in its place if it is not what was written.
+fn read_head(db: &Connection) -> rusqlite::Result<Option<Option<Head>>> {
+    let columns =
+        |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let row =
+        db.query_row("SELECT content, digest FROM head WHERE one = 1", [], columns).optional()?;
+    Ok(row.map(|(content, digest)| {
+        let is_whole = digest_of(&content).0[..] == digest[..];
+        serde_json::from_str(&content).ok().filter(|_| is_whole)
+    }))
+}

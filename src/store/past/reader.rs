@@ -1,0 +1,159 @@
+//! Reading the past, beside its writer and beside the order.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::block::{self, decode};
+use super::{read_head, sql};
+use crate::ids::Sha256Digest;
+use crate::ledger::past::walk::Entries;
+use crate::ledger::past::{EntryNumber, PastEntry};
+use crate::store::StoreError;
+use crate::store::sqlite::reading_failed;
+
+/// How many blocks are kept as they were read: about 50 KB each.
+const CACHED_MAX: usize = 64;
+
+const SELECT: &str =
+    "SELECT first, last, content, digest FROM blocks WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
+
+/// A connection that reads.
+pub struct PastReader {
+    path: PathBuf,
+    connection: Connection,
+    /// Blocks that were read last, the last one first.
+    cached: VecDeque<Arc<[PastEntry]>>,
+    /// The entry that was looked for when a block turned out to be damaged.
+    damaged: Option<EntryNumber>,
+}
+
+/// A block as it is stored.
+pub struct StoredBlock {
+    /// The number of its first entry.
+    pub first: EntryNumber,
+    /// Its bytes.
+    pub content: Vec<u8>,
+    /// What they hash to.
+    pub digest: Sha256Digest,
+    /// The number of its last entry.
+    last: EntryNumber,
+}
+
+impl StoredBlock {
+    /// Whether it has all its entries.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        block::bounds(self.first) == (self.first, self.last)
+    }
+}
+
+impl PastReader {
+    /// Opens the file that a [`PastWriter`](super::PastWriter) of this process holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when the system refuses.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let cannot = |error: rusqlite::Error| StoreError::Open {
+            path: path.to_owned(),
+            why: error.to_string(),
+        };
+        // In WAL mode a reader writes its own marks next to the log.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
+        connection.pragma_update(None, "query_only", true).map_err(cannot)?;
+        Ok(PastReader { path: path.to_owned(), connection, cached: VecDeque::new(), damaged: None })
+    }
+
+    /// The entry whose block was found damaged, if one was.
+    #[must_use]
+    pub fn damaged(&self) -> Option<EntryNumber> {
+        self.damaged
+    }
+
+    /// The stored block that has an entry, proved by its digest; `None` if it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if it is not what was written.
+    pub fn stored(&mut self, number: EntryNumber) -> Result<Option<StoredBlock>, StoreError> {
+        let columns = |row: &rusqlite::Row<'_>| {
+            let (first, last) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+            let numbers = [first, last].map(|number| EntryNumber(number.unsigned_abs()));
+            Ok((numbers, row.get::<_, Vec<u8>>(2)?, row.get::<_, [u8; 32]>(3)?))
+        };
+        let read =
+            || self.connection.prepare_cached(SELECT)?.query_row([sql(number)], columns).optional();
+        let found = read().map_err(|error| reading_failed(&self.path, &error))?;
+        let Some(([first, last], content, digest)) = found else { return Ok(None) };
+        let digest = Sha256Digest(digest);
+        if block::digest(first, last, &content) != digest {
+            return Err(self.is_damaged(number));
+        }
+        Ok(Some(StoredBlock { first, content, digest, last }).filter(|block| block.last >= number))
+    }
+
+    /// Makes sure that a block that was not found is not one that should be here.
+    fn check_missing(&mut self, number: EntryNumber) -> Result<(), StoreError> {
+        match read_head(&self.connection).map_err(|error| reading_failed(&self.path, &error))? {
+            Some(Some(head)) if !head.has(number) => Ok(()),
+            None => Ok(()),
+            Some(_) => Err(self.is_damaged(number)),
+        }
+    }
+
+    fn is_damaged(&mut self, number: EntryNumber) -> StoreError {
+        self.damaged = Some(number);
+        let why = format!("the block of entry {number}");
+        StoreError::Damaged { path: self.path.clone(), why }
+    }
+
+    /// The entries of the block that has an entry; `None` if it is not here.
+    ///
+    /// # Errors
+    /// As for [`PastReader::stored`].
+    pub fn block(&mut self, number: EntryNumber) -> Result<Option<Arc<[PastEntry]>>, StoreError> {
+        let has = |block: &Arc<[PastEntry]>| {
+            block.first().is_some_and(|first| first.number <= number)
+                && block.last().is_some_and(|last| last.number >= number)
+        };
+        if let Some(place) = self.cached.iter().position(has) {
+            let block = self.cached.remove(place).expect("just found");
+            self.cached.push_front(Arc::clone(&block));
+            return Ok(Some(block));
+        }
+        let Some(stored) = self.stored(number)? else {
+            self.check_missing(number)?;
+            return Ok(None);
+        };
+        let block: Arc<[PastEntry]> =
+            decode(stored.first, &stored.content).ok_or_else(|| self.is_damaged(number))?.into();
+        if !has(&block) {
+            return Ok(None);
+        }
+        self.cached.push_front(Arc::clone(&block));
+        self.cached.truncate(CACHED_MAX);
+        Ok(Some(block))
+    }
+
+    /// An entry; `None` if it is not here.
+    ///
+    /// # Errors
+    /// As for [`PastReader::stored`].
+    pub fn find(&mut self, number: EntryNumber) -> Result<Option<PastEntry>, StoreError> {
+        let block = self.block(number)?;
+        Ok(block.and_then(|block| {
+            let place = number.0 - block.first()?.number.0;
+            block.get(usize::try_from(place).ok()?).cloned()
+        }))
+    }
+}
+
+impl Entries for PastReader {
+    type Error = StoreError;
+
+    fn entry(&mut self, number: EntryNumber) -> Result<Option<PastEntry>, StoreError> {
+        self.find(number)
+    }
+}

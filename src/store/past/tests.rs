@@ -1,0 +1,184 @@
+use super::block::{BLOCK_ENTRIES, bounds};
+use super::*;
+use crate::ids::{EventId, Position};
+use crate::ledger::past::Links;
+use crate::ledger::{Centavos, Entry, EntryKind, PixKey, UserName};
+
+const BANK: BankId = BankId(1);
+
+/// Entries as transfers make them: two each.
+pub(super) fn entries(numbers: RangeInclusive<u64>) -> Vec<PastEntry> {
+    numbers.map(entry).collect()
+}
+
+fn entry(number: u64) -> PastEntry {
+    let position = number.div_ceil(2);
+    let pays = number % 2 == 1;
+    let value = if pays { -1_500 } else { 1_500 };
+    let entry = Entry {
+        kind: if pays { EntryKind::Transfer } else { EntryKind::Receive },
+        value: Centavos::new(value),
+        balance_after: Centavos::new(1_000_000 + value),
+        at_ms: 1_795_442_602_000 + position as i64,
+        made_by: UserName::parse("renata332").unwrap(),
+        bank_sender: BankId(2),
+        id: EventId::new(BankId(2), &format!("00000000-0000-4000-8000-{position:012}")),
+        position: Position(position),
+        pix: Some(PixKey::parse("0:pedrinho234").unwrap()),
+    };
+    let before = EntryNumber(number.saturating_sub(2));
+    let links = Links { before, skip: before };
+    let account = u32::from(!pays);
+    PastEntry { number: EntryNumber(number), account, index: (number - 1) / 2, links, entry }
+}
+
+struct Disk {
+    folder: tempfile::TempDir,
+}
+
+impl Disk {
+    fn new() -> Disk {
+        Disk { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn open(&self) -> PastWriter {
+        PastWriter::open(self.folder.path(), BANK).unwrap()
+    }
+}
+
+/// What a reader finds of these.
+fn found(writer: &PastWriter, numbers: Numbers) -> Vec<PastEntry> {
+    let mut reader = writer.reader().unwrap();
+    numbers.filter_map(|number| reader.find(EntryNumber(number)).unwrap()).collect()
+}
+
+#[test]
+fn what_was_committed_is_read_and_goes_on_after_a_restart() {
+    let disk = Disk::new();
+    for (batch, restarts) in [(1..=1, true), (2..=300, true), (301..=512, true), (513..=514, false)]
+    {
+        let mut writer = disk.open();
+        let before = *batch.start() - 1;
+        assert_eq!((writer.last().0, writer.on_disk().0), (before, before));
+        writer.append(&entries(batch.clone())).unwrap();
+        assert_eq!(writer.on_disk().0, before, "not before the commit");
+        assert_eq!(writer.commit(restarts).unwrap().0, *batch.end());
+        assert_eq!(found(&writer, 1..=600), entries(1..=*batch.end()));
+    }
+}
+
+#[test]
+fn entries_that_are_made_again_change_nothing() {
+    let disk = Disk::new();
+    disk.open().append(&entries(1..=300)).unwrap();
+    let mut writer = disk.open();
+    assert_eq!(writer.last().0, 0, "what was not committed is not there");
+    writer.append(&entries(1..=300)).unwrap();
+    writer.commit(false).unwrap();
+    let mut writer = disk.open();
+    writer.append(&entries(100..=400)).unwrap();
+    writer.commit(false).unwrap();
+    assert_eq!(found(&writer, 1..=500), entries(1..=400));
+    assert_eq!(writer.missing(), []);
+}
+
+#[test]
+fn the_past_of_another_consortium_is_noticed() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=10)).unwrap();
+    writer.commit(false).unwrap();
+    let mut other = entry(1);
+    other.entry.id = EventId::new(BankId(0), "another");
+    assert!(matches!(disk.open().append(&[other]), Err(StoreError::Damaged { .. })));
+    let other_bank = PastWriter::open(disk.folder.path(), BankId(0));
+    assert!(matches!(other_bank, Err(StoreError::OtherBank { .. })));
+}
+
+/// The block that begins at a number, as another bank sends it.
+fn sent(first: u64, last: u64) -> (EntryNumber, Vec<u8>) {
+    let block = Written::of(&entries(first..=last));
+    (block.first, block.encoder.content().to_vec())
+}
+
+#[test]
+fn a_gap_is_filled_block_by_block_and_then_all_is_as_if_it_had_never_been() {
+    let (complete, lacking) = (Disk::new(), Disk::new());
+    let mut whole = complete.open();
+    whole.append(&entries(1..=1_400)).unwrap();
+    whole.commit(false).unwrap();
+    let mut writer = lacking.open();
+    writer.append(&entries(1..=300)).unwrap();
+    writer.reaches(EntryNumber(1_300));
+    writer.append(&entries(1_301..=1_390)).unwrap();
+    writer.commit(false).unwrap();
+    assert_eq!(writer.missing(), [301..=1_300]);
+    assert_eq!(found(&writer, 1..=2_000).len(), 390);
+    let mut writer = lacking.open();
+    assert_eq!((writer.missing().to_vec(), writer.last().0), (vec![301..=1_300], 1_390));
+    for first in [1_281, 513, 257, 1_025] {
+        let (first, content) = sent(first, (first + 255).min(1_395));
+        assert!(writer.fill(first, &content).unwrap(), "{first}");
+    }
+    assert_eq!(writer.missing(), [769..=1_024]);
+    let mut writer = lacking.open();
+    let (first, content) = sent(769, 1_024);
+    assert!(writer.fill(first, &content).unwrap());
+    assert_eq!(writer.missing(), []);
+    writer.append(&entries(1_391..=1_400)).unwrap();
+    writer.commit(false).unwrap();
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=1_400));
+    for first in [1, 257, 513, 769, 1_025, 1_281] {
+        let stored = |writer: &PastWriter| {
+            writer.reader().unwrap().stored(EntryNumber(first)).unwrap().unwrap().digest
+        };
+        assert_eq!(stored(&writer), stored(&whole), "{first}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_a_gap_is_not_taken() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=10)).unwrap();
+    writer.reaches(EntryNumber(1_000));
+    let mut other = entries(1..=256);
+    other[3].entry.made_by = UserName::parse("someone").unwrap();
+    let contradicts = Written::of(&other).encoder.content().to_vec();
+    assert!(!writer.fill(EntryNumber(1), &contradicts).unwrap());
+    let (first, too_short) = sent(257, 300);
+    assert!(!writer.fill(first, &too_short).unwrap());
+    let (_, of_elsewhere) = sent(1_281, 1_536);
+    assert!(!writer.fill(EntryNumber(1_281), &of_elsewhere).unwrap());
+    assert!(!writer.fill(EntryNumber(2), &sent(2, 257).1).unwrap());
+    assert!(!writer.fill(EntryNumber(257), b"nonsense").unwrap());
+    assert_eq!(writer.missing(), [11..=1_000]);
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=10));
+}
+
+#[test]
+fn a_damaged_block_is_noticed_forgotten_and_filled_again() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=1_000)).unwrap();
+    writer.commit(false).unwrap();
+    let flip =
+        "UPDATE blocks SET content = CAST('x' || substr(content, 2) AS BLOB) WHERE first = 257";
+    assert_eq!(writer.connection.execute(flip, []).unwrap(), 1);
+    let read = writer.reader().unwrap().find(EntryNumber(300));
+    assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
+    writer.forget(EntryNumber(300)).unwrap();
+    assert_eq!(writer.missing(), [257..=512]);
+    assert_eq!(writer.reader().unwrap().find(EntryNumber(300)).unwrap(), None);
+    let (first, content) = sent(257, 512);
+    assert!(writer.fill(first, &content).unwrap());
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=1_000));
+}
+
+#[test]
+fn ranges_are_taken_out_of_ranges() {
+    assert_eq!(without(&[1..=10, 20..=30], &(5..=24)), [1..=4, 25..=30]);
+    assert_eq!(without(&[1..=10], &(3..=4)), [1..=2, 5..=10]);
+    assert_eq!(without(&[1..=10], &(0..=99)), [] as [Numbers; 0]);
+    assert_eq!(bounds(EntryNumber(BLOCK_ENTRIES)).1, EntryNumber(BLOCK_ENTRIES));
+}
