@@ -301,6 +301,12 @@ impl Browser {
         self.client.set_window_size(width, 900).await.unwrap();
     }
 
+    /// Lays pages out for a window of this width, narrower than the browser's own can be.
+    pub(crate) async fn as_wide_as(&self, width: u32) {
+        let size = json!({"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": false});
+        self.tools("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
     /// Tells the page whether its reader prefers light or dark.
     pub(crate) async fn prefer(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);

@@ -14,5 +14,6 @@ mod people;
 mod pictures;
 #[path = "../processes/mod.rs"]
 mod processes;
+mod telephone;
 mod walk;
 mod watch;

@@ -1,7 +1,7 @@
 //! A line of the balance over time, as SVG paths: steps, because a balance does not change until
 //! something happens.
 
-use super::money::reais;
+use super::money::{reais, reais_wide};
 use crate::brazilian::date;
 use crate::civil::Zone;
 use crate::ledger::{Centavos, Entry};
@@ -18,6 +18,8 @@ pub(super) struct Chart {
     pub(super) line: String,
     /// The same with the area below it.
     pub(super) area: String,
+    /// What stands at the axis, from the top of the drawing down to nothing.
+    pub(super) axis: [String; 3],
     pub(super) lowest: String,
     pub(super) highest: String,
     pub(super) first_day: String,
@@ -33,16 +35,12 @@ pub(super) fn chart(points: &Points, zone: &Zone) -> Option<Chart> {
     let [(first_ms, _), .., (last_ms, last)] = points[..] else { return None };
     let balances = || points.iter().map(|(_, balance)| *balance);
     let (lowest, highest) = (balances().min()?, balances().max()?);
+    let top = round_above(highest);
     let span_ms = i128::from(last_ms - first_ms).max(1);
-    let span = i128::from(highest.get()) - i128::from(lowest.get());
     let x = |at_ms: i64| i128::from(at_ms - first_ms) * i128::from(WIDTH) / span_ms;
-    let y = |balance: Centavos| match span {
-        // A balance that never moves is drawn in the middle.
-        0 => i128::from(HEIGHT / 2),
-        span => {
-            i128::from(HEIGHT)
-                - (i128::from(balance.get()) - i128::from(lowest.get())) * i128::from(HEIGHT) / span
-        }
+    // A balance is never below zero, and is drawn above it as high as it is.
+    let y = |balance: Centavos| {
+        i128::from(HEIGHT) - i128::from(balance.get()) * i128::from(HEIGHT) / top
     };
     let mut line = format!("M0 {}", y(points[0].1));
     for (at_ms, balance) in &points[1..] {
@@ -52,12 +50,26 @@ pub(super) fn chart(points: &Points, zone: &Zone) -> Option<Chart> {
     Some(Chart {
         area: format!("{line}V{HEIGHT}H0Z"),
         line,
+        axis: [top, top / 2, 0].map(reais_wide),
         lowest: reais(lowest),
         highest: reais(highest),
         first_day: date(zone.date(first_ms)),
         last_day: date(zone.date(last_ms)),
         last: reais(last),
     })
+}
+
+/// The smallest of R$ 1, 2, 5, 10, 20, 50, … that is not less than this; in centavos.
+fn round_above(balance: Centavos) -> i128 {
+    let mut step = 100;
+    loop {
+        for round in [step, 2 * step, 5 * step] {
+            if round >= i128::from(balance.get()) {
+                return round;
+            }
+        }
+        step *= 10;
+    }
 }
 
 /// What is drawn of these entries.
@@ -92,7 +104,11 @@ mod tests {
     #[test]
     fn a_balance_goes_in_steps_from_left_to_right() {
         let chart = drawn(&[entry(0, 100), entry(500, 300), entry(1_000, 200)]).unwrap();
-        assert_eq!(chart.line, "M0 140H300V0H600V70H600");
+        assert_eq!(chart.line, "M0 112H300V56H600V84H600", "from nothing up to R$ 5,00");
+        assert_eq!(
+            chart.axis.map(|sum| sum.replace('\u{a0}', " ")),
+            ["R$ 5,00", "R$ 2,50", "R$ 0,00"]
+        );
         assert_eq!(
             (chart.lowest.as_str(), chart.highest.as_str()),
             ("R$\u{a0}1,00", "R$\u{a0}3,00")
@@ -102,8 +118,8 @@ mod tests {
     #[test]
     fn extremes_are_drawn_without_overflow() {
         assert!(drawn(&[]).is_none() && drawn(&[entry(0, 1)]).is_none());
-        assert_eq!(drawn(&[entry(7, 5), entry(7, 5)]).unwrap().line, "M0 70H0V70H600");
+        assert_eq!(drawn(&[entry(7, 50), entry(7, 50)]).unwrap().line, "M0 70H0V70H600");
         let extreme = drawn(&[entry(0, 0), entry(i64::MAX, i64::MAX)]).unwrap();
-        assert_eq!(extreme.line, "M0 140H600V0H600");
+        assert_eq!(extreme.line, "M0 140H600V11H600");
     }
 }
