@@ -120,8 +120,11 @@ pub(super) struct PageQuery {
 }
 
 #[derive(Serialize)]
-struct AccountRead {
-    data: AccountData,
+struct AccountRead<'a> {
+    data: &'a AccountData,
+    /// The same at the top level, where the requirement's own client reads it.
+    #[serde(flatten)]
+    fields: &'a AccountData,
     descript: &'static str,
     /// `before` of the next older page; absent at the beginning of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +202,8 @@ pub(super) async fn read(
     let zone = &bank.config.time_zone;
     data.transactions = page.entries.iter().map(|(_, entry)| EntryLine::of(entry, zone)).collect();
     Ok(HttpResponse::Ok().json(AccountRead {
-        data,
+        data: &data,
+        fields: &data,
         descript: texts::ACCOUNT_READ,
         next_before: page.next_before,
         older_missing: page.is_cut,

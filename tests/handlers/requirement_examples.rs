@@ -267,6 +267,10 @@ async fn the_login_tells_of_accounts_at_all_banks(banks: &Banks) {
 async fn the_statement_has_the_requirements_fields(banks: &Banks, token: Option<&str>) {
     let read = banks.get(1, "/get_account/2432430?limit=2", token, "").await;
     let data = &read.body["data"];
+    // The requirement's own client reads the fields at the top level.
+    for (name, value) in data.as_object().unwrap() {
+        assert_eq!(&read.body[name], value, "{name}");
+    }
     assert_eq!(data["name"], "Cliente renata332");
     assert_eq!(data["kay_pix"], "1:123.123.123-01");
     assert_eq!((&data["type_account"], &data["user_names"]), (&json!("PF"), &json!(["renata332"])));
