@@ -143,6 +143,24 @@
       });
   }
 
+  // What this bank has received stands on its own line, with the clock that it left there.
+  function receipts(now, place) {
+    const last = new Map(); // of several at one place, the last in the order has the final clock
+    for (const event of now.events) {
+      if (event.sender !== me && event.clocks) last.set(arrival(event, me, now.events), event);
+    }
+    return [...last].map(([at, event]) => {
+      const [x, y] = [place.x(at), place.y(me)];
+      return element('g', { class: 'receive', 'aria-hidden': 'true' },
+        element('circle', { cx: x, cy: y, r: 3.5 }), element('text', { x, y: y + 38 }, stamp(event.clocks[1])));
+    });
+  }
+
+  function clocks(event) {
+    const [before, after] = event.clocks.map(stamp);
+    return text('clocks', { antes: before, carimbo: stamp(event.timestamp), depois: after });
+  }
+
   function dot(event, chosen, place) {
     const [x, y] = [place.x(event.column), place.y(event.sender)];
     const classes = ['event', event.executed ? 'executed' : isWaiting(event) ? 'waiting' : 'void'];
@@ -181,7 +199,7 @@
       element('text', { x: 8, y: place.y(bank) + 5 }, name.length > 14 ? `${name.slice(0, 13)}…` : name)));
     const chosen = now.events.find((event) => event.id === selected);
     put('diagrama', ...lines, ...now.events.flatMap((event) => arrows(event, now, place)),
-      ...now.events.map((event) => dot(event, chosen, place)),
+      ...receipts(now, place), ...now.events.map((event) => dot(event, chosen, place)),
       element('g', { class: 'names' }, element('rect', { x: 0, y: 0, width: LEFT, height: place.height }), ...labels));
     if (follows) scroll.scrollLeft = scroll.scrollWidth;
     keepNames();
@@ -201,10 +219,23 @@
     put('bancos', ...now.banks.map((bank) => element('tr', { class: bank.state === 'up' ? null : 'down' },
       element('th', { scope: 'row' }, names[bank.bank]),
       cell(words.banks[bank.bank].state), cell(bank.member ? text('member') : text('outside')),
-      cell(bank.hears.map((other) => names[other]).join(', ')),
       cell(stamp(bank.bank === me ? now.clock : bank.durable ?? []), { class: 'number' }),
       cell(bank.durable ? stamp(bank.durable) : '–', { class: 'number' }),
       cell(String(bank.position ?? '–'), { class: 'number' }), cell(String(bank.buffered), { class: 'number' }), cell(words.banks[bank.bank].health))));
+  }
+
+  // Who hears whom, as dots.
+  function drawMatrix(now) {
+    const seen = (bank, other) => {
+      if (bank.bank === other.bank) return element('i', { class: 'self' });
+      const hears = bank.hears.includes(other.bank);
+      const gaps = { banco: names[bank.bank], outro: names[other.bank] };
+      const title = hears ? text('hears', gaps) : text('deaf', gaps);
+      return element('i', { class: hears ? 'heard' : 'unheard', role: 'img', title, 'aria-label': title });
+    };
+    put('matriz', ...now.banks.map((bank) => element('tr', { class: bank.member ? 'member' : 'outside' },
+      element('th', { scope: 'row' }, `${bank.bank} ${names[bank.bank]}`),
+      ...now.banks.map((other) => cell(seen(bank, other))))));
   }
 
   function drawSummary(now, words) {
@@ -249,8 +280,10 @@
   }
 
   function steps(event) {
-    const told = [[event.first, event.sender === me ? text('stamped') : text('received', { banco: names[event.sender] })]];
-    if (event.taken !== null) told.push([event.taken, text('taken')]);
+    const own = event.sender === me;
+    const withClocks = (what) => (event.clocks ? `${what}: ${clocks(event)}` : what);
+    const told = [[event.first, own ? withClocks(text('stamped')) : text('received', { banco: names[event.sender] })]];
+    if (event.taken !== null) told.push([event.taken, own ? text('taken') : withClocks(text('taken'))]);
     for (const [bank, at] of event.acknowledged) told.push([at, text('acknowledged', { banco: names[bank] })]);
     if (event.executed) {
       const { at, position, done } = event.executed;
@@ -314,6 +347,7 @@
     shown = told;
     drawSummary(told.now, told.words);
     drawBanks(told.now, told.words);
+    drawMatrix(told.now);
     drawDiagram(told.now);
     drawOrder(told.now);
     drawTable(told.now);

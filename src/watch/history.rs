@@ -27,6 +27,8 @@ pub(super) struct Tracked {
     pub(super) first: Micros,
     /// When it was taken in, that is, when everything before it was here too.
     pub(super) taken: Option<Micros>,
+    /// This bank's clock before it took the event in, or stamped it, and after.
+    pub(super) clocks: Option<(VectorClock, VectorClock)>,
     /// Per bank, when its acknowledgement was believed; for this bank, when it was on disk.
     pub(super) acknowledged: Vec<Option<Micros>>,
     /// When it was executed, through which position, and how many of its requests were done.
@@ -39,8 +41,16 @@ pub(super) struct Tracked {
 
 impl Tracked {
     fn new(seen: Seen, first: Micros, banks: usize) -> Self {
-        let acknowledged = vec![None; banks];
-        Tracked { seen, first, taken: None, acknowledged, executed: None, agreed: None, void: None }
+        Tracked {
+            seen,
+            first,
+            taken: None,
+            clocks: None,
+            acknowledged: vec![None; banks],
+            executed: None,
+            agreed: None,
+            void: None,
+        }
     }
 
     /// Every moment at which something happened to it.
@@ -206,20 +216,32 @@ impl History {
     }
 
     fn stamped(&mut self, at: Micros, seen: Seen) {
-        let mut held = self.held.last().cloned().unwrap_or_else(|| VectorClock::zero(self.banks));
+        let before = self.held_now();
+        let mut held = before.clone();
         held.merge(&seen.timestamp);
-        self.held.push(at, held);
+        self.held.push(at, held.clone());
         if let Some(tracked) = self.track(at, seen) {
             tracked.taken = Some(at);
+            tracked.clocks = Some((before, held));
         }
     }
 
+    fn held_now(&self) -> VectorClock {
+        self.held.last().cloned().unwrap_or_else(|| VectorClock::zero(self.banks))
+    }
+
     fn taken(&mut self, at: Micros, clock: VectorClock) {
+        // Several events may be taken in at once: in their order, each with the clock that the one
+        // before has left.
+        let mut held = self.held_now();
         for key in &self.open {
             let Some(tracked) = self.events.get_mut(key) else { continue };
             let counted = tracked.seen.counter() <= clock.get(tracked.seen.key.sender);
             if counted && tracked.taken.is_none() {
+                let before = held.clone();
+                held.merge(&tracked.seen.timestamp);
                 tracked.taken = Some(at);
+                tracked.clocks = Some((before, held.clone()));
             }
         }
         self.held.push(at, clock);

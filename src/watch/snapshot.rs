@@ -102,6 +102,8 @@ pub struct EventNow {
     pub first: Micros,
     /// When it was taken in.
     pub taken: Option<Micros>,
+    /// This bank's clock before it took the event in, or stamped it, and after.
+    pub clocks: Option<(VectorClock, VectorClock)>,
     /// Who has acknowledged it, and when that was known here.
     pub acknowledged: Vec<(BankId, Micros)>,
     /// Its execution.
@@ -276,6 +278,7 @@ impl History {
                 concurrent: shown.iter().any(|other| seen.is_concurrent_with(&other.seen)),
                 first: tracked.first,
                 taken: by_then(&tracked.taken),
+                clocks: by_then(&tracked.taken).and_then(|_| tracked.clocks.clone()),
                 acknowledged: per_bank(&tracked.acknowledged),
                 executed: executed.map(|(at, position, done)| Execution { at, position, done }),
                 confirmed: self.confirmed(tracked, moment),

@@ -80,6 +80,22 @@ fn an_event_shows_when_each_thing_happened_to_it_and_nothing_from_after_the_mome
 }
 
 #[test]
+fn what_is_taken_in_has_the_clock_before_and_after_one_event_at_a_time() {
+    let (second, third) = (seen(1, [0, 1, 0]), seen(2, [0, 1, 1]));
+    let history = history(vec![
+        Fact::Stamped(seen(0, [1, 0, 0])), // 10
+        Fact::Received(third),             // 11
+        Fact::Received(second),            // 12
+        Fact::Taken(clock([1, 1, 1])),     // 13: the one that was missing brings the other
+    ]);
+    let clocks = |id| event(&history, 20, id).clocks.unwrap();
+    assert_eq!(clocks("EV0-1"), (clock([0, 0, 0]), clock([1, 0, 0])));
+    assert_eq!(clocks("EV1-1"), (clock([1, 0, 0]), clock([1, 1, 0])));
+    assert_eq!(clocks("EV2-1"), (clock([1, 1, 0]), clock([1, 1, 1])));
+    assert_eq!(event(&history, 12, "EV1-1").clocks, None, "not before it is taken in");
+}
+
+#[test]
 fn one_can_step_from_fact_to_fact_in_both_directions() {
     let own = seen(0, [1, 0, 0]);
     let history =

@@ -104,6 +104,11 @@ impl Browser {
         self.client.goto(url).await.unwrap();
     }
 
+    /// The same where perhaps nobody answers; returns whether somebody did.
+    pub(crate) async fn try_open(&self, url: &str) -> bool {
+        self.client.goto(url).await.is_ok()
+    }
+
     pub(crate) async fn close(self) {
         self.client.close().await.unwrap();
     }

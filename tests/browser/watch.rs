@@ -196,6 +196,70 @@ async fn an_event_behind_a_stopped_link_says_whose_word_is_missing_until_the_lin
 }
 
 #[actix_rt::test]
+async fn what_was_received_shows_the_clock_before_the_stamp_and_the_clock_after() {
+    let cluster = Cluster::start_laboratory(3).await;
+    let driver = Driver::start();
+    let (first, second) = (page(&cluster, &driver, 0).await, page(&cluster, &driver, 1).await);
+    first.click("#evento-aqui").await;
+    order(&second, 1).await;
+    second.click("#evento-aqui").await;
+    let ids = order(&first, 2).await;
+    first.click(&format!("#diagrama .dot[data-id=\"{}\"]", ids[1])).await;
+    let told = "relógio antes [1,0,0], carimbo [1,1,0], relógio depois [1,1,0]";
+    first.sees(told).await;
+    // On this bank's line too, and what this bank has stamped itself is no receipt.
+    let labels =
+        "return [...document.querySelectorAll('.receive text')].map(one => one.textContent)";
+    first.evaluate_until(labels, |seen| *seen == serde_json::json!(["[1,1,0]"])).await;
+    first.click(&format!("#diagrama .dot[data-id=\"{}\"]", ids[0])).await;
+    first.sees("Carimbado neste banco: relógio antes [0,0,0], carimbo [1,0,0]").await;
+    let matrix = "return [...document.querySelectorAll('#matriz .heard')].length";
+    first.evaluate_until(matrix, |seen| *seen == 6).await;
+    for page in [first, second] {
+        page.close().await;
+    }
+}
+
+#[actix_rt::test]
+async fn with_fourteen_banks_the_switches_are_beside_the_diagram_and_the_page_is_short() {
+    // One bank of fourteen is enough for a page with fourteen lines.
+    let cluster = Cluster::prepare(14, "sessions");
+    cluster.change_nodes_json(&cluster.nodes_json(), |config| config["laboratory"] = true.into());
+    cluster.start_bank(0);
+    cluster.wait_log(0, "up to position").await;
+    let driver = Driver::start();
+    let browser = driver.browser().await;
+    browser.as_wide_as(1_280).await;
+    until_served(&cluster, &browser).await;
+    let bottom = "return document.documentElement.scrollHeight";
+    let height = browser.evaluate(bottom).await.as_u64().unwrap();
+    assert!(height < 4_000, "the page is {height} high");
+    let beside = "const box = (id) => document.getElementById(id).getBoundingClientRect(); \
+        return box('laboratorio').left >= box('rolagem').right && box('evento-todos').top < 900 \
+        && box('religar-13').bottom < box('t-ordem').top";
+    assert_eq!(browser.evaluate(beside).await, true);
+    assert_eq!(
+        browser.evaluate("return document.querySelectorAll('#matriz td').length").await,
+        196
+    );
+    browser.is_accessible().await;
+    browser.as_wide_as(360).await;
+    browser.is_accessible().await;
+    browser.close().await;
+}
+
+/// Opens the page as soon as the bank answers.
+async fn until_served(cluster: &Cluster, browser: &Browser) {
+    let live = "return document.getElementById('situacao')?.textContent === 'Ao vivo'";
+    let deadline = Instant::now() + PATIENCE;
+    while !browser.try_open(&cluster.url(0, "/consorcio")).await {
+        assert!(Instant::now() < deadline, "{}", cluster.log(0));
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
+    }
+    until(browser, live).await;
+}
+
+#[actix_rt::test]
 async fn the_page_has_no_serious_accessibility_fault() {
     let cluster = Cluster::start_laboratory(3).await;
     let driver = Driver::start();

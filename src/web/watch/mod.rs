@@ -64,6 +64,10 @@ impl Page {
         BankId::all(self.names.len()).zip(&self.names).filter(|(bank, _)| *bank != self.me)
     }
 
+    fn hears(&self, bank: &BankNow, other: &BankNow) -> bool {
+        bank.hears.contains(other.bank)
+    }
+
     fn waits(&self, event: &EventNow) -> String {
         texts::waits(&event.waits, &self.names)
     }
