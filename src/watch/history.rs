@@ -53,10 +53,11 @@ impl Tracked {
         }
     }
 
-    /// Every moment at which something happened to it.
+    /// Every moment at which it came to look different. What others have executed, and that all
+    /// agree, is told in its story only.
     pub(super) fn moments(&self) -> impl Iterator<Item = Micros> + '_ {
         let executed = self.executed.map(|(at, ..)| at);
-        let once = [Some(self.first), self.taken, executed, self.agreed, self.void];
+        let once = [Some(self.first), self.taken, executed, self.void];
         once.into_iter().chain(self.acknowledged.iter().copied()).flatten()
     }
 }

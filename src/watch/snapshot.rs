@@ -294,14 +294,12 @@ impl History {
         events
     }
 
-    /// When the last thing before a moment happened, and the first after it.
+    /// When the last thing before a moment happened that changes the picture, and the first after
+    /// it.
     fn moments_beside(&self, moment: Micros) -> (Option<Micros>, Option<Micros>) {
         let views = self.views.iter().map(|(at, _)| *at);
-        let peers = BankId::all(self.banks).filter(|bank| *bank != self.me);
-        let positions =
-            peers.flat_map(|bank| self.positions[bank.index()].iter().map(|(at, _)| *at));
         let (mut previous, mut next) = (None, None);
-        for at in self.events.values().flat_map(Tracked::moments).chain(views).chain(positions) {
+        for at in self.events.values().flat_map(Tracked::moments).chain(views) {
             if at < moment {
                 previous = previous.max(Some(at));
             } else if at > moment {

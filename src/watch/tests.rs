@@ -95,6 +95,16 @@ fn what_is_taken_in_has_the_clock_before_and_after_one_event_at_a_time() {
     assert_eq!(event(&history, 12, "EV1-1").clocks, None, "not before it is taken in");
 }
 
+/// An event that was stamped and executed, which the others then said too.
+fn history_of(own: Seen) -> History {
+    history(vec![
+        Fact::Stamped(own.clone()),
+        executed(own, 1),
+        Fact::PeerExecuted(BankId(1), Position(1)),
+        Fact::Agreed(1),
+    ])
+}
+
 #[test]
 fn one_can_step_from_fact_to_fact_in_both_directions() {
     let own = seen(0, [1, 0, 0]);
@@ -107,6 +117,10 @@ fn one_can_step_from_fact_to_fact_in_both_directions() {
         moment = previous;
     }
     assert_eq!(back, [12, 11, 10, 1]);
+    // What no picture shows is no step.
+    let own = seen(0, [1, 0, 0]);
+    let told = history_of(own);
+    assert_eq!(told.snapshot(100).previous, Some(11), "the execution");
     assert_eq!(history.snapshot(10).next, Some(11));
     assert_eq!(history.snapshot(12).next, None);
 }
