@@ -2,12 +2,23 @@
 
 use actix::{Actor, Context, Handler, Message, MessageResult};
 
+use super::time::Monotonic;
 use crate::drafts::Drafts;
 use crate::ledger::UserName;
 
 /// The actor around [`Drafts`].
-#[derive(Default)]
-pub struct DraftsActor(Drafts);
+pub struct DraftsActor {
+    drafts: Drafts,
+    time: Monotonic,
+}
+
+impl DraftsActor {
+    /// An actor without texts.
+    #[must_use]
+    pub(crate) fn new(time: Monotonic) -> Self {
+        DraftsActor { drafts: Drafts::default(), time }
+    }
+}
 
 impl Actor for DraftsActor {
     type Context = Context<Self>;
@@ -27,8 +38,8 @@ impl Handler<Keep> for DraftsActor {
 
     fn handle(&mut self, Keep { user, name, text }: Keep, _: &mut Self::Context) {
         match text {
-            Some(text) => self.0.keep(user, &name, text),
-            None => self.0.forget(user, &name),
+            Some(text) => self.drafts.keep(user, &name, text, self.time.now()),
+            None => self.drafts.forget(user, &name),
         }
     }
 }
@@ -42,6 +53,7 @@ impl Handler<Find> for DraftsActor {
     type Result = MessageResult<Find>;
 
     fn handle(&mut self, Find(user, name): Find, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.0.find(&user, &name).map(str::to_owned))
+        let found = self.drafts.find(&user, &name, self.time.now());
+        MessageResult(found.map(str::to_owned))
     }
 }

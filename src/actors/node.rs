@@ -134,7 +134,7 @@ pub fn start(
     Ok(Actors {
         routes,
         sessions: on(&core, move || SessionsActor::new(time)),
-        drafts: on(&core, DraftsActor::default),
+        drafts: on(&core, move || DraftsActor::new(time)),
         passwords: passwords(&gate, config.limits.password_threads),
         past,
         laboratory,
