@@ -14,7 +14,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::limits::{AddressLimits, Limits};
+pub use self::limits::{AddressLimits, CustomerLimits, Limits};
 pub use self::settings::Settings;
 use crate::civil::{ZONE_DEFAULT, Zone};
 use crate::ids::BANKS_MAX;

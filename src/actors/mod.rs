@@ -12,6 +12,7 @@ pub mod heartbeat;
 pub mod journal;
 pub mod laboratory;
 pub mod ledger;
+pub mod limits;
 pub mod node;
 pub(crate) mod passwords;
 pub mod past;

@@ -16,6 +16,7 @@ use super::heartbeat::{Answering, HeartbeatActor, Introduction, PeerAddress, ans
 use super::journal::{Flush, JournalActor, JournalReaderActor};
 use super::laboratory::Laboratory;
 use super::ledger::{AskBeforePast, LedgerActor};
+use super::limits::LimitsActor;
 use super::passwords::PasswordsActor;
 use super::past::{self, Keep, PastActor, PastAddresses, PastReaderActor, Serve, Source};
 use super::peer_link::{IsEmpty, Line, PeerLinkActor};
@@ -25,7 +26,7 @@ use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
-use crate::config::{Config, CustomerAuth, Settings};
+use crate::config::{Config, CustomerAuth, Limits, Settings};
 use crate::ids::BankId;
 use crate::ledger::Book;
 use crate::machine::{cores, name_thread};
@@ -61,6 +62,8 @@ pub struct Actors {
     pub passwords: Addr<PasswordsActor>,
     /// Every entry that was ever made.
     pub past: PastAddresses,
+    /// What each customer and each address has used.
+    pub limits: Addr<LimitsActor>,
     /// What people may do to the links, where `nodes.json` allows it.
     pub laboratory: Option<Laboratory>,
     /// The threads that the actors live on.
@@ -83,10 +86,9 @@ pub fn start(
     let banks = config.nodes.len();
     let Recovered { store, book, past, disk: on_disk, set_aside } =
         recover(data, Owner { bank: me, banks })?;
-    tell_of_disk(me, banks, set_aside, store.was_in_doubt());
     let at = book.position();
+    tell_of_disk(me, banks, set_aside, store.was_in_doubt());
     log::info!("bank {me}: journal in {} up to position {at}", data.display());
-
     let time = Monotonic::start();
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
     let [core, ledger, disk, reads, past_thread, pulse, watch, gate] =
@@ -101,6 +103,7 @@ pub fn start(
     let writer = past.writer.clone();
     let introduction = introduction(me, config, secret);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
+    let streams_max = config.limits.address.streams;
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let open = config.customer_auth == CustomerAuth::Open;
     let routes = Routes {
@@ -119,7 +122,7 @@ pub fn start(
         }),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
-        watch: on(&watch, move || WatchActor::new(history, time, shown_weather, tell)),
+        watch: on(&watch, move || WatchActor::new(history, time, shown_weather, tell, streams_max)),
         links: BankId::all(banks)
             .map(|peer| link(&core, line(me, peer, config, secret), time, &laboratory))
             .collect(),
@@ -130,13 +133,13 @@ pub fn start(
     let answering =
         Answering { introduction, banks, times, routes: asked, time, laboratory: shown };
     pulse.spawn_fn(move || _ = actix_rt::spawn(answer_pings(pings, answering)));
-
     Ok(Actors {
         routes,
         sessions: on(&core, move || SessionsActor::new(time)),
         drafts: on(&core, move || DraftsActor::new(time)),
         passwords: passwords(&gate, config.limits.password_threads),
         past,
+        limits: limits(&gate, config.limits, time),
         laboratory,
         arbiters: [core, ledger, disk, reads, past_thread, pulse, watch, gate].into(),
     })
@@ -188,6 +191,10 @@ fn passwords(gate: &Arbiter, threads_asked_for: u16) -> Addr<PasswordsActor> {
         threads => threads.into(),
     };
     on(gate, move || PasswordsActor::new(threads))
+}
+
+fn limits(gate: &Arbiter, limits: Limits, time: Monotonic) -> Addr<LimitsActor> {
+    on(gate, move || LimitsActor::new(&limits, time))
 }
 
 fn on<A, F>(arbiter: &Arbiter, make: F) -> Addr<A>

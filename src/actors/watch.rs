@@ -6,7 +6,7 @@
 //! latest one next, so that nobody has to be waited for.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::{
@@ -22,6 +22,7 @@ use super::routes::{Routes, Wire};
 use super::time::Monotonic;
 use super::view::{ViewState, ViewStatus};
 use crate::ids::{BankId, Position};
+use crate::limits::Origin;
 use crate::protocol::consortium_time::ClockState;
 use crate::protocol::effect::{BufferInput, ChecksInput, ClockInput, Effect};
 use crate::protocol::event::Event;
@@ -184,6 +185,9 @@ pub struct WatchActor {
     /// When the health of the banks was last noted.
     felt_at: Micros,
     latest: watch::Sender<Bytes>,
+    /// Who watches from a limited address, and how many may from the same.
+    seats: Vec<(Origin, Weak<()>)>,
+    per_address_max: usize,
     /// What `latest` shows: the history's revision and the weather,
     said: (u64, Option<Weather>),
     /// and when it was written.
@@ -198,6 +202,7 @@ impl WatchActor {
         time: Monotonic,
         laboratory: Option<Laboratory>,
         tell: Tell,
+        per_address_max: u32,
     ) -> Self {
         WatchActor {
             history,
@@ -208,6 +213,8 @@ impl WatchActor {
             taking: false,
             felt_at: 0,
             latest: watch::Sender::default(),
+            seats: Vec::new(),
+            per_address_max: per_address_max as usize,
             said: (0, None),
             said_at: 0,
         }
@@ -347,22 +354,54 @@ impl Handler<Noticed> for WatchActor {
     }
 }
 
-/// Somebody wants to watch: answers with a channel that holds the latest snapshot, as a server-sent
-/// event; `None` when too many people watch already.
-#[derive(Message)]
-#[rtype(result = "Option<watch::Receiver<Bytes>>")]
-pub struct Subscribe;
+/// Somebody wants to watch, from an address if that is limited: answers with a channel that holds
+/// the latest snapshot, as a server-sent event.
+#[derive(Debug, Default, Message)]
+#[rtype(result = "Result<Seat, Full>")]
+pub struct Subscribe {
+    pub(crate) from: Option<Origin>,
+}
+
+/// A place among those who watch; it is free again when this is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    /// The latest snapshot.
+    pub latest: watch::Receiver<Bytes>,
+    _taken: Option<Arc<()>>,
+}
+
+/// Why somebody cannot watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Too many people watch already.
+    AtTheBank,
+    /// Too many from the same address do.
+    ForTheAddress,
+}
 
 impl Handler<Subscribe> for WatchActor {
-    type Result = MessageResult<Subscribe>;
+    type Result = Result<Seat, Full>;
 
-    fn handle(&mut self, _: Subscribe, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Subscribe { from }: Subscribe, _: &mut Self::Context) -> Self::Result {
         let watching = self.latest.receiver_count();
+        if watching >= STREAMS_MAX {
+            return Err(Full::AtTheBank);
+        }
+        self.seats.retain(|(_, taken)| taken.strong_count() > 0);
+        let of_address = self.seats.iter().filter(|(address, _)| Some(*address) == from).count();
+        if of_address >= self.per_address_max {
+            return Err(Full::ForTheAddress);
+        }
         if watching == 0 {
             // Nothing was written while nobody watched.
             self.write(self.time.micros());
         }
-        MessageResult((watching < STREAMS_MAX).then(|| self.latest.subscribe()))
+        let taken = from.map(|from| {
+            let taken = Arc::new(());
+            self.seats.push((from, Arc::downgrade(&taken)));
+            taken
+        });
+        Ok(Seat { latest: self.latest.subscribe(), _taken: taken })
     }
 }
 

@@ -12,6 +12,12 @@ pub(crate) const CONNECTIONS_MAX: u32 = 1_000_000;
 /// Memory for bodies, in bytes: unless `limits.body_bytes` says otherwise, and the least.
 pub(crate) const BODY_BYTES_DEFAULT: u64 = 64 * 1_024 * 1_024;
 pub(crate) const BODY_BYTES_MIN: u64 = 4 * 1_024 * 1_024;
+/// The most that may be allowed of anything in a minute or a day: so much that it is no limit.
+const COUNT_MAX: u64 = 1_000_000_000_000;
+/// The least that must be allowed: the largest request,
+const REQUEST_BYTES: u64 = 256 * 1_024;
+/// and the largest package.
+const PACKAGE: u64 = 1_000;
 /// The most threads of a kind that may be asked for.
 pub(crate) const THREADS_MAX: u16 = 512;
 
@@ -33,6 +39,8 @@ pub struct Limits {
     pub password_threads: u16,
     /// What a single address may use.
     pub address: AddressLimits,
+    /// What a single customer may use.
+    pub customer: CustomerLimits,
 }
 
 impl Default for Limits {
@@ -44,6 +52,7 @@ impl Default for Limits {
             http_threads: 0,
             password_threads: 0,
             address: AddressLimits::default(),
+            customer: CustomerLimits::default(),
         }
     }
 }
@@ -54,11 +63,57 @@ impl Default for Limits {
 pub struct AddressLimits {
     /// The most connections at once.
     pub connections: u32,
+    /// The most streams of the consortium page at once.
+    pub streams: u32,
+    /// Requests.
+    pub requests_per_minute: u64,
+    /// Bytes in the bodies of requests.
+    pub bytes_per_minute: u64,
+    /// What goes into the common order: operations, openings, registrations.
+    pub operations_per_day: u64,
 }
 
 impl Default for AddressLimits {
     fn default() -> Self {
-        AddressLimits { connections: 256 }
+        AddressLimits {
+            connections: 256,
+            streams: 8,
+            requests_per_minute: 6_000,
+            bytes_per_minute: 64 * 1_024 * 1_024,
+            operations_per_day: 100_000,
+        }
+    }
+}
+
+/// What a single customer may use. Look-ups are of Pix keys; those without a session have an
+/// address's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CustomerLimits {
+    /// Requests.
+    pub requests_per_minute: u64,
+    /// What goes into the common order.
+    pub operations_per_day: u64,
+    /// Its size there.
+    pub bytes_per_day: u64,
+    /// Keys that a person may look up, of those that exist; one that does not costs twenty.
+    pub lookups: u64,
+    /// The same for a company.
+    pub company_lookups: u64,
+    /// How many of them come back in a minute.
+    pub lookups_per_minute: u64,
+}
+
+impl Default for CustomerLimits {
+    fn default() -> Self {
+        CustomerLimits {
+            requests_per_minute: 1_200,
+            operations_per_day: 10_000,
+            bytes_per_day: 16 * 1_024 * 1_024,
+            lookups: 100,
+            company_lookups: 1_000,
+            lookups_per_minute: 2,
+        }
     }
 }
 
@@ -73,7 +128,32 @@ pub(super) fn check(limits: &Limits) -> Result<(), ConfigError> {
     bounded("body_bytes", limits.body_bytes, BODY_BYTES_MIN, u64::MAX)?;
     bounded("http_threads", limits.http_threads.into(), 0, threads_max)?;
     bounded("password_threads", limits.password_threads.into(), 0, threads_max)?;
-    bounded("address.connections", limits.address.connections.into(), 1, connections_max)
+    let AddressLimits {
+        connections,
+        streams,
+        requests_per_minute,
+        bytes_per_minute,
+        operations_per_day,
+    } = limits.address;
+    bounded("address.connections", connections.into(), 1, connections_max)?;
+    bounded("address.streams", streams.into(), 1, connections_max)?;
+    bounded("address.requests_per_minute", requests_per_minute, 1, COUNT_MAX)?;
+    bounded("address.bytes_per_minute", bytes_per_minute, REQUEST_BYTES, COUNT_MAX)?;
+    bounded("address.operations_per_day", operations_per_day, PACKAGE, COUNT_MAX)?;
+    let CustomerLimits {
+        requests_per_minute,
+        operations_per_day,
+        bytes_per_day,
+        lookups,
+        company_lookups,
+        lookups_per_minute,
+    } = limits.customer;
+    bounded("customer.requests_per_minute", requests_per_minute, 1, COUNT_MAX)?;
+    bounded("customer.operations_per_day", operations_per_day, PACKAGE, COUNT_MAX)?;
+    bounded("customer.bytes_per_day", bytes_per_day, REQUEST_BYTES, COUNT_MAX)?;
+    bounded("customer.lookups", lookups, 1, COUNT_MAX)?;
+    bounded("customer.company_lookups", company_lookups, 1, COUNT_MAX)?;
+    bounded("customer.lookups_per_minute", lookups_per_minute, 1, COUNT_MAX)
 }
 
 #[cfg(test)]

@@ -8,14 +8,16 @@ use uuid::Uuid;
 
 use super::Bank;
 use super::account_line::line;
-use super::auth::customer;
+use super::auth::{bearer, customer};
 use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
 use super::freshness::{read as read_ledger, read_before_past};
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Refused};
+use super::share::{LookUps, is_company, origin};
 use super::texts;
 use crate::civil::Zone;
+use crate::config::Config;
 use crate::ids::{BankId, EventId};
 use crate::ledger::past::Trail;
 use crate::ledger::past::walk::page;
@@ -48,8 +50,8 @@ pub(super) async fn open(
     }
     let account = new_account(&fields)?;
     let key = idempotency_key(&request)?;
-    let user_name = authenticate(&bank, &fields).await?;
-    order(&bank, None, key, opening(&bank, user_name, account)).await
+    let user_name = authenticate(&bank, &request, &fields).await?;
+    order(&bank, &request, None, key, opening(&bank, user_name, account)).await
 }
 
 /// The request for a new account at this bank, with what is drawn for it.
@@ -264,23 +266,39 @@ pub(super) async fn find_pix(
 ) -> Result<HttpResponse, Refused> {
     let typed = TypedKey::parse(&path).map_err(|error| Refused::bad(error.to_string()))?;
     let config = bank.config.clone();
+    let user = match origin(&request) {
+        Some(_) if bearer(request.headers()).is_some() => customer(&bank, &request).await?,
+        _ => None,
+    };
+    let look_up = LookUps::begin(&bank, &request, user.as_ref(), [path.as_str()]).await?;
     let recipient = read_ledger(&bank, &request, move |book| {
-        let key = key_meant(book, &typed)?;
-        let (account, owner) = book.pix(&key).ok_or(Refused::Internal)?;
-        let recipient = Recipient {
-            name: owner.name.to_string(),
-            num_cadastro: owner.num_cadastro.masked(),
-            bank: account.bank,
-            bank_name: config
-                .nodes
-                .get(account.bank.index())
-                .map(|node| node.name.clone())
-                .unwrap_or_default(),
-            type_person: owner.type_person(),
-        };
-        Ok::<_, Refused>((key, recipient))
+        let by_company = is_company(book, user.as_ref());
+        (recipient(book, &config, &typed), by_company)
     });
-    let (key, data) = recipient.await??;
+    let (found, by_company) = recipient.await?;
+    look_up.end_typed(&bank, &path, found.as_ref().map(|(key, _)| key), by_company);
+    let (key, data) = found?;
     let answer = serde_json::json!({"data": data, "kay_pix": key, "descript": texts::KEY_FOUND});
     Ok(HttpResponse::Ok().json(answer))
+}
+
+fn recipient(
+    book: &Book,
+    config: &Config,
+    typed: &TypedKey,
+) -> Result<(PixKey, Recipient), Refused> {
+    let key = key_meant(book, typed)?;
+    let (account, owner) = book.pix(&key).ok_or(Refused::Internal)?;
+    let recipient = Recipient {
+        name: owner.name.to_string(),
+        num_cadastro: owner.num_cadastro.masked(),
+        bank: account.bank,
+        bank_name: config
+            .nodes
+            .get(account.bank.index())
+            .map(|node| node.name.clone())
+            .unwrap_or_default(),
+        type_person: owner.type_person(),
+    };
+    Ok((key, recipient))
 }

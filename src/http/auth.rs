@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::Bank;
 use super::refusal::Refused;
+use super::share::take_of_customer;
 use crate::actors::sessions::Whose;
 use crate::config::CustomerAuth;
 use crate::ids::BankId;
@@ -27,7 +28,7 @@ pub(super) async fn customer(
 ) -> Result<Option<UserName>, Refused> {
     match bearer(request.headers()) {
         Some(token) => match bank.actors.sessions.send(Whose(token.to_owned())).await? {
-            Some(user) => Ok(Some(user)),
+            Some(user) => take_of_customer(bank, request, &user).await.map(|()| Some(user)),
             None => Err(Refused::NoSession),
         },
         None if bank.config.customer_auth == CustomerAuth::Open => Ok(None),

@@ -17,13 +17,11 @@ use futures_util::StreamExt as _;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::origin;
 use super::refusal::{Bad, Kind, Refused};
+use super::share::{CUSTOMER_BODY_BYTES_MAX, origin};
 use crate::limits::Origin;
 use crate::limits::bodies::{Bodies, NoRoom};
 
-/// Largest body from a customer, in bytes: room for a package of a thousand operations.
-pub(super) const CUSTOMER_BODY_BYTES_MAX: usize = 256 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -10,6 +10,7 @@ use super::auth::bearer;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Refused};
+use super::share::{attempt, origin, proved};
 use super::{Bank, freshness, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::passwords::{Hash, Promised, Verify};
@@ -38,7 +39,7 @@ pub(super) async fn register(
         password: fields.text("password")?,
     };
     let key = idempotency_key(&request)?;
-    order(&bank, None, key, newcomer.registration(&bank).await?).await
+    order(&bank, &request, None, key, newcomer.registration(&bank).await?).await
 }
 
 /// What somebody says about themselves to become a customer; none of it is checked yet.
@@ -82,16 +83,26 @@ fn new_password(password: String) -> Result<String, Refused> {
 }
 
 /// Proves a customer by name and password.
-pub(super) async fn authenticate(bank: &Bank, fields: &Fields<'_>) -> Result<UserName, Refused> {
-    prove(bank, &fields.text("user_name")?, fields.text("password")?).await
+pub(super) async fn authenticate(
+    bank: &Bank,
+    request: &HttpRequest,
+    fields: &Fields<'_>,
+) -> Result<UserName, Refused> {
+    prove(bank, request, &fields.text("user_name")?, fields.text("password")?).await
 }
 
 /// Proves a customer by name and password.
-pub(crate) async fn prove(bank: &Bank, name: &str, password: String) -> Result<UserName, Refused> {
+pub(crate) async fn prove(
+    bank: &Bank,
+    request: &HttpRequest,
+    name: &str,
+    password: String,
+) -> Result<UserName, Refused> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Bad::WrongLogin.into());
     }
-    let user = user_name(name)?;
+    let (user, from) = (user_name(name)?, origin(request));
+    attempt(bank, from, &user).await?;
     let asked = user.clone();
     let hash = bank
         .actors
@@ -102,7 +113,11 @@ pub(crate) async fn prove(bank: &Bank, name: &str, password: String) -> Result<U
         }))
         .await?;
     let promised = bank.actors.passwords.send(Verify { password, hash }).await?;
-    if kept(promised).await? { Ok(user) } else { Err(Bad::WrongLogin.into()) }
+    if !kept(promised).await? {
+        return Err(Bad::WrongLogin.into());
+    }
+    proved(bank, from, &user);
+    Ok(user)
 }
 
 /// What a hashing thread answers, if there was room to wait for one.
@@ -134,7 +149,7 @@ pub(super) async fn login(
 ) -> Result<HttpResponse, Refused> {
     let body = receive(&request, body).await?;
     let fields = Fields::of_body(&body)?;
-    let user = authenticate(&bank, &fields).await?;
+    let user = authenticate(&bank, &request, &fields).await?;
     let asked = user.clone();
     let data = freshness::read(&bank, &request, move |book| customer_data(book, &asked)).await?;
     let data = data.ok_or(Refused::Internal)?;

@@ -18,6 +18,7 @@ mod past;
 mod peers;
 mod refusal;
 pub(crate) mod routes;
+mod share;
 mod status;
 mod stream;
 mod texts;
@@ -34,6 +35,7 @@ pub(crate) use freshness::{
 pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, place};
 pub(crate) use refusal::Refused;
+pub(crate) use share::{LookUps, is_company, origin, take_of_customer};
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -46,10 +48,10 @@ use actix_service::{
     IntoServiceFactory as _, Service as _, ServiceFactoryExt as _, apply_fn_factory, fn_service,
     map_config,
 };
+use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{App, HttpRequest};
 
 use self::connections::Bounds;
 use self::stream::Portioned;
@@ -58,7 +60,6 @@ use crate::actors::node::Actors;
 use crate::config::{Config, Limits};
 use crate::ids::BankId;
 use crate::ledger::AccountNumber;
-use crate::limits::Origin;
 use crate::machine::{cores, descriptors_max, name_thread};
 
 /// The most worker threads where `nodes.json` does not say how many; they only forward, and the
@@ -179,12 +180,6 @@ fn workers(limits: &Limits) -> usize {
 
 fn body_bytes_per_worker(limits: &Limits) -> usize {
     usize::try_from(limits.body_bytes).unwrap_or(usize::MAX).div_ceil(workers(limits))
-}
-
-/// Where a request comes from, if that is limited.
-fn origin(request: &HttpRequest) -> Option<Origin> {
-    let bank = request.app_data::<Data<Bank>>()?;
-    Origin::of(request.peer_addr()?.ip(), bank.config.limits.loopback)
 }
 
 /// How many connections each worker may have. They are dealt out to the workers in turn.

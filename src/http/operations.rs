@@ -22,7 +22,7 @@ pub(super) async fn execute(
     let key = idempotency_key(&request)?;
     let body = receive(&request, body).await?;
     let package = parse_package(&body, bank.config.nodes.len())?;
-    order(&bank, by, key, Action::Operations(package)).await
+    order(&bank, &request, by, key, Action::Operations(package)).await
 }
 
 /// Reads a package in the requirement's form: bank, then account, then its operations, all in

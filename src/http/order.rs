@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Bank;
 use super::refusal::{Bad, Refused};
+use super::share::{Order, origin};
 use crate::actors::replies::Submit;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
@@ -42,23 +43,27 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<Idempotenc
 /// Orders an action, waits until all members have executed it, and answers in JSON.
 pub(super) async fn order(
     bank: &Bank,
+    request: &HttpRequest,
     by: Option<UserName>,
     key: Option<IdempotencyKey>,
     action: Action,
 ) -> Result<HttpResponse, Refused> {
-    place(bank, by, key, action).await.map(|executed| answer(&executed))
+    place(bank, request, by, key, action).await.map(|executed| answer(&executed))
 }
 
 /// Places an action in the common order and waits until all members have executed it.
 pub(crate) async fn place(
     bank: &Bank,
+    asked: &HttpRequest,
     by: Option<UserName>,
     key: Option<IdempotencyKey>,
     action: Action,
 ) -> Result<Executed, Refused> {
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     let request = Request { id, at_ms: None, key, by, action };
-    let (submit, waiting) = Submit::new(request.to_raw());
+    let raw = request.to_raw();
+    let share = Order::begin(bank, origin(asked), &request, raw.msg.get().len()).await?;
+    let (submit, waiting) = Submit::new(raw);
     bank.actors.routes.replies.do_send(submit);
     match actix_rt::time::timeout(ANSWER_WAIT, waiting).await {
         Err(_) => Err(Refused::UnknownOutcome),
@@ -68,7 +73,12 @@ pub(crate) async fn place(
         Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::Stopping),
         Ok(Ok(Reply::NotTaken(NotTaken::Stalled))) => Err(Refused::Stalled),
         Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::Overloaded),
-        Ok(Ok(Reply::Executed(executed))) => Ok(executed),
+        Ok(Ok(Reply::Executed(executed))) => {
+            if let Some(share) = share {
+                share.end(bank, &executed);
+            }
+            Ok(executed)
+        }
     }
 }
 

@@ -12,11 +12,13 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 pub(crate) use self::bad::{Bad, Kind};
+use crate::actors::watch::Full;
 use crate::ids::Position;
 use crate::ledger::AccountNumber;
+use crate::limits::{Excess, Wait};
 
 /// After how many seconds a bank that cannot take writes now should be asked again.
-const RETRY_AFTER_S: u32 = 1;
+const RETRY_AFTER_S: u64 = 1;
 /// How somebody proves who they are: a customer's token, or the banks' secret.
 const CHALLENGE: &str = "Bearer realm=\"NetBanking\"";
 
@@ -62,6 +64,12 @@ pub(crate) enum Refused {
     BodiesFullForAddress,
     /// A form with more fields than will be read.
     TooManyFields(usize),
+    /// Too many people watch the consortium,
+    StreamsFull,
+    /// or too many from the same address.
+    StreamsFullForAddress,
+    /// Somebody has used up their share.
+    Excess(Wait),
     /// A part of the node has ended.
     Internal,
     /// Never stamped: no majority of the banks is there.
@@ -124,10 +132,12 @@ impl Refused {
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refused::OtherView => StatusCode::CONFLICT,
             Refused::TooLarge(_) | Refused::TooManyFields(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refused::Overloaded | Refused::LoginsFull => StatusCode::TOO_MANY_REQUESTS,
-            Refused::CrowdedAddress | Refused::BodiesFullForAddress => {
+            Refused::Overloaded | Refused::LoginsFull | Refused::Excess(_) => {
                 StatusCode::TOO_MANY_REQUESTS
             }
+            Refused::CrowdedAddress
+            | Refused::BodiesFullForAddress
+            | Refused::StreamsFullForAddress => StatusCode::TOO_MANY_REQUESTS,
             Refused::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Refused::CutOff | Refused::Outside | Refused::Stopping | Refused::Stalled => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -137,7 +147,9 @@ impl Refused {
             | Refused::PastUnreadable
             | Refused::CutInLaboratory
             | Refused::BankAway(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Refused::Crowded | Refused::BodiesFull => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Crowded | Refused::BodiesFull | Refused::StreamsFull => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refused::UnknownOutcome | Refused::BankLost(_) => StatusCode::GATEWAY_TIMEOUT,
             Refused::ByAnotherBank(status, _) => *status,
         }
@@ -148,7 +160,11 @@ impl Refused {
         match self.status() {
             StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, CHALLENGE.to_owned())),
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                Some((RETRY_AFTER, RETRY_AFTER_S.to_string()))
+                let seconds = match self {
+                    Refused::Excess(wait) => wait.seconds,
+                    _ => RETRY_AFTER_S,
+                };
+                Some((RETRY_AFTER, seconds.to_string()))
             }
             _ => match self {
                 Refused::WrongMethod(allow) => Some((ALLOW, allow.clone())),
@@ -198,6 +214,15 @@ impl fmt::Display for Refused {
             Refused::TooManyFields(most) => {
                 return write!(f, "O formulário tem mais de {most} campos");
             }
+            Refused::StreamsFull => {
+                "Há gente demais assistindo ao consórcio neste banco agora. Tente de novo"
+            }
+            Refused::StreamsFullForAddress => {
+                "Há páginas demais do consórcio abertas no seu endereço. Feche algumas e tente de novo"
+            }
+            Refused::Excess(Wait { excess, seconds }) => {
+                return write!(f, "{}. Tente de novo {}", too_much(*excess), in_time(*seconds));
+            }
             Refused::Internal => "Erro interno do banco",
             Refused::CutOff => {
                 "Este banco não alcança a maioria dos bancos agora; o pedido não foi aceito e não terá efeito. Tente de novo"
@@ -226,6 +251,40 @@ impl fmt::Display for Refused {
                 "Resultado desconhecido: o pedido ainda pode ter efeito. Repita-o com a mesma Idempotency-Key para saber"
             }
         })
+    }
+}
+
+fn too_much(excess: Excess) -> &'static str {
+    match excess {
+        Excess::Requests => "Pedidos demais em pouco tempo",
+        Excess::Bytes => "Dados demais em pouco tempo",
+        Excess::Operations => "O limite de operações de hoje foi atingido",
+        Excess::Lookups => "Consultas demais a chaves Pix",
+        Excess::Attempts => "Tentativas demais de entrar",
+    }
+}
+
+fn in_time(seconds: u64) -> String {
+    match seconds {
+        1 => "em 1 segundo".into(),
+        2..120 => format!("em {seconds} segundos"),
+        120..7_200 => format!("em {} minutos", seconds.div_ceil(60)),
+        _ => format!("em {} horas", seconds.div_ceil(3_600)),
+    }
+}
+
+impl From<Full> for Refused {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::AtTheBank => Refused::StreamsFull,
+            Full::ForTheAddress => Refused::StreamsFullForAddress,
+        }
+    }
+}
+
+impl From<Wait> for Refused {
+    fn from(wait: Wait) -> Self {
+        Refused::Excess(wait)
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::oneshot::Receiver;
 
 use super::connections::{Bounds, Connections, Crowd, Number};
 use super::refusal::Refused;
+use super::share::{origin, take_of_address};
 use super::{Bank, auth};
 use crate::actors::time::Monotonic;
 use crate::limits::Origin;
@@ -144,6 +145,9 @@ pub(super) async fn admit<B: MessageBody + 'static>(
             return Ok(request.into_response(response));
         }
     };
+    if let Err(refused) = admitted_share(&request, is_peer).await {
+        return Ok(request.into_response(refused.error_response()));
+    }
     let response = next.call(request).await?.map_into_boxed_body();
     // An answer that is complete needs nothing more of the bank, however slowly it is read.
     Ok(match response.response().body().size() {
@@ -152,6 +156,15 @@ pub(super) async fn admit<B: MessageBody + 'static>(
         }
         BodySize::None | BodySize::Sized(_) => response,
     })
+}
+
+/// Takes a customer's request off the share of its address.
+async fn admitted_share(request: &ServiceRequest, is_peer: bool) -> Result<(), Refused> {
+    let request = request.request();
+    match (request.app_data::<Data<Bank>>(), origin(request)) {
+        (Some(bank), Some(from)) if !is_peer => take_of_address(bank, from, request).await,
+        _ => Ok(()),
+    }
 }
 
 /// A body that is still being written.

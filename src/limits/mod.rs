@@ -4,9 +4,15 @@
 //! Whoever comes from this machine itself has no [`Origin`] and is not limited, unless `nodes.json`
 //! wants it.
 
+pub(crate) mod attempts;
 pub(crate) mod bodies;
+mod bucket;
+pub(crate) mod shares;
+mod table;
 
 use std::net::{IpAddr, Ipv6Addr};
+
+use crate::protocol::time::Millis;
 
 /// Where a request comes from, if that is limited: an IPv4 address, or the first half of an IPv6
 /// address, which is what its owner was given.
@@ -26,6 +32,36 @@ impl Origin {
             }
             address => Origin(address),
         })
+    }
+}
+
+/// What somebody has asked too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// Requests.
+    Requests,
+    /// Bytes in requests.
+    Bytes,
+    /// What goes into the common order.
+    Operations,
+    /// Look-ups of Pix keys.
+    Lookups,
+    /// Passwords.
+    Attempts,
+}
+
+/// Somebody has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub(crate) excess: Excess,
+    /// For how long; at least one.
+    pub(crate) seconds: u64,
+}
+
+impl Wait {
+    #[must_use]
+    pub(crate) fn new(excess: Excess, wait_ms: Millis) -> Self {
+        Wait { excess, seconds: wait_ms.div_ceil(1_000).max(1) }
     }
 }
 

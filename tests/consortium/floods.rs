@@ -42,6 +42,15 @@ fn settled(cluster: &Cluster, bank: usize) -> TcpStream {
     stream
 }
 
+/// The answer to a request, or the beginning of one that does not end.
+fn asked(stream: &mut TcpStream, request: &str) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 4_096];
+    let bytes = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..bytes]).into_owned()
+}
+
 /// What a process holds in memory, in KiB.
 fn resident_kib(process_id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
@@ -167,4 +176,41 @@ async fn bodies_that_never_end_fill_a_bounded_part_of_the_memory_and_hold_up_no_
     quiet(cluster.process_id(0), Duration::from_secs(8)).await;
     let grown = resident_kib(cluster.process_id(0)).saturating_sub(before);
     assert!(grown < 256 * 1_024, "{grown} KiB for bodies without an end");
+}
+
+#[actix_rt::test]
+async fn what_an_address_may_ask_for_holds_on_this_machine_too_where_nodes_json_says_so() {
+    let cluster = Cluster::prepare(1, "sessions");
+    cluster.change_nodes_json(&cluster.nodes_json(), |config| {
+        config["limits"] = json!({"loopback": true,
+            "address": {"requests_per_minute": 50, "connections": 4, "streams": 2}});
+    });
+    cluster.start_bank(0);
+    cluster.wait_log(0, "ready (").await;
+    let mut streams: Vec<_> = (0..3).map(|_| connect(&cluster, 0)).collect();
+    let answers = streams
+        .iter_mut()
+        .map(|stream| asked(stream, "GET /consorcio/eventos HTTP/1.1\r\nhost: bank\r\n\r\n"));
+    let statuses: Vec<_> = answers.map(|answer| answer[9..12].to_owned()).collect();
+    assert_eq!(statuses, ["200", "200", "429"]);
+    // Two streams and two that wait for an answer are all connections that it may have.
+    streams.pop();
+    let unfinished = "POST /login HTTP/1.1\r\nhost: bank\r\ncontent-length: 9\r\n\r\n";
+    for _ in 0..2 {
+        let mut stream = connect(&cluster, 0);
+        stream.write_all(unfinished.as_bytes()).unwrap();
+        streams.push(stream);
+    }
+    let check = "GET /check HTTP/1.1\r\nhost: bank\r\n\r\n";
+    let refused = asked(&mut connect(&cluster, 0), check);
+    assert!(
+        refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 1"),
+        "{refused}"
+    );
+    drop(streams);
+    let mut stream = connect(&cluster, 0);
+    let first = (0..100).map(|_| asked(&mut stream, check)).find(|answer| &answer[9..12] != "200");
+    let refused = first.expect("a bound on requests");
+    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: "), "{refused}");
+    assert!(refused.contains("Pedidos demais em pouco tempo. Tente de novo em "), "{refused}");
 }

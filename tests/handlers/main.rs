@@ -9,6 +9,7 @@ mod basket;
 mod browser;
 mod habits;
 mod harness;
+mod limits;
 mod pages;
 mod peer_messages;
 mod reads;

@@ -165,8 +165,8 @@ async fn nothing_of_a_customer_is_shown_anywhere() {
         "password": "secret-12345", "type_person": "PF"});
     assert_eq!(call(&service, post("/register-customer", customer.to_string())).await.status, 200);
     until(&service, |told| !told["now"]["events"][0]["executed"].is_null()).await;
-    let mut latest = bank.actors.routes.watch.send(Subscribe).await.unwrap().unwrap();
-    let streamed = String::from_utf8(latest.borrow_and_update().to_vec()).unwrap();
+    let mut seat = bank.actors.routes.watch.send(Subscribe::default()).await.unwrap().unwrap();
+    let streamed = String::from_utf8(seat.latest.borrow_and_update().to_vec()).unwrap();
     let mut shown = vec![streamed];
     for path in ["/consorcio", "/consorcio/estado", "/consorcio/shiviz.log"] {
         shown.push(text(&service, path).await.1);
@@ -213,7 +213,7 @@ async fn only_so_many_may_watch_at_once() {
     let service = pages(&bank).await;
     let mut watching = Vec::new();
     for _ in 0..STREAMS_MAX {
-        watching.push(bank.actors.routes.watch.send(Subscribe).await.unwrap().unwrap());
+        watching.push(bank.actors.routes.watch.send(Subscribe::default()).await.unwrap().unwrap());
     }
     let stream = || TestRequest::get().uri("/consorcio/eventos");
     assert_eq!(status_of(&service, stream()).await, 503);

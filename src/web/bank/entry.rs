@@ -54,7 +54,7 @@ pub(super) async fn register(
         Ok(form) => form,
         Err(refused) => return shown(&bank, &request, Err(refused)).await,
     };
-    let refused = match registered(&bank, &form).await {
+    let refused = match registered(&bank, &request, &form).await {
         Ok(user) => return logged_in(&bank, user, "/").await,
         Err(refused) => refused,
     };
@@ -72,7 +72,7 @@ pub(super) async fn register(
     page(refused.status(), &RegisterPage { frame, problem, key, values, doubt })
 }
 
-async fn registered(bank: &Bank, form: &Form) -> Result<UserName, Refused> {
+async fn registered(bank: &Bank, request: &HttpRequest, form: &Form) -> Result<UserName, Refused> {
     let key = form.key()?;
     let type_person = person(form).ok_or_else(|| Refused::bad(texts::CHOOSE_PERSON))?;
     if let Some(doubt) = Doubt::of(bank, form).filter(|doubt| !doubt.confirmed) {
@@ -88,13 +88,14 @@ async fn registered(bank: &Bank, form: &Form) -> Result<UserName, Refused> {
         user_name: form.text("usuario").to_owned(),
         password: form.raw("senha").to_owned(),
     };
-    let executed = place(bank, None, Some(key), newcomer.registration(bank).await?).await?;
+    let executed =
+        place(bank, request, None, Some(key), newcomer.registration(bank).await?).await?;
     if let Outcome::Refused(refusal) = executed.outcome {
         return Err(Refused::bad(refusal.to_string()));
     }
     // A repeated form gets the same answer as the first; only the password proves that it is the
     // same person.
-    prove(bank, form.text("usuario"), form.raw("senha").to_owned()).await
+    prove(bank, request, form.text("usuario"), form.raw("senha").to_owned()).await
 }
 
 /// A new session, and the way to a page.
@@ -145,7 +146,7 @@ async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer 
     let form = sent(request, body).await?;
     let target = own_path(form.text("destino"));
     let basket = Some(form.raw("pacote")).filter(|basket| !basket.is_empty());
-    match prove(bank, form.text("usuario"), form.raw("senha").to_owned()).await {
+    match prove(bank, request, form.text("usuario"), form.raw("senha").to_owned()).await {
         Ok(user) => {
             if let Some(basket) = basket {
                 Basket::parse(basket)?.keep(bank, &user);

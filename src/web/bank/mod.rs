@@ -31,7 +31,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use self::form::Form;
 use super::refused::{refused_page, resource};
 use super::session;
-use crate::http::{Bank, Methods, Refused, at, mark_figures};
+use crate::http::{Bank, Methods, Refused, at, mark_figures, take_of_customer};
 use crate::ledger::UserName;
 
 /// The header by which htmx identifies itself.
@@ -78,7 +78,9 @@ async fn shown(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpRespon
 
 /// Who is logged in.
 async fn customer(bank: &Bank, request: &HttpRequest) -> Result<UserName, Refused> {
-    session::customer(bank, request).await.ok_or(Refused::NoSession)
+    let user = session::customer(bank, request).await.ok_or(Refused::NoSession)?;
+    take_of_customer(bank, request, &user).await?;
+    Ok(user)
 }
 
 /// The fields of a form that was sent from a page of this bank.

@@ -82,7 +82,7 @@ pub(super) async fn open(bank: Data<Bank>, request: HttpRequest, body: Payload) 
 async fn try_open(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
     let form = sent(request, body).await?;
     let user = customer(bank, request).await?;
-    match opened(bank, &user, &form).await {
+    match opened(bank, request, &user, &form).await {
         Ok((at, number)) => Ok(see_other(&format!("/?aberta={at}-{number}"))),
         Err(NotOpened { refused, unknown }) => {
             let key = if unknown { form.text("chave").to_owned() } else { new_key() };
@@ -94,17 +94,18 @@ async fn try_open(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
 
 async fn opened(
     bank: &Bank,
+    request: &HttpRequest,
     user: &UserName,
     form: &Form,
 ) -> Result<(BankId, AccountNumber), NotOpened> {
     let key = form.key()?;
     let (at, account) = read(form, bank.config.nodes.len())?;
-    prove(bank, user.as_str(), form.raw("senha").to_owned()).await?;
+    prove(bank, request, user.as_str(), form.raw("senha").to_owned()).await?;
     if at != bank.me {
         return Ok((at, ask_other(bank, at, user, form, &account).await?));
     }
     let action = opening(bank, user.clone(), account);
-    match place(bank, None, Some(key), action).await?.outcome {
+    match place(bank, request, None, Some(key), action).await?.outcome {
         Outcome::Done(Done::AccountCreated { number, .. }) => Ok((at, number)),
         outcome => Err(Refused::bad(outcome.descript()).into()),
     }

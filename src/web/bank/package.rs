@@ -19,7 +19,7 @@ use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::overview::{AccountLine, accounts_of};
 use super::{Answer, FROM_SCRIPT, customer, money, recipient, see_other, sent, shown, texts};
-use crate::http::{Bank, Refused};
+use crate::http::{Bank, Refused, take_of_customer};
 use crate::ledger::{IdempotencyKey, OperationKind, UserName};
 use crate::web::frame::Frame;
 use crate::web::refused::with_header;
@@ -56,6 +56,7 @@ pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse
 async fn try_show(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let mut state = State::kept(bank, &user).await?;
+    recipient::of_basket(bank, request, &user, &state.operations).await?;
     if let Some(key) = state.key.clone() {
         if let Some(executed) = answered(bank, &user, &key).await? {
             return settled(bank, request, user, key, state, executed).await;
@@ -71,7 +72,7 @@ async fn try_show(bank: &Bank, request: &HttpRequest) -> Answer {
         state.draft.kind = "T".into();
     }
     if state.draft.kind == "T" && !state.draft.pix.is_empty() {
-        state.recipient = recipient::typed(bank, &state.draft.pix).await.ok();
+        state.recipient = recipient::typed(bank, request, &user, &state.draft.pix).await.ok();
     }
     rendered(bank, user, StatusCode::OK, state).await
 }
@@ -86,7 +87,9 @@ async fn try_act(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
     let Some(user) = session::customer(bank, request).await else {
         return log_in_first(bank, &form).await;
     };
+    take_of_customer(bank, request, &user).await?;
     let mut state = State::read(&form)?;
+    recipient::of_basket(bank, request, &user, &state.operations).await?;
     match form.text("acao") {
         "confirmar" => return confirm(bank, request, user, &form, state).await,
         "perguntar" => return ask(bank, request, user, form.key()?, state).await,
@@ -126,7 +129,8 @@ async fn add(
     form: &Form,
     mut state: State,
 ) -> Answer {
-    let payee = recipient::typed(bank, &state.draft.pix).await.map_err(|error| error.to_string());
+    let payee = recipient::typed(bank, request, &user, &state.draft.pix).await;
+    let payee = payee.map_err(|error| error.to_string());
     let read = state.draft.read(payee.clone().map(|payee| payee.key));
     let operation = match read {
         Ok(operation) => operation,
@@ -158,7 +162,7 @@ async fn read_code(
         Ok(charge) => charge,
         Err(error) => return corrected(bank, user, state, error.to_string()).await,
     };
-    match recipient::typed(bank, charge.key.as_str()).await {
+    match recipient::typed(bank, request, &user, charge.key.as_str()).await {
         Ok(recipient) => {
             state.draft.kind = "T".into();
             state.draft.pix = charge.key.to_string();

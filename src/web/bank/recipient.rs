@@ -9,9 +9,9 @@ use super::form::Form;
 use super::overview::bank_name;
 use super::{Answer, FROM_SCRIPT, customer, see_other, shown};
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, key_meant};
+use crate::http::{Bank, LookUps, Refused, is_company, key_meant};
 use crate::ids::BankId;
-use crate::ledger::{Book, PixKey, TypedKey};
+use crate::ledger::{Book, Operation, OperationKind, PixKey, TypedKey, UserName};
 use crate::web::page;
 use crate::web::refused::with_header;
 
@@ -39,14 +39,52 @@ pub(super) fn in_book(book: &Book, key: &PixKey) -> Option<Recipient> {
 }
 
 /// The payee of a key, however it was typed.
-pub(super) async fn typed(bank: &Bank, text: &str) -> Result<Recipient, Refused> {
+pub(super) async fn typed(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: &UserName,
+    text: &str,
+) -> Result<Recipient, Refused> {
     let typed = TypedKey::parse(text).map_err(|error| Refused::bad(error.to_string()))?;
+    let look_up = LookUps::begin(bank, request, Some(user), [text]).await?;
+    let by = user.clone();
     let found = Ask(move |book: &Book| {
-        let key = key_meant(book, &typed)?;
-        in_book(book, &key).ok_or(Refused::Internal)
+        let recipient =
+            key_meant(book, &typed).and_then(|key| in_book(book, &key).ok_or(Refused::Internal));
+        (recipient, is_company(book, Some(&by)))
     });
-    let recipient = bank.actors.routes.ledger.send(found).await??;
+    let (found, by_company) = bank.actors.routes.ledger.send(found).await?;
+    look_up.end_typed(bank, text, found.as_ref().map(|recipient| &recipient.key), by_company);
+    let recipient = found?;
     Ok(Recipient { bank_name: bank_name(bank, recipient.bank), ..recipient })
+}
+
+/// Looks up whom a basket pays, before its page shows them.
+pub(super) async fn of_basket(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: &UserName,
+    operations: &[Operation],
+) -> Result<(), Refused> {
+    let keys: Vec<_> = operations
+        .iter()
+        .filter_map(|operation| match &operation.kind {
+            OperationKind::Transfer { pix, .. } => Some(pix.clone()),
+            _ => None,
+        })
+        .collect();
+    let names = keys.iter().map(PixKey::as_str);
+    let look_ups = LookUps::begin(bank, request, Some(user), names).await?;
+    if look_ups.are_limited() {
+        let by = user.clone();
+        let asked = Ask(move |book: &Book| {
+            let found: Vec<_> = keys.into_iter().filter(|key| book.pix(key).is_some()).collect();
+            (found, is_company(book, Some(&by)))
+        });
+        let (found, by_company) = bank.actors.routes.ledger.send(asked).await?;
+        look_ups.end(bank, found.iter().map(PixKey::as_str), by_company);
+    }
+    Ok(())
 }
 
 /// The part of the package page that shows the payee; the key that was checked is sent along when
@@ -70,14 +108,18 @@ pub(super) async fn find(bank: Data<Bank>, request: HttpRequest) -> HttpResponse
 }
 
 async fn part(bank: &Bank, request: &HttpRequest) -> Answer {
-    if customer(bank, request).await.is_err() {
-        // The login page is no part of this one.
-        let refused = Refused::NoSession;
-        let part = RecipientPart { ended: true, ..RecipientPart::default() };
-        return Ok(with_header(page(refused.status(), &part), &refused));
-    }
+    let user = match customer(bank, request).await {
+        Ok(user) => user,
+        Err(refused) => {
+            // The login page is no part of this one.
+            let ended = refused == Refused::NoSession;
+            let problem = (!ended).then(|| refused.to_string());
+            let part = RecipientPart { ended, problem, ..RecipientPart::default() };
+            return Ok(with_header(page(refused.status(), &part), &refused));
+        }
+    };
     let form = Form::of_query(request)?;
-    let part = match typed(bank, form.text("pix")).await {
+    let part = match typed(bank, request, &user, form.text("pix")).await {
         Ok(recipient) => RecipientPart { recipient: Some(recipient), ..RecipientPart::default() },
         // It is not a mistake if nothing has been typed yet.
         Err(_) if form.text("pix").is_empty() => RecipientPart::default(),

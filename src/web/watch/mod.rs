@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ContentType, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Query, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use askama::Template;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use super::page;
 use super::refused::resource;
 use crate::actors::laboratory::{DELAY_MAX_MS, Weather};
 use crate::actors::watch::{ShiViz, SnapshotAt, Subscribe, Told};
-use crate::http::{Bank, at};
+use crate::http::{Bank, Refused, at, origin};
 use crate::ids::BankId;
 use crate::watch::{BankNow, EventNow, Micros, Snapshot};
 
@@ -130,14 +130,18 @@ async fn stream_events(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     if request.method() == Method::HEAD {
         return response.finish();
     }
-    let Ok(subscribed) = bank.actors.routes.watch.send(Subscribe).await else { return gone() };
-    let Some(latest) = subscribed else { return HttpResponse::ServiceUnavailable().finish() };
-    let events = stream::unfold((latest, true), async |(mut latest, is_first)| {
+    let subscribe = Subscribe { from: origin(&request) };
+    let seat = match bank.actors.routes.watch.send(subscribe).await {
+        Ok(Ok(seat)) => seat,
+        Ok(Err(full)) => return Refused::from(full).error_response(),
+        Err(_) => return gone(),
+    };
+    let events = stream::unfold((seat, true), async |(mut seat, is_first)| {
         if !is_first {
-            latest.changed().await.ok()?;
+            seat.latest.changed().await.ok()?;
         }
-        let text = latest.borrow_and_update().clone();
-        Some((Ok::<_, Infallible>(text), (latest, false)))
+        let text = seat.latest.borrow_and_update().clone();
+        Some((Ok::<_, Infallible>(text), (seat, false)))
     });
     response.streaming(events)
 }

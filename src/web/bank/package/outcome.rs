@@ -47,7 +47,8 @@ pub(super) async fn confirm(
     // Whoever loads the page anew meanwhile, or comes back later, must not send it a second time.
     (state.unknown, state.key) = (true, Some(key.clone()));
     state.keep(bank, &user);
-    let sent = place(bank, Some(user.clone()), Some(key.clone()), Action::Operations(package));
+    let sent =
+        place(bank, request, Some(user.clone()), Some(key.clone()), Action::Operations(package));
     match sent.await {
         Ok(executed) => settled(bank, request, user, key, state, executed).await,
         Err(refused) => {

@@ -1,0 +1,189 @@
+//! What a request takes of the shares of its customer and of its address (`actors/limits.rs`). What
+//! comes from this machine itself is not limited, unless `nodes.json` wants it, and asks nobody.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web::Data;
+
+use super::Bank;
+use super::refusal::{Bad, Refused};
+use crate::actors::limits::{Attempt, Came, LookUp, Take};
+use crate::ledger::Book;
+use crate::ledger::{
+    Action, Executed, OperationKind, Outcome, PixKey, Refusal, Request, TypePerson, UserName,
+};
+use crate::limits::Origin;
+use crate::limits::shares::{Asker, Cost, KeyDigest, LookedUp};
+
+/// Largest body from a customer, in bytes: room for a package of a thousand operations.
+pub(super) const CUSTOMER_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Where a request comes from, if that is limited.
+pub(crate) fn origin(request: &HttpRequest) -> Option<Origin> {
+    let bank = request.app_data::<Data<Bank>>()?;
+    Origin::of(request.peer_addr()?.ip(), bank.config.limits.loopback)
+}
+
+/// A request has arrived.
+pub(super) async fn take_of_address(
+    bank: &Bank,
+    from: Origin,
+    request: &HttpRequest,
+) -> Result<(), Refused> {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    // No more of it will be read.
+    let bytes = length.min(CUSTOMER_BODY_BYTES_MAX as u64);
+    let cost = Cost { requests: 1, bytes, ..Cost::default() };
+    Ok(bank.actors.limits.send(Take::OfAddress(from, cost)).await??)
+}
+
+/// It is a customer's.
+pub(crate) async fn take_of_customer(
+    bank: &Bank,
+    request: &HttpRequest,
+    customer: &UserName,
+) -> Result<(), Refused> {
+    if origin(request).is_none() {
+        return Ok(());
+    }
+    let cost = Cost { requests: 1, ..Cost::default() };
+    Ok(bank.actors.limits.send(Take::OfCustomer(customer.clone(), cost)).await??)
+}
+
+/// Something is about to be ordered.
+pub(super) struct Order {
+    asker: Asker,
+    /// The keys that it pays to.
+    payments: u64,
+}
+
+impl Order {
+    /// `None` if it is not limited.
+    pub(super) async fn begin(
+        bank: &Bank,
+        from: Option<Origin>,
+        request: &Request,
+        bytes: usize,
+    ) -> Result<Option<Order>, Refused> {
+        let Some(from) = from else { return Ok(None) };
+        let (customer, operations, payments) = match &request.action {
+            Action::Operations(package) => {
+                let operations = package.operations();
+                let pays = |kind: &OperationKind| matches!(kind, OperationKind::Transfer { .. });
+                let payments = operations.iter().filter(|it| pays(&it.kind)).count();
+                (request.by.clone(), operations.len(), payments)
+            }
+            Action::CreateAccount(opening) => (Some(opening.user_name.clone()), 1, 0),
+            Action::Register(_) => (None, 1, 0),
+        };
+        let asker = Asker { from, customer };
+        let (operations, ordered_bytes) = (operations as u64, bytes as u64);
+        let cost = Cost { operations, ordered_bytes, ..Cost::default() };
+        let take = Take::ToOrder { asker: asker.clone(), cost, pays: payments > 0 };
+        bank.actors.limits.send(take).await??;
+        Ok(Some(Order { asker, payments: payments as u64 }))
+    }
+
+    /// It has been executed.
+    pub(super) fn end(self, bank: &Bank, executed: &Executed) {
+        let came = match &executed.outcome {
+            Outcome::Done(_) => Came::Paid(self.asker, self.payments),
+            Outcome::Refused(Refusal::UnknownPixKey(_)) => Came::PaidToNobody(self.asker),
+            Outcome::Refused(_) => return,
+        };
+        bank.actors.limits.do_send(came);
+    }
+}
+
+/// Pix keys are being looked up.
+pub(crate) struct LookUps {
+    /// `None` if they are not limited.
+    asker: Option<Asker>,
+    keys: Vec<KeyDigest>,
+}
+
+impl LookUps {
+    /// To be asked for before the ledger is.
+    pub(crate) async fn begin<'a>(
+        bank: &Bank,
+        request: &HttpRequest,
+        customer: Option<&UserName>,
+        keys: impl IntoIterator<Item = &'a str>,
+    ) -> Result<LookUps, Refused> {
+        let asker = origin(request).map(|from| Asker { from, customer: customer.cloned() });
+        let Some(asker) = asker else { return Ok(LookUps { asker: None, keys: Vec::new() }) };
+        let mut keys: Vec<_> = keys.into_iter().map(digest).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if !keys.is_empty() {
+            bank.actors.limits.send(LookUp(asker.clone(), keys.clone())).await??;
+        }
+        Ok(LookUps { asker: Some(asker), keys })
+    }
+
+    /// Whether anybody counts what comes of it.
+    pub(crate) fn are_limited(&self) -> bool {
+        self.asker.is_some() && !self.keys.is_empty()
+    }
+
+    /// What the ledger found for a key as somebody typed it.
+    pub(crate) fn end_typed(
+        self,
+        bank: &Bank,
+        text: &str,
+        found: Result<&PixKey, &Refused>,
+        by_company: bool,
+    ) {
+        let key = found.ok().map(PixKey::as_str);
+        let exists = !matches!(found, Err(Refused::Bad(Bad::NoSuchKey)));
+        self.end(bank, exists.then_some(text).into_iter().chain(key), by_company);
+    }
+
+    /// The ledger knows these keys, or knows those that were asked for by these names.
+    pub(crate) fn end<'a>(
+        self,
+        bank: &Bank,
+        found: impl IntoIterator<Item = &'a str>,
+        by_company: bool,
+    ) {
+        let Some(asker) = self.asker else { return };
+        let found: Vec<_> = found.into_iter().map(digest).collect();
+        let missing = self.keys.iter().filter(|key| !found.contains(key)).count() as u64;
+        let looked_up = LookedUp { found, missing, by_company };
+        bank.actors.limits.do_send(Came::LookedUp(asker, looked_up));
+    }
+}
+
+/// Whether a customer is a company, which may look up more keys.
+pub(crate) fn is_company(book: &Book, customer: Option<&UserName>) -> bool {
+    let customer = customer.and_then(|customer| book.customer(customer));
+    customer.is_some_and(|customer| customer.type_person() == TypePerson::Pj)
+}
+
+fn digest(key: &str) -> KeyDigest {
+    let mut hasher = DefaultHasher::new();
+    key.trim().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A password is about to be tried.
+pub(super) async fn attempt(
+    bank: &Bank,
+    from: Option<Origin>,
+    user: &UserName,
+) -> Result<(), Refused> {
+    match from {
+        Some(from) => Ok(bank.actors.limits.send(Attempt(user.clone(), from)).await??),
+        None => Ok(()),
+    }
+}
+
+/// It was right.
+pub(super) fn proved(bank: &Bank, from: Option<Origin>, user: &UserName) {
+    if let Some(from) = from {
+        bank.actors.limits.do_send(Came::Proved(user.clone(), from));
+    }
+}
