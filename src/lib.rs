@@ -10,9 +10,9 @@
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
 //! - [`store`]: what survives a crash; [`watch`]: what people who watch are shown, pure.
 //! - [`config`]: `nodes.json`; [`session`]: who is logged in; `limits`: how much of a bank each
-//!   customer gets; [`wire`]: HTTP clients and the JSON
-//!   between banks; `brazilian`: money, dates and names as customers read them; `machine`:
-//!   descriptors, cores and threads; `hex`: bytes as digits.
+//!   customer gets; [`wire`]: HTTP clients and the JSON between banks; `brazilian`: money, dates
+//!   and names as customers read them; `machine`: descriptors, cores and threads; `private`: files
+//!   that nobody else may read or change; `hex`: bytes as digits.
 //!
 //! Invariants that everything rests on: a bank's events are taken in without gaps and after what
 //! they depend on; nothing is acknowledged before it is on disk; events are executed in key order,
@@ -32,6 +32,7 @@ pub mod ledger;
 pub(crate) mod limits;
 pub mod machine;
 pub mod node;
+pub(crate) mod private;
 pub mod protocol;
 pub(crate) mod session;
 pub mod store;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CommandError;
-use super::node::bank_of;
+use super::node::{bank_of, check_data};
 use crate::config::Config;
 use crate::store::Owner;
 
@@ -35,6 +35,7 @@ impl DiskArgs {
                 self.data.display()
             )));
         }
+        check_data(&self.data)?;
         Ok(Owner { bank, banks: config.nodes.len() })
     }
 }

@@ -1,7 +1,6 @@
 //! `netbanking node`: one bank. Everything it needs comes from the command line, the environment
 //! and `nodes.json`.
 
-use std::fs;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use crate::ids::BankId;
 use crate::ledger::book::is_guarded;
 use crate::ledger::calendar::Moment;
 use crate::node::{self, NodeOptions};
+use crate::private;
 
 /// Environment variable with the secret that peers share; never an argument, as everybody on the
 /// machine can read those.
@@ -61,6 +61,7 @@ pub(super) struct NodeArgs {
 /// Runs the bank until it is told to stop.
 pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
     let config = Config::load(&arguments.nodes)?;
+    check_data(&arguments.data)?;
     let options = NodeOptions {
         bank: bank_of(arguments.bank, &config, &arguments.nodes)?,
         config,
@@ -73,6 +74,12 @@ pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
     let ended = node::run(options);
     log::logger().flush();
     Ok(ended?)
+}
+
+/// Refuses a data folder that others could change.
+pub(super) fn check_data(data: &Path) -> Result<(), CommandError> {
+    private::check_folder(data)
+        .map_err(|why| CommandError::Usage(format!("--data {}: {why}", data.display())))
 }
 
 pub(super) fn bank_of(number: u16, config: &Config, nodes: &Path) -> Result<BankId, CommandError> {
@@ -131,7 +138,7 @@ fn peer_secret(
 }
 
 fn read_secret(file: &Path) -> Result<String, CommandError> {
-    let text = fs::read_to_string(file).map_err(|error| {
+    let text = private::read(file).map_err(|error| {
         CommandError::Usage(format!("--peer-secret-file {}: {error}", file.display()))
     })?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
@@ -240,6 +247,9 @@ fn line_of(record: &Record<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const SECRET: &str = "0123456789abcdef";
@@ -267,6 +277,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
         fs::write(&file, format!("{SECRET}\n")).unwrap();
+        assert!(refusal(peer_secret(None, Some(&file))).contains("others may read"));
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
         assert_eq!(peer_secret(None, Some(&file)).unwrap(), SECRET);
         assert_eq!(peer_secret(Some(SECRET.into()), None).unwrap(), SECRET);
         assert!(refusal(peer_secret(Some(SECRET.into()), Some(&file))).contains("both set"));

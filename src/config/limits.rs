@@ -71,6 +71,8 @@ pub struct AddressLimits {
     pub bytes_per_minute: u64,
     /// What goes into the common order: operations, openings, registrations.
     pub operations_per_day: u64,
+    /// Registrations among them: each tells whether a user name or a document is taken.
+    pub registrations_per_day: u64,
 }
 
 impl Default for AddressLimits {
@@ -81,6 +83,7 @@ impl Default for AddressLimits {
             requests_per_minute: 6_000,
             bytes_per_minute: 64 * 1_024 * 1_024,
             operations_per_day: 100_000,
+            registrations_per_day: 100,
         }
     }
 }
@@ -134,12 +137,14 @@ pub(super) fn check(limits: &Limits) -> Result<(), ConfigError> {
         requests_per_minute,
         bytes_per_minute,
         operations_per_day,
+        registrations_per_day,
     } = limits.address;
     bounded("address.connections", connections.into(), 1, connections_max)?;
     bounded("address.streams", streams.into(), 1, connections_max)?;
     bounded("address.requests_per_minute", requests_per_minute, 1, COUNT_MAX)?;
     bounded("address.bytes_per_minute", bytes_per_minute, REQUEST_BYTES, COUNT_MAX)?;
     bounded("address.operations_per_day", operations_per_day, PACKAGE, COUNT_MAX)?;
+    bounded("address.registrations_per_day", registrations_per_day, 1, COUNT_MAX)?;
     let CustomerLimits {
         requests_per_minute,
         operations_per_day,

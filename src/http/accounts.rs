@@ -219,10 +219,14 @@ fn account_head(
     number: AccountNumber,
     reader: Option<&UserName>,
 ) -> Result<(AccountData, Trail), Refused> {
-    let account = book.account(bank, number).ok_or(Bad::NoSuchAccount(number, bank))?;
-    if reader.is_some_and(|user| !account.is_held_by(user)) {
-        return Err(Refused::OthersAccount(number));
-    }
+    let account = book.account(bank, number);
+    let account = match reader {
+        // Whether somebody else has an account of this number is nobody's business.
+        Some(user) => account
+            .filter(|account| account.is_held_by(user))
+            .ok_or(Refused::OthersAccount(number))?,
+        None => account.ok_or(Bad::NoSuchAccount(number, bank))?,
+    };
     let owner = book.customer(account.opener()).ok_or(Refused::Internal)?;
     let data = AccountData {
         num_account: number,

@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use super::refusal::{Bad, Kind, Refused};
 use super::share::{CUSTOMER_BODY_BYTES_MAX, origin};
 use crate::limits::Origin;
-use crate::limits::bodies::{Bodies, NoRoom};
+use crate::limits::bodies::Bodies;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,15 +66,6 @@ impl Deref for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         self.memory.0.borrow_mut().give_back(self.from, self.bytes.len());
-    }
-}
-
-impl From<NoRoom> for Refused {
-    fn from(no_room: NoRoom) -> Self {
-        match no_room {
-            NoRoom::AtTheBank => Refused::BodiesFull,
-            NoRoom::ForTheAddress => Refused::BodiesFullForAddress,
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::account_line::{AccountLine, line};
 use super::auth::bearer;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
-use super::refusal::{Bad, Refused};
+use super::refusal::{Bad, Crowded, Refused};
 use super::share::{attempt, origin, proved};
 use super::{Bank, freshness, texts};
 use crate::actors::ledger::Ask;
@@ -122,7 +122,7 @@ pub(crate) async fn prove(
 
 /// What a hashing thread answers, if there was room to wait for one.
 async fn kept<T>(promised: Promised<T>) -> Result<T, Refused> {
-    promised.ok_or(Refused::LoginsFull)?.await.map_err(|_| Refused::Internal)
+    promised.ok_or(Crowded::Logins)?.await.map_err(|_| Refused::Internal)
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 //! ledger's).
 
 mod bad;
+mod crowded;
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 pub(crate) use self::bad::{Bad, Kind};
-use crate::actors::watch::Full;
+pub(crate) use self::crowded::Crowded;
 use crate::ids::Position;
 use crate::ledger::AccountNumber;
 use crate::limits::{Excess, Wait};
@@ -52,22 +53,10 @@ pub(crate) enum Refused {
     TooLarge(usize),
     /// Never stamped: too much to do.
     Overloaded,
-    /// Too many logins wait already.
-    LoginsFull,
-    /// Too many customers are connected already.
-    Crowded,
-    /// Too many connections come from the customer's address already.
-    CrowdedAddress,
-    /// The bodies of requests take too much memory already.
-    BodiesFull,
-    /// Those from the customer's address do.
-    BodiesFullForAddress,
+    /// There is too much of something already.
+    Crowded(Crowded),
     /// A form with more fields than will be read.
     TooManyFields(usize),
-    /// Too many people watch the consortium,
-    StreamsFull,
-    /// or too many from the same address.
-    StreamsFullForAddress,
     /// Somebody has used up their share.
     Excess(Wait),
     /// A part of the node has ended.
@@ -132,12 +121,8 @@ impl Refused {
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refused::OtherView => StatusCode::CONFLICT,
             Refused::TooLarge(_) | Refused::TooManyFields(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refused::Overloaded | Refused::LoginsFull | Refused::Excess(_) => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
-            Refused::CrowdedAddress
-            | Refused::BodiesFullForAddress
-            | Refused::StreamsFullForAddress => StatusCode::TOO_MANY_REQUESTS,
+            Refused::Overloaded | Refused::Excess(_) => StatusCode::TOO_MANY_REQUESTS,
+            Refused::Crowded(crowded) => crowded.status(),
             Refused::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Refused::CutOff | Refused::Outside | Refused::Stopping | Refused::Stalled => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -147,9 +132,6 @@ impl Refused {
             | Refused::PastUnreadable
             | Refused::CutInLaboratory
             | Refused::BankAway(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Refused::Crowded | Refused::BodiesFull | Refused::StreamsFull => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
             Refused::UnknownOutcome | Refused::BankLost(_) => StatusCode::GATEWAY_TIMEOUT,
             Refused::ByAnotherBank(status, _) => *status,
         }
@@ -196,29 +178,9 @@ impl fmt::Display for Refused {
             Refused::Overloaded => {
                 "Este banco está sobrecarregado; o pedido não foi aceito e não terá efeito. Tente de novo"
             }
-            Refused::LoginsFull => {
-                "Há senhas demais para conferir neste banco agora. Tente de novo em instantes"
-            }
-            Refused::Crowded => {
-                "Há clientes demais conectados a este banco agora. Tente de novo ou use outro banco"
-            }
-            Refused::CrowdedAddress => {
-                "Há conexões demais do seu endereço a este banco. Feche algumas e tente de novo"
-            }
-            Refused::BodiesFull => {
-                "Este banco está recebendo dados demais agora; o pedido não foi aceito. Tente de novo"
-            }
-            Refused::BodiesFullForAddress => {
-                "O seu endereço está enviando dados demais a este banco; o pedido não foi aceito. Tente de novo"
-            }
+            Refused::Crowded(crowded) => return crowded.fmt(f),
             Refused::TooManyFields(most) => {
                 return write!(f, "O formulário tem mais de {most} campos");
-            }
-            Refused::StreamsFull => {
-                "Há gente demais assistindo ao consórcio neste banco agora. Tente de novo"
-            }
-            Refused::StreamsFullForAddress => {
-                "Há páginas demais do consórcio abertas no seu endereço. Feche algumas e tente de novo"
             }
             Refused::Excess(Wait { excess, seconds }) => {
                 return write!(f, "{}. Tente de novo {}", too_much(*excess), in_time(*seconds));
@@ -259,6 +221,7 @@ fn too_much(excess: Excess) -> &'static str {
         Excess::Requests => "Pedidos demais em pouco tempo",
         Excess::Bytes => "Dados demais em pouco tempo",
         Excess::Operations => "O limite de operações de hoje foi atingido",
+        Excess::Registrations => "Cadastros demais do seu endereço hoje",
         Excess::Lookups => "Consultas demais a chaves Pix",
         Excess::Attempts => "Tentativas demais de entrar",
     }
@@ -273,12 +236,9 @@ fn in_time(seconds: u64) -> String {
     }
 }
 
-impl From<Full> for Refused {
-    fn from(full: Full) -> Self {
-        match full {
-            Full::AtTheBank => Refused::StreamsFull,
-            Full::ForTheAddress => Refused::StreamsFullForAddress,
-        }
+impl<C: Into<Crowded>> From<C> for Refused {
+    fn from(crowded: C) -> Self {
+        Refused::Crowded(crowded.into())
     }
 }
 

@@ -81,7 +81,8 @@ impl Order {
         };
         let asker = Asker { from, customer };
         let (operations, ordered_bytes) = (operations as u64, bytes as u64);
-        let cost = Cost { operations, ordered_bytes, ..Cost::default() };
+        let registrations = u64::from(matches!(request.action, Action::Register(_)));
+        let cost = Cost { operations, ordered_bytes, registrations, ..Cost::default() };
         let take = Take::ToOrder { asker: asker.clone(), cost, pays: payments > 0 };
         bank.actors.limits.send(take).await??;
         Ok(Some(Order { asker, payments: payments as u64 }))

@@ -19,7 +19,7 @@ use actix_web::web::{Bytes, Data};
 use tokio::sync::oneshot::Receiver;
 
 use super::connections::{Bounds, Connections, Crowd, Number};
-use super::refusal::Refused;
+use super::refusal::{Crowded, Refused};
 use super::share::{origin, take_of_address};
 use super::{Bank, auth};
 use crate::actors::time::Monotonic;
@@ -188,11 +188,11 @@ impl MessageBody for Told {
     }
 }
 
-impl From<Crowd> for Refused {
+impl From<Crowd> for Crowded {
     fn from(crowd: Crowd) -> Self {
         match crowd {
-            Crowd::Customers => Refused::Crowded,
-            Crowd::OneAddress => Refused::CrowdedAddress,
+            Crowd::Customers => Crowded::Customers,
+            Crowd::OneAddress => Crowded::AddressConnections,
         }
     }
 }

@@ -44,6 +44,8 @@ pub(crate) enum Excess {
     Bytes,
     /// What goes into the common order.
     Operations,
+    /// Registrations.
+    Registrations,
     /// Look-ups of Pix keys.
     Lookups,
     /// Passwords.

@@ -46,6 +46,8 @@ pub(crate) struct Cost {
     pub(crate) operations: u64,
     /// Their size there.
     pub(crate) ordered_bytes: u64,
+    /// Registrations among them, which tell whose name or document is taken.
+    pub(crate) registrations: u64,
 }
 
 #[derive(Default)]
@@ -53,6 +55,7 @@ struct OfAddress {
     requests: Bucket,
     bytes: Bucket,
     operations: Bucket,
+    registrations: Bucket,
     lookups: Lookups,
 }
 
@@ -99,19 +102,18 @@ impl Shares {
         now: Millis,
     ) -> Result<(), Wait> {
         let limits = self.address;
-        let OfAddress { requests, bytes, operations, .. } = self.addresses.of(&from, now);
+        let OfAddress { requests, bytes, operations, registrations, .. } =
+            self.addresses.of(&from, now);
         let per_minute = |tokens: u64| Rate::full_in(tokens, MINUTE_MS);
         let per_day = |tokens: u64| Rate::full_in(tokens, DAY_MS);
+        let daily = per_day(limits.operations_per_day);
+        let newcomers = per_day(limits.registrations_per_day);
         take(
             [
                 (requests, per_minute(limits.requests_per_minute), cost.requests, Excess::Requests),
                 (bytes, per_minute(limits.bytes_per_minute), cost.bytes, Excess::Bytes),
-                (
-                    operations,
-                    per_day(limits.operations_per_day),
-                    cost.operations,
-                    Excess::Operations,
-                ),
+                (operations, daily, cost.operations, Excess::Operations),
+                (registrations, newcomers, cost.registrations, Excess::Registrations),
             ],
             now,
         )

@@ -202,6 +202,26 @@ async fn a_customer_asks_no_more_in_a_minute_than_the_bank_allows() {
 }
 
 #[actix_web::test]
+async fn names_and_documents_cannot_be_searched_for_by_registering() {
+    let (bank, _data) = limited(json!({"address": {"registrations_per_day": 3}})).await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    customer(&service, "ana", "111.111.111-11").await;
+    let guess = |name: &str| {
+        let newcomer = json!({"name": "Eva Lima", "num_cadastro": "333.333.333-33",
+            "user_name": name, "password": "12345678", "type_person": "PF"});
+        post("/register-customer", &newcomer)
+    };
+    for name in ["ana", "ana", "eva"] {
+        assert_ne!(ask(&service, 1, guess(name)).await.0.status, 429);
+    }
+    let (refused, wait) = ask(&service, 1, guess("ana")).await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert!(wait.is_some_and(|wait| wait > 3_600), "{wait:?}");
+    assert_ne!(ask(&service, 2, guess("ana")).await.0.status, 429);
+}
+
+#[actix_web::test]
 async fn one_address_cannot_take_all_the_streams() {
     let (bank, _data) = limited(json!({"address": {"streams": 2}})).await;
     let service = service(&bank).await;

@@ -1,6 +1,7 @@
 //! What a read may ask for, and what its answer says of itself.
 
 use actix_web::test::{self, TestRequest};
+use serde_json::json;
 
 use crate::harness::{bank, call, post, ready, service};
 
@@ -132,5 +133,35 @@ async fn a_missing_thing_named_in_a_request_is_400_and_only_an_unknown_address_i
     }
     for path in ["/get_account", "/accounts_user", "/pix", "/banks/9"] {
         assert_eq!(call(&service, TestRequest::get().uri(path)).await.status, 404, "{path}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_customer_does_not_learn_which_accounts_others_have() {
+    let (bank, _data) = bank(0, 1, "sessions").await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    let mut numbers = Vec::new();
+    for (name, number) in [("pedro", 0), ("rita", 1)] {
+        let registered = call(&service, post("/register-customer", registration(name, number)));
+        assert_eq!(registered.await.status, 200);
+        let opening = json!({"user_name": name, "password": "12345678", "type_account": "PF",
+            "pix_type": "RANDOM", "users": [], "value_init": 50});
+        let opened = call(&service, post("/create_account", opening.to_string())).await;
+        numbers.push(opened.body["num_account"].as_u64().unwrap());
+    }
+    let login = json!({"user_name": "pedro", "password": "12345678"}).to_string();
+    let token = call(&service, post("/login", login)).await.body["token"].clone();
+    let read = async |number: u64| {
+        let request = TestRequest::get().uri(&format!("/get_account/{number}"));
+        let bearer = format!("Bearer {}", token.as_str().unwrap());
+        call(&service, request.insert_header(("authorization", bearer))).await
+    };
+    assert_eq!(read(numbers[0]).await.status, 200);
+    let nobodys = (100_000..).find(|number| !numbers.contains(number)).unwrap();
+    for number in [numbers[1], nobodys] {
+        let answer = read(number).await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert_eq!(answer.descript(), format!("A conta {number} não é sua"));
     }
 }

@@ -1,12 +1,13 @@
 //! The secret by which the banks of a consortium on one machine recognise each other: made once,
 //! kept next to their data.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::hex::Hex;
+use crate::private;
 
 /// Random bytes in the secret; the file holds them as hexadecimal digits.
 const SECRET_BYTES: usize = 32;
@@ -14,10 +15,11 @@ const SECRET_BYTES: usize = 32;
 /// Returns the secret in the file; if there is none, makes folder and file, readable only by this
 /// user.
 pub(super) fn keep(file: &Path) -> io::Result<String> {
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        private::check_folder(folder)?;
     }
-    match fs::read_to_string(file) {
+    match private::read(file) {
         Ok(text) => check(text.trim_end()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(file),
         Err(error) => Err(error),
@@ -49,6 +51,7 @@ fn check(text: &str) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -71,9 +74,22 @@ mod tests {
         let file = folder.path().join("peer-secret");
         for text in ["", "abc", &"g".repeat(64)] {
             fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
             assert_eq!(keep(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
             assert_eq!(fs::read_to_string(&file).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_secret_that_others_may_read_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data/peer-secret");
+        keep(&file).unwrap();
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+        assert_eq!(keep(&file).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        fs::set_permissions(file.parent().unwrap(), PermissionsExt::from_mode(0o777)).unwrap();
+        assert_eq!(keep(&file).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 
     #[test]
