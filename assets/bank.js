@@ -20,6 +20,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (!type.startsWith("text/html")) event.detail.shouldSwap = false;
 });
 
+// Whether amounts are hidden is a matter of this browser.
+const hide = document.getElementById("ocultar");
+if (hide) {
+  try {
+    hide.checked = localStorage.getItem("ocultar") === "sim";
+    hide.addEventListener("change", () => localStorage.setItem("ocultar", hide.checked ? "sim" : "não"));
+  } catch {
+    // A browser that keeps nothing shows them anew on every visit.
+  }
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
+use fantoccini::error::{CmdError, ErrorStatus};
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
@@ -197,13 +198,14 @@ impl Browser {
 
     /// Presses the button or follows the link with this label.
     pub(crate) async fn press(&self, label: &str) {
-        let path = pressed(label);
+        let (path, deadline) = (pressed(label), Instant::now() + PATIENCE);
         loop {
             let wait = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY);
             match wait.for_element(Locator::XPath(&path)).await {
-                Ok(button) => match button.click().await {
-                    // A script has meanwhile put another page in its place.
+                Ok(button) => match self.click_in_the_middle(&button).await {
+                    // A script has meanwhile put another page in its place, or scrolled it away.
                     Err(error) if error.is_stale_element_reference() => {}
+                    Err(error) if is_covered(&error) && Instant::now() < deadline => {}
                     clicked => return clicked.unwrap(),
                 },
                 Err(error) => panic!("no {label}: {error}\n{}", self.text().await),
@@ -223,11 +225,14 @@ impl Browser {
 
     /// Clicks on the element that a selector names, wherever on the page it is.
     pub(crate) async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        // Smooth scrolling and what lies above must not decide whether a click arrives.
+        self.click_in_the_middle(&self.find(css).await).await.unwrap();
+    }
+
+    /// Smooth scrolling and what lies above must not decide whether a click arrives.
+    async fn click_in_the_middle(&self, element: &Element) -> Result<(), CmdError> {
         let script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})";
-        self.client.execute(script, vec![serde_json::to_value(&element).unwrap()]).await.unwrap();
-        element.click().await.unwrap();
+        self.client.execute(script, vec![serde_json::to_value(element).unwrap()]).await?;
+        element.click().await
     }
 
     /// Presses a key, wherever the keyboard focus is.
@@ -381,6 +386,11 @@ impl WebDriverCompatibleCommand for Tools {
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(self.0.to_string()))
     }
+}
+
+/// Whether something else lies where the click would have been.
+fn is_covered(error: &CmdError) -> bool {
+    matches!(error, CmdError::Standard(why) if why.error == ErrorStatus::ElementClickIntercepted)
 }
 
 /// The button or link with this label.

@@ -24,6 +24,22 @@ async fn fits(browser: &Browser) {
     browser.is_accessible().await;
 }
 
+/// Amounts can be hidden, and stay hidden when the page is opened anew.
+async fn hides_amounts(ana: &Browser) {
+    ana.click("#ocultar").await;
+    let hidden = |text: String| !text.contains("10.000.000") && text.contains("Saldo total");
+    assert!(hidden(ana.text().await), "{}", ana.text().await);
+    fits(ana).await;
+    ana.evaluate("location.reload()").await;
+    ana.find("#ocultar:checked").await;
+    assert!(hidden(ana.text().await), "{}", ana.text().await);
+    ana.click("#ocultar").await;
+    ana.sees("R$ 10.000.000,00").await;
+    let bar = "const box = document.querySelector('.bar').getBoundingClientRect(); \
+        return Math.round(box.bottom) === innerHeight && box.height < 90";
+    assert_eq!(ana.evaluate(bar).await, true, "the menu is at the thumb");
+}
+
 #[actix_rt::test]
 async fn every_page_fits_a_telephone_of_360_pixels() {
     let cluster = Cluster::start(1, "sessions").await;
@@ -41,6 +57,7 @@ async fn every_page_fits_a_telephone_of_360_pixels() {
     ana.open_account(0, "10.000.000,00").await;
     ana.sees("R$ 10.000.000,00").await;
     fits(&ana).await;
+    hides_amounts(&ana).await;
     for page in ["/contas/nova", "/pagar", "/pacote/none"] {
         ana.open(&cluster.url(0, page)).await;
         fits(&ana).await;
