@@ -28,6 +28,9 @@ use crate::limits::Origin;
 /// How often a worker looks for connections that have been quiet for too long.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a request beyond its address's share waits to be told so.
+const REFUSED_AFTER: Duration = Duration::from_secs(1);
+
 /// The connections of this worker.
 #[derive(Clone)]
 pub(super) struct Visits {
@@ -146,6 +149,8 @@ pub(super) async fn admit<B: MessageBody + 'static>(
         }
     };
     if let Err(refused) = admitted_share(&request, is_peer).await {
+        // Each connection waits for its answer, so that refusing costs little however fast it asks.
+        actix_rt::time::sleep(REFUSED_AFTER).await;
         return Ok(request.into_response(refused.error_response()));
     }
     let response = next.call(request).await?.map_into_boxed_body();

@@ -15,6 +15,8 @@ use crate::customer::{Customer, Http, cpf, registration};
 const DESCRIPTORS: usize = 1_024;
 /// Bodies that never end.
 const BODIES: usize = 2_000;
+/// How long somebody asks as fast as they can.
+const FLOOD: Duration = Duration::from_secs(3);
 /// Logins whose customers leave at once.
 const LEAVING: usize = 1_500;
 
@@ -213,4 +215,32 @@ async fn what_an_address_may_ask_for_holds_on_this_machine_too_where_nodes_json_
     let refused = first.expect("a bound on requests");
     assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: "), "{refused}");
     assert!(refused.contains("Pedidos demais em pouco tempo. Tente de novo em "), "{refused}");
+}
+
+#[actix_rt::test]
+async fn an_address_beyond_its_share_keeps_the_bank_no_busier_the_faster_it_asks() {
+    let cluster = Cluster::prepare(1, "sessions");
+    cluster.change_nodes_json(&cluster.nodes_json(), |config| {
+        config["limits"] = json!({"loopback": true, "address": {"requests_per_minute": 60}});
+    });
+    cluster.start_bank(0);
+    cluster.wait_log(0, "ready (").await;
+    let began = Instant::now();
+    let ask = |cluster: &Cluster| {
+        let mut stream = connect(cluster, 0);
+        std::thread::spawn(move || {
+            let check = "GET /check HTTP/1.1\r\nhost: bank\r\n\r\n";
+            let mut answers = 0;
+            while began.elapsed() < FLOOD {
+                asked(&mut stream, check);
+                answers += 1;
+            }
+            answers
+        })
+    };
+    let crowd: Vec<_> = (0..32).map(|_| ask(&cluster)).collect();
+    let answers: u64 = crowd.into_iter().map(|one| one.join().unwrap()).sum();
+    // Those of a minute, and then each connection one a second.
+    assert!(answers < 60 + 32 * (FLOOD.as_secs() + 2), "{answers} answers");
+    assert!(computed(cluster.process_id(0)) < FLOOD, "refusing them was work");
 }

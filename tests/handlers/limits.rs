@@ -154,6 +154,10 @@ async fn each_wrong_password_makes_wait_longer() {
             "it makes no difference whether there is such a customer"
         );
     }
+    let form = "usuario=ana&senha=12345678";
+    let page = TestRequest::post().uri("/entrar").set_payload(form);
+    let (refused, wait) = ask(&service, 7, page).await;
+    assert_eq!((refused.status, wait), (429, Some(1)), "the page says the same");
     // Where she has been before, strangers do not lock her out.
     assert_eq!(ask(&service, 200, login("ana", "12345678")).await.0.status, 200);
     let own = login("ana", "12345678").peer_addr("127.0.0.1:1".parse().unwrap()).to_request();

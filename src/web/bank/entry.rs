@@ -15,6 +15,7 @@ use crate::actors::sessions::{Begin, End};
 use crate::http::{Bank, Newcomer, Refused, place, prove};
 use crate::ledger::{Outcome, UserName};
 use crate::web::frame::Frame;
+use crate::web::refused::with_header;
 use crate::web::{page, session};
 use crate::wire::escaped;
 
@@ -69,7 +70,8 @@ pub(super) async fn register(
     };
     let frame = Frame::of(&bank, &request).await;
     let (problem, doubt) = (Some(refused.to_string()), Doubt::of(&bank, &form));
-    page(refused.status(), &RegisterPage { frame, problem, key, values, doubt })
+    let register = RegisterPage { frame, problem, key, values, doubt };
+    with_header(page(refused.status(), &register), &refused)
 }
 
 async fn registered(bank: &Bank, request: &HttpRequest, form: &Form) -> Result<UserName, Refused> {
@@ -162,7 +164,7 @@ async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer 
                 target: target.to_owned(),
                 basket: basket.map(str::to_owned),
             };
-            Ok(page(refused.status(), &login))
+            Ok(with_header(page(refused.status(), &login), &refused))
         }
     }
 }

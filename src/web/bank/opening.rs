@@ -26,6 +26,7 @@ use crate::ledger::{
 };
 use crate::web::frame::Frame;
 use crate::web::page;
+use crate::web::refused::with_header;
 use crate::wire;
 
 /// How long another bank may take; more than the time within which it answers in any case.
@@ -86,8 +87,9 @@ async fn try_open(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
         Ok((at, number)) => Ok(see_other(&format!("/?aberta={at}-{number}"))),
         Err(NotOpened { refused, unknown }) => {
             let key = if unknown { form.text("chave").to_owned() } else { new_key() };
-            rendered(bank, request, &user, refused.status(), Some(refused.to_string()), key, &form)
-                .await
+            let (status, problem) = (refused.status(), Some(refused.to_string()));
+            let page = rendered(bank, request, &user, status, problem, key, &form).await?;
+            Ok(with_header(page, &refused))
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::web::bank::overview::bank_name;
 use crate::web::bank::{Answer, customer, see_other, shown, texts};
 use crate::web::frame::Frame;
 use crate::web::page;
+use crate::web::refused::with_header;
 use crate::wire::escaped;
 
 #[derive(Template)]
@@ -58,7 +59,8 @@ pub(super) async fn confirm(
                 Refused::UnknownOutcome => texts::NOT_KNOWN_YET.to_owned(),
                 other => other.to_string(),
             });
-            rendered(bank, user, refused.status(), state).await
+            let page = rendered(bank, user, refused.status(), state).await?;
+            Ok(with_header(page, &refused))
         }
     }
 }
