@@ -133,6 +133,21 @@ async fn a_basket_survives_reload_back_and_other_pages() {
 }
 
 #[actix_web::test]
+async fn a_code_that_cannot_be_read_or_whose_session_has_ended_need_not_be_pasted_again() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    let mut browser = Browser::new(&service);
+    ana(&mut browser).await;
+    let wrong = browser.package(&[("acao", "ler"), ("codigo", "000201 <oi>")]).await;
+    wrong.is(400).has("comprimento").has("<details open>").has(">000201 &#60;oi&#62;</textarea>");
+    browser.cookie = None;
+    let login = browser.package(&[("acao", "ler"), ("codigo", "000201 outro")]).await;
+    log_in(&mut browser, &login.is(401).value("pacote")).await;
+    browser.get("/pacote").await.is(200).has(">000201 outro</textarea>");
+    browser.package(&[("acao", "esvaziar")]).await.has("></textarea>");
+}
+
+#[actix_web::test]
 async fn a_confirmation_has_an_address_of_its_own() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;

@@ -58,6 +58,8 @@ pub(super) struct Draft {
     pub(super) value: String,
     /// As it was typed.
     pub(super) pix: String,
+    /// A BR Code as it was pasted, until it has been read.
+    pub(super) code: String,
 }
 
 impl Draft {
@@ -129,6 +131,7 @@ mod tests {
             account: account.into(),
             value: value.into(),
             pix: pix.into(),
+            ..Draft::default()
         };
         assert_eq!(
             draft("T", "0-7", "1,00", "x")

@@ -30,7 +30,8 @@ mod rows;
 mod state;
 
 /// The fields that are kept when a session has ended.
-const KEPT: [&str; 8] = ["chave", "acao", "incerto", "op", "tipo", "conta", "valor", "pix"];
+const KEPT: [&str; 9] =
+    ["chave", "acao", "incerto", "op", "tipo", "conta", "valor", "pix", "codigo"];
 
 #[derive(Template)]
 #[template(path = "bank/package.html")]
@@ -164,6 +165,7 @@ async fn read_code(
     };
     match recipient::typed(bank, request, &user, charge.key.as_str()).await {
         Ok(recipient) => {
+            state.draft.code.clear();
             state.draft.kind = "T".into();
             state.draft.pix = charge.key.to_string();
             state.draft.value =

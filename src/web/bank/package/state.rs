@@ -49,6 +49,7 @@ impl State {
             account: text("conta"),
             value: text("valor"),
             pix: text("pix"),
+            code: text("codigo"),
         };
         Ok(State { operations, draft, ..State::default() })
     }
@@ -66,13 +67,14 @@ impl State {
     }
 
     fn is_blank(&self) -> bool {
-        let Draft { value, pix, .. } = &self.draft;
-        self.operations.is_empty() && value.is_empty() && pix.is_empty() && !self.unknown
+        let Draft { value, pix, code, .. } = &self.draft;
+        let typed_nothing = value.is_empty() && pix.is_empty() && code.is_empty();
+        self.operations.is_empty() && typed_nothing && !self.unknown
     }
 
     /// As the fields of a form that [`State::of_unsent`] reads back.
     fn written(&self) -> String {
-        let Draft { kind, account, value, pix } = &self.draft;
+        let Draft { kind, account, value, pix, code } = &self.draft;
         let action = match (self.unknown, &self.key) {
             (true, _) => "perguntar",
             (false, Some(_)) => "confirmar",
@@ -81,7 +83,8 @@ impl State {
         let key = self.key.as_ref().map_or("", IdempotencyKey::as_str);
         let fields = [("acao", action), ("chave", key), ("tipo", kind), ("conta", account)];
         let operations: Vec<_> = self.operations.iter().map(basket::written).collect();
-        let fields = fields.into_iter().chain([("valor", value.as_str()), ("pix", pix)]);
+        let fields =
+            fields.into_iter().chain([("valor", value.as_str()), ("pix", pix), ("codigo", code)]);
         encoded(fields.chain(operations.iter().map(|written| ("op", written.as_str()))))
     }
 
