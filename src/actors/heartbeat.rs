@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::answers::Answering;
 pub use self::answers::answer_pings;
-use self::door::Repeats;
+use self::door::{Repeats, in_one_line};
 use self::lines::{HELLO_BYTES_MAX, Hello, LINE_BYTES_MAX, Lines, Ping, Pong, Welcome, hear, say};
 pub(crate) use self::proofs::Prove;
 use self::proofs::{Acts, Proofs, ask_myself};
@@ -261,7 +261,7 @@ impl Asking {
             self.monitor.do_send(HeartbeatInput::Lost(self.peer.bank));
             let now = self.time.now();
             said.forget_after(began, now);
-            let why = ended.unwrap_or_else(|error| error.to_string());
+            let why = in_one_line(&ended.unwrap_or_else(|error| error.to_string()));
             if let Some(repeated) = said.say(None, &why, now) {
                 let PeerAddress { bank, address } = &self.peer;
                 log::info!(

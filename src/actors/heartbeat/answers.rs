@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::door::Door;
+use super::door::{Door, in_one_line};
 use super::lines::{HELLO_BYTES_MAX, Hello, LINE_BYTES_MAX, Lines, Ping, Pong, Welcome, hear, say};
 use super::{Introduction, RETRY_MS};
 use crate::actors::heartbeat::OwnHealth;
@@ -73,7 +73,7 @@ pub async fn answer_pings(listener: TcpListener, answering: Answering) {
 
 impl Answering {
     async fn receive(&self, stream: TcpStream, from: SocketAddr, door: &RefCell<Door>) {
-        let (number, must_end) = door.borrow_mut().enter(self.time.now());
+        let (number, must_end) = door.borrow_mut().enter(from.ip(), self.time.now());
         tokio::select! {
             biased;
             _ = must_end => {}
@@ -134,7 +134,10 @@ impl Answering {
     }
 
     fn log_refusal(&self, whom: Option<BankId>, from: SocketAddr, why: &str, door: &RefCell<Door>) {
-        let Some(repeated) = door.borrow_mut().refuse(whom, why, self.time.now()) else { return };
+        let why = in_one_line(why);
+        // Whoever names a bank that is not there is a stranger.
+        let known = whom.filter(|bank| bank.index() < self.banks);
+        let Some(repeated) = door.borrow_mut().refuse(known, &why, self.time.now()) else { return };
         let whom = whom.map_or_else(|| format!("from {from}"), |bank| format!("of bank {bank}"));
         log::warn!("bank {}: heartbeat {whom} refused: {why}{repeated}", self.introduction.me);
     }
