@@ -213,12 +213,12 @@ pub struct Ballot {",
         edits: &[Edit {
             file: "src/ledger/book/idempotency.rs",
             // Each bank remembers only what it was asked itself.
-            before: "    fields.text(key.as_str());
-    fields.finish()
-",
-            after: "    fields.text(key.as_str()).text(request.id.as_str().split('-').next().unwrap_or_default());
-    fields.finish()
-",
+            before: "Some(user_name)) => return of_customer(user_name, key),",
+            after: "Some(user_name)) => {
+            let bank = request.id.as_str().split('-').next().unwrap_or_default();
+            let own = IdempotencyKey::parse(&format!(\"{}{bank}\", key.as_str()));
+            return of_customer(user_name, own.as_ref().unwrap_or(key));
+        }",
         }],
         found_by: (1, "3/1 took effect at 5, and again at 6: Executed { id: EventId(\"EV2-3-1\"), position: Posit"),
     },
