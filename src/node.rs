@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::actors::node::Actors;
 use crate::config::{Config, CustomerAuth};
-use crate::http::{self, Bank, DrawNumbers};
+use crate::http::{self, Bank, DrawNumbers, PeerRoom};
 use crate::ids::BankId;
 use crate::machine::{name_thread, raise_descriptors};
 use crate::store::StoreError;
@@ -95,6 +95,7 @@ impl Node {
         }
         let bank = Bank {
             me,
+            peer_room: PeerRoom::new(config.nodes.len()),
             config: Arc::new(config),
             secret: peer_secret.into(),
             actors: actors.clone(),

@@ -12,11 +12,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::ids::bounded::at_most;
 use crate::ids::{Ballot, BankId, ChainHash, Position};
 use crate::ledger::past::EntryNumber;
 use crate::protocol::envelope::{Envelope, EnvelopeAnswer, Gathered};
 use crate::protocol::event::{Event, MalformedEvent};
-use crate::protocol::outbox::Parcel;
+use crate::protocol::outbox::{EVENTS_PER_ENVELOPE_MAX, Parcel};
 use crate::protocol::vector_clock::VectorClock;
 
 /// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
@@ -27,9 +28,13 @@ pub const STREAM_PATH: &str = "/peer/stream";
 pub const PROTOCOL_VERSION: u32 = 4;
 /// Where a bank asks for a part of the past.
 pub(crate) const PAST_PATH: &str = "/peer/past";
-/// Largest body between banks, in bytes; more than the largest envelope and the largest piece of
-/// journal.
-pub(crate) const PEER_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest body between banks, in bytes; more than the largest piece of journal, of a snapshot or
+/// of a flush, with the largest event behind it, takes as JSON.
+pub(crate) const PEER_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest frame between banks, in bytes; more than the largest envelope.
+pub(crate) const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest body of one of the requirement's single facts about an event, in bytes.
+pub(crate) const FACT_BYTES_MAX: usize = 16 * 1024;
 
 /// Idle connections are closed before the server closes them (it waits 75 s).
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
@@ -71,7 +76,7 @@ pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
 
 /// `POST /peer/envelope`, as it is written.
 #[derive(Serialize)]
-pub(crate) struct EnvelopeOut<'a> {
+pub struct EnvelopeOut<'a> {
     from: BankId,
     view: Option<Ballot>,
     events: &'a [Arc<Event>],
@@ -97,7 +102,7 @@ struct AgreedJson {
 impl<'a> EnvelopeOut<'a> {
     /// The JSON form of a parcel from bank `from`.
     #[must_use]
-    pub(crate) fn new(from: BankId, parcel: &'a Parcel) -> Self {
+    pub fn new(from: BankId, parcel: &'a Parcel) -> Self {
         EnvelopeOut {
             from,
             view: parcel.envelope.view,
@@ -113,13 +118,13 @@ impl<'a> EnvelopeOut<'a> {
 
 /// `POST /peer/envelope`, as it is read.
 #[derive(Deserialize)]
-pub(crate) struct EnvelopeIn {
+pub struct EnvelopeIn {
     /// The sending bank; must be the one that the request names.
     pub from: BankId,
     /// The view in which it sends.
     pub view: Option<Ballot>,
     /// Its events.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<_, _, EVENTS_PER_ENVELOPE_MAX>")]
     pub events: Vec<Arc<RawValue>>,
     /// Its durable clock.
     pub clock: Option<VectorClock>,
@@ -138,7 +143,7 @@ impl EnvelopeIn {
     ///
     /// # Errors
     /// [`MalformedEvent`] for the first event that is not valid.
-    pub(crate) fn read(self) -> Result<Parcel, MalformedEvent> {
+    pub fn read(self) -> Result<Parcel, MalformedEvent> {
         let view = self.view;
         let read = |text| Event::from_text(text, view.unwrap_or_default()).map(Arc::new);
         let events = self.events.into_iter().map(read).collect::<Result<_, _>>()?;

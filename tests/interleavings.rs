@@ -258,7 +258,7 @@ impl PureNode {
             Effect::Checks(_) => Part::Checks,
             Effect::Peer(bank, _) => Part::Link(*bank),
             // An envelope came before the view was installed here; it will come again.
-            Effect::View(ViewInput::Traffic(_)) => return,
+            Effect::View(ViewInput::Traffic(..)) => return,
             Effect::View(input) => panic!("nobody diverges here: {input:?}"),
             // How long others have waited means nothing here.
             Effect::Heartbeat(_) => return,

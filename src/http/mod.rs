@@ -15,6 +15,7 @@ mod methods;
 mod operations;
 mod order;
 mod past;
+mod peer_room;
 mod peers;
 mod refusal;
 pub(crate) mod routes;
@@ -34,6 +35,7 @@ pub(crate) use freshness::{
 };
 pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, place};
+pub use peer_room::PeerRoom;
 pub(crate) use refusal::Refused;
 pub(crate) use share::{LookUps, is_company, origin, take_of_customer};
 
@@ -100,6 +102,8 @@ pub struct Bank {
     pub actors: Actors,
     /// Where account numbers come from.
     pub draw: DrawNumbers,
+    /// How much memory the bodies of each peer take.
+    pub peer_room: PeerRoom,
 }
 
 /// Account numbers from the system's random source.

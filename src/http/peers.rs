@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::Bank;
 use super::auth::peer;
-use super::body::receive_up_to;
 use super::refusal::{Bad, Kind, Refused};
 use super::texts;
 use crate::actors::buffer::FromPeer;
@@ -23,7 +22,7 @@ use crate::protocol::event::{Event, WireEvent};
 use crate::protocol::execution::Check;
 use crate::protocol::outbox::Parcel;
 use crate::protocol::view::ViewMessage;
-use crate::wire::{EnvelopeAnswerJson, EnvelopeIn, PEER_BODY_BYTES_MAX};
+use crate::wire::{EnvelopeAnswerJson, EnvelopeIn, FACT_BYTES_MAX, PEER_BODY_BYTES_MAX};
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| Bad::Message(error.to_string()).into())
@@ -59,7 +58,8 @@ pub(super) async fn envelope(
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
     let from = correspondent(&bank, request.headers())?;
-    let said: EnvelopeIn = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
+    let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
+    let said: EnvelopeIn = read(&body)?;
     speaks_for_itself(from, said.from)?;
     let parcel = said.read().map_err(Bad::Event)?;
     let answer = bank.actors.routes.buffer.send(FromPeer { from, parcel }).await?;
@@ -76,8 +76,16 @@ pub(super) async fn view(
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
     let from = speaker(&bank, request.headers())?;
-    let message: ViewMessage = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
-    bank.actors.routes.view.do_send(ViewInput::Message(from, message));
+    let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
+    let message: ViewMessage = read(&body)?;
+    let is_large = message.bulk().is_some();
+    let message = ViewInput::Message(from, message);
+    if is_large {
+        // It takes its room until it has been dealt with.
+        bank.actors.routes.view.send(message).await?;
+    } else {
+        bank.actors.routes.view.do_send(message);
+    }
     Ok(taken())
 }
 
@@ -92,7 +100,8 @@ pub(super) async fn receive_message(
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
     let from = correspondent(&bank, request.headers())?;
-    let wire: WireEvent = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
+    let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
+    let wire: WireEvent = read(&body)?;
     speaks_for_itself(from, wire.sender)?;
     if wire.timestamp.len() != bank.config.nodes.len() {
         return Err(Bad::Timestamp.into());
@@ -141,7 +150,8 @@ pub(super) async fn check(
 ) -> Result<HttpResponse, Refused> {
     let from = correspondent(&bank, request.headers())?;
     let id = event_id(&path)?;
-    let CheckBody { code, descript, msg } = read(&receive_up_to(body, PEER_BODY_BYTES_MAX).await?)?;
+    let (body, _room) = bank.peer_room.receive(from, &request, body, FACT_BYTES_MAX).await?;
+    let CheckBody { code, descript, msg } = read(&body)?;
     match msg.as_deref() {
         // Not first in its queue yet: it will say so when it is.
         Some("NOT_ONE_QUEUE") => {}

@@ -3,6 +3,7 @@
 //! Newtypes; text from outside becomes one only through its `parse`. Nothing here knows what an
 //! event means.
 
+pub(crate) mod bounded;
 pub mod request;
 
 use std::fmt;
@@ -52,7 +53,7 @@ pub fn majority(banks: usize) -> usize {
 
 /// A set of banks, such as the members of a view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "Vec<BankId>", into = "Vec<BankId>")]
+#[serde(from = "BankNumbers", into = "Vec<BankId>")]
 pub struct BankSet(u64);
 
 impl BankSet {
@@ -149,8 +150,13 @@ impl FromIterator<BankId> for BankSet {
     }
 }
 
-impl From<Vec<BankId>> for BankSet {
-    fn from(banks: Vec<BankId>) -> Self {
+/// A set as it is read.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct BankNumbers(#[serde(deserialize_with = "bounded::at_most::<_, _, BANKS_MAX>")] Vec<BankId>);
+
+impl From<BankNumbers> for BankSet {
+    fn from(BankNumbers(banks): BankNumbers) -> Self {
         // These numbers come from a peer: any beyond the bound is not a bank of ours and is left
         // out.
         banks.into_iter().filter(|bank| bank.index() < BANKS_MAX).collect()

@@ -4,10 +4,12 @@
 //! this bank does not have would let somebody act for others. A wrong date alone does not keep out
 //! a bank without which there is no majority: the ledger can bear it.
 
+use super::complaints::Complaints;
 use super::effect::Effect;
 use super::event::Event;
 use super::notice::Notice;
-use crate::ids::{BankSet, majority};
+use super::possible::Impossible;
+use crate::ids::{BankId, BankSet, majority};
 
 /// What is let in at one bank.
 #[derive(Clone, Debug)]
@@ -19,13 +21,15 @@ pub(crate) struct Door {
     open: bool,
     /// The banks already reported in this view for events that should not have been sent.
     named: BankSet,
+    complaints: Complaints,
 }
 
 impl Door {
     /// A door that knows no time yet.
     #[must_use]
     pub(crate) fn new(banks: usize, open: bool) -> Self {
-        Door { banks, latest_ms: None, open, named: BankSet::default() }
+        let (named, complaints) = Default::default();
+        Door { banks, latest_ms: None, open, named, complaints }
     }
 
     /// Learns from what date on a majority of clocks makes an event impossible; `None` while this
@@ -37,6 +41,16 @@ impl Door {
     /// A view begins: a bank that sends impossible events in it is reported anew.
     pub(crate) fn install(&mut self) {
         self.named = BankSet::default();
+    }
+
+    /// People are told that a bank has sent something that cannot be.
+    pub(crate) fn complain(&mut self, bank: BankId, what: Impossible, out: &mut Vec<Effect>) {
+        out.extend(self.complaints.about(bank, what).map(Effect::Notice));
+    }
+
+    /// A tick has passed.
+    pub(crate) fn tick(&mut self) {
+        self.complaints.tick();
     }
 
     /// Whether a peer's event is taken in, in a view of these members. A bank that sends an
@@ -70,7 +84,7 @@ impl Door {
 mod tests {
     use super::*;
     use crate::ids::request::{Header, RawRequest, raw};
-    use crate::ids::{Ballot, BankId, EventId};
+    use crate::ids::{Ballot, EventId};
 
     fn event(at_ms: i64, open: bool) -> Event {
         let request =

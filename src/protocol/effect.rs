@@ -354,7 +354,7 @@ pub enum ViewInput {
         report: Option<PeerReport>,
     },
     /// A peer sends in this view, so the view has begun.
-    Traffic(Ballot),
+    Traffic(BankId, Ballot),
     /// The node has frozen and the promise is on disk.
     Frozen(Frozen),
     /// Fetched events, or a snapshot, were executed and are on disk.

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::order_key::OrderKey;
 use super::vector_clock::VectorClock;
+use crate::ids::bounded::at_most;
 use crate::ids::request::{AT_MS_MAX, Header, RawRequest, raw};
 use crate::ids::{Ballot, BankId, BankSet, EventId};
 
@@ -21,6 +22,10 @@ use crate::ids::{Ballot, BankId, BankSet, EventId};
 pub(crate) const BATCH: &str = "BATCH";
 /// The largest timestamp sum accepted from a peer: what a store can hold.
 pub(crate) const SUM_MAX: u64 = i64::MAX as u64;
+/// Largest event from a peer as JSON, in bytes. A bank gathers less than a megabyte: a quarter of
+/// one in requests unless a single one is larger, a thousand of them at most, and a customer's
+/// request is a quarter of a megabyte at most before it is written in full.
+pub(crate) const EVENT_JSON_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The most requests in one event; a longer batch from a peer is refused.
 pub(crate) const REQUESTS_PER_EVENT_MAX: usize = 1_000;
 
@@ -159,7 +164,8 @@ impl Event {
     /// What a wire form says, checked.
     fn content(wire: &WireEvent, view_when_absent: Ballot) -> Result<Content, MalformedEvent> {
         let requests = if wire.type_msg == BATCH {
-            serde_json::from_str::<Vec<RawRequest>>(wire.msg.get())
+            let mut batch = serde_json::Deserializer::from_str(wire.msg.get());
+            at_most::<_, RawRequest, REQUESTS_PER_EVENT_MAX>(&mut batch)
                 .map_err(|_| MalformedEvent::Batch)?
         } else {
             vec![RawRequest {
@@ -168,7 +174,7 @@ impl Event {
                 msg: Arc::clone(&wire.msg),
             }]
         };
-        if requests.is_empty() || requests.len() > REQUESTS_PER_EVENT_MAX {
+        if requests.is_empty() {
             return Err(MalformedEvent::Batch);
         }
         let counted =

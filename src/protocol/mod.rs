@@ -14,6 +14,7 @@
 //!
 //! - [`ids`](crate::ids), [`event`], [`vector_clock`], [`order_key`]: what is ordered, and the
 //!   total order.
+//! - [`possible`] bounds every number that another bank names, [`complaints`] tells people.
 //! - [`clock`] stamps (what is worth waiting for: [`companions`]), [`door`] lets in,
 //!   [`ordered_buffer`] holds back and finds what is stable, [`executor`] executes, [`checks`]
 //!   finds agreement, [`gathering`] spares messages between many banks, [`outbox`] sends until it
@@ -31,6 +32,7 @@
 pub mod checks;
 pub mod clock;
 pub(crate) mod companions;
+pub(crate) mod complaints;
 pub mod confirmation;
 pub mod consortium_time;
 pub(crate) mod debt;
@@ -50,6 +52,7 @@ pub mod ordered_buffer;
 pub mod outbox;
 pub mod pace;
 pub mod peer_state;
+pub mod possible;
 pub mod progress;
 pub mod reply;
 pub mod report;

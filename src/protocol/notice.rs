@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::pace::PaceNow;
 use super::peer_state::Cause;
+use super::possible::Impossible;
 use super::time::Millis;
 use super::view::turn::Reach;
 use crate::ids::{Ballot, BankId, BankSet, Position};
@@ -44,6 +45,15 @@ pub enum Notice {
     /// A peer has sent an event whose rule on whether customers must be named differs from this
     /// bank's.
     OtherAuthority(BankId),
+    /// A peer has sent something that cannot be; it was refused, and nothing else was.
+    Impossible {
+        /// The peer.
+        bank: BankId,
+        /// What it was.
+        what: Impossible,
+        /// How many more it has sent since it was last complained about.
+        more: u32,
+    },
     /// A bank's wall clock differs too much from consortium time.
     ClockOff {
         /// The bank.
@@ -102,6 +112,7 @@ impl Notice {
             | Notice::BrokenOrder(_)
             | Notice::FromTheFuture { .. }
             | Notice::OtherAuthority(_)
+            | Notice::Impossible { .. }
             | Notice::ClockOff { .. }
             | Notice::ClocksDiffer { .. }
             | Notice::Forgotten(_) => Weight::Alarm,
@@ -176,6 +187,7 @@ impl fmt::Display for Notice {
             Notice::BrokenOrder(bank) => not_accepted(*bank, "below what it had acknowledged", f),
             Notice::FromTheFuture { bank, taken } => from_the_future(*bank, *taken, f),
             Notice::OtherAuthority(bank) => other_authority(*bank, f),
+            Notice::Impossible { bank, what, more } => impossible(*bank, *what, *more, f),
             Notice::ClockOff { bank, by_ms } => {
                 write!(f, "CLOCK WRONG: bank {bank}'s is {}; consortium time counts", Off(*by_ms))
             }
@@ -256,6 +268,19 @@ fn other_authority(bank: BankId, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "bank {bank} treats customers without a login differently (customer_auth); the event was \
          not accepted"
     )
+}
+
+fn impossible(
+    bank: BankId,
+    what: Impossible,
+    more: u32,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "IMPOSSIBLE: bank {bank} sent {what}; it was refused")?;
+    match more {
+        0 => Ok(()),
+        more => write!(f, " (and {more} more messages since the last line)"),
+    }
 }
 
 fn too_few_disks(answered: BankSet, intact: BankSet, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,10 +18,11 @@ use super::effect::{
     ViewInput,
 };
 use super::envelope::{Envelope, EnvelopeAnswer, Gathered};
-use super::event::{Event, Held};
+use super::event::{EVENT_JSON_BYTES_MAX, Event, Held};
 use super::gathering::Gathering;
 use super::notice::Notice;
 use super::order_key::OrderKey;
+use super::possible::Impossible;
 use super::progress::{Lags, Progress, Stage};
 use super::vector_clock::VectorClock;
 use super::view::turn::{Frozen, Installed};
@@ -30,8 +31,16 @@ use crate::ids::{Ballot, BankId, BankSet, EventId};
 /// How far ahead of a bank's next expected event an event may be and still wait in the hold-back;
 /// one that is further ahead is dropped, and its sender rewinds.
 pub(crate) const HOLD_BACK_MAX: u64 = 256;
-/// The most single acknowledgements kept of events that are not here yet.
-pub(crate) const EARLY_ACKS_MAX: usize = 4_096;
+/// The most single acknowledgements of one bank kept of events that are not here yet.
+pub(crate) const EARLY_ACKS_MAX: usize = 1_024;
+/// The most events of one peer that are kept here and not released for execution. It stamps no
+/// more than eight before this bank has executed the first of them; one that speaks only the
+/// requirement's messages may stamp more.
+pub(crate) const KEPT_EVENTS_MAX: usize = 1_024;
+/// The most bytes that these may have together: eight of the largest. Fewer than a peer may have
+/// under way would not do, as an acknowledgement is believed only once all its own events before
+/// it are here.
+pub(crate) const KEPT_BYTES_MAX: usize = 8 * EVENT_JSON_BYTES_MAX;
 
 /// Hold-back, matrix and order of one bank.
 #[derive(Debug)]
@@ -173,6 +182,7 @@ impl OrderedBuffer {
             BufferInput::Install(installed) => self.install(installed, out),
             BufferInput::LatestDate(latest_ms) => self.door.set_latest(latest_ms),
             BufferInput::Tick => {
+                self.door.tick();
                 self.tell_what_nobody_gathered(out);
                 self.find_lags(out);
             }
@@ -189,7 +199,7 @@ impl OrderedBuffer {
     ) -> EnvelopeAnswer {
         let spoken_in_force = envelope.view.is_none_or(|view| Some(view) == self.view);
         if self.view.is_none() || !spoken_in_force || !self.is_peer(from) {
-            out.extend(envelope.view.map(|view| Effect::View(ViewInput::Traffic(view))));
+            out.extend(envelope.view.map(|view| Effect::View(ViewInput::Traffic(from, view))));
             return EnvelopeAnswer { taken: false, kept: false, expected: 0 };
         }
         let mut kept = true;
@@ -197,7 +207,10 @@ impl OrderedBuffer {
             kept &= self.hold(from, event, out);
         }
         self.take_held_back(out);
-        if let Some(clock) = envelope.clock.filter(|clock| clock.len() == self.banks) {
+        let claim = envelope.clock.filter(|clock| clock.len() == self.banks);
+        if claim.as_ref().is_some_and(|clock| !self.may_have(clock)) {
+            self.door.complain(from, Impossible::Durable, out);
+        } else if let Some(clock) = claim {
             self.claims[from.index()].merge(&clock);
         }
         if let Some(gathered) = envelope.gathered {
@@ -212,6 +225,27 @@ impl OrderedBuffer {
         bank != self.me && self.members.contains(bank)
     }
 
+    /// Whether a peer may have all this on disk: it cannot have more of this bank's events than
+    /// there are, nor many more of any bank's than are here.
+    fn may_have(&self, clock: &VectorClock) -> bool {
+        clock.iter().all(|(bank, counter)| {
+            let ahead = if bank == self.me { 0 } else { HOLD_BACK_MAX };
+            counter <= self.held.get(bank) + ahead
+        })
+    }
+
+    /// Whether there is room for one more event of a peer.
+    fn has_room_for(&self, event: &Event) -> bool {
+        let from = event.sender;
+        let size = |event: &Event| event.wire().get().len();
+        let held_back = self.hold_back.range((from, 0)..=(from, u64::MAX)).map(|(_, event)| event);
+        let taken = self.waiting().filter(|event| event.sender == from);
+        let (count, bytes) = held_back
+            .chain(taken)
+            .fold((0, 0), |(count, bytes), kept| (count + 1, bytes + size(kept)));
+        count < KEPT_EVENTS_MAX && bytes + size(event) <= KEPT_BYTES_MAX
+    }
+
     /// Keeps an event until its turn comes; only the event's own sender may deliver it. Returns
     /// whether it is kept, or was taken in before.
     fn hold(&mut self, from: BankId, event: Arc<Event>, out: &mut Vec<Effect>) -> bool {
@@ -220,12 +254,30 @@ impl OrderedBuffer {
         let fits = event.sender == from
             && Some(event.view) == self.view
             && event.timestamp.len() == self.banks;
-        let is_near = fits && (expected..expected + HOLD_BACK_MAX).contains(&counter);
-        if is_near && self.door.admits(&event, self.members, out) {
-            self.hold_back.entry((from, counter)).or_insert(event);
+        let is_sound = fits && event.wire().get().len() <= EVENT_JSON_BYTES_MAX;
+        if !is_sound {
+            // An honest bank may still send in the view before.
+            if Some(event.view) == self.view {
+                self.door.complain(from, Impossible::Event, out);
+            }
+            return false;
+        }
+        if counter < expected {
             return true;
         }
-        fits && counter < expected
+        if self.hold_back.contains_key(&(from, counter)) {
+            return true;
+        }
+        if !self.has_room_for(&event) {
+            self.door.complain(from, Impossible::Flood, out);
+            return false;
+        }
+        let is_near = counter - expected < HOLD_BACK_MAX;
+        if is_near && self.door.admits(&event, self.members, out) {
+            self.hold_back.insert((from, counter), event);
+            return true;
+        }
+        false
     }
 
     /// Causal delivery: takes in every held-back event whose predecessors are all here.
@@ -390,8 +442,11 @@ impl OrderedBuffer {
         if self.view.is_none() || !self.is_peer(from) {
             return;
         }
-        if self.early_acks.len() == EARLY_ACKS_MAX {
-            self.early_acks.pop_front();
+        let of_bank = |(_, bank): &&(EventId, BankId)| *bank == from;
+        if self.early_acks.iter().filter(of_bank).count() >= EARLY_ACKS_MAX
+            && let Some(oldest) = self.early_acks.iter().position(|(_, bank)| *bank == from)
+        {
+            self.early_acks.remove(oldest);
         }
         self.early_acks.push_back((id, from));
         self.believe_claims(out);

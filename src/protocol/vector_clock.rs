@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::bounded::at_most;
 use crate::ids::{BANKS_MAX, BankId};
 
 /// One counter per bank. Partially ordered: `partial_cmp` answers `None` for concurrent clocks.
@@ -89,6 +90,14 @@ impl VectorClock {
         self.0.iter().zip(&other.0).all(|(mine, theirs)| mine >= theirs)
     }
 
+    /// The same where either clock may be from before the consortium grew, when it counted fewer
+    /// banks: a bank that it does not know has counted nothing.
+    #[must_use]
+    pub(crate) fn covers_any(&self, other: &VectorClock) -> bool {
+        let mine = |index: usize| self.0.get(index).copied().unwrap_or_default();
+        other.0.iter().enumerate().all(|(index, theirs)| mine(index) >= *theirs)
+    }
+
     /// Sum of all components: grows with every event that is held.
     #[must_use]
     pub fn sum(&self) -> u64 {
@@ -130,11 +139,7 @@ impl PartialOrd for VectorClock {
 
 impl<'de> Deserialize<'de> for VectorClock {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let counters = Vec::<u64>::deserialize(deserializer)?;
-        if counters.len() > BANKS_MAX {
-            return Err(serde::de::Error::custom("a clock has at most 64 components"));
-        }
-        Ok(VectorClock(counters))
+        at_most::<_, _, BANKS_MAX>(deserializer).map(VectorClock)
     }
 }
 

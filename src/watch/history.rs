@@ -151,8 +151,10 @@ impl History {
             Fact::Stamped(seen) => self.stamped(at, seen),
             Fact::Received(seen) => {
                 // An event that is sent again although it was taken in long ago is not news.
-                let held = self.held.last().map_or(0, |held| held.get(seen.key.sender));
-                if seen.counter() > held {
+                let is_news = |seen: &Seen| {
+                    self.held.last().is_none_or(|held| held.get(seen.key.sender) < seen.counter())
+                };
+                if self.fits(&seen) && is_news(&seen) {
                     self.track(at, seen);
                 }
             }
@@ -191,9 +193,13 @@ impl History {
         views.find_map(|(_, view)| *view).map(|(_, members)| members).unwrap_or_default()
     }
 
+    /// Whether it speaks of the banks that there are: what came may have been refused.
+    fn fits(&self, seen: &Seen) -> bool {
+        seen.timestamp.len() == self.banks && seen.key.sender.index() < self.banks
+    }
+
     fn track(&mut self, at: Micros, seen: Seen) -> Option<&mut Tracked> {
-        let fits = seen.timestamp.len() == self.banks && seen.key.sender.index() < self.banks;
-        if !fits {
+        if !self.fits(&seen) {
             return None;
         }
         let key = seen.key;

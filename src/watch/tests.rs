@@ -408,3 +408,15 @@ fn facts_of_several_parts_are_put_in_the_order_in_which_they_happened() {
     ]);
     assert_eq!(event(&history, 30, "EV0-1").agreed, Some(30));
 }
+
+#[test]
+fn an_event_of_a_bank_that_is_not_there_is_no_news() {
+    let of_63 = Seen {
+        key: OrderKey { view: VIEW, sum: 64, sender: BankId(63) },
+        id: EventId::new(BankId(63), "x"),
+        timestamp: vec![1; 64].into(),
+        requests: 1,
+    };
+    let history = history(vec![Fact::Taken(clock([0, 0, 0])), Fact::Received(of_63)]);
+    assert!(history.snapshot(20).events.is_empty());
+}

@@ -88,6 +88,7 @@ impl Played {
                     ballot,
                     prepared: Ballot::default(),
                     voter: false,
+                    acted: false,
                     counted: 0,
                     rescue: false,
                     position: Position(0),

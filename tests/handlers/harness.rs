@@ -10,7 +10,7 @@ use actix_web::test::{self, TestRequest};
 use actix_web::{App, Error, web};
 use netbanking::actors;
 use netbanking::config::Config;
-use netbanking::http::{Bank, draw_at_random};
+use netbanking::http::{Bank, PeerRoom, draw_at_random};
 use netbanking::ids::BankId;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -61,6 +61,7 @@ pub(crate) async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, T
         secret: SECRET.into(),
         actors,
         draw: draw_at_random(),
+        peer_room: PeerRoom::new(banks),
     };
     (bank, data)
 }

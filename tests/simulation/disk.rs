@@ -169,7 +169,8 @@ impl Content {
             Change::Executed(mark) => self.insert_executed(mark.position, mark.key, mark.hash),
             Change::Replayed(entry) => {
                 self.remembered.unverified = true;
-                self.insert_event(&entry.held);
+                // In the version that was executed.
+                self.events.insert(entry.held.event.order_key(), entry.held.clone());
                 self.insert_executed(entry.position, entry.held.event.order_key(), entry.hash);
             }
             Change::Promise(ballot) => {

@@ -566,3 +566,29 @@ fn a_bank_that_is_alone_goes_on_after_an_fsync_that_failed() {
     let mut store = SqliteStore::open(folder.path(), alone).unwrap();
     assert!(store.was_in_doubt() && !store.remembered().unwrap().learner);
 }
+
+/// A bank gone mad may have sent one version of an event here and another one elsewhere.
+#[test]
+fn an_event_that_was_executed_elsewhere_in_another_version_than_the_one_held_is_found_as_executed()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let request =
+        RawRequest { id: EventId::new(BankId(0), "y"), type_msg: "X".into(), msg: raw(&7) };
+    let (timestamp, header) = (vec![1, 0, 0].into(), Header::default());
+    let event = Event::stamp(VIEW, BankId(0), timestamp, vec![request], header);
+    let other = Held { event: Arc::new(event), members: BankSet::all(3) };
+    let text = other.event.wire().get().to_owned();
+    let mut store = open(folder.path());
+    store.load(&mut |_| Ok(())).unwrap();
+    store.write(&[Change::Append(held(1))]).unwrap();
+    store.write(&[Change::Replayed(JournalEntry { held: other, ..entry(1) })]).unwrap();
+    drop(store);
+    let mut found = Vec::new();
+    let mut keep = |it| {
+        found.push(it);
+        Ok(())
+    };
+    open(folder.path()).load(&mut keep).unwrap();
+    let [Found::Executed(JournalEntry { held, .. })] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(held.event.wire().get(), text);
+}

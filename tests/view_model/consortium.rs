@@ -286,7 +286,7 @@ impl Consortium {
             Step::Arrives(in_flight) => {
                 let input = match in_flight.content.clone() {
                     Content::View(message) => ViewInput::Message(in_flight.from, message),
-                    Content::Traffic(view) => ViewInput::Traffic(view),
+                    Content::Traffic(view) => ViewInput::Traffic(in_flight.from, view),
                 };
                 next.at(in_flight.to, |bank, seen| bank.give(input, seen));
             }

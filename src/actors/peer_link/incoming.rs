@@ -12,7 +12,7 @@ use crate::actors::buffer::{BufferActor, FromPeer};
 use crate::actors::laboratory::{CUT, Laboratory, Passage};
 use crate::ids::BankId;
 use crate::protocol::envelope::EnvelopeAnswer;
-use crate::wire::{EnvelopeIn, NotTakenJson, PEER_BODY_BYTES_MAX};
+use crate::wire::{EnvelopeIn, FRAME_BYTES_MAX, NotTakenJson};
 
 /// A connection on which a peer has proved who it is, and what has been read from it already.
 pub(crate) struct Accepted {
@@ -45,7 +45,7 @@ impl Incoming {
     /// peer that sends faster than this bank works waits.
     async fn read(self, Accepted { stream, read }: Accepted) -> Result<(), String> {
         let stream = TcpStream::from_std(stream).map_err(|error| error.to_string())?;
-        let codec = Codec::new().max_size(PEER_BODY_BYTES_MAX);
+        let codec = Codec::new().max_size(FRAME_BYTES_MAX);
         let mut framed = Framed::from_parts(FramedParts::with_read_buf(stream, codec, read));
         let mut frames: u64 = 0;
         while let Some(frame) = framed.next().await {

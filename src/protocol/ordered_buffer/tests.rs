@@ -212,7 +212,7 @@ fn traffic_of_another_view_is_reported_to_the_view() {
     let mut out = Vec::new();
     let next = Ballot { round: 9, coordinator: BankId(1) };
     buffer.receive(BankId(1), Envelope { view: Some(next), ..envelope(&[], None) }, &mut out);
-    assert!(matches!(out[..], [Effect::View(ViewInput::Traffic(view))] if view == next));
+    assert!(matches!(out[..], [Effect::View(ViewInput::Traffic(_, view))] if view == next));
 }
 
 #[test]
@@ -345,4 +345,78 @@ fn what_a_mad_bank_says_of_others_keeps_their_own_claims_from_nothing() {
     buffer.receive(BankId(1), envelope(&[], Some([0, 1, 0])), &mut out);
     buffer.receive(BankId(2), envelope(&[], Some([0, 1, 0])), &mut out);
     assert_eq!(executed(&out).len(), 1);
+}
+
+fn large(counter: u64, bytes: usize) -> Arc<Event> {
+    let id = EventId::new(BankId(1), &counter.to_string());
+    let request = RawRequest { id, type_msg: "X".into(), msg: raw(&"x".repeat(bytes)) };
+    let (timestamp, header) = (vec![0, counter, 0].into(), Header::default());
+    Arc::new(Event::stamp(VIEW, BankId(1), timestamp, vec![request], header))
+}
+
+fn complaints(out: &[Effect]) -> Vec<Impossible> {
+    let what = |effect: &Effect| match effect {
+        Effect::Notice(Notice::Impossible { bank: BankId(1), what, .. }) => Some(*what),
+        _ => None,
+    };
+    out.iter().filter_map(what).collect()
+}
+
+#[test]
+fn the_memory_that_a_peers_events_take_is_bounded_and_all_that_it_may_have_under_way_fits() {
+    let (mut buffer, mut out) = (buffer(), Vec::new());
+    let size = EVENT_JSON_BYTES_MAX - 1_000;
+    let kept = |buffer: &mut OrderedBuffer, out: &mut Vec<Effect>, counter| {
+        buffer.receive(BankId(1), envelope(&[large(counter, size)], None), out).kept
+    };
+    let how_many = (1..=100).filter(|counter| kept(&mut buffer, &mut out, *counter)).count();
+    assert_eq!(how_many, 8);
+    assert_eq!(complaints(&out), [Impossible::Flood]);
+    // Once they are executed there is room again.
+    settle(&mut buffer, [0, 8, 0], &mut out);
+    for peer in [1, 2] {
+        buffer.receive(BankId(peer), envelope(&[], Some([0, 8, 0])), &mut out);
+    }
+    assert_eq!(executed(&out).len(), 8);
+    assert!(kept(&mut buffer, &mut out, 9));
+}
+
+#[test]
+fn many_small_events_that_nobody_can_execute_are_bounded_too() {
+    let (mut buffer, mut out) = (buffer(), Vec::new());
+    for counter in 1..3_000 {
+        buffer.receive(BankId(1), envelope(&[large(counter, 1)], None), &mut out);
+    }
+    assert_eq!(buffer.waiting().count(), KEPT_EVENTS_MAX);
+}
+
+#[test]
+fn an_event_that_is_too_large_or_of_another_bank_is_refused_alone() {
+    let (mut buffer, mut out) = (buffer(), Vec::new());
+    let of_63 = {
+        let request =
+            RawRequest { id: EventId::new(BankId(1), "x"), type_msg: "X".into(), msg: raw(&1) };
+        let header = Header::default();
+        Arc::new(Event::stamp(VIEW, BankId(63), vec![1; 64].into(), vec![request], header))
+    };
+    for wrong in [large(1, EVENT_JSON_BYTES_MAX), of_63, event(2, [0, 0, 1])] {
+        let answer = buffer.receive(BankId(1), envelope(&[wrong], None), &mut out);
+        assert!(answer.taken && !answer.kept && answer.expected == 1);
+    }
+    assert_eq!(complaints(&out), [Impossible::Event]);
+    assert!(buffer.receive(BankId(1), envelope(&[large(1, 1)], None), &mut out).kept);
+}
+
+#[test]
+fn a_claim_to_more_than_there_is_changes_nothing_and_the_next_true_one_counts() {
+    for lie in [[0, u64::MAX, 0], [1, 1, 0], [0, 1, 1 << 62], [0, 1 + HOLD_BACK_MAX + 1, 0]] {
+        let (mut buffer, mut out) = (buffer(), Vec::new());
+        buffer.receive(BankId(1), envelope(&[event(1, [0, 1, 0])], Some(lie)), &mut out);
+        settle(&mut buffer, [0, 1, 0], &mut out);
+        for peer in [1, 2] {
+            buffer.receive(BankId(peer), envelope(&[], Some([0, 1, 0])), &mut out);
+        }
+        assert_eq!(executed(&out).len(), 1, "{lie:?}");
+        assert_eq!(complaints(&out), [Impossible::Durable]);
+    }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::disk::ROUND_MAX;
 use super::message::PreparePlan;
 use super::plan::Answers;
 use super::ticks::{Headway, Ticks, count, count_down};
@@ -31,21 +30,9 @@ pub(super) struct Coordination {
     pub(super) pause: Ticks,
     /// How many attempts in succession found too few intact disks.
     pub(super) fruitless: u16,
-    /// The highest round heard of.
-    round_seen: u64,
 }
 
 impl Coordination {
-    /// The next ballot of a bank that has promised this one: above all that it has heard of.
-    pub(super) fn next_ballot(&self, me: BankId, promised: Ballot) -> Ballot {
-        Ballot { round: self.round_seen.max(promised.round) + 1, coordinator: me }
-    }
-
-    /// Somebody has promised this.
-    pub(super) fn hear_of(&mut self, promised: Ballot) {
-        self.round_seen = self.round_seen.max(promised.round.min(ROUND_MAX));
-    }
-
     /// Another bank is heard: it may be the one that was missing.
     pub(super) fn hope(&mut self) {
         (self.fruitless, self.pause) = (0, self.pause.min(PAUSE_FOR_NEWS));

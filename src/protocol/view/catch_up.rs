@@ -7,19 +7,17 @@
 //! asks the members for no more than it can take in.
 
 use super::View;
-use super::message::{ViewMessage, WireEntry};
+use super::message::{PIECE_EVENTS_MAX, ViewMessage, WireEntry};
 use super::phase::{Interim, PhaseName};
 use super::ticks::Ticks;
 use super::transfer::{Arrived, Wanted};
-use crate::ids::{BankId, ChainHash, Position};
+use crate::ids::{BankId, BankSet, ChainHash, Position};
 use crate::protocol::effect::{Effect, JournalInput, LedgerInput};
 use crate::protocol::execution::JournalEntry;
 use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 
-/// The most events in one answer to a bank that catches up.
-pub const PIECE_EVENTS_MAX: usize = 500;
 /// How long after its promise a bank that hears members acting waits for the attempt before it goes
 /// on catching up.
 const ATTEMPT_OVER: Ticks = 50;
@@ -153,12 +151,10 @@ impl View {
             self.transfer.source = Some(from);
             return self.fetch_snapshot(out);
         }
-        let hash_here = self.phase.interim().map(|interim| interim.state.hash);
-        let differs = hash_before.is_some() && hash_before != hash_here;
-        if entries.is_empty() && differs {
-            // Everybody who acts agrees with the source, and this copy does not.
-            return self.diverged(from, after, out);
+        if self.is_of_another_history(&entries, hash_before) {
+            return self.differs_from(from, out);
         }
+        self.transfer.differing.remove(from);
         let got: usize = entries.iter().map(|entry| entry.held.0.event.wire().get().len()).sum();
         let came_quickly = self.transfer.learn_of_journal(got);
         let is_all = hash_before.is_some() && entries.len() < PIECE_EVENTS_MAX;
@@ -173,6 +169,35 @@ impl View {
             self.transfer.source = Some(from);
             self.replay(entries.into_iter().map(JournalEntry::from).collect(), out);
         }
+    }
+
+    /// Whether a piece of journal does not go on from what was executed here.
+    fn is_of_another_history(&self, entries: &[WireEntry], hash_before: Option<ChainHash>) -> bool {
+        let Some(Interim { state, .. }) = self.phase.interim() else { return false };
+        let last = state.executed.as_ref().map(|done| done.last);
+        let first = entries.first().map(|entry| entry.held.0.event.order_key());
+        let is_below = first.zip(last).is_some_and(|(first, last)| first <= last);
+        is_below || hash_before.is_some_and(|hash| hash != state.hash)
+    }
+
+    /// A bank has another history than this one. If most of those that can be asked have, this
+    /// copy is the wrong one; one alone may be wrong itself, so the next is asked.
+    fn differs_from(&mut self, from: BankId, out: &mut Vec<Effect>) {
+        self.transfer.differing.insert(from);
+        let asked = self.who_can_be_asked();
+        if 2 * self.transfer.differing.intersection(asked).len() > asked.len() {
+            return self.diverged(from, self.position(), out);
+        }
+        self.transfer.ask_another();
+    }
+
+    /// The banks from which a history can be fetched: those that act, or else those of the plan.
+    fn who_can_be_asked(&self) -> BankSet {
+        let acting: BankSet = self.acting().into_iter().collect();
+        let planned = self.phase.fetching().map(|fetching| fetching.plan.members);
+        let mut asked = if acting.is_empty() { planned.unwrap_or_default() } else { acting };
+        asked.remove(self.me);
+        asked
     }
 
     /// Has fetched journal entries executed.

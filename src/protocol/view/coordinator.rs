@@ -49,7 +49,10 @@ impl View {
     }
 
     fn next_ballot(&self) -> Ballot {
-        self.coordination.next_ballot(self.me, self.disk.promised)
+        let promised = self.disk.promised.round;
+        // Above all that it has heard of, as far as the others will follow.
+        let above = self.highest_round().min(self.rounds.proposed_above()).max(promised);
+        Ballot { round: above + 1, coordinator: self.me }
     }
 
     fn ask(&mut self, ballot: Ballot, wish: Wish, others: BankSet, out: &mut Vec<Effect>) {
@@ -79,6 +82,10 @@ impl View {
     /// Stops the banks that hear each other.
     pub(super) fn begin(&mut self) {
         let ballot = self.next_ballot();
+        if !self.may_promise(ballot) {
+            // In a while it may.
+            return self.give_up(true);
+        }
         self.coordination.enter(ballot, Step::stopping(self.clique()), 0);
         // The others hear of the ballot only once this bank's own promise is on disk, so that no
         // ballot is ever used twice.
@@ -189,7 +196,7 @@ impl View {
 
     pub(super) fn coordinate_refused(&mut self, from: BankId, refused: Ballot, promised: Ballot) {
         // The next attempt goes above it.
-        self.coordination.hear_of(promised);
+        self.names_round(from, promised.round);
         // The refusal of an earlier attempt says nothing about this one.
         let Some(attempt) = self.coordination.at(refused) else { return };
         // A bank that had promised this and now refuses the plan has been restarted, or has lost

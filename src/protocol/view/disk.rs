@@ -6,9 +6,6 @@ use super::turn::Frozen;
 use crate::ids::Ballot;
 use crate::protocol::snapshot::SnapshotHead;
 
-/// The highest round that a bank will promise: a broken peer must not use up all numbers.
-pub(super) const ROUND_MAX: u64 = 1 << 62;
-
 /// What a node's disk holds of views and events when the node starts.
 #[derive(Clone, Debug, Default)]
 pub struct OnDisk {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::View;
-use super::disk::ROUND_MAX;
 use super::message::{PreparePlan, Stopped, ViewMessage, WireHeld};
 use super::peer::MemberStatus;
 use super::phase::{Complete, Interim, Lack, Phase, PhaseName, Stage};
@@ -16,11 +15,16 @@ use crate::protocol::execution::Executions;
 use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::peer_state::Cause;
+use crate::protocol::possible::Impossible;
 
 impl View {
     pub(super) fn stop(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
-        let is_its_own = ballot.coordinator == from && ballot.round <= ROUND_MAX;
-        if ballot < self.disk.promised || !is_its_own {
+        if !self.may_promise(ballot) {
+            self.names_round(from, ballot.round);
+            self.complain(from, Impossible::Round, out);
+            return self.refuse(from, ballot, out);
+        }
+        if ballot < self.disk.promised || ballot.coordinator != from {
             return self.refuse(from, ballot, out);
         }
         if ballot > self.disk.promised {
@@ -99,6 +103,7 @@ impl View {
             ballot: self.disk.promised,
             prepared: self.disk.prepared,
             voter: self.is_voter(),
+            acted: self.knows_its_disk(),
             counted: self.disk.counted,
             rescue: self.disk.rescue,
             position: state.position,
@@ -112,11 +117,21 @@ impl View {
 
     /// Another bank has proof that this disk once had more.
     pub(super) fn forgotten(&mut self, from: BankId, ballot: Ballot, out: &mut Vec<Effect>) {
-        if self.is_obeyed(from, ballot) && !self.disk.learner {
-            self.disk.learner = true;
-            out.push(Effect::Journal(JournalInput::Forgotten));
-            out.push(Effect::Notice(Notice::Forgotten(from)));
+        if !self.is_obeyed(from, ballot) || self.disk.learner {
+            return;
         }
+        if self.knows_its_disk() {
+            return self.complain(from, Impossible::Loss, out);
+        }
+        self.disk.learner = true;
+        out.push(Effect::Journal(JournalInput::Forgotten));
+        out.push(Effect::Notice(Notice::Forgotten(from)));
+    }
+
+    /// Whether this process itself has acted in the view that the disk prepared last. Then it knows
+    /// what it acknowledged there, whatever others say: a disk loses things between two processes.
+    fn knows_its_disk(&self) -> bool {
+        self.last_in_force.is_some_and(|(view, _)| view == self.disk.prepared)
     }
 
     /// Whether a bank is the coordinator of the ballot promised last, and speaks for it.
@@ -125,11 +140,14 @@ impl View {
     }
 
     pub(super) fn prepare(&mut self, from: BankId, plan: PreparePlan, out: &mut Vec<Effect>) {
-        let is_for_me = plan.fits(self.banks) && plan.members.contains(self.me);
-        if !is_for_me || !self.is_obeyed(from, plan.ballot) {
-            return self.refuse(from, plan.ballot, out);
-        }
         let ballot = plan.ballot;
+        if !self.is_obeyed(from, ballot) {
+            return self.refuse(from, ballot, out);
+        }
+        if !self.may_begin(&plan) {
+            self.complain(from, Impossible::Plan, out);
+            return self.refuse(from, ballot, out);
+        }
         match self.phase() {
             _ if self.is_free_for_a_plan() => match self.can_begin(&plan) {
                 true => self.begin_fetching(plan, out),
@@ -185,7 +203,12 @@ impl View {
                 let ballot = self.disk.promised;
                 self.refuse(ballot.coordinator, ballot, out);
             }
-            Some(Lack::Differs { source, position }) => self.diverged(source, position, out),
+            Some(Lack::Impossible) => {
+                interim.go_outside();
+                let ballot = self.disk.promised;
+                self.complain(ballot.coordinator, Impossible::Plan, out);
+                self.refuse(ballot.coordinator, ballot, out);
+            }
         }
     }
 

@@ -5,12 +5,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::ids::bounded::at_most;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::{Executions, JournalEntry};
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::possible::HELD_MAX;
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::protocol::vector_clock::VectorClock;
+
+/// The most events in one answer to a bank that catches up.
+pub const PIECE_EVENTS_MAX: usize = 500;
+/// The most events asked for from one bank in one message.
+pub(super) const FETCH_EVENTS_MAX: usize = 256;
 
 /// A message of the view change; the documentation of `view` shows which bank sends what, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +79,7 @@ pub enum ViewMessage {
         /// The position that was asked about: everything after this.
         after: Position,
         /// The events; none when there is nothing later.
+        #[serde(deserialize_with = "at_most::<_, _, PIECE_EVENTS_MAX>")]
         entries: Vec<WireEntry>,
         /// The chain hash where they begin; `None` while that is not known there.
         hash_before: Option<ChainHash>,
@@ -101,6 +109,7 @@ pub enum ViewMessage {
         /// For which ballot.
         ballot: Ballot,
         /// Their keys.
+        #[serde(deserialize_with = "at_most::<_, _, FETCH_EVENTS_MAX>")]
         keys: Vec<OrderKey>,
     },
     /// Events of the flush.
@@ -108,6 +117,7 @@ pub enum ViewMessage {
         /// For which ballot.
         ballot: Ballot,
         /// The events.
+        #[serde(deserialize_with = "at_most::<_, _, FETCH_EVENTS_MAX>")]
         events: Vec<WireHeld>,
     },
 }
@@ -168,6 +178,10 @@ pub struct Stopped {
     pub prepared: Ballot,
     /// Whether its disk has lost nothing: only banks with such a disk decide how a view begins.
     pub voter: bool,
+    /// Whether this very process has acted in that view: then it knows that its disk has lost
+    /// nothing of it, whatever others conclude.
+    #[serde(default)]
+    pub acted: bool,
     /// How many banks the consortium had in that last view.
     pub counted: usize,
     /// Whether a person has declared that it decides alone.
@@ -179,6 +193,7 @@ pub struct Stopped {
     /// The last executed event.
     pub executed: Option<Executions>,
     /// Events held beyond.
+    #[serde(deserialize_with = "at_most::<_, _, HELD_MAX>")]
     pub held: Vec<OrderKey>,
     /// Covers everything that is held.
     pub clock: VectorClock,
@@ -209,6 +224,7 @@ pub struct PreparePlan {
     /// `F`: the clock at which the view begins; covers `U`.
     pub clock: VectorClock,
     /// `U`: the events to execute first, in key order, each with a bank that holds it.
+    #[serde(deserialize_with = "at_most::<_, _, HELD_MAX>")]
     pub events: Vec<(OrderKey, BankId)>,
     /// So few disks had ever counted that no other view can begin, or can have begun, without one
     /// of the banks asked: all of them count from the moment they have this plan.

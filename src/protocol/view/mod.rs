@@ -19,11 +19,13 @@
 //! - `reach`: whom this bank hears, and what others say of themselves.
 //! - `wish`: when a change is wanted, and whose turn it is; `coordinator`: the steps of an attempt;
 //!   `late`: members that make no progress.
+//! - `door`: what others say is refused if it cannot be.
 //! - `flush`: what a bank does for an attempt of another; `catch_up`: what a bank outside does.
 //!
 //! - `phase`: where the node stands, with what exists only there.
-//! - `disk`: what it has promised and prepared. `peer`: what is known of a bank. `transfer`: what
-//!   is fetched from others. `attempt`: an attempt at a view, and what remains of those before.
+//! - `disk`: what it has promised and prepared. `rounds`: how high a round may be. `peer`: what is
+//!   known of a bank. `transfer`: what is fetched from others. `attempt`: an attempt at a view, and
+//!   what remains of those before.
 //! - `plan`: how a view begins, from what the banks hold; `hearing`: the largest clique of banks
 //!   that hear each other; `message`: what banks say; `turn`: what is passed through a node's parts
 //!   between two views; `ticks`: time.
@@ -32,6 +34,7 @@ mod attempt;
 mod catch_up;
 mod coordinator;
 mod disk;
+mod door;
 mod flush;
 mod hearing;
 mod late;
@@ -40,6 +43,7 @@ mod peer;
 mod phase;
 mod plan;
 mod reach;
+mod rounds;
 mod ticks;
 mod transfer;
 pub mod turn;
@@ -47,10 +51,9 @@ mod wish;
 
 use std::collections::VecDeque;
 
-pub use catch_up::PIECE_EVENTS_MAX;
 pub use disk::OnDisk;
 pub(crate) use message::WireEntry;
-pub use message::{Bulk, PreparePlan, Stopped, ViewMessage};
+pub use message::{Bulk, PIECE_EVENTS_MAX, PreparePlan, Stopped, ViewMessage};
 pub use phase::PhaseName;
 pub use ticks::TICK_MS;
 pub use transfer::PIECE_BYTES_MAX;
@@ -61,8 +64,10 @@ use self::disk::Disk;
 use self::message::part_of;
 use self::peer::Peer;
 use self::phase::{Interim, Phase};
+use self::rounds::Rounds;
 use self::ticks::{Headway, count};
 use self::transfer::Transfer;
+use super::complaints::Complaints;
 use super::effect::{ClockInput, Effect, JournalInput, PeerInput, ViewInput};
 use super::health::Health;
 use super::notice::Notice;
@@ -77,6 +82,7 @@ pub struct View {
     banks: usize,
     phase: Phase,
     disk: Disk,
+    rounds: Rounds,
     /// How far the node has come with the view change that is under way, as others see it.
     headway: Headway,
     transfer: Transfer,
@@ -88,6 +94,7 @@ pub struct View {
     last_in_force: Option<(Ballot, BankSet)>,
     /// Messages from this node to itself, handled before anything else.
     inbox: VecDeque<ViewMessage>,
+    complaints: Complaints,
 }
 
 impl View {
@@ -98,6 +105,7 @@ impl View {
             me,
             banks,
             disk: Disk::found(&disk, banks),
+            rounds: Rounds::new(disk.promised.round),
             phase: Phase::Between(Box::new(Interim::outside(disk.state))),
             headway: Headway::none(),
             transfer: Transfer::new(disk.arriving),
@@ -106,6 +114,7 @@ impl View {
             reach: Reach::Minority,
             last_in_force: None,
             inbox: VecDeque::new(),
+            complaints: Complaints::default(),
         }
     }
 
@@ -180,7 +189,7 @@ impl View {
             ViewInput::Peer { bank, state, report } => self.heartbeat(bank, state, report, out),
             _ if self.has_diverged() => {}
             ViewInput::Message(from, message) => self.message(from, message, out),
-            ViewInput::Traffic(view) => self.evidence_of(view, out),
+            ViewInput::Traffic(from, view) => self.traffic(from, view, out),
             ViewInput::Frozen(frozen) => self.frozen(frozen, out),
             ViewInput::Replayed { position, hash, executed } => {
                 self.replayed(position, hash, executed, out)
@@ -213,7 +222,8 @@ impl View {
     fn send(&mut self, to: BankId, message: ViewMessage, out: &mut Vec<Effect>) {
         if to == self.me {
             self.inbox.push_back(message);
-        } else {
+        } else if self.possible().bank(to) {
+            // Other promises may still be on a disk from before they were refused.
             out.push(Effect::Peer(to, PeerInput::View(message)));
         }
     }
@@ -221,6 +231,13 @@ impl View {
     fn message(&mut self, from: BankId, message: ViewMessage, out: &mut Vec<Effect>) {
         if from.index() >= self.banks {
             return;
+        }
+        if let Some(what) = self.impossible(&message) {
+            if let ViewMessage::WouldStop { ballot, .. } = message {
+                // The bound follows it.
+                self.names_round(from, ballot.round);
+            }
+            return self.complain(from, what, out);
         }
         match message {
             ViewMessage::Join => self.peers[from.index()].wants_to_join(),
@@ -271,6 +288,8 @@ impl View {
         count(&mut self.headway.idle);
         self.transfer.tick();
         self.coordination.tick();
+        self.complaints.tick();
+        self.rounds.follow(self.highest_round());
         self.peers.iter_mut().for_each(Peer::tick);
         self.fetch_elsewhere_if_overdue(out);
         self.catch_up_further(out);

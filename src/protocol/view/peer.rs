@@ -31,6 +31,8 @@ pub(super) enum MemberStatus {
 pub(super) struct Peer {
     pub(super) state: PeerState,
     pub(super) report: Option<PeerReport>,
+    /// The highest round that it named other than in a report that counts; 0 if there is none.
+    pub(super) named: u64,
     pub(super) status: MemberStatus,
     /// Whether most members say that its copy of the ledger differs.
     pub(super) diverged: bool,
@@ -56,6 +58,7 @@ impl Peer {
             // Whatever was known about the bank, it starts afresh.
             self.diverged = false;
             self.joining = 0;
+            self.named = 0;
         }
         self.trusted &= self.answers();
         before

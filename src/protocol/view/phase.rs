@@ -14,15 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::message::{PreparePlan, WireHeld};
+use super::message::{FETCH_EVENTS_MAX, PreparePlan, WireHeld};
 use super::turn::{Fates, Frozen};
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::event::Held;
 use crate::protocol::execution::Executions;
 use crate::protocol::order_key::OrderKey;
 
-/// The most events asked for from one bank in one message.
-const FETCH_EVENTS_MAX: usize = 256;
 /// Bytes of events after which the answer to such a message ends.
 const FETCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
@@ -117,11 +115,9 @@ pub(super) enum Lack {
     /// It has more than the plan says: the source has gone on in a later view, and has sent what
     /// was executed there. No view begins with this plan any more.
     Overtaken,
-    /// The node's history differs at `position` from the plan's, which is that of `source`.
-    Differs {
-        source: BankId,
-        position: Position,
-    },
+    /// The plan does not go on from what this node has executed. The coordinator, which knows what
+    /// every member has, makes no such plan.
+    Impossible,
 }
 
 /// A plan of which nothing is missing any more.
@@ -291,14 +287,30 @@ impl Interim {
         Some(match self.state.position.cmp(&plan.position) {
             Ordering::Less => Lack::Journal,
             Ordering::Greater => Lack::Overtaken,
-            Ordering::Equal if self.state.hash != plan.hash => {
-                Lack::Differs { source: plan.source, position: plan.position }
-            }
+            Ordering::Equal if !self.is_continued_by(plan) => Lack::Impossible,
             Ordering::Equal => match self.missing_events(fetching, me) {
-                missing if missing.is_empty() => Lack::Nothing,
-                missing => Lack::Events(missing),
+                missing if !missing.is_empty() => Lack::Events(missing),
+                _ if self.are_covered_by(plan) => Lack::Nothing,
+                _ => Lack::Impossible,
             },
         })
+    }
+
+    /// Whether a plan goes on from what was executed here: keys only grow.
+    fn is_continued_by(&self, plan: &PreparePlan) -> bool {
+        let last = self.state.executed.as_ref().map(|done| done.last);
+        let is_above = |last: OrderKey| {
+            last.view < plan.ballot && plan.events.first().is_none_or(|(key, _)| last < *key)
+        };
+        self.state.hash == plan.hash && last.is_none_or(is_above)
+    }
+
+    /// Whether a plan's clock covers its events.
+    fn are_covered_by(&self, plan: &PreparePlan) -> bool {
+        let planned: BTreeSet<_> = plan.events.iter().map(|(key, _)| *key).collect();
+        let all = self.state.held.iter().chain(self.fetched.values());
+        all.filter(|held| planned.contains(&held.event.order_key()))
+            .all(|held| plan.clock.covers_any(&held.event.timestamp))
     }
 
     fn missing_events(&self, fetching: &Fetching, me: BankId) -> BTreeMap<BankId, Vec<OrderKey>> {

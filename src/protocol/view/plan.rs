@@ -22,7 +22,9 @@ pub(super) type Answers = BTreeMap<BankId, Stopped>;
 /// Only a bank that has prepared no later view can prove that: what a flush executes need not have
 /// reached all members of the view that it comes from. And a bank that has been outside since and
 /// has fetched what was executed there has it again, though its clock, which is that of its own
-/// view, need not show it after a restart.
+/// view, need not show it after a restart. Nor does a bank whose process has acted in the view lack
+/// anything that it had: if another has executed something in that view which never came here,
+/// somebody has acknowledged it in this bank's name.
 pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
     let proof = |answer: &'_ Stopped| {
         answer.executed.clone().filter(|done| done.last.view == answer.prepared)
@@ -32,7 +34,7 @@ pub(super) fn lost_state(answers: &Answers) -> Vec<BankId> {
     };
     let lacks = |bank: &BankId, answer: &Stopped| {
         let was_on_disk = answer.voter && proof.members.contains(*bank);
-        was_on_disk && !has_still(answer, &proof)
+        was_on_disk && !answer.acted && !has_still(answer, &proof)
     };
     answers.iter().filter(|(bank, answer)| lacks(bank, answer)).map(|(bank, _)| *bank).collect()
 }
@@ -204,6 +206,7 @@ mod tests {
             ballot: ballot(9),
             prepared: ballot(prepared),
             voter: prepared > 0,
+            acted: false,
             counted: if prepared > 0 { 3 } else { 0 },
             rescue: false,
             position: Position(position),
@@ -405,6 +408,8 @@ mod tests {
         assert_eq!(found(lacks), [BankId(1)]);
         assert_eq!(found(older), [BankId(1)], "it was a member and does not know the view");
         assert!(found(blank()).is_empty(), "it does not vote anyway");
+        let acted = Stopped { acted: true, ..answer(2, 6, [1, 1, 0], Vec::new()) };
+        assert!(found(acted).is_empty(), "somebody has lied in its name");
     }
 
     #[test]

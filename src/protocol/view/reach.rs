@@ -2,13 +2,13 @@
 //! themselves.
 
 use super::View;
-use super::disk::ROUND_MAX;
 use super::peer::MemberStatus;
 use super::turn::Reach;
 use crate::ids::{Ballot, BankId, BankSet, Position, majority};
 use crate::protocol::effect::{ClockInput, Effect};
 use crate::protocol::notice::Notice;
 use crate::protocol::peer_state::{Cause, PeerState};
+use crate::protocol::possible::Impossible;
 use crate::protocol::report::PeerReport;
 
 impl View {
@@ -87,6 +87,7 @@ impl View {
         report: Option<PeerReport>,
         out: &mut Vec<Effect>,
     ) {
+        let report = self.credible(bank, report, out);
         let before = self.peers[bank.index()].hear(state, report);
         match (state, before) {
             (PeerState::Up, PeerState::Up) | (PeerState::Down(_), PeerState::Down(_)) => {}
@@ -106,7 +107,6 @@ impl View {
     }
 
     fn learn_from(&mut self, bank: BankId, report: PeerReport, out: &mut Vec<Effect>) {
-        self.coordination.hear_of(report.promised);
         let acts_with_us =
             report.active.is_some() && report.active == self.active().map(|(ours, _)| ours);
         let status = &mut self.peers[bank.index()].status;
@@ -122,13 +122,22 @@ impl View {
         }
     }
 
+    /// A bank sends in a view that is not in force here.
+    pub(super) fn traffic(&mut self, from: BankId, view: Ballot, out: &mut Vec<Effect>) {
+        if self.may_promise(view) {
+            return self.evidence_of(view, out);
+        }
+        self.names_round(from, view.round);
+        self.complain(from, Impossible::Round, out);
+    }
+
     /// Somebody acts in a view. If it is the one prepared here, it has begun; if it is above the
     /// one in force here, that one has ended without this bank.
     pub(super) fn evidence_of(&mut self, view: Ballot, out: &mut Vec<Effect>) {
         let ends_ours = self.active().is_some() && view > self.disk.promised;
         if view == self.disk.promised {
             self.start(view, out);
-        } else if ends_ours && view.round <= ROUND_MAX {
+        } else if ends_ours && self.may_promise(view) {
             self.promise(view, out);
         }
     }

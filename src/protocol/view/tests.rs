@@ -4,6 +4,7 @@ mod forming;
 mod gray;
 mod half_dead;
 mod left_behind;
+mod mad;
 mod overtaken;
 mod restarted;
 mod returning;

@@ -52,6 +52,8 @@ pub(super) struct Transfer {
     arriving: Option<(SnapshotHead, u32)>,
     /// The beginning of the next piece.
     part: Option<SnapshotPiece>,
+    /// Banks that have another history than this one.
+    pub(super) differing: BankSet,
     /// Whether a piece is on its way to the disk: nothing is asked for meanwhile, so that a part
     /// that comes twice is not mistaken for progress.
     storing: bool,
@@ -90,6 +92,7 @@ impl Transfer {
             since_join: 0,
             arriving,
             part: None,
+            differing: BankSet::default(),
             storing: false,
         }
     }
@@ -120,7 +123,7 @@ impl Transfer {
     /// Nothing is fetched any more.
     pub(super) fn end(&mut self) {
         (self.source, self.waiting, self.near) = (None, false, false);
-        self.sources = BankSet::default();
+        (self.sources, self.differing) = (BankSet::default(), BankSet::default());
     }
 
     /// The last question was answered with something new.
@@ -270,6 +273,11 @@ impl Transfer {
     /// What arrived was not a valid snapshot: another member is asked at once, if there is one.
     pub(super) fn refuse_snapshot(&mut self) {
         self.drop_snapshot();
+        self.ask_another();
+    }
+
+    /// The answer is of no use: another bank is asked at once, if there is one.
+    pub(super) fn ask_another(&mut self) {
         self.waiting = true;
         self.since_asked = TICKS_MAX;
     }

@@ -45,7 +45,7 @@ struct Row {
 /// The first and last number of the block that an entry belongs to.
 pub(crate) fn bounds(number: EntryNumber) -> (EntryNumber, EntryNumber) {
     let first = number.0.saturating_sub(1) / BLOCK_ENTRIES * BLOCK_ENTRIES + 1;
-    (EntryNumber(first), EntryNumber(first + BLOCK_ENTRIES - 1))
+    (EntryNumber(first), EntryNumber(first.saturating_add(BLOCK_ENTRIES - 1)))
 }
 
 /// A block that is being written.

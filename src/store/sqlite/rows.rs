@@ -35,6 +35,7 @@ impl Writer<'_> {
             Change::Replayed(entry) => {
                 let key = entry.held.event.order_key();
                 self.head.unverified = true;
+                self.replace_other_version(&entry.held)?;
                 self.insert_event(&entry.held)?;
                 self.insert_executed(&ExecutedMark {
                     key,
@@ -99,6 +100,22 @@ impl Writer<'_> {
         ])? > 0
         {
             self.head.events.add(digest);
+        }
+        Ok(())
+    }
+
+    /// An event was executed elsewhere in another version than the one held here, which a bank gone
+    /// mad may have sent: what was executed counts, and must be what is executed again from here.
+    fn replace_other_version(&mut self, held: &Held) -> rusqlite::Result<()> {
+        let key = held.event.order_key();
+        let digest = digest_of(&as_json(&held.members), held.event.wire().get());
+        let sql = "SELECT digest FROM events
+            WHERE (round, coordinator, sum, sender) = (?1, ?2, ?3, ?4)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let here: Option<RowDigest> =
+            statement.query_row(key_columns(key), |row| row.get(0)).optional()?;
+        if here.is_some_and(|here| here != digest) {
+            self.delete_events(Some(key), Some(key))?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ fn a_repeated_plan_does_not_bring_a_restarted_bank_into_its_old_view_again() {
     ] {
         consortium.give(BankId(2), ViewInput::Message(from, message));
     }
-    consortium.give(BankId(2), ViewInput::Traffic(plan.ballot));
+    consortium.give(BankId(2), ViewInput::Traffic(BankId(0), plan.ballot));
     assert_eq!(consortium.views[2].active(), None, "it would stamp with the counters it has used");
     assert_eq!(
         keys(&held_by(&consortium.views[2]).held),

@@ -4,6 +4,7 @@ use super::banks::{cause, off, span, waited_for};
 use crate::ids::{BankId, BankSet, Position};
 use crate::protocol::notice::Notice;
 use crate::protocol::pace::PaceNow;
+use crate::protocol::possible::Impossible;
 use crate::protocol::time::Millis;
 use crate::protocol::view::Reach;
 
@@ -63,6 +64,7 @@ pub(in crate::web::watch) fn notice(notice: &Notice) -> String {
         Notice::BrokenOrder(bank) => not_taken(*bank, "abaixo do que já confirmou"),
         Notice::FromTheFuture { bank, taken } => from_the_future(*bank, *taken),
         Notice::OtherAuthority(bank) => other_authority(*bank),
+        Notice::Impossible { bank, what, more } => impossible(*bank, *what, *more),
     }
 }
 
@@ -135,6 +137,28 @@ fn from_the_future(bank: BankId, taken: bool) -> String {
     } else {
         not_taken(bank, how)
     }
+}
+
+fn impossible(bank: BankId, what: Impossible, more: u32) -> String {
+    let what = match what {
+        Impossible::Round => "uma cédula ou visão que não pode existir",
+        Impossible::Holdings => "um relato do que tem que não pode ser verdade",
+        Impossible::Plan => "um plano com que nenhuma visão pode começar",
+        Impossible::Flush => "eventos que não podem fazer parte de um descarregamento",
+        Impossible::Journal => "um trecho de diário que não pode sê-lo",
+        Impossible::Snapshot => "um trecho de instantâneo que não pode sê-lo",
+        Impossible::Question => "um pedido de mais do que pode haver",
+        Impossible::Event => "um evento que não pode sê-lo",
+        Impossible::Flood => "mais eventos do que pode ter em andamento",
+        Impossible::Durable => "a afirmação de ter no disco mais do que há",
+        Impossible::Executed => "a afirmação de ter executado mais do que há",
+        Impossible::Loss => "a notícia de que este disco perdeu algo, o que não ocorreu",
+    };
+    let more = match more {
+        0 => String::new(),
+        more => format!(" (e mais {more} mensagens desde o último aviso)"),
+    };
+    format!("IMPOSSÍVEL: o banco {bank} enviou {what}; foi recusado{more}")
 }
 
 fn other_authority(bank: BankId) -> String {
