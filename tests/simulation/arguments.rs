@@ -7,11 +7,15 @@ pub(crate) const USAGE: &str = "\
 --banks N     consortia of so many banks only
 --brief       violations in one line
 --all         go on after a violation
+--mad         the world of a bank gone mad instead; without it, some seeds of that follow the others
 --seed K      this seed only; with --trace told line by line
 --mistakes    put in the mistakes of the list one by one and look which seed finds them; with a word: only those named so";
 
 /// Seeds without arguments: few enough for a plain `cargo test`.
 const SEEDS_DEFAULT: u64 = 300;
+
+/// Options that cargo passes to all tests alike.
+const COMMON: [&str; 3] = ["--nocapture", "--quiet", "--include-ignored"];
 
 #[derive(Debug)]
 pub(crate) enum What {
@@ -36,6 +40,10 @@ pub(crate) struct Arguments {
     pub(crate) brief: bool,
     /// Goes on after a violation, to see what else there is.
     pub(crate) all: bool,
+    /// A bank goes mad, in a world where nothing else breaks.
+    pub(crate) mad: bool,
+    /// Whether it was given nothing to do in particular.
+    pub(crate) is_plain: bool,
 }
 
 impl Arguments {
@@ -49,9 +57,12 @@ impl Arguments {
             banks: None,
             brief: false,
             all: false,
+            mad: false,
+            is_plain: true,
         };
         let (mut one, mut trace) = (None, false);
         while let Some(word) = words.next() {
+            arguments.is_plain &= !word.starts_with("--") || COMMON.contains(&word.as_str());
             let mut number = || {
                 let text = words.next().ok_or_else(|| format!("{word} needs a number"))?;
                 text.parse::<u64>().map_err(|error| format!("{word} {text}: {error}"))
@@ -64,16 +75,14 @@ impl Arguments {
                 "--seed" => one = Some(number()?),
                 "--trace" => trace = true,
                 "--all" => arguments.all = true,
+                "--mad" => arguments.mad = true,
                 "--brief" => arguments.brief = true,
                 "--list" => arguments.what = What::List,
                 "--mistakes" => {
                     arguments.seeds = 10_000;
                     arguments.what = What::Mistakes(words.next_if(|next| !next.starts_with("--")));
                 }
-                // Options that cargo passes to all tests alike.
-                word if word.starts_with("--")
-                    && !["--nocapture", "--quiet", "--include-ignored"].contains(&word) =>
-                {
+                word if word.starts_with("--") && !COMMON.contains(&word) => {
                     return Err(format!("{word}: unknown"));
                 }
                 // The name of a test: this program always runs as a whole.
