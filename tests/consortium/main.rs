@@ -18,6 +18,7 @@ mod growth;
 mod heartbeat_port;
 mod laboratory;
 mod load;
+mod mad_bank;
 mod output;
 mod past;
 mod peer_stream;
