@@ -213,7 +213,7 @@ fn a_restart_from_a_snapshot_equals_one_from_the_whole_journal() {
     let (book_after, disk_after) = rebuild(&mut store, BANKS).unwrap();
     assert_eq!((book_after.position(), book_after.hash()), (book.position(), book.hash()));
     assert_eq!(disk_after.state, disk.state, "the clock and what is held, too");
-    assert_eq!(book_after.accounts(), book.accounts());
+    assert!(book_after.accounts().eq(book.accounts()));
     // A store whose snapshot is another ledger's is whole, and yet not to be trusted.
     let (other, pieces) = Played::new_with(30).snapshot();
     let false_head =

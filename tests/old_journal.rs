@@ -49,7 +49,7 @@ fn replay(book: &mut Book, past: &mut Vec<PastEntry>, lines: &str) {
             (line.position, line.hash, line.check)
         );
         past.extend(book.take_fresh());
-        let newest = book.accounts().iter().map(|account| {
+        let newest = book.accounts().map(|account| {
             let last = account.trail.last().0 as usize - 1;
             past[last].entry.at_ms
         });
@@ -58,7 +58,7 @@ fn replay(book: &mut Book, past: &mut Vec<PastEntry>, lines: &str) {
 }
 
 fn pieces(book: &Book) -> Vec<String> {
-    Pieces::of(Arc::new(book.clone())).collect()
+    Pieces::of(book.present()).collect()
 }
 
 fn from_snapshot() -> Book {

@@ -22,7 +22,7 @@ use super::view::message::{PreparePlan, ViewMessage};
 use super::view::turn::{Frozen, Installed, Reach};
 use crate::ids::request::RawRequest;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
-use crate::ledger::Book;
+use crate::ledger::book::Present;
 
 /// One fact on its way to the part that it concerns.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ pub enum JournalInput {
     /// The ledger as it stands, to be kept as a snapshot so that the journal below can go.
     Snapshot {
         /// The ledger.
-        book: Arc<Book>,
+        present: Arc<Present>,
         /// The last executed event.
         executed: Executions,
     },

@@ -91,8 +91,8 @@ impl Executor {
             LedgerInput::Replay(entries) => self.replay(entries, out),
             LedgerInput::Snapshot => {
                 if let Some(executed) = self.executed.clone() {
-                    let book = Arc::new(self.book.clone());
-                    out.push(Effect::Journal(JournalInput::Snapshot { book, executed }));
+                    let present = self.book.present();
+                    out.push(Effect::Journal(JournalInput::Snapshot { present, executed }));
                 }
             }
             LedgerInput::Restore { head, pieces } => self.restore(head, pieces, out),

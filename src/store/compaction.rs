@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use super::Change;
 use crate::ids::{Position, Sha256Digest};
-use crate::ledger::Book;
-use crate::ledger::book::Pieces;
+use crate::ledger::book::{Pieces, Present};
 use crate::protocol::effect::{Effect, LedgerInput};
 use crate::protocol::execution::Executions;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
@@ -36,7 +35,7 @@ enum Stage {
     /// The ledger was asked for a copy of itself.
     Asked,
     /// A first pass over the pieces, to know what the head must say,
-    Hashing { book: Arc<Book>, left: Pieces, head: SnapshotHead },
+    Hashing { present: Arc<Present>, left: Pieces, head: SnapshotHead },
     /// a second one to store them.
     Storing { left: Pieces, head: SnapshotHead, next: u32 },
     /// The snapshot is on disk, and the journal's old end is being dropped.
@@ -50,12 +49,12 @@ impl Compaction {
 
     /// The ledger's copy of itself has come. A copy from before the position that the journal has
     /// reached meanwhile is of no use: it would end below a snapshot that was opened.
-    pub(super) fn begin(&mut self, book: Arc<Book>, executed: Executions, reached: Position) {
-        if book.position() < reached {
+    pub(super) fn begin(&mut self, present: Arc<Present>, executed: Executions, reached: Position) {
+        if present.position() < reached {
             self.stage = Stage::Idle;
         }
         if matches!(self.stage, Stage::Asked) {
-            let (position, hash) = (book.position(), book.hash());
+            let (position, hash) = (present.position(), present.hash());
             let head = SnapshotHead {
                 position,
                 hash,
@@ -63,7 +62,7 @@ impl Compaction {
                 pieces: 0,
                 digest: Sha256Digest::default(),
             };
-            self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&book)), book, head };
+            self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&present)), present, head };
         }
     }
 
@@ -97,16 +96,16 @@ impl Compaction {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
             }
-            Stage::Hashing { book, mut left, mut head } => {
+            Stage::Hashing { present, mut left, mut head } => {
                 let before = head.pieces;
                 for piece in left.by_ref().take(PIECES_AT_ONCE) {
                     head.pieces += 1;
                     head.digest = digest_with(head.digest, &piece);
                 }
                 if head.pieces > before {
-                    Stage::Hashing { book, left, head }
+                    Stage::Hashing { present, left, head }
                 } else {
-                    Stage::Storing { left: Pieces::of(book), head, next: 0 }
+                    Stage::Storing { left: Pieces::of(present), head, next: 0 }
                 }
             }
             Stage::Storing { mut left, head, mut next } => {

@@ -69,8 +69,8 @@ impl GroupCommit {
                 self.executed = marks.last().map_or(self.executed, |mark| mark.position);
                 self.changes.extend(marks.into_iter().map(Change::Executed));
             }
-            JournalInput::Snapshot { book, executed } => {
-                self.compaction.begin(book, executed, self.executed)
+            JournalInput::Snapshot { present, executed } => {
+                self.compaction.begin(present, executed, self.executed)
             }
             JournalInput::Promise(frozen) => {
                 self.changes.push(Change::Promise(frozen.ballot));

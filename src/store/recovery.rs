@@ -168,15 +168,15 @@ pub fn compact(recovered: Recovered) -> Result<bool, StoreError> {
     let Some(executed) = disk.state.executed else { return Ok(false) };
     // The journal can make the past again only as long as it is here.
     past.commit(true)?;
-    let book = Arc::new(book);
+    let present = book.present();
     let (mut pieces, mut digest) = (0, Sha256Digest::default());
-    for piece in Pieces::of(Arc::clone(&book)) {
+    for piece in Pieces::of(Arc::clone(&present)) {
         digest = digest_with(digest, &piece);
         pieces += 1;
     }
     let head =
         SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
-    for (index, text) in (0..).zip(Pieces::of(book)) {
+    for (index, text) in (0..).zip(Pieces::of(present)) {
         store.write(&[Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index, text })])?;
     }
     store.write(&[Change::SnapshotComplete(head)])?;

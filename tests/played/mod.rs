@@ -114,7 +114,7 @@ impl Played {
 
     /// The ledger as a snapshot.
     pub(crate) fn snapshot(&self) -> (SnapshotHead, Vec<SnapshotPiece>) {
-        let texts: Vec<String> = Pieces::of(Arc::new(self.book.clone())).collect();
+        let texts: Vec<String> = Pieces::of(self.book.present()).collect();
         let head = SnapshotHead {
             position: self.book.position(),
             hash: self.book.hash(),

@@ -148,7 +148,7 @@ fn brief_journal(input: &JournalInput) -> String {
                 dropped.len()
             )
         }
-        JournalInput::Snapshot { book, .. } => format!("snapshot at {}", book.position()),
+        JournalInput::Snapshot { present, .. } => format!("snapshot at {}", present.position()),
         JournalInput::StorePiece(piece) => {
             format!("store piece {} of {}", piece.index, piece.head.position)
         }

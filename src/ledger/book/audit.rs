@@ -45,15 +45,14 @@ impl Book {
         if !account.trail.is_sound(self.entries) {
             return Err("the trail of its entries leads nowhere");
         }
-        if self.numbers.get(&(account.bank, account.number)) != Some(&slot) {
+        if self.slot(account.bank, account.number) != Some(slot) {
             return Err("is not found by its number");
         }
-        if self.keys.get(&account.key) != Some(&slot) {
+        if self.slot_by_key(&account.key) != Some(slot) {
             return Err("is not found by its Pix key");
         }
-        let lists = |holder| {
-            self.customers.get(holder).is_some_and(|record| record.accounts.contains(&slot))
-        };
+        let lists =
+            |holder| self.record(holder).is_some_and(|record| record.accounts.contains(&slot));
         if account.holders.iter().all(lists) {
             Ok(())
         } else {

@@ -5,12 +5,12 @@
 //! single clock can make pass (see `ledger_time`), and forgotten oldest first, so every bank
 //! forgets the same key at the same request.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use serde::{Deserialize, Serialize};
 
 use super::Book;
+use super::chunks::Chunks;
 use super::fields::Fields;
+use super::index::Index;
 use crate::ids::Sha256Digest;
 use crate::ledger::customer::UserName;
 use crate::ledger::outcome::Executed;
@@ -112,24 +112,17 @@ pub(super) enum Recalled<'a> {
     Other,
 }
 
-#[derive(Clone, Debug)]
-struct First {
-    digest: [u8; 32],
-    executed: Executed,
-}
-
-/// A key as a snapshot has it: the age at which it came, the key, the digest of what was asked, and
-/// the result.
-#[derive(Debug, Serialize, Deserialize)]
+/// A key, as it is kept and as a snapshot has it: the age at which it came, the key, the digest of
+/// what was asked, and the result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RememberedKey(i64, Sha256Digest, Sha256Digest, Executed);
 
 /// The keys of the last [`IDEMPOTENCY_WINDOW_MS`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remembered {
-    /// A tree, because a hash table with millions of keys would stop everything each time it grows.
-    firsts: BTreeMap<ScopedKey, First>,
-    /// The same keys with the ledger's age at which they came, oldest first.
-    queue: VecDeque<(i64, ScopedKey)>,
+    /// Oldest first.
+    keys: Chunks<RememberedKey>,
+    by_key: Index<usize>,
 }
 
 impl Book {
@@ -137,56 +130,66 @@ impl Book {
     /// remembered. Asking changes nothing.
     #[must_use]
     pub(crate) fn answered(&self, by: &UserName, key: &IdempotencyKey) -> Option<&Executed> {
-        self.remembered.firsts.get(&of_customer(by, key)).map(|first| &first.executed)
+        self.remembered.find(&of_customer(by, key)).map(|RememberedKey(.., executed)| executed)
     }
 }
 
 impl Remembered {
+    fn find(&self, key: &ScopedKey) -> Option<&RememberedKey> {
+        let is_it = |place: usize| self.keys[place].1.0 == *key;
+        self.by_key.find(key, is_it).map(|place| &self.keys[place])
+    }
+
+    fn push(&mut self, key: RememberedKey) {
+        let scoped = key.1.0;
+        let place = self.keys.push(key);
+        let keys = &self.keys;
+        self.by_key.insert(&scoped, place, |place| keys[place].1.0);
+    }
+
     /// Forgets keys that are a window old.
     pub(super) fn forget(&mut self, age_ms: i64) {
-        while self.queue.front().is_some_and(|(at_ms, _)| age_ms - at_ms >= IDEMPOTENCY_WINDOW_MS) {
-            let (_, key) = self.queue.pop_front().expect("just seen");
-            self.firsts.remove(&key);
+        let is_old = |key: &RememberedKey| age_ms - key.0 >= IDEMPOTENCY_WINDOW_MS;
+        while let Some(RememberedKey(_, key, ..)) =
+            self.keys.get(self.keys.start()).filter(|key| is_old(key))
+        {
+            let place = self.keys.start();
+            self.by_key.remove(&key.0, |other| other == place);
+            self.keys.pop_front();
         }
-        assert_eq!(self.firsts.len(), self.queue.len(), "every key is queued to be forgotten once");
     }
 
-    /// How many keys are remembered.
-    pub(super) fn count(&self) -> usize {
-        self.firsts.len()
-    }
-
-    /// The key at a place, oldest first.
-    pub(super) fn nth(&self, index: usize) -> Option<RememberedKey> {
-        let (at_ms, key) = self.queue.get(index)?;
-        let First { digest, executed } =
-            self.firsts.get(key).expect("every key in the queue is known");
-        Some(RememberedKey(*at_ms, Sha256Digest(*key), Sha256Digest(*digest), executed.clone()))
+    /// All of them, oldest first.
+    pub(super) fn keys(&self) -> &Chunks<RememberedKey> {
+        &self.keys
     }
 
     /// Remembers a key of a snapshot; keys come oldest first. Returns whether it was new and in
     /// order.
-    pub(super) fn restore(
-        &mut self,
-        RememberedKey(at_ms, key, digest, executed): RememberedKey,
-    ) -> bool {
-        let in_order = self.queue.back().is_none_or(|(last_ms, _)| *last_ms <= at_ms);
-        self.queue.push_back((at_ms, key.0));
-        self.firsts.insert(key.0, First { digest: digest.0, executed }).is_none() && in_order
+    pub(super) fn restore(&mut self, key: RememberedKey) -> bool {
+        let last = self.keys.end().checked_sub(1).and_then(|last| self.keys.get(last));
+        let in_order = last.is_none_or(|last| last.0 <= key.0);
+        let is_new = self.find(&key.1.0).is_none();
+        if is_new {
+            self.push(key);
+        }
+        is_new && in_order
     }
 
     /// The earlier result of the claim, if any.
     pub(super) fn recall(&self, claim: &Claim) -> Recalled<'_> {
-        match self.firsts.get(&claim.key) {
+        match self.find(&claim.key) {
             None => Recalled::Nothing,
-            Some(first) if first.digest == claim.digest => Recalled::Same(&first.executed),
+            Some(RememberedKey(_, _, digest, executed)) if digest.0 == claim.digest => {
+                Recalled::Same(executed)
+            }
             Some(_) => Recalled::Other,
         }
     }
 
     /// Remembers the result of a new claim.
     pub(super) fn keep(&mut self, claim: Claim, executed: Executed, age_ms: i64) {
-        self.queue.push_back((age_ms, claim.key));
-        self.firsts.insert(claim.key, First { digest: claim.digest, executed });
+        let Claim { key, digest } = claim;
+        self.push(RememberedKey(age_ms, Sha256Digest(key), Sha256Digest(digest), executed));
     }
 }

@@ -9,15 +9,19 @@
 //! runs those of a package without writing; `proof` looks at what they decide before it is written,
 //! and `guard` turns their panics into refusals; `idempotency` remembers what was asked before,
 //! `ledger_time` dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book
-//! down and reads it back.
+//! down and reads it back. Customers and accounts are in `chunks`, found by an `index`: see
+//! `lookup`.
 
 mod audit;
 mod chain;
 mod change;
+mod chunks;
 mod fields;
 mod guard;
 mod idempotency;
+mod index;
 mod ledger_time;
+mod lookup;
 mod opening;
 mod operations;
 mod proof;
@@ -27,40 +31,39 @@ mod snapshot;
 mod tests;
 mod trial;
 
-use std::collections::{HashMap, HashSet};
-
 use self::chain::{Dated, Link};
 use self::change::{AccountSlot, Change, Posting};
+use self::chunks::Chunks;
 use self::idempotency::{Claim, Recalled, Remembered};
+use self::index::Index;
 use self::ledger_time::LedgerTime;
-use super::account::{Account, AccountNumber};
-use super::customer::{Customer, Document, UserName};
+use super::account::Account;
+use super::customer::Customer;
 use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
 use super::past::{EntryNumber, PastEntry};
-use super::pix::PixKey;
 use super::request::{Action, Request};
 use super::statement::Entry;
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub(crate) use self::guard::is_guarded;
-pub use self::snapshot::Pieces;
+pub use self::snapshot::{Pieces, Present};
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///
-/// The hash maps are used only for looking up single keys; everything that is listed comes from a
-/// vector.
+/// The indexes are used only for looking up single names; everything that is listed comes from a
+/// vector. What a snapshot has is in vectors that are copied in no time.
 #[derive(Clone, Debug)]
 pub struct Book {
-    customers: HashMap<UserName, Record>,
-    /// All customers in the order in which they came.
-    registered: Vec<UserName>,
-    documents: HashSet<Document>,
+    /// In the order in which they came.
+    customers: Chunks<Record>,
+    by_user_name: Index<u32>,
+    by_document: Index<u32>,
     /// In opening order; an account never leaves.
-    accounts: Vec<Account>,
-    numbers: HashMap<(BankId, AccountNumber), AccountSlot>,
-    keys: HashMap<PixKey, AccountSlot>,
+    accounts: Chunks<Account>,
+    by_number: Index<u32>,
+    by_key: Index<u32>,
     /// By bank, the other side of openings, deposits and withdrawals; in centavos, negative while
     /// the bank owes.
     cash: Vec<i128>,
@@ -140,12 +143,12 @@ impl Book {
     #[must_use]
     pub fn new(banks: usize) -> Self {
         Book {
-            customers: HashMap::new(),
-            registered: Vec::new(),
-            documents: HashSet::new(),
-            accounts: Vec::new(),
-            numbers: HashMap::new(),
-            keys: HashMap::new(),
+            customers: Chunks::default(),
+            by_user_name: Index::default(),
+            by_document: Index::default(),
+            accounts: Chunks::default(),
+            by_number: Index::default(),
+            by_key: Index::default(),
             cash: vec![0; banks],
             remembered: Remembered::default(),
             time: LedgerTime::default(),
@@ -266,31 +269,6 @@ impl Book {
         }
     }
 
-    fn enter(&mut self, customer: Customer) {
-        self.documents.insert(customer.num_cadastro.clone());
-        self.registered.push(customer.user_name.clone());
-        self.customers
-            .insert(customer.user_name.clone(), Record { customer, accounts: Vec::new() });
-    }
-
-    fn open(&mut self, account: Account) -> AccountSlot {
-        let slot = AccountSlot::new(self.accounts.len());
-        self.numbers.insert((account.bank, account.number), slot);
-        self.keys.insert(account.key.clone(), slot);
-        for holder in &account.holders {
-            let record = self
-                .customers
-                .get_mut(holder)
-                .expect("holders were found when the opening was decided");
-            let place = record
-                .accounts
-                .partition_point(|other| self.accounts[other.index()].bank <= account.bank);
-            record.accounts.insert(place, slot);
-        }
-        self.accounts.push(account);
-        slot
-    }
-
     fn post_all(&mut self, mut postings: Vec<Posting>) {
         let sum: i128 = postings.iter().map(|posting| self.post(posting)).sum();
         assert_eq!(sum, 0, "the postings of a request add up to zero");
@@ -303,7 +281,7 @@ impl Book {
     /// centavos.
     fn post(&mut self, posting: &Posting) -> i128 {
         let Posting { slot, entry, .. } = posting;
-        let account = &mut self.accounts[slot.index()];
+        let account = self.accounts.get_mut(slot.index()).expect("a posting's account is open");
         assert_eq!(account.balance, entry.previous_balance(), "an entry follows the one before it");
         account.balance = entry.balance_after;
         let gained = i128::from(entry.value.get());
@@ -315,7 +293,8 @@ impl Book {
     /// Gives an entry its place in the past.
     fn number(&mut self, slot: AccountSlot, entry: Entry) {
         self.entries = self.entries.next();
-        let (index, links) = self.accounts[slot.index()].trail.extend(self.entries);
+        let account = self.accounts.get_mut(slot.index()).expect("an entry's account is open");
+        let (index, links) = account.trail.extend(self.entries);
         let account = slot.place();
         self.fresh.push(PastEntry { number: self.entries, account, index, links, entry });
     }
@@ -326,10 +305,6 @@ impl Book {
     fn check_online(&self, bank: BankId, members: BankSet) -> Result<(), Refusal> {
         let exists = bank.index() < self.cash.len();
         if exists && members.contains(bank) { Ok(()) } else { Err(Refusal::BankOffline(bank)) }
-    }
-
-    fn known_customer(&self, user_name: &UserName) -> Result<&Customer, Refusal> {
-        self.customer(user_name).ok_or_else(|| Refusal::UnknownCustomer(user_name.clone()))
     }
 }
 
@@ -382,46 +357,9 @@ impl Book {
         self.cash.len()
     }
 
-    /// The customer of this user name.
-    #[must_use]
-    pub fn customer(&self, user_name: &UserName) -> Option<&Customer> {
-        self.customers.get(user_name).map(|record| &record.customer)
-    }
-
-    /// The account of this number at a bank.
-    #[must_use]
-    pub fn account(&self, bank: BankId, number: AccountNumber) -> Option<&Account> {
-        self.numbers.get(&(bank, number)).map(|slot| &self[*slot])
-    }
-
-    /// All accounts in opening order.
-    #[must_use]
-    pub fn accounts(&self) -> &[Account] {
-        &self.accounts
-    }
-
-    /// The accounts that a customer holds, alone or with others, by bank and then in opening order.
-    pub(crate) fn accounts_of<'a>(
-        &'a self,
-        user_name: &UserName,
-    ) -> impl Iterator<Item = &'a Account> + use<'a> {
-        let held = self.customers.get(user_name).map(|record| record.accounts.as_slice());
-        held.unwrap_or_default().iter().map(|slot| &self[*slot])
-    }
-
-    /// Who is paid by a key: the account and the customer who opened it.
-    #[must_use]
-    pub fn pix(&self, key: &PixKey) -> Option<(&Account, &Customer)> {
-        let account = self.keys.get(key).map(|slot| &self[*slot])?;
-        Some((
-            account,
-            self.customer(account.opener()).expect("who opened an account is a customer"),
-        ))
-    }
-
     /// What all accounts together hold, in centavos.
     #[must_use]
     pub fn total(&self) -> i128 {
-        money::sum(self.accounts.iter().map(|account| account.balance))
+        money::sum(self.accounts().map(|account| account.balance))
     }
 }

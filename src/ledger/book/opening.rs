@@ -68,7 +68,7 @@ impl Book {
         bank: BankId,
         numbers: &[AccountNumber],
     ) -> Result<AccountNumber, Refusal> {
-        let free = |number: &&AccountNumber| !self.numbers.contains_key(&(bank, **number));
+        let free = |number: &&AccountNumber| self.slot(bank, **number).is_none();
         numbers.iter().find(free).copied().ok_or(Refusal::NoFreeNumber)
     }
 
@@ -87,7 +87,7 @@ impl Book {
         };
         let key = key
             .expect("documents, user names and numbers fit into keys; the random key was parsed");
-        if self.keys.contains_key(&key) { Err(Refusal::PixKeyTaken(key)) } else { Ok(key) }
+        if self.slot_by_key(&key).is_some() { Err(Refusal::PixKeyTaken(key)) } else { Ok(key) }
     }
 }
 

@@ -137,13 +137,13 @@ impl<'a> Draft<'a> {
 
     fn account(&self, bank: BankId, account: AccountNumber) -> Result<AccountSlot, Refusal> {
         self.book.check_online(bank, self.members)?;
-        let slot = self.book.numbers.get(&(bank, account)).copied();
+        let slot = self.book.slot(bank, account);
         slot.ok_or(Refusal::UnknownAccount { bank, account })
     }
 
     fn payee(&self, pix: &PixKey) -> Result<AccountSlot, Refusal> {
         self.book.check_online(pix.bank(), self.members)?;
-        let slot = self.book.keys.get(pix).copied();
+        let slot = self.book.slot_by_key(pix);
         slot.ok_or_else(|| Refusal::UnknownPixKey(pix.clone()))
     }
 

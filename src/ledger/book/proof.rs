@@ -13,18 +13,18 @@ impl Book {
         match change {
             Change::Registered(customer) => {
                 assert!(
-                    !self.customers.contains_key(&customer.user_name),
+                    self.record(&customer.user_name).is_none(),
                     "a user name is registered once"
                 );
             }
             Change::Opened { account, entry } => {
                 assert!(account.bank.index() < self.cash.len(), "the bank exists");
                 assert!(
-                    !self.numbers.contains_key(&(account.bank, account.number)),
+                    self.slot(account.bank, account.number).is_none(),
                     "a number is given once"
                 );
                 assert!(
-                    account.holders.iter().all(|holder| self.customers.contains_key(holder)),
+                    account.holders.iter().all(|holder| self.record(holder).is_some()),
                     "holders are customers"
                 );
                 assert_eq!(

@@ -11,10 +11,10 @@ impl Book {
         registration: &Registration,
     ) -> Result<Change, Refusal> {
         let Registration { name, num_cadastro, user_name, password_hash } = registration.clone();
-        if self.documents.contains(&num_cadastro) {
+        if self.knows_document(&num_cadastro) {
             return Err(Refusal::DocumentTaken(num_cadastro.type_person()));
         }
-        if self.customers.contains_key(&user_name) {
+        if self.record(&user_name).is_some() {
             return Err(Refusal::UserNameTaken);
         }
         Ok(Change::Registered(Customer { user_name, name, num_cadastro, password_hash }))

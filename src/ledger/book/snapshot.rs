@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Book;
 use super::change::AccountSlot;
+use super::chunks::Chunks;
 use super::idempotency::RememberedKey;
 use super::ledger_time::{Jump, LedgerTime};
 use crate::ids::{BankId, ChainHash, EventId, Position};
@@ -49,7 +50,7 @@ enum Record {
     Key(RememberedKey),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Heading {
     format: u32,
@@ -78,10 +79,48 @@ struct Counts {
     keys: usize,
 }
 
+/// What a snapshot has of a book: the book as it was at a position, which shares with the book what
+/// has not changed since.
+#[derive(Debug)]
+pub struct Present {
+    heading: Heading,
+    customers: Chunks<super::Record>,
+    accounts: Chunks<Account>,
+    keys: Chunks<RememberedKey>,
+}
+
+impl Present {
+    /// The position at which it was taken.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.heading.position
+    }
+
+    /// The chain hash there.
+    #[must_use]
+    pub fn hash(&self) -> ChainHash {
+        self.heading.hash
+    }
+}
+
+impl Book {
+    /// The book as it is now, to be written down while it goes on: taking it costs microseconds,
+    /// whatever its size.
+    #[must_use]
+    pub fn present(&self) -> Arc<Present> {
+        Arc::new(Present {
+            heading: heading(self),
+            customers: self.customers.clone(),
+            accounts: self.accounts.clone(),
+            keys: self.remembered.keys().clone(),
+        })
+    }
+}
+
 /// Writes a book piece by piece: each call does a bounded amount of work.
 #[derive(Clone, Debug)]
 pub struct Pieces {
-    book: Arc<Book>,
+    book: Arc<Present>,
     next: Place,
 }
 
@@ -97,7 +136,7 @@ enum Place {
 impl Pieces {
     /// The pieces of a book, from the first.
     #[must_use]
-    pub fn of(book: Arc<Book>) -> Self {
+    pub fn of(book: Arc<Present>) -> Self {
         Pieces { book, next: Place::Heading }
     }
 
@@ -105,20 +144,20 @@ impl Pieces {
         let book = &self.book;
         loop {
             let (record, next) = match self.next {
-                Place::Heading => (Some(Record::Book(heading(book))), Place::Customer(0)),
-                Place::Customer(index) => match book.registered.get(index) {
-                    Some(user_name) => {
-                        (Some(customer_record(book, user_name)), Place::Customer(index + 1))
+                Place::Heading => (Some(Record::Book(book.heading.clone())), Place::Customer(0)),
+                Place::Customer(index) => match book.customers.get(index) {
+                    Some(found) => {
+                        (Some(customer_record(&found.customer)), Place::Customer(index + 1))
                     }
                     None => (None, Place::Account(0)),
                 },
                 Place::Account(index) => match book.accounts.get(index) {
                     Some(account) => (Some(account_record(account)), Place::Account(index + 1)),
-                    None => (None, Place::Key(0)),
+                    None => (None, Place::Key(book.keys.start())),
                 },
-                Place::Key(index) => {
-                    let key = book.remembered.nth(index)?;
-                    (Some(Record::Key(key)), Place::Key(index + 1))
+                Place::Key(place) => {
+                    let key = book.keys.get(place)?.clone();
+                    (Some(Record::Key(key)), Place::Key(place + 1))
                 }
             };
             self.next = next;
@@ -148,10 +187,10 @@ impl Iterator for Pieces {
 fn heading(book: &Book) -> Heading {
     let last = book.cash.iter().rposition(|cash| *cash != 0).map_or(0, |index| index + 1);
     let counts = Counts {
-        customers: book.registered.len(),
+        customers: book.customers.len(),
         accounts: book.accounts.len(),
         entries: book.entries.0,
-        keys: book.remembered.count(),
+        keys: book.remembered.keys().len(),
     };
     let (pending, age_ms) = book.time.beside_floor();
     Heading {
@@ -166,9 +205,8 @@ fn heading(book: &Book) -> Heading {
     }
 }
 
-fn customer_record(book: &Book, user_name: &UserName) -> Record {
-    let Customer { user_name, name, num_cadastro, password_hash } =
-        book.customer(user_name).expect("who was registered is a customer").clone();
+fn customer_record(customer: &Customer) -> Record {
+    let Customer { user_name, name, num_cadastro, password_hash } = customer.clone();
     Record::Customer(user_name, name, num_cadastro, password_hash)
 }
 
@@ -331,8 +369,7 @@ impl Reader {
 
     fn take_customer(&mut self, customer: Customer) -> Result<(), &'static str> {
         let book = &mut self.book;
-        if book.customers.contains_key(&customer.user_name)
-            || book.documents.contains(&customer.num_cadastro)
+        if book.record(&customer.user_name).is_some() || book.knows_document(&customer.num_cadastro)
         {
             return Err("the customer stands twice");
         }
@@ -346,8 +383,8 @@ impl Reader {
         if account.holders.is_empty() || account.bank.index() >= book.cash.len() {
             return Err("the account has no holder or no bank");
         }
-        if book.numbers.contains_key(&(account.bank, account.number))
-            || book.keys.contains_key(&account.key)
+        if book.slot(account.bank, account.number).is_some()
+            || book.slot_by_key(&account.key).is_some()
         {
             return Err("the account stands twice");
         }
@@ -373,7 +410,7 @@ impl Reader {
         }
         entry.id = id.clone();
         let slot = book.accounts.len().checked_sub(1).ok_or("the entry has no account")?;
-        let account = &mut book.accounts[slot];
+        let account = book.accounts.get_mut(slot).ok_or("the entry has no account")?;
         if account.balance.checked_add(entry.value) != Some(entry.balance_after) {
             return Err("the entry does not follow from the one before");
         }

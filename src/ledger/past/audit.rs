@@ -60,18 +60,18 @@ impl Auditor {
     /// # Errors
     /// What does not hold, for the log.
     pub fn compare(&self, book: &Book) -> Result<(), String> {
-        if self.entries != book.entries().0 || self.accounts.len() != book.accounts().len() {
+        if self.entries != book.entries().0 || self.accounts.len() != book.accounts().count() {
             return Err(format!(
                 "the past has {} entries of {} accounts, and the ledger {} of {}",
                 self.entries,
                 self.accounts.len(),
                 book.entries(),
-                book.accounts().len()
+                book.accounts().count()
             ));
         }
         let mut cash = vec![0; book.banks()];
         for ((account, (trail, balance)), paid_in) in
-            book.accounts().iter().zip(&self.accounts).zip(&self.cash)
+            book.accounts().zip(&self.accounts).zip(&self.cash)
         {
             if (account.trail, account.balance) != (*trail, *balance) {
                 let (number, bank) = (account.number, account.bank);

@@ -1,5 +1,4 @@
 use super::*;
-use crate::ledger::book::change::AccountSlot;
 use crate::ledger::past::EntryNumber;
 use crate::ledger::statement::EntryKind;
 
@@ -50,14 +49,14 @@ fn a_negative_balance_is_found() {
         (entry.value, entry.balance_after) = (Centavos::new(-10_001), Centavos::new(-1));
     });
     assert_eq!(found, "entry 3: the balance is negative");
-    let found = audited(|book| book.accounts[0].balance = Centavos::new(-1));
+    let found = audited(|book| book.accounts.get_mut(0).unwrap().balance = Centavos::new(-1));
     assert_eq!(found, "account 101 at bank 0: its balance is negative");
 }
 
 #[test]
 fn a_balance_that_does_not_follow_from_its_entries_is_found() {
     let mut trial = trial();
-    trial.book.accounts[0].balance = Centavos::new(6_000);
+    trial.book.accounts.get_mut(0).unwrap().balance = Centavos::new(6_000);
     let found = trial.auditor.compare(&trial.book).unwrap_err();
     assert_eq!(found, "account 101 at bank 0 differs from its entries");
 }
@@ -78,22 +77,24 @@ fn a_trail_that_leads_nowhere_is_found() {
     assert_eq!(found, "the accounts have 5 entries, and not 6");
     let found = audited(|book| book.entries = EntryNumber(2));
     assert_eq!(found, "account 101 at bank 0: the trail of its entries leads nowhere");
-    let found = audited(|book| book.accounts[1].trail = Default::default());
+    let found = audited(|book| book.accounts.get_mut(1).unwrap().trail = Default::default());
     assert_eq!(found, "account 202 at bank 1: the trail of its entries leads nowhere");
 }
 
 #[test]
 fn an_account_missing_from_an_index_is_found() {
     let at = |what: &str| format!("account 101 at bank 0: {what}");
-    let slot = AccountSlot::new(1);
-    let number = audited(|book| _ = book.numbers.insert((BankId(0), number(101)), slot));
+    let number = audited(|book| {
+        let is_it = |place| place == 0;
+        book.by_number.remove(&(BankId(0), number(101)), is_it);
+    });
     assert_eq!(number, at("is not found by its number"));
     assert_eq!(
-        audited(|book| _ = book.keys.remove(&pix("0:ana"))),
+        audited(|book| book.by_key.remove(&"0:ana", |place| place == 0)),
         at("is not found by its Pix key")
     );
     assert_eq!(
-        audited(|book| _ = book.customers.remove(&user("ana"))),
+        audited(|book| book.by_user_name.remove(&"ana", |place| place == 0)),
         at("is missing with one of its holders")
     );
 }

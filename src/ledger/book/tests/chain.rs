@@ -59,7 +59,7 @@ fn a_copy_in_another_state_shows_even_when_its_answers_are_the_same() {
     let mut trial = Trial::with_customers();
     let raw_request = trial.request(Some("ana"), None, package(vec![deposit(0, 101, 1)])).to_raw();
     let mut damaged = trial.book.clone();
-    damaged.accounts[0].balance = Centavos::new(10_001);
+    damaged.accounts.get_mut(0).unwrap().balance = Centavos::new(10_001);
     assert_eq!(damaged.hash(), trial.book.hash());
     assert_ne!(hash_after(&damaged, 0, &raw_request), hash_after(&trial.book, 0, &raw_request));
 }

@@ -178,7 +178,7 @@ impl Trial {
 
     /// The entries of an account, newest last.
     fn statement(&self, bank: u16, account: u64) -> Vec<Entry> {
-        let slot = self.book.numbers[&(BankId(bank), number(account))];
+        let slot = self.book.slot(BankId(bank), number(account)).unwrap();
         let own = self.past.iter().filter(|past| past.account == slot.place());
         own.map(|past| past.entry.clone()).collect()
     }

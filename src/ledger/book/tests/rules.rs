@@ -48,7 +48,7 @@ fn the_key_of_a_request_that_panicked_remembers_the_refusal() {
 fn what_a_wrong_rule_decides_is_not_written() {
     let trial = Trial::with_customers();
     let ana = |value: i64, balance_after: i64, kind| {
-        let slot = trial.book.numbers[&(BankId(0), number(101))];
+        let slot = trial.book.slot(BankId(0), number(101)).unwrap();
         let mut entry: Entry = trial.statement(0, 101)[0].clone();
         (entry.value, entry.balance_after, entry.kind) =
             (Centavos::new(value), Centavos::new(balance_after), kind);

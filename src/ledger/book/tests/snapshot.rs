@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::book::Pieces;
@@ -9,7 +7,7 @@ use crate::protocol::snapshot::{SnapshotHead, digest_with};
 
 /// The book as pieces.
 pub(super) fn pieces(book: &Book) -> Vec<String> {
-    Pieces::of(Arc::new(book.clone())).collect()
+    Pieces::of(book.present()).collect()
 }
 
 /// The book read back from pieces.
@@ -58,8 +56,8 @@ fn a_large_book_comes_in_pieces_of_bounded_size_that_end_between_lines() {
             .all(|piece| piece.ends_with('\n') && piece.len() < SNAPSHOT_PIECE_BYTES + 1_000)
     );
     let restored = read(&pieces).unwrap();
-    assert_eq!(restored.registered, trial.book.registered);
-    assert_eq!(restored.accounts(), trial.book.accounts());
+    assert_eq!(restored.customers.len(), trial.book.customers.len());
+    assert!(restored.accounts().eq(trial.book.accounts()));
 }
 
 #[test]
@@ -80,7 +78,7 @@ fn a_snapshot_fits_a_consortium_that_has_grown_but_not_one_that_has_shrunk() {
     let grown = read(BANKS + 1).unwrap();
     assert_eq!(grown.banks(), BANKS + 1);
     assert_eq!(
-        Pieces::of(Arc::new(grown)).collect::<Vec<_>>(),
+        Pieces::of(grown.present()).collect::<Vec<_>>(),
         pieces,
         "it is the same snapshot still"
     );

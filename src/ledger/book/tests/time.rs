@@ -98,8 +98,7 @@ fn a_snapshot_keeps_ledger_time_with_a_jump_that_nobody_has_confirmed_yet() {
     let mut trial = dated();
     let first = pay(&mut trial, 0);
     ask_at(&mut trial, 2, START_MS + 86_400_000);
-    let pieces: Vec<String> =
-        crate::ledger::book::Pieces::of(std::sync::Arc::new(trial.book.clone())).collect();
+    let pieces: Vec<String> = crate::ledger::book::Pieces::of(trial.book.present()).collect();
     assert!(pieces[0].contains("pending") && pieces[0].contains("age_ms"));
     let restored = Book::from_snapshot(BANKS, pieces.iter().map(String::as_str)).unwrap();
     assert_eq!(restored.time, trial.book.time);

@@ -1,0 +1,148 @@
+//! A vector that is copied in no time: copies share what neither of them has changed since.
+//!
+//! It is cut into chunks behind reference counts. A copy counts references, one per chunk; whoever
+//! changes an element of a shared chunk copies that chunk first. So the ledger hands out a copy of
+//! itself for a snapshot without stopping for it, and pays a few microseconds for each chunk that
+//! it changes while the snapshot is being written.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Elements of a chunk.
+const CHUNK: usize = 256;
+
+/// A vector whose elements are added at its end, and, where it serves as a queue, taken from its
+/// beginning. An element keeps its place, counted from the first one that ever was.
+#[derive(Clone, Debug)]
+pub(super) struct Chunks<T> {
+    chunks: VecDeque<Arc<Vec<T>>>,
+    /// The place of the first element of the first chunk.
+    base: usize,
+    /// The place of the first element.
+    start: usize,
+    /// One more than the last place.
+    end: usize,
+}
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Chunks { chunks: VecDeque::new(), base: 0, start: 0, end: 0 }
+    }
+}
+
+impl<T> Chunks<T> {
+    /// How many elements there are.
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// The place of the first element, if there is one, and otherwise of the next.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The place that the next element gets.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// The element at a place.
+    pub(super) fn get(&self, place: usize) -> Option<&T> {
+        let place = place.checked_sub(self.base).filter(|_| place >= self.start)?;
+        self.chunks.get(place / CHUNK)?.get(place % CHUNK)
+    }
+
+    /// All elements in order.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        let skipped = self.start - self.base;
+        self.chunks.iter().enumerate().flat_map(move |(index, chunk)| {
+            &chunk[if index == 0 { skipped.min(chunk.len()) } else { 0 }..]
+        })
+    }
+}
+
+impl<T: Clone> Chunks<T> {
+    /// The element at a place, to be changed.
+    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
+        let place = place.checked_sub(self.base).filter(|_| place >= self.start)?;
+        Arc::make_mut(self.chunks.get_mut(place / CHUNK)?).get_mut(place % CHUNK)
+    }
+
+    /// Adds an element; returns its place.
+    pub(super) fn push(&mut self, element: T) -> usize {
+        if (self.end - self.base).is_multiple_of(CHUNK) {
+            self.chunks.push_back(Arc::new(Vec::with_capacity(CHUNK)));
+        }
+        let last = self.chunks.back_mut().expect("there is room for it");
+        let chunk = Arc::make_mut(last);
+        // A copy has no room beyond its elements.
+        chunk.reserve_exact(CHUNK - chunk.len());
+        chunk.push(element);
+        self.end += 1;
+        self.end - 1
+    }
+
+    /// Takes the first element away.
+    pub(super) fn pop_front(&mut self) -> Option<T> {
+        let first = self.get(self.start)?.clone();
+        self.start += 1;
+        if self.start - self.base == CHUNK {
+            self.chunks.pop_front();
+            self.base = self.start;
+        }
+        Some(first)
+    }
+}
+
+impl<T> std::ops::Index<usize> for Chunks<T> {
+    type Output = T;
+
+    fn index(&self, place: usize) -> &T {
+        self.get(place).expect("the place is taken")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_shares_what_nobody_has_changed() {
+        let mut chunks = Chunks::default();
+        (0..1_000).for_each(|number| assert_eq!(chunks.push(number), number));
+        let copy = chunks.clone();
+        *chunks.get_mut(300).unwrap() = 0;
+        chunks.push(1_000);
+        assert_eq!((copy[300], copy.len(), chunks[300], chunks.len()), (300, 1_000, 0, 1_001));
+        let shared = |index: usize| Arc::ptr_eq(&copy.chunks[index], &chunks.chunks[index]);
+        assert_eq!([0, 1, 2, 3].map(shared), [true, false, true, false]);
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_what_a_queue_does(steps in prop::collection::vec(0..4_u8, 0..3_000)) {
+            let (mut chunks, mut queue) = (Chunks::default(), VecDeque::new());
+            let mut copies = Vec::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                match step {
+                    0 => prop_assert_eq!(chunks.pop_front(), queue.pop_front()),
+                    1 if number % 100 == 0 => copies.push((chunks.clone(), queue.clone())),
+                    _ => {
+                        chunks.push(number);
+                        queue.push_back(number);
+                    }
+                }
+                prop_assert_eq!(chunks.len(), queue.len());
+                prop_assert_eq!(chunks.get(chunks.start()), queue.front());
+                prop_assert_eq!(chunks.get(chunks.end().wrapping_sub(1)), queue.back());
+            }
+            copies.push((chunks, queue));
+            for (chunks, queue) in copies {
+                prop_assert!(chunks.iter().eq(queue.iter()));
+                prop_assert!(chunks.iter().rev().eq(queue.iter().rev()));
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Who and what is there: entering customers and accounts, and finding them by each of their names.
+
+use super::Book;
+use super::change::AccountSlot;
+use super::{Record, chunks::Chunks};
+use crate::ids::BankId;
+use crate::ledger::account::{Account, AccountNumber};
+use crate::ledger::customer::{Customer, Document, UserName};
+use crate::ledger::outcome::Refusal;
+use crate::ledger::pix::PixKey;
+
+/// A place in one of the vectors, as an index keeps it.
+fn place(place: usize) -> u32 {
+    u32::try_from(place).expect("four thousand million customers do not fit into memory")
+}
+
+fn user_name(customers: &Chunks<Record>, place: u32) -> &str {
+    customers[place as usize].customer.user_name.as_str()
+}
+
+fn document(customers: &Chunks<Record>, place: u32) -> &str {
+    customers[place as usize].customer.num_cadastro.as_str()
+}
+
+fn number(accounts: &Chunks<Account>, place: u32) -> (BankId, AccountNumber) {
+    let account = &accounts[place as usize];
+    (account.bank, account.number)
+}
+
+fn key(accounts: &Chunks<Account>, place: u32) -> &str {
+    accounts[place as usize].key.as_str()
+}
+
+/// Entering.
+impl Book {
+    pub(super) fn enter(&mut self, customer: Customer) {
+        let at = place(self.customers.push(Record { customer, accounts: Vec::new() }));
+        let customers = &self.customers;
+        self.by_user_name
+            .insert(&user_name(customers, at), at, |place| user_name(customers, place));
+        self.by_document.insert(&document(customers, at), at, |place| document(customers, place));
+    }
+
+    pub(super) fn open(&mut self, account: Account) -> AccountSlot {
+        let slot = AccountSlot::new(self.accounts.end());
+        for holder in &account.holders {
+            let at = self.place_of(holder).expect("holders were found before the account opened");
+            let accounts = &self.accounts;
+            let record = self.customers.get_mut(at as usize).expect("who is indexed is there");
+            let before = |other: &AccountSlot| accounts[other.index()].bank <= account.bank;
+            let place = record.accounts.partition_point(before);
+            record.accounts.reserve_exact(1);
+            record.accounts.insert(place, slot);
+        }
+        let at = place(self.accounts.push(account));
+        let accounts = &self.accounts;
+        self.by_number.insert(&number(accounts, at), at, |place| number(accounts, place));
+        self.by_key.insert(&key(accounts, at), at, |place| key(accounts, place));
+        slot
+    }
+}
+
+/// Finding.
+impl Book {
+    fn place_of(&self, name: &UserName) -> Option<u32> {
+        let is_it = |place| user_name(&self.customers, place) == name.as_str();
+        self.by_user_name.find(&name.as_str(), is_it)
+    }
+
+    /// A customer and their accounts.
+    pub(super) fn record(&self, name: &UserName) -> Option<&Record> {
+        self.place_of(name).and_then(|place| self.customers.get(place as usize))
+    }
+
+    /// Whether somebody has registered with this document.
+    pub(super) fn knows_document(&self, sought: &Document) -> bool {
+        let is_it = |place| document(&self.customers, place) == sought.as_str();
+        self.by_document.find(&sought.as_str(), is_it).is_some()
+    }
+
+    /// The account of this number at a bank.
+    pub(super) fn slot(&self, bank: BankId, sought: AccountNumber) -> Option<AccountSlot> {
+        let is_it = |place| number(&self.accounts, place) == (bank, sought);
+        let found = self.by_number.find(&(bank, sought), is_it);
+        found.map(|place| AccountSlot::new(place as usize))
+    }
+
+    /// The account that is paid by a key.
+    pub(super) fn slot_by_key(&self, sought: &PixKey) -> Option<AccountSlot> {
+        let is_it = |place| key(&self.accounts, place) == sought.as_str();
+        let found = self.by_key.find(&sought.as_str(), is_it);
+        found.map(|place| AccountSlot::new(place as usize))
+    }
+
+    /// The customer of this user name.
+    #[must_use]
+    pub fn customer(&self, user_name: &UserName) -> Option<&Customer> {
+        self.record(user_name).map(|record| &record.customer)
+    }
+
+    pub(super) fn known_customer(&self, user_name: &UserName) -> Result<&Customer, Refusal> {
+        self.customer(user_name).ok_or_else(|| Refusal::UnknownCustomer(user_name.clone()))
+    }
+
+    /// The account of this number at a bank.
+    #[must_use]
+    pub fn account(&self, bank: BankId, number: AccountNumber) -> Option<&Account> {
+        self.slot(bank, number).map(|slot| &self[slot])
+    }
+
+    /// All accounts in opening order.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.iter()
+    }
+
+    /// The accounts that a customer holds, alone or with others, by bank and then in opening order.
+    pub(crate) fn accounts_of<'a>(
+        &'a self,
+        user_name: &UserName,
+    ) -> impl Iterator<Item = &'a Account> + use<'a> {
+        let held = self.record(user_name).map(|record| record.accounts.as_slice());
+        held.unwrap_or_default().iter().map(|slot| &self[*slot])
+    }
+
+    /// Who is paid by a key: the account and the customer who opened it.
+    #[must_use]
+    pub fn pix(&self, key: &PixKey) -> Option<(&Account, &Customer)> {
+        let account = &self[self.slot_by_key(key)?];
+        Some((
+            account,
+            self.customer(account.opener()).expect("who opened an account is a customer"),
+        ))
+    }
+}

@@ -1,0 +1,100 @@
+//! What a ledger with many customers costs: memory, a copy for a snapshot, writing and reading it.
+//! Run it as `cargo test --release --test growth_of_the_ledger -- --ignored --nocapture`.
+
+#![allow(clippy::unwrap_used)] // In a test a panic is the finding.
+
+use std::time::{Duration, Instant};
+
+use netbanking::ids::request::Header;
+use netbanking::ids::{BankId, BankSet, EventId};
+use netbanking::ledger::book::Pieces;
+use netbanking::ledger::{
+    AccountNumber, Action, Amount, Book, Centavos, Circumstances, Document, Opening, PasswordHash,
+    PersonName, PixType, Registration, Request, TypeAccount, UserName,
+};
+
+const CUSTOMERS: u64 = 1_000_000;
+const BANKS: usize = 3;
+/// How long the ledger may stand still for a snapshot of itself.
+const COPIED_WITHIN: Duration = Duration::from_millis(20);
+/// The most memory that a customer with an account may take, in bytes.
+const BYTES_MAX: u64 = 700;
+
+/// Memory of this process, in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
+}
+
+struct Asked {
+    book: Book,
+    count: u64,
+}
+
+impl Asked {
+    fn ask(&mut self, action: Action) -> Duration {
+        self.count += 1;
+        let unique = format!("00000000-0000-4000-8000-{:012}", self.count);
+        let id = EventId::new(BankId(0), &unique);
+        let request = Request { id, at_ms: None, key: None, by: None, action }.to_raw();
+        let header = Some(Header { at_ms: 1_795_442_602_000, open: false });
+        let of = Circumstances { sender: BankId(0), members: BankSet::all(BANKS), header };
+        let began = Instant::now();
+        let executed = self.book.apply(&of, &request);
+        let took = began.elapsed();
+        assert!(executed.outcome.code(), "{executed:?}");
+        self.book.take_fresh();
+        took
+    }
+
+    fn enter(&mut self, number: u64) -> Duration {
+        let user_name = UserName::parse(&format!("customer{number}")).unwrap();
+        let digits = format!("{number:011}");
+        let document =
+            format!("{}.{}.{}-{}", &digits[..3], &digits[3..6], &digits[6..9], &digits[9..]);
+        let salt = format!("{number:022}");
+        let hash = format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${salt}{salt}");
+        let registered = self.ask(Action::Register(Registration {
+            name: PersonName::parse(&format!("Maria das Dores Número {number}")).unwrap(),
+            num_cadastro: Document::try_from(document).unwrap(),
+            user_name: user_name.clone(),
+            password_hash: PasswordHash::parse(&hash).unwrap(),
+        }));
+        let opened = self.ask(Action::CreateAccount(Opening {
+            user_name,
+            type_account: TypeAccount::Pf,
+            pix_type: PixType::Cpf,
+            users: Vec::new(),
+            value_init: Amount::parse(Centavos::new(10_000)).unwrap(),
+            numbers: vec![AccountNumber::try_from(1_000_000 + number).unwrap()],
+            random_key: "r".into(),
+        }));
+        registered.max(opened)
+    }
+}
+
+#[test]
+#[ignore = "a minute, and means something in a release build only"]
+fn a_million_customers_fit_and_a_copy_of_them_stops_nobody() {
+    let before = resident();
+    let mut asked = Asked { book: Book::new(BANKS), count: 0 };
+    let longest = (0..CUSTOMERS).map(|number| asked.enter(number)).max().unwrap();
+    let bytes = (resident() - before) / CUSTOMERS;
+    println!("{bytes} bytes for a customer with an account; the longest request took {longest:?}");
+
+    let began = Instant::now();
+    let present = asked.book.present();
+    let copied = began.elapsed();
+    let changed = (CUSTOMERS..CUSTOMERS + 10_000).map(|number| asked.enter(number)).max().unwrap();
+    println!("a copy: {copied:?}; the longest request while it is kept: {changed:?}");
+
+    let began = Instant::now();
+    let pieces: Vec<_> = Pieces::of(present).collect();
+    let written = began.elapsed();
+    let size: usize = pieces.iter().map(String::len).sum();
+    let began = Instant::now();
+    let read = Book::from_snapshot(BANKS, pieces.iter().map(String::as_str)).unwrap();
+    println!("written in {written:?} ({} MB), read in {:?}", size / 1_000_000, began.elapsed());
+    assert_eq!(read.entries().0, CUSTOMERS);
+    assert!(copied < COPIED_WITHIN && bytes < BYTES_MAX);
+}
