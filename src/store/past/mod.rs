@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use self::block::{Encoder, bounds};
@@ -341,8 +341,21 @@ impl PastWriter {
         StoreError::Damaged { path: self.path.clone(), why }
     }
 
+    /// A write that fails because of what is in the file is not the disk's failure.
     fn failed(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError::Failed { path: self.path.clone(), why: error.to_string() }
+        let (path, why) = (self.path.clone(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked,
+            ) => StoreError::Failed { path, why },
+            _ => StoreError::Damaged { path, why },
+        }
     }
 }
 
@@ -433,8 +446,13 @@ fn settle(path: &Path, db: &Connection) -> Result<Option<Head>, StoreError> {
     }
     match read_head(db).map_err(failed)? {
         Some(head) => head.map(Some).ok_or_else(|| damaged("the head")),
+        None if has_blocks(db).map_err(failed)? => Err(damaged("the head is gone")),
         None => Ok(None),
     }
+}
+
+fn has_blocks(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT EXISTS (SELECT 1 FROM blocks)", [], |row| row.get(0))
 }
 
 /// The head, if there is one; nothing in its place if it is not what was written.

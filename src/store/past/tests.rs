@@ -175,6 +175,69 @@ fn a_damaged_block_is_noticed_forgotten_and_filled_again() {
     assert_eq!(found(&writer, 1..=2_000), entries(1..=1_000));
 }
 
+/// A file with small pages, so that it has few bytes, and the blocks in it.
+fn small_file() -> (Vec<u8>, Vec<(EntryNumber, Vec<u8>)>) {
+    let disk = Disk::new();
+    let file = disk.folder.path().join(FILE_NAME);
+    let pages = "PRAGMA page_size = 512; PRAGMA journal_mode = WAL";
+    Connection::open(&file).unwrap().execute_batch(pages).unwrap();
+    let mut writer = disk.open();
+    // A block that is complete has more bytes than others differ in.
+    for numbers in [1..=12, 13..=20] {
+        writer.append(&entries(numbers)).unwrap();
+        writer.close_block();
+    }
+    writer.append(&entries(21..=24)).unwrap();
+    writer.commit(true).unwrap();
+    drop(writer);
+    (std::fs::read(file).unwrap(), vec![sent(1, 24)])
+}
+
+/// Reads all entries as a node does, which forgets what it finds damaged; returns what is there.
+fn read_all(past: &mut Past, place: usize) -> Vec<PastEntry> {
+    let open = past.opener();
+    let mut found = Vec::new();
+    for number in 1..=24 {
+        let mut reader = open().unwrap();
+        match reader.find(EntryNumber(number)) {
+            Ok(entry) => {
+                let is_missing = past.missing().iter().any(|gap| gap.contains(&number));
+                assert!(entry.is_some() || is_missing, "byte {place}: entry {number} vanished");
+                found.extend(entry);
+            }
+            Err(StoreError::Damaged { .. }) => past.forget(reader.damaged()).unwrap(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    found
+}
+
+#[test]
+fn a_change_to_any_byte_of_the_past_is_noticed_or_harmless_and_can_be_mended() {
+    let (bytes, blocks) = small_file();
+    let expected = entries(1..=24);
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    for place in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[place] ^= 1 << (place % 8);
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let path = file.unwrap().path();
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+        }
+        std::fs::write(folder.path().join(FILE_NAME), &flipped).unwrap();
+        let mut past = Past::open(folder.path(), BANK).unwrap();
+        past.reaches(EntryNumber(24));
+        past.commit(false).unwrap();
+        let found = read_all(&mut past, place);
+        assert!(found.iter().all(|past| expected.contains(past)), "byte {place}");
+        for (first, content) in &blocks {
+            past.fill(*first, content).unwrap();
+        }
+        assert_eq!(past.missing(), [], "byte {place}");
+        assert_eq!(read_all(&mut past, place), expected, "byte {place}");
+    }
+}
+
 #[test]
 fn ranges_are_taken_out_of_ranges() {
     assert_eq!(without(&[1..=10, 20..=30], &(5..=24)), [1..=4, 25..=30]);
