@@ -21,6 +21,8 @@ const FREE_OF_ADDRESS: u32 = 20;
 const DELAY_MS_MIN: Millis = 1_000;
 /// up to this.
 const DELAY_MS_MAX: Millis = 60_000;
+/// which is reached after no more doublings than this.
+const DOUBLINGS_MAX: u32 = 6;
 /// After how long without a failure all of them are forgotten, in milliseconds.
 const FORGET_MS: Millis = 15 * 60_000;
 /// How many addresses are remembered at which a customer has logged in.
@@ -47,10 +49,8 @@ impl Failures {
         self.count = self.count.saturating_add(1);
         self.last = now;
         if let Some(beyond) = self.count.checked_sub(free + 1) {
-            let delay = DELAY_MS_MIN.checked_shl(beyond).unwrap_or(DELAY_MS_MAX);
-            // A shift drops what it shifts out.
-            let delay = if beyond > 16 { DELAY_MS_MAX } else { delay.min(DELAY_MS_MAX) };
-            self.free_at = now + delay;
+            let delay = DELAY_MS_MIN << beyond.min(DOUBLINGS_MAX);
+            self.free_at = now + delay.min(DELAY_MS_MAX);
         }
     }
 }
