@@ -282,6 +282,19 @@ fn compact_shortens_a_stopped_banks_journal_and_keeps_what_is_held() {
 }
 
 #[test]
+fn audit_follows_every_entry_to_the_balances_also_after_the_journal_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(journal(folder.path(), 2_000));
+    let (success, before) = netbanking(folder.path(), &["audit"]);
+    assert!(success && before.contains("entries of 2 accounts lead to the balances"), "{before}");
+    assert!(netbanking(folder.path(), &["compact"]).0);
+    assert_eq!(netbanking(folder.path(), &["audit"]), (true, before));
+    std::fs::remove_file(folder.path().join("past.sqlite")).unwrap();
+    let (success, said) = netbanking(folder.path(), &["audit"]);
+    assert!(!success && said.contains("entries are missing, the first of them entry 1"), "{said}");
+}
+
+#[test]
 fn rescue_explains_before_it_marks_and_refuses_a_disk_that_knows_no_view() {
     let folder = tempfile::tempdir().unwrap();
     drop(journal(folder.path(), 10));

@@ -6,6 +6,7 @@
 //! has some more. Whatever goes wrong is reported in one line on standard error, `netbanking: what
 //! and where`.
 
+mod audit;
 mod base_url;
 mod bench;
 mod check;
@@ -60,6 +61,8 @@ enum Command {
     Client(client::ClientArgs),
     /// Replace the journal of a stopped bank by a snapshot of the ledger
     Compact(compact::CompactArgs),
+    /// Prove that all entries on a stopped bank's disk lead to the balances of its ledger
+    Audit(audit::AuditArgs),
     /// Let a stopped bank's disk decide alone, when more than half of all disks are lost
     Rescue(rescue::RescueArgs),
 }
@@ -84,6 +87,8 @@ enum CommandError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Audit(#[from] audit::AuditFailed),
+    #[error(transparent)]
     Rescue(#[from] rescue::UnfitForRescue),
     #[error(transparent)]
     Output(#[from] stdout::OutputLost),
@@ -105,6 +110,7 @@ impl CommandError {
             | CommandError::Bench(_)
             | CommandError::Check(_)
             | CommandError::Store(_)
+            | CommandError::Audit(_)
             | CommandError::Rescue(_) => EXIT_FAILED,
         }
     }
@@ -145,6 +151,7 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Client(arguments)) => Ok(client::run(&arguments)?),
         Some(Command::Compact(arguments)) => compact::run(&arguments),
+        Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Rescue(arguments)) => rescue::run(&arguments),
     }
 }
@@ -206,7 +213,7 @@ mod tests {
         assert_eq!(exit_code(&["--nodes", "/nowhere/nodes.json"]), 2);
         assert_eq!(exit_code(&["bench", "--nodes", "/nowhere/nodes.json"]), 2);
         assert_eq!(exit_code(&["fly"]), 2);
-        for command in ["compact", "rescue"] {
+        for command in ["audit", "compact", "rescue"] {
             let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/nodes.json");
             let exit_code = |bank: &str| {
                 exit_code(&[command, "--bank", bank, "--nodes", nodes, "--data", "/nowhere/at/all"])

@@ -84,6 +84,8 @@ pub struct PastWriter {
     on_disk: EntryNumber,
     /// Whether the first entry that comes and is here already was compared with the one here.
     is_compared: bool,
+    /// Entries of one block that were missing and are made again.
+    remade: Vec<PastEntry>,
 }
 
 impl PastWriter {
@@ -115,6 +117,7 @@ impl PastWriter {
             is_dirty: false,
             on_disk,
             is_compared: false,
+            remade: Vec::new(),
         };
         writer.open = writer.last_block()?;
         Ok(writer)
@@ -170,14 +173,14 @@ impl PastWriter {
     }
 
     /// Takes in entries in their order. Those that are here already are left out: a ledger that is
-    /// rebuilt makes them again.
+    /// rebuilt makes them again. Those that are missing are put in their places.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if what is here is not what was made: it is another consortium's.
     pub fn append(&mut self, entries: &[PastEntry]) -> Result<(), StoreError> {
         for past in entries {
             if past.number <= self.head.last {
-                self.compare(past)?;
+                self.remake(past)?;
                 continue;
             }
             self.reaches(EntryNumber(past.number.0 - 1));
@@ -205,6 +208,33 @@ impl PastWriter {
 
     fn close_block(&mut self) {
         self.full.extend(self.open.take());
+    }
+
+    /// An entry is made again: nothing to do unless it was missing.
+    fn remake(&mut self, past: &PastEntry) -> Result<(), StoreError> {
+        if self.head.has(past.number) {
+            return self.compare(past);
+        }
+        if self.remade.last().is_none_or(|last| last.number.next() != past.number) {
+            self.remade.clear();
+        }
+        self.remade.push(past.clone());
+        let goes_on = bounds(past.number).1 != past.number && !self.head.has(past.number.next());
+        if goes_on && past.number < self.head.last {
+            return Ok(());
+        }
+        // The part of the block before them, if it is here.
+        let (remade, mut reader) = (std::mem::take(&mut self.remade), self.reader()?);
+        let (first, _) = bounds(past.number);
+        let mut block = Vec::new();
+        for number in first.0..remade[0].number.0 {
+            block.extend(reader.find(EntryNumber(number))?);
+        }
+        block.extend(remade);
+        if block[0].number == first && block.len() as u64 == past.number.0 + 1 - first.0 {
+            self.fill(first, Written::of(&block).encoder.content())?;
+        }
+        Ok(())
     }
 
     /// Compares one entry that was made again with the one that is here.

@@ -239,6 +239,25 @@ fn a_change_to_any_byte_of_the_past_is_noticed_or_harmless_and_can_be_mended() {
 }
 
 #[test]
+fn what_is_missing_is_put_in_its_place_when_it_is_made_again() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=300)).unwrap();
+    writer.reaches(EntryNumber(700));
+    writer.append(&entries(701..=1_000)).unwrap();
+    writer.commit(false).unwrap();
+    writer.forget(EntryNumber(20)).unwrap();
+    assert_eq!(writer.missing(), [1..=256, 301..=700]);
+    // A ledger that begins at a snapshot makes only what came after it.
+    writer.append(&entries(400..=1_000)).unwrap();
+    assert_eq!(writer.missing(), [1..=256, 301..=512]);
+    disk.open().append(&entries(1..=1_000)).unwrap();
+    let writer = disk.open();
+    assert_eq!(writer.missing(), []);
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=1_000));
+}
+
+#[test]
 fn ranges_are_taken_out_of_ranges() {
     assert_eq!(without(&[1..=10, 20..=30], &(5..=24)), [1..=4, 25..=30]);
     assert_eq!(without(&[1..=10], &(3..=4)), [1..=2, 5..=10]);
