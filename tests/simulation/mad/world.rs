@@ -134,6 +134,8 @@ pub(super) struct World {
     /// All events as they were first told. Two versions of one event make two copies of the ledger,
     /// and without signatures nobody can tell which is right: that lie is not told here.
     pub(super) told: BTreeMap<OrderKey, Arc<Event>>,
+    /// The mad bank's events as it has them on its own disk.
+    stamped: BTreeMap<OrderKey, Arc<Event>>,
     asked: u64,
     /// Who was asked for something, and not answered yet.
     open: BTreeMap<EventId, BankId>,
@@ -183,6 +185,7 @@ impl World {
             lines: BTreeMap::new(),
             ballot: None,
             told: BTreeMap::new(),
+            stamped: BTreeMap::new(),
             asked: 0,
             open: BTreeMap::new(),
             served: BTreeSet::new(),
@@ -338,10 +341,14 @@ impl World {
                 self.trace.line(self.now_us, Some(bank), || format!("! {notice}"));
                 self.tally.complaints += u64::from(matches!(notice, Notice::Impossible { .. }));
             }
+            Said::Stamped(event) => {
+                if bank == self.mad {
+                    self.stamped.insert(event.order_key(), event);
+                }
+            }
             Said::DiskFailed(error) => panic!("bank {bank} ends: {error}"),
             Said::OfViews(_)
             | Said::Installed(_)
-            | Said::Stamped(_)
             | Said::Executed(..)
             | Said::CaughtUp(..)
             | Said::Read(..) => {}
@@ -497,6 +504,14 @@ impl World {
         self.lies = false;
         self.trace.line(self.now_us, None, || format!("bank {mad} stops lying: {:?}", self.end));
         self.stop(mad);
+        // What it wrote itself and told otherwise is a second version: with that, nobody lets it
+        // return.
+        let is_other = |(key, event): (&OrderKey, &Arc<Event>)| {
+            self.told.get(key).is_some_and(|told| told.wire().get() != event.wire().get())
+        };
+        if self.end == End::Restarted && self.stamped.iter().any(is_other) {
+            self.end = End::Wiped;
+        }
         if self.end == End::Wiped {
             self.machines[mad.index()].disk = Disk::empty();
         }
