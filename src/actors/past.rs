@@ -45,8 +45,7 @@ impl PastActor {
         PastActor { me, past, ledger: None, fetcher: Fetcher::new(me, peers, secret) }
     }
 
-    /// A disk that cannot be written ends the process, as that of the journal does.
-    fn or_end<T>(&mut self, done: Result<T, StoreError>) -> T {
+    fn tell_of_damage(&mut self) {
         for (aside, damage) in self.past.take_aside() {
             log::error!("bank {}: PAST DAMAGED: {damage}", self.me);
             log::error!(
@@ -56,6 +55,11 @@ impl PastActor {
                 aside.display()
             );
         }
+    }
+
+    /// A disk that cannot be written ends the process, as that of the journal does.
+    fn or_end<T>(&mut self, done: Result<T, StoreError>) -> T {
+        self.tell_of_damage();
         done.unwrap_or_else(|error| {
             log::error!("{error}");
             log::logger().flush();
@@ -76,8 +80,7 @@ impl Actor for PastActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        let opened = Ok(());
-        self.or_end(opened);
+        self.tell_of_damage();
         context.run_interval(LOOK_EVERY, |actor, context| actor.fetch(context));
     }
 }

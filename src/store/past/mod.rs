@@ -126,20 +126,14 @@ impl PastWriter {
     /// The last block, if entries may still be added to it.
     fn last_block(&self) -> Result<Option<Written>, StoreError> {
         let last = self.head.last;
-        if last.is_none() {
+        if last.is_none() || !self.head.has(last) {
             return Ok(None);
         }
         let entries = self.reader()?.block(last)?.unwrap_or_default();
-        let [first, .., newest] = &entries[..] else {
-            return match &entries[..] {
-                [only] if only.number == last => Ok(Some(Written::of(&entries))),
-                _ => Err(self.damaged(format!("entry {last} is gone"))),
-            };
-        };
-        if newest.number != last {
+        if entries.last().is_none_or(|newest| newest.number != last) {
             return Err(self.damaged(format!("entry {last} is gone")));
         }
-        Ok((bounds(first.number).1 != last).then(|| Written::of(&entries)))
+        Ok((bounds(last).1 != last).then(|| Written::of(&entries)))
     }
 
     /// A reader of what is on disk, which may be used on another thread.

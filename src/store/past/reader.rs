@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::block::{self, decode};
 use super::{read_head, sql};
@@ -12,7 +12,7 @@ use crate::ids::Sha256Digest;
 use crate::ledger::past::walk::Entries;
 use crate::ledger::past::{EntryNumber, PastEntry};
 use crate::store::StoreError;
-use crate::store::sqlite::reading_failed;
+use crate::store::sqlite::{for_reading, reading_failed};
 
 /// How many blocks are kept as they were read: about 50 KB each.
 const CACHED_MAX: usize = 64;
@@ -56,15 +56,8 @@ impl PastReader {
     /// # Errors
     /// [`StoreError::Open`] when the system refuses.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let cannot = |error: rusqlite::Error| StoreError::Open {
-            path: path.to_owned(),
-            why: error.to_string(),
-        };
-        // In WAL mode a reader writes its own marks next to the log.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
-        connection.pragma_update(None, "query_only", true).map_err(cannot)?;
-        Ok(PastReader { path: path.to_owned(), connection, cached: VecDeque::new(), damaged: None })
+        let (connection, cached) = (for_reading(path)?, VecDeque::new());
+        Ok(PastReader { path: path.to_owned(), connection, cached, damaged: None })
     }
 
     /// The entry whose block was found damaged, if one was.

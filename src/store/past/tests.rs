@@ -137,6 +137,26 @@ fn a_gap_is_filled_block_by_block_and_then_all_is_as_if_it_had_never_been() {
 }
 
 #[test]
+fn a_restart_in_the_middle_of_a_gap_keeps_what_is_here_and_goes_on() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=10)).unwrap();
+    writer.reaches(EntryNumber(511));
+    writer.commit(false).unwrap();
+    let mut writer = disk.open();
+    assert_eq!((writer.missing(), writer.last().0), (&[11..=511][..], 511));
+    // A block of one entry, which is complete all the same.
+    writer.append(&entries(512..=512)).unwrap();
+    writer.commit(false).unwrap();
+    let mut writer = disk.open();
+    writer.append(&entries(513..=600)).unwrap();
+    writer.commit(false).unwrap();
+    assert_eq!(found(&writer, 512..=600), entries(512..=600));
+    let stored = writer.reader().unwrap().stored(EntryNumber(600)).unwrap().unwrap();
+    assert_eq!(stored.first, EntryNumber(513), "blocks are cut where they are everywhere");
+}
+
+#[test]
 fn what_does_not_fit_a_gap_is_not_taken() {
     let disk = Disk::new();
     let mut writer = disk.open();

@@ -31,6 +31,7 @@ use rusqlite::{Connection, ErrorCode};
 use self::contents::Contents;
 use self::head::Head;
 use self::reader::SqliteReader;
+pub(super) use self::reader::for_reading;
 use self::rows::Writer;
 use self::schema::{APPLICATION_ID, SCHEMA_VERSION, SCHEMA_VERSION_1};
 use self::tip::Tip;

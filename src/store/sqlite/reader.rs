@@ -12,6 +12,21 @@ use crate::protocol::execution::JournalEntry;
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::store::{JournalReader, StoreError};
 
+/// Opens a file in WAL mode for reading only.
+///
+/// # Errors
+/// [`StoreError::Open`] when the system refuses.
+pub(in crate::store) fn for_reading(path: &Path) -> Result<Connection, StoreError> {
+    let cannot =
+        |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+    // A reader in WAL mode writes its own marks into a file next to the log, so it needs more than
+    // read access.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
+    connection.pragma_update(None, "query_only", true).map_err(cannot)?;
+    Ok(connection)
+}
+
 /// A connection that reads. In WAL mode it sees the last commit from before its transaction began,
 /// and nothing newer.
 pub(super) struct SqliteReader {
@@ -27,16 +42,7 @@ impl SqliteReader {
     /// # Errors
     /// [`StoreError::Open`] when the system refuses.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let cannot = |error: rusqlite::Error| StoreError::Open {
-            path: path.to_owned(),
-            why: error.to_string(),
-        };
-        // A reader in WAL mode writes its own marks into a file next to the log, so it needs more
-        // than read access.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
-        connection.pragma_update(None, "query_only", true).map_err(cannot)?;
-        Ok(SqliteReader { path: path.to_owned(), connection, head: None })
+        Ok(SqliteReader { path: path.to_owned(), connection: for_reading(path)?, head: None })
     }
 
     fn contents(&self) -> Contents<'_> {
