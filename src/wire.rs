@@ -54,6 +54,16 @@ pub(crate) fn escaped(text: &str) -> PercentEncode<'_> {
 /// follows no redirect.
 #[must_use]
 pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
+    client_that_connects(CONNECT_TIMEOUT, connections, answer_within)
+}
+
+/// A [`client`] that waits as long as it is told for a connection, a free one included.
+#[must_use]
+pub fn client_that_connects(
+    connect_within: Duration,
+    connections: usize,
+    answer_within: Duration,
+) -> awc::Client {
     let resolver = actix_tls::connect::Resolver::default();
     let connect = actix_tls::connect::Connector::new(resolver).service().map(
         |connection: Connection<Uri, TcpStream>| {
@@ -70,7 +80,7 @@ pub fn client(connections: usize, answer_within: Duration) -> awc::Client {
         .limit(connections)
         .conn_keep_alive(KEEP_ALIVE)
         .conn_lifetime(LIFETIME)
-        .timeout(CONNECT_TIMEOUT);
+        .timeout(connect_within);
     awc::Client::builder().connector(connector).timeout(answer_within).disable_redirects().finish()
 }
 

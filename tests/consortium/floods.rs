@@ -13,8 +13,8 @@ use crate::customer::{Customer, Http, cpf, registration};
 
 /// File descriptors of a bank that has few.
 const DESCRIPTORS: usize = 1_024;
-/// Bodies that never end.
-const BODIES: usize = 2_000;
+/// Bodies that never end. Each also has a connection, whose buffers take about 100 KiB more.
+const BODIES: usize = 1_000;
 /// How long somebody asks as fast as they can.
 const FLOOD: Duration = Duration::from_secs(3);
 /// Logins whose customers leave at once.

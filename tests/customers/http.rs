@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// The number of simultaneous connections to one bank.
 const CONNECTIONS: usize = 512;
 
+/// How long a customer waits for a bank that is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a bank answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
@@ -35,7 +38,8 @@ pub(crate) struct Http {
 impl Http {
     /// A customer who waits as long as any bank needs.
     pub(crate) fn new() -> Http {
-        Http { client: wire::client(CONNECTIONS, Duration::from_secs(30)), reports: false }
+        let client = wire::client_that_connects(PATIENCE, CONNECTIONS, PATIENCE);
+        Http { client, reports: false }
     }
 
     /// A customer who waits this long, and passes on as text what is not JSON instead of panicking.
