@@ -321,30 +321,16 @@ where
     }
 }
 
-/// A question to the ledger whose asker is going to read the past: all of it is handed over first.
-pub(crate) struct AskBeforePast<F>(pub F);
+/// Somebody is going to read the past: everything that was made is handed over to it. Sent before
+/// the [`Ask`] that says where to read, it has taken effect when that is answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct HandOver;
 
-impl<F, R> Message for AskBeforePast<F>
-where
-    F: FnOnce(&Book) -> R,
-    R: 'static,
-{
-    type Result = R;
-}
+impl Handler<HandOver> for LedgerActor {
+    type Result = ();
 
-impl<F, R> Handler<AskBeforePast<F>> for LedgerActor
-where
-    F: FnOnce(&Book) -> R,
-    R: 'static,
-{
-    type Result = MessageResult<AskBeforePast<F>>;
-
-    fn handle(
-        &mut self,
-        AskBeforePast(question): AskBeforePast<F>,
-        _: &mut Self::Context,
-    ) -> Self::Result {
+    fn handle(&mut self, _: HandOver, _: &mut Self::Context) {
         self.past.hand_over();
-        MessageResult(question(self.executor.book()))
     }
 }

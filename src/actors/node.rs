@@ -15,7 +15,7 @@ use super::drafts::DraftsActor;
 use super::heartbeat::{Answering, HeartbeatActor, Introduction, PeerAddress, answer_pings};
 use super::journal::{Flush, JournalActor, JournalReaderActor};
 use super::laboratory::Laboratory;
-use super::ledger::{AskBeforePast, LedgerActor};
+use super::ledger::{HandOver, LedgerActor};
 use super::limits::LimitsActor;
 use super::passwords::PasswordsActor;
 use super::past::{self, Keep, PastActor, PastAddresses, PastReaderActor, Serve, Source};
@@ -28,7 +28,6 @@ use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
 use crate::config::{Config, CustomerAuth, Limits, Settings};
 use crate::ids::BankId;
-use crate::ledger::Book;
 use crate::machine::{cores, name_thread};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
@@ -279,7 +278,7 @@ impl Actors {
         }
         // An actor that is gone has nothing to write.
         let _ = self.routes.journal.send(Flush).await;
-        let _ = self.routes.ledger.send(AskBeforePast(|_: &Book| ())).await;
+        let _ = self.routes.ledger.send(HandOver).await;
         let _ = self.past.writer.send(Keep).await;
     }
 

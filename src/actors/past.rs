@@ -55,6 +55,16 @@ impl PastActor {
                 aside.display()
             );
         }
+        for number in self.past.take_forgotten() {
+            self.tell_of_damaged_block(number);
+        }
+    }
+
+    fn tell_of_damaged_block(&self, number: EntryNumber) {
+        log::error!(
+            "bank {}: PAST DAMAGED at entry {number}: it is fetched again from the others",
+            self.me
+        );
     }
 
     /// A disk that cannot be written ends the process, as that of the journal does.
@@ -169,21 +179,18 @@ impl Handler<Written> for PastActor {
     }
 }
 
-/// A reader could not make sense of the block of this entry, or of the whole file.
+/// A reader could not make sense of the blocks of these entries or, if it names none, of the whole
+/// file.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Damaged(Option<EntryNumber>);
+struct Damaged(Vec<EntryNumber>);
 
 impl Handler<Damaged> for PastActor {
     type Result = ();
 
-    fn handle(&mut self, Damaged(number): Damaged, context: &mut Self::Context) {
-        log::error!(
-            "bank {}: PAST DAMAGED at entry {}: it is fetched again from the others",
-            self.me,
-            number.unwrap_or_default()
-        );
-        let done = self.past.forget(number);
+    fn handle(&mut self, Damaged(numbers): Damaged, context: &mut Self::Context) {
+        numbers.iter().for_each(|number| self.tell_of_damaged_block(*number));
+        let done = self.past.forget(&numbers);
         self.or_end(done);
         self.fetch(context);
     }
@@ -240,7 +247,7 @@ impl PastReaderActor {
         let done = job(&mut reader);
         match &done {
             Err(StoreError::Damaged { .. }) => {
-                self.writer.do_send(Damaged(reader.damaged()));
+                self.writer.do_send(Damaged(reader.damaged().to_vec()));
             }
             Err(error) => log::warn!("{error}"),
             Ok(_) => self.reader = Some((generation, reader)),

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &AuditArgs) -> Result<(), CommandError> {
     }
     let mut auditor = Auditor::default();
     let digest = read(&mut past.opener()()?, past.last(), &mut auditor)?;
-    let compared = digest.and_then(|digest| auditor.compare(&book).map(|()| digest));
+    let compared = digest.and_then(|digest| book.agrees_with(&auditor).map(|()| digest));
     let digest = compared.map_err(|why| AuditFailed::Differs { bank, why })?;
     stdout::put(&format!(
         "bank {bank}: position {}, hash {}\n{} entries of {} accounts lead to the balances; they hash to {}\n",

@@ -19,7 +19,7 @@ use super::texts;
 use crate::civil::Zone;
 use crate::config::Config;
 use crate::ids::{BankId, EventId};
-use crate::ledger::past::Trail;
+use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::page;
 use crate::ledger::{
     AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType, Reais,
@@ -218,7 +218,7 @@ fn account_head(
     bank: BankId,
     number: AccountNumber,
     reader: Option<&UserName>,
-) -> Result<(AccountData, Trail), Refused> {
+) -> Result<(AccountData, AccountTrail), Refused> {
     let account = book.account(bank, number);
     let account = match reader {
         // Whether somebody else has an account of this number is nobody's business.
@@ -237,7 +237,7 @@ fn account_head(
         user_names: account.holders.clone(),
         transactions: Vec::new(),
     };
-    Ok((data, account.trail))
+    Ok((data, book.trail_of(account)))
 }
 
 #[derive(Serialize)]

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::Bank;
 use super::refusal::{Bad, Refused};
 use crate::actors::heartbeat::Prove;
-use crate::actors::ledger::{Ask, AskBeforePast, Reach};
+use crate::actors::ledger::{Ask, HandOver, Reach};
 use crate::ids::Position;
 use crate::ledger::Book;
 
@@ -102,10 +102,8 @@ pub(super) async fn read_before_past<R: Send + 'static>(
     request: &HttpRequest,
     question: impl FnOnce(&Book) -> R + Send + 'static,
 ) -> Result<R, Refused> {
-    let ask = AskBeforePast(move |book: &Book| (book.position(), question(book)));
-    let (position, answer) = bank.actors.routes.ledger.send(ask).await?;
-    request.extensions_mut().insert(MadeAt(position));
-    Ok(answer)
+    bank.actors.routes.ledger.do_send(HandOver);
+    read(bank, request, question).await
 }
 
 /// Marks the answer unless it is proved to be fresh. A write that shares the route is not marked.

@@ -23,50 +23,58 @@ impl From<Unread> for Refused {
     }
 }
 
+/// From which entry on, and what of the blocks.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    first: u64,
+    what: What,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Blocks,
+    Digests,
+}
+
 #[derive(Deserialize)]
 pub(super) struct HowMany {
     blocks: Option<u32>,
 }
 
 /// `GET /peer/past/{first}/blocks`: the blocks from that entry on that are here, in the form of
-/// postcard.
-pub(super) async fn blocks(
+/// postcard; `GET /peer/past/{first}/digests`: what the same blocks hash to, and nothing for one
+/// that is not complete.
+pub(super) async fn read(
     bank: web::Data<Bank>,
     request: HttpRequest,
-    path: web::Path<u64>,
+    path: web::Path<Wanted>,
     query: web::Query<HowMany>,
 ) -> Result<HttpResponse, Refused> {
     correspondent(&bank, request.headers())?;
-    let found = found(&bank, EntryNumber(*path), &query, |block| PastBlock {
-        first: block.first,
-        content: block.content,
-    });
-    answer(&found.await?)
+    let Wanted { first, what } = path.into_inner();
+    let (first, blocks) = (EntryNumber(first), query.blocks.unwrap_or(1).clamp(1, BLOCKS_MAX));
+    match what {
+        What::Blocks => answer(&found(&bank, first, blocks, as_block).await?),
+        What::Digests => answer(&found(&bank, first, blocks, as_digest).await?),
+    }
 }
 
-/// `GET /peer/past/{first}/digests`: what the same blocks hash to; nothing for one that is not
-/// complete.
-pub(super) async fn digests(
-    bank: web::Data<Bank>,
-    request: HttpRequest,
-    path: web::Path<u64>,
-    query: web::Query<HowMany>,
-) -> Result<HttpResponse, Refused> {
-    correspondent(&bank, request.headers())?;
-    let found = found(&bank, EntryNumber(*path), &query, |block| -> Option<Sha256Digest> {
-        block.is_complete().then_some(block.digest)
-    });
-    answer(&found.await?)
+fn as_block(block: StoredBlock) -> PastBlock {
+    PastBlock { first: block.first, content: block.content }
+}
+
+fn as_digest(block: StoredBlock) -> Option<Sha256Digest> {
+    block.is_complete().then_some(block.digest)
 }
 
 /// The blocks from an entry on, up to the first that is not here from its beginning.
 async fn found<T: Send + 'static>(
     bank: &Bank,
     from: EntryNumber,
-    query: &HowMany,
+    blocks: u32,
     told: impl Fn(StoredBlock) -> T + Send + 'static,
 ) -> Result<Vec<T>, Refused> {
-    let blocks = query.blocks.unwrap_or(1).clamp(1, BLOCKS_MAX);
     let read = move |reader: &mut PastReader| -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         for place in 0..u64::from(blocks) {

@@ -60,8 +60,7 @@ fn peer_routes(app: &mut ServiceConfig) {
         .service(at("/receiver_one_queue/{event_id}").post(peers::check).resource())
         .service(at("/peer/envelope").post(peers::envelope).resource())
         .service(at("/peer/view").post(peers::view).resource())
-        .service(at("/peer/past/{first}/blocks").get(past::blocks).resource())
-        .service(at("/peer/past/{first}/digests").get(past::digests).resource());
+        .service(at("/peer/past/{first}/{what}").get(past::read).resource());
 }
 
 /// A resource whose answers say when they may be old.

@@ -93,6 +93,15 @@ fn level(index: u64) -> u32 {
         .unwrap_or(0)
 }
 
+/// Whose entries are to be read, and where they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountTrail {
+    /// The account's place in the order of openings.
+    pub account: u32,
+    /// Its trail.
+    pub trail: Trail,
+}
+
 /// What is remembered of an account's past.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trail {

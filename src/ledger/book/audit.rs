@@ -2,12 +2,13 @@
 //! after every request.
 //!
 //! Nothing here trusts a sum that was kept along the way. That every balance follows from its
-//! entries is for [`Auditor`](crate::ledger::past::Auditor) to check, which reads the past.
+//! entries is for [`Auditor`] to check, which reads the past.
 
 use super::Book;
 use super::change::AccountSlot;
 use crate::ledger::account::Account;
 use crate::ledger::money::Centavos;
+use crate::ledger::past::Auditor;
 
 impl Book {
     /// The sum of every balance and of every bank's cash, in centavos: always 0.
@@ -60,8 +61,32 @@ impl Book {
         }
     }
 
-    /// What a bank's cash is, in centavos.
-    pub(in crate::ledger) fn cash(&self) -> &[i128] {
-        &self.cash
+    /// Whether the book is what the entries that an auditor has followed lead to.
+    ///
+    /// # Errors
+    /// What does not hold, for the log.
+    pub fn agrees_with(&self, audited: &Auditor) -> Result<(), String> {
+        let (entries, accounts) = (audited.entries(), audited.accounts());
+        if (entries, accounts.len()) != (self.entries.0, self.accounts.len()) {
+            return Err(format!(
+                "the past has {entries} entries of {} accounts, and the ledger {} of {}",
+                accounts.len(),
+                self.entries,
+                self.accounts.len()
+            ));
+        }
+        let mut cash = vec![0; self.cash.len()];
+        for (account, (trail, balance, paid_in)) in self.accounts.iter().zip(accounts) {
+            if (account.trail, account.balance) != (*trail, balance) {
+                let (number, bank) = (account.number, account.bank);
+                return Err(format!("account {number} at bank {bank} differs from its entries"));
+            }
+            cash[account.bank.index()] -= paid_in;
+        }
+        if cash == self.cash {
+            Ok(())
+        } else {
+            Err("the cash of a bank is not the other side of what was paid in and out".into())
+        }
     }
 }

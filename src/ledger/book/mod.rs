@@ -41,7 +41,7 @@ use super::account::Account;
 use super::customer::Customer;
 use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
-use super::past::{EntryNumber, PastEntry};
+use super::past::{AccountTrail, EntryNumber, PastEntry};
 use super::request::{Action, Request};
 use super::statement::Entry;
 use crate::ids::request::{Header, RawRequest};
@@ -322,6 +322,13 @@ impl Book {
     #[must_use]
     pub fn entries(&self) -> EntryNumber {
         self.entries
+    }
+
+    /// Where an account's entries are.
+    #[must_use]
+    pub(crate) fn trail_of(&self, account: &Account) -> AccountTrail {
+        let slot = self.slot(account.bank, account.number).expect("an account is found");
+        AccountTrail { account: slot.place(), trail: account.trail }
     }
 
     /// Hands over the entries that were made since the last call, in their order.

@@ -1,13 +1,12 @@
 //! Whether the past adds up to the present.
 
 use super::{PastEntry, Trail};
-use crate::ledger::book::Book;
 use crate::ledger::money::Centavos;
 use crate::ledger::statement::EntryKind;
 
 /// Follows all entries from the first to the last and checks that every balance follows from the
-/// one before, none was ever negative, and every link leads where it should; then compares the
-/// result with a book.
+/// one before, none was ever negative, and every link leads where it should;
+/// [`Book::agrees_with`](crate::ledger::Book::agrees_with) then compares the result.
 #[derive(Clone, Debug, Default)]
 pub struct Auditor {
     entries: u64,
@@ -55,34 +54,17 @@ impl Auditor {
         Ok(())
     }
 
-    /// Whether a book is what these entries lead to.
-    ///
-    /// # Errors
-    /// What does not hold, for the log.
-    pub fn compare(&self, book: &Book) -> Result<(), String> {
-        if self.entries != book.entries().0 || self.accounts.len() != book.accounts().count() {
-            return Err(format!(
-                "the past has {} entries of {} accounts, and the ledger {} of {}",
-                self.entries,
-                self.accounts.len(),
-                book.entries(),
-                book.accounts().count()
-            ));
-        }
-        let mut cash = vec![0; book.banks()];
-        for ((account, (trail, balance)), paid_in) in
-            book.accounts().zip(&self.accounts).zip(&self.cash)
-        {
-            if (account.trail, account.balance) != (*trail, *balance) {
-                let (number, bank) = (account.number, account.bank);
-                return Err(format!("account {number} at bank {bank} differs from its entries"));
-            }
-            cash[account.bank.index()] -= paid_in;
-        }
-        if cash == book.cash() {
-            Ok(())
-        } else {
-            Err("the cash of a bank is not the other side of what was paid in and out".into())
-        }
+    /// How many entries were taken.
+    pub(in crate::ledger) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// By account, in opening order: the trail and the balance that its entries lead to, and what
+    /// came in as cash, in centavos.
+    pub(in crate::ledger) fn accounts(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (&Trail, Centavos, i128)> {
+        let cash = self.cash.iter();
+        self.accounts.iter().zip(cash).map(|((trail, balance), cash)| (trail, *balance, *cash))
     }
 }

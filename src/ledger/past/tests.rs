@@ -3,11 +3,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::walk::{Entries, Page, Period, SCANNED_MAX, forward, page, period, samples};
-use super::{EntryNumber, PastEntry, Trail};
+use super::{AccountTrail, EntryNumber, PastEntry, Trail};
 use crate::ids::{BankId, EventId, Position};
 use crate::ledger::customer::UserName;
 use crate::ledger::money::Centavos;
 use crate::ledger::statement::{Entry, EntryKind};
+
+/// The account that is read.
+const ACCOUNT: u32 = 7;
 
 /// Entries of one account among those of others, and how many were read.
 #[derive(Default)]
@@ -19,12 +22,17 @@ struct Kept {
 }
 
 impl Entries for Kept {
-    type Error = std::convert::Infallible;
+    /// The entries of which one is not what was made.
+    type Error = Vec<EntryNumber>;
 
     fn entry(&mut self, number: EntryNumber) -> Result<Option<PastEntry>, Self::Error> {
         self.reads += 1;
         let found = self.entries.get(&number).expect("links lead to entries of the account");
         Ok(Some(found.clone()).filter(|_| number >= self.arrived_from))
+    }
+
+    fn contradiction(&mut self, among: &[EntryNumber]) -> Self::Error {
+        among.to_vec()
     }
 }
 
@@ -44,25 +52,24 @@ fn entry(index: u64) -> Entry {
 }
 
 /// An account with `count` entries, one in `apart` of all.
-fn account(count: u64, apart: u64) -> (Kept, Trail) {
+fn account(count: u64, apart: u64) -> (Kept, AccountTrail) {
     let (mut kept, mut trail) = (Kept::default(), Trail::default());
     for wanted in 0..count {
         let number = EntryNumber(1 + wanted * apart);
         let (index, links) = trail.extend(number);
         assert_eq!(index, wanted);
         let entry = entry(index);
-        kept.entries.insert(number, PastEntry { number, account: 7, index, links, entry });
+        kept.entries.insert(number, PastEntry { number, account: ACCOUNT, index, links, entry });
     }
-    (kept, trail)
+    (kept, AccountTrail { account: ACCOUNT, trail })
 }
 
 fn all(_: &Entry) -> bool {
     true
 }
 
-fn read(kept: &mut Kept, trail: &Trail, before: u64, limit: usize) -> Page {
-    let Ok(page) = page(kept, trail, 0..before, limit, &all);
-    page
+fn read(kept: &mut Kept, trail: &AccountTrail, before: u64, limit: usize) -> Page {
+    page(kept, trail, 0..before, limit, &all).unwrap()
 }
 
 #[test]
@@ -73,7 +80,7 @@ fn the_first_page_has_the_newest_entries_and_leads_to_the_older_ones() {
     let last = read(&mut kept, &trail, 3, 3);
     assert_eq!((last.entries.len(), last.next_before, last.is_cut), (3, None, false));
     assert_eq!(read(&mut kept, &trail, 0, 2), Page::default());
-    assert_eq!(read(&mut kept, &Trail::default(), 9, 2), Page::default());
+    assert_eq!(read(&mut kept, &AccountTrail::default(), 9, 2), Page::default());
 }
 
 #[test]
@@ -110,14 +117,14 @@ fn a_long_range_is_read_forward_in_parts() {
     let (mut kept, trail) = account(3_000, 2);
     let (mut range, mut seen) = (10..2_500, Vec::new());
     while !range.is_empty() {
-        let Ok(part) = forward(&mut kept, &trail, &range, 1_000);
+        let part = forward(&mut kept, &trail, &range, 1_000).unwrap();
         let part = part.unwrap();
         range.start += part.len() as u64;
         seen.extend(part.into_iter().map(|(index, entry)| (index, entry.position.0)));
     }
     assert_eq!(seen, (10..2_500).map(|index| (index, index)).collect::<Vec<_>>());
     kept.arrived_from = EntryNumber(101);
-    let Ok(cut) = forward(&mut kept, &trail, &(10..2_500), 1_000);
+    let cut = forward(&mut kept, &trail, &(10..2_500), 1_000).unwrap();
     assert_eq!(cut, None);
 }
 
@@ -127,14 +134,14 @@ fn samples_are_spread_over_the_range_and_cost_few_reads() {
         [(1, 0..1), (240, 0..240), (300_000, 0..300_000), (300_000, 5_000..90_001)]
     {
         let (mut kept, trail) = account(count, 1);
-        let Ok(found) = samples(&mut kept, &trail, &range, 240);
+        let found = samples(&mut kept, &trail, &range, 240).unwrap();
         let indexes: Vec<_> = found.iter().map(|entry| entry.position.0).collect();
         assert!(indexes.is_sorted_by(|one, next| one < next), "{indexes:?}");
         assert_eq!((indexes[0], indexes[indexes.len() - 1]), (range.start, range.end - 1));
         assert!((range.end - range.start).min(120) <= indexes.len() as u64, "{}", indexes.len());
         assert!(indexes.len() <= 260 && kept.reads < 20_000, "{} {}", indexes.len(), kept.reads);
     }
-    let Ok(none) = samples(&mut Kept::default(), &Trail::default(), &(0..9), 240);
+    let none = samples(&mut Kept::default(), &AccountTrail::default(), &(0..9), 240).unwrap();
     assert_eq!(none, []);
 }
 
@@ -142,12 +149,48 @@ fn samples_are_spread_over_the_range_and_cost_few_reads() {
 fn a_search_for_what_is_rare_stops_and_can_go_on() {
     let (mut kept, trail) = account(SCANNED_MAX + 2_000, 1);
     let none = |_: &Entry| false;
-    let Ok(first) = page(&mut kept, &trail, 0..u64::MAX, 10, &none);
+    let first = page(&mut kept, &trail, 0..u64::MAX, 10, &none).unwrap();
     assert_eq!((first.entries.len(), first.next_before), (0, Some(2_000)));
     let rare = |entry: &Entry| entry.kind == EntryKind::Deposit;
-    let Ok(rest) = page(&mut kept, &trail, 0..2_000, 10, &rare);
+    let rest = page(&mut kept, &trail, 0..2_000, 10, &rare).unwrap();
     let found: Vec<_> = rest.entries.iter().map(|(index, _)| *index).collect();
     assert_eq!((found, rest.next_before), (vec![0, 1_000], None));
+}
+
+/// Reads 300 entries in every way there is, with one of them changed.
+fn reads_with(number: u64, change: impl Fn(&mut PastEntry)) -> [Result<(), Vec<EntryNumber>>; 4] {
+    let (mut kept, trail) = account(300, 1);
+    change(kept.entries.get_mut(&EntryNumber(number)).unwrap());
+    let (kept, all_of_it) = (&mut kept, 0..300);
+    [
+        page(kept, &trail, all_of_it.clone(), 300, &all).map(|_| ()),
+        period(kept, &trail, Some(0), None).map(|_| ()),
+        forward(kept, &trail, &all_of_it, 300).map(|_| ()),
+        samples(kept, &trail, &all_of_it, 300).map(|_| ()),
+    ]
+}
+
+#[test]
+fn an_entry_that_does_not_belong_there_is_damage_and_nobody_gets_to_see_it() {
+    let changes: [fn(&mut PastEntry); 3] = [
+        |past| past.account = ACCOUNT + 1,
+        |past| past.index += 1,
+        |past| past.number = past.number.next(),
+    ];
+    for change in changes {
+        // The present leads to the newest one, and is right.
+        for read in reads_with(300, change) {
+            assert_eq!(read, Err(vec![EntryNumber(300)]));
+        }
+        // Here the entry that leads there may be the wrong one.
+        for read in reads_with(193, change) {
+            let among = read.unwrap_err();
+            assert!(among.contains(&EntryNumber(193)) && among.len() == 2, "{among:?}");
+        }
+    }
+    for read in reads_with(300, |past| past.links = Default::default()) {
+        assert_eq!(read, Err(vec![EntryNumber(300)]), "it is not the first one");
+    }
 }
 
 proptest! {
@@ -156,11 +199,12 @@ proptest! {
         count in 0..5_000_u64, limit in 0..700_usize, from in 0..3_000_i64, to in 0..3_000_i64,
     ) {
         let (mut kept, trail) = account(count, 2);
-        let Ok(Period { range, .. }) = period(&mut kept, &trail, Some(from * 10), Some(to * 10));
+        let Period { range, .. } =
+            period(&mut kept, &trail, Some(from * 10), Some(to * 10)).unwrap();
         let mut seen = Vec::new();
         let mut before = Some(range.end);
         while let Some(end) = before {
-            let Ok(page) = page(&mut kept, &trail, range.start..end, limit, &all);
+            let page = page(&mut kept, &trail, range.start..end, limit, &all).unwrap();
             prop_assert!(page.entries.len() <= limit.max(1));
             before = page.next_before;
             seen.splice(0..0, page.entries.into_iter().map(|(index, _)| index));

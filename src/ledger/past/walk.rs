@@ -2,11 +2,12 @@
 //!
 //! All of it walks the links of the entries back from the newest one. Whatever has the entries is
 //! behind [`Entries`], which may answer that one has not arrived: a bank that was away gets its
-//! past later than its present.
+//! past later than its present. What is kept is not trusted: an entry that is not the one that a
+//! link should lead to is damage, and nobody gets to see it.
 
 use std::ops::Range;
 
-use super::{EntryNumber, LEVELS, PastEntry, STRIDE, Trail, skipped_to};
+use super::{AccountTrail, EntryNumber, LEVELS, PastEntry, STRIDE, skipped_to};
 use crate::ledger::statement::Entry;
 
 /// Where entries are kept.
@@ -19,6 +20,10 @@ pub trait Entries {
     /// # Errors
     /// When it cannot be read.
     fn entry(&mut self, number: EntryNumber) -> Result<Option<PastEntry>, Self::Error>;
+
+    /// What to answer when entries turn out not to belong together: at least one of these is not
+    /// what was made.
+    fn contradiction(&mut self, among: &[EntryNumber]) -> Self::Error;
 }
 
 /// The most entries that are looked at for one page: a search for what is rare goes on from where
@@ -44,14 +49,14 @@ pub struct Page {
 /// What [`Entries::entry`] answers.
 pub fn page<E: Entries>(
     entries: &mut E,
-    trail: &Trail,
+    of: &AccountTrail,
     range: Range<u64>,
     limit: usize,
     wants: &dyn Fn(&Entry) -> bool,
 ) -> Result<Page, E::Error> {
     let mut page = Page::default();
-    let mut walk = Walk::new(trail);
-    let end = range.end.min(trail.count);
+    let mut walk = Walk::new(of);
+    let end = range.end.min(of.trail.count);
     let stop = end.saturating_sub(SCANNED_MAX);
     for index in (range.start..end).rev() {
         if index < stop {
@@ -90,16 +95,16 @@ pub struct Period {
 /// As for [`page`].
 pub(crate) fn period<E: Entries>(
     entries: &mut E,
-    trail: &Trail,
+    of: &AccountTrail,
     from_ms: Option<i64>,
     to_ms: Option<i64>,
 ) -> Result<Period, E::Error> {
     let (end, end_is_cut) = match to_ms {
-        Some(to_ms) => first_at(entries, trail, to_ms)?,
-        None => (trail.count, false),
+        Some(to_ms) => first_at(entries, of, to_ms)?,
+        None => (of.trail.count, false),
     };
     let (start, start_is_cut) = match from_ms {
-        Some(from_ms) => first_at(entries, trail, from_ms)?,
+        Some(from_ms) => first_at(entries, of, from_ms)?,
         None => (0, false),
     };
     Ok(Period { range: start..end.max(start), is_cut: end_is_cut || start_is_cut })
@@ -109,22 +114,76 @@ pub(crate) fn period<E: Entries>(
 /// and whether the search has ended at one that has not arrived.
 fn first_at<E: Entries>(
     entries: &mut E,
-    trail: &Trail,
+    of: &AccountTrail,
     at_ms: i64,
 ) -> Result<(u64, bool), E::Error> {
-    let mut first = trail.count;
-    let mut number = trail.last;
-    while let Some(found) = get(entries, number)?.filter(|found| found.entry.at_ms >= at_ms) {
+    let is_late = |found: &PastEntry| found.entry.at_ms >= at_ms;
+    let mut first = of.trail.count;
+    let mut next = Step::newest(of);
+    while let Some(step) = next {
+        let Some(found) = step.take(entries)? else { return Ok((first, true)) };
+        if !is_late(&found) {
+            break;
+        }
         first = found.index;
-        let skip = get(entries, found.links.skip)?.filter(|skip| skip.entry.at_ms >= at_ms);
-        number = skip.map_or(found.links.before, |skip| skip.number);
+        let skip = Step::skip(&found);
+        let skipped_to = skip.map(|step| step.take(entries)).transpose()?.flatten();
+        next = skip.filter(|_| skipped_to.is_some_and(|found| is_late(&found)));
+        next = next.or(Step::before(&found));
     }
-    let is_cut = !number.is_none() && get(entries, number)?.is_none();
-    Ok((first, is_cut))
+    Ok((first, false))
 }
 
-fn get<E: Entries>(entries: &mut E, number: EntryNumber) -> Result<Option<PastEntry>, E::Error> {
-    if number.is_none() { Ok(None) } else { entries.entry(number) }
+/// A step of a walk: where it leads, and what must be there.
+#[derive(Clone, Copy)]
+struct Step {
+    account: u32,
+    /// The entry that leads there; none if the present does.
+    from: EntryNumber,
+    to: EntryNumber,
+    index: u64,
+}
+
+impl Step {
+    /// To the newest entry, if there is one.
+    fn newest(of: &AccountTrail) -> Option<Step> {
+        let index = of.trail.count.checked_sub(1)?;
+        let from = EntryNumber::default();
+        Some(Step { account: of.account, from, to: of.trail.last, index })
+    }
+
+    fn from(at: &PastEntry) -> Step {
+        Step { account: at.account, from: at.number, to: at.number, index: at.index }
+    }
+
+    /// To the entry before.
+    fn before(at: &PastEntry) -> Option<Step> {
+        let index = at.index.checked_sub(1)?;
+        Some(Step { to: at.links.before, index, ..Step::from(at) })
+    }
+
+    /// To the one that the skip leads to.
+    fn skip(at: &PastEntry) -> Option<Step> {
+        let index = skipped_to(at.index)?;
+        Some(Step { to: at.links.skip, index, ..Step::from(at) })
+    }
+
+    /// The entry there; `None` if it has not arrived.
+    fn take<E: Entries>(self, entries: &mut E) -> Result<Option<PastEntry>, E::Error> {
+        let Step { account, from, to, index } = self;
+        let found = if to.is_none() { None } else { entries.entry(to)? };
+        let is_it =
+            |found: &PastEntry| (found.number, found.account, found.index) == (to, account, index);
+        match found {
+            Some(found) if is_it(&found) => Ok(Some(found)),
+            None if !to.is_none() => Ok(None),
+            _ => {
+                let among = [from, to];
+                let among: Vec<_> = among.into_iter().filter(|number| !number.is_none()).collect();
+                Err(entries.contradiction(&among))
+            }
+        }
+    }
 }
 
 /// The first `limit` entries of a range with their index, oldest first; `None` if not all of them
@@ -134,12 +193,12 @@ fn get<E: Entries>(entries: &mut E, number: EntryNumber) -> Result<Option<PastEn
 /// As for [`page`].
 pub fn forward<E: Entries>(
     entries: &mut E,
-    trail: &Trail,
+    of: &AccountTrail,
     range: &Range<u64>,
     limit: u64,
 ) -> Result<Option<Vec<(u64, Entry)>>, E::Error> {
-    let end = range.end.min(trail.count).min(range.start.saturating_add(limit));
-    let mut walk = Walk::new(trail);
+    let end = range.end.min(of.trail.count).min(range.start.saturating_add(limit));
+    let mut walk = Walk::new(of);
     let mut found = Vec::new();
     for index in (range.start..end).rev() {
         let Some(past) = walk.to(entries, index)? else { return Ok(None) };
@@ -156,16 +215,16 @@ pub fn forward<E: Entries>(
 /// As for [`page`].
 pub fn samples<E: Entries>(
     entries: &mut E,
-    trail: &Trail,
+    of: &AccountTrail,
     range: &Range<u64>,
     count: u64,
 ) -> Result<Vec<Entry>, E::Error> {
-    let end = range.end.min(trail.count);
+    let end = range.end.min(of.trail.count);
     let apart = (end.saturating_sub(range.start) / count.max(1)).max(1);
     // A step that is a power of 64 follows one link each time.
     let step = (0..=LEVELS as u32).map(|level| STRIDE.pow(level)).rfind(|step| *step <= apart);
     let step = step.unwrap_or(1);
-    let mut walk = Walk::new(trail);
+    let mut walk = Walk::new(of);
     let mut found = Vec::new();
     let mut wanted = end.checked_sub(1).filter(|last| *last >= range.start);
     while let Some(index) = wanted {
@@ -181,13 +240,13 @@ pub fn samples<E: Entries>(
 
 /// A walk from the newest entry to older ones.
 struct Walk {
-    newest: EntryNumber,
+    newest: Option<Step>,
     at: Option<PastEntry>,
 }
 
 impl Walk {
-    fn new(trail: &Trail) -> Walk {
-        Walk { newest: trail.last, at: None }
+    fn new(of: &AccountTrail) -> Walk {
+        Walk { newest: Step::newest(of), at: None }
     }
 
     /// The entry of this index, which is at most that of the one before; `None` if it, or one on
@@ -201,12 +260,10 @@ impl Walk {
             let next = match &self.at {
                 None => self.newest,
                 Some(at) if at.index <= index => return Ok(self.at.clone()),
-                Some(at) => match skipped_to(at.index).filter(|skipped| *skipped >= index) {
-                    Some(_) => at.links.skip,
-                    None => at.links.before,
-                },
+                Some(at) => Step::skip(at).filter(|step| step.index >= index).or(Step::before(at)),
             };
-            match get(entries, next)? {
+            let Some(next) = next else { return Ok(None) };
+            match next.take(entries)? {
                 Some(found) => self.at = Some(found),
                 None => return Ok(None),
             }

@@ -1,5 +1,5 @@
-//! The past as a node keeps it: a file that turns out to be damaged is put aside, and its entries
-//! are fetched again from the other banks.
+//! The past as a node keeps it: what turns out to be damaged, a block or the whole file, is missing
+//! from then on, and is fetched again from the other banks.
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,11 @@ impl Past {
     /// Where damaged files were put since the last call, and what was wrong with them.
     pub(crate) fn take_aside(&mut self) -> Vec<(PathBuf, StoreError)> {
         std::mem::take(&mut self.aside)
+    }
+
+    /// [`PastWriter::take_forgotten`]
+    pub(crate) fn take_forgotten(&mut self) -> Vec<EntryNumber> {
+        self.writer.take_forgotten()
     }
 
     /// How often the file was replaced by a new one.
@@ -103,22 +108,20 @@ impl Past {
         self.healing(|writer| writer.fill(first, content))
     }
 
-    /// A reader found an entry's block damaged: it is missing from now on. Without a number, the
-    /// file as a whole is damaged.
+    /// A reader found the blocks of these entries damaged: they are missing from now on. Without
+    /// any, the file as a whole is damaged.
     ///
     /// # Errors
     /// [`StoreError`] when the disk cannot be used.
-    pub(crate) fn forget(&mut self, number: Option<EntryNumber>) -> Result<(), StoreError> {
-        match number {
-            Some(number) => self.healing(|writer| writer.forget(number)),
-            None => {
-                let why = "a reader could not make sense of it".to_owned();
-                self.start_over(StoreError::Damaged { path: self.folder.clone(), why })
-            }
+    pub(crate) fn forget(&mut self, numbers: &[EntryNumber]) -> Result<(), StoreError> {
+        if numbers.is_empty() {
+            let why = "a reader could not make sense of it".to_owned();
+            return self.start_over(StoreError::Damaged { path: self.folder.clone(), why });
         }
+        self.healing(|writer| numbers.iter().try_for_each(|number| writer.forget(*number)))
     }
 
-    /// Does something with the writer; if the file is damaged, once more with a new one.
+    /// Does something with the writer; if the file makes no sense, once more with a new one.
     fn healing<R>(
         &mut self,
         mut with: impl FnMut(&mut PastWriter) -> Result<R, StoreError>,

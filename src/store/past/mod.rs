@@ -6,8 +6,9 @@
 //! before the past behind it is on disk ([`PastWriter::commit`] with `sync`).
 //!
 //! A bank that got its present from another bank's snapshot lacks entries in the middle: they are
-//! *missing*, and are fetched block by block. Every block has a digest. A file that is damaged is
-//! put aside, and then all entries are missing.
+//! *missing*, and are fetched block by block. Every block has a digest: one that is damaged is
+//! forgotten by itself, whoever meets it, and then its entries are missing. Only a file that makes
+//! no sense is put aside as a whole.
 
 pub(crate) mod block;
 mod keeper;
@@ -86,6 +87,8 @@ pub struct PastWriter {
     is_compared: bool,
     /// Entries of one block that were missing and are made again.
     remade: Vec<PastEntry>,
+    /// Blocks that turned out to be damaged and were forgotten, until somebody is told.
+    forgotten: Vec<EntryNumber>,
 }
 
 impl PastWriter {
@@ -118,22 +121,48 @@ impl PastWriter {
             on_disk,
             is_compared: false,
             remade: Vec::new(),
+            forgotten: Vec::new(),
         };
         writer.open = writer.last_block()?;
         Ok(writer)
     }
 
     /// The last block, if entries may still be added to it.
-    fn last_block(&self) -> Result<Option<Written>, StoreError> {
+    fn last_block(&mut self) -> Result<Option<Written>, StoreError> {
         let last = self.head.last;
-        if last.is_none() || !self.head.has(last) {
+        if last.is_none() || self.here(last)?.last().is_none_or(|newest| newest.number != last) {
             return Ok(None);
         }
         let entries = self.reader()?.block(last)?.unwrap_or_default();
-        if entries.last().is_none_or(|newest| newest.number != last) {
-            return Err(self.damaged(format!("entry {last} is gone")));
+        let goes_on = bounds(last).1 != last && !entries.is_empty();
+        Ok(goes_on.then(|| Written::of(&entries)))
+    }
+
+    /// The entries of an entry's block that are here, in order. A block that turns out to be
+    /// damaged is forgotten.
+    fn here(&mut self, number: EntryNumber) -> Result<Vec<PastEntry>, StoreError> {
+        let (first, end) = bounds(number);
+        let end = end.min(self.on_disk);
+        let mut forgot = false;
+        loop {
+            let mut reader = self.reader()?;
+            let found: Result<Vec<_>, _> = (first.0..=end.0)
+                .filter_map(|number| reader.find(EntryNumber(number)).transpose())
+                .collect();
+            match (found, reader.damaged()) {
+                (Err(StoreError::Damaged { .. }), [damaged, ..]) if !forgot => {
+                    self.forget(*damaged)?;
+                    self.forgotten.push(*damaged);
+                    forgot = true;
+                }
+                (found, _) => return found,
+            }
         }
-        Ok((bounds(last).1 != last).then(|| Written::of(&entries)))
+    }
+
+    /// The entries whose blocks were forgotten since the last call because they were damaged.
+    pub(crate) fn take_forgotten(&mut self) -> Vec<EntryNumber> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// A reader of what is on disk, which may be used on another thread.
@@ -206,24 +235,25 @@ impl PastWriter {
 
     /// An entry is made again: nothing to do unless it was missing.
     fn remake(&mut self, past: &PastEntry) -> Result<(), StoreError> {
-        if self.head.has(past.number) {
-            return self.compare(past);
+        if self.head.has(past.number) && self.compare(past)? {
+            return Ok(());
         }
         if self.remade.last().is_none_or(|last| last.number.next() != past.number) {
             self.remade.clear();
         }
         self.remade.push(past.clone());
-        let goes_on = bounds(past.number).1 != past.number && !self.head.has(past.number.next());
-        if goes_on && past.number < self.head.last {
+        if self.more_is_missing(past.number) {
             return Ok(());
         }
         // The part of the block before them, if it is here.
-        let (remade, mut reader) = (std::mem::take(&mut self.remade), self.reader()?);
         let (first, _) = bounds(past.number);
-        let mut block = Vec::new();
-        for number in first.0..remade[0].number.0 {
-            block.extend(reader.find(EntryNumber(number))?);
+        let mut block = self.here(first)?;
+        if self.more_is_missing(past.number) {
+            // What is here of the block has turned out to be damaged.
+            return Ok(());
         }
+        let remade = std::mem::take(&mut self.remade);
+        block.retain(|here| here.number < remade[0].number);
         block.extend(remade);
         if block[0].number == first && block.len() as u64 == past.number.0 + 1 - first.0 {
             self.fill(first, Written::of(&block).encoder.content())?;
@@ -231,16 +261,24 @@ impl PastWriter {
         Ok(())
     }
 
-    /// Compares one entry that was made again with the one that is here.
-    fn compare(&mut self, past: &PastEntry) -> Result<(), StoreError> {
-        if !std::mem::replace(&mut self.is_compared, true) {
-            let found = self.reader()?.block(past.number)?;
-            let same = found.is_none_or(|block| block.contains(past));
-            if !same {
-                return Err(self.damaged(format!("entry {} is another one", past.number)));
-            }
+    /// Whether the entry after this one is missing, too, and of the same block.
+    fn more_is_missing(&self, number: EntryNumber) -> bool {
+        let ends = bounds(number).1 == number || number >= self.head.last;
+        !ends && !self.head.has(number.next())
+    }
+
+    /// Compares one entry that was made again with the one that is here; returns whether it still
+    /// is, as its block may turn out to be damaged.
+    fn compare(&mut self, past: &PastEntry) -> Result<bool, StoreError> {
+        if self.is_compared || past.number > self.on_disk {
+            return Ok(true);
         }
-        Ok(())
+        match self.here(past.number)?.iter().find(|here| here.number == past.number) {
+            Some(here) if here == past => self.is_compared = true,
+            Some(_) => return Err(self.damaged(format!("entry {} is another one", past.number))),
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Writes what has been taken in; returns the last entry that is then on disk. With `sync`, it
@@ -287,11 +325,15 @@ impl PastWriter {
         if to < end.0.min(*gap.end()) {
             return Ok(false);
         }
-        let mut reader = self.reader()?;
+        let here = self.here(first)?;
+        let at = |number: EntryNumber| {
+            let place = here.binary_search_by_key(&number, |past| past.number);
+            place.ok().map(|place| &here[place])
+        };
         let mut merged = Vec::new();
         for past in fetched {
-            match reader.find(past.number)? {
-                Some(here) if here != past => return Ok(false),
+            match at(past.number) {
+                Some(here) if *here != past => return Ok(false),
                 Some(_) => merged.push(past),
                 None if past.number.0 <= self.head.last.0 => merged.push(past),
                 None => {}
@@ -300,9 +342,9 @@ impl PastWriter {
         // What is here of the block beyond what was fetched.
         let mut next = merged.last().map_or(first, |past| past.number.next());
         while next <= end
-            && let Some(here) = reader.find(next)?
+            && let Some(here) = at(next)
         {
-            merged.push(here);
+            merged.push(here.clone());
             next = next.next();
         }
         self.replace(&merged)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::block::{self, decode};
+use super::block::{self, bounds, decode};
 use super::{read_head, sql};
 use crate::ids::Sha256Digest;
 use crate::ledger::past::walk::Entries;
@@ -26,8 +26,8 @@ pub struct PastReader {
     connection: Connection,
     /// Blocks that were read last, the last one first.
     cached: VecDeque<Arc<[PastEntry]>>,
-    /// The entry that was looked for when a block turned out to be damaged.
-    damaged: Option<EntryNumber>,
+    /// The entries whose blocks turned out to be damaged, or contradict each other.
+    damaged: Vec<EntryNumber>,
 }
 
 /// A block as it is stored.
@@ -57,13 +57,13 @@ impl PastReader {
     /// [`StoreError::Open`] when the system refuses.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let (connection, cached) = (for_reading(path)?, VecDeque::new());
-        Ok(PastReader { path: path.to_owned(), connection, cached, damaged: None })
+        Ok(PastReader { path: path.to_owned(), connection, cached, damaged: Vec::new() })
     }
 
-    /// The entry whose block was found damaged, if one was.
+    /// The entries whose blocks turned out to be damaged, or contradict each other.
     #[must_use]
-    pub fn damaged(&self) -> Option<EntryNumber> {
-        self.damaged
+    pub fn damaged(&self) -> &[EntryNumber] {
+        &self.damaged
     }
 
     /// The stored block that has an entry, proved by its digest; `None` if it is not here.
@@ -80,6 +80,10 @@ impl PastReader {
             || self.connection.prepare_cached(SELECT)?.query_row([sql(number)], columns).optional();
         let found = read().map_err(|error| reading_failed(&self.path, &error))?;
         let Some(([first, last], content, digest)) = found else { return Ok(None) };
+        // A row of another block, which comes before a gap or is not where it belongs.
+        if bounds(first) != bounds(number) {
+            return Ok(None);
+        }
         let digest = Sha256Digest(digest);
         if block::digest(first, last, &content) != digest {
             return Err(self.is_damaged(number));
@@ -97,7 +101,7 @@ impl PastReader {
     }
 
     fn is_damaged(&mut self, number: EntryNumber) -> StoreError {
-        self.damaged = Some(number);
+        self.damaged = vec![number];
         let why = format!("the block of entry {number}");
         StoreError::Damaged { path: self.path.clone(), why }
     }
@@ -148,5 +152,12 @@ impl Entries for PastReader {
 
     fn entry(&mut self, number: EntryNumber) -> Result<Option<PastEntry>, StoreError> {
         self.find(number)
+    }
+
+    fn contradiction(&mut self, among: &[EntryNumber]) -> StoreError {
+        self.damaged = among.to_vec();
+        let among: Vec<_> = among.iter().map(ToString::to_string).collect();
+        let why = format!("entry {} is not that of the account", among.join(" or "));
+        StoreError::Damaged { path: self.path.clone(), why }
     }
 }

@@ -182,9 +182,7 @@ fn a_damaged_block_is_noticed_forgotten_and_filled_again() {
     let mut writer = disk.open();
     writer.append(&entries(1..=1_000)).unwrap();
     writer.commit(false).unwrap();
-    let flip =
-        "UPDATE blocks SET content = CAST('x' || substr(content, 2) AS BLOB) WHERE first = 257";
-    assert_eq!(writer.connection.execute(flip, []).unwrap(), 1);
+    damage(&writer, 257);
     let read = writer.reader().unwrap().find(EntryNumber(300));
     assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
     writer.forget(EntryNumber(300)).unwrap();
@@ -192,6 +190,77 @@ fn a_damaged_block_is_noticed_forgotten_and_filled_again() {
     assert_eq!(writer.reader().unwrap().find(EntryNumber(300)).unwrap(), None);
     let (first, content) = sent(257, 512);
     assert!(writer.fill(first, &content).unwrap());
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=1_000));
+}
+
+/// Changes a byte of the block that begins with an entry.
+fn damage(writer: &PastWriter, first: u64) {
+    let flip =
+        "UPDATE blocks SET content = CAST('x' || substr(content, 2) AS BLOB) WHERE first = ?1";
+    assert_eq!(writer.connection.execute(flip, [first as i64]).unwrap(), 1);
+}
+
+fn forgotten(writer: &mut PastWriter) -> Vec<u64> {
+    writer.take_forgotten().iter().map(|number| number.0).collect()
+}
+
+#[test]
+fn a_block_that_is_damaged_is_forgotten_by_itself_while_its_rest_is_filled() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=300)).unwrap();
+    writer.reaches(EntryNumber(700));
+    writer.append(&entries(701..=1_000)).unwrap();
+    writer.commit(false).unwrap();
+    damage(&writer, 257);
+    let (first, content) = sent(257, 512);
+    assert!(writer.fill(first, &content).unwrap());
+    assert_eq!(forgotten(&mut writer), [257]);
+    assert_eq!(writer.missing(), [513..=700]);
+    assert_eq!(found(&writer, 1..=512), entries(1..=512));
+    // Its rest is made again.
+    damage(&writer, 701);
+    writer.append(&entries(513..=768)).unwrap();
+    assert_eq!(forgotten(&mut writer), [701]);
+    assert_eq!(writer.missing(), []);
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=1_000));
+}
+
+#[test]
+fn a_block_that_is_damaged_at_a_start_is_forgotten_by_itself_and_made_again() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=700)).unwrap();
+    writer.commit(false).unwrap();
+    damage(&writer, 257);
+    damage(&writer, 513);
+    // The last one is looked at when the file is opened, another one when the first entry is made.
+    let mut writer = disk.open();
+    assert_eq!(forgotten(&mut writer), [513]);
+    assert_eq!((writer.missing(), writer.last().0), (&[513..=700][..], 700));
+    writer.append(&entries(257..=710)).unwrap();
+    assert_eq!(forgotten(&mut writer), [257]);
+    writer.commit(false).unwrap();
+    assert_eq!(writer.missing(), []);
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=710));
+    let writer = disk.open();
+    assert_eq!(found(&writer, 1..=2_000), entries(1..=710));
+}
+
+#[test]
+fn a_row_that_is_not_where_it_belongs_keeps_nothing_from_being_filled() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=1_000)).unwrap();
+    writer.commit(false).unwrap();
+    let moved = "UPDATE blocks SET first = 400 WHERE first = 1";
+    assert_eq!(writer.connection.execute(moved, []).unwrap(), 1);
+    for number in [1, 257] {
+        writer.forget(EntryNumber(number)).unwrap();
+        let (first, content) = sent(number, number + 255);
+        assert!(writer.fill(first, &content).unwrap());
+    }
+    assert_eq!(writer.missing(), []);
     assert_eq!(found(&writer, 1..=2_000), entries(1..=1_000));
 }
 

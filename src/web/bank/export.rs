@@ -15,14 +15,14 @@ use super::money::plain_reais;
 use super::overview::bank_name;
 use super::statement::{Filter, own, place};
 use super::{Answer, customer, see_other, shown, texts};
-use crate::actors::ledger::AskBeforePast;
+use crate::actors::ledger::{Ask, HandOver};
 use crate::actors::past::PastAddresses;
 use crate::brazilian::date;
 use crate::civil::Zone;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
 use crate::ledger::calendar::{Date, TimeOfDay};
-use crate::ledger::past::Trail;
+use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::{Period, forward};
 use crate::ledger::{AccountNumber, Book, Centavos, Entry, EntryKind};
 use crate::store::StoreError;
@@ -83,11 +83,13 @@ async fn file(bank: &Bank, request: &HttpRequest, format: &'static Format) -> An
     let (of, number) = place(request)?;
     let zone = bank.config.time_zone.clone();
     let filter = Filter::read(&Form::of_query(request)?, &zone)?;
-    let asked = AskBeforePast(move |book: &Book| {
+    let ledger = &bank.actors.routes.ledger;
+    ledger.do_send(HandOver);
+    let asked = Ask(move |book: &Book| {
         own(book, &user, (of, number))
-            .map(|account| (account.trail, account.balance, book.time_ms()))
+            .map(|account| (book.trail_of(account), account.balance, book.time_ms()))
     });
-    let (trail, balance, now_ms) = bank.actors.routes.ledger.send(asked).await??;
+    let (trail, balance, now_ms) = ledger.send(asked).await??;
     let past = bank.actors.past.clone();
     let bounds = past.read(move |past| bounds(past, &trail, &filter)).await?;
     let (period, ends_ms) = bounds.ok_or(Refused::PastMissing)?;
@@ -112,7 +114,7 @@ type Bounds = (Range<u64>, Option<(i64, i64)>);
 /// The entries of the period; `None` if not all have arrived.
 fn bounds(
     past: &mut PastReader,
-    trail: &Trail,
+    trail: &AccountTrail,
     filter: &Filter,
 ) -> Result<Option<Bounds>, StoreError> {
     let Period { range: period, is_cut } = filter.period(past, trail)?;
@@ -129,7 +131,7 @@ fn bounds(
 /// The entries as text, part by part, and then the end of the file.
 fn parts(
     past: PastAddresses,
-    trail: Trail,
+    trail: AccountTrail,
     period: Range<u64>,
     filter: Filter,
     extract: Extract,

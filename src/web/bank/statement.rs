@@ -11,13 +11,13 @@ use super::form::Form;
 use super::money::reais;
 use super::overview::bank_name;
 use super::{Answer, basket, customer, shown, texts};
-use crate::actors::ledger::AskBeforePast;
+use crate::actors::ledger::{Ask, HandOver};
 use crate::brazilian::{date, parse_date};
 use crate::civil::Zone;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
 use crate::ledger::calendar::Date;
-use crate::ledger::past::Trail;
+use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::{self, Page, Period, period, samples};
 use crate::ledger::{
     Account, AccountNumber, Book, Centavos, Entry, EntryKind, PixKey, TypeAccount, UserName,
@@ -70,7 +70,7 @@ impl Filter {
     pub(super) fn period(
         &self,
         past: &mut PastReader,
-        trail: &Trail,
+        trail: &AccountTrail,
     ) -> Result<Period, StoreError> {
         let from = Some(self.start_ms).filter(|_| self.from.is_some());
         let to = Some(self.end_ms).filter(|_| self.to.is_some());
@@ -163,17 +163,17 @@ struct Head {
     type_account: TypeAccount,
     holders: Vec<UserName>,
     balance: Centavos,
-    trail: Trail,
+    trail: AccountTrail,
 }
 
 impl Head {
-    fn of(account: &Account) -> Head {
+    fn of(book: &Book, account: &Account) -> Head {
         Head {
             key: account.key.clone(),
             type_account: account.type_account,
             holders: account.holders.clone(),
             balance: account.balance,
-            trail: account.trail,
+            trail: book.trail_of(account),
         }
     }
 }
@@ -186,7 +186,7 @@ struct Read {
 
 fn read(
     past: &mut PastReader,
-    trail: &Trail,
+    trail: &AccountTrail,
     filter: &Filter,
     before: Option<u64>,
 ) -> Result<Read, StoreError> {
@@ -210,8 +210,12 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let zone = &bank.config.time_zone;
     let filter = Filter::read(&form, zone)?;
     let before = form.text("antes").parse().ok();
-    let asked = AskBeforePast(move |book: &Book| own(book, &user, (of, number)).map(Head::of));
-    let head = bank.actors.routes.ledger.send(asked).await??;
+    let ledger = &bank.actors.routes.ledger;
+    ledger.do_send(HandOver);
+    let asked = Ask(move |book: &Book| {
+        own(book, &user, (of, number)).map(|account| Head::of(book, account))
+    });
+    let head = ledger.send(asked).await??;
     let trail = head.trail;
     let read = bank.actors.past.read(move |past| read(past, &trail, &filter, before)).await?;
     let field = |name| format!("{name}={}", escaped(form.text(name)));

@@ -22,7 +22,7 @@ fn past_audited(change: impl Fn(&mut Vec<PastEntry>)) -> String {
     change(&mut trial.past);
     let mut auditor = Auditor::default();
     let taken = trial.past.iter().try_for_each(|past| auditor.take(past));
-    taken.and_then(|()| auditor.compare(&trial.book)).unwrap_err()
+    taken.and_then(|()| trial.book.agrees_with(&auditor)).unwrap_err()
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_negative_balance_is_found() {
 fn a_balance_that_does_not_follow_from_its_entries_is_found() {
     let mut trial = trial();
     trial.book.accounts.get_mut(0).unwrap().balance = Centavos::new(6_000);
-    let found = trial.auditor.compare(&trial.book).unwrap_err();
+    let found = trial.book.agrees_with(&trial.auditor).unwrap_err();
     assert_eq!(found, "account 101 at bank 0 differs from its entries");
 }
 
@@ -68,7 +68,7 @@ fn cash_that_does_not_offset_the_accounts_is_found() {
     let mut trial = trial();
     (trial.book.cash[0], trial.book.cash[1]) = (trial.book.cash[1], trial.book.cash[0]);
     assert_eq!(trial.book.verify(), Ok(()), "the sum is right");
-    assert!(trial.auditor.compare(&trial.book).unwrap_err().starts_with("the cash of a bank"));
+    assert!(trial.book.agrees_with(&trial.auditor).unwrap_err().starts_with("the cash of a bank"));
 }
 
 #[test]

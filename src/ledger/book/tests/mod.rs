@@ -172,7 +172,7 @@ impl Trial {
             self.auditor.take(&past).unwrap();
             self.past.push(past);
         }
-        assert_eq!(self.auditor.compare(&self.book), Ok(()));
+        assert_eq!(self.book.agrees_with(&self.auditor), Ok(()));
         executed
     }
 
