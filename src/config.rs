@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ pub struct Config {
     /// Whether anybody may slow down, stop and cut the links between the banks and send trial
     /// events.
     pub laboratory: bool,
+    /// Whether banks on different machines may talk in the open, without certificates.
+    pub insecure_peers: bool,
     /// How much of this bank its customers may use.
     pub limits: Limits,
 }
@@ -91,6 +93,14 @@ impl NodeAddress {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}:{}", self.host, self.port)
+    }
+
+    /// Whether only this machine reaches it.
+    #[must_use]
+    pub(crate) fn is_on_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -157,6 +167,8 @@ struct Written {
     journal: JournalLimits,
     #[serde(default)]
     laboratory: bool,
+    #[serde(default)]
+    insecure_peers: bool,
     #[serde(default)]
     limits: Limits,
 }
@@ -252,6 +264,7 @@ impl Config {
             time_zone: zone(written.time_zone.as_deref().unwrap_or(ZONE_DEFAULT))?,
             journal: written.journal,
             laboratory: written.laboratory,
+            insecure_peers: written.insecure_peers,
             limits: written.limits,
         };
         check_nodes(&config.nodes)?;

@@ -9,10 +9,11 @@
 //! - [`protocol`]: the total order, pure; start reading there, at its picture,
 //! - [`ledger`]: customers, accounts, packages: the state machine that every bank runs alike, pure,
 //! - [`store`]: what survives a crash; [`watch`]: what people who watch are shown, pure.
-//! - [`config`]: `nodes.json`; [`session`]: who is logged in; `limits`: how much of a bank each
-//!   customer gets; [`wire`]: HTTP clients and the JSON between banks; `brazilian`: money, dates
-//!   and names as customers read them; `machine`: descriptors, cores and threads; `private`: files
-//!   that nobody else may read or change; `hex`: bytes as digits.
+//! - [`tls`]: certificates, and what connections between banks are made of; [`config`]:
+//!   `nodes.json`; [`session`]: who is logged in; `limits`: how much of a bank each customer gets;
+//!   [`wire`]: HTTP clients and the JSON between banks; `brazilian`: money, dates and names as
+//!   customers read them; `machine`: descriptors, cores and threads; `private`: files that nobody
+//!   else may read or change; `hex`: bytes as digits.
 //!
 //! Invariants that everything rests on: a bank's events are taken in without gaps and after what
 //! they depend on; nothing is acknowledged before it is on disk; events are executed in key order,
@@ -36,6 +37,7 @@ pub(crate) mod private;
 pub mod protocol;
 pub(crate) mod session;
 pub mod store;
+pub mod tls;
 pub mod watch;
 pub mod web;
 pub mod wire;

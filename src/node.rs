@@ -1,6 +1,6 @@
 //! A node as a whole: its actors, its HTTP server, and how it starts and stops.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
@@ -12,6 +12,7 @@ use crate::http::{self, Bank, DrawNumbers, PeerRoom};
 use crate::ids::BankId;
 use crate::machine::{name_thread, raise_descriptors};
 use crate::store::StoreError;
+use crate::tls::{BadCertificates, Credentials, Transport};
 use crate::web;
 
 /// What a node is started with.
@@ -27,6 +28,9 @@ pub struct NodeOptions {
     pub listen: Option<String>,
     /// What peers prove themselves with.
     pub peer_secret: String,
+    /// Folder with the bank's certificate, its key and the consortium's authority; `None` where
+    /// banks talk in the open.
+    pub certificates: Option<PathBuf>,
     /// Whether the end of standard input stops the node.
     pub stop_with_stdin: bool,
 }
@@ -47,6 +51,19 @@ pub enum NodeError {
         /// The system's error text.
         why: std::io::Error,
     },
+    /// The certificates cannot be used.
+    #[error("--certificates: {0}")]
+    Certificates(#[from] BadCertificates),
+    /// There are none, and the banks are not all on this machine.
+    #[error(
+        "nodes.json: {host} is not on this machine, and there are no certificates: anybody on the way could speak as \
+         a bank. `netbanking certs` makes them, --certificates names their folder; \"insecure_peers\": true does \
+         without"
+    )]
+    NoCertificates {
+        /// A bank's host.
+        host: String,
+    },
     /// The HTTP server failed.
     #[error("the HTTP server ended: {0}")]
     Server(std::io::Error),
@@ -66,7 +83,9 @@ impl Node {
     /// # Errors
     /// [`NodeError`] when ports or journal cannot be used.
     pub async fn start(options: NodeOptions, draw: DrawNumbers) -> Result<Node, NodeError> {
-        let NodeOptions { bank: me, config, data, listen, peer_secret, .. } = options;
+        let NodeOptions { bank: me, config, data, listen, peer_secret, certificates, .. } = options;
+        let transport = transport(me, &config, certificates.as_deref())?;
+        let credentials = Credentials { secret: peer_secret, transport };
         let address = &config.nodes[me.index()];
         let host = listen.as_deref().unwrap_or(&address.host);
         let customers = format!("{host}:{}", address.port);
@@ -80,7 +99,7 @@ impl Node {
         let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
         let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
         let actors =
-            crate::actors::node::start(me, &config, &data, &peer_secret, pings, web::tell)?;
+            crate::actors::node::start(me, &config, &data, &credentials, pings, web::tell)?;
         if config.customer_auth == CustomerAuth::Open {
             log::warn!(
                 "bank {me}: customer_auth is \"open\": anybody moves the money of any account. For \
@@ -97,11 +116,13 @@ impl Node {
             me,
             peer_room: PeerRoom::new(config.nodes.len()),
             config: Arc::new(config),
-            secret: peer_secret.into(),
+            secret: credentials.secret.into(),
+            certificates: certificates.map(Arc::from),
             actors: actors.clone(),
             draw,
         };
-        let server = http::serve(bank, listener, web::configure).map_err(NodeError::Server)?;
+        let server = http::serve(bank, listener, credentials.transport, web::configure)
+            .map_err(NodeError::Server)?;
         let handle = server.handle();
         Ok(Node { actors, server: handle, running: actix_rt::spawn(server) })
     }
@@ -111,6 +132,35 @@ impl Node {
         self.actors.drain().await;
         self.server.stop(true).await;
         self.actors.stop();
+    }
+}
+
+/// How the bank talks to the others.
+fn transport(
+    me: BankId,
+    config: &Config,
+    certificates: Option<&Path>,
+) -> Result<Transport, NodeError> {
+    let transport = Transport::with(certificates, me, config.nodes.len())?;
+    if let Some(folder) = certificates {
+        log::info!(
+            "bank {me}: connections between banks are encrypted, with the certificates in {}",
+            folder.display()
+        );
+        return Ok(transport);
+    }
+    match config.nodes.iter().find(|node| !node.is_on_loopback()) {
+        Some(node) if !config.insecure_peers => {
+            Err(NodeError::NoCertificates { host: node.host.clone() })
+        }
+        Some(_) => {
+            log::warn!(
+                "bank {me}: insecure_peers: connections between banks are not encrypted, and whoever \
+                 reads one may speak as any bank"
+            );
+            Ok(transport)
+        }
+        None => Ok(transport),
     }
 }
 

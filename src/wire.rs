@@ -1,12 +1,13 @@
 //! How this program calls others over HTTP: one kind of client for peer links and command line, and
 //! the JSON that travels between banks.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_rt::net::TcpStream;
-use actix_service::ServiceExt as _;
-use actix_tls::connect::Connection;
+use actix_rt::net::{ActixStream, TcpStream};
+use actix_service::{Service, ServiceExt as _, fn_service};
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::protocol::envelope::{Envelope, EnvelopeAnswer, Gathered};
 use crate::protocol::event::{Event, MalformedEvent};
 use crate::protocol::outbox::{EVENTS_PER_ENVELOPE_MAX, Parcel};
 use crate::protocol::vector_clock::VectorClock;
+use crate::tls::Transport;
 
 /// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
 pub const BANK_HEADER: &str = "netbanking-bank";
@@ -64,17 +66,56 @@ pub fn client_that_connects(
     connections: usize,
     answer_within: Duration,
 ) -> awc::Client {
+    finished(connect(), connect_within, connections, answer_within)
+}
+
+/// A [`client`] of one peer, at whichever address that is.
+#[must_use]
+pub fn client_of_peer(
+    peer: BankId,
+    transport: &Transport,
+    connections: usize,
+    answer_within: Duration,
+) -> awc::Client {
+    let (connect, transport) = (Rc::new(connect()), Rc::new(transport.clone()));
+    let call = fn_service(move |to: ConnectInfo<Uri>| {
+        let (connect, transport) = (Rc::clone(&connect), Rc::clone(&transport));
+        async move {
+            let (stream, address) = connect.call(to).await?.into_parts();
+            let channel = transport.call(peer, stream).await.map_err(ConnectError::Io)?;
+            Ok(Connection::new(address, channel))
+        }
+    });
+    finished(call, CONNECT_TIMEOUT, connections, answer_within)
+}
+
+/// A connection that was opened to an address.
+type Opened<Io> = Connection<Uri, Io>;
+
+/// Opens connections on which small requests leave at once.
+fn connect()
+-> impl Service<ConnectInfo<Uri>, Response = Opened<TcpStream>, Error = ConnectError> + Clone {
     let resolver = actix_tls::connect::Resolver::default();
-    let connect = actix_tls::connect::Connector::new(resolver).service().map(
-        |connection: Connection<Uri, TcpStream>| {
-            // A request is two writes, head and body; Nagle's algorithm would hold back the second
-            // one.
-            if let Err(error) = connection.io_ref().set_nodelay(true) {
-                log::debug!("TCP_NODELAY: {error}");
-            }
-            connection
-        },
-    );
+    actix_tls::connect::Connector::new(resolver).service().map(|connection: Opened<TcpStream>| {
+        // A request is two writes, head and body; Nagle's algorithm would hold back the second
+        // one.
+        if let Err(error) = connection.io_ref().set_nodelay(true) {
+            log::debug!("TCP_NODELAY: {error}");
+        }
+        connection
+    })
+}
+
+fn finished<S, Io>(
+    connect: S,
+    connect_within: Duration,
+    connections: usize,
+    answer_within: Duration,
+) -> awc::Client
+where
+    Io: ActixStream + std::fmt::Debug + 'static,
+    S: Service<ConnectInfo<Uri>, Response = Opened<Io>, Error = ConnectError> + Clone + 'static,
+{
     let connector = awc::Connector::new()
         .connector(connect)
         .limit(connections)

@@ -22,6 +22,7 @@ mod door;
 mod lines;
 mod proofs;
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult};
@@ -47,6 +48,7 @@ use crate::protocol::health::Health;
 use crate::protocol::heartbeat::{Heartbeat, Patience};
 use crate::protocol::pace::PaceNow;
 use crate::protocol::report::{Answered, PeerReport};
+use crate::tls::{Credentials, Proof, Transport};
 use crate::wire::PROTOCOL_VERSION;
 
 /// How soon a refused connection is tried again, in milliseconds, unless pings are more frequent.
@@ -57,8 +59,8 @@ const RETRY_MS: u64 = 200;
 pub struct Introduction {
     /// This bank.
     pub me: BankId,
-    /// What peers prove themselves with.
-    pub secret: String,
+    /// What banks prove themselves with.
+    pub credentials: Credentials,
     /// The settings that must be the same on both sides.
     pub settings: Settings,
 }
@@ -81,6 +83,7 @@ pub struct HeartbeatActor {
     proofs: Proofs,
     consortium_time: ConsortiumTime,
     time: Monotonic,
+    transport: Rc<Transport>,
     laboratory: Option<Laboratory>,
     post: Post,
 }
@@ -106,6 +109,7 @@ impl HeartbeatActor {
             },
         };
         let heartbeat = Heartbeat::new(introduction.me, peers.len() + 1, patience);
+        let transport = Rc::new(introduction.credentials.transport.clone());
         let proofs = Proofs::new(introduction.me, peers.len() + 1);
         let consortium_time = ConsortiumTime::new(introduction.me, peers.len() + 1);
         HeartbeatActor {
@@ -116,6 +120,7 @@ impl HeartbeatActor {
             consortium_time,
             proofs,
             time,
+            transport,
             laboratory,
             post: Post::default(),
         }
@@ -157,6 +162,7 @@ impl Handler<Wire> for HeartbeatActor {
                 times: self.times,
                 monitor: context.address(),
                 reads: self.proofs.asked(),
+                transport: Rc::clone(&self.transport),
                 time: self.time,
             };
             actix_rt::spawn(asking.watch(laboratory));
@@ -244,6 +250,7 @@ struct Asking {
     monitor: Addr<HeartbeatActor>,
     /// The number of the last read that waits for its proof.
     reads: watch::Receiver<ReadNumber>,
+    transport: Rc<Transport>,
     time: Monotonic,
 }
 
@@ -280,14 +287,19 @@ impl Asking {
         let stream =
             actix_rt::time::timeout(patience, TcpStream::connect(&self.peer.address)).await??;
         stream.set_nodelay(true)?;
-        let mut lines = BufReader::new(stream);
+        let calling = self.transport.call(self.peer.bank, stream);
+        let mut lines = BufReader::new(actix_rt::time::timeout(patience, calling).await??);
         if let Welcome::Refused(why) =
             actix_rt::time::timeout(patience, self.introduce(&mut lines)).await??
         {
             return Ok(why);
         }
+        let proof = Proof::shown_on(lines.get_ref());
         let mut told = None;
         for ping in 0.. {
+            if proof.as_ref().is_some_and(|proof| !proof.holds(&self.transport)) {
+                return Ok("its certificate does not hold any more".into());
+            }
             let (asked, through) = (self.time.now(), *self.reads.borrow_and_update());
             say(&mut lines, &Ping { ping }).await?;
             let pong: Pong =
@@ -324,7 +336,8 @@ impl Asking {
     }
 
     async fn introduce(&self, lines: &mut Lines) -> std::io::Result<Welcome> {
-        let Introduction { me, secret, settings } = self.introduction.clone();
+        let Introduction { me, credentials, settings } = self.introduction.clone();
+        let secret = credentials.secret;
         say(lines, &Hello { bank: me, secret, protocol: PROTOCOL_VERSION, settings }).await?;
         hear(lines, HELLO_BYTES_MAX).await
     }

@@ -38,6 +38,7 @@ use crate::protocol::view::View;
 use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
 use crate::store::{GroupCommit, Owner, StoreError};
+use crate::tls::Credentials;
 use crate::watch::History;
 
 /// The longest that a stopping node waits for what is under way.
@@ -78,7 +79,7 @@ pub fn start(
     me: BankId,
     config: &Config,
     data: &Path,
-    secret: &str,
+    credentials: &Credentials,
     pings: TcpListener,
     tell: Tell,
 ) -> Result<Actors, StoreError> {
@@ -98,9 +99,9 @@ pub fn start(
     let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, at);
     let reader = journal.reader()?;
     let reader = on(&reads, move || JournalReaderActor::new(reader));
-    let past = past_actors(me, config, past, secret, &past_thread);
+    let past = past_actors(me, config, past, credentials, &past_thread);
     let writer = past.writer.clone();
-    let introduction = introduction(me, config, secret);
+    let introduction = introduction(me, config, credentials);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let streams_max = config.limits.address.streams;
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
@@ -123,7 +124,7 @@ pub fn start(
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
         watch: on(&watch, move || WatchActor::new(history, time, shown_weather, tell, streams_max)),
         links: BankId::all(banks)
-            .map(|peer| link(&core, line(me, peer, config, secret), time, &laboratory))
+            .map(|peer| link(&core, line(me, peer, config, credentials), time, &laboratory))
             .collect(),
     };
     wire(&routes);
@@ -145,8 +146,8 @@ pub fn start(
 }
 
 /// What this bank says first when it calls another.
-fn introduction(me: BankId, config: &Config, secret: &str) -> Introduction {
-    Introduction { me, secret: secret.to_owned(), settings: Settings::of(config) }
+fn introduction(me: BankId, config: &Config, credentials: &Credentials) -> Introduction {
+    Introduction { me, credentials: credentials.clone(), settings: Settings::of(config) }
 }
 
 /// Reports what is wrong with the disk that the bank starts with.
@@ -204,9 +205,9 @@ where
     A::start_in_arbiter(&arbiter.handle(), |_| make())
 }
 
-fn line(me: BankId, peer: BankId, config: &Config, secret: &str) -> Option<Line> {
+fn line(me: BankId, peer: BankId, config: &Config, credentials: &Credentials) -> Option<Line> {
     let url = config.nodes[peer.index()].url();
-    (peer != me).then(|| Line { me, peer, url, secret: secret.to_owned() })
+    (peer != me).then(|| Line { me, peer, url, credentials: credentials.clone() })
 }
 
 fn link(
@@ -223,14 +224,14 @@ fn past_actors(
     me: BankId,
     config: &Config,
     past: Past,
-    secret: &str,
+    credentials: &Credentials,
     thread: &Arbiter,
 ) -> PastAddresses {
     let source = |bank: BankId| Source { bank, url: config.nodes[bank.index()].url() };
     let others = BankId::all(config.nodes.len()).filter(|bank| *bank != me);
-    let (sources, secret): (Vec<_>, _) = (others.map(source).collect(), secret.to_owned());
+    let (sources, credentials): (Vec<_>, _) = (others.map(source).collect(), credentials.clone());
     let open = past.opener();
-    let writer = on(thread, move || PastActor::new(me, past, sources, secret));
+    let writer = on(thread, move || PastActor::new(me, past, sources, credentials));
     let told = writer.clone();
     let readers =
         SyncArbiter::start(past::READERS, move || PastReaderActor::new(open.clone(), told.clone()));

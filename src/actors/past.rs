@@ -23,6 +23,7 @@ use crate::ledger::past::{EntryNumber, PastEntry};
 use crate::machine::{name_thread, yield_to_others};
 use crate::store::StoreError;
 use crate::store::past::{Numbers, Past, PastReader};
+use crate::tls::Credentials;
 
 /// How many threads read: one may wait for the disk while the other works.
 pub(crate) const READERS: usize = 2;
@@ -41,8 +42,8 @@ impl PastActor {
     /// An actor that fetches what is missing from these peers. Call it on the arbiter that will run
     /// it.
     #[must_use]
-    pub fn new(me: BankId, past: Past, peers: Vec<Source>, secret: String) -> Self {
-        PastActor { me, past, ledger: None, fetcher: Fetcher::new(me, peers, secret) }
+    pub fn new(me: BankId, past: Past, peers: Vec<Source>, credentials: Credentials) -> Self {
+        PastActor { me, past, ledger: None, fetcher: Fetcher::new(me, peers, credentials) }
     }
 
     fn tell_of_damage(&mut self) {

@@ -8,6 +8,7 @@
 mod incoming;
 mod outgoing;
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
@@ -28,6 +29,7 @@ use crate::protocol::line::ANSWER_WITHIN_MS;
 use crate::protocol::outbox::{Delivery, Outbox, SingleMessage, Transmission};
 use crate::protocol::time::Millis;
 use crate::protocol::view::{Bulk, ViewMessage};
+use crate::tls::Credentials;
 use crate::wire::{self, BANK_HEADER, EnvelopeOut, STREAM_PATH};
 
 /// How long a large answer to a bank that is catching up may take: this long,
@@ -50,8 +52,8 @@ pub struct Line {
     pub peer: BankId,
     /// The peer's base URL, without a slash at the end.
     pub url: String,
-    /// The secret with which peers authenticate.
-    pub secret: String,
+    /// What banks prove themselves with.
+    pub credentials: Credentials,
 }
 
 /// The actor around [`Outbox`].
@@ -82,8 +84,11 @@ impl PeerLinkActor {
     /// A link that is silent until a view begins. Call it on the arbiter that will run it.
     #[must_use]
     pub fn new(line: Line, time: Monotonic, laboratory: Option<Laboratory>) -> Self {
-        let client = wire::client(CONNECTIONS, Duration::from_millis(ANSWER_WITHIN_MS));
-        let bulk = wire::client(1, Duration::from_millis(BULK_WITHIN_MS));
+        let client = |connections, within_ms| {
+            let within = Duration::from_millis(within_ms);
+            wire::client_of_peer(line.peer, &line.credentials.transport, connections, within)
+        };
+        let (client, bulk) = (client(CONNECTIONS, ANSWER_WITHIN_MS), client(1, BULK_WITHIN_MS));
         let outbox = Outbox::new(line.me, line.peer);
         let post = Post::default();
         PeerLinkActor {
@@ -132,7 +137,7 @@ impl PeerLinkActor {
     fn request(&self, client: &awc::Client, path: &str) -> awc::ClientRequest {
         client
             .post(format!("{}{path}", self.line.url))
-            .insert_header((AUTHORIZATION, format!("Bearer {}", self.line.secret)))
+            .insert_header((AUTHORIZATION, format!("Bearer {}", self.line.credentials.secret)))
             .insert_header((BANK_HEADER, self.line.me.to_string()))
             .insert_header((CONTENT_TYPE, "application/json"))
     }
@@ -151,7 +156,7 @@ impl PeerLinkActor {
                 let request = self
                     .client
                     .ws(format!("{}{STREAM_PATH}", self.line.url))
-                    .header(AUTHORIZATION, format!("Bearer {}", self.line.secret))
+                    .header(AUTHORIZATION, format!("Bearer {}", self.line.credentials.secret))
                     .header(BANK_HEADER, self.line.me.to_string());
                 self.outgoing = Some(Outgoing::open(line, request, context.address()));
             }
@@ -295,6 +300,7 @@ impl Handler<Wire> for PeerLinkActor {
         self.incoming = Some(Incoming {
             from: self.line.peer,
             buffer: routes.buffer.clone(),
+            transport: Rc::new(self.line.credentials.transport.clone()),
             laboratory: self.laboratory.clone(),
         });
         self.post.wire(routes);

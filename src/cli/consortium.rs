@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::bank_process::{BankProcess, Ended, Order};
-use super::CommandError;
 use super::outlet::{self, FLUSH_WITHIN};
+use super::{CommandError, certs};
 use crate::config::Config;
 use crate::ids::BankId;
 use crate::wire;
@@ -37,7 +37,7 @@ pub(super) struct ConsortiumArgs {
     /// The banks to start
     #[arg(long, env = "NETBANKING_NODES", value_name = "FILE", default_value = "nodes.json")]
     nodes: PathBuf,
-    /// Folder of all data: one folder a bank, and the secret that the banks share
+    /// Folder of all data: one folder a bank, and the secret and certificates of the banks
     #[arg(long, env = "NETBANKING_DATA", value_name = "DIR", default_value = "./data")]
     data: PathBuf,
 }
@@ -61,6 +61,8 @@ pub(super) fn run(arguments: &ConsortiumArgs) -> Result<(), CommandError> {
     let secret_file = arguments.data.join("peer-secret");
     let secret = secret::keep(&secret_file)
         .map_err(|why| ConsortiumError::Data { path: secret_file.clone(), why })?;
+    let certificates = arguments.data.join("certificates");
+    certs::issue(&certificates, config.nodes.len())?;
     let program = std::env::current_exe().map_err(ConsortiumError::System)?;
     let process = |bank: BankId| BankProcess {
         bank,
@@ -68,6 +70,7 @@ pub(super) fn run(arguments: &ConsortiumArgs) -> Result<(), CommandError> {
         nodes: arguments.nodes.clone(),
         data: arguments.data.join(format!("banco-{bank}")),
         secret_file: secret_file.clone(),
+        certificates: certs::folder_of(&certificates, bank),
     };
     let processes = BankId::all(config.nodes.len()).map(process).collect();
     let urls = config.nodes.iter().map(crate::config::NodeAddress::url).collect();

@@ -9,6 +9,7 @@
 mod audit;
 mod base_url;
 mod bench;
+mod certs;
 mod check;
 mod client;
 mod compact;
@@ -63,6 +64,8 @@ enum Command {
     Compact(compact::CompactArgs),
     /// Prove that all entries on a stopped bank's disk lead to the balances of its ledger
     Audit(audit::AuditArgs),
+    /// Make the consortium's own authority and a certificate for every bank
+    Certs(certs::CertsArgs),
     /// Let a stopped bank's disk decide alone, when more than half of all disks are lost
     Rescue(rescue::RescueArgs),
 }
@@ -89,6 +92,8 @@ enum CommandError {
     #[error(transparent)]
     Audit(#[from] audit::AuditFailed),
     #[error(transparent)]
+    Certs(#[from] certs::CertsError),
+    #[error(transparent)]
     Rescue(#[from] rescue::UnfitForRescue),
     #[error(transparent)]
     Output(#[from] stdout::OutputLost),
@@ -111,6 +116,7 @@ impl CommandError {
             | CommandError::Check(_)
             | CommandError::Store(_)
             | CommandError::Audit(_)
+            | CommandError::Certs(_)
             | CommandError::Rescue(_) => EXIT_FAILED,
         }
     }
@@ -148,6 +154,7 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         None => consortium::run(&command_line.consortium),
         Some(Command::Node(arguments)) => node::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Certs(arguments)) => certs::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Client(arguments)) => Ok(client::run(&arguments)?),
         Some(Command::Compact(arguments)) => compact::run(&arguments),

@@ -23,6 +23,8 @@ use crate::private;
 pub(super) const PEER_SECRET_VARIABLE: &str = "NETBANKING_PEER_SECRET";
 /// Environment variable that names a file with the secret instead.
 pub(super) const PEER_SECRET_FILE_VARIABLE: &str = "NETBANKING_PEER_SECRET_FILE";
+/// Environment variable that names the folder with the bank's certificate.
+pub(super) const CERTIFICATES_VARIABLE: &str = "NETBANKING_CERTIFICATES";
 /// Environment variable with the address to listen on.
 pub(super) const LISTEN_VARIABLE: &str = "NETBANKING_LISTEN";
 /// Shortest secret, in characters.
@@ -53,6 +55,9 @@ pub(super) struct NodeArgs {
     /// File with the secret that the banks share
     #[arg(long, env = PEER_SECRET_FILE_VARIABLE, value_name = "FILE")]
     peer_secret_file: Option<PathBuf>,
+    /// Folder with this bank's certificate: ca.pem, bank.pem and bank.key
+    #[arg(long, env = CERTIFICATES_VARIABLE, value_name = "DIR")]
+    certificates: Option<PathBuf>,
     /// Stop cleanly when standard input ends, so that no bank outlives its supervisor
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -68,6 +73,10 @@ pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
         data: arguments.data.clone(),
         listen: arguments.listen.map(as_host),
         peer_secret: peer_secret(secret_of_environment()?, arguments.peer_secret_file.as_deref())?,
+        certificates: arguments
+            .certificates
+            .clone()
+            .filter(|folder| !folder.as_os_str().is_empty()),
         stop_with_stdin: arguments.stop_with_stdin,
     };
     start_log();

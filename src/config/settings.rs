@@ -36,7 +36,8 @@ impl Settings {
         // `journal.positions_max` may differ: how much of its own journal a disk keeps does not
         // concern other banks, since a bank that lacks more is given the snapshot, and all
         // snapshots of a position are the same. So may `limits`: each bank protects its own
-        // machine.
+        // machine. A bank with
+        // certificates and one without do not understand each other anyway.
         let Config {
             nodes,
             heartbeat,
@@ -45,6 +46,7 @@ impl Settings {
             time_zone,
             journal: _,
             laboratory,
+            insecure_peers: _,
             limits: _,
         } = config;
         let mut settings = BTreeMap::new();

@@ -1,16 +1,20 @@
 //! Who is asking: a customer by the token of a session, a peer by the secret of the consortium.
 
+use std::rc::Rc;
+
+use actix_http::{HttpMessage as _, Request};
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use subtle::ConstantTimeEq;
 
 use super::Bank;
-use super::refusal::Refused;
+use super::refusal::{Bad, Refused};
 use super::share::take_of_customer;
 use crate::actors::sessions::Whose;
 use crate::config::CustomerAuth;
 use crate::ids::BankId;
 use crate::ledger::UserName;
+use crate::tls::{Proof, Transport};
 use crate::wire::BANK_HEADER;
 
 /// The token in `Authorization: Bearer …`, if there is one.
@@ -36,13 +40,50 @@ pub(super) async fn customer(
     }
 }
 
-/// The peer that calls: it knows the secret and names its bank.
-pub(crate) fn peer(bank: &Bank, headers: &HeaderMap) -> Result<BankId, Refused> {
+/// The bank that opened a connection, and what it has shown.
+pub(super) struct OpenedBy {
+    pub(super) bank: BankId,
+    pub(super) proof: Proof,
+    pub(super) transport: Rc<Transport>,
+}
+
+/// What is known of a caller who may be a peer.
+pub(crate) struct Caller<'a> {
+    headers: &'a HeaderMap,
+    opened_by: Option<&'a OpenedBy>,
+}
+
+impl<'a> From<&'a HttpRequest> for Caller<'a> {
+    fn from(request: &'a HttpRequest) -> Self {
+        Caller { headers: request.headers(), opened_by: request.conn_data() }
+    }
+}
+
+impl<'a> From<&'a Request> for Caller<'a> {
+    fn from(request: &'a Request) -> Self {
+        Caller { headers: request.headers(), opened_by: request.conn_data() }
+    }
+}
+
+/// The peer that calls: it knows the secret and names its bank; where banks have certificates, it
+/// is the bank that its own is for.
+pub(crate) fn peer(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
+    let Caller { headers, opened_by } = caller;
     let secret = bearer(headers).ok_or(Refused::NotAPeer)?;
     if !bool::from(secret.as_bytes().ct_eq(bank.secret.as_bytes())) {
         return Err(Refused::NotAPeer);
     }
     let named = headers.get(BANK_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let is_peer = |peer: &BankId| *peer != bank.me && peer.index() < bank.config.nodes.len();
-    named.map(BankId).filter(is_peer).ok_or(Refused::NotAPeer)
+    let named = named.map(BankId).filter(is_peer).ok_or(Refused::NotAPeer)?;
+    match opened_by {
+        Some(OpenedBy { bank, .. }) if *bank != named => {
+            Err(Bad::OtherSpeaker { caller: *bank, named }.into())
+        }
+        Some(OpenedBy { proof, transport, .. }) if !proof.holds(transport) => {
+            Err(Refused::NotAPeer)
+        }
+        None if bank.certificates.is_some() => Err(Refused::NotAPeer),
+        _ => Ok(named),
+    }
 }

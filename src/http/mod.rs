@@ -27,7 +27,7 @@ mod upgrade;
 mod visits;
 
 pub(crate) use accounts::{key_meant, opening};
-pub(crate) use auth::peer;
+pub(crate) use auth::{Caller, peer};
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};
 pub(crate) use freshness::{
@@ -39,10 +39,13 @@ pub use peer_room::PeerRoom;
 pub(crate) use refusal::Refused;
 pub(crate) use share::{LookUps, is_company, origin, take_of_customer};
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
@@ -55,6 +58,7 @@ use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 
+use self::auth::OpenedBy;
 use self::connections::Bounds;
 use self::stream::Portioned;
 use self::visits::Visits;
@@ -63,6 +67,7 @@ use crate::config::{Config, Limits};
 use crate::ids::BankId;
 use crate::ledger::AccountNumber;
 use crate::machine::{cores, descriptors_max, name_thread};
+use crate::tls::Transport;
 
 /// The most worker threads where `nodes.json` does not say how many; they only forward, and the
 /// actors need the other half of the cores.
@@ -98,6 +103,8 @@ pub struct Bank {
     pub config: Arc<Config>,
     /// What peers prove themselves with.
     pub secret: Arc<str>,
+    /// Where this bank's certificates are, if peers prove besides with one which bank they are.
+    pub certificates: Option<Arc<Path>>,
     /// The actors.
     pub actors: Actors,
     /// Where account numbers come from.
@@ -123,6 +130,7 @@ pub fn draw_at_random() -> DrawNumbers {
 pub fn serve<C: FnOnce(&mut ServiceConfig)>(
     bank: Bank,
     listener: TcpListener,
+    transport: Transport,
     configure: impl Fn(Data<Bank>) -> C + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
     let workers = workers(&bank.config.limits);
@@ -145,7 +153,8 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
             (stopping.clone(), bank.clone(), Visits::new(bounds, limits_loopback));
         let app = App::new().wrap(from_fn(visits::admit)).configure(configure(bank.clone()));
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
-        let visitors = visits.clone();
+        let transport = Rc::new(transport.clone());
+        let (visitors, by) = (visits.clone(), Rc::clone(&transport));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -158,21 +167,40 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
             .h1_allow_half_closed(false)
             .local_addr(address)
             .on_connect_ext(move |stream: &Portioned, data| {
-                visitors.remember(stream.as_ref(), data);
+                visitors.remember(stream.as_ref().tcp(), data);
+                if let Some((bank, proof)) = stream.opened_by() {
+                    data.insert(OpenedBy { bank, proof, transport: Rc::clone(&by) });
+                }
             })
             .upgrade(fn_service(move |asked| {
                 let bank = peers.clone();
                 async move { upgrade::upgrade(&bank, asked).await }
             }))
             .finish(map_config(app, move |()| AppConfig::default()));
-        apply_fn_factory(http, move |stream: TcpStream, http| {
+        let open = fn_service(move |stream| open(Rc::clone(&transport), stream));
+        apply_fn_factory(open.and_then(http), move |stream: TcpStream, http| {
             // Without it an answer could wait for more to be sent with it.
             let _ = stream.set_nodelay(true);
-            let (stay, from) = (visits.enter(&stream), stream.peer_addr().ok());
-            stay.of(http.call((Portioned::new(stream), Protocol::Http1, from)))
+            let stay = visits.enter(&stream);
+            stay.of(http.call(stream))
         })
     };
     Ok(server.listen("bank", listener, service)?.run())
+}
+
+/// What HTTP is spoken on, once it is known who has connected.
+async fn open(
+    transport: Rc<Transport>,
+    stream: TcpStream,
+) -> Result<(Portioned, Protocol, Option<SocketAddr>), DispatchError> {
+    let from = stream.peer_addr().ok();
+    let answered = actix_rt::time::timeout(HEAD_TIMEOUT, transport.answer_anybody(stream)).await;
+    let answered = answered.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    if let Err(error) = &answered {
+        log::debug!("a connection from {from:?} was not let in: {error}");
+    }
+    let (channel, opened_by) = answered.map_err(DispatchError::Io)?;
+    Ok((Portioned::new(channel, opened_by), Protocol::Http1, from))
 }
 
 fn workers(limits: &Limits) -> usize {

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::Bank;
+use super::auth::Caller;
 use super::peers::correspondent;
 use super::refusal::Refused;
 use crate::actors::past::{BLOCKS_MAX, Unread};
@@ -51,7 +52,7 @@ pub(super) async fn read(
     path: web::Path<Wanted>,
     query: web::Query<HowMany>,
 ) -> Result<HttpResponse, Refused> {
-    correspondent(&bank, request.headers())?;
+    correspondent(&bank, Caller::from(&request))?;
     let Wanted { first, what } = path.into_inner();
     let (first, blocks) = (EntryNumber(first), query.blocks.unwrap_or(1).clamp(1, BLOCKS_MAX));
     match what {

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::Bank;
-use super::auth::peer;
+use super::auth::{Caller, peer};
 use super::refusal::{Bad, Kind, Refused};
 use super::texts;
 use crate::actors::buffer::FromPeer;
@@ -33,16 +32,16 @@ fn event_id(path: &str) -> Result<EventId, Refused> {
 }
 
 /// The peer that calls, unless the laboratory has cut the link to it.
-fn speaker(bank: &Bank, headers: &HeaderMap) -> Result<BankId, Refused> {
-    let from = peer(bank, headers)?;
+fn speaker(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
+    let from = peer(bank, caller)?;
     let is_cut = bank.actors.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(from));
     if is_cut { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
 
 /// The peer that calls with events, acknowledgements or checks, unless the laboratory has closed
 /// the link to it.
-pub(super) fn correspondent(bank: &Bank, headers: &HeaderMap) -> Result<BankId, Refused> {
-    let from = speaker(bank, headers)?;
+pub(super) fn correspondent(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
+    let from = speaker(bank, caller)?;
     let passage = bank.actors.laboratory.as_ref().map(|laboratory| laboratory.passage(from));
     if passage == Some(Passage::Closed) { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }
@@ -57,7 +56,7 @@ pub(super) async fn envelope(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, request.headers())?;
+    let from = correspondent(&bank, Caller::from(&request))?;
     let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
     let said: EnvelopeIn = read(&body)?;
     speaks_for_itself(from, said.from)?;
@@ -75,7 +74,7 @@ pub(super) async fn view(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = speaker(&bank, request.headers())?;
+    let from = speaker(&bank, Caller::from(&request))?;
     let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
     let message: ViewMessage = read(&body)?;
     let is_large = message.bulk().is_some();
@@ -99,7 +98,7 @@ pub(super) async fn receive_message(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, request.headers())?;
+    let from = correspondent(&bank, Caller::from(&request))?;
     let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
     let wire: WireEvent = read(&body)?;
     speaks_for_itself(from, wire.sender)?;
@@ -129,7 +128,7 @@ pub(super) async fn acknowledge(
     request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, request.headers())?;
+    let from = correspondent(&bank, Caller::from(&request))?;
     bank.actors.routes.buffer.do_send(BufferInput::Acknowledged { from, id: event_id(&path)? });
     Ok(taken())
 }
@@ -148,7 +147,7 @@ pub(super) async fn check(
     path: web::Path<String>,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let from = correspondent(&bank, request.headers())?;
+    let from = correspondent(&bank, Caller::from(&request))?;
     let id = event_id(&path)?;
     let (body, _room) = bank.peer_room.receive(from, &request, body, FACT_BYTES_MAX).await?;
     let CheckBody { code, descript, msg } = read(&body)?;

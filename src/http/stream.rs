@@ -6,32 +6,41 @@ use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use actix_rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::ids::BankId;
+use crate::tls::{Channel, Proof};
 
 /// How much is read before the server looks at it, in bytes.
 const PORTION_BYTES: usize = 8 * 1_024;
 
-/// A connection, and how much may still be read before the server has had a look.
+/// A connection, how much may still be read before the server has had a look, and the bank that
+/// opened it, if that is proved.
 #[derive(Debug)]
 pub(super) struct Portioned {
-    stream: TcpStream,
+    stream: Channel,
     left: usize,
+    opened_by: Option<BankId>,
 }
 
 impl Portioned {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Portioned { stream, left: PORTION_BYTES }
+    pub(super) fn new(stream: Channel, opened_by: Option<BankId>) -> Self {
+        Portioned { stream, left: PORTION_BYTES, opened_by }
+    }
+
+    /// The bank that opened it and how that is proved, if it is.
+    pub(super) fn opened_by(&self) -> Option<(BankId, Proof)> {
+        self.opened_by.zip(Proof::shown_on(&self.stream))
     }
 
     /// The connection itself.
-    pub(super) fn into_inner(self) -> TcpStream {
+    pub(super) fn into_inner(self) -> Channel {
         self.stream
     }
 }
 
-impl AsRef<TcpStream> for Portioned {
-    fn as_ref(&self) -> &TcpStream {
+impl AsRef<Channel> for Portioned {
+    fn as_ref(&self) -> &Channel {
         &self.stream
     }
 }

@@ -5,11 +5,12 @@
 use actix_codec::Framed;
 use actix_http::body::{BodySize, BoxBody, to_bytes};
 use actix_http::h1::{Codec, Message, SendResponse};
-use actix_http::{HttpMessage as _, Request, Response, ws};
+use actix_http::{Request, Response, ws};
 use actix_web::ResponseError as _;
 use futures_util::SinkExt as _;
 
 use super::Bank;
+use super::auth::Caller;
 use super::peers::correspondent;
 use super::refusal::{Bad, Refused};
 use super::stream::Portioned;
@@ -42,7 +43,7 @@ fn speaker(bank: &Bank, request: &Request) -> Result<(BankId, Response<BoxBody>)
     if request.path() != STREAM_PATH {
         return Err(Refused::NoSuchRoute);
     }
-    let from = correspondent(bank, request.headers())?;
+    let from = correspondent(bank, Caller::from(request))?;
     let mut response =
         ws::handshake(request.head()).map_err(|error| Bad::Message(error.to_string()))?;
     Ok((from, response.finish().map_into_boxed_body()))
@@ -56,7 +57,7 @@ async fn accept(
 ) -> std::io::Result<()> {
     framed.send(Message::Item((response.drop_body(), BodySize::None))).await?;
     let parts = framed.into_parts();
-    let stream = parts.io.into_inner().into_std()?;
+    let stream = parts.io.into_inner().detach()?;
     let link = bank.actors.routes.links[from.index()].as_ref();
     link.expect("a peer has a link").do_send(Accepted { stream, read: parts.read_buf });
     Ok(())

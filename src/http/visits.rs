@@ -18,10 +18,11 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use tokio::sync::oneshot::Receiver;
 
+use super::Bank;
+use super::auth::{self, Caller};
 use super::connections::{Bounds, Connections, Crowd, Number};
 use super::refusal::{Crowded, Refused};
 use super::share::{origin, take_of_address};
-use super::{Bank, auth};
 use crate::actors::time::Monotonic;
 use crate::limits::Origin;
 
@@ -139,7 +140,8 @@ pub(super) async fn admit<B: MessageBody + 'static>(
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
     let bank = request.app_data::<Data<Bank>>();
-    let is_peer = bank.is_some_and(|bank| auth::peer(bank, request.headers()).is_ok());
+    let is_peer =
+        bank.is_some_and(|bank| auth::peer(bank, Caller::from(request.request())).is_ok());
     let answering = match visit.begin(is_peer) {
         Ok(answering) => answering,
         Err(crowd) => {

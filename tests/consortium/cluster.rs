@@ -69,6 +69,39 @@ impl Cluster {
         self.variables.borrow_mut().entry(bank).or_default().push((name, value));
     }
 
+    /// Gives every bank a certificate; from their next start on they use it.
+    pub(crate) fn certify(&self) {
+        self.certs(&[]);
+        for bank in 0..self.banks() {
+            let folder = self.certificates().join(format!("bank-{bank}"));
+            self.set_variable(bank, "NETBANKING_CERTIFICATES", folder.display().to_string());
+        }
+    }
+
+    /// Where the certificates are.
+    pub(crate) fn certificates(&self) -> PathBuf {
+        self.folder.path().join("certificates")
+    }
+
+    /// `netbanking certs`.
+    pub(crate) fn certs(&self, more: &[&str]) {
+        self.certs_into(&self.certificates(), more);
+    }
+
+    /// The same with a folder, and so an authority, of its own.
+    pub(crate) fn certs_into(&self, folder: &Path, more: &[&str]) {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_netbanking"))
+            .arg("certs")
+            .arg("--nodes")
+            .arg(self.nodes_json())
+            .arg("--out")
+            .arg(folder)
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// One more entry in `nodes.json`.
     pub(crate) fn add_bank(&mut self) {
         self.ports.push(free_pair());

@@ -6,6 +6,7 @@
 mod atomicity;
 mod availability;
 mod catching_up;
+mod certificates;
 mod cluster;
 mod customer;
 #[path = "../customers/mod.rs"]

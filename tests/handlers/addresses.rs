@@ -10,6 +10,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::test::{self, TestRequest};
+use netbanking::tls::Transport;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -215,7 +216,9 @@ async fn a_head_has_no_body_on_the_wire() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let server = netbanking::http::serve(bank, listener, netbanking::web::configure).unwrap();
+    let server =
+        netbanking::http::serve(bank, listener, Transport::Open, netbanking::web::configure)
+            .unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -12,6 +12,7 @@ use netbanking::actors;
 use netbanking::config::Config;
 use netbanking::http::{Bank, PeerRoom, draw_at_random};
 use netbanking::ids::BankId;
+use netbanking::tls::{Credentials, Transport};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -53,12 +54,14 @@ pub(crate) async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, T
     let data = tempfile::tempdir().unwrap();
     let pings = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tell = netbanking::web::tell;
+    let credentials = Credentials { secret: SECRET.to_owned(), transport: Transport::Open };
     let actors =
-        actors::node::start(BankId(me), &config, data.path(), SECRET, pings, tell).unwrap();
+        actors::node::start(BankId(me), &config, data.path(), &credentials, pings, tell).unwrap();
     let bank = Bank {
         me: BankId(me),
         config: Arc::new(config),
         secret: SECRET.into(),
+        certificates: None,
         actors,
         draw: draw_at_random(),
         peer_room: PeerRoom::new(banks),

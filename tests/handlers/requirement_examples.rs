@@ -105,6 +105,7 @@ impl Banks {
                 data: data.path().join(bank.to_string()),
                 listen: None,
                 peer_secret: SECRET.to_owned(),
+                certificates: None,
                 stop_with_stdin: false,
             };
             nodes.push(Node::start(options, draw(number)).await.unwrap());

@@ -21,6 +21,7 @@ use crate::actors::view::Report;
 use crate::config::HeartbeatTimes;
 use crate::ids::BankId;
 use crate::protocol::report::PeerReport;
+use crate::tls::{Proof, Transport};
 use crate::wire::PROTOCOL_VERSION;
 
 /// How long a caller may take to say who it is.
@@ -72,6 +73,10 @@ pub async fn answer_pings(listener: TcpListener, answering: Answering) {
 }
 
 impl Answering {
+    fn transport(&self) -> &Transport {
+        &self.introduction.credentials.transport
+    }
+
     async fn receive(&self, stream: TcpStream, from: SocketAddr, door: &RefCell<Door>) {
         let (number, must_end) = door.borrow_mut().enter(from.ip(), self.time.now());
         tokio::select! {
@@ -91,14 +96,23 @@ impl Answering {
         door: &RefCell<Door>,
     ) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut lines = BufReader::new(stream);
-        let welcomed =
-            actix_rt::time::timeout(HELLO_WAIT, self.welcome(&mut lines, from, door)).await;
-        let Ok(welcomed) = welcomed else {
+        let welcomed = async {
+            let (channel, proved) = match self.transport().answer(stream).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    self.log_refusal(None, from, &format!("no certificate: {error}"), door);
+                    return Err(error);
+                }
+            };
+            let mut lines = BufReader::new(channel);
+            let peer = self.welcome(&mut lines, proved, from, door).await?;
+            Ok(peer.map(|peer| (lines, peer)))
+        };
+        let Ok(welcomed) = actix_rt::time::timeout(HELLO_WAIT, welcomed).await else {
             self.log_refusal(None, from, "it did not say in time who it is", door);
             return Ok(());
         };
-        let Some(peer) = welcomed? else { return Ok(()) };
+        let Some((mut lines, peer)) = welcomed? else { return Ok(()) };
         door.borrow_mut().introduce(number, peer);
         tokio::select! {
             biased;
@@ -111,6 +125,7 @@ impl Answering {
     async fn welcome(
         &self,
         lines: &mut Lines,
+        proved: Option<BankId>,
         from: SocketAddr,
         door: &RefCell<Door>,
     ) -> std::io::Result<Option<BankId>> {
@@ -124,7 +139,7 @@ impl Answering {
                 return Err(error);
             }
         };
-        match why_refused(&hello, &self.introduction, self.banks) {
+        match why_refused(&hello, proved, &self.introduction, self.banks) {
             Some((whom, why)) => {
                 self.log_refusal(whom, from, &why, door);
                 say(lines, &Welcome::Refused(why)).await.map(|()| None)
@@ -145,9 +160,13 @@ impl Answering {
     async fn answer_each(&self, lines: &mut Lines) -> std::io::Result<()> {
         let silence =
             Duration::from_millis(SILENCE_FACTOR.saturating_mul(self.times.failure_after_ms));
+        let proof = Proof::shown_on(lines.get_ref());
         // Ends also when the other end no longer reads, or when this node itself does not answer.
         while let Ok(answered) = actix_rt::time::timeout(silence, self.answer(lines)).await {
             answered?;
+            if proof.as_ref().is_some_and(|proof| !proof.holds(self.transport())) {
+                break;
+            }
         }
         Ok(())
     }
@@ -164,11 +183,15 @@ impl Answering {
 /// Why a caller is not accepted as a peer, and which bank it is, if it has proved that.
 fn why_refused(
     hello: &Hello,
+    proved: Option<BankId>,
     introduction: &Introduction,
     banks: usize,
 ) -> Option<(Option<BankId>, String)> {
-    if !bool::from(hello.secret.as_bytes().ct_eq(introduction.secret.as_bytes())) {
+    if !bool::from(hello.secret.as_bytes().ct_eq(introduction.credentials.secret.as_bytes())) {
         return Some((None, "wrong secret".into()));
+    }
+    if let Some(proved) = proved.filter(|proved| *proved != hello.bank) {
+        return Some((Some(proved), format!("it speaks for bank {}", hello.bank)));
     }
     let me = introduction.me;
     let why = if hello.protocol != PROTOCOL_VERSION {
@@ -192,6 +215,7 @@ fn why_refused(
 mod tests {
     use super::*;
     use crate::config::{Config, Settings};
+    use crate::tls::Credentials;
 
     fn settings(more: &str) -> Settings {
         Settings::of(
@@ -201,8 +225,16 @@ mod tests {
     }
 
     fn refusal(change: impl FnOnce(&mut Hello)) -> Option<(Option<BankId>, String)> {
-        let introduction =
-            Introduction { me: BankId(0), secret: "s".into(), settings: settings("") };
+        refusal_of(None, change)
+    }
+
+    /// The same for a caller that has proved to be a bank.
+    fn refusal_of(
+        proved: Option<BankId>,
+        change: impl FnOnce(&mut Hello),
+    ) -> Option<(Option<BankId>, String)> {
+        let credentials = Credentials { secret: "s".into(), transport: Transport::Open };
+        let introduction = Introduction { me: BankId(0), credentials, settings: settings("") };
         let mut hello = Hello {
             bank: BankId(1),
             secret: "s".into(),
@@ -210,7 +242,7 @@ mod tests {
             settings: settings(""),
         };
         change(&mut hello);
-        why_refused(&hello, &introduction, 2)
+        why_refused(&hello, proved, &introduction, 2)
     }
 
     #[test]
@@ -230,5 +262,12 @@ mod tests {
             let why = format!("bank {bank} is not a peer");
             assert_eq!(refusal(|hello| hello.bank = bank), Some((Some(bank), why)));
         }
+    }
+
+    #[test]
+    fn a_bank_that_has_proved_who_it_is_speaks_for_no_other() {
+        assert_eq!(refusal_of(Some(BankId(1)), |_| {}), None);
+        let why = Some((Some(BankId(2)), "it speaks for bank 1".to_owned()));
+        assert_eq!(refusal_of(Some(BankId(2)), |_| {}), why);
     }
 }

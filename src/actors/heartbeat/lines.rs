@@ -5,11 +5,11 @@ use std::io;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 
 use crate::config::Settings;
 use crate::ids::BankId;
 use crate::protocol::report::PeerReport;
+use crate::tls::Channel;
 
 /// Longest ping or pong, in bytes.
 pub(super) const LINE_BYTES_MAX: u64 = 4_096;
@@ -50,12 +50,13 @@ pub(super) struct Pong {
     pub(super) report: PeerReport,
 }
 
-pub(super) type Lines = BufReader<TcpStream>;
+pub(super) type Lines = BufReader<Channel>;
 
 pub(super) async fn say<T: Serialize>(lines: &mut Lines, value: &T) -> io::Result<()> {
     let mut text = serde_json::to_vec(value).map_err(io::Error::other)?;
     text.push(b'\n');
-    lines.get_mut().write_all(&text).await
+    lines.get_mut().write_all(&text).await?;
+    lines.get_mut().flush().await
 }
 
 /// The next line; the end of the connection, a line that is too long and one that does not parse

@@ -13,6 +13,7 @@ use super::PastActor;
 use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::past::EntryNumber;
 use crate::store::past::block::{bounds, digest};
+use crate::tls::Credentials;
 use crate::wire::{self, BANK_HEADER, PAST_PATH, PEER_BODY_BYTES_MAX, PastBlock};
 
 /// The most blocks that are asked for at a time.
@@ -34,9 +35,8 @@ pub struct Source {
 /// Who is asked, and for how much.
 pub(super) struct Fetcher {
     me: BankId,
-    sources: Vec<Source>,
+    sources: Vec<(Source, awc::Client)>,
     secret: String,
-    client: awc::Client,
     /// Which source is asked next; the one after it is the witness.
     turn: usize,
     blocks: u32,
@@ -52,14 +52,24 @@ struct Fetched {
 }
 
 impl Fetcher {
-    pub(super) fn new(me: BankId, sources: Vec<Source>, secret: String) -> Self {
-        let client = wire::client(1, ANSWER_WITHIN);
-        Fetcher { me, sources, secret, client, turn: 0, blocks: 1, is_busy: false }
+    pub(super) fn new(me: BankId, sources: Vec<Source>, credentials: Credentials) -> Self {
+        let Credentials { secret, transport } = credentials;
+        let with_client = |source: Source| {
+            let client = wire::client_of_peer(source.bank, &transport, 1, ANSWER_WITHIN);
+            (source, client)
+        };
+        let sources = sources.into_iter().map(with_client).collect();
+        Fetcher { me, sources, secret, turn: 0, blocks: 1, is_busy: false }
     }
 
-    fn get(&self, source: &Source, first: EntryNumber, what: &str) -> awc::ClientRequest {
+    fn get(
+        &self,
+        (source, client): &(Source, awc::Client),
+        first: EntryNumber,
+        what: &str,
+    ) -> awc::ClientRequest {
         let path = format!("{}{PAST_PATH}/{first}/{what}?blocks={}", source.url, self.blocks);
-        self.client
+        client
             .get(path)
             .insert_header((AUTHORIZATION, format!("Bearer {}", self.secret)))
             .insert_header((BANK_HEADER, self.me.to_string()))

@@ -1,9 +1,10 @@
 //! The connection that a peer opened to this bank: its frames come in, and echoes go back.
 
+use std::rc::Rc;
+
 use actix::Addr;
 use actix_codec::{Framed, FramedParts};
 use actix_http::ws::{Codec, Frame, Message as Back};
-use actix_rt::net::TcpStream;
 use actix_rt::task::JoinHandle;
 use actix_web::web::BytesMut;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -12,12 +13,13 @@ use crate::actors::buffer::{BufferActor, FromPeer};
 use crate::actors::laboratory::{CUT, Laboratory, Passage};
 use crate::ids::BankId;
 use crate::protocol::envelope::EnvelopeAnswer;
+use crate::tls::{Detached, Proof, Transport};
 use crate::wire::{EnvelopeIn, FRAME_BYTES_MAX, NotTakenJson};
 
 /// A connection on which a peer has proved who it is, and what has been read from it already.
 pub(crate) struct Accepted {
     /// The connection.
-    pub stream: std::net::TcpStream,
+    pub stream: Detached,
     /// Bytes of the first frames.
     pub read: BytesMut,
 }
@@ -27,6 +29,7 @@ pub(crate) struct Accepted {
 pub(super) struct Incoming {
     pub(super) from: BankId,
     pub(super) buffer: Addr<BufferActor>,
+    pub(super) transport: Rc<Transport>,
     pub(super) laboratory: Option<Laboratory>,
 }
 
@@ -44,12 +47,16 @@ impl Incoming {
     /// One frame after the other: the next is read once the buffer has taken the last, so that a
     /// peer that sends faster than this bank works waits.
     async fn read(self, Accepted { stream, read }: Accepted) -> Result<(), String> {
-        let stream = TcpStream::from_std(stream).map_err(|error| error.to_string())?;
+        let stream = stream.attach().map_err(|error| error.to_string())?;
+        let proof = Proof::shown_on(&stream);
         let codec = Codec::new().max_size(FRAME_BYTES_MAX);
         let mut framed = Framed::from_parts(FramedParts::with_read_buf(stream, codec, read));
         let mut frames: u64 = 0;
         while let Some(frame) = framed.next().await {
             let frame = frame.map_err(|error| error.to_string())?;
+            if proof.as_ref().is_some_and(|proof| !proof.holds(&self.transport)) {
+                return Err("its certificate does not hold any more".into());
+            }
             let is_closed = self
                 .laboratory
                 .as_ref()

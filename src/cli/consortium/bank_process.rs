@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
-use super::super::node::{LISTEN_VARIABLE, PEER_SECRET_FILE_VARIABLE, PEER_SECRET_VARIABLE};
+use super::super::node::{
+    CERTIFICATES_VARIABLE, LISTEN_VARIABLE, PEER_SECRET_FILE_VARIABLE, PEER_SECRET_VARIABLE,
+};
 use super::bank_log::{forward, label};
 use super::say;
 use crate::ids::BankId;
@@ -40,6 +42,8 @@ pub(super) struct BankProcess {
     pub(super) data: PathBuf,
     /// Where the secret is kept; the process gets it through its environment.
     pub(super) secret_file: PathBuf,
+    /// The bank's certificate.
+    pub(super) certificates: PathBuf,
 }
 
 /// A bank's process that has ended.
@@ -60,6 +64,8 @@ impl BankProcess {
             self.nodes.clone().into(),
             "--data".into(),
             self.data.clone().into(),
+            "--certificates".into(),
+            self.certificates.clone().into(),
         ]
     }
 
@@ -79,6 +85,7 @@ impl BankProcess {
             // These would be meant for a single bank, not for all.
             .env_remove(PEER_SECRET_FILE_VARIABLE)
             .env_remove(LISTEN_VARIABLE)
+            .env_remove(CERTIFICATES_VARIABLE)
             .env(PEER_SECRET_VARIABLE, secret)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -147,6 +154,7 @@ mod tests {
             nodes: "nodes.json".into(),
             data: data.into(),
             secret_file: "data/peer-secret".into(),
+            certificates: "data/certificates/bank-1".into(),
         }
     }
 
@@ -154,7 +162,7 @@ mod tests {
     fn the_command_to_start_a_bank_by_hand_can_be_pasted() {
         assert_eq!(
             process("/opt/netbanking", "it's here/banco-1").by_hand(),
-            r"/opt/netbanking node --bank 1 --nodes nodes.json --data 'it'\''s here/banco-1' --peer-secret-file data/peer-secret"
+            r"/opt/netbanking node --bank 1 --nodes nodes.json --data 'it'\''s here/banco-1' --certificates data/certificates/bank-1 --peer-secret-file data/peer-secret"
         );
     }
 

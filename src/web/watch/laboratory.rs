@@ -13,11 +13,12 @@ use uuid::Uuid;
 use crate::actors::laboratory::{Laboratory, Link};
 use crate::actors::replies::Submit;
 use crate::actors::time::unix_ms;
-use crate::http::{Bank, peer};
+use crate::http::{Bank, Caller, peer};
 use crate::ids::{BankId, EventId};
 use crate::ledger::{
     AccountNumber, Action, Amount, Centavos, Opening, PixType, Request, TypeAccount, UserName,
 };
+use crate::tls::Transport;
 use crate::web::session::is_own_form;
 use crate::wire::{self, BANK_HEADER};
 
@@ -43,7 +44,7 @@ enum By {
 /// The laboratory, if there is one and the request may use it.
 fn allowed<'a>(bank: &'a Bank, request: &HttpRequest) -> Result<(&'a Laboratory, By), StatusCode> {
     let laboratory = bank.actors.laboratory.as_ref().ok_or(StatusCode::NOT_FOUND)?;
-    if peer(bank, request.headers()).is_ok() {
+    if peer(bank, Caller::from(request)).is_ok() {
         return Ok((laboratory, By::Bank));
     }
     // Every browser names the origin of a form that it posts.
@@ -66,9 +67,14 @@ fn done(laboratory: &Laboratory, request: &HttpRequest) -> HttpResponse {
 
 /// Sets the same switch at all other banks; at one that does not answer nothing changes.
 fn pass_on(bank: &Bank, request: &HttpRequest, form: String) {
+    let transport = Transport::with(bank.certificates.as_deref(), bank.me, bank.config.nodes.len());
+    let transport = match transport {
+        Ok(transport) => transport,
+        Err(error) => return log::error!("bank {}: {error}", bank.me),
+    };
     for other in BankId::all(bank.config.nodes.len()).filter(|other| *other != bank.me) {
         let url = format!("{}{}", bank.config.nodes[other.index()].url(), request.path());
-        let sending = wire::client(1, PASS_ON_WITHIN)
+        let sending = wire::client_of_peer(other, &transport, 1, PASS_ON_WITHIN)
             .post(url)
             .insert_header((AUTHORIZATION, format!("Bearer {}", bank.secret)))
             .insert_header((BANK_HEADER, bank.me.to_string()))
