@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<i64, BadAmount> {
-        parse_amount(text).map(|amount| amount.get().get())
+        parse_amount(text).map(i64::from)
     }
 
     #[test]

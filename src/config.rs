@@ -18,6 +18,7 @@ pub use self::limits::{AddressLimits, CustomerLimits, Limits};
 pub use self::settings::Settings;
 use crate::civil::{ZONE_DEFAULT, Zone};
 use crate::ids::BANKS_MAX;
+use crate::ledger::Amount;
 
 mod limits;
 mod settings;
@@ -46,6 +47,11 @@ pub(crate) const JOURNAL_POSITIONS_MIN: u64 = 1_000;
 pub(crate) const HOST_CHARS_MAX: usize = 253;
 /// Longest name of a bank, in characters.
 pub(crate) const BANK_NAME_CHARS_MAX: usize = 100;
+/// The largest amount of one operation unless the file says otherwise, in whole reais: more than has
+/// ever been paid in Brazil at once.
+pub(crate) const OPERATION_MAX_DEFAULT: u64 = 100_000_000_000;
+/// The largest amount that `operation_max` may allow, in whole reais: what an [`Amount`] can hold.
+pub(crate) const OPERATION_MAX_MAX: u64 = i64::MAX as u64 / 100;
 /// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
 pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -62,6 +68,9 @@ pub struct Config {
     pub customer_auth: CustomerAuth,
     /// Whether the check digits of CPF and CNPJ must fit.
     pub check_digits: bool,
+    /// The most money that one operation may move, and that an account may be opened with. The bank
+    /// that is asked sees to it; the ledger executes whatever has been ordered.
+    pub operation_max: Amount,
     /// By whose days and hours customers live.
     pub time_zone: Zone,
     /// How much journal is kept.
@@ -162,6 +171,7 @@ struct Written {
     customer_auth: CustomerAuth,
     #[serde(default)]
     check_digits: bool,
+    operation_max: Option<u64>,
     time_zone: Option<String>,
     #[serde(default)]
     journal: JournalLimits,
@@ -261,6 +271,7 @@ impl Config {
             heartbeat: written.heartbeat,
             customer_auth: written.customer_auth,
             check_digits: written.check_digits,
+            operation_max: operation_max(written.operation_max.unwrap_or(OPERATION_MAX_DEFAULT))?,
             time_zone: zone(written.time_zone.as_deref().unwrap_or(ZONE_DEFAULT))?,
             journal: written.journal,
             laboratory: written.laboratory,
@@ -289,6 +300,13 @@ fn located(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError 
     let why = error.into_inner();
     // The path "." means the text as a whole.
     if field == "." { ConfigError::Malformed(why) } else { refused(field, why.to_string()) }
+}
+
+fn operation_max(reais: u64) -> Result<Amount, ConfigError> {
+    let centavos = i64::try_from(reais).ok().and_then(|reais| reais.checked_mul(100));
+    let amount = centavos.and_then(|centavos| Amount::try_from(centavos).ok());
+    let bounds = format!("must be 1 to {OPERATION_MAX_MAX} (whole reais), not {reais}");
+    amount.ok_or_else(|| refused("operation_max", bounds))
 }
 
 fn zone(name: &str) -> Result<Zone, ConfigError> {

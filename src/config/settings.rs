@@ -43,6 +43,7 @@ impl Settings {
             heartbeat,
             customer_auth,
             check_digits,
+            operation_max,
             time_zone,
             journal: _,
             laboratory,
@@ -55,6 +56,7 @@ impl Settings {
         flatten("heartbeat", as_value(serde_json::to_value(heartbeat)), &mut settings);
         flatten("customer_auth", as_value(serde_json::to_value(customer_auth)), &mut settings);
         flatten("check_digits", Value::from(*check_digits), &mut settings);
+        flatten("operation_max", Value::from(i64::from(*operation_max) / 100), &mut settings);
         flatten("time_zone", Value::from(time_zone.name()), &mut settings);
         flatten("laboratory", Value::from(*laboratory), &mut settings);
         flatten("nodes", Value::from(nodes.len()), &mut settings);
@@ -173,6 +175,10 @@ mod tests {
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"time_zone":"america/manaus"}"#,
                 r#"time_zone differs: "America/Manaus" at bank 2, "America/Sao_Paulo" at bank 0"#,
+            ),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"operation_max":5000}"#,
+                "operation_max differs: 5000 at bank 2, 100000000000 at bank 0",
             ),
             (
                 r#"{"nodes":[{"host":"a"},{"host":"b"}],"laboratory":true}"#,

@@ -12,7 +12,7 @@ use super::auth::{bearer, customer};
 use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
 use super::freshness::{read as read_ledger, read_before_past};
-use super::order::{idempotency_key, order};
+use super::order::{idempotency_key, may_move, order};
 use super::refusal::{Bad, Refused};
 use super::share::{LookUps, is_company, origin};
 use super::texts;
@@ -48,7 +48,7 @@ pub(super) async fn open(
     {
         return Err(Bad::OtherUserName.into());
     }
-    let account = new_account(&fields)?;
+    let account = new_account(&bank, &fields)?;
     let key = idempotency_key(&request)?;
     let user_name = authenticate(&bank, &request, &fields).await?;
     order(&bank, &request, None, key, opening(&bank, user_name, account)).await
@@ -60,13 +60,13 @@ pub(crate) fn opening(bank: &Bank, user_name: UserName, account: NewAccount) -> 
     Action::CreateAccount(account.opened_by(user_name, numbers, random_key))
 }
 
-fn new_account(fields: &Fields<'_>) -> Result<NewAccount, Refused> {
+fn new_account(bank: &Bank, fields: &Fields<'_>) -> Result<NewAccount, Refused> {
     Ok(NewAccount {
         type_account: fields.word::<TypeAccount>("type_account", &["PF", "PJ", "CONJUNTA"])?,
         pix_type: fields
             .word::<PixType>("pix_type", &["CPF", "CNPJ", "USER_NAME", "NUM_CONTA", "RANDOM"])?,
         users: users(fields)?,
-        value_init: amount(fields, "value_init")?,
+        value_init: amount(bank, fields, "value_init")?,
     })
 }
 
@@ -83,10 +83,13 @@ fn users(fields: &Fields<'_>) -> Result<Vec<UserName>, Refused> {
     list.into_iter().enumerate().map(named).collect()
 }
 
-/// A positive amount in reais with at most two decimals.
-pub(super) fn amount(fields: &Fields<'_>, name: &str) -> Result<Amount, Refused> {
+/// A positive amount in reais with at most two decimals, which one operation may move.
+pub(super) fn amount(bank: &Bank, fields: &Fields<'_>, name: &str) -> Result<Amount, Refused> {
+    let bad = |why: String| Refused::from(Bad::Value(fields.place(name), why));
     let amount = Amount::parse_json(fields.raw(name)?.get());
-    amount.map_err(|error| Bad::Value(fields.place(name), error.to_string()).into())
+    let amount = amount.map_err(|error| bad(error.to_string()))?;
+    may_move(bank, amount).map_err(|above| bad(above.to_string()))?;
+    Ok(amount)
 }
 
 /// `GET /accounts_user/{user_name}`: this bank's accounts of that customer.

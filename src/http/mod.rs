@@ -34,7 +34,7 @@ pub(crate) use freshness::{
     Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures,
 };
 pub(crate) use methods::{Methods, at};
-pub(crate) use order::{IDEMPOTENCY_HEADER, place};
+pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, place};
 pub use peer_room::PeerRoom;
 pub(crate) use refusal::Refused;
 pub(crate) use share::{LookUps, is_company, origin, take_of_customer};

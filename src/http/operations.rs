@@ -21,16 +21,16 @@ pub(super) async fn execute(
     let by = customer(&bank, &request).await?;
     let key = idempotency_key(&request)?;
     let body = receive(&request, body).await?;
-    let package = parse_package(&body, bank.config.nodes.len())?;
+    let package = parse_package(&bank, &body)?;
     order(&bank, &request, by, key, Action::Operations(package)).await
 }
 
 /// Reads a package in the requirement's form: bank, then account, then its operations, all in
 /// document order.
-fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
+fn parse_package(bank: &Bank, body: &[u8]) -> Result<Package, Refused> {
     let mut operations = Vec::new();
-    for (bank, accounts, place) in Fields::of_body(body)?.iter() {
-        let bank = parse_bank(bank, banks)?;
+    for (named, accounts, place) in Fields::of_body(body)?.iter() {
+        let at = parse_bank(named, bank.config.nodes.len())?;
         for (account, content, place) in Fields::of_field(accounts, place)?.iter() {
             let number = AccountNumber::parse(account)
                 .map_err(|error| Bad::Value(place.clone(), error.to_string()))?;
@@ -38,7 +38,7 @@ fn parse_package(body: &[u8], banks: usize) -> Result<Package, Refused> {
             content.only(&["package"])?;
             for (index, raw) in content.list("package")?.into_iter().enumerate() {
                 let place = format!("{place}.package[{index}]");
-                operations.push(parse_operation(raw, bank, number, banks, &place)?);
+                operations.push(parse_operation(bank, raw, (at, number), &place)?);
             }
         }
     }
@@ -60,10 +60,9 @@ fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Bad> {
 }
 
 fn parse_operation(
+    bank: &Bank,
     raw: &RawValue,
-    bank: BankId,
-    account: AccountNumber,
-    banks: usize,
+    (at, account): (BankId, AccountNumber),
     place: &str,
 ) -> Result<Operation, Refused> {
     let fields = Fields::of_field(raw, place.to_owned())?;
@@ -71,7 +70,7 @@ fn parse_operation(
     let word = fields.text("type")?;
     let sender = AccountNumber::parse(fields.raw("sender")?.get())
         .map_err(|_| Bad::NotA(fields.place("sender"), Kind::AccountNumber))?;
-    let value = amount(&fields, "value")?;
+    let value = amount(bank, &fields, "value")?;
     let kind = match word.as_str() {
         "DEPOSIT" => OperationKind::Deposit { value },
         "WITHDRAW" => OperationKind::Withdraw { value },
@@ -83,7 +82,8 @@ fn parse_operation(
             let bad = |why: String| Bad::Value(fields.place("pix"), why);
             let pix =
                 PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
-            no_such_bank(pix.bank(), banks).map_err(|error| bad(error.to_string()))?;
+            no_such_bank(pix.bank(), bank.config.nodes.len())
+                .map_err(|error| bad(error.to_string()))?;
             OperationKind::Transfer { value, pix }
         }
         _ => {
@@ -91,5 +91,5 @@ fn parse_operation(
             return Err(Bad::NotA(fields.place("type"), kinds).into());
         }
     };
-    Ok(Operation { bank, account, kind })
+    Ok(Operation { bank: at, account, kind })
 }

@@ -12,7 +12,8 @@ use super::share::{Order, origin};
 use crate::actors::replies::Submit;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
-    AccountNumber, Action, Done, Executed, IdempotencyKey, Outcome, PixKey, Request, UserName,
+    AccountNumber, Action, Amount, Done, Executed, IdempotencyKey, Outcome, PixKey, Request,
+    UserName,
 };
 use crate::protocol::reply::{NotTaken, Reply};
 
@@ -51,6 +52,23 @@ pub(super) async fn order(
     place(bank, request, by, key, action).await.map(|executed| answer(&executed))
 }
 
+/// Refuses an amount that one operation may not move.
+pub(crate) fn may_move(bank: &Bank, amount: Amount) -> Result<(), Refused> {
+    let most = bank.config.operation_max;
+    if amount <= most { Ok(()) } else { Err(Bad::AboveMax(most).into()) }
+}
+
+/// The amounts that an action moves.
+fn amounts(action: &Action) -> Vec<Amount> {
+    match action {
+        Action::Register(_) => Vec::new(),
+        Action::CreateAccount(opening) => vec![opening.value_init],
+        Action::Operations(package) => {
+            package.operations().iter().map(|operation| operation.kind.value()).collect()
+        }
+    }
+}
+
 /// Places an action in the common order and waits until all members have executed it.
 pub(crate) async fn place(
     bank: &Bank,
@@ -59,6 +77,7 @@ pub(crate) async fn place(
     key: Option<IdempotencyKey>,
     action: Action,
 ) -> Result<Executed, Refused> {
+    amounts(&action).into_iter().try_for_each(|amount| may_move(bank, amount))?;
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     let request = Request { id, at_ms: None, key, by, action };
     let raw = request.to_raw();

@@ -23,7 +23,7 @@
 /// Version of the rules and texts: what a request comes to, and how it is hashed. Raise it whenever
 /// a change gives any request another outcome, text or hash; banks with different versions refuse
 /// each other and say why.
-pub(crate) const RULES_VERSION: u32 = 1;
+pub(crate) const RULES_VERSION: u32 = 2;
 
 pub mod account;
 pub mod book;

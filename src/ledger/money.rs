@@ -1,8 +1,12 @@
-//! Money: whole centavos in an `i64`, exact from the first digit read to the last one printed.
+//! Money: whole centavos, exact from the first digit read to the last one printed.
+//!
+//! What moves, an [`Amount`], fits into an `i64`; what stands in an account, [`Centavos`], is an
+//! `i128`, and wider than any sum of amounts: 2⁶⁴ entries of less than 2⁶³ centavos each. So
+//! nothing is ever refused because an account is full, which would tell strangers what is in it.
 //!
 //! There is no floating point here and no way through `serde_json::Value`, which would make one: a
-//! JSON number is read from its digits as they stand in the text. An amount that an `i64` of
-//! centavos cannot hold exactly is refused, never rounded.
+//! JSON number is read from its digits as they stand in the text. A sum that cannot be held exactly
+//! is refused, never rounded.
 
 use std::fmt;
 
@@ -12,7 +16,7 @@ use serde_json::value::RawValue;
 /// Decimals of a real; one unit of [`Centavos`] is the last of them.
 const DECIMALS: usize = 2;
 /// Centavos in one real.
-const CENTAVOS_PER_REAL: u64 = 100;
+const CENTAVOS_PER_REAL: u128 = 100;
 
 /// A sum of money in centavos; negative where money leaves. Between banks it is written as it is, a
 /// whole number.
@@ -24,13 +28,13 @@ const CENTAVOS_PER_REAL: u64 = 100;
 /// let price = Centavos::parse_json("450.55").unwrap();
 /// assert_eq!((price.get(), price.to_string().as_str()), (45_055, "450.55"));
 /// assert_eq!(Centavos::parse_json("0.001"), Err(BadMoney::TooManyDecimals), "nothing is ever rounded");
-/// assert_eq!(Centavos::new(i64::MAX).checked_add(price), None);
+/// assert!(Centavos::new(i64::MAX).checked_add(price).is_some(), "balances are wider than amounts");
 /// ```
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub struct Centavos(i64);
+pub struct Centavos(i128);
 
 impl Centavos {
     /// No money.
@@ -39,12 +43,18 @@ impl Centavos {
     /// A sum of this many centavos.
     #[must_use]
     pub const fn new(centavos: i64) -> Self {
+        Centavos(centavos as i128)
+    }
+
+    /// The same for more centavos than an amount can have.
+    #[must_use]
+    pub const fn wide(centavos: i128) -> Self {
         Centavos(centavos)
     }
 
     /// How many centavos.
     #[must_use]
-    pub const fn get(self) -> i64 {
+    pub const fn get(self) -> i128 {
         self.0
     }
 
@@ -65,8 +75,7 @@ impl Centavos {
             let shifted = magnitude.checked_mul(10).ok_or(BadMoney::TooLarge)?;
             magnitude = shifted.checked_add(i128::from(digit - b'0')).ok_or(BadMoney::TooLarge)?;
         }
-        let signed = if negative { -magnitude } else { magnitude };
-        i64::try_from(signed).map(Centavos).map_err(|_| BadMoney::TooLarge)
+        Ok(Centavos(if negative { -magnitude } else { magnitude }))
     }
 
     /// The sum, unless it does not fit.
@@ -81,14 +90,8 @@ impl Centavos {
         self.0.checked_sub(other.0).map(Centavos)
     }
 
-    /// The sum with the opposite sign, unless it does not fit.
-    #[must_use]
-    pub(crate) fn checked_neg(self) -> Option<Centavos> {
-        self.0.checked_neg().map(Centavos)
-    }
-
     /// Sign, whole reais and the centavos beyond them.
-    fn parts(self) -> (&'static str, u64, u64) {
+    fn parts(self) -> (&'static str, u128, u128) {
         let magnitude = self.0.unsigned_abs();
         let sign = if self.0 < 0 { "-" } else { "" };
         (sign, magnitude / CENTAVOS_PER_REAL, magnitude % CENTAVOS_PER_REAL)
@@ -157,19 +160,24 @@ impl Serialize for Reais {
     }
 }
 
-/// What is paid, drawn or opened with: strictly positive. Inside events it is an integer of
-/// centavos.
+/// What is paid, drawn or opened with: strictly positive, and less than 2⁶³ centavos. Inside events
+/// it is an integer of centavos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
-pub struct Amount(Centavos);
+pub struct Amount(i64);
 
 impl Amount {
     /// Takes a sum as an amount.
     ///
     /// # Errors
-    /// [`BadMoney::NotPositive`] for zero and below.
+    /// [`BadMoney::NotPositive`] for zero and below, [`BadMoney::TooLarge`] for what an `i64` does
+    /// not hold.
     pub fn parse(sum: Centavos) -> Result<Self, BadMoney> {
-        if sum > Centavos::ZERO { Ok(Amount(sum)) } else { Err(BadMoney::NotPositive) }
+        match i64::try_from(sum.0) {
+            Ok(centavos) => Amount::try_from(centavos),
+            Err(_) if sum > Centavos::ZERO => Err(BadMoney::TooLarge),
+            Err(_) => Err(BadMoney::NotPositive),
+        }
     }
 
     /// Reads a JSON number of reais as an amount.
@@ -183,13 +191,13 @@ impl Amount {
     /// The sum.
     #[must_use]
     pub fn get(self) -> Centavos {
-        self.0
+        Centavos::new(self.0)
     }
 
     /// The sum as money that leaves.
     #[must_use]
     pub(crate) fn negated(self) -> Centavos {
-        self.0.checked_neg().expect("the negative of a positive i64 fits")
+        Centavos(-i128::from(self.0))
     }
 }
 
@@ -197,26 +205,27 @@ impl TryFrom<i64> for Amount {
     type Error = BadMoney;
 
     fn try_from(centavos: i64) -> Result<Self, BadMoney> {
-        Amount::parse(Centavos(centavos))
+        if centavos > 0 { Ok(Amount(centavos)) } else { Err(BadMoney::NotPositive) }
     }
 }
 
 impl From<Amount> for i64 {
     fn from(amount: Amount) -> i64 {
-        amount.0.0
+        amount.0
     }
 }
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.get().fmt(f)
     }
 }
 
-/// Adds up money without a bound that any number of accounts could reach; in centavos.
+/// Adds up what accounts hold, in centavos. It fits whatever the number of accounts: everything that
+/// they hold came in by some entry.
 #[must_use]
 pub fn sum(sums: impl IntoIterator<Item = Centavos>) -> i128 {
-    sums.into_iter().map(|sum| i128::from(sum.0)).sum()
+    sums.into_iter().map(|sum| sum.0).sum()
 }
 
 /// Why a text is not a sum of money, or not an amount.
@@ -228,7 +237,7 @@ pub enum BadMoney {
     Exponent,
     /// `0.001`, and `1.000` too: a person who writes that may mean a thousand.
     TooManyDecimals,
-    /// Beyond an `i64` of centavos.
+    /// An amount beyond an `i64` of centavos, any other sum beyond an `i128`.
     TooLarge,
     /// Zero or less where an amount is asked for.
     NotPositive,
@@ -240,7 +249,7 @@ mod tests {
 
     use super::*;
 
-    fn parsed(token: &str) -> Result<i64, BadMoney> {
+    fn parsed(token: &str) -> Result<i128, BadMoney> {
         Centavos::parse_json(token).map(Centavos::get)
     }
 
@@ -291,11 +300,19 @@ mod tests {
 
     #[test]
     fn the_whole_range_is_read_and_nothing_beyond_it() {
-        assert_eq!(parsed("92233720368547758.07"), Ok(i64::MAX));
-        assert_eq!(parsed("-92233720368547758.08"), Ok(i64::MIN));
-        assert_eq!(parsed("92233720368547758.08"), Err(BadMoney::TooLarge));
-        assert_eq!(parsed("-92233720368547758.09"), Err(BadMoney::TooLarge));
+        let most = Centavos::wide(i128::MAX).to_string();
+        assert_eq!(parsed(&most), Ok(i128::MAX));
+        assert_eq!(parsed(&format!("-{most}")), Ok(-i128::MAX));
+        assert_eq!(parsed("1701411834604692317316873037158841057.28"), Err(BadMoney::TooLarge));
         assert_eq!(parsed(&"9".repeat(400)), Err(BadMoney::TooLarge));
+    }
+
+    #[test]
+    fn an_amount_is_narrower_than_a_balance() {
+        let amount = |token| Amount::parse_json(token).map(i64::from);
+        assert_eq!(amount("92233720368547758.07"), Ok(i64::MAX));
+        assert_eq!(amount("92233720368547758.08"), Err(BadMoney::TooLarge));
+        assert_eq!(amount("-92233720368547758.09"), Err(BadMoney::NotPositive));
     }
 
     #[test]
@@ -336,19 +353,16 @@ mod tests {
     #[test]
     fn arithmetic_that_overflows_returns_nothing() {
         let (least, most, one) =
-            (Centavos::new(i64::MIN), Centavos::new(i64::MAX), Centavos::new(1));
-        assert_eq!(
-            (most.checked_add(one), least.checked_sub(one), least.checked_neg()),
-            (None, None, None)
-        );
+            (Centavos::wide(i128::MIN), Centavos::wide(i128::MAX), Centavos::new(1));
+        assert_eq!((most.checked_add(one), least.checked_sub(one)), (None, None));
         assert_eq!(one.checked_sub(one), Some(Centavos::ZERO));
-        assert_eq!(sum([most, most]), 2 * i128::from(i64::MAX));
+        assert_eq!(sum([Centavos::new(i64::MAX); 2]), 2 * i128::from(i64::MAX));
     }
 
     proptest! {
         #[test]
-        fn both_printed_forms_are_read_back_exactly(centavos in any::<i64>()) {
-            let money = Centavos::new(centavos);
+        fn both_printed_forms_are_read_back_exactly(centavos in -i128::MAX..) {
+            let money = Centavos::wide(centavos);
             prop_assert_eq!(Centavos::parse_json(&money.to_string()), Ok(money));
             let json = serde_json::to_string(&Reais(money)).unwrap();
             prop_assert_eq!(Centavos::parse_json(&json), Ok(money));

@@ -158,7 +158,8 @@ pub enum Refusal {
         /// What it holds at that point of the package.
         balance: Centavos,
     },
-    /// The account would hold more than can be counted.
+    /// The account would hold more than earlier releases could count. No longer decided; a snapshot
+    /// of one of them may remember it.
     #[error("Falha na operação: Saldo da conta {account} grande demais no banco {bank}")]
     BalanceTooLarge {
         /// The account's bank.

@@ -49,6 +49,18 @@ pub enum OperationKind {
     },
 }
 
+impl OperationKind {
+    /// How much is moved.
+    #[must_use]
+    pub fn value(&self) -> Amount {
+        match self {
+            OperationKind::Deposit { value }
+            | OperationKind::Withdraw { value }
+            | OperationKind::Transfer { value, .. } => *value,
+        }
+    }
+}
+
 /// 1 to [`OPERATIONS_MAX`] operations in document order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Operation>")]

@@ -14,7 +14,7 @@ pub(super) struct Brl(pub(super) Centavos);
 
 impl fmt::Display for Brl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&reais(self.0.get().into(), AT_A_TERMINAL))
+        f.pad(&reais(self.0.get(), AT_A_TERMINAL))
     }
 }
 
@@ -31,12 +31,7 @@ impl fmt::Display for Total {
 impl Serialize for Total {
     /// As banks' answers write money.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Ok(centavos) = i64::try_from(self.0) {
-            return Reais(Centavos::new(centavos)).serialize(serializer);
-        }
-        let (whole, centavos) = (self.0 / 100, self.0.unsigned_abs() % 100);
-        let number = RawValue::from_string(format!("{whole}.{centavos:02}"));
-        number.map_err(serde::ser::Error::custom)?.serialize(serializer)
+        Reais(Centavos::wide(self.0)).serialize(serializer)
     }
 }
 
@@ -83,7 +78,7 @@ mod tests {
             serde_json::from_str("[450.55, 92233720368547758.07, -0.05]").unwrap();
         assert_eq!(
             answered.iter().map(|money| money.0.get()).collect::<Vec<_>>(),
-            [45_055, i64::MAX, -5]
+            [45_055, i128::from(i64::MAX), -5]
         );
         assert!(serde_json::from_str::<Answered>("1e2").is_err());
     }

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use crate::brazilian::{ON_PAGES, reais};
 use crate::ids::BankId;
-use crate::ledger::{AccountNumber, PixKey};
+use crate::ledger::{AccountNumber, Amount, PixKey};
 use crate::protocol::event::MalformedEvent;
 
 /// What is wrong with a request, or which thing that it names does not exist. A `String` without a
@@ -36,6 +37,8 @@ pub(crate) enum Bad {
     ControlCharacters(String),
     /// A value is not taken, for the reason that its type gives.
     Value(String, String),
+    /// One operation is to move more than this, which is the most.
+    AboveMax(Amount),
     /// A text from the value's type or from the page that asks for it.
     Said(String),
     /// The path cannot be read.
@@ -141,6 +144,10 @@ impl fmt::Display for Bad {
                 write!(f, "O campo {place} tem caracteres de controle")
             }
             Bad::Value(place, why) => write!(f, "{place}: {why}"),
+            Bad::AboveMax(most) => {
+                let most = reais(most.get().get(), ON_PAGES);
+                write!(f, "Valor acima do máximo por operação, {most}")
+            }
             Bad::Said(why) => f.write_str(why),
             Bad::Path => f.write_str("Caminho inválido"),
             Bad::Query => f.write_str("Parâmetros da consulta inválidos"),

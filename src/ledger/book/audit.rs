@@ -33,9 +33,13 @@ impl Book {
         if entries != u128::from(self.entries.0) {
             return Err(format!("the accounts have {entries} entries, and not {}", self.entries));
         }
-        match self.sum_of_balances_and_cash() {
-            0 => Ok(()),
-            sum => Err(format!("balances and cash add up to {sum} centavos, and not to zero")),
+        let cash = self.cash.iter().try_fold(0_i128, |sum, cash| sum.checked_add(*cash));
+        match cash.and_then(|cash| self.total().checked_add(cash)) {
+            Some(0) => Ok(()),
+            Some(sum) => {
+                Err(format!("balances and cash add up to {sum} centavos, and not to zero"))
+            }
+            None => Err("the cash of the banks cannot be added up".into()),
         }
     }
 
@@ -45,6 +49,10 @@ impl Book {
         }
         if !account.trail.is_sound(self.entries) {
             return Err("the trail of its entries leads nowhere");
+        }
+        // So the balances of all accounts can be added up, and added to.
+        if account.balance.get() > i128::from(account.trail.count()) * i128::from(i64::MAX) {
+            return Err("its balance is more than its entries can have brought");
         }
         if self.slot(account.bank, account.number) != Some(slot) {
             return Err("is not found by its number");

@@ -59,13 +59,13 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
                 .number(account.bank.0.into())
                 .number(account.number.get())
                 .text(account.key.as_str());
-            fields.signed(entry.value.get()).signed(entry.balance_after.get());
+            fields.money(entry.value).money(entry.balance_after);
         }
         Some(Change::Posted(postings)) => {
             fields.tag(3).count(postings.len());
             for Posting { bank, account, entry, .. } in postings {
                 fields.number(bank.0.into()).number(account.get());
-                fields.signed(entry.value.get()).signed(entry.balance_after.get());
+                fields.money(entry.value).money(entry.balance_after);
             }
         }
     }

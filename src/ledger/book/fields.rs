@@ -3,6 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::ledger::money::Centavos;
+
 /// A hash under way.
 pub(super) struct Fields(Sha256);
 
@@ -25,6 +27,18 @@ impl Fields {
     pub(super) fn signed(&mut self, number: i64) -> &mut Self {
         self.0.update(number.to_be_bytes());
         self
+    }
+
+    /// Eight bytes where they suffice, as they always did in older journals. The smallest number
+    /// that they can hold, which no entry has, says that sixteen follow.
+    pub(super) fn money(&mut self, sum: Centavos) -> &mut Self {
+        match i64::try_from(sum.get()) {
+            Ok(narrow) if narrow > i64::MIN => self.signed(narrow),
+            _ => {
+                self.signed(i64::MIN).0.update(sum.get().to_be_bytes());
+                self
+            }
+        }
     }
 
     pub(super) fn count(&mut self, count: usize) -> &mut Self {
@@ -73,5 +87,19 @@ mod tests {
             hash.to_string(),
             "205ee55c1abacc894cd7c2b95381ab7d90cbe5183a7f4fde0680e945486d90c2"
         );
+    }
+
+    #[test]
+    fn a_sum_is_hashed_as_it_always_was_where_it_fits_and_apart_from_all_others_elsewhere() {
+        for sum in [0, 1, -5, i64::MAX, i64::MIN + 1] {
+            let as_before = hashed(|fields| _ = fields.signed(sum));
+            assert_eq!(hashed(|fields| _ = fields.money(Centavos::new(sum))), as_before, "{sum}");
+        }
+        let wide = |sum| hashed(|fields| _ = fields.money(Centavos::wide(sum)));
+        let most = i128::from(i64::MAX);
+        let hashes = [wide(most), wide(most + 1), wide(most + 2), wide(i128::MAX), wide(-most - 1)];
+        for (place, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..place].contains(hash));
+        }
     }
 }

@@ -284,7 +284,7 @@ impl Book {
         let account = self.accounts.get_mut(slot.index()).expect("a posting's account is open");
         assert_eq!(account.balance, entry.previous_balance(), "an entry follows the one before it");
         account.balance = entry.balance_after;
-        let gained = i128::from(entry.value.get());
+        let gained = entry.value.get();
         let paid_in_cash = if entry.kind.is_cash() { gained } else { 0 };
         self.cash[account.bank.index()] -= paid_in_cash;
         gained - paid_in_cash

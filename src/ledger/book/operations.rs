@@ -164,9 +164,10 @@ impl<'a> Draft<'a> {
         let account = &self.book[leg.slot];
         let (bank, number) = (account.bank, account.number);
         let balance = self.balances.get(&leg.slot).copied().unwrap_or(account.balance);
+        // That an account is full must never be an answer: it would tell strangers what is in it.
         let balance_after = balance
             .checked_add(leg.value)
-            .ok_or(Refusal::BalanceTooLarge { bank, account: number })?;
+            .expect("2⁶⁴ entries of less than 2⁶³ centavos each fit into a balance");
         if balance_after < Centavos::ZERO {
             return Err(Refusal::InsufficientBalance { bank, account: number, balance });
         }

@@ -47,7 +47,7 @@ impl Book {
             assert_eq!(*balance, entry.previous_balance(), "an entry follows the one before it");
             *balance = entry.balance_after;
             if !entry.kind.is_cash() {
-                sum += i128::from(entry.value.get());
+                sum += entry.value.get();
             }
         }
         assert_eq!(sum, 0, "the postings of a request add up to zero");

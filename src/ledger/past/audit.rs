@@ -49,7 +49,7 @@ impl Auditor {
         }
         *balance = after;
         if past.entry.kind.is_cash() {
-            self.cash[place] += i128::from(past.entry.value.get());
+            self.cash[place] += past.entry.value.get();
         }
         Ok(())
     }

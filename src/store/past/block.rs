@@ -2,7 +2,8 @@
 //! hashed.
 //!
 //! The same entries give the same bytes at every bank. What an entry shares with the one before it
-//! (the request that made both) is written once; links are written as distances.
+//! (the request that made both) is written once; links are written as distances. Numbers take as
+//! many bytes as they need, so that widening a field changes no byte of what was written before.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -37,8 +38,8 @@ struct Row {
     before: u64,
     skip: u64,
     kind: EntryKind,
-    value: i64,
-    balance_after: i64,
+    value: i128,
+    balance_after: i128,
     pix: Option<PixKey>,
 }
 
@@ -114,8 +115,8 @@ fn entry(number: EntryNumber, row: Row, shared: &Shared) -> Option<PastEntry> {
     let Shared { position, at_ms, id, made_by, bank_sender } = shared.clone();
     let entry = Entry {
         kind: row.kind,
-        value: Centavos::new(row.value),
-        balance_after: Centavos::new(row.balance_after),
+        value: Centavos::wide(row.value),
+        balance_after: Centavos::wide(row.balance_after),
         at_ms,
         made_by,
         bank_sender: BankId(bank_sender),
@@ -123,7 +124,8 @@ fn entry(number: EntryNumber, row: Row, shared: &Shared) -> Option<PastEntry> {
         position: Position(position),
         pix: row.pix,
     };
-    // What is read later must not be able to overflow.
+    // What is read later must not be able to overflow: no amount is wider than this.
+    i64::try_from(row.value).ok()?;
     entry.balance_after.checked_sub(entry.value)?;
     let links = Links { before: link(row.before)?, skip: link(row.skip)? };
     let (account, index) = (row.account, row.index);
@@ -182,6 +184,56 @@ mod tests {
         for (number, first) in [(1, 1), (256, 1), (257, 257), (1_000_000, 999_937)] {
             let (from, to) = bounds(EntryNumber(number));
             assert_eq!((from.0, to.0), (first, first + 255));
+        }
+    }
+
+    /// A row as it was before balances were wider than amounts.
+    #[derive(Serialize)]
+    struct Narrow {
+        shared: Option<Shared>,
+        account: u32,
+        index: u64,
+        before: u64,
+        skip: u64,
+        kind: EntryKind,
+        value: i64,
+        balance_after: i64,
+        pix: Option<PixKey>,
+    }
+
+    fn with(value: i128, balance_after: i128) -> PastEntry {
+        let mut past = entries(1..=1).remove(0);
+        past.entry.value = Centavos::wide(value);
+        past.entry.balance_after = Centavos::wide(balance_after);
+        past
+    }
+
+    fn encoded(past: &PastEntry) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        encoder.push(past);
+        encoder.content().to_vec()
+    }
+
+    #[test]
+    fn widening_balances_has_changed_no_byte_of_what_fitted_before() {
+        for (value, balance_after) in [(1, i64::MAX), (-1, 0), (-i64::MAX, 7), (300, 300)] {
+            let past = with(value.into(), balance_after.into());
+            let content = encoded(&past);
+            let row: Row = postcard::from_bytes(&content[1..]).unwrap();
+            let Row { shared, account, index, before, skip, kind, pix, .. } = row;
+            let narrow =
+                Narrow { shared, account, index, before, skip, kind, value, balance_after, pix };
+            assert_eq!(content[1..], postcard::to_stdvec(&narrow).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_wide_balance_is_read_back_and_an_impossible_one_is_not() {
+        let most = i128::from(i64::MAX);
+        let wide = with(most, 5 * most);
+        assert_eq!(decode(EntryNumber(1), &encoded(&wide)), Some(vec![wide]));
+        for impossible in [with(most + 1, most + 1), with(1, i128::MIN)] {
+            assert_eq!(decode(EntryNumber(1), &encoded(&impossible)), None);
         }
     }
 }

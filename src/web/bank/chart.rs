@@ -39,9 +39,7 @@ pub(super) fn chart(points: &Points, zone: &Zone) -> Option<Chart> {
     let span_ms = i128::from(last_ms - first_ms).max(1);
     let x = |at_ms: i64| i128::from(at_ms - first_ms) * i128::from(WIDTH) / span_ms;
     // A balance is never below zero, and is drawn above it as high as it is.
-    let y = |balance: Centavos| {
-        i128::from(HEIGHT) - i128::from(balance.get()) * i128::from(HEIGHT) / top
-    };
+    let y = |balance: Centavos| i128::from(HEIGHT) - balance.get() * i128::from(HEIGHT) / top;
     let mut line = format!("M0 {}", y(points[0].1));
     for (at_ms, balance) in &points[1..] {
         line += &format!("H{}V{}", x(*at_ms), y(*balance));
@@ -64,7 +62,7 @@ fn round_above(balance: Centavos) -> i128 {
     let mut step = 100;
     loop {
         for round in [step, 2 * step, 5 * step] {
-            if round >= i128::from(balance.get()) {
+            if round >= balance.get() {
                 return round;
             }
         }
@@ -83,11 +81,11 @@ mod tests {
     use crate::ids::{BankId, EventId, Position};
     use crate::ledger::{EntryKind, UserName};
 
-    fn entry(at_ms: i64, balance: i64) -> Entry {
+    fn entry(at_ms: i64, balance: impl Into<i128>) -> Entry {
         Entry {
             kind: EntryKind::Deposit,
             value: Centavos::new(1),
-            balance_after: Centavos::new(balance),
+            balance_after: Centavos::wide(balance.into()),
             at_ms,
             made_by: UserName::parse("ana").unwrap(),
             bank_sender: BankId(0),

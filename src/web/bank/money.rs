@@ -7,7 +7,7 @@ use crate::ledger::Centavos;
 
 /// `R$ 1.234,56`; negative sums with a minus sign before them. The blank does not break.
 pub(super) fn reais(sum: Centavos) -> String {
-    reais_wide(i128::from(sum.get()))
+    reais_wide(sum.get())
 }
 
 /// The same for a sum over many accounts.

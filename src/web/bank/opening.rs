@@ -18,7 +18,7 @@ use super::overview::bank_name;
 use super::{Answer, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::parse_amount;
-use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, opening, place, prove, user_name};
+use crate::http::{Bank, IDEMPOTENCY_HEADER, Refused, may_move, opening, place, prove, user_name};
 use crate::ids::BankId;
 use crate::ledger::request::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::{
@@ -102,6 +102,7 @@ async fn opened(
 ) -> Result<(BankId, AccountNumber), NotOpened> {
     let key = form.key()?;
     let (at, account) = read(form, bank.config.nodes.len())?;
+    may_move(bank, account.value_init)?;
     prove(bank, request, user.as_str(), form.raw("senha").to_owned()).await?;
     if at != bank.me {
         return Ok((at, ask_other(bank, at, user, form, &account).await?));

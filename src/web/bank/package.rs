@@ -19,7 +19,7 @@ use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::overview::{AccountLine, accounts_of};
 use super::{Answer, FROM_SCRIPT, customer, money, recipient, see_other, sent, shown, texts};
-use crate::http::{Bank, Refused, take_of_customer};
+use crate::http::{Bank, Refused, may_move, take_of_customer};
 use crate::ledger::{IdempotencyKey, OperationKind, UserName};
 use crate::web::frame::Frame;
 use crate::web::refused::with_header;
@@ -132,7 +132,10 @@ async fn add(
 ) -> Answer {
     let payee = recipient::typed(bank, request, &user, &state.draft.pix).await;
     let payee = payee.map_err(|error| error.to_string());
-    let read = state.draft.read(payee.clone().map(|payee| payee.key));
+    let read = state.draft.read(payee.clone().map(|payee| payee.key)).and_then(|operation| {
+        let allowed = may_move(bank, operation.kind.value());
+        allowed.map(|()| operation).map_err(|above| above.to_string())
+    });
     let operation = match read {
         Ok(operation) => operation,
         Err(problem) => return corrected(bank, user, state, problem).await,

@@ -204,7 +204,7 @@ impl Trial {
     }
 
     /// In centavos.
-    fn balance(&self, bank: u16, account: u64) -> i64 {
+    fn balance(&self, bank: u16, account: u64) -> i128 {
         self.account(bank, account).balance.get()
     }
 }

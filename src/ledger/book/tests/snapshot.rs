@@ -169,3 +169,25 @@ fn any_changed_byte_of_a_piece_is_refused_by_the_head() {
     let elsewhere = SnapshotHead { position: book.position().next(), ..head };
     assert!(restored(BANKS, &elsewhere, &pieces).is_none());
 }
+
+#[test]
+fn balances_wider_than_an_amount_are_read_back() {
+    let mut trial = Trial::with_customers();
+    done(trial.operate("bia", vec![deposit(0, 101, i64::MAX), deposit(0, 101, i64::MAX)]));
+    let pieces = pieces(&trial.book);
+    let mut restored = read(&pieces).unwrap();
+    assert!(restored.accounts().eq(trial.book.accounts()));
+    let request = trial.request(Some("ana"), None, package(vec![withdraw(0, 101, 1)]));
+    trial.apply(2, &request);
+    restored.apply(&undated(2, trial.members), &request.to_raw());
+    assert_eq!(restored.hash(), trial.book.hash());
+}
+
+#[test]
+fn a_balance_that_its_entries_cannot_have_brought_is_refused() {
+    let held = i128::MAX.to_string();
+    let why = refusal_of(",9000,", &format!(",{held},"));
+    assert!(why.contains("its balance is more than its entries can have brought"), "{why}");
+    let why = refusal_of("\"cash\":[", &format!("\"cash\":[{held},{held},"));
+    assert!(why.contains("more banks") || why.contains("cannot be added up"), "{why}");
+}
