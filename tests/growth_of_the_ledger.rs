@@ -59,6 +59,7 @@ impl Asked {
             num_cadastro: Document::try_from(document).unwrap(),
             user_name: user_name.clone(),
             password_hash: PasswordHash::parse(&hash).unwrap(),
+            distinct: true,
         }));
         let opened = self.ask(Action::CreateAccount(Opening {
             user_name,

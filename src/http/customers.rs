@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::account_line::{AccountLine, line};
 use super::auth::bearer;
 use super::body::{Fields, receive};
+use super::names::readable;
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Crowded, Refused};
 use super::share::{attempt, origin, proved};
@@ -54,8 +55,8 @@ pub(crate) struct Newcomer {
 impl Newcomer {
     /// Checks everything that can be checked without the ledger, and hashes the password.
     pub(crate) async fn registration(self, bank: &Bank) -> Result<Action, Refused> {
-        let name =
-            PersonName::parse(&self.name).map_err(|error| Refused::bad(error.to_string()))?;
+        let name = readable(&self.name).map_err(|error| Refused::bad(error.to_string()))?;
+        let name = PersonName::parse(&name).map_err(|error| Refused::bad(error.to_string()))?;
         let num_cadastro =
             Document::typed(self.type_person, &self.num_cadastro, bank.config.check_digits)
                 .map_err(|error| Refused::bad(error.to_string()))?;
@@ -63,7 +64,9 @@ impl Newcomer {
         let password = new_password(self.password)?;
         let promised = bank.actors.passwords.send(Hash(password)).await?;
         let password_hash = kept(promised).await?;
-        Ok(Action::Register(Registration { name, num_cadastro, user_name, password_hash }))
+        let registration =
+            Registration { name, num_cadastro, user_name, password_hash, distinct: true };
+        Ok(Action::Register(registration))
     }
 }
 
@@ -101,17 +104,17 @@ pub(crate) async fn prove(
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Bad::WrongLogin.into());
     }
-    let (user, from) = (user_name(name)?, origin(request));
+    let (typed, from) = (user_name(name)?, origin(request));
+    let asked = typed.clone();
+    let found = Ask(move |book: &Book| {
+        let customer = book.customer_typed(&asked)?;
+        Some((customer.user_name.clone(), customer.password_hash.clone()))
+    });
+    let (user, hash) = bank.actors.routes.ledger.send(found).await?.unzip();
+    // Attempts under all spellings of a name count together, whether it exists or not.
+    let lower = || UserName::parse(&typed.as_str().to_ascii_lowercase()).unwrap_or(typed.clone());
+    let user = user.unwrap_or_else(lower);
     attempt(bank, from, &user).await?;
-    let asked = user.clone();
-    let hash = bank
-        .actors
-        .routes
-        .ledger
-        .send(Ask(move |book: &Book| {
-            book.customer(&asked).map(|customer| customer.password_hash.clone())
-        }))
-        .await?;
     let promised = bank.actors.passwords.send(Verify { password, hash }).await?;
     if !kept(promised).await? {
         return Err(Bad::WrongLogin.into());

@@ -12,6 +12,7 @@ mod connections;
 mod customers;
 mod freshness;
 mod methods;
+mod names;
 mod operations;
 mod order;
 mod past;

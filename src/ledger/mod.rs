@@ -29,6 +29,7 @@ pub mod account;
 pub mod book;
 pub mod calendar;
 pub(crate) mod customer;
+mod look;
 pub mod money;
 pub(crate) mod new_account;
 pub(crate) mod outcome;

@@ -221,8 +221,8 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Adds up what accounts hold, in centavos. It fits whatever the number of accounts: everything that
-/// they hold came in by some entry.
+/// Adds up what accounts hold, in centavos. It fits whatever the number of accounts: everything
+/// that they hold came in by some entry.
 #[must_use]
 pub fn sum(sums: impl IntoIterator<Item = Centavos>) -> i128 {
     sums.into_iter().map(|sum| sum.0).sum()

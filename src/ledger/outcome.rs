@@ -59,6 +59,9 @@ pub enum Refusal {
     /// The user name belongs to somebody.
     #[error("Falha na operação: Nome de usuário já cadastrado")]
     UserNameTaken,
+    /// The user name looks like somebody's.
+    #[error("Falha na operação: Nome de usuário parecido demais com um já cadastrado")]
+    UserNameAlike,
     /// The CPF or CNPJ belongs to somebody.
     #[error("Falha na operação: {} já cadastrado", .0.document_name())]
     DocumentTaken(TypePerson),

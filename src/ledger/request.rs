@@ -76,6 +76,10 @@ pub struct Registration {
     pub user_name: UserName,
     /// What the login will check against.
     pub password_hash: PasswordHash,
+    /// Whether the user name must not look like another one; not in older journals, nor in the
+    /// requirement's messages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub distinct: bool,
 }
 
 /// The least money to open an account with: R$ 50.00.
@@ -245,6 +249,7 @@ mod tests {
             num_cadastro: Document::try_from("123.123.123-00".to_owned()).unwrap(),
             user_name: UserName::parse("pedrinho234").unwrap(),
             password_hash: PasswordHash::parse("$argon2id$x").unwrap(),
+            distinct: true,
         });
         Request { key: None, by: None, action, ..opening() }
     }

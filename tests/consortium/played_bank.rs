@@ -378,6 +378,7 @@ fn own_registration(user: &str, number: u32, name: &str) -> Request {
                 "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g",
             )
             .unwrap(),
+            distinct: true,
         }),
     }
 }

@@ -141,7 +141,7 @@ async fn at_an_unknown_address_people_get_a_page_and_programs_get_json() {
         "/peer",
     ] {
         let page = browser.get(path).await;
-        page.is(404).has("lang=\"pt-BR\"").has("Página não encontrada").has(">(ana)<");
+        page.is(404).has("lang=\"pt-BR\"").has("Página não encontrada").has(">(<bdi>ana</bdi>)<");
         for accept in
             [None, Some("*/*"), Some("application/json"), Some("application/json, text/html;q=0.9")]
         {

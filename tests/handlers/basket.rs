@@ -114,7 +114,7 @@ async fn a_basket_survives_reload_back_and_other_pages() {
     let (_, code) = charge.html.split_once("spellcheck=\"false\">").unwrap();
     let code = code.split_once("</textarea>").unwrap().0;
     let page = browser.package(&[("acao", "ler"), ("codigo", code)]).await;
-    page.is(200).has("value=\"1,00\"").has("Quem recebe: <strong>Ana Souza</strong>");
+    page.is(200).has("value=\"1,00\"").has("Quem recebe: <strong><bdi>Ana Souza</bdi></strong>");
     assert_eq!((page.values("op"), page.value("conferido")), (vec![op.clone()], "0:ana".into()));
     // What was typed and not yet added stays too, and a link to another account adds to the basket.
     browser.get("/").await.is(200);

@@ -35,7 +35,7 @@ async fn documents_and_keys_are_taken_as_people_type_them() {
         ["12abc34501de35", "12.ABC.345/01DE-35", "0:12abc34501de35", " 0 : 12abc345/01de35"]
     {
         let part = ana.part(&format!("/pacote/destinatario?pix={}", escaped(typed))).await;
-        part.has("<strong>Padaria</strong>").has("value=\"0:12.ABC.345/01DE-35\"");
+        part.has("<strong><bdi>Padaria</bdi></strong>").has("value=\"0:12.ABC.345/01DE-35\"");
         let mut draft =
             vec![("chave", "k"), ("acao", "adicionar"), ("tipo", "T"), ("conta", place.as_str())];
         draft.extend([("valor", "1,00"), ("pix", typed), ("conferido", "0:12.ABC.345/01DE-35")]);

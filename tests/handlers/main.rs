@@ -10,6 +10,7 @@ mod browser;
 mod habits;
 mod harness;
 mod limits;
+mod names;
 mod neutral;
 mod pages;
 mod peer_messages;

@@ -12,7 +12,7 @@ async fn a_customer_registers_opens_accounts_and_sees_their_total() {
     let mut browser = Browser::new(&service);
     browser.get("/").await.is(200).has("Cadastrar-se").has("lang=\"pt-BR\"");
     browser.register("Ana Souza", "ana", "111.111.111-11").await.leads_to("/");
-    browser.get("/").await.is(200).has("Olá, Ana Souza").has("ainda não tem conta");
+    browser.get("/").await.is(200).has("Olá, <bdi>Ana Souza</bdi>").has("ainda não tem conta");
     let first = browser.open("1.250,50", "CPF").await;
     let opened = browser.get(&format!("/?aberta={first}")).await;
     opened.has("aberta no Banco 0").has("R$\u{a0}1.250,50").has("0:111.111.111-11");
@@ -212,14 +212,14 @@ async fn a_package_is_built_tried_out_and_sent_without_a_script() {
     // The payee is shown before the transfer is in the package.
     let page = ana.package(&draft).await;
     page.is(200)
-        .has("Quem recebe: <strong>Bia Lima</strong>")
+        .has("Quem recebe: <strong><bdi>Bia Lima</bdi></strong>")
         .has("***.222.222-**")
         .has("O pacote está vazio");
     assert!(page.values("op").is_empty());
     let mut checked = draft.to_vec();
     checked.push(("conferido", "0:bia"));
     let page = ana.package(&checked).await;
-    page.is(200).has("para <strong>Bia Lima</strong>").has("R$\u{a0}70,00");
+    page.is(200).has("para <strong><bdi>Bia Lima</bdi></strong>").has("R$\u{a0}70,00");
     let transfer = page.value("op");
     // A key other than the one that was looked at is looked at again.
     let mut other = draft.to_vec();
@@ -403,7 +403,7 @@ async fn a_charge_is_made_and_read_into_a_package() {
     ana.get("/pagar").await.is(200).has("name=\"codigo\"").has("name=\"acao\" value=\"ler\"");
     let page = ana.package(&[("acao", "ler"), ("codigo", &code)]).await;
     page.is(200)
-        .has("Quem recebe: <strong>Bia Conceição</strong>")
+        .has("Quem recebe: <strong><bdi>Bia Conceição</bdi></strong>")
         .has("value=\"12,34\"")
         .has("value=\"0:bia\"");
     assert_eq!(page.value("conferido"), "0:bia");

@@ -99,6 +99,7 @@ impl Played {
                 num_cadastro: Document::try_from("000.000.000-01".to_owned()).unwrap(),
                 user_name: user_name.clone(),
                 password_hash: PasswordHash::parse("$argon2id$x").unwrap(),
+                distinct: true,
             }),
             2 => opening("101"),
             3 => opening("102"),

@@ -216,6 +216,7 @@ impl World {
                 num_cadastro: customer.document.clone(),
                 user_name: customer.user_name.clone(),
                 password_hash: PasswordHash::parse("$argon2id$x").expect("a hash"),
+                distinct: false,
             }),
             What::Open { value } => Action::CreateAccount(Opening {
                 user_name: customer.user_name.clone(),

@@ -2,6 +2,7 @@
 //! they mean something.
 
 use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
 
 use inquire::ui::{RenderConfig, Styled};
 
@@ -74,6 +75,25 @@ impl Screen {
     }
 }
 
+/// What has no shape of its own: soft hyphen, direction marks and overrides, isolates, separators
+/// of lines, joiners, fillers, variation selectors, tags. Customers registered by older releases
+/// may have them in their names.
+const HIDDEN: [RangeInclusive<char>; 13] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{e0000}'..='\u{e0fff}',
+];
+
 /// A line, in the tone's colours where colours are allowed.
 fn dressed(colours: bool, tone: Tone, text: &str) -> String {
     if colours && tone != Tone::Plain {
@@ -83,9 +103,12 @@ fn dressed(colours: bool, tone: Tone, text: &str) -> String {
     }
 }
 
-/// Text from outside, without what a terminal would take for a command.
+/// Text from outside, without what a terminal would take for a command, what turns the text around
+/// it, and what nobody would see.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+    let hides =
+        |char: char| char.is_control() || HIDDEN.iter().any(|hidden| hidden.contains(&char));
+    text.chars().map(|char| if hides(char) { '\u{fffd}' } else { char }).collect()
 }
 
 #[cfg(test)]
@@ -104,5 +127,7 @@ mod tests {
     #[test]
     fn text_from_outside_cannot_command_the_terminal() {
         assert_eq!(plain("Ana\x1b[2J\nSouza"), "Ana\u{fffd}[2J\u{fffd}Souza");
+        assert_eq!(plain("Ana\u{202e}azuoS\u{2069}\u{200b}"), "Ana\u{fffd}azuoS\u{fffd}\u{fffd}");
+        assert_eq!(plain("João D’Ávila · ליאור"), "João D’Ávila · ליאור");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::super::names::BadName;
 use crate::brazilian::{ON_PAGES, reais};
 use crate::ids::BankId;
 use crate::ledger::{AccountNumber, Amount, PixKey};
@@ -185,6 +186,21 @@ impl fmt::Display for Bad {
             }
             Bad::Timestamp => f.write_str("O campo timestamp deve ter um componente por banco"),
             Bad::Event(event) => f.write_str(said_of(*event)),
+        }
+    }
+}
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadName::Character(char) => {
+                write!(f, "Nome não pode ter o caractere U+{:04X}", u32::from(*char))
+            }
+            BadName::Scripts => f.write_str("Nome não pode misturar alfabetos"),
+            BadName::Lookalike => {
+                f.write_str("Nome não pode imitar letras latinas com as de outro alfabeto")
+            }
+            BadName::Marks => f.write_str("Nome com acentos demais sobre uma letra"),
         }
     }
 }

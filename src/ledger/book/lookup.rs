@@ -18,6 +18,10 @@ fn user_name(customers: &Chunks<Record>, place: u32) -> &str {
     customers[place as usize].customer.user_name.as_str()
 }
 
+fn look(customers: &Chunks<Record>, place: u32) -> String {
+    customers[place as usize].customer.user_name.look()
+}
+
 fn document(customers: &Chunks<Record>, place: u32) -> &str {
     customers[place as usize].customer.num_cadastro.as_str()
 }
@@ -38,6 +42,7 @@ impl Book {
         let customers = &self.customers;
         self.by_user_name
             .insert(&user_name(customers, at), at, |place| user_name(customers, place));
+        self.by_look.insert(&look(customers, at), at, |place| look(customers, place));
         self.by_document.insert(&document(customers, at), at, |place| document(customers, place));
     }
 
@@ -70,6 +75,25 @@ impl Book {
     /// A customer and their accounts.
     pub(super) fn record(&self, name: &UserName) -> Option<&Record> {
         self.place_of(name).and_then(|place| self.customers.get(place as usize))
+    }
+
+    /// Whether somebody's user name looks like this one.
+    pub(super) fn knows_look(&self, name: &UserName) -> bool {
+        let sought = name.look();
+        self.by_look.find(&sought, |place| look(&self.customers, place) == sought).is_some()
+    }
+
+    /// The customer who logs in under this name, however its letters are written, as long as there
+    /// is only one: names in older journals may differ by case alone.
+    #[must_use]
+    pub(crate) fn customer_typed(&self, name: &UserName) -> Option<&Customer> {
+        self.customer(name).or_else(|| {
+            let sought = name.look();
+            let place =
+                self.by_look.find(&sought, |place| look(&self.customers, place) == sought)?;
+            let found = &self.customers.get(place as usize)?.customer;
+            found.user_name.as_str().eq_ignore_ascii_case(name.as_str()).then_some(found)
+        })
     }
 
     /// Whether somebody has registered with this document.

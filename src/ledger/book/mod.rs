@@ -59,6 +59,9 @@ pub struct Book {
     /// In the order in which they came.
     customers: Chunks<Record>,
     by_user_name: Index<u32>,
+    /// By what the user names look like: of several that look alike, as older journals may have
+    /// them, any one.
+    by_look: Index<u32>,
     by_document: Index<u32>,
     /// In opening order; an account never leaves.
     accounts: Chunks<Account>,
@@ -145,6 +148,7 @@ impl Book {
         Book {
             customers: Chunks::default(),
             by_user_name: Index::default(),
+            by_look: Index::default(),
             by_document: Index::default(),
             accounts: Chunks::default(),
             by_number: Index::default(),

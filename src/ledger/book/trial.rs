@@ -95,6 +95,7 @@ mod tests {
                     num_cadastro: document,
                     user_name: user(name),
                     password_hash: PasswordHash::parse("$x").unwrap(),
+                    distinct: true,
                 });
                 assert!(bench.apply(0, None, action).outcome.code());
             }

@@ -10,18 +10,12 @@ impl Judge {
     pub(super) fn count_money(&mut self, action: &Action) {
         match action {
             Action::Register(_) => {}
-            Action::CreateAccount(opening) => {
-                self.total += i128::from(opening.value_init.get().get())
-            }
+            Action::CreateAccount(opening) => self.total += opening.value_init.get().get(),
             Action::Operations(package) => {
                 for operation in package.operations() {
                     match &operation.kind {
-                        OperationKind::Deposit { value } => {
-                            self.total += i128::from(value.get().get())
-                        }
-                        OperationKind::Withdraw { value } => {
-                            self.total -= i128::from(value.get().get())
-                        }
+                        OperationKind::Deposit { value } => self.total += value.get().get(),
+                        OperationKind::Withdraw { value } => self.total -= value.get().get(),
                         OperationKind::Transfer { .. } => {}
                     }
                 }

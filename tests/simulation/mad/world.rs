@@ -383,16 +383,13 @@ impl World {
         let bank = BankId(self.random.below(self.banks as u64) as u16);
         let Some(process) = &mut self.machines[bank.index()].process else { return };
         let number = self.asked;
+        let cpf = format!("{:03}.{:03}.000-00", number / 1_000, number % 1_000);
         let registration = Registration {
             name: PersonName::parse("Ana Lima").expect("a name"),
-            num_cadastro: Document::parse(
-                TypePerson::Pf,
-                &format!("{:03}.{:03}.000-00", number / 1_000, number % 1_000),
-                false,
-            )
-            .expect("a CPF"),
+            num_cadastro: Document::parse(TypePerson::Pf, &cpf, false).expect("a CPF"),
             user_name: UserName::parse(&format!("customer{number}")).expect("a user name"),
             password_hash: PasswordHash::parse("$argon2id$x").expect("a hash"),
+            distinct: false,
         };
         let id = EventId::new(bank, &number.to_string());
         let action = Action::Register(registration);

@@ -64,12 +64,14 @@ fn package(operations: Vec<Operation>) -> Action {
     Action::Operations(Package::parse(operations).unwrap())
 }
 
+/// As older journals have it.
 fn registration(name: &str, document: &str) -> Registration {
     Registration {
         name: PersonName::parse("Pedro Silva").unwrap(),
         num_cadastro: Document::try_from(document.to_owned()).unwrap(),
         user_name: user(name),
         password_hash: PasswordHash::parse("$argon2id$x").unwrap(),
+        distinct: false,
     }
 }
 

@@ -29,7 +29,38 @@ fn a_user_name_is_registered_once_in_the_consortium() {
     let mut trial = Trial::with_customers();
     let twin = trial.ask(2, Action::Register(registration("ana", "000.000.000-09")));
     assert_eq!(refusal(twin), Refusal::UserNameTaken);
-    done(trial.ask(2, Action::Register(registration("Ana", "000.000.000-09"))));
+}
+
+#[test]
+fn no_user_name_looks_like_another() {
+    let mut trial = Trial::with_customers();
+    done(trial.ask(0, Action::Register(registration("paulo.l0", "000.000.000-07"))));
+    for alike in ["Ana", "ANA", "pau1o.l0", "PAULO.IO"] {
+        let twin = Registration { distinct: true, ..registration(alike, "000.000.000-09") };
+        let refused = refusal(trial.ask(2, Action::Register(twin)));
+        assert_eq!(refused, Refusal::UserNameAlike, "{alike}");
+    }
+    let other = Registration { distinct: true, ..registration("anna", "000.000.000-09") };
+    done(trial.ask(2, Action::Register(other)));
+}
+
+#[test]
+fn names_of_older_journals_stay_as_they_are_and_log_in_by_their_own_spelling() {
+    let mut trial = Trial::with_customers();
+    // Such a request does not say whether its name must be distinct.
+    let old = Action::Register(registration("Ana", "000.000.000-09"));
+    let request = trial.request(None, None, old);
+    assert!(!request.to_raw().msg.get().contains("distinct"));
+    done(trial.apply(1, &request));
+    let typed = |book: &Book, text: &str| {
+        book.customer_typed(&user(text)).map(|customer| customer.user_name.to_string())
+    };
+    for book in [&trial.book, &snapshot::read(&snapshot::pieces(&trial.book)).unwrap()] {
+        assert_eq!(typed(book, "ana").as_deref(), Some("ana"));
+        assert_eq!(typed(book, "Ana").as_deref(), Some("Ana"));
+        assert_eq!(typed(book, "BIA").as_deref(), Some("bia"));
+        assert_eq!(typed(book, "b1a"), None, "only case is forgiven");
+    }
 }
 
 #[test]
