@@ -39,3 +39,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     document.getElementById("copiado").textContent = "Copiado";
   });
 }
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}

@@ -11,18 +11,18 @@ use super::account_line::line;
 use super::auth::{bearer, customer};
 use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
+use super::entry_line::{EntryLine, named};
 use super::freshness::{read as read_ledger, read_before_past};
 use super::order::{idempotency_key, may_move, order};
 use super::refusal::{Bad, Refused};
 use super::share::{LookUps, is_company, origin};
 use super::texts;
-use crate::civil::Zone;
 use crate::config::Config;
-use crate::ids::{BankId, EventId};
+use crate::ids::BankId;
 use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::page;
 use crate::ledger::{
-    AccountNumber, Action, Amount, Book, Entry, EntryKind, NewAccount, PixKey, PixType, Reais,
+    AccountNumber, Action, Amount, Book, Entry, NewAccount, PixKey, PixType, Reais, Txid,
     TypeAccount, TypePerson, TypedKey, UserName,
 };
 use crate::store::past::PastReader;
@@ -122,6 +122,8 @@ pub(super) async fn list(
 pub(super) struct PageQuery {
     limit: Option<usize>,
     before: Option<u64>,
+    /// Only what paid this charge.
+    txid: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -150,41 +152,6 @@ struct AccountData {
     transactions: Vec<EntryLine>,
 }
 
-#[derive(Serialize)]
-struct EntryLine {
-    #[serde(rename = "type")]
-    kind: EntryKind,
-    value: Reais,
-    previous_balance: Reais,
-    app_balance: Reais,
-    date: String,
-    time: String,
-    at: String,
-    made_by: UserName,
-    bank_sender: BankId,
-    id: EventId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pix: Option<PixKey>,
-}
-
-impl EntryLine {
-    fn of(entry: &Entry, zone: &Zone) -> Self {
-        EntryLine {
-            kind: entry.kind,
-            value: Reais(entry.value),
-            previous_balance: Reais(entry.previous_balance()),
-            app_balance: Reais(entry.balance_after),
-            date: entry.date().to_string(),
-            time: entry.time().to_string(),
-            at: zone.written(entry.at_ms),
-            made_by: entry.made_by.clone(),
-            bank_sender: entry.bank_sender,
-            id: entry.id.clone(),
-            pix: entry.pix.clone(),
-        }
-    }
-}
-
 /// `GET /get_account/{num_account}`: an account of this bank with its statement, newest entry last.
 pub(super) async fn read(
     bank: web::Data<Bank>,
@@ -197,15 +164,19 @@ pub(super) async fn read(
     if limit == 0 || limit > PAGE_MAX {
         return Err(Bad::Limit(PAGE_MAX).into());
     }
+    let txid = query.txid.as_deref().map(Txid::parse).transpose();
+    let txid = txid.map_err(|error| Refused::bad(error.to_string()))?;
     let reader = customer(&bank, &request).await?;
     let me = bank.me;
     let question = move |book: &Book| account_head(book, me, number, reader.as_ref());
     let (mut data, trail) = read_before_past(&bank, &request, question).await??;
     let before = query.before.unwrap_or(u64::MAX);
-    let read = move |past: &mut PastReader| page(past, &trail, 0..before, limit, &|_| true);
+    let wants = move |entry: &Entry| txid.is_none() || entry.details.txid == txid;
+    let read = move |past: &mut PastReader| page(past, &trail, 0..before, limit, &wants);
     let page = bank.actors.past.read(read).await?;
-    let zone = &bank.config.time_zone;
-    data.transactions = page.entries.iter().map(|(_, entry)| EntryLine::of(entry, zone)).collect();
+    let entries = named(&bank, page.entries).await?;
+    data.transactions =
+        entries.into_iter().map(|entry| EntryLine::of(entry, &bank.config)).collect();
     Ok(HttpResponse::Ok().json(AccountRead {
         data: &data,
         fields: &data,

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod connections;
 mod customers;
+mod entry_line;
 mod freshness;
 mod methods;
 mod names;
@@ -31,13 +32,14 @@ pub(crate) use accounts::{key_meant, opening};
 pub(crate) use auth::{Caller, peer};
 pub(crate) use body::receive;
 pub(crate) use customers::{Newcomer, prove, user_name};
+pub(crate) use entry_line::{Named, named};
 pub(crate) use freshness::{
     Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures,
 };
 pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, place};
 pub use peer_room::PeerRoom;
-pub(crate) use refusal::Refused;
+pub(crate) use refusal::{Bad, Refused};
 pub(crate) use share::{LookUps, is_company, origin, take_of_customer};
 
 use std::net::{SocketAddr, TcpListener};

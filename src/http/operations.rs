@@ -10,7 +10,9 @@ use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Kind, Refused};
 use crate::ids::BankId;
-use crate::ledger::{AccountNumber, Action, Operation, OperationKind, Package, PixKey};
+use crate::ledger::{
+    AccountNumber, Action, Message, Note, Operation, OperationKind, Package, PixKey, Txid,
+};
 
 /// `POST /operations`
 pub(super) async fn execute(
@@ -66,14 +68,19 @@ fn parse_operation(
     place: &str,
 ) -> Result<Operation, Refused> {
     let fields = Fields::of_field(raw, place.to_owned())?;
-    fields.only(&["type", "value", "sender", "pix"])?;
     let word = fields.text("type")?;
+    let known: &[_] = match word.as_str() {
+        "TRANSFER" => &["type", "value", "sender", "pix", "message", "txid"],
+        _ => &["type", "value", "sender", "pix"],
+    };
+    fields.only(known)?;
     let sender = AccountNumber::parse(fields.raw("sender")?.get())
         .map_err(|_| Bad::NotA(fields.place("sender"), Kind::AccountNumber))?;
     let value = amount(bank, &fields, "value")?;
+    let other = Some(sender).filter(|sender| *sender != account);
     let kind = match word.as_str() {
-        "DEPOSIT" => OperationKind::Deposit { value },
-        "WITHDRAW" => OperationKind::Withdraw { value },
+        "DEPOSIT" => OperationKind::Deposit { value, sender: other },
+        "WITHDRAW" => OperationKind::Withdraw { value, sender: other },
         "TRANSFER" if sender != account => {
             let place = fields.place("sender");
             return Err(Bad::OtherSender { place, sender, account }.into());
@@ -84,7 +91,7 @@ fn parse_operation(
                 PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
             no_such_bank(pix.bank(), bank.config.nodes.len())
                 .map_err(|error| bad(error.to_string()))?;
-            OperationKind::Transfer { value, pix }
+            OperationKind::Transfer { value, pix, note: Some(note(&fields)?) }
         }
         _ => {
             let kinds = Kind::OneOf(&["DEPOSIT", "WITHDRAW", "TRANSFER"]);
@@ -92,4 +99,19 @@ fn parse_operation(
         }
     };
     Ok(Operation { bank: at, account, kind })
+}
+
+/// What the payer says about a transfer. Empty is the same as nothing.
+fn note(fields: &Fields<'_>) -> Result<Note, Refused> {
+    let said = |name| -> Result<Option<String>, Refused> {
+        let text = fields.find(name).map(|_| fields.text(name)).transpose()?;
+        Ok(text.filter(|text| !text.is_empty()))
+    };
+    let bad = |name, why: String| Bad::Value(fields.place(name), why);
+    let message = said("message")?.map(|text| Message::parse(&text)).transpose();
+    let txid = said("txid")?.map(|text| Txid::parse(&text)).transpose();
+    Ok(Note {
+        message: message.map_err(|error| bad("message", error.to_string()))?,
+        txid: txid.map_err(|error| bad("txid", error.to_string()))?,
+    })
 }

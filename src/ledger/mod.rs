@@ -8,10 +8,12 @@
 //!                            └─ malformed: refused too
 //! ```
 //!
-//! - [`money`], [`customer`], [`account`], [`pix`], [`new_account`], [`package`], [`request`]: what
-//!   can be asked for, in newtypes that can be made only by their `parse`.
+//! - [`money`], [`customer`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
+//!   [`package`], [`request`]: what can be asked for, in newtypes that can be made only by their
+//!   `parse`.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
-//! - [`statement`], [`calendar`]: the entries of an account; [`past`]: where they are found.
+//! - [`statement`], [`calendar`]: the entries of an account; [`counterparty`]: who is on the other
+//!   side of one; [`past`]: where they are found.
 //! - [`outcome`]: the result of a request; the texts that customers read.
 //! - [`book`]: the replicated state machine. [`Book::apply`] takes requests in the common order;
 //!   the same requests in the same order give the same book, answers and hash at every bank.
@@ -26,12 +28,15 @@
 pub(crate) const RULES_VERSION: u32 = 2;
 
 pub mod account;
+pub(crate) mod account_number;
 pub mod book;
 pub mod calendar;
+pub(crate) mod counterparty;
 pub(crate) mod customer;
 mod look;
 pub mod money;
 pub(crate) mod new_account;
+pub(crate) mod note;
 pub(crate) mod outcome;
 pub(crate) mod package;
 pub mod past;
@@ -43,14 +48,16 @@ pub(crate) mod typed;
 pub(crate) use account::Account;
 pub use account::{AccountNumber, TypeAccount};
 pub use book::{Book, Circumstances};
+pub(crate) use counterparty::Counterparty;
 pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
 pub use money::{Amount, Centavos, Reais};
 pub(crate) use new_account::NewAccount;
+pub use note::{Message, Note, Txid};
 pub(crate) use outcome::Refusal;
 pub use outcome::{Done, Executed, Outcome};
 pub use package::{Operation, OperationKind, Package};
 pub use pix::{PixKey, PixType};
 pub use request::{Action, IdempotencyKey, Opening, Registration, Request};
-pub use statement::Entry;
 pub(crate) use statement::EntryKind;
+pub use statement::{Details, Entry};
 pub(crate) use typed::TypedKey;

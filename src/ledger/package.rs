@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::AccountNumber;
 use super::money::Amount;
+use super::note::Note;
 use super::pix::PixKey;
 use crate::ids::BankId;
 
@@ -34,11 +35,18 @@ pub enum OperationKind {
     Deposit {
         /// How much.
         value: Amount,
+        /// The account that the request names as its sender, if another than the one paid into:
+        /// the customer's own remark, which nothing is concluded from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sender: Option<AccountNumber>,
     },
     /// Cash is drawn.
     Withdraw {
         /// How much.
         value: Amount,
+        /// As for a deposit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sender: Option<AccountNumber>,
     },
     /// Money goes to another account.
     Transfer {
@@ -46,6 +54,11 @@ pub enum OperationKind {
         value: Amount,
         /// The key of the account that receives it.
         pix: PixKey,
+        /// What the payer says about it. There is always one, if an empty one, but in requests of
+        /// releases that had none: these must execute to the entries that they executed to then,
+        /// which do not name the other side.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Note>,
     },
 }
 
@@ -54,8 +67,8 @@ impl OperationKind {
     #[must_use]
     pub fn value(&self) -> Amount {
         match self {
-            OperationKind::Deposit { value }
-            | OperationKind::Withdraw { value }
+            OperationKind::Deposit { value, .. }
+            | OperationKind::Withdraw { value, .. }
             | OperationKind::Transfer { value, .. } => *value,
         }
     }

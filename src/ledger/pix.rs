@@ -82,6 +82,11 @@ impl PixKey {
         }
     }
 
+    /// What follows the colon.
+    pub(super) fn value(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, value)| value)
+    }
+
     /// The bank where the key's account is.
     #[must_use]
     pub fn bank(&self) -> BankId {

@@ -7,9 +7,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::account_number::AccountNumber;
 use super::calendar::{Date, TimeOfDay};
 use super::customer::UserName;
 use super::money::Centavos;
+use super::note::{Message, Txid};
 use super::pix::PixKey;
 use crate::ids::{BankId, EventId, Position};
 
@@ -79,6 +81,23 @@ pub struct Entry {
     pub position: Position,
     /// On TRANSFER and RECEIVE, the key that was paid to.
     pub pix: Option<PixKey>,
+    /// What else is known.
+    pub details: Details,
+}
+
+/// What an entry says besides the money. Entries that older releases made have
+/// none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// On TRANSFER and RECEIVE, the account on the other side: its place in the order of openings,
+    /// which never changes.
+    pub other: Option<u32>,
+    /// What the payer said to the payee.
+    pub message: Option<Message>,
+    /// The charge that was paid.
+    pub txid: Option<Txid>,
+    /// On DEPOSIT and WITHDRAW, the account that the request named as its sender, if another.
+    pub sender: Option<AccountNumber>,
 }
 
 impl Entry {
@@ -116,6 +135,7 @@ mod tests {
             id: EventId::new(BankId(0), "x"),
             position: Position(1),
             pix: None,
+            details: Details::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! The ledger knows one spelling of each document and key. A text from a person is brought into
 //! that spelling here, once, before anything else looks at it.
 
+use super::account_number::{ACCOUNT_MARK, AccountNumber};
 use super::customer::{BadDocument, Document, TypePerson};
 use super::pix::{BadPixKey, PixKey, is_pix_value};
 use crate::ids::BankId;
@@ -105,10 +106,13 @@ fn spellings(value: &str) -> Vec<String> {
     };
     let random = Some(&together).filter(|text| text.len() == RANDOM_CHARS);
     let random = random.map(|text| text.to_ascii_lowercase());
-    let mut spellings = vec![value.to_owned(), together];
+    let mut spellings = vec![value.to_owned(), together.clone()];
     spellings.extend(document(TypePerson::Pf));
     spellings.extend(document(TypePerson::Pj));
     spellings.extend(random);
+    // The number of an account whose key is another one.
+    let number = AccountNumber::parse(&together).ok();
+    spellings.extend(number.map(|number| format!("{ACCOUNT_MARK}{number}")));
     spellings.retain(|spelling| is_pix_value(spelling));
     spellings.dedup();
     spellings

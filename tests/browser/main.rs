@@ -12,6 +12,7 @@ mod cluster;
 mod faults;
 mod people;
 mod pictures;
+mod pix;
 #[path = "../processes/mod.rs"]
 mod processes;
 mod telephone;

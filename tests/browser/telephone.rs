@@ -15,7 +15,7 @@ const TOO_SMALL: &str = "return [...document.querySelectorAll('nav a, button, .b
     .filter((one) => { const box = one.getBoundingClientRect(); return box.height > 0 && box.height < 43.5; }) \
     .map((one) => one.outerHTML.slice(0, 120) + ' ' + one.getBoundingClientRect().height)";
 
-async fn fits(browser: &Browser) {
+pub(crate) async fn fits(browser: &Browser) {
     for (script, what) in [(OUTSIDE, "runs out of the window"), (TOO_SMALL, "is too small")] {
         let found = browser.evaluate(script).await;
         let path = browser.path().await;

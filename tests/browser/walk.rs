@@ -158,13 +158,15 @@ async fn statement(ana: &Browser, cluster: &Cluster) {
     let table = ana.text_of("table").await;
     assert!(
         table.contains("Pix enviado")
-            && table.contains("1:padaria")
+            && table.contains("Padaria & Filhos <Ltda>")
             && !table.contains("Pix recebido"),
         "{table}"
     );
     let place = ana.path().await;
     let csv = ana.fetch(&format!("{place}/extrato.csv?tipo=TRANSFER")).await;
-    assert!(csv.contains("Pix enviado;-12,34;1340,50;1328,16;1:padaria;ana;0;"), "{csv}");
+    let paid =
+        "Pix enviado;-12,34;1340,50;1328,16;Padaria & Filhos <Ltda>;**.222.333/****-**;Banco 1;";
+    assert!(csv.contains(paid) && csv.contains(";1:padaria;ana;0;"), "{csv}");
     let ofx = ana.fetch(&format!("{place}/extrato.ofx")).await;
     assert!(
         ofx.contains("<TRNAMT>-12.34</TRNAMT>") && ofx.contains("<BALAMT>1328.16</BALAMT>"),

@@ -80,6 +80,7 @@ async fn a_person_registers_opens_accounts_sends_a_package_and_reads_the_stateme
     terminal.expect("Quem recebe: Ana Souza, CPF ***.456.789-**, Banco 2");
     terminal.answer("Pagar a Ana Souza?", "s");
     terminal.answer("Valor:", "1.000,00");
+    terminal.answer("Mensagem a quem recebe", "almoço");
     // Deposit first, as added; each row with the balance at its turn.
     terminal.expect("R$ 62,50");
     let transfer = terminal.expect("Pix enviado");

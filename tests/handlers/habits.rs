@@ -125,7 +125,7 @@ async fn days_are_those_of_the_consortiums_time_zone_everywhere() {
     let path = format!("/contas/{place}");
     let written = format!("{:02}/{:02}/{}", today.day, today.month, today.year);
     let page = ana.get(&format!("{path}?de={today}&ate={today}")).await;
-    page.is(200).has(&format!("<td role=\"cell\">{written}<br>")).has("Abertura").lacks("UTC");
+    page.is(200).has(&format!(">Hoje, {written}</th>")).has("Abertura").lacks("UTC");
     let tomorrow = bank.config.time_zone.date(bank.config.time_zone.end_of(today));
     ana.get(&format!("{path}?de={tomorrow}")).await.is(200).has("Nenhum lançamento");
     let csv = ana.get(&format!("{path}/extrato.csv?de={today}&ate={today}")).await;

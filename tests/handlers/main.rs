@@ -14,6 +14,7 @@ mod names;
 mod neutral;
 mod pages;
 mod peer_messages;
+mod pix;
 mod reads;
 mod requirement_examples;
 mod statements;

@@ -10,8 +10,8 @@ use netbanking::ledger::account::AccountNumber;
 use netbanking::ledger::book::Pieces;
 use netbanking::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
 use netbanking::ledger::{
-    Amount, Book, Centavos, Document, Operation, OperationKind, Package, PasswordHash, PersonName,
-    PixType, TypeAccount, UserName,
+    Amount, Book, Centavos, Document, Note, Operation, OperationKind, Package, PasswordHash,
+    PersonName, PixType, TypeAccount, UserName,
 };
 use netbanking::protocol::event::{Event, Held};
 use netbanking::protocol::execution::{ExecutedMark, Executions, JournalEntry};
@@ -86,8 +86,8 @@ impl Played {
         };
         let transfer = |from: &str, to: &str| {
             let value = Amount::parse(Centavos::new(1)).unwrap();
-            let kind =
-                OperationKind::Transfer { value, pix: format!("0:{to}").try_into().unwrap() };
+            let pix = format!("0:{to}").try_into().unwrap();
+            let kind = OperationKind::Transfer { value, pix, note: Some(Note::default()) };
             let account = AccountNumber::parse(from).unwrap();
             Action::Operations(
                 Package::parse(vec![Operation { bank: BankId(0), account, kind }]).unwrap(),

@@ -4,8 +4,8 @@
 
 use netbanking::ids::{BankId, EventId};
 use netbanking::ledger::{
-    AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Opening,
-    Operation, OperationKind, Outcome, Package, PasswordHash, PersonName, PixKey, PixType,
+    AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Note,
+    Opening, Operation, OperationKind, Outcome, Package, PasswordHash, PersonName, PixKey, PixType,
     Registration, Request, TypeAccount, TypePerson, UserName,
 };
 use netbanking::protocol::reply::Reply;
@@ -156,11 +156,12 @@ impl World {
             let (bank, account) = random.pick(&customer.accounts);
             let value = amount(random.skewed(1, 20_000));
             let kind = match random.below(4) {
-                0 => OperationKind::Deposit { value },
-                1 => OperationKind::Withdraw { value },
+                0 => OperationKind::Deposit { value, sender: None },
+                1 => OperationKind::Withdraw { value, sender: None },
                 _ => OperationKind::Transfer {
                     value,
                     pix: self.directory[random.index(self.directory.len())].clone(),
+                    note: Some(Note::default()),
                 },
             };
             Operation { bank, account, kind }

@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(refusal(|hello| hello.secret = "t".into()), Some((None, "wrong secret".into())));
         assert_eq!(
             refusal(|hello| hello.protocol = 1),
-            peer("protocol version 1, but this bank uses version 4")
+            peer(&format!("protocol version 1, but this bank uses version {PROTOCOL_VERSION}"))
         );
         assert_eq!(
             refusal(|hello| hello.settings = settings(r#","customer_auth":"open""#)),

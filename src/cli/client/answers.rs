@@ -86,7 +86,17 @@ pub(super) struct Entry {
     /// `2026-11-23T11:03:22-03:00`, in the consortium's time zone.
     pub(super) at: String,
     pub(super) made_by: String,
-    pub(super) pix: Option<PixKey>,
+    /// Absent where the other side is cash.
+    pub(super) counterparty: Option<Counterparty>,
+    pub(super) message: Option<String>,
+    pub(super) txid: Option<String>,
+}
+
+/// Who is on the other side of an entry.
+#[derive(Deserialize)]
+pub(super) struct Counterparty {
+    pub(super) name: String,
+    pub(super) bank_name: Option<String>,
 }
 
 /// `GET /status`

@@ -11,8 +11,8 @@ use super::texts::{self, help};
 use crate::brazilian::parse_amount;
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Amount, Document, IdempotencyKey, PersonName, PixType, TypeAccount, TypePerson,
-    TypedKey, UserName,
+    AccountNumber, Amount, Document, IdempotencyKey, Message, PersonName, PixType, TypeAccount,
+    TypePerson, TypedKey, UserName,
 };
 
 /// What `netbanking client` is told.
@@ -260,6 +260,14 @@ pub(super) fn person_name(text: &str) -> Result<PersonName, String> {
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
     parse_amount(text).map_err(|bad| texts::bad_amount(bad).to_owned())
+}
+
+/// What to say to a payee; nothing where nothing is typed.
+pub(super) fn message(text: &str) -> Result<Option<Message>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Message::parse(text).map(Some).map_err(|error| error.to_string())
 }
 
 /// A key as it was typed: the bank finds out which one is meant.

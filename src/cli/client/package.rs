@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::answers::Recipient;
 use super::api::OwnAccount;
 use crate::ids::BankId;
-use crate::ledger::{AccountNumber, Amount, Centavos, OperationKind, PixKey, Reais};
+use crate::ledger::{AccountNumber, Amount, Centavos, Message, OperationKind, PixKey, Reais};
 
 /// One line of the basket.
 #[derive(Clone)]
@@ -60,8 +60,8 @@ impl Basket {
         let mut accounts = accounts.to_vec();
         let execute = |line: &Line| {
             let (value, leaves) = match &line.kind {
-                OperationKind::Deposit { value } => (*value, false),
-                OperationKind::Withdraw { value } | OperationKind::Transfer { value, .. } => {
+                OperationKind::Deposit { value, .. } => (*value, false),
+                OperationKind::Withdraw { value, .. } | OperationKind::Transfer { value, .. } => {
                     (*value, true)
                 }
             };
@@ -126,6 +126,8 @@ struct Operation<'a> {
     sender: AccountNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     pix: Option<&'a PixKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a Message>,
 }
 
 fn operation(line: &Line) -> Operation<'_> {
@@ -134,17 +136,22 @@ fn operation(line: &Line) -> Operation<'_> {
         value: Reais(value.get()),
         sender: line.account,
         pix,
+        message: None,
     };
     match &line.kind {
-        OperationKind::Deposit { value } => written("DEPOSIT", value, None),
-        OperationKind::Withdraw { value } => written("WITHDRAW", value, None),
-        OperationKind::Transfer { value, pix } => written("TRANSFER", value, Some(pix)),
+        OperationKind::Deposit { value, .. } => written("DEPOSIT", value, None),
+        OperationKind::Withdraw { value, .. } => written("WITHDRAW", value, None),
+        OperationKind::Transfer { value, pix, note } => {
+            let message = note.as_ref().and_then(|note| note.message.as_ref());
+            Operation { message, ..written("TRANSFER", value, Some(pix)) }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Note;
 
     fn account(bank: u16, number: u64, centavos: i64) -> OwnAccount {
         let number = AccountNumber::try_from(number).unwrap();
@@ -165,13 +172,21 @@ mod tests {
         Amount::parse(Centavos::new(centavos)).unwrap()
     }
 
+    fn note() -> Option<Note> {
+        Some(Note { message: Some(Message::parse("almoço").unwrap()), txid: None })
+    }
+
     fn basket() -> Basket {
         let mut basket = Basket::default();
-        basket.add(line(1, 11, OperationKind::Withdraw { value: amount(5_000) }));
-        basket.add(line(0, 22, OperationKind::Deposit { value: amount(1_010) }));
-        basket.add(line(1, 33, OperationKind::Deposit { value: amount(5) }));
+        basket.add(line(1, 11, OperationKind::Withdraw { value: amount(5_000), sender: None }));
+        basket.add(line(0, 22, OperationKind::Deposit { value: amount(1_010), sender: None }));
+        basket.add(line(1, 33, OperationKind::Deposit { value: amount(5), sender: None }));
         let pix = PixKey::parse("0:k22").unwrap();
-        basket.add(line(1, 11, OperationKind::Transfer { value: amount(45_055), pix }));
+        basket.add(line(
+            1,
+            11,
+            OperationKind::Transfer { value: amount(45_055), pix, note: note() },
+        ));
         basket
     }
 
@@ -179,7 +194,7 @@ mod tests {
     fn operations_are_grouped_by_account_and_shown_in_document_order() {
         let expected = concat!(
             r#"{"1":{"11":{"package":[{"type":"WITHDRAW","value":50.0,"sender":11},"#,
-            r#"{"type":"TRANSFER","value":450.55,"sender":11,"pix":"0:k22"}]},"#,
+            r#"{"type":"TRANSFER","value":450.55,"sender":11,"pix":"0:k22","message":"almoço"}]},"#,
             r#""33":{"package":[{"type":"DEPOSIT","value":0.05,"sender":33}]}},"#,
             r#""0":{"22":{"package":[{"type":"DEPOSIT","value":10.1,"sender":22}]}}}"#,
         );

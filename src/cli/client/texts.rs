@@ -196,6 +196,7 @@ pub(super) const HOLDERS: &str = "Outros titulares (nomes de usuário, separados
 pub(super) const PIX_TYPE: &str = "Chave Pix:";
 pub(super) const OPENING_VALUE: &str = "Valor inicial (no mínimo R$ 50,00):";
 pub(super) const AMOUNT: &str = "Valor:";
+pub(super) const MESSAGE: &str = "Mensagem a quem recebe (Enter: nenhuma):";
 pub(super) const AMOUNT_HELP: &str =
     "por exemplo 1.234,56; 10.50 são dez e cinquenta, 1.050 são mil e cinquenta";
 pub(super) const WHICH_ACCOUNT: &str = "De qual conta?";
@@ -316,6 +317,10 @@ pub(super) fn by(user: &str) -> String {
     format!("por {user}")
 }
 
+pub(super) fn charge(txid: &str) -> String {
+    format!("cobrança {txid}")
+}
+
 pub(super) fn bank_label(bank: BankId) -> String {
     format!("Banco {bank}")
 }
@@ -325,7 +330,7 @@ pub(super) const TOTAL: &str = "Total";
 pub(super) const ACCOUNTS_HEADER: [&str; 4] = ["Banco", "Conta", "Chave Pix", "Saldo"];
 pub(super) const BANKS_HEADER: [&str; 4] = ["Banco", "Nome", "Endereço", "Estado"];
 pub(super) const STATEMENT_HEADER: [&str; 7] =
-    ["Data", "Hora", "Operação", "Valor", "Saldo", "Feita por", "Chave Pix"];
+    ["Data", "Hora", "Operação", "Quem", "Valor", "Saldo", "Mensagem"];
 pub(super) const NARROW_STATEMENT_HEADER: [&str; 4] = ["Quando", "Operação", "Valor", "Saldo"];
 pub(super) const BASKET_HEADER: [&str; 6] =
     ["Nº", "Conta", "Operação", "Quem recebe", "Valor", "Saldo depois"];

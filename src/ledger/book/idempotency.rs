@@ -12,7 +12,9 @@ use super::chunks::Chunks;
 use super::fields::Fields;
 use super::index::Index;
 use crate::ids::Sha256Digest;
+use crate::ledger::account::AccountNumber;
 use crate::ledger::customer::UserName;
+use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, Request};
@@ -20,6 +22,9 @@ use crate::ledger::request::{Action, IdempotencyKey, Request};
 /// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, or longer where
 /// little happens.
 pub(crate) const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Comes before what a customer says about an operation.
+const SAID: u8 = 1;
 
 /// A key and whose it is, hashed: there may be millions, and this takes 32 bytes whatever their
 /// length.
@@ -93,12 +98,36 @@ fn digest(action: &Action) -> [u8; 32] {
 fn add_operation(fields: &mut Fields, operation: &Operation) {
     fields.number(operation.bank.0.into()).number(operation.account.get());
     match &operation.kind {
-        OperationKind::Deposit { value } => fields.tag(1).signed((*value).into()),
-        OperationKind::Withdraw { value } => fields.tag(2).signed((*value).into()),
-        OperationKind::Transfer { value, pix } => {
-            fields.tag(3).signed((*value).into()).text(pix.as_str())
+        OperationKind::Deposit { value, sender } => {
+            fields.tag(1).signed((*value).into());
+            add_sender(fields, *sender);
         }
+        OperationKind::Withdraw { value, sender } => {
+            fields.tag(2).signed((*value).into());
+            add_sender(fields, *sender);
+        }
+        OperationKind::Transfer { value, pix, note } => {
+            fields.tag(3).signed((*value).into()).text(pix.as_str());
+            add_note(fields, note.as_ref());
+        }
+    }
+}
+
+/// Nothing where nothing is said, so that a request of a release that knew of no senders is the
+/// same request. What follows an operation begins with a byte of zero, or nothing follows.
+fn add_sender(fields: &mut Fields, sender: Option<AccountNumber>) {
+    if let Some(sender) = sender {
+        fields.tag(SAID).number(sender.get());
+    }
+}
+
+/// As for a sender.
+fn add_note(fields: &mut Fields, note: Option<&Note>) {
+    let Some(Note { message, txid }) = note.filter(|note| **note != Note::default()) else {
+        return;
     };
+    fields.tag(SAID).text(message.as_ref().map_or("", Message::as_str));
+    fields.text(txid.as_ref().map_or("", Txid::as_str));
 }
 
 /// What is known of a claim.

@@ -116,6 +116,14 @@ impl Book {
         found.map(|place| AccountSlot::new(place as usize))
     }
 
+    /// The account that a payer means: by one of its keys, or by its number.
+    pub(super) fn slot_paid_by(&self, named: &PixKey) -> Option<AccountSlot> {
+        match AccountNumber::named_by(named) {
+            Some(number) => self.slot(named.bank(), number),
+            None => self.slot_by_key(named),
+        }
+    }
+
     /// The customer of this user name.
     #[must_use]
     pub fn customer(&self, user_name: &UserName) -> Option<&Customer> {
@@ -130,6 +138,12 @@ impl Book {
     #[must_use]
     pub fn account(&self, bank: BankId, number: AccountNumber) -> Option<&Account> {
         self.slot(bank, number).map(|slot| &self[slot])
+    }
+
+    /// The account at a place in the order of openings, from 0.
+    #[must_use]
+    pub(crate) fn account_at(&self, place: u32) -> Option<&Account> {
+        self.accounts.get(place as usize)
     }
 
     /// All accounts in opening order.
@@ -149,7 +163,7 @@ impl Book {
     /// Who is paid by a key: the account and the customer who opened it.
     #[must_use]
     pub fn pix(&self, key: &PixKey) -> Option<(&Account, &Customer)> {
-        let account = &self[self.slot_by_key(key)?];
+        let account = &self[self.slot_paid_by(key)?];
         Some((
             account,
             self.customer(account.opener()).expect("who opened an account is a customer"),

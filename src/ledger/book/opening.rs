@@ -10,7 +10,7 @@ use crate::ledger::outcome::Refusal;
 use crate::ledger::past::Trail;
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{JOINT_OTHERS_MAX, OPENING_MIN, Opening};
-use crate::ledger::statement::{Entry, EntryKind};
+use crate::ledger::statement::{Details, Entry, EntryKind};
 
 impl Book {
     pub(super) fn decide_opening(
@@ -115,5 +115,6 @@ fn opening_entry(turn: &Turn<'_>, opener: &Customer, opening: &Opening) -> Entry
         id: turn.request.id.clone(),
         position: turn.position,
         pix: None,
+        details: Details::default(),
     }
 }

@@ -12,10 +12,11 @@ use crate::ids::{BankId, BankSet};
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::UserName;
 use crate::ledger::money::Centavos;
+use crate::ledger::note::Note;
 use crate::ledger::outcome::Refusal;
 use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::pix::PixKey;
-use crate::ledger::statement::{Entry, EntryKind};
+use crate::ledger::statement::{Details, Entry, EntryKind};
 
 impl Book {
     pub(super) fn decide_package(
@@ -52,7 +53,8 @@ impl Turn<'_> {
             bank_sender: self.sender,
             id: self.request.id.clone(),
             position: self.position,
-            pix: leg.pix.cloned(),
+            pix: leg.pix,
+            details: leg.details,
         };
         Posting { slot: leg.slot, bank: account.bank, account: account.number, entry }
     }
@@ -77,7 +79,8 @@ pub(super) struct Leg<'a> {
     value: Centavos,
     pub(super) balance_after: Centavos,
     made_by: &'a UserName,
-    pix: Option<&'a PixKey>,
+    pix: Option<PixKey>,
+    details: Details,
 }
 
 /// What is done with each leg.
@@ -108,18 +111,23 @@ impl<'a> Draft<'a> {
             balance_after: Centavos::ZERO,
             made_by,
             pix: None,
+            details: Details::default(),
         };
+        let sent_by =
+            |sender: &Option<AccountNumber>| Details { sender: *sender, ..Details::default() };
         match &operation.kind {
-            OperationKind::Deposit { value } => {
-                self.post(leg(EntryKind::Deposit, value.get()), posted)
+            OperationKind::Deposit { value, sender } => {
+                let details = sent_by(sender);
+                self.post(Leg { details, ..leg(EntryKind::Deposit, value.get()) }, posted)
             }
-            OperationKind::Withdraw { value } => {
+            OperationKind::Withdraw { value, sender } => {
                 self.check_holder(slot)?;
-                self.post(leg(EntryKind::Withdraw, value.negated()), posted)
+                let details = sent_by(sender);
+                self.post(Leg { details, ..leg(EntryKind::Withdraw, value.negated()) }, posted)
             }
-            OperationKind::Transfer { value, pix } => {
+            OperationKind::Transfer { value, pix, note } => {
                 self.check_holder(slot)?;
-                let to = self.payee(pix)?;
+                let to = self.payee(pix, note.is_some())?;
                 if slot == to {
                     let account = &self.book[slot];
                     return Err(Refusal::SameAccount {
@@ -127,10 +135,17 @@ impl<'a> Draft<'a> {
                         account: account.number,
                     });
                 }
-                // The account's own copy of the key, which all entries share.
-                let pix = Some(&self.book[to].key);
-                self.post(Leg { pix, ..leg(EntryKind::Transfer, value.negated()) }, posted)?;
-                self.post(Leg { slot: to, pix, ..leg(EntryKind::Receive, value.get()) }, posted)
+                // The account's own copy of the key, which all entries share; a payer who named
+                // the account does not learn its key.
+                let named = AccountNumber::named_by(pix).is_some();
+                let pix = Some(if named { pix } else { &self.book[to].key }.clone());
+                let details = |other: AccountSlot| noted(note.as_ref(), other);
+                let (sent, received) = (
+                    leg(EntryKind::Transfer, value.negated()),
+                    leg(EntryKind::Receive, value.get()),
+                );
+                self.post(Leg { pix: pix.clone(), details: details(to), ..sent }, posted)?;
+                self.post(Leg { slot: to, pix, details: details(slot), ..received }, posted)
             }
         }
     }
@@ -141,9 +156,13 @@ impl<'a> Draft<'a> {
         slot.ok_or(Refusal::UnknownAccount { bank, account })
     }
 
-    fn payee(&self, pix: &PixKey) -> Result<AccountSlot, Refusal> {
+    /// Older releases knew of no accounts as payees, and what they refused stays refused.
+    fn payee(&self, pix: &PixKey, may_be_account: bool) -> Result<AccountSlot, Refusal> {
         self.book.check_online(pix.bank(), self.members)?;
-        let slot = self.book.slot_by_key(pix);
+        let slot = match may_be_account {
+            true => self.book.slot_paid_by(pix),
+            false => self.book.slot_by_key(pix),
+        };
         slot.ok_or_else(|| Refusal::UnknownPixKey(pix.clone()))
     }
 
@@ -175,4 +194,14 @@ impl<'a> Draft<'a> {
         posted(Leg { balance_after, ..leg });
         Ok(())
     }
+}
+
+/// What an entry says about a transfer whose other side is this account.
+fn noted(note: Option<&Note>, other: AccountSlot) -> Details {
+    note.cloned().map_or_else(Details::default, |Note { message, txid }| Details {
+        other: Some(other.place()),
+        message,
+        txid,
+        sender: None,
+    })
 }

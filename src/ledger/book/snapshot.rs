@@ -25,7 +25,7 @@ use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, User
 use crate::ledger::money::Centavos;
 use crate::ledger::past::{EntryNumber, Trail};
 use crate::ledger::pix::PixKey;
-use crate::ledger::statement::{Entry, EntryKind};
+use crate::ledger::statement::{Details, Entry, EntryKind};
 
 /// Bytes after which a piece ends; it may be longer by one record.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
@@ -334,6 +334,7 @@ impl Reader {
                     id,
                     position,
                     pix,
+                    details: Details::default(),
                 })
             }
             Record::Key(key) => {

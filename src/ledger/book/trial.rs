@@ -135,20 +135,20 @@ mod tests {
     }
 
     fn withdraw(bank: u16, account: u64, centavos: i64) -> Operation {
-        let kind = OperationKind::Withdraw { value: amount(centavos) };
+        let kind = OperationKind::Withdraw { value: amount(centavos), sender: None };
         Operation { bank: BankId(bank), account: number(account), kind }
     }
 
     fn deposit(bank: u16, account: u64, centavos: i64) -> Operation {
         Operation {
-            kind: OperationKind::Deposit { value: amount(centavos) },
+            kind: OperationKind::Deposit { value: amount(centavos), sender: None },
             ..withdraw(bank, account, 1)
         }
     }
 
     fn pay(bank: u16, account: u64, centavos: i64, key: &str) -> Operation {
-        let kind =
-            OperationKind::Transfer { value: amount(centavos), pix: PixKey::parse(key).unwrap() };
+        let pix = PixKey::parse(key).unwrap();
+        let kind = OperationKind::Transfer { value: amount(centavos), pix, note: None };
         Operation { bank: BankId(bank), account: number(account), kind }
     }
 

@@ -5,9 +5,10 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::ledger::account::BadAccountNumber;
+use crate::ledger::account_number::BadAccountNumber;
 use crate::ledger::customer::{BadDocument, BadPasswordHash, BadPersonName, BadUserName};
 use crate::ledger::money::BadMoney;
+use crate::ledger::note::{BadMessage, BadTxid, MESSAGE_CHARS_MAX, TXID_CHARS_MAX};
 use crate::ledger::package::{BadPackage, OPERATIONS_MAX};
 use crate::ledger::pix::BadPixKey;
 use crate::ledger::request::BadIdempotencyKey;
@@ -15,11 +16,13 @@ use crate::ledger::request::BadIdempotencyKey;
 impl Error for BadAccountNumber {}
 impl Error for BadDocument {}
 impl Error for BadIdempotencyKey {}
+impl Error for BadMessage {}
 impl Error for BadMoney {}
 impl Error for BadPackage {}
 impl Error for BadPasswordHash {}
 impl Error for BadPersonName {}
 impl Error for BadPixKey {}
+impl Error for BadTxid {}
 impl Error for BadUserName {}
 
 impl fmt::Display for BadAccountNumber {
@@ -44,6 +47,19 @@ impl fmt::Display for BadDocument {
 impl fmt::Display for BadIdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Chave de idempotência deve ter de 1 a 255 caracteres ASCII imprimíveis")
+    }
+}
+
+impl fmt::Display for BadMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadMessage::Length => {
+                write!(f, "Mensagem deve ter de 1 a {MESSAGE_CHARS_MAX} caracteres")
+            }
+            BadMessage::Character => f.write_str(
+                "Mensagem deve ser um texto de uma linha, sem caracteres de controle ou de direção",
+            ),
+        }
     }
 }
 
@@ -83,6 +99,12 @@ impl fmt::Display for BadPersonName {
 impl fmt::Display for BadPixKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Chave Pix deve ter a forma banco:valor")
+    }
+}
+
+impl fmt::Display for BadTxid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identificador deve ter de 1 a {TXID_CHARS_MAX} letras sem acento e algarismos")
     }
 }
 

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::walk::{Entries, Page, Period, SCANNED_MAX, forward, page, period, samples};
+use super::walk::{Entries, Page, Period, SCANNED_MAX, forward, made_at, page, period, samples};
 use super::{AccountTrail, EntryNumber, PastEntry, Trail};
 use crate::ids::{BankId, EventId, Position};
 use crate::ledger::customer::UserName;
 use crate::ledger::money::Centavos;
-use crate::ledger::statement::{Entry, EntryKind};
+use crate::ledger::statement::{Details, Entry, EntryKind};
 
 /// The account that is read.
 const ACCOUNT: u32 = 7;
@@ -48,6 +48,7 @@ fn entry(index: u64) -> Entry {
         id: EventId::new(BankId(0), "x"),
         position: Position(index),
         pix: None,
+        details: Details::default(),
     }
 }
 
@@ -212,4 +213,16 @@ proptest! {
         let dated = |index: &u64| (from * 10..to * 10).contains(&entry(*index).at_ms);
         prop_assert_eq!(seen, (0..count).filter(dated).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn the_entry_that_a_request_made_is_found_by_its_position_and_only_if_there_is_one() {
+    let (mut kept, trail) = account(5_000, 3);
+    for position in [0, 1, 63, 64, 4_095, 4_096, 4_999] {
+        assert_eq!(made_at(&mut kept, &trail, Position(position)), Ok(Some(position)));
+    }
+    assert_eq!(made_at(&mut kept, &trail, Position(5_000)), Ok(None));
+    kept.reads = 0;
+    made_at(&mut kept, &trail, Position(17)).unwrap();
+    assert!(kept.reads < 500, "{}", kept.reads);
 }

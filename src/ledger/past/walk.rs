@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::{AccountTrail, EntryNumber, LEVELS, PastEntry, STRIDE, skipped_to};
+use crate::ids::Position;
 use crate::ledger::statement::Entry;
 
 /// Where entries are kept.
@@ -110,25 +111,49 @@ pub(crate) fn period<E: Entries>(
     Ok(Period { range: start..end.max(start), is_cut: end_is_cut || start_is_cut })
 }
 
-/// The index of the first entry that is dated `at_ms` or later, the number of entries if none is;
-/// and whether the search has ended at one that has not arrived.
+/// The index of the first entry that a request made, by the request's place in the common order;
+/// `None` if it made none of this account, or the entry has not arrived.
+///
+/// # Errors
+/// As for [`page`].
+pub(crate) fn made_at<E: Entries>(
+    entries: &mut E,
+    of: &AccountTrail,
+    position: Position,
+) -> Result<Option<u64>, E::Error> {
+    let (index, _) = first_where(entries, of, &|entry| entry.position >= position)?;
+    let found = forward(entries, of, &(index..index.saturating_add(1)), 1)?.unwrap_or_default();
+    Ok(found.first().filter(|(_, entry)| entry.position == position).map(|(index, _)| *index))
+}
+
+/// The index of the first entry that is dated `at_ms` or later.
 fn first_at<E: Entries>(
     entries: &mut E,
     of: &AccountTrail,
     at_ms: i64,
 ) -> Result<(u64, bool), E::Error> {
-    let is_late = |found: &PastEntry| found.entry.at_ms >= at_ms;
+    first_where(entries, of, &|entry| entry.at_ms >= at_ms)
+}
+
+/// The index of the first entry of which something holds that holds of all later ones too, the
+/// number of entries if it holds of none; and whether the search has ended at one that has not
+/// arrived.
+fn first_where<E: Entries>(
+    entries: &mut E,
+    of: &AccountTrail,
+    holds: &dyn Fn(&Entry) -> bool,
+) -> Result<(u64, bool), E::Error> {
     let mut first = of.trail.count;
     let mut next = Step::newest(of);
     while let Some(step) = next {
         let Some(found) = step.take(entries)? else { return Ok((first, true)) };
-        if !is_late(&found) {
+        if !holds(&found.entry) {
             break;
         }
         first = found.index;
         let skip = Step::skip(&found);
         let skipped_to = skip.map(|step| step.take(entries)).transpose()?.flatten();
-        next = skip.filter(|_| skipped_to.is_some_and(|found| is_late(&found)));
+        next = skip.filter(|_| skipped_to.is_some_and(|found| holds(&found.entry)));
         next = next.or(Step::before(&found));
     }
     Ok((first, false))

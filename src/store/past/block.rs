@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::{BankId, EventId, Position, Sha256Digest};
 use crate::ledger::past::{EntryNumber, Links, PastEntry};
-use crate::ledger::{Centavos, Entry, EntryKind, PixKey, UserName};
+use crate::ledger::{Centavos, Details, Entry, EntryKind, PixKey, UserName};
 
 /// How many entries a block has. Blocks are cut at multiples of it, so that all banks have the
 /// same ones.
@@ -28,6 +28,46 @@ struct Shared {
     bank_sender: u16,
 }
 
+/// What an entry is about. The first five are those of earlier releases, whose rows have the same
+/// bytes now: a past that is made again is the same as the one that other banks have kept.
+#[derive(Serialize, Deserialize)]
+enum Kind {
+    Opening,
+    Deposit,
+    Withdraw,
+    Transfer,
+    Receive,
+    /// With something to say besides.
+    Detailed(EntryKind, Details),
+}
+
+impl Kind {
+    fn of(entry: &Entry) -> Kind {
+        match entry.kind {
+            kind if entry.details != Details::default() => {
+                Kind::Detailed(kind, entry.details.clone())
+            }
+            EntryKind::Opening => Kind::Opening,
+            EntryKind::Deposit => Kind::Deposit,
+            EntryKind::Withdraw => Kind::Withdraw,
+            EntryKind::Transfer => Kind::Transfer,
+            EntryKind::Receive => Kind::Receive,
+        }
+    }
+
+    fn read(self) -> (EntryKind, Details) {
+        let plain = |kind| (kind, Details::default());
+        match self {
+            Kind::Opening => plain(EntryKind::Opening),
+            Kind::Deposit => plain(EntryKind::Deposit),
+            Kind::Withdraw => plain(EntryKind::Withdraw),
+            Kind::Transfer => plain(EntryKind::Transfer),
+            Kind::Receive => plain(EntryKind::Receive),
+            Kind::Detailed(kind, details) => (kind, details),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Row {
     /// `None` if it is that of the row before.
@@ -37,7 +77,7 @@ struct Row {
     /// How far back the links lead; 0 where there is no such entry.
     before: u64,
     skip: u64,
-    kind: EntryKind,
+    kind: Kind,
     value: i128,
     balance_after: i128,
     pix: Option<PixKey>,
@@ -77,7 +117,7 @@ impl Encoder {
             index: past.index,
             before: distance(past.links.before),
             skip: distance(past.links.skip),
-            kind: entry.kind,
+            kind: Kind::of(entry),
             value: entry.value.get(),
             balance_after: entry.balance_after.get(),
             pix: entry.pix.clone(),
@@ -113,8 +153,9 @@ fn entry(number: EntryNumber, row: Row, shared: &Shared) -> Option<PastEntry> {
         distance => number.0.checked_sub(distance).filter(|to| *to > 0).map(EntryNumber),
     };
     let Shared { position, at_ms, id, made_by, bank_sender } = shared.clone();
+    let (kind, details) = row.kind.read();
     let entry = Entry {
-        kind: row.kind,
+        kind,
         value: Centavos::wide(row.value),
         balance_after: Centavos::wide(row.balance_after),
         at_ms,
@@ -123,6 +164,7 @@ fn entry(number: EntryNumber, row: Row, shared: &Shared) -> Option<PastEntry> {
         id,
         position: Position(position),
         pix: row.pix,
+        details,
     };
     // What is read later must not be able to overflow: no amount is wider than this.
     i64::try_from(row.value).ok()?;
@@ -187,7 +229,7 @@ mod tests {
         }
     }
 
-    /// A row as it was before balances were wider than amounts.
+    /// A row as it was before balances were wider than amounts, and entries said something besides.
     #[derive(Serialize)]
     struct Narrow {
         shared: Option<Shared>,
@@ -221,9 +263,27 @@ mod tests {
             let content = encoded(&past);
             let row: Row = postcard::from_bytes(&content[1..]).unwrap();
             let Row { shared, account, index, before, skip, kind, pix, .. } = row;
+            let (kind, _) = kind.read();
             let narrow =
                 Narrow { shared, account, index, before, skip, kind, value, balance_after, pix };
             assert_eq!(content[1..], postcard::to_stdvec(&narrow).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_entry_that_says_nothing_besides_has_the_bytes_that_it_had_before() {
+        use EntryKind::{Deposit, Opening, Receive, Transfer, Withdraw};
+        for kind in [Opening, Deposit, Withdraw, Transfer, Receive] {
+            let mut past = with(3, 4);
+            past.entry.kind = kind;
+            let content = encoded(&past);
+            let row: Row = postcard::from_bytes(&content[1..]).unwrap();
+            let Row { shared, account, index, before, skip, pix, .. } = row;
+            let (value, balance_after) = (3, 4);
+            let narrow =
+                Narrow { shared, account, index, before, skip, kind, value, balance_after, pix };
+            assert_eq!(content[1..], postcard::to_stdvec(&narrow).unwrap());
+            assert_eq!(decode(EntryNumber(1), &content), Some(vec![past]));
         }
     }
 

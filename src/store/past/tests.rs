@@ -2,7 +2,7 @@ use super::block::{BLOCK_ENTRIES, bounds};
 use super::*;
 use crate::ids::{EventId, Position};
 use crate::ledger::past::Links;
-use crate::ledger::{Centavos, Entry, EntryKind, PixKey, UserName};
+use crate::ledger::{Centavos, Details, Entry, EntryKind, Message, PixKey, UserName};
 
 const BANK: BankId = BankId(1);
 
@@ -25,11 +25,21 @@ fn entry(number: u64) -> PastEntry {
         id: EventId::new(BankId(2), &format!("00000000-0000-4000-8000-{position:012}")),
         position: Position(position),
         pix: Some(PixKey::parse("0:pedrinho234").unwrap()),
+        details: details(position, !pays),
     };
     let before = EntryNumber(number.saturating_sub(2));
     let links = Links { before, skip: before };
     let account = u32::from(!pays);
     PastEntry { number: EntryNumber(number), account, index: (number - 1) / 2, links, entry }
+}
+
+/// What every third transfer says.
+fn details(position: u64, other: bool) -> Details {
+    if !position.is_multiple_of(3) {
+        return Details::default();
+    }
+    let message = Some(Message::parse("almoço").unwrap());
+    Details { other: Some(u32::from(other)), message, ..Details::default() }
 }
 
 struct Disk {

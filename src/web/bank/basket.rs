@@ -3,21 +3,41 @@
 //! The bank does not store baskets, so a basket survives the end of the session, and even of the
 //! bank's process. What a browser sends back is read like any other input; the ledger decides.
 
+use super::br_code::Charge;
+use super::money::plain_reais;
 use super::texts;
 use crate::brazilian::parse_amount;
 use crate::ids::BankId;
 use crate::ledger::package::OPERATIONS_MAX;
-use crate::ledger::{AccountNumber, Amount, Centavos, Operation, OperationKind, PixKey};
+use crate::ledger::{
+    AccountNumber, Amount, Centavos, Message, Note, Operation, OperationKind, PixKey, Txid,
+};
 
-/// `D.0.740358.1050`: kind, bank, account, centavos; for a transfer the key follows.
+/// Where a transfer has a message but pays no charge.
+const NO_TXID: &str = "-";
+
+/// `D.0.740358.1050`: kind, bank, account, centavos; for a transfer the key follows, and what the
+/// payer says: `T.0.740358.1050.1:ana PEDIDO7 almoço`.
 pub(super) fn written(operation: &Operation) -> String {
     let Operation { bank, account, kind } = operation;
     match kind {
-        OperationKind::Deposit { value } => format!("D.{bank}.{account}.{}", value.get().get()),
-        OperationKind::Withdraw { value } => format!("S.{bank}.{account}.{}", value.get().get()),
-        OperationKind::Transfer { value, pix } => {
-            format!("T.{bank}.{account}.{}.{pix}", value.get().get())
+        OperationKind::Deposit { value, .. } => format!("D.{bank}.{account}.{}", value.get().get()),
+        OperationKind::Withdraw { value, .. } => {
+            format!("S.{bank}.{account}.{}", value.get().get())
         }
+        OperationKind::Transfer { value, pix, note } => {
+            let note = note.as_ref().map(written_note).unwrap_or_default();
+            format!("T.{bank}.{account}.{}.{pix}{note}", value.get().get())
+        }
+    }
+}
+
+fn written_note(note: &Note) -> String {
+    let txid = note.txid.as_ref().map_or(NO_TXID, Txid::as_str);
+    match &note.message {
+        Some(message) => format!(" {txid} {message}"),
+        None if note.txid.is_some() => format!(" {txid}"),
+        None => String::new(),
     }
 }
 
@@ -29,9 +49,16 @@ pub(super) fn read(text: &str) -> Option<Operation> {
     let (bank, account) = read_place(place.0, place.1)?;
     let value = Amount::parse(Centavos::new(centavos.parse().ok()?)).ok()?;
     let kind = match (kind, pix) {
-        ("D", None) => OperationKind::Deposit { value },
-        ("S", None) => OperationKind::Withdraw { value },
-        ("T", Some(pix)) => OperationKind::Transfer { value, pix: PixKey::parse(pix).ok()? },
+        ("D", None) => OperationKind::Deposit { value, sender: None },
+        ("S", None) => OperationKind::Withdraw { value, sender: None },
+        ("T", Some(rest)) => {
+            let mut parts = rest.splitn(3, ' ');
+            let pix = PixKey::parse(parts.next()?).ok()?;
+            let txid = parts.next().filter(|txid| *txid != NO_TXID).map(Txid::parse);
+            let message = parts.next().map(Message::parse);
+            let note = Note { message: message.transpose().ok()?, txid: txid.transpose().ok()? };
+            OperationKind::Transfer { value, pix, note: Some(note) }
+        }
         _ => return None,
     };
     Some(Operation { bank, account, kind })
@@ -58,6 +85,10 @@ pub(super) struct Draft {
     pub(super) value: String,
     /// As it was typed.
     pub(super) pix: String,
+    /// As it was typed.
+    pub(super) message: String,
+    /// The name of the charge whose code was read.
+    pub(super) txid: String,
     /// A BR Code as it was pasted, until it has been read.
     pub(super) code: String,
 }
@@ -69,12 +100,32 @@ impl Draft {
         let (bank, account) = read_account(&self.account).ok_or("Escolha uma conta")?;
         let value = parse_amount(&self.value).map_err(texts::bad_amount)?;
         let kind = match self.kind.as_str() {
-            "D" => OperationKind::Deposit { value },
-            "S" => OperationKind::Withdraw { value },
-            "T" => OperationKind::Transfer { value, pix: payee? },
+            "D" => OperationKind::Deposit { value, sender: None },
+            "S" => OperationKind::Withdraw { value, sender: None },
+            "T" => OperationKind::Transfer { value, pix: payee?, note: Some(self.note()?) },
             _ => return Err("Escolha depósito, saque ou Pix".into()),
         };
         Ok(Operation { bank, account, kind })
+    }
+
+    /// Takes over what a charge says.
+    pub(super) fn take(&mut self, charge: Charge) {
+        self.kind = "T".into();
+        self.pix = charge.key.to_string();
+        self.value = charge.value.map(|value| plain_reais(value.get())).unwrap_or_default();
+        self.message = charge.description.unwrap_or_default();
+        self.txid = charge.txid.unwrap_or_default();
+    }
+
+    /// What the payer says.
+    fn note(&self) -> Result<Note, String> {
+        let said = |text: &'_ str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let message = said(&self.message).map(|text| Message::parse(&text)).transpose();
+        let txid = said(&self.txid).map(|text| Txid::parse(&text)).transpose();
+        Ok(Note {
+            message: message.map_err(|error| error.to_string())?,
+            txid: txid.map_err(|error| error.to_string())?,
+        })
     }
 }
 
@@ -98,7 +149,15 @@ mod tests {
 
     #[test]
     fn a_hidden_field_is_read_back_as_it_was_written() {
-        for text in ["D.0.740358.1050", "S.12.1.1", "T.1.740358.9.2:a.b-c@d", "T.0.1.1.0:x"] {
+        for text in [
+            "D.0.740358.1050",
+            "S.12.1.1",
+            "T.1.740358.9.2:a.b-c@d",
+            "T.0.1.1.0:x",
+            "T.0.1.1.0:x PEDIDO7",
+            "T.0.1.1.0:x PEDIDO7 almoço. 2 - de 3",
+            "T.0.1.1.0:x - almoço",
+        ] {
             assert_eq!(written(&read(text).unwrap()), text);
         }
     }
@@ -119,6 +178,9 @@ mod tests {
             "D.99999.1.5",
             "D.0.1.99999999999999999999",
             "D.-1.1.5",
+            "T.0.1.5.0:x *",
+            "T.0.1.5.0:x - ",
+            "T.0.1.5.0:x - a\tb",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

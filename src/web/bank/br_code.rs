@@ -122,6 +122,11 @@ impl Charge {
         Ok(format!("{text}{crc:04X}"))
     }
 
+    /// Whether a text is meant to be a code.
+    pub(super) fn seems(text: &str) -> bool {
+        begins_like_one(text)
+    }
+
     /// Reads what somebody copied.
     pub(super) fn read(text: &str) -> Result<Charge, BadBrCode> {
         if text.len() > TEXT_BYTES_MAX || !begins_like_one(text) {

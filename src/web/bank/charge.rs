@@ -6,15 +6,18 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use qrcode::{Color, EcLevel, QrCode};
 
+use self::paid::{Payments, State, payments};
 use super::br_code::{CITY_CHARS_MAX, Charge, NAME_CHARS_MAX, TXID_CHARS_MAX, plain};
 use super::form::Form;
 use super::money::reais;
 use super::overview::{AccountLine, accounts_of};
 use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::Ask;
-use crate::brazilian::parse_amount;
+use crate::actors::time::unix_ms;
+use crate::brazilian::{date, parse_amount, parse_date};
 use crate::http::{Bank, Refused};
-use crate::ledger::{Book, PixKey};
+use crate::ids::BankId;
+use crate::ledger::{AccountNumber, Amount, Book, PixKey, Txid};
 use crate::web::frame::Frame;
 use crate::web::page;
 
@@ -25,6 +28,19 @@ const QUIET: usize = 4;
 const DESCRIPTION_CHARS_MAX: usize = 60;
 /// The payee's city in every charge, as the bank knows no addresses.
 const CITY: &str = "BRASIL";
+
+mod paid;
+
+/// How a charge with a name stands.
+struct Standing {
+    state: &'static str,
+    is_paid: bool,
+    /// Its last day.
+    until: Option<String>,
+    payments: Payments,
+    /// The account's page.
+    account: String,
+}
 
 /// A charge that has been made.
 struct Made {
@@ -48,6 +64,8 @@ struct ChargePage {
     accounts: Vec<AccountLine>,
     problem: Option<String>,
     made: Option<Made>,
+    standing: Option<Standing>,
+    until: String,
     account: String,
     value: String,
     description: String,
@@ -84,6 +102,10 @@ async fn charge(bank: &Bank, request: &HttpRequest) -> Answer {
         None => (None, None),
     };
     let user = customer(bank, request).await?;
+    let standing = match place.filter(|_| made.is_some()) {
+        Some(place) => standing(bank, place, &form).await?,
+        None => None,
+    };
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let text = |name| form.text(name).to_owned();
     let page_data = ChargePage {
@@ -91,6 +113,8 @@ async fn charge(bank: &Bank, request: &HttpRequest) -> Answer {
         accounts: accounts_of(bank, &user).await?,
         problem,
         made,
+        standing,
+        until: text("validade"),
         account: text("conta"),
         value: text("valor"),
         description: text("descricao"),
@@ -100,11 +124,31 @@ async fn charge(bank: &Bank, request: &HttpRequest) -> Answer {
     Ok(page(status, &page_data))
 }
 
+/// How the charge stands, if it has a name to be known by.
+async fn standing(
+    bank: &Bank,
+    place: (BankId, AccountNumber),
+    form: &Form,
+) -> Result<Option<Standing>, Refused> {
+    let Ok(txid) = Txid::parse(form.text("identificador")) else { return Ok(None) };
+    let payments = payments(bank, place, txid).await?;
+    let asked = parse_amount(form.text("valor")).ok().map(Amount::get);
+    let today = bank.config.time_zone.date(unix_ms());
+    let until = parse_date(form.text("validade"));
+    let state = State::of(payments.sum, asked, until, today);
+    let account = format!("/contas/{}-{}", place.0, place.1);
+    let is_paid = state == State::Paid;
+    Ok(Some(Standing { state: state.text(), is_paid, until: until.map(date), payments, account }))
+}
+
 fn make(form: &Form, key: PixKey, owner: &str) -> Result<Made, String> {
     let value = match form.text("valor") {
         "" => None,
         text => Some(parse_amount(text).map_err(texts::bad_amount)?),
     };
+    if !form.text("validade").is_empty() && parse_date(form.text("validade")).is_none() {
+        return Err(texts::DATE_FORM.into());
+    }
     let txid = form.text("identificador");
     if txid.len() > TXID_CHARS_MAX || !txid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(texts::TXID_FORM.into());

@@ -79,7 +79,7 @@ pub(super) fn points(entries: &[Entry]) -> Points {
 mod tests {
     use super::*;
     use crate::ids::{BankId, EventId, Position};
-    use crate::ledger::{EntryKind, UserName};
+    use crate::ledger::{Details, EntryKind, UserName};
 
     fn entry(at_ms: i64, balance: impl Into<i128>) -> Entry {
         Entry {
@@ -92,6 +92,7 @@ mod tests {
             id: EventId::new(BankId(0), "x"),
             position: Position(1),
             pix: None,
+            details: Details::default(),
         }
     }
 

@@ -1,4 +1,8 @@
-//! Statements to take away: CSV for spreadsheets, OFX 2.1.1 for finance programs.
+//! Statements to take away: CSV for spreadsheets, OFX for finance programs.
+//!
+//! OFX is written in version 1.6 with its header that says UTF-8: of the two common readers in
+//! Python, one takes version 2 for ASCII and fails at the first accent, and the other does not
+//! understand character references. Both read this.
 
 use std::future::ready;
 use std::ops::Range;
@@ -10,21 +14,21 @@ use askama::Template;
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use super::entry::login_address;
+use super::filter::Filter;
 use super::form::Form;
 use super::money::plain_reais;
 use super::overview::bank_name;
-use super::statement::{Filter, own, place};
+use super::statement::{own, place};
 use super::{Answer, customer, see_other, shown, texts};
 use crate::actors::ledger::{Ask, HandOver};
-use crate::actors::past::PastAddresses;
 use crate::brazilian::date;
 use crate::civil::Zone;
-use crate::http::{Bank, Refused};
+use crate::http::{Bank, Named, Refused, named};
 use crate::ids::BankId;
 use crate::ledger::calendar::{Date, TimeOfDay};
 use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::{Period, forward};
-use crate::ledger::{AccountNumber, Book, Centavos, Entry, EntryKind};
+use crate::ledger::{AccountNumber, Book, Centavos, Counterparty, EntryKind, Message, Txid};
 use crate::store::StoreError;
 use crate::store::past::PastReader;
 
@@ -53,6 +57,11 @@ async fn shown_with_statement(bank: &Bank, request: &HttpRequest, answer: Answer
     see_other(&login_address(&target))
 }
 
+/// The most characters of a name in OFX,
+const OFX_NAME_CHARS: usize = 32;
+/// and of a text.
+const OFX_MEMO_CHARS: usize = 255;
+
 /// What a file is made of, besides the entries.
 struct Extract {
     bank: BankId,
@@ -63,8 +72,10 @@ struct Extract {
     now_ms: i64,
     /// Whose days and hours are written.
     zone: Zone,
-    /// When the first and the last entry of the period were made.
-    ends_ms: Option<(i64, i64)>,
+    /// The names of all banks.
+    banks: Vec<String>,
+    /// From when to when it reaches.
+    period_ms: (i64, i64),
 }
 
 /// How a file is written, part by part.
@@ -72,13 +83,13 @@ struct Format {
     content_type: &'static str,
     extension: &'static str,
     head: fn(&Extract) -> Result<String, Refused>,
-    entry: fn(&Extract, u64, &Entry) -> Result<String, Refused>,
+    entry: fn(&Extract, &Named) -> Result<String, Refused>,
     tail: fn(&Extract) -> Result<String, Refused>,
 }
 
 /// Streams the file: nothing is read before the one who loads it has taken what came before, and
 /// nothing more once they have left.
-async fn file(bank: &Bank, request: &HttpRequest, format: &'static Format) -> Answer {
+async fn file(bank: &Data<Bank>, request: &HttpRequest, format: &'static Format) -> Answer {
     let user = customer(bank, request).await?;
     let (of, number) = place(request)?;
     let zone = bank.config.time_zone.clone();
@@ -91,12 +102,15 @@ async fn file(bank: &Bank, request: &HttpRequest, format: &'static Format) -> An
     });
     let (trail, balance, now_ms) = ledger.send(asked).await??;
     let past = bank.actors.past.clone();
-    let bounds = past.read(move |past| bounds(past, &trail, &filter)).await?;
+    let wanted = filter.clone();
+    let bounds = past.read(move |past| bounds(past, &trail, &wanted)).await?;
     let (period, ends_ms) = bounds.ok_or(Refused::PastMissing)?;
+    let banks = bank.config.nodes.iter().map(|node| node.name.clone()).collect();
     let bank_name = bank_name(bank, of);
-    let extract = Extract { bank: of, bank_name, number, balance, now_ms, zone, ends_ms };
+    let period_ms = filter.span_ms(ends_ms, now_ms);
+    let extract = Extract { bank: of, bank_name, number, balance, now_ms, zone, banks, period_ms };
     let head = (format.head)(&extract)?;
-    let parts = parts(past, trail, period, filter, extract, format);
+    let parts = parts(bank.clone(), trail, period, filter, extract, format);
     let head = stream::once(ready(Ok(Bytes::from(head))));
     let disposition =
         format!("attachment; filename=\"extrato-{of}-{number}.{}\"", format.extension);
@@ -130,7 +144,7 @@ fn bounds(
 
 /// The entries as text, part by part, and then the end of the file.
 fn parts(
-    past: PastAddresses,
+    bank: Data<Bank>,
     trail: AccountTrail,
     period: Range<u64>,
     filter: Filter,
@@ -138,19 +152,20 @@ fn parts(
     format: &'static Format,
 ) -> impl Stream<Item = Result<Bytes, Refused>> {
     stream::try_unfold(Some((period, extract)), move |state| {
-        let past = past.clone();
+        let (bank, filter) = (bank.clone(), filter.clone());
         async move {
             let Some((mut left, extract)) = state else { return Ok(None) };
             if left.is_empty() {
                 return Ok(Some((Bytes::from((format.tail)(&extract)?), None)));
             }
             let range = left.clone();
-            let part = past.read(move |past| forward(past, &trail, &range, PART)).await?;
-            let part = part.ok_or(Refused::PastMissing)?;
+            let read = move |past: &mut PastReader| forward(past, &trail, &range, PART);
+            let part = bank.actors.past.read(read).await?.ok_or(Refused::PastMissing)?;
             left.start += part.len() as u64;
+            let wanted = part.into_iter().filter(|(_, entry)| filter.wants(entry)).collect();
             let mut text = String::new();
-            for (index, entry) in part.iter().filter(|(_, entry)| filter.wants(entry)) {
-                text += &(format.entry)(&extract, *index, entry)?;
+            for entry in named(&bank, wanted).await?.iter().filter(|entry| filter.finds(entry)) {
+                text += &(format.entry)(&extract, entry)?;
             }
             Ok(Some((Bytes::from(text), Some((left, extract)))))
         }
@@ -163,14 +178,41 @@ const CSV: Format = Format {
     content_type: "text/csv; charset=utf-8",
     extension: "csv",
     head: |_| {
-        let head = "\u{feff}Data;Hora;Tipo;Valor;Saldo anterior;Saldo;Chave Pix;Feito por;Banco;Posição;Identificação\r\n";
-        Ok(head.to_owned())
+        let head = CSV_HEAD.join(";");
+        Ok(format!("\u{feff}{head}\r\n"))
     },
-    entry: |extract, _, entry| Ok(csv_line(&extract.zone, entry)),
+    entry: |extract, entry| Ok(csv_line(extract, entry)),
     tail: |_| Ok(String::new()),
 };
 
-fn csv_line(zone: &Zone, entry: &Entry) -> String {
+const CSV_HEAD: [&str; 17] = [
+    "Data",
+    "Hora",
+    "Tipo",
+    "Valor",
+    "Saldo anterior",
+    "Saldo",
+    "De ou para",
+    "CPF ou CNPJ",
+    "Banco",
+    "Conta",
+    "Mensagem",
+    "Cobrança",
+    "Chave Pix",
+    "Feito por",
+    "Banco do pedido",
+    "Posição",
+    "Identificação",
+];
+
+fn csv_line(extract: &Extract, named: &Named) -> String {
+    let (zone, Named { entry, counterparty, .. }) = (&extract.zone, named);
+    let details = &entry.details;
+    let other = |text: fn(&Counterparty) -> &str| counterparty.as_ref().map_or("", text);
+    let account = counterparty.as_ref().and_then(|other| other.account);
+    let other_bank = account.map(|(of, _)| extract.name_of(of)).unwrap_or_default();
+    // The user name of whoever sent money is not for others.
+    let made_by = if entry.kind == EntryKind::Receive { "" } else { entry.made_by.as_str() };
     let cells = [
         date(zone.date(entry.at_ms)),
         zone.time(entry.at_ms).to_string(),
@@ -178,8 +220,14 @@ fn csv_line(zone: &Zone, entry: &Entry) -> String {
         plain_reais(entry.value),
         plain_reais(entry.previous_balance()),
         plain_reais(entry.balance_after),
+        words(other(|other| &other.name)),
+        other(|other| &other.document).to_owned(),
+        words(&other_bank),
+        account.map(|(_, number)| number.to_string()).unwrap_or_default(),
+        words(details.message.as_ref().map_or("", Message::as_str)),
+        words(details.txid.as_ref().map_or("", Txid::as_str)),
         words(entry.pix.as_ref().map_or("", |pix| pix.as_str())),
-        words(entry.made_by.as_str()),
+        words(made_by),
         entry.bank_sender.to_string(),
         entry.position.to_string(),
         words(entry.id.as_str()),
@@ -198,14 +246,19 @@ fn words(text: &str) -> String {
     }
 }
 
-/// OFX 2.1.1, in three templates: before, for, and after the entries.
+impl Extract {
+    /// A bank's name.
+    fn name_of(&self, bank: BankId) -> String {
+        self.banks.get(bank.index()).cloned().unwrap_or_else(|| format!("Banco {bank}"))
+    }
+}
+
+/// OFX in three templates: before, for, and after the entries.
 const OFX: Format = Format {
     content_type: "application/x-ofx",
     extension: "ofx",
     head: |extract| written(&OfxHead::of(extract)).map(|head| head + "\n"),
-    entry: |extract, index, entry| {
-        written(&OfxLine::of(extract, index, entry)).map(|line| line + "\n")
-    },
+    entry: |extract, named| written(&OfxLine::of(extract, named)).map(|line| line + "\n"),
     tail: |extract| {
         written(&OfxTail { now: moment(extract.now_ms, &extract.zone), balance: extract.balance })
     },
@@ -216,9 +269,9 @@ fn written(template: &impl Template) -> Result<String, Refused> {
 }
 
 #[derive(Template)]
-#[template(path = "bank/statement_head.ofx", escape = "html")]
-struct OfxHead<'a> {
-    bank_name: &'a str,
+#[template(path = "bank/statement_head.ofx", escape = "none")]
+struct OfxHead {
+    bank_name: String,
     bank: BankId,
     number: AccountNumber,
     now: String,
@@ -226,12 +279,12 @@ struct OfxHead<'a> {
     last: String,
 }
 
-impl OfxHead<'_> {
-    fn of(extract: &Extract) -> OfxHead<'_> {
+impl OfxHead {
+    fn of(extract: &Extract) -> OfxHead {
         let at = |at_ms| moment(at_ms, &extract.zone);
-        let (first_ms, last_ms) = extract.ends_ms.unwrap_or((extract.now_ms, extract.now_ms));
+        let (first_ms, last_ms) = extract.period_ms;
         OfxHead {
-            bank_name: &extract.bank_name,
+            bank_name: ofx_text(&extract.bank_name, OFX_NAME_CHARS),
             bank: extract.bank,
             number: extract.number,
             now: at(extract.now_ms),
@@ -242,7 +295,7 @@ impl OfxHead<'_> {
 }
 
 #[derive(Template)]
-#[template(path = "bank/statement_entry.ofx", escape = "html")]
+#[template(path = "bank/statement_entry.ofx", escape = "none")]
 struct OfxLine {
     bank: BankId,
     number: AccountNumber,
@@ -255,26 +308,46 @@ struct OfxLine {
 }
 
 impl OfxLine {
-    fn of(extract: &Extract, index: u64, entry: &Entry) -> OfxLine {
+    fn of(extract: &Extract, named: &Named) -> OfxLine {
+        let Named { index, entry, counterparty } = named;
         let kind = match entry.kind {
             EntryKind::Opening | EntryKind::Deposit => "DEP",
             EntryKind::Withdraw => "CASH",
             EntryKind::Transfer | EntryKind::Receive => "XFER",
         };
-        let memo = match &entry.pix {
-            Some(pix) => format!("{} {pix}", texts::entry_kind(entry.kind)),
-            None => texts::entry_kind(entry.kind).to_owned(),
-        };
-        // The format allows 32 characters.
-        let name = entry.made_by.as_str().chars().take(32).collect();
-        let moment = moment(entry.at_ms, &extract.zone);
+        let about = texts::entry_kind(entry.kind);
+        let name = counterparty.as_ref().map_or(about, |other| &other.name);
+        let mut memo = vec![about.to_owned()];
+        memo.extend(counterparty.as_ref().map(|other| other.name.clone()));
+        memo.extend(entry.details.message.as_ref().map(ToString::to_string));
+        memo.extend(entry.details.txid.as_ref().map(|txid| format!("cobrança {txid}")));
         let Extract { bank, number, .. } = *extract;
-        OfxLine { bank, number, kind, moment, value: entry.value, index, name, memo }
+        OfxLine {
+            bank,
+            number,
+            kind,
+            moment: moment(entry.at_ms, &extract.zone),
+            value: entry.value,
+            index: *index,
+            name: ofx_text(name, OFX_NAME_CHARS),
+            memo: ofx_text(&memo.join(" · "), OFX_MEMO_CHARS),
+        }
     }
 }
 
+/// At most so many characters, and those that mean markup as the format wants them.
+fn ofx_text(text: &str, chars_max: usize) -> String {
+    let written = |char: char| match char {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        char => char.to_string(),
+    };
+    text.trim().chars().take(chars_max).map(written).collect()
+}
+
 #[derive(Template)]
-#[template(path = "bank/statement_tail.ofx", escape = "html")]
+#[template(path = "bank/statement_tail.ofx", escape = "none")]
 struct OfxTail {
     now: String,
     balance: Centavos,
@@ -320,10 +393,11 @@ mod tests {
             balance: Centavos::new(-5),
             now_ms: 1_795_442_602_999,
             zone: Zone::named("America/Sao_Paulo").unwrap(),
-            ends_ms: None,
+            banks: Vec::new(),
+            period_ms: (1_795_442_602_999, 1_795_442_602_999),
         };
         let text = (OFX.head)(&extract).unwrap() + &(OFX.tail)(&extract).unwrap();
-        assert!(text.contains("<ORG>&#60;a &#38; &#34;b&#34;&#62;</ORG>"), "{text}");
+        assert!(text.contains("<ORG>&lt;a &amp; \"b\"&gt;</ORG>"), "{text}");
         assert!(text.contains("<DTSERVER>20261123110322[-3:LOC]</DTSERVER>"), "{text}");
         assert!(text.contains("<BALAMT>-0.05</BALAMT>"), "{text}");
     }

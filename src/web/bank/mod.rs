@@ -11,14 +11,17 @@ mod chart;
 mod document;
 mod entry;
 mod export;
+mod filter;
 mod form;
 mod login_page;
 mod money;
+mod month;
 mod opening;
 mod overview;
 mod package;
-mod payment;
+mod receipt;
 mod recipient;
+mod search;
 mod statement;
 mod texts;
 
@@ -48,10 +51,13 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/pacote").get(package::show).post(package::act)))
         .service(resource(at("/pacote/destinatario").get(recipient::find)))
         .service(figures(at("/pacote/{chave}").get(package::outcome::show)))
-        .service(resource(at("/pagar").get(payment::show)))
+        .service(resource(at("/pagar").get(package::pix::show).post(package::pix::act)))
+        .service(resource(at("/pagar/valor").get(package::pix::show)))
+        .service(resource(at("/pagar/confirmar").get(package::pix::show)))
         .service(figures(at("/contas/{account}").get(statement::show)))
         .service(figures(at("/contas/{account}/extrato.csv").get(export::csv)))
         .service(figures(at("/contas/{account}/extrato.ofx").get(export::ofx)))
+        .service(figures(at("/contas/{account}/comprovante/{entry}").get(receipt::show)))
         .service(figures(at("/cobranca").get(charge::show)));
 }
 

@@ -10,6 +10,12 @@ pub(super) fn reais(sum: Centavos) -> String {
     reais_wide(sum.get())
 }
 
+/// The same, with a plus sign where money came in.
+pub(super) fn signed_reais(sum: Centavos) -> String {
+    let sign = if sum > Centavos::ZERO { "+" } else { "" };
+    format!("{sign}{}", reais(sum))
+}
+
 /// The same for a sum over many accounts.
 pub(super) fn reais_wide(centavos: i128) -> String {
     brazilian::reais(centavos, ON_PAGES)
@@ -41,6 +47,8 @@ mod tests {
         {
             assert_eq!(reais(Centavos::new(centavos)), text);
         }
+        assert_eq!(signed_reais(Centavos::new(5)), "+R$\u{a0}0,05");
+        assert_eq!(signed_reais(Centavos::new(-5)), "−R$\u{a0}0,05");
         assert_eq!(plain_reais(Centavos::new(-123_456)), "-1234,56");
     }
 }

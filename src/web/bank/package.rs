@@ -11,14 +11,14 @@ use askama::Template;
 
 use self::outcome::{answered, ask, confirm, settled};
 use self::rows::{Picture, picture};
-use self::state::State;
+use self::state::{Flow, State};
 use super::basket;
 use super::basket::Draft;
 use super::br_code::Charge;
 use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::overview::{AccountLine, accounts_of};
-use super::{Answer, FROM_SCRIPT, customer, money, recipient, see_other, sent, shown, texts};
+use super::{Answer, FROM_SCRIPT, customer, recipient, see_other, sent, shown, texts};
 use crate::http::{Bank, Refused, may_move, take_of_customer};
 use crate::ledger::{IdempotencyKey, OperationKind, UserName};
 use crate::web::frame::Frame;
@@ -26,12 +26,14 @@ use crate::web::refused::with_header;
 use crate::web::{page, session};
 
 pub(super) mod outcome;
+pub(super) mod pix;
 mod rows;
 mod state;
 
 /// The fields that are kept when a session has ended.
-const KEPT: [&str; 9] =
-    ["chave", "acao", "incerto", "op", "tipo", "conta", "valor", "pix", "codigo"];
+const KEPT: [&str; 11] = [
+    "chave", "acao", "incerto", "op", "tipo", "conta", "valor", "pix", "mensagem", "txid", "codigo",
+];
 
 #[derive(Template)]
 #[template(path = "bank/package.html")]
@@ -56,7 +58,7 @@ pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse
 
 async fn try_show(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
-    let mut state = State::kept(bank, &user).await?;
+    let mut state = State::kept(bank, &user, Flow::Package).await?;
     recipient::of_basket(bank, request, &user, &state.operations).await?;
     if let Some(key) = state.key.clone() {
         if let Some(executed) = answered(bank, &user, &key).await? {
@@ -86,7 +88,7 @@ pub(super) async fn act(bank: Data<Bank>, request: HttpRequest, body: Payload) -
 async fn try_act(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
     let form = sent(request, body).await?;
     let Some(user) = session::customer(bank, request).await else {
-        return log_in_first(bank, &form).await;
+        return keep_for_login(bank, &form, Flow::Package).await;
     };
     take_of_customer(bank, request, &user).await?;
     let mut state = State::read(&form)?;
@@ -100,7 +102,7 @@ async fn try_act(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
         }
         _ => {}
     }
-    let kept = State::kept(bank, &user).await?;
+    let kept = State::kept(bank, &user, Flow::Package).await?;
     // A package under way must not be forgotten because another page is open.
     if kept.unknown && form.key().ok() != kept.key {
         return Ok(moved(request, "/pacote"));
@@ -169,10 +171,7 @@ async fn read_code(
     match recipient::typed(bank, request, &user, charge.key.as_str()).await {
         Ok(recipient) => {
             state.draft.code.clear();
-            state.draft.kind = "T".into();
-            state.draft.pix = charge.key.to_string();
-            state.draft.value =
-                charge.value.map(|value| money::plain_reais(value.get())).unwrap_or_default();
+            state.draft.take(charge);
             state.recipient = Some(recipient);
             changed(bank, request, user, state).await
         }
@@ -206,13 +205,13 @@ fn moved(request: &HttpRequest, path: &str) -> HttpResponse {
 }
 
 /// The session has ended; the basket is kept in the login form.
-async fn log_in_first(bank: &Bank, form: &Form) -> Answer {
+async fn keep_for_login(bank: &Bank, form: &Form, flow: Flow) -> Answer {
     let login = LoginPage {
         frame: Frame::for_customer(bank, "/entrar", None).await,
         problem: Some(texts::LOG_IN_TO_GO_ON.into()),
         user_name: String::new(),
-        target: "/pacote".into(),
-        basket: Some(form.written(&KEPT)),
+        target: flow.path().into(),
+        basket: Some(format!("fluxo={}&{}", flow.name(), form.written(&KEPT))),
     };
     let refused = Refused::NoSession;
     Ok(with_header(page(refused.status(), &login), &refused))
@@ -233,6 +232,9 @@ impl Basket {
 }
 
 async fn rendered(bank: &Bank, user: UserName, status: StatusCode, state: State) -> Answer {
+    if state.flow == Flow::Pix {
+        return pix::confirmation(bank, user, status, state).await;
+    }
     state.keep(bank, &user);
     let frame = Frame::for_customer(bank, "/pacote", Some(user.clone())).await;
     let picture = picture(bank, &user, &frame.absent, &state).await?;

@@ -7,20 +7,23 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::chart::{Chart, POINTS, Points, chart, points};
+use super::filter::{Filter, KINDS, search};
 use super::form::Form;
-use super::money::reais;
+use super::money::{reais, signed_reais};
+use super::month::{Month, MonthLink, months};
 use super::overview::bank_name;
 use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::{Ask, HandOver};
-use crate::brazilian::{date, parse_date};
-use crate::civil::Zone;
-use crate::http::{Bank, Refused};
+use crate::actors::time::unix_ms;
+use crate::brazilian::date;
+use crate::http::{Bank, Named, Refused};
 use crate::ids::BankId;
 use crate::ledger::calendar::Date;
 use crate::ledger::past::AccountTrail;
-use crate::ledger::past::walk::{self, Page, Period, period, samples};
+use crate::ledger::past::walk::{Period, forward, samples};
 use crate::ledger::{
-    Account, AccountNumber, Book, Centavos, Entry, EntryKind, PixKey, TypeAccount, UserName,
+    Account, AccountNumber, Book, Centavos, Counterparty, EntryKind, Message, PixKey, Txid,
+    TypeAccount, UserName,
 };
 use crate::store::StoreError;
 use crate::store::past::PastReader;
@@ -30,58 +33,6 @@ use crate::wire::escaped;
 
 /// Entries on one page.
 const PAGE: usize = 50;
-const KINDS: [EntryKind; 5] = [
-    EntryKind::Opening,
-    EntryKind::Deposit,
-    EntryKind::Withdraw,
-    EntryKind::Transfer,
-    EntryKind::Receive,
-];
-
-/// Which entries are wanted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Filter {
-    from: Option<Date>,
-    to: Option<Date>,
-    /// The moments in UTC milliseconds between which these days lie.
-    start_ms: i64,
-    end_ms: i64,
-    kind: Option<EntryKind>,
-}
-
-impl Filter {
-    /// Reads the fields of the filter's form; empty ones filter nothing.
-    pub(super) fn read(form: &Form, zone: &Zone) -> Result<Filter, Refused> {
-        let date = |name| match form.text(name) {
-            "" => Ok(None),
-            text => parse_date(text).map(Some).ok_or_else(|| Refused::bad(texts::DATE_FORM)),
-        };
-        let kind = KINDS.into_iter().find(|kind| kind.as_str() == form.text("tipo"));
-        let (from, to) = (date("de")?, date("ate")?);
-        if from.zip(to).is_some_and(|(from, to)| from > to) {
-            return Err(Refused::bad(texts::WHICH_WAY));
-        }
-        let start_ms = from.map_or(i64::MIN, |from| zone.start_of(from));
-        let end_ms = to.map_or(i64::MAX, |to| zone.end_of(to));
-        Ok(Filter { from, to, start_ms, end_ms, kind })
-    }
-
-    /// The entries of the period.
-    pub(super) fn period(
-        &self,
-        past: &mut PastReader,
-        trail: &AccountTrail,
-    ) -> Result<Period, StoreError> {
-        let from = Some(self.start_ms).filter(|_| self.from.is_some());
-        let to = Some(self.end_ms).filter(|_| self.to.is_some());
-        period(past, trail, from, to)
-    }
-
-    /// Whether an entry of the period is wanted.
-    pub(super) fn wants(&self, entry: &Entry) -> bool {
-        self.kind.is_none_or(|kind| kind == entry.kind)
-    }
-}
 
 /// An account that the customer may read.
 pub(super) fn own<'a>(
@@ -101,29 +52,82 @@ pub(super) fn place(request: &HttpRequest) -> Result<(BankId, AccountNumber), Re
 }
 
 struct Line {
-    date: String,
+    /// Its place in the statement.
+    index: u64,
+    date: Date,
     time: String,
     kind: &'static str,
-    pix: Option<String>,
-    made_by: String,
+    who: Option<Who>,
+    message: Option<Message>,
+    txid: Option<Txid>,
+    /// The account that a deposit or a withdrawal named as its sender.
+    sender: Option<AccountNumber>,
+    /// Who asked for it; on money that came, nobody of this account.
+    made_by: Option<UserName>,
     value: String,
     negative: bool,
     balance: String,
 }
 
 impl Line {
-    fn of(entry: &Entry, zone: &Zone) -> Line {
+    fn of(bank: &Bank, named: Named) -> Line {
+        let Named { index, entry, counterparty } = named;
+        let zone = &bank.config.time_zone;
         Line {
-            date: date(zone.date(entry.at_ms)),
+            index,
+            date: zone.date(entry.at_ms),
             time: zone.time(entry.at_ms).to_string(),
             kind: texts::entry_kind(entry.kind),
-            pix: entry.pix.as_ref().map(ToString::to_string),
-            made_by: entry.made_by.to_string(),
-            value: reais(entry.value),
+            who: counterparty.map(|other| Who::of(bank, other)),
+            made_by: Some(entry.made_by).filter(|_| entry.kind != EntryKind::Receive),
+            message: entry.details.message,
+            txid: entry.details.txid,
+            sender: entry.details.sender,
+            value: signed_reais(entry.value),
             negative: entry.value.get() < 0,
             balance: reais(entry.balance_after),
         }
     }
+}
+
+/// Who is on the other side.
+struct Who {
+    name: String,
+    document: String,
+    /// Their bank and account, if the entry says so.
+    place: Option<(String, AccountNumber)>,
+}
+
+impl Who {
+    fn of(bank: &Bank, other: Counterparty) -> Who {
+        let place = other.account.map(|(of, number)| (bank_name(bank, of), number));
+        Who { name: other.name, document: other.document, place }
+    }
+}
+
+/// The entries of one day.
+struct Day {
+    /// Such as `26/11/2026`.
+    label: String,
+    /// Newest first.
+    lines: Vec<Line>,
+}
+
+/// Entries, newest first, by day.
+fn days(lines: Vec<Line>, today: Date) -> Vec<Day> {
+    let mut days: Vec<(Date, Day)> = Vec::new();
+    for line in lines {
+        match days.last_mut().filter(|(date, _)| *date == line.date) {
+            Some((_, day)) => day.lines.push(line),
+            None => {
+                let label = date(line.date);
+                let is_today = line.date == today;
+                let label = if is_today { texts::today(&label) } else { label };
+                days.push((line.date, Day { label, lines: vec![line] }));
+            }
+        }
+    }
+    days.into_iter().map(|(_, day)| day).collect()
 }
 
 struct Choice {
@@ -144,13 +148,15 @@ struct StatementPage {
     holders: Vec<UserName>,
     balance: String,
     /// Newest first.
-    lines: Vec<Line>,
+    days: Vec<Day>,
+    months: Vec<MonthLink>,
     /// Where the page with older entries begins.
     older: Option<u64>,
     /// Whether older entries have not arrived at this bank yet.
     is_cut: bool,
     chart: Option<Chart>,
     kinds: Vec<Choice>,
+    search: String,
     from: String,
     to: String,
     /// The filter as the part of an address after its question mark.
@@ -178,24 +184,23 @@ impl Head {
     }
 }
 
-/// What was read from the past.
-struct Read {
-    page: Page,
+/// What is read of the past before its entries.
+struct Outline {
+    period: Period,
     points: Points,
+    /// When the account was opened, if that has arrived.
+    opened_ms: Option<i64>,
 }
 
-fn read(
+fn outline(
     past: &mut PastReader,
     trail: &AccountTrail,
     filter: &Filter,
-    before: Option<u64>,
-) -> Result<Read, StoreError> {
-    let Period { range, is_cut } = filter.period(past, trail)?;
-    let points = points(&samples(past, trail, &range, POINTS)?);
-    let range = range.start..before.map_or(range.end, |before| before.min(range.end));
-    let mut page = walk::page(past, trail, range, PAGE, &|entry| filter.wants(entry))?;
-    page.is_cut |= is_cut && page.next_before.is_none();
-    Ok(Read { page, points })
+) -> Result<Outline, StoreError> {
+    let period = filter.period(past, trail)?;
+    let points = points(&samples(past, trail, &period.range, POINTS)?);
+    let first = forward(past, trail, &(0..1), 1)?.unwrap_or_default();
+    Ok(Outline { period, points, opened_ms: first.first().map(|(_, entry)| entry.at_ms) })
 }
 
 /// `GET /contas/{account}`
@@ -209,7 +214,7 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let form = Form::of_query(request)?;
     let zone = &bank.config.time_zone;
     let filter = Filter::read(&form, zone)?;
-    let before = form.text("antes").parse().ok();
+    let before = form.text("antes").parse::<u64>().ok();
     let ledger = &bank.actors.routes.ledger;
     ledger.do_send(HandOver);
     let asked = Ask(move |book: &Book| {
@@ -217,8 +222,21 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     });
     let head = ledger.send(asked).await??;
     let trail = head.trail;
-    let read = bank.actors.past.read(move |past| read(past, &trail, &filter, before)).await?;
-    let field = |name| format!("{name}={}", escaped(form.text(name)));
+    let (wanted, today) = (filter.clone(), zone.date(unix_ms()));
+    let read = bank.actors.past.read(move |past| outline(past, &trail, &wanted)).await?;
+    let Outline { period: Period { range, is_cut }, points, opened_ms } = read;
+    let opened = opened_ms.map_or(today, |at_ms| zone.date(at_ms));
+    let range = range.start..before.map_or(range.end, |before| before.min(range.end));
+    let found = search(bank, trail, range, PAGE, &filter).await?;
+    let lines: Vec<_> =
+        found.entries.into_iter().rev().map(|entry| Line::of(bank, entry)).collect();
+    let written = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
+    let (from, to) = filter.days();
+    let (from, to) = (written(from), written(to));
+    let field = |(name, text): (&str, &str)| format!("{name}={}", escaped(text));
+    let query = [("de", &*from), ("ate", &*to)].into_iter();
+    let query = query.chain(["tipo", "busca"].map(|name| (name, form.text(name))));
+    let query = query.map(field).collect::<Vec<_>>().join("&");
     let statement = StatementPage {
         frame: Frame::of(bank, request).await,
         place: format!("{of}-{number}"),
@@ -226,22 +244,24 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
         number,
         kind: texts::type_account(head.type_account),
         balance: reais(head.balance),
-        lines: read.page.entries.iter().rev().map(|(_, entry)| Line::of(entry, zone)).collect(),
-        chart: chart(&read.points, zone),
-        older: read.page.next_before,
-        is_cut: read.page.is_cut,
+        days: days(lines, today),
+        months: months(filter.month(), Month::of(opened), Month::of(today)),
+        chart: chart(&points, zone),
+        older: found.next_before,
+        is_cut: found.is_cut || is_cut && found.next_before.is_none(),
         key: head.key,
         holders: head.holders,
         kinds: KINDS
             .map(|kind| Choice {
                 value: kind.as_str(),
                 label: texts::entry_kind(kind),
-                chosen: filter.kind == Some(kind),
+                chosen: filter.kind() == Some(kind),
             })
             .into(),
-        from: filter.from.map(|date| date.to_string()).unwrap_or_default(),
-        to: filter.to.map(|date| date.to_string()).unwrap_or_default(),
-        query: ["de", "ate", "tipo"].map(field).join("&"),
+        search: form.text("busca").to_owned(),
+        from,
+        to,
+        query,
     };
     Ok(page(StatusCode::OK, &statement))
 }

@@ -23,12 +23,42 @@ pub(super) const NOT_SENT: &str =
     "A sua sessão tinha terminado. Nada foi enviado: confira o pacote e confirme";
 pub(super) const NO_SUCH_PACKAGE: &str =
     "Não há entre os seus pacotes das últimas 24 horas um com este endereço";
+pub(super) const WRONG_PASSWORD: &str = "A senha não está certa. Nada foi enviado";
+pub(super) const CHARGE_OPEN: &str = "Em aberto";
+pub(super) const CHARGE_PAID: &str = "Paga";
+pub(super) const CHARGE_EXPIRED: &str = "Vencida";
+pub(super) const WHOLE_STATEMENT: &str = "Tudo";
+const MONTHS: [&str; 12] = [
+    "janeiro",
+    "fevereiro",
+    "março",
+    "abril",
+    "maio",
+    "junho",
+    "julho",
+    "agosto",
+    "setembro",
+    "outubro",
+    "novembro",
+    "dezembro",
+];
+pub(super) const NO_SUCH_RECEIPT: &str = "Não há comprovante com este endereço";
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";
 pub(super) const BASKET_DAMAGED: &str = "O pacote chegou incompleto. Abra a página de novo";
 pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente de novo";
 pub(super) const WHICH_WAY: &str = "A data inicial vem depois da final";
 pub(super) const DATE_FORM: &str = "A data deve ter a forma 23/11/2026";
 pub(super) const TXID_FORM: &str = "O identificador tem de 1 a 25 letras e algarismos";
+
+pub(super) fn today(date: &str) -> String {
+    format!("Hoje, {date}")
+}
+
+/// A month, from 1 to 12.
+pub(super) fn month(month: u8, year: i64) -> String {
+    let name = MONTHS.get(usize::from(month).wrapping_sub(1)).unwrap_or(&"");
+    format!("{name} de {year}")
+}
 
 pub(super) fn bad_amount(bad: BadAmount) -> &'static str {
     match bad {

@@ -14,8 +14,8 @@ impl Judge {
             Action::Operations(package) => {
                 for operation in package.operations() {
                     match &operation.kind {
-                        OperationKind::Deposit { value } => self.total += value.get().get(),
-                        OperationKind::Withdraw { value } => self.total -= value.get().get(),
+                        OperationKind::Deposit { value, .. } => self.total += value.get().get(),
+                        OperationKind::Withdraw { value, .. } => self.total -= value.get().get(),
                         OperationKind::Transfer { .. } => {}
                     }
                 }

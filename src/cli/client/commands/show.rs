@@ -1,6 +1,6 @@
 //! Answers as a person reads them; shared with the menu.
 
-use super::super::answers::{Entry, Recipient, Statement, Status, StatusBank};
+use super::super::answers::{Counterparty, Entry, Recipient, Statement, Status, StatusBank};
 use super::super::api::OwnAccount;
 use super::super::banks::Banks;
 use super::super::money::Brl;
@@ -113,10 +113,10 @@ fn wide_row(entry: &Entry) -> Vec<Field> {
         Field::text(date),
         Field::text(time),
         Field::text(texts::entry_kind(entry.kind)),
+        Field::text(who(entry)),
         value(entry),
         Field::money(entry.app_balance.0),
-        Field::text(&entry.made_by),
-        Field::text(entry.pix.as_ref().map_or(texts::NOTHING, |pix| pix.as_str())),
+        Field::text(said(entry).unwrap_or_else(|| texts::NOTHING.to_owned())),
     ]
 }
 
@@ -124,14 +124,30 @@ fn wide_row(entry: &Entry) -> Vec<Field> {
 fn narrow_row(entry: &Entry) -> Vec<Field> {
     let (date, time) = texts::date_and_time(&entry.at);
     let mut about = vec![texts::entry_kind(entry.kind).to_owned()];
-    about.extend(entry.pix.as_ref().map(ToString::to_string));
-    about.push(texts::by(&entry.made_by));
+    about.push(who(entry));
+    about.extend(said(entry));
     vec![
         Field::lines([date, time]).solid(),
         Field::lines(about),
         value(entry),
         Field::money(entry.app_balance.0),
     ]
+}
+
+/// Who is on the other side; where that is cash, who did it.
+fn who(entry: &Entry) -> String {
+    match &entry.counterparty {
+        Some(Counterparty { name, bank_name: Some(bank) }) => format!("{name} · {bank}"),
+        Some(Counterparty { name, bank_name: None }) => name.clone(),
+        None => texts::by(&entry.made_by),
+    }
+}
+
+/// What the payer said, and the charge that was paid.
+fn said(entry: &Entry) -> Option<String> {
+    let txid = entry.txid.as_deref().map(texts::charge);
+    let said: Vec<_> = entry.message.clone().into_iter().chain(txid).collect();
+    (!said.is_empty()).then(|| said.join(" · "))
 }
 
 fn value(entry: &Entry) -> Field {

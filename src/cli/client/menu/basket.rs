@@ -3,7 +3,7 @@
 
 use super::super::answers::{Recipient, RecipientRead, Said};
 use super::super::api::{new_key, read};
-use super::super::arguments::{amount, pix_key};
+use super::super::arguments::{amount, message, pix_key};
 use super::super::commands::recipient_line;
 use super::super::money::Brl;
 use super::super::package::{Basket, Line};
@@ -11,7 +11,7 @@ use super::super::screen::{Tone, plain};
 use super::super::table::{Field, table};
 use super::super::{ClientError, texts};
 use super::{Menu, Step};
-use crate::ledger::{Centavos, EntryKind, OperationKind, PixKey};
+use crate::ledger::{Centavos, EntryKind, Note, OperationKind, PixKey};
 
 /// What can be done with the basket.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,10 +101,14 @@ impl Menu {
         };
         let (kind, recipient) = match (choice, payee) {
             (_, Some((pix, recipient))) => {
-                (OperationKind::Transfer { value, pix }, Some(recipient))
+                let Some(message) = self.prompts.text(texts::MESSAGE, None, message)? else {
+                    return Ok(None);
+                };
+                let note = Some(Note { message, txid: None });
+                (OperationKind::Transfer { value, pix, note }, Some(recipient))
             }
-            (Choice::Withdraw, None) => (OperationKind::Withdraw { value }, None),
-            _ => (OperationKind::Deposit { value }, None),
+            (Choice::Withdraw, None) => (OperationKind::Withdraw { value, sender: None }, None),
+            _ => (OperationKind::Deposit { value, sender: None }, None),
         };
         Ok(Some(Line { bank: account.bank, account: account.number, kind, recipient }))
     }
@@ -201,8 +205,8 @@ fn kind_label(kind: &OperationKind) -> &'static str {
 /// How it changes the balance of its account.
 fn change(kind: &OperationKind) -> Centavos {
     match kind {
-        OperationKind::Deposit { value } => value.get(),
-        OperationKind::Withdraw { value } | OperationKind::Transfer { value, .. } => {
+        OperationKind::Deposit { value, .. } => value.get(),
+        OperationKind::Withdraw { value, .. } | OperationKind::Transfer { value, .. } => {
             value.negated()
         }
     }

@@ -17,12 +17,13 @@ use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::book::{Book, Circumstances};
 use crate::ledger::customer::{Document, PasswordHash, PersonName, UserName};
 use crate::ledger::money::{Amount, Centavos};
+use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::{Done, Executed, Outcome, Refusal};
 use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::past::{Auditor, PastEntry};
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
-use crate::ledger::statement::Entry;
+use crate::ledger::statement::{Details, Entry};
 
 /// How many banks the consortium has.
 const BANKS: usize = 3;
@@ -46,17 +47,17 @@ fn pix(key: &str) -> PixKey {
 }
 
 fn deposit(bank: u16, account: u64, centavos: i64) -> Operation {
-    let kind = OperationKind::Deposit { value: amount(centavos) };
+    let kind = OperationKind::Deposit { value: amount(centavos), sender: None };
     Operation { bank: BankId(bank), account: number(account), kind }
 }
 
 fn withdraw(bank: u16, account: u64, centavos: i64) -> Operation {
-    let kind = OperationKind::Withdraw { value: amount(centavos) };
+    let kind = OperationKind::Withdraw { value: amount(centavos), sender: None };
     Operation { bank: BankId(bank), account: number(account), kind }
 }
 
 fn transfer(bank: u16, account: u64, centavos: i64, key: &str) -> Operation {
-    let kind = OperationKind::Transfer { value: amount(centavos), pix: pix(key) };
+    let kind = OperationKind::Transfer { value: amount(centavos), pix: pix(key), note: None };
     Operation { bank: BankId(bank), account: number(account), kind }
 }
 

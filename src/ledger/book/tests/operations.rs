@@ -54,6 +54,52 @@ fn both_sides_of_a_transfer_say_who_sent_what_to_which_key() {
 }
 
 #[test]
+fn both_sides_of_a_transfer_have_what_the_payer_said_and_name_each_other() {
+    let mut trial = Trial::with_customers();
+    let mut pays = transfer(0, 101, 4_000, "1:bia");
+    let message = Some(Message::parse("almoço").unwrap());
+    let said = Note { message: message.clone(), txid: Some(Txid::parse("PEDIDO7").unwrap()) };
+    let OperationKind::Transfer { note, .. } = &mut pays.kind else { unreachable!() };
+    *note = Some(said);
+    done(trial.operate("ana", vec![pays]));
+    for (bank, account, other) in [(0, 101, (BankId(1), 202)), (1, 202, (BankId(0), 101))] {
+        let entry = newest(&trial, bank, account);
+        assert_eq!(entry.details.message, message);
+        assert_eq!(entry.details.txid.as_ref().map(Txid::as_str), Some("PEDIDO7"));
+        let named = trial.book.counterparty(&entry).unwrap();
+        assert_eq!(named.account.map(|(bank, number)| (bank, number.get())), Some(other));
+        assert_eq!((named.name.as_str(), named.document.len()), ("Pedro Silva", 14));
+    }
+}
+
+/// What older releases wrote must come to the same entries, or the pasts of banks would differ.
+#[test]
+fn a_transfer_of_an_older_release_comes_to_the_entries_that_it_came_to_then() {
+    let mut trial = Trial::with_customers();
+    let old = transfer(0, 101, 4_000, "1:bia");
+    let text = r#"{"bank":0,"account":101,"kind":{"TRANSFER":{"value":4000,"pix":"1:bia"}}}"#;
+    assert_eq!(serde_json::to_string(&old).unwrap(), text);
+    done(trial.operate("ana", vec![old]));
+    let (sent, received) = (newest(&trial, 0, 101), newest(&trial, 1, 202));
+    assert_eq!([&sent.details, &received.details], [&Details::default(); 2]);
+    let document = |entry| trial.book.counterparty(entry).map(|other| other.document);
+    assert_eq!(document(&sent).as_deref(), Some("***.000.000-**"), "by the key");
+    let from = trial.book.counterparty(&received).unwrap();
+    assert_eq!((from.account, from.name.as_str()), (None, "Pedro Silva"), "by the user name");
+}
+
+#[test]
+fn a_deposit_keeps_the_sender_that_it_names() {
+    let mut trial = Trial::with_customers();
+    let mut pays_in = deposit(0, 101, 1);
+    let OperationKind::Deposit { sender, .. } = &mut pays_in.kind else { unreachable!() };
+    *sender = Some(number(202));
+    done(trial.operate("ana", vec![pays_in]));
+    let entry = newest(&trial, 0, 101);
+    assert_eq!((entry.details.sender, trial.book.counterparty(&entry)), (Some(number(202)), None));
+}
+
+#[test]
 fn only_transfers_name_a_key() {
     let mut trial = Trial::with_customers();
     done(trial.operate("ana", vec![deposit(0, 101, 1), withdraw(0, 101, 1)]));

@@ -29,12 +29,22 @@ fn any_amount() -> impl Strategy<Value = Amount> {
         .prop_map(amount)
 }
 
+fn any_note() -> impl Strategy<Value = Option<Note>> {
+    let message = select(&[None, Some("almoço"), Some("aluguel")][..]);
+    let txid = select(&[None, Some("A1")][..]);
+    let note = (message, txid).prop_map(|(message, txid)| Note {
+        message: message.map(|text| Message::parse(text).unwrap()),
+        txid: txid.map(|text| Txid::parse(text).unwrap()),
+    });
+    prop_oneof![1 => Just(None), 4 => note.prop_map(Some)]
+}
+
 fn any_operation() -> impl Strategy<Value = Operation> {
     let kind = prop_oneof![
-        any_amount().prop_map(|value| OperationKind::Deposit { value }),
-        any_amount().prop_map(|value| OperationKind::Withdraw { value }),
-        (any_amount(), select(&KEYS[..]))
-            .prop_map(|(value, key)| OperationKind::Transfer { value, pix: pix(key) }),
+        any_amount().prop_map(|value| OperationKind::Deposit { value, sender: None }),
+        any_amount().prop_map(|value| OperationKind::Withdraw { value, sender: None }),
+        (any_amount(), select(&KEYS[..]), any_note())
+            .prop_map(|(value, key, note)| OperationKind::Transfer { value, pix: pix(key), note }),
     ];
     // Mostly accounts that exist from the start, or nothing would ever succeed.
     let any = (0..4_u16, select(&NUMBERS[..]));

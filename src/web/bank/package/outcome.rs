@@ -8,17 +8,17 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::rows::{Picture, picture};
-use super::state::State;
+use super::state::{Flow, State};
 use super::{moved, rendered};
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, place};
+use crate::http::{Bad, Bank, Refused, place, prove};
 use crate::ids::Position;
 use crate::ledger::{
     Action, Book, Done, Executed, IdempotencyKey, Outcome, Package, Refusal, UserName,
 };
 use crate::web::bank::form::Form;
 use crate::web::bank::overview::bank_name;
-use crate::web::bank::{Answer, customer, see_other, shown, texts};
+use crate::web::bank::{Answer, customer, receipt, see_other, shown, texts};
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::web::refused::with_header;
@@ -45,6 +45,11 @@ pub(super) async fn confirm(
         state.problem = Some(texts::BASKET_EMPTY.into());
         return rendered(bank, user, StatusCode::BAD_REQUEST, state).await;
     };
+    if state.flow == Flow::Pix
+        && let Err(refused) = check_password(bank, request, &user, form).await
+    {
+        return not_sent(bank, user, key, state, &refused).await;
+    }
     // Whoever loads the page anew meanwhile, or comes back later, must not send it a second time.
     (state.unknown, state.key) = (true, Some(key.clone()));
     state.keep(bank, &user);
@@ -63,6 +68,35 @@ pub(super) async fn confirm(
             Ok(with_header(page, &refused))
         }
     }
+}
+
+/// Whether whoever confirms knows the customer's password.
+async fn check_password(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: &UserName,
+    form: &Form,
+) -> Result<(), Refused> {
+    match prove(bank, request, user.as_str(), form.raw("senha").to_owned()).await {
+        Err(Refused::Bad(Bad::WrongLogin)) => Err(Refused::bad(texts::WRONG_PASSWORD)),
+        proved => proved.map(|_| ()),
+    }
+}
+
+/// Shows why nothing was sent now; what was sent before may still have been executed.
+async fn not_sent(
+    bank: &Bank,
+    user: UserName,
+    key: IdempotencyKey,
+    mut state: State,
+    refused: &Refused,
+) -> Answer {
+    let kept = State::kept(bank, &user, state.flow).await?;
+    state.unknown = kept.unknown && kept.key.as_ref() == Some(&key);
+    state.key = Some(key).filter(|_| state.unknown);
+    state.problem = Some(refused.to_string());
+    let page = rendered(bank, user, refused.status(), state).await?;
+    Ok(with_header(page, refused))
 }
 
 /// Finds out what became of a package that was sent.
@@ -104,7 +138,11 @@ pub(super) async fn settled(
     match executed.outcome {
         Outcome::Done(_) => {
             state.keep_as_executed(bank, &user, &key);
-            Ok(moved(request, &format!("/pacote/{}", escaped(key.as_str()))))
+            let address = match (state.flow, state.operations.first()) {
+                (Flow::Pix, Some(paid)) => receipt::address(bank, paid, executed.position).await?,
+                _ => format!("/pacote/{}", escaped(key.as_str())),
+            };
+            Ok(moved(request, &address))
         }
         Outcome::Refused(refusal) => {
             (state.unknown, state.key) = (false, None);
@@ -142,7 +180,13 @@ async fn try_show(bank: &Bank, request: &HttpRequest) -> Answer {
         Some(Executed { outcome: Outcome::Refused(refusal), .. }) => {
             Err(Refused::bad(texts::refusal(&refusal, |of| bank_name(bank, of))))
         }
-        _ if State::kept(bank, &user).await?.key == Some(key) => Ok(see_other("/pacote")),
-        _ => Err(no_such),
+        _ => {
+            for flow in [Flow::Package, Flow::Pix] {
+                if State::kept(bank, &user, flow).await?.key.as_ref() == Some(&key) {
+                    return Ok(see_other(flow.path()));
+                }
+            }
+            Err(no_such)
+        }
     }
 }

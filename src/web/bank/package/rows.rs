@@ -7,7 +7,7 @@ use super::State;
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
 use crate::ids::{BankId, BankSet};
-use crate::ledger::{AccountNumber, Book, Operation, OperationKind, Refusal, UserName};
+use crate::ledger::{AccountNumber, Book, Note, Operation, OperationKind, Refusal, UserName};
 use crate::web::bank::money::InReais;
 use crate::web::bank::overview::bank_name;
 use crate::web::bank::recipient::{self, Recipient};
@@ -16,6 +16,8 @@ use crate::web::bank::{basket, texts};
 /// One operation.
 pub(super) struct Row {
     pub(super) kind: &'static str,
+    /// What the payer says.
+    pub(super) note: Note,
     pub(super) bank: BankId,
     pub(super) bank_name: String,
     pub(super) account: AccountNumber,
@@ -93,9 +95,11 @@ fn draw(
         |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
     let rows = operations.iter().enumerate().map(|(index, operation)| {
         let (kind, value, recipient) = match &operation.kind {
-            OperationKind::Deposit { value } => ("Depósito", value, None),
-            OperationKind::Withdraw { value } => ("Saque", value, None),
-            OperationKind::Transfer { value, pix } => ("Pix", value, recipient::in_book(book, pix)),
+            OperationKind::Deposit { value, .. } => ("Depósito", value, None),
+            OperationKind::Withdraw { value, .. } => ("Saque", value, None),
+            OperationKind::Transfer { value, pix, .. } => {
+                ("Pix", value, recipient::in_book(book, pix))
+            }
         };
         let after = trial
             .after
@@ -103,6 +107,7 @@ fn draw(
             .filter(|_| !executed && is_own(operation.bank, operation.account));
         Row {
             kind,
+            note: note(operation),
             bank: operation.bank,
             bank_name: String::new(),
             account: operation.account,
@@ -134,6 +139,13 @@ fn draw(
     let picture = Picture { rows, balances: balances.collect() };
     let failed = trial.failed.filter(|_| !executed);
     (picture, failed.map(|refusal| (trial.after.len(), refusal)))
+}
+
+fn note(operation: &Operation) -> Note {
+    match &operation.kind {
+        OperationKind::Transfer { note, .. } => note.clone().unwrap_or_default(),
+        _ => Note::default(),
+    }
 }
 
 /// The operation's account and the one that it pays to.

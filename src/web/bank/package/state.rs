@@ -10,13 +10,41 @@ use crate::web::bank::form::{Form, encoded};
 use crate::web::bank::recipient::Recipient;
 use crate::web::bank::texts;
 
-/// What the bank calls the package that a customer is building; packages that were executed are
-/// kept under their keys.
-const BASKET: &str = "pacote";
+/// What a customer builds: a package of any operations, or one Pix step by step. The bank keeps one
+/// of each, and what was executed under its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Flow {
+    #[default]
+    Package,
+    Pix,
+}
+
+impl Flow {
+    /// What the bank and forms call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Flow::Package => "pacote",
+            Flow::Pix => "pix",
+        }
+    }
+
+    /// Where it is built.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Flow::Package => "/pacote",
+            Flow::Pix => "/pagar",
+        }
+    }
+
+    fn of(form: &Form) -> Flow {
+        if form.text("fluxo") == Flow::Pix.name() { Flow::Pix } else { Flow::Package }
+    }
+}
 
 /// What the page is going to show.
 #[derive(Default)]
 pub(super) struct State {
+    pub(super) flow: Flow,
     pub(super) operations: Vec<Operation>,
     pub(super) draft: Draft,
     /// The payee that the draft's key belongs to.
@@ -49,9 +77,11 @@ impl State {
             account: text("conta"),
             value: text("valor"),
             pix: text("pix"),
+            message: text("mensagem"),
+            txid: text("txid"),
             code: text("codigo"),
         };
-        Ok(State { operations, draft, ..State::default() })
+        Ok(State { flow: Flow::of(form), operations, draft, ..State::default() })
     }
 
     /// What a form would have done, had its session not ended: a confirmation was not sent, unless
@@ -67,42 +97,45 @@ impl State {
     }
 
     fn is_blank(&self) -> bool {
-        let Draft { value, pix, code, .. } = &self.draft;
-        let typed_nothing = value.is_empty() && pix.is_empty() && code.is_empty();
+        let Draft { value, pix, code, message, .. } = &self.draft;
+        let typed_nothing = [value, pix, code, message].iter().all(|text| text.is_empty());
         self.operations.is_empty() && typed_nothing && !self.unknown
     }
 
     /// As the fields of a form that [`State::of_unsent`] reads back.
     fn written(&self) -> String {
-        let Draft { kind, account, value, pix, code } = &self.draft;
+        let Draft { kind, account, value, pix, message, txid, code } = &self.draft;
         let action = match (self.unknown, &self.key) {
             (true, _) => "perguntar",
             (false, Some(_)) => "confirmar",
             (false, None) => "",
         };
         let key = self.key.as_ref().map_or("", IdempotencyKey::as_str);
-        let fields = [("acao", action), ("chave", key), ("tipo", kind), ("conta", account)];
+        let flow = self.flow.name();
+        let fields = [("fluxo", flow), ("acao", action), ("chave", key)];
+        let fields = fields.into_iter().chain([("tipo", kind.as_str()), ("conta", account)]);
         let operations: Vec<_> = self.operations.iter().map(basket::written).collect();
-        let fields =
-            fields.into_iter().chain([("valor", value.as_str()), ("pix", pix), ("codigo", code)]);
+        let typed = [("valor", value), ("pix", pix), ("mensagem", message), ("txid", txid)];
+        let typed = typed.into_iter().chain([("codigo", code)]);
+        let fields = fields.chain(typed.map(|(name, text)| (name, text.as_str())));
         encoded(fields.chain(operations.iter().map(|written| ("op", written.as_str()))))
     }
 
     /// Keeps it for the next page, whichever way the customer comes to it.
     pub(super) fn keep(&self, bank: &Bank, user: &UserName) {
         let text = (!self.is_blank()).then(|| self.written());
-        keep(bank, user, BASKET, text);
+        keep(bank, user, self.flow.name(), text);
     }
 
     /// Remembers what was executed, for the page that shows it, and makes room for another package.
     pub(super) fn keep_as_executed(&self, bank: &Bank, user: &UserName, key: &IdempotencyKey) {
         keep(bank, user, key.as_str(), Some(self.written()));
-        keep(bank, user, BASKET, None);
+        keep(bank, user, self.flow.name(), None);
     }
 
-    /// The package that the customer was building.
-    pub(super) async fn kept(bank: &Bank, user: &UserName) -> Result<State, Refused> {
-        State::find(bank, user, BASKET).await
+    /// What the customer was building.
+    pub(super) async fn kept(bank: &Bank, user: &UserName, flow: Flow) -> Result<State, Refused> {
+        State::find(bank, user, flow.name()).await.map(|state| State { flow, ..state })
     }
 
     /// A package that was executed; empty if it was at another bank, or long ago.

@@ -1,0 +1,164 @@
+//! The receipt of an entry: what happened, when, between whom, and its place in the common order.
+//!
+//! Its address names the account and the entry's place in the statement, so that whoever holds the
+//! account finds it for ever, and nobody else does; the other side of a Pix has one of its own.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::form::Form;
+use super::money::reais_wide;
+use super::overview::bank_name;
+use super::statement::{own, place};
+use super::{Answer, customer, shown, texts};
+use crate::actors::ledger::{Ask, HandOver};
+use crate::brazilian::date;
+use crate::http::{Bank, Named, Refused, named};
+use crate::ids::{BankId, EventId, Position};
+use crate::ledger::past::AccountTrail;
+use crate::ledger::past::walk::{made_at, page as page_of};
+use crate::ledger::{
+    AccountNumber, Book, Counterparty, EntryKind, Message, Operation, Txid, UserName,
+};
+use crate::store::past::PastReader;
+use crate::web::frame::Frame;
+use crate::web::page;
+
+/// One side.
+struct Side {
+    /// Such as `Quem pagou`.
+    role: &'static str,
+    name: String,
+    document: String,
+    place: Option<(String, AccountNumber)>,
+}
+
+impl Side {
+    fn of(bank: &Bank, role: &'static str, party: Counterparty) -> Side {
+        let place = party.account.map(|(of, number)| (bank_name(bank, of), number));
+        Side { role, name: party.name, document: party.document, place }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "bank/receipt.html")]
+struct ReceiptPage {
+    frame: Frame,
+    /// The account as its page's address names it.
+    place: String,
+    kind: &'static str,
+    /// Whether it has just been made.
+    is_new: bool,
+    value: String,
+    date: String,
+    time: String,
+    zone: String,
+    sides: Vec<Side>,
+    message: Option<Message>,
+    txid: Option<Txid>,
+    /// The account that a deposit or withdrawal named as its sender.
+    sender: Option<AccountNumber>,
+    id: EventId,
+    position: Position,
+}
+
+/// The address of the receipt for an operation that was executed at this position; that of the
+/// statement if the entry cannot be found now.
+pub(super) async fn address(
+    bank: &Bank,
+    executed: &Operation,
+    position: Position,
+) -> Result<String, Refused> {
+    let (of, number) = (executed.bank, executed.account);
+    let ledger = &bank.actors.routes.ledger;
+    ledger.do_send(HandOver);
+    let trail = Ask(move |book: &Book| Some(book.trail_of(book.account(of, number)?)));
+    let trail = ledger.send(trail).await?.ok_or(Refused::Internal)?;
+    let find = move |past: &mut PastReader| made_at(past, &trail, position);
+    let statement = format!("/contas/{of}-{number}");
+    Ok(match bank.actors.past.read(find).await? {
+        Some(index) => format!("{statement}/comprovante/{index}?novo=sim"),
+        None => statement,
+    })
+}
+
+/// `GET /contas/{account}/comprovante/{entry}`
+pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
+    shown(&bank, &request, receipt(&bank, &request).await).await
+}
+
+async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
+    let user = customer(bank, request).await?;
+    let of = place(request)?;
+    let no_such = Refused::NoSuchPage(texts::NO_SUCH_RECEIPT);
+    let index = request.match_info().query("entry").parse().map_err(|_| no_such.clone())?;
+    let ledger = &bank.actors.routes.ledger;
+    ledger.do_send(HandOver);
+    let asked = Ask(move |book: &Book| own(book, &user, of).map(|account| book.trail_of(account)));
+    let trail = ledger.send(asked).await??;
+    let entry = entry(bank, trail, index).await?.ok_or(no_such)?;
+    let is_new = !Form::of_query(request)?.text("novo").is_empty();
+    let own = own_side(bank, of, &entry).await?;
+    let Named { entry, counterparty, .. } = entry;
+    let zone = &bank.config.time_zone;
+    let receipt = ReceiptPage {
+        frame: Frame::of(bank, request).await,
+        place: format!("{}-{}", of.0, of.1),
+        kind: texts::entry_kind(entry.kind),
+        is_new: is_new && entry.kind == EntryKind::Transfer,
+        value: reais_wide(entry.value.get().abs()),
+        date: date(zone.date(entry.at_ms)),
+        time: zone.time(entry.at_ms).to_string(),
+        zone: zone.name().to_owned(),
+        sides: sides(bank, entry.kind, own, counterparty),
+        message: entry.details.message,
+        txid: entry.details.txid,
+        sender: entry.details.sender,
+        id: entry.id,
+        position: entry.position,
+    };
+    Ok(page(StatusCode::OK, &receipt))
+}
+
+/// The entry at a place of the statement.
+async fn entry(bank: &Bank, trail: AccountTrail, index: u64) -> Result<Option<Named>, Refused> {
+    if index >= trail.trail.count() {
+        return Ok(None);
+    }
+    let read = move |past: &mut PastReader| page_of(past, &trail, index..index + 1, 1, &|_| true);
+    let found = bank.actors.past.read(read).await?;
+    if found.is_cut {
+        return Err(Refused::PastMissing);
+    }
+    Ok(named(bank, found.entries).await?.pop())
+}
+
+/// Whoever holds the account: who sent the money, or else who opened the account.
+async fn own_side(
+    bank: &Bank,
+    (of, number): (BankId, AccountNumber),
+    named: &Named,
+) -> Result<Counterparty, Refused> {
+    let sent_by: Option<UserName> =
+        Some(named.entry.made_by.clone()).filter(|_| named.entry.kind == EntryKind::Transfer);
+    let asked = Ask(move |book: &Book| {
+        let account = book.account(of, number)?;
+        let holder = sent_by.as_ref().unwrap_or(account.opener());
+        book.customer(holder).map(|customer| Counterparty::of(customer, Some((of, number))))
+    });
+    bank.actors.routes.ledger.send(asked).await?.ok_or(Refused::Internal)
+}
+
+/// The payer first.
+fn sides(
+    bank: &Bank,
+    kind: EntryKind,
+    own: Counterparty,
+    other: Option<Counterparty>,
+) -> Vec<Side> {
+    let Some(other) = other else { return vec![Side::of(bank, "Conta de", own)] };
+    let (payer, payee) = if kind == EntryKind::Receive { (other, own) } else { (own, other) };
+    vec![Side::of(bank, "Quem pagou", payer), Side::of(bank, "Quem recebeu", payee)]
+}
