@@ -12,7 +12,7 @@ use crate::http::{self, Bank, DrawNumbers, PeerRoom};
 use crate::ids::BankId;
 use crate::machine::{name_thread, raise_descriptors};
 use crate::store::StoreError;
-use crate::tls::{BadCertificates, Credentials, Transport};
+use crate::tls::{BadCertificates, Credentials, Entrance, Site, Transport};
 use crate::web;
 
 /// What a node is started with.
@@ -31,6 +31,8 @@ pub struct NodeOptions {
     /// Folder with the bank's certificate, its key and the consortium's authority; `None` where
     /// banks talk in the open.
     pub certificates: Option<PathBuf>,
+    /// Folder with the certificate that customers are shown, if they come by HTTPS.
+    pub https: Option<PathBuf>,
     /// Whether the end of standard input stops the node.
     pub stop_with_stdin: bool,
 }
@@ -54,6 +56,9 @@ pub enum NodeError {
     /// The certificates cannot be used.
     #[error("--certificates: {0}")]
     Certificates(#[from] BadCertificates),
+    /// Those that customers are shown cannot be used.
+    #[error("--https: {0}")]
+    Https(BadCertificates),
     /// There are none, and the banks are not all on this machine.
     #[error(
         "nodes.json: {host} is not on this machine, and there are no certificates: anybody on the way could speak as \
@@ -83,8 +88,12 @@ impl Node {
     /// # Errors
     /// [`NodeError`] when ports or journal cannot be used.
     pub async fn start(options: NodeOptions, draw: DrawNumbers) -> Result<Node, NodeError> {
-        let NodeOptions { bank: me, config, data, listen, peer_secret, certificates, .. } = options;
+        let NodeOptions {
+            bank: me, config, data, listen, peer_secret, certificates, https, ..
+        } = options;
         let transport = transport(me, &config, certificates.as_deref())?;
+        let site = https.map(|folder| Site::load(&folder, me)).transpose();
+        let site = site.map_err(NodeError::Https)?;
         let credentials = Credentials { secret: peer_secret, transport };
         let address = &config.nodes[me.index()];
         let host = listen.as_deref().unwrap_or(&address.host);
@@ -118,11 +127,13 @@ impl Node {
             config: Arc::new(config),
             secret: credentials.secret.into(),
             certificates: certificates.map(Arc::from),
+            https: site.is_some(),
             actors: actors.clone(),
             draw,
         };
-        let server = http::serve(bank, listener, credentials.transport, web::configure)
-            .map_err(NodeError::Server)?;
+        let entrance = Entrance { transport: credentials.transport, site };
+        let server =
+            http::serve(bank, listener, entrance, web::configure).map_err(NodeError::Server)?;
         let handle = server.handle();
         Ok(Node { actors, server: handle, running: actix_rt::spawn(server) })
     }

@@ -20,7 +20,7 @@ use crate::protocol::envelope::{Envelope, EnvelopeAnswer, Gathered};
 use crate::protocol::event::{Event, MalformedEvent};
 use crate::protocol::outbox::{EVENTS_PER_ENVELOPE_MAX, Parcel};
 use crate::protocol::vector_clock::VectorClock;
-use crate::tls::Transport;
+use crate::tls::{Transport, call_site};
 
 /// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
 pub const BANK_HEADER: &str = "netbanking-bank";
@@ -83,6 +83,22 @@ pub fn client_of_peer(
         async move {
             let (stream, address) = connect.call(to).await?.into_parts();
             let channel = transport.call(peer, stream).await.map_err(ConnectError::Io)?;
+            Ok(Connection::new(address, channel))
+        }
+    });
+    finished(call, CONNECT_TIMEOUT, connections, answer_within)
+}
+
+/// A [`client`] of banks that customers reach by HTTPS; for it, their addresses begin with `http`.
+#[must_use]
+pub(crate) fn client_of_site(connections: usize, answer_within: Duration) -> awc::Client {
+    let connect = Rc::new(connect());
+    let call = fn_service(move |to: ConnectInfo<Uri>| {
+        let connect = Rc::clone(&connect);
+        async move {
+            let (stream, address) = connect.call(to).await?.into_parts();
+            let host = address.host().unwrap_or_default();
+            let channel = call_site(host, stream).await.map_err(ConnectError::Io)?;
             Ok(Connection::new(address, channel))
         }
     });

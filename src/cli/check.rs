@@ -11,7 +11,6 @@ use serde::Deserialize;
 use super::CommandError;
 use super::base_url::BaseUrl;
 use crate::config::{Config, Settings};
-use crate::wire;
 
 /// How long the bank may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
@@ -63,7 +62,7 @@ pub(super) fn run(arguments: &CheckArgs) -> Result<(), CommandError> {
 /// Asks the bank what it was started with.
 async fn compare(url: &BaseUrl, settings: &Settings, file: &str) -> Result<(), NotReady> {
     let silent = |why: String| NotReady::Silent { url: url.clone(), why };
-    let client = wire::client(1, ANSWER_WAIT);
+    let client = url.client(ANSWER_WAIT);
     let mut answer =
         client.get(url.route("/status")).send().await.map_err(|error| silent(error.to_string()))?;
     let status: Status = answer.json().await.map_err(|error| silent(error.to_string()))?;
@@ -76,7 +75,7 @@ async fn compare(url: &BaseUrl, settings: &Settings, file: &str) -> Result<(), N
 }
 
 async fn check(url: &BaseUrl) -> Result<(), NotReady> {
-    let client = wire::client(1, ANSWER_WAIT);
+    let client = url.client(ANSWER_WAIT);
     let answer = client.get(url.route("/ready")).send().await;
     let answer =
         answer.map_err(|error| NotReady::Silent { url: url.clone(), why: error.to_string() })?;

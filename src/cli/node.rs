@@ -25,6 +25,8 @@ pub(super) const PEER_SECRET_VARIABLE: &str = "NETBANKING_PEER_SECRET";
 pub(super) const PEER_SECRET_FILE_VARIABLE: &str = "NETBANKING_PEER_SECRET_FILE";
 /// Environment variable that names the folder with the bank's certificate.
 pub(super) const CERTIFICATES_VARIABLE: &str = "NETBANKING_CERTIFICATES";
+/// Environment variable that names the folder with the certificate that customers are shown.
+pub(super) const HTTPS_VARIABLE: &str = "NETBANKING_HTTPS";
 /// Environment variable with the address to listen on.
 pub(super) const LISTEN_VARIABLE: &str = "NETBANKING_LISTEN";
 /// Shortest secret, in characters.
@@ -58,6 +60,9 @@ pub(super) struct NodeArgs {
     /// Folder with this bank's certificate: ca.pem, bank.pem and bank.key
     #[arg(long, env = CERTIFICATES_VARIABLE, value_name = "DIR")]
     certificates: Option<PathBuf>,
+    /// Folder with the certificate that customers are shown: fullchain.pem and privkey.pem
+    #[arg(long, env = HTTPS_VARIABLE, value_name = "DIR")]
+    https: Option<PathBuf>,
     /// Stop cleanly when standard input ends, so that no bank outlives its supervisor
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -73,16 +78,20 @@ pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
         data: arguments.data.clone(),
         listen: arguments.listen.map(as_host),
         peer_secret: peer_secret(secret_of_environment()?, arguments.peer_secret_file.as_deref())?,
-        certificates: arguments
-            .certificates
-            .clone()
-            .filter(|folder| !folder.as_os_str().is_empty()),
+        certificates: folder(arguments.certificates.as_ref()),
+        https: folder(arguments.https.as_ref()),
         stop_with_stdin: arguments.stop_with_stdin,
     };
     start_log();
     let ended = node::run(options);
     log::logger().flush();
     Ok(ended?)
+}
+
+/// A folder that was named; compose files and unit files pass on an empty text where they mean
+/// none.
+fn folder(named: Option<&PathBuf>) -> Option<PathBuf> {
+    named.filter(|folder| !folder.as_os_str().is_empty()).cloned()
 }
 
 /// Refuses a data folder that others could change.

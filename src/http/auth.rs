@@ -14,7 +14,7 @@ use crate::actors::sessions::Whose;
 use crate::config::CustomerAuth;
 use crate::ids::BankId;
 use crate::ledger::UserName;
-use crate::tls::{Proof, Transport};
+use crate::tls::{Entrance, Proof};
 use crate::wire::BANK_HEADER;
 
 /// The token in `Authorization: Bearer …`, if there is one.
@@ -44,7 +44,7 @@ pub(super) async fn customer(
 pub(super) struct OpenedBy {
     pub(super) bank: BankId,
     pub(super) proof: Proof,
-    pub(super) transport: Rc<Transport>,
+    pub(super) entrance: Rc<Entrance>,
 }
 
 /// What is known of a caller who may be a peer.
@@ -80,7 +80,7 @@ pub(crate) fn peer(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
         Some(OpenedBy { bank, .. }) if *bank != named => {
             Err(Bad::OtherSpeaker { caller: *bank, named }.into())
         }
-        Some(OpenedBy { proof, transport, .. }) if !proof.holds(transport) => {
+        Some(OpenedBy { proof, entrance, .. }) if !proof.holds(&entrance.transport) => {
             Err(Refused::NotAPeer)
         }
         None if bank.certificates.is_some() => Err(Refused::NotAPeer),

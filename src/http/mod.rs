@@ -12,6 +12,7 @@ mod connections;
 mod customers;
 mod entry_line;
 mod freshness;
+pub mod https;
 mod methods;
 mod names;
 mod operations;
@@ -36,6 +37,7 @@ pub(crate) use entry_line::{Named, named};
 pub(crate) use freshness::{
     Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures,
 };
+pub(crate) use https::is_encrypted;
 pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, place};
 pub use peer_room::PeerRoom;
@@ -63,6 +65,7 @@ use actix_web::web::{Data, ServiceConfig};
 
 use self::auth::OpenedBy;
 use self::connections::Bounds;
+use self::https::Encrypted;
 use self::stream::Portioned;
 use self::visits::Visits;
 use crate::actors::node::Actors;
@@ -70,7 +73,7 @@ use crate::config::{Config, Limits};
 use crate::ids::BankId;
 use crate::ledger::AccountNumber;
 use crate::machine::{cores, descriptors_max, name_thread};
-use crate::tls::Transport;
+use crate::tls::Entrance;
 
 /// The most worker threads where `nodes.json` does not say how many; they only forward, and the
 /// actors need the other half of the cores.
@@ -108,6 +111,8 @@ pub struct Bank {
     pub secret: Arc<str>,
     /// Where this bank's certificates are, if peers prove besides with one which bank they are.
     pub certificates: Option<Arc<Path>>,
+    /// Whether customers come by HTTPS.
+    pub https: bool,
     /// The actors.
     pub actors: Actors,
     /// Where account numbers come from.
@@ -133,7 +138,7 @@ pub fn draw_at_random() -> DrawNumbers {
 pub fn serve<C: FnOnce(&mut ServiceConfig)>(
     bank: Bank,
     listener: TcpListener,
-    transport: Transport,
+    entrance: Entrance,
     configure: impl Fn(Data<Bank>) -> C + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
     let workers = workers(&bank.config.limits);
@@ -154,10 +159,13 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
         name_thread("http");
         let (stopping, peers, visits) =
             (stopping.clone(), bank.clone(), Visits::new(bounds, limits_loopback));
-        let app = App::new().wrap(from_fn(visits::admit)).configure(configure(bank.clone()));
+        let app = App::new()
+            .wrap(from_fn(https::require))
+            .wrap(from_fn(visits::admit))
+            .configure(configure(bank.clone()));
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
-        let transport = Rc::new(transport.clone());
-        let (visitors, by) = (visits.clone(), Rc::clone(&transport));
+        let entrance = Rc::new(entrance.clone());
+        let (visitors, by) = (visits.clone(), Rc::clone(&entrance));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -172,7 +180,9 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
             .on_connect_ext(move |stream: &Portioned, data| {
                 visitors.remember(stream.as_ref().tcp(), data);
                 if let Some((bank, proof)) = stream.opened_by() {
-                    data.insert(OpenedBy { bank, proof, transport: Rc::clone(&by) });
+                    data.insert(OpenedBy { bank, proof, entrance: Rc::clone(&by) });
+                } else if stream.as_ref().is_sealed() {
+                    data.insert(Encrypted);
                 }
             })
             .upgrade(fn_service(move |asked| {
@@ -180,7 +190,7 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
                 async move { upgrade::upgrade(&bank, asked).await }
             }))
             .finish(map_config(app, move |()| AppConfig::default()));
-        let open = fn_service(move |stream| open(Rc::clone(&transport), stream));
+        let open = fn_service(move |stream| open(Rc::clone(&entrance), stream));
         apply_fn_factory(open.and_then(http), move |stream: TcpStream, http| {
             // Without it an answer could wait for more to be sent with it.
             let _ = stream.set_nodelay(true);
@@ -193,11 +203,11 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
 
 /// What HTTP is spoken on, once it is known who has connected.
 async fn open(
-    transport: Rc<Transport>,
+    entrance: Rc<Entrance>,
     stream: TcpStream,
 ) -> Result<(Portioned, Protocol, Option<SocketAddr>), DispatchError> {
     let from = stream.peer_addr().ok();
-    let answered = actix_rt::time::timeout(HEAD_TIMEOUT, transport.answer_anybody(stream)).await;
+    let answered = actix_rt::time::timeout(HEAD_TIMEOUT, entrance.answer(stream)).await;
     let answered = answered.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
     if let Err(error) = &answered {
         log::debug!("a connection from {from:?} was not let in: {error}");

@@ -33,6 +33,8 @@ pub(crate) enum Refused {
     NoSession,
     /// A peer without the secret.
     NotAPeer,
+    /// A customer who comes in the open to a bank that is reached by HTTPS.
+    NotEncrypted,
     /// Somebody asks for another customer's accounts.
     OthersAccounts,
     /// Somebody asks for an account that they do not hold.
@@ -113,9 +115,10 @@ impl Refused {
         match self {
             Refused::Bad(_) => StatusCode::BAD_REQUEST,
             Refused::NoSession | Refused::NotAPeer => StatusCode::UNAUTHORIZED,
-            Refused::OthersAccounts | Refused::OthersAccount(_) | Refused::ForeignForm => {
-                StatusCode::FORBIDDEN
-            }
+            Refused::OthersAccounts
+            | Refused::OthersAccount(_)
+            | Refused::ForeignForm
+            | Refused::NotEncrypted => StatusCode::FORBIDDEN,
             Refused::NoSuchRoute | Refused::NoSuchPage(_) => StatusCode::NOT_FOUND,
             Refused::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -170,6 +173,7 @@ impl fmt::Display for Refused {
             Refused::NoSuchPage(why) => why,
             Refused::NoSession => "Sessão inexistente ou expirada: faça login",
             Refused::NotAPeer => "Banco não autenticado",
+            Refused::NotEncrypted => super::texts::NOT_ENCRYPTED,
             Refused::NoSuchRoute => "Rota não encontrada",
             Refused::WrongMethod(_) => "Método não permitido nesta rota",
             Refused::TooSlow => "O corpo do pedido não chegou a tempo",

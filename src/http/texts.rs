@@ -7,3 +7,6 @@ pub(super) const LOGGED_OUT: &str = "Sessão encerrada";
 pub(super) const ACCOUNT_READ: &str = "Conta acessada com sucesso";
 pub(super) const KEY_FOUND: &str = "Chave Pix encontrada";
 pub(super) const MESSAGE_TAKEN: &str = "Mensagem recebida";
+/// For customers who come in the open to a bank that is reached by HTTPS.
+pub(super) const NOT_ENCRYPTED: &str =
+    "Este banco só atende por HTTPS: troque http:// por https:// no endereço";

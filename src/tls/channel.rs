@@ -35,6 +35,11 @@ impl Channel {
         }
     }
 
+    /// Whether it is encrypted.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(self, Channel::Sealed(_))
+    }
+
     /// What the other end has shown of itself, its own certificate first; `None` on an open one.
     pub(super) fn certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match self {

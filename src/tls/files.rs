@@ -1,5 +1,6 @@
-//! The files of a bank's certificates, in PEM.
+//! Files of certificates, in PEM, and what was made of them.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -9,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::BadCertificates;
+use crate::ids::BankId;
 use crate::private;
 
 /// The consortium's authority; more than one while it is being replaced.
@@ -21,81 +23,115 @@ pub(crate) const KEY: &str = "bank.key";
 pub(crate) const WITHDRAWN: &str = "revoked.pem";
 
 /// When each file was last changed, and how long it is.
-pub(super) type Stamps = [Option<(SystemTime, u64)>; 4];
+type Stamps = Vec<Option<(SystemTime, u64)>>;
 
-/// Where they are.
+/// Some files of a folder.
 #[derive(Clone)]
 pub(super) struct Files {
     folder: PathBuf,
+    names: &'static [&'static str],
+}
+
+/// What was made of files, made anew when they change.
+#[derive(Clone)]
+pub(super) struct Renewed<T> {
+    files: Files,
+    made: RefCell<(Stamps, T)>,
+}
+
+impl<T: Clone> Renewed<T> {
+    pub(super) fn new(
+        files: Files,
+        make: impl FnOnce(&Files) -> Result<T, BadCertificates>,
+    ) -> Result<Self, BadCertificates> {
+        // Before they are read: a change meanwhile is then seen the next time.
+        let stamps = files.stamps();
+        let made = make(&files)?;
+        Ok(Renewed { files, made: RefCell::new((stamps, made)) })
+    }
+
+    /// What the files make now; what they made before if that cannot be used.
+    pub(super) fn get(
+        &self,
+        me: BankId,
+        make: impl FnOnce(&Files) -> Result<T, BadCertificates>,
+    ) -> T {
+        let stamps = self.files.stamps();
+        let mut made = self.made.borrow_mut();
+        if stamps != made.0 {
+            // An error is said once for each change.
+            made.0 = stamps;
+            match make(&self.files) {
+                Ok(fresh) => made.1 = fresh,
+                Err(error) => log::error!("bank {me}: CERTIFICATES NOT RENEWED: {error}"),
+            }
+        }
+        made.1.clone()
+    }
 }
 
 impl Files {
-    pub(super) fn in_folder(folder: &Path) -> Self {
-        Files { folder: folder.to_owned() }
+    pub(super) fn new(folder: &Path, names: &'static [&'static str]) -> Self {
+        Files { folder: folder.to_owned(), names }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    pub(super) fn stamps(&self) -> Stamps {
-        [AUTHORITY, CERTIFICATE, KEY, WITHDRAWN].map(|name| {
+    fn stamps(&self) -> Stamps {
+        let stamp = |name: &&str| {
             let metadata = fs::metadata(self.path(name)).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
-        })
+        };
+        self.names.iter().map(stamp).collect()
     }
 
-    pub(super) fn bad_certificate(&self, why: impl ToString) -> BadCertificates {
-        BadCertificates::new(&self.path(CERTIFICATE), why)
-    }
-
-    pub(super) fn bad_authority(&self, why: impl ToString) -> BadCertificates {
-        BadCertificates::new(&self.path(AUTHORITY), why)
+    pub(super) fn bad(&self, name: &str, why: impl ToString) -> BadCertificates {
+        BadCertificates { file: self.path(name).display().to_string(), why: why.to_string() }
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>, BadCertificates> {
-        let path = self.path(name);
-        fs::read(&path).map_err(|why| BadCertificates::new(&path, why))
+        fs::read(self.path(name)).map_err(|why| self.bad(name, why))
     }
 
-    fn certificates(&self, name: &str) -> Result<Vec<CertificateDer<'static>>, BadCertificates> {
-        let bad = |why: String| BadCertificates::new(&self.path(name), why);
+    pub(super) fn certificates(
+        &self,
+        name: &str,
+    ) -> Result<Vec<CertificateDer<'static>>, BadCertificates> {
         let text = self.read(name)?;
         let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
             .collect::<Result<_, _>>()
-            .map_err(|why| bad(format!("{why:?}")))?;
-        if found.is_empty() { Err(bad("it has no certificate in PEM".into())) } else { Ok(found) }
+            .map_err(|why| self.bad(name, format!("{why:?}")))?;
+        if found.is_empty() {
+            return Err(self.bad(name, "it has no certificate in PEM"));
+        }
+        Ok(found)
     }
 
-    pub(super) fn authority(&self) -> Result<RootCertStore, BadCertificates> {
+    pub(super) fn authority(&self, name: &str) -> Result<RootCertStore, BadCertificates> {
         let mut roots = RootCertStore::empty();
-        for certificate in self.certificates(AUTHORITY)? {
-            roots.add(certificate).map_err(|why| self.bad_authority(why))?;
+        for certificate in self.certificates(name)? {
+            roots.add(certificate).map_err(|why| self.bad(name, why))?;
         }
         Ok(roots)
     }
 
-    pub(super) fn certificate(&self) -> Result<Vec<CertificateDer<'static>>, BadCertificates> {
-        self.certificates(CERTIFICATE)
-    }
-
-    pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, BadCertificates> {
-        let path = self.path(KEY);
-        let text = private::read(&path).map_err(|why| BadCertificates::new(&path, why))?;
+    pub(super) fn key(&self, name: &str) -> Result<PrivateKeyDer<'static>, BadCertificates> {
+        let text = private::read(&self.path(name)).map_err(|why| self.bad(name, why))?;
         PrivateKeyDer::from_pem_slice(text.as_bytes())
-            .map_err(|_| BadCertificates::new(&path, "it has no private key in PEM"))
+            .map_err(|_| self.bad(name, "it has no private key in PEM"))
     }
 
     pub(super) fn withdrawn(
         &self,
+        name: &str,
     ) -> Result<Vec<CertificateRevocationListDer<'static>>, BadCertificates> {
-        let path = self.path(WITHDRAWN);
-        if !path.exists() {
+        if !self.path(name).exists() {
             return Ok(Vec::new());
         }
-        let text = self.read(WITHDRAWN)?;
-        CertificateRevocationListDer::pem_slice_iter(&text)
+        CertificateRevocationListDer::pem_slice_iter(&self.read(name)?)
             .collect::<Result<_, _>>()
-            .map_err(|why| BadCertificates::new(&path, format!("{why:?}")))
+            .map_err(|why| self.bad(name, format!("{why:?}")))
     }
 }

@@ -9,32 +9,34 @@
 
 mod channel;
 mod files;
+mod identity;
+mod site;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_rt::net::TcpStream;
-use rustls::client::Resumption;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use rustls::server::Acceptor;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 use webpki::EndEntityCert;
 
 pub(crate) use self::channel::{Channel, Detached};
 pub(crate) use self::files::{AUTHORITY, CERTIFICATE, KEY, WITHDRAWN};
-use self::files::{Files, Stamps};
+pub use self::identity::Identity;
+pub use self::site::Site;
+pub(crate) use self::site::call_site;
 use crate::ids::BankId;
 
 /// The first byte of a connection that begins with a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
+/// What banks say they speak (RFC 7301).
+const ALPN: &[u8] = b"netbanking";
 /// How often the certificate behind a connection that stays open is looked at again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
@@ -44,12 +46,6 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 pub struct BadCertificates {
     file: String,
     why: String,
-}
-
-impl BadCertificates {
-    fn new(file: &Path, why: impl ToString) -> Self {
-        BadCertificates { file: file.display().to_string(), why: why.to_string() }
-    }
 }
 
 /// The name in a bank's certificate.
@@ -120,89 +116,49 @@ impl Transport {
             }
         }
     }
+}
 
-    /// The same at the port that customers use too, who need no certificate: they begin with a
-    /// request and not with a handshake.
+/// The port that banks and customers share.
+#[derive(Clone)]
+pub struct Entrance {
+    /// What banks show there.
+    pub transport: Transport,
+    /// What customers are shown, if they may come by HTTPS.
+    pub site: Option<Site>,
+}
+
+impl Entrance {
+    /// What a connection becomes, and which bank opened it, if that is proved. A caller who begins
+    /// with a request and not with a handshake comes in the open.
     ///
     /// # Errors
-    /// As for [`Transport::answer`]; or the connection ends before anything is said.
-    pub(crate) async fn answer_anybody(
-        &self,
-        stream: TcpStream,
-    ) -> io::Result<(Channel, Option<BankId>)> {
+    /// When a handshake fails, or the connection ends before anything is said.
+    pub(crate) async fn answer(&self, stream: TcpStream) -> io::Result<(Channel, Option<BankId>)> {
         let mut first = [0];
-        match self {
-            Transport::Certified(identity)
-                if stream.peek(&mut first).await? == 1 && first[0] == HANDSHAKE =>
-            {
-                identity.answer(stream).await.map(|(channel, bank)| (channel, Some(bank)))
+        let seals = self.site.is_some() || matches!(self.transport, Transport::Certified(_));
+        if !seals || stream.peek(&mut first).await? == 0 || first[0] != HANDSHAKE {
+            return Ok((Channel::Open(stream), None));
+        }
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let is_bank =
+            begun.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == ALPN));
+        match (&self.transport, &self.site) {
+            (Transport::Certified(identity), _) if is_bank => {
+                identity.go_on(begun).await.map(|(channel, bank)| (channel, Some(bank)))
             }
-            _ => Ok((Channel::Open(stream), None)),
+            (_, Some(site)) if !is_bank => site.go_on(begun).await.map(|channel| (channel, None)),
+            _ => Err(io::Error::other("there is no certificate for such callers")),
         }
     }
 }
 
-/// A bank's certificate with its key, and the authority by which it knows the others.
-#[derive(Clone)]
-pub struct Identity {
-    files: Files,
-    me: BankId,
-    banks: usize,
-    loaded: RefCell<Loaded>,
+/// The one provider of cryptography.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
-#[derive(Clone)]
-struct Loaded {
-    stamps: Stamps,
-    answering: Arc<ServerConfig>,
-    calling: Arc<ClientConfig>,
-    callers: Arc<dyn ClientCertVerifier>,
-}
-
-impl Identity {
-    fn load(folder: &Path, me: BankId, banks: usize) -> Result<Self, BadCertificates> {
-        let files = Files::in_folder(folder);
-        let loaded = RefCell::new(load(&files, me)?);
-        Ok(Identity { files, me, banks, loaded })
-    }
-
-    /// What the files hold now; what they held before if that cannot be used.
-    fn fresh(&self) -> Loaded {
-        let stamps = self.files.stamps();
-        let mut loaded = self.loaded.borrow_mut();
-        if stamps != loaded.stamps {
-            match load(&self.files, self.me) {
-                Ok(fresh) => *loaded = fresh,
-                Err(error) => {
-                    log::error!("bank {}: CERTIFICATES NOT RENEWED: {error}", self.me);
-                    // Said once for each change.
-                    loaded.stamps = stamps;
-                }
-            }
-        }
-        loaded.clone()
-    }
-
-    async fn call(&self, peer: BankId, stream: TcpStream) -> io::Result<Channel> {
-        let name = ServerName::try_from(name_of(peer)).map_err(io::Error::other)?;
-        let sealed = TlsConnector::from(self.fresh().calling).connect(name, stream).await?;
-        Ok(Channel::Sealed(Box::new(sealed.into())))
-    }
-
-    async fn answer(&self, stream: TcpStream) -> io::Result<(Channel, BankId)> {
-        let sealed = TlsAcceptor::from(self.fresh().answering).accept(stream).await?;
-        let chain = sealed.get_ref().1.peer_certificates().unwrap_or_default();
-        let bank = bank_of(chain, self.banks)
-            .ok_or_else(|| io::Error::other("its certificate is not that of one bank"))?;
-        Ok((Channel::Sealed(Box::new(sealed.into())), bank))
-    }
-
-    /// Whether a certificate is one now, by what the files hold now.
-    fn recognises(&self, chain: &[CertificateDer<'_>]) -> bool {
-        let Some((own, between)) = chain.split_first() else { return false };
-        self.fresh().callers.verify_client_cert(own, between, UnixTime::now()).is_ok()
-    }
-}
+/// A handshake of which the beginning was read.
+type Begun = StartHandshake<TcpStream>;
 
 /// The certificate that the other end of a connection has shown. Connections between banks stay
 /// open for long: it may run out, or be withdrawn.
@@ -229,105 +185,5 @@ impl Proof {
             self.looked_at.set(Instant::now());
         }
         holds
-    }
-}
-
-/// The bank whose certificate this is, if it is exactly one's.
-fn bank_of(chain: &[CertificateDer<'_>], banks: usize) -> Option<BankId> {
-    let certificate = EndEntityCert::try_from(chain.first()?).ok()?;
-    let is_of = |bank: &BankId| {
-        ServerName::try_from(name_of(*bank))
-            .is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
-    };
-    let mut named = BankId::all(banks).filter(is_of);
-    named.next().filter(|_| named.next().is_none())
-}
-
-fn load(files: &Files, me: BankId) -> Result<Loaded, BadCertificates> {
-    // Before they are read: a change meanwhile is then seen the next time.
-    let stamps = files.stamps();
-    let (roots, chain, key) = (files.authority()?, files.certificate()?, files.key()?);
-    let own = chain.first().and_then(|first| EndEntityCert::try_from(first).ok());
-    let name = ServerName::try_from(name_of(me)).map_err(|why| files.bad_certificate(why))?;
-    if own.is_none_or(|own| own.verify_is_valid_for_subject_name(&name).is_err()) {
-        return Err(files.bad_certificate(format!("it is not valid for {}", name_of(me))));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let (callers, servers) = verifiers(files, roots, &provider)?;
-    let versions = &[&rustls::version::TLS13];
-    let mut answering = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(versions)
-        .map_err(|why| files.bad_certificate(why))?
-        .with_client_cert_verifier(Arc::clone(&callers))
-        .with_single_cert(chain.clone(), key.clone_key())
-        .map_err(|why| files.bad_certificate(why))?;
-    let mut calling = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .map_err(|why| files.bad_certificate(why))?
-        .dangerous()
-        .with_custom_certificate_verifier(servers)
-        .with_client_auth_cert(chain, key)
-        .map_err(|why| files.bad_certificate(why))?;
-    // A connection that is resumed would not be held against what has been withdrawn since.
-    answering.session_storage = Arc::new(NoServerSessionStorage {});
-    answering.send_tls13_tickets = 0;
-    calling.resumption = Resumption::disabled();
-    Ok(Loaded { stamps, answering: Arc::new(answering), calling: Arc::new(calling), callers })
-}
-
-type Verifiers = (Arc<dyn ClientCertVerifier>, Arc<dyn ServerCertVerifier>);
-
-/// What a caller's certificate, and that of a bank that is called, are held against.
-fn verifiers(
-    files: &Files,
-    roots: RootCertStore,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Verifiers, BadCertificates> {
-    let (roots, withdrawn) = (Arc::new(roots), files.withdrawn()?);
-    let callers =
-        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
-            .with_crls(withdrawn.clone())
-            .allow_unknown_revocation_status()
-            .only_check_end_entity_revocation()
-            .build()
-            .map_err(|why| files.bad_authority(why))?;
-    let servers =
-        rustls::client::WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
-            .with_crls(withdrawn)
-            .allow_unknown_revocation_status()
-            .only_check_end_entity_revocation()
-            .build()
-            .map_err(|why| files.bad_authority(why))?;
-    Ok((callers, servers))
-}
-
-#[cfg(test)]
-mod tests {
-    use rcgen::{CertificateParams, KeyPair};
-
-    use super::*;
-
-    fn certificate(names: &[&str]) -> Vec<CertificateDer<'static>> {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let key = KeyPair::generate().unwrap();
-        vec![CertificateParams::new(names).unwrap().self_signed(&key).unwrap().der().clone()]
-    }
-
-    #[test]
-    fn a_certificate_is_one_banks_or_none() {
-        let of = |names: &[&str]| bank_of(&certificate(names), 3);
-        assert_eq!(of(&["bank-1.netbanking"]), Some(BankId(1)));
-        assert_eq!(of(&["bank-1.netbanking", "banco.example"]), Some(BankId(1)));
-        let none: [&[&str]; 5] = [
-            &["bank-1.netbanking", "bank-2.netbanking"],
-            &["*.netbanking"],
-            &["bank-3.netbanking"],
-            &["bank-01.netbanking"],
-            &["bank-1.netbanking.example"],
-        ];
-        for names in none {
-            assert_eq!(of(names), None, "{names:?}");
-        }
-        assert_eq!(bank_of(&[], 3), None);
     }
 }

@@ -6,7 +6,7 @@ use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::{HOST, HeaderName, ORIGIN};
 
 use crate::actors::sessions::Whose;
-use crate::http::Bank;
+use crate::http::{Bank, is_encrypted};
 use crate::ids::BankId;
 use crate::ledger::UserName;
 
@@ -19,14 +19,20 @@ fn name(bank: BankId) -> String {
     format!("netbanking-{bank}")
 }
 
-/// The cookie of a new session; it ends with the browser, or when the bank ends the session.
-pub(super) fn cookie(bank: BankId, token: String) -> Cookie<'static> {
-    Cookie::build(name(bank), token).path("/").http_only(true).same_site(SameSite::Strict).finish()
+/// The cookie of a new session; it ends with the browser, or when the bank ends the session. What
+/// came encrypted goes back encrypted only.
+pub(super) fn cookie(bank: BankId, request: &HttpRequest, token: String) -> Cookie<'static> {
+    Cookie::build(name(bank), token)
+        .path("/")
+        .http_only(true)
+        .secure(is_encrypted(request))
+        .same_site(SameSite::Strict)
+        .finish()
 }
 
 /// The cookie that makes the browser forget the session's cookie.
-pub(super) fn no_cookie(bank: BankId) -> Cookie<'static> {
-    let mut cookie = cookie(bank, String::new());
+pub(super) fn no_cookie(bank: BankId, request: &HttpRequest) -> Cookie<'static> {
+    let mut cookie = cookie(bank, request, String::new());
     cookie.make_removal();
     cookie
 }

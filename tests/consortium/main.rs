@@ -17,6 +17,7 @@ mod fresh_reads;
 mod gray;
 mod growth;
 mod heartbeat_port;
+mod https;
 mod laboratory;
 mod load;
 mod mad_bank;

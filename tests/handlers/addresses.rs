@@ -10,7 +10,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::test::{self, TestRequest};
-use netbanking::tls::Transport;
+use netbanking::tls::{Entrance, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -219,9 +219,9 @@ async fn a_head_has_no_body_on_the_wire() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let entrance = Entrance { transport: Transport::Open, site: None };
     let server =
-        netbanking::http::serve(bank, listener, Transport::Open, netbanking::web::configure)
-            .unwrap();
+        netbanking::http::serve(bank, listener, entrance, netbanking::web::configure).unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -62,6 +62,7 @@ pub(crate) async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, T
         config: Arc::new(config),
         secret: SECRET.into(),
         certificates: None,
+        https: false,
         actors,
         draw: draw_at_random(),
         peer_room: PeerRoom::new(banks),

@@ -9,6 +9,7 @@ mod basket;
 mod browser;
 mod habits;
 mod harness;
+mod https;
 mod limits;
 mod names;
 mod neutral;

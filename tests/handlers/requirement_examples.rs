@@ -106,6 +106,7 @@ impl Banks {
                 listen: None,
                 peer_secret: SECRET.to_owned(),
                 certificates: None,
+                https: None,
                 stop_with_stdin: false,
             };
             nodes.push(Node::start(options, draw(number)).await.unwrap());

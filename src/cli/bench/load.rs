@@ -19,7 +19,6 @@ use super::progress::Progress;
 use super::random::SplitMix64;
 use super::set_up::{Customer, descript};
 use super::tally::{Answer, Tally};
-use crate::wire;
 
 /// How long a client waits for an answer; longer than a bank waits for the other banks.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -80,7 +79,7 @@ impl Load {
 /// `POST /operations` of one client, without what differs from package to package. A connection of
 /// its own comes with it.
 fn request(url: &BaseUrl, token: &str) -> Result<FrozenClientRequest, BenchError> {
-    wire::client(1, ANSWER_WAIT)
+    url.client(ANSWER_WAIT)
         .post(url.route("/operations"))
         .insert_header(("authorization", format!("Bearer {token}")))
         .insert_header(("content-type", "application/json"))

@@ -14,7 +14,6 @@ use super::super::base_url::BaseUrl;
 use super::BenchError;
 use super::package::Account;
 use super::random::SplitMix64;
-use crate::wire;
 
 /// How long a bank may take over one request.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -59,7 +58,7 @@ pub(super) async fn prepare(
         "password": password, "type_person": "PF",
     });
     post::<IgnoredAny>(
-        &wire::client(1, ANSWER_WAIT),
+        &urls[0].client(ANSWER_WAIT),
         urls[0].route("/register-customer"),
         &registration,
     )
@@ -106,7 +105,7 @@ async fn prepare_at(
     identity: &Identity,
     accounts: usize,
 ) -> Result<(String, Vec<Account>), BenchError> {
-    let client = wire::client(1, ANSWER_WAIT);
+    let client = url.client(ANSWER_WAIT);
     let Identity { user_name, password } = identity;
     let opening = json!({
         "user_name": user_name, "password": password, "type_account": "PF", "pix_type": "RANDOM", "users": [],

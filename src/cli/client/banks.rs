@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::super::base_url::BaseUrl;
 use super::answers::{LoggedIn, Status};
-use super::call::{Answer, Asking, Heard, Request, Silence, call};
+use super::call::{Answer, Asking, Clients, Heard, Request, Silence, call};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
@@ -47,7 +47,7 @@ pub(super) struct Banks {
     pub(super) current: usize,
     /// The highest position that any of them has answered: no later read may show less.
     pub(super) position: u64,
-    client: awc::Client,
+    clients: Clients,
     patience: Patience,
     screen: Screen,
 }
@@ -90,7 +90,7 @@ impl Banks {
             list,
             current: 0,
             position: 0,
-            client: super::call::client(patience.answer),
+            clients: Clients::new(patience.answer),
             patience,
             screen,
         }
@@ -120,8 +120,10 @@ impl Banks {
     /// Asks all banks for their status at once; learns their numbers and names.
     pub(super) async fn survey(&mut self) -> Vec<Option<Status>> {
         let request = Request::get("/status");
-        let asked =
-            self.list.iter().map(|bank| call(&self.client, &bank.url, &request, Asking::default()));
+        let asked = self
+            .list
+            .iter()
+            .map(|bank| call(&self.clients, &bank.url, &request, Asking::default()));
         let heard = join_all(asked).await;
         let statuses: Vec<Option<Status>> =
             heard.into_iter().map(|heard| heard.ok().filter(Answer::is_done)?.read()).collect();
@@ -226,7 +228,7 @@ impl Banks {
     ) -> Result<Step, ClientError> {
         let url = &self.list[place].url;
         if !request.as_customer {
-            return Ok(Step::Heard(call(&self.client, url, request, self.asking(None)).await));
+            return Ok(Step::Heard(call(&self.clients, url, request, self.asking(None)).await));
         }
         let mut fresh = false;
         loop {
@@ -236,7 +238,7 @@ impl Banks {
                     without => return Ok(without),
                 }
             }
-            match call(&self.client, url, request, self.asking(session.token(url))).await {
+            match call(&self.clients, url, request, self.asking(session.token(url))).await {
                 // The session has ended, as all sessions do when the bank's process ends.
                 Ok(answer) if answer.status == 401 && !fresh => {
                     session.end(url);
@@ -266,7 +268,7 @@ impl Banks {
             None => return Ok(Step::NoSession),
         };
         let heard = call(
-            &self.client,
+            &self.clients,
             &self.list[place].url,
             &login_request(&user, &password),
             self.asking(None),
@@ -300,7 +302,7 @@ impl Banks {
             // The old session would end by itself; it does not matter whether the bank hears of
             // this.
             let _ = call(
-                &self.client,
+                &self.clients,
                 &url,
                 &Request::post("/logout", String::new()),
                 self.asking(Some(&earlier)),
@@ -332,7 +334,7 @@ impl Banks {
         for Bank { url, .. } in &self.list {
             let Some(token) = session.end(url) else { continue };
             let heard = call(
-                &self.client,
+                &self.clients,
                 url,
                 &Request::post("/logout", String::new()),
                 self.asking(Some(&token)),

@@ -12,6 +12,7 @@ use super::super::base_url::BaseUrl;
 use super::answers::Said;
 use super::texts;
 use crate::http::{MIN_POSITION_HEADER, POSITION_HEADER};
+use crate::wire;
 
 /// Largest answer that is read, in bytes: a page of a statement is far smaller.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -111,11 +112,12 @@ pub(super) struct Asking<'a> {
 /// have been closed meanwhile, and to the client that would look like a bank that took the request
 /// and then fell silent.
 pub(super) async fn call(
-    client: &awc::Client,
+    clients: &Clients,
     url: &BaseUrl,
     request: &Request,
     asking: Asking<'_>,
 ) -> Heard {
+    let client = if url.is_encrypted() { &clients.encrypted } else { &clients.open };
     let mut ask = client.request(request.method.clone(), url.route(&request.path)).force_close();
     if let Some(key) = &request.key {
         ask = ask.insert_header(("idempotency-key", key.as_str()));
@@ -179,9 +181,19 @@ fn silence(error: &SendRequestError) -> Silence {
     Silence { why: why.to_owned(), may_have_effect: reached, reached }
 }
 
-/// A client that waits `answer_within` for each answer.
-pub(super) fn client(answer_within: Duration) -> awc::Client {
-    crate::wire::client(1, answer_within)
+/// What requests are sent with.
+pub(super) struct Clients {
+    open: awc::Client,
+    encrypted: awc::Client,
+}
+
+impl Clients {
+    /// Clients that wait `answer_within` for each answer.
+    pub(super) fn new(answer_within: Duration) -> Self {
+        let (open, encrypted) =
+            (wire::client(1, answer_within), wire::client_of_site(1, answer_within));
+        Clients { open, encrypted }
+    }
 }
 
 #[cfg(test)]
@@ -219,10 +231,14 @@ mod tests {
     #[actix_rt::test]
     async fn where_nobody_listens_nothing_can_have_happened() {
         let url: BaseUrl = "http://127.0.0.1:1".parse().unwrap();
-        let silence =
-            call(&client(Duration::from_secs(1)), &url, &Request::get("/ready"), Asking::default())
-                .await
-                .unwrap_err();
+        let silence = call(
+            &Clients::new(Duration::from_secs(1)),
+            &url,
+            &Request::get("/ready"),
+            Asking::default(),
+        )
+        .await
+        .unwrap_err();
         assert!(!silence.may_have_effect && !silence.reached, "{silence:?}");
     }
 
@@ -235,10 +251,14 @@ mod tests {
             let read = std::io::Read::read(&mut customer, &mut [0; 4_096]);
             assert!(read.unwrap() > 0);
         });
-        let silence =
-            call(&client(Duration::from_secs(5)), &url, &Request::get("/ready"), Asking::default())
-                .await
-                .unwrap_err();
+        let silence = call(
+            &Clients::new(Duration::from_secs(5)),
+            &url,
+            &Request::get("/ready"),
+            Asking::default(),
+        )
+        .await
+        .unwrap_err();
         assert!(silence.may_have_effect && silence.reached, "{silence:?}");
     }
 }

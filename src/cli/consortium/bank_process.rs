@@ -10,7 +10,8 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
 use super::super::node::{
-    CERTIFICATES_VARIABLE, LISTEN_VARIABLE, PEER_SECRET_FILE_VARIABLE, PEER_SECRET_VARIABLE,
+    CERTIFICATES_VARIABLE, HTTPS_VARIABLE, LISTEN_VARIABLE, PEER_SECRET_FILE_VARIABLE,
+    PEER_SECRET_VARIABLE,
 };
 use super::bank_log::{forward, label};
 use super::say;
@@ -86,6 +87,7 @@ impl BankProcess {
             .env_remove(PEER_SECRET_FILE_VARIABLE)
             .env_remove(LISTEN_VARIABLE)
             .env_remove(CERTIFICATES_VARIABLE)
+            .env_remove(HTTPS_VARIABLE)
             .env(PEER_SECRET_VARIABLE, secret)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

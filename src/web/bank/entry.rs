@@ -56,7 +56,7 @@ pub(super) async fn register(
         Err(refused) => return shown(&bank, &request, Err(refused)).await,
     };
     let refused = match registered(&bank, &request, &form).await {
-        Ok(user) => return logged_in(&bank, user, "/").await,
+        Ok(user) => return logged_in(&bank, &request, user, "/").await,
         Err(refused) => refused,
     };
     // If the outcome is unknown, sending the very same form again finds it out.
@@ -101,11 +101,16 @@ async fn registered(bank: &Bank, request: &HttpRequest, form: &Form) -> Result<U
 }
 
 /// A new session, and the way to a page.
-async fn logged_in(bank: &Bank, user: UserName, target: &str) -> HttpResponse {
+async fn logged_in(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: UserName,
+    target: &str,
+) -> HttpResponse {
     match bank.actors.sessions.send(Begin(user)).await {
         Ok(token) => HttpResponse::SeeOther()
             .insert_header((LOCATION, target))
-            .cookie(session::cookie(bank.me, token))
+            .cookie(session::cookie(bank.me, request, token))
             .finish(),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }
@@ -153,7 +158,7 @@ async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer 
             if let Some(basket) = basket {
                 Basket::parse(basket)?.keep(bank, &user);
             }
-            Ok(logged_in(bank, user, target).await)
+            Ok(logged_in(bank, request, user, target).await)
         }
         Err(refused) => {
             let frame = Frame::of(bank, request).await;
@@ -180,7 +185,7 @@ pub(super) async fn logout(bank: Data<Bank>, request: HttpRequest, body: Payload
     }
     let mut response = see_other("/entrar");
     // A cookie of this form can always be written.
-    let _ = response.add_cookie(&session::no_cookie(bank.me));
+    let _ = response.add_cookie(&session::no_cookie(bank.me, &request));
     response
 }
 

@@ -24,6 +24,7 @@ use crate::ledger::request::{JOINT_OTHERS_MAX, OPENING_MIN};
 use crate::ledger::{
     AccountNumber, Book, Done, NewAccount, Outcome, PixType, TypeAccount, TypePerson, UserName,
 };
+use crate::tls::Transport;
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::web::refused::with_header;
@@ -152,7 +153,13 @@ async fn ask_other(
     let name = bank_name(bank, at);
     let body = account.to_body(user, form.raw("senha"));
     let url = format!("{}/create_account", bank.config.nodes[at.index()].url());
-    let request = wire::client(1, OTHER_BANK_WAIT)
+    // What is asked carries the customer's password.
+    let transport = Transport::with(bank.certificates.as_deref(), bank.me, bank.config.nodes.len());
+    let transport = transport.map_err(|error| {
+        log::error!("bank {}: {error}", bank.me);
+        NotOpened { refused: Refused::Internal, unknown: false }
+    })?;
+    let request = wire::client_of_peer(at, &transport, 1, OTHER_BANK_WAIT)
         .post(url)
         .insert_header((IDEMPOTENCY_HEADER, form.text("chave")));
     let lost = || NotOpened { refused: Refused::BankLost(texts::bank_lost(&name)), unknown: true };

@@ -1,0 +1,178 @@
+//! A bank's certificate among banks.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_rt::net::TcpStream;
+use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use webpki::EndEntityCert;
+
+use super::files::{AUTHORITY, CERTIFICATE, Files, KEY, Renewed, WITHDRAWN};
+use super::{ALPN, BadCertificates, Begun, Channel, name_of, provider};
+use crate::ids::BankId;
+
+/// A bank's certificate with its key, and the authority by which it knows the others.
+#[derive(Clone)]
+pub struct Identity {
+    me: BankId,
+    banks: usize,
+    loaded: Renewed<Loaded>,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    answering: Arc<ServerConfig>,
+    calling: Arc<ClientConfig>,
+    callers: Arc<dyn ClientCertVerifier>,
+}
+
+impl Identity {
+    pub(super) fn load(folder: &Path, me: BankId, banks: usize) -> Result<Self, BadCertificates> {
+        let files = Files::new(folder, &[AUTHORITY, CERTIFICATE, KEY, WITHDRAWN]);
+        let loaded = Renewed::new(files, move |files| load(files, me))?;
+        Ok(Identity { me, banks, loaded })
+    }
+
+    fn fresh(&self) -> Loaded {
+        self.loaded.get(self.me, |files| load(files, self.me))
+    }
+
+    pub(super) async fn call(&self, peer: BankId, stream: TcpStream) -> io::Result<Channel> {
+        let name = ServerName::try_from(name_of(peer)).map_err(io::Error::other)?;
+        let sealed = TlsConnector::from(self.fresh().calling).connect(name, stream).await?;
+        Ok(Channel::Sealed(Box::new(sealed.into())))
+    }
+
+    pub(super) async fn answer(&self, stream: TcpStream) -> io::Result<(Channel, BankId)> {
+        self.proved(TlsAcceptor::from(self.fresh().answering).accept(stream).await?)
+    }
+
+    /// The same for a handshake of which the beginning was read already.
+    pub(super) async fn go_on(&self, begun: Begun) -> io::Result<(Channel, BankId)> {
+        self.proved(begun.into_stream(self.fresh().answering).await?)
+    }
+
+    fn proved(&self, sealed: TlsStream<TcpStream>) -> io::Result<(Channel, BankId)> {
+        let chain = sealed.get_ref().1.peer_certificates().unwrap_or_default();
+        let bank = bank_of(chain, self.banks)
+            .ok_or_else(|| io::Error::other("its certificate is not that of one bank"))?;
+        Ok((Channel::Sealed(Box::new(sealed.into())), bank))
+    }
+
+    /// Whether a certificate is one now, by what the files hold now.
+    pub(super) fn recognises(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let Some((own, between)) = chain.split_first() else { return false };
+        self.fresh().callers.verify_client_cert(own, between, UnixTime::now()).is_ok()
+    }
+}
+
+/// The bank whose certificate this is, if it is exactly one's.
+fn bank_of(chain: &[CertificateDer<'_>], banks: usize) -> Option<BankId> {
+    let certificate = EndEntityCert::try_from(chain.first()?).ok()?;
+    let is_of = |bank: &BankId| {
+        ServerName::try_from(name_of(*bank))
+            .is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+    };
+    let mut named = BankId::all(banks).filter(is_of);
+    named.next().filter(|_| named.next().is_none())
+}
+
+fn load(files: &Files, me: BankId) -> Result<Loaded, BadCertificates> {
+    let roots = files.authority(AUTHORITY)?;
+    let (chain, key) = (files.certificates(CERTIFICATE)?, files.key(KEY)?);
+    let own = chain.first().and_then(|first| EndEntityCert::try_from(first).ok());
+    let name = ServerName::try_from(name_of(me)).map_err(|why| files.bad(CERTIFICATE, why))?;
+    if own.is_none_or(|own| own.verify_is_valid_for_subject_name(&name).is_err()) {
+        return Err(files.bad(CERTIFICATE, format!("it is not valid for {}", name_of(me))));
+    }
+    let provider = provider();
+    let (callers, servers) = verifiers(files, roots, &provider)?;
+    let versions = &[&rustls::version::TLS13];
+    let mut answering = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(|why| files.bad(CERTIFICATE, why))?
+        .with_client_cert_verifier(Arc::clone(&callers))
+        .with_single_cert(chain.clone(), key.clone_key())
+        .map_err(|why| files.bad(CERTIFICATE, why))?;
+    let mut calling = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .map_err(|why| files.bad(CERTIFICATE, why))?
+        .dangerous()
+        .with_custom_certificate_verifier(servers)
+        .with_client_auth_cert(chain, key)
+        .map_err(|why| files.bad(CERTIFICATE, why))?;
+    // A connection that is resumed would not be held against what has been withdrawn since.
+    answering.session_storage = Arc::new(NoServerSessionStorage {});
+    answering.send_tls13_tickets = 0;
+    calling.resumption = Resumption::disabled();
+    // By this a bank's handshake is told from a customer's.
+    calling.alpn_protocols = vec![ALPN.to_vec()];
+    answering.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Loaded { answering: Arc::new(answering), calling: Arc::new(calling), callers })
+}
+
+type Verifiers = (Arc<dyn ClientCertVerifier>, Arc<dyn ServerCertVerifier>);
+
+/// What a caller's certificate, and that of a bank that is called, are held against.
+fn verifiers(
+    files: &Files,
+    roots: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Verifiers, BadCertificates> {
+    let (roots, withdrawn) = (Arc::new(roots), files.withdrawn(WITHDRAWN)?);
+    let callers =
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
+            .with_crls(withdrawn.clone())
+            .allow_unknown_revocation_status()
+            .only_check_end_entity_revocation()
+            .build()
+            .map_err(|why| files.bad(AUTHORITY, why))?;
+    let servers =
+        rustls::client::WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
+            .with_crls(withdrawn)
+            .allow_unknown_revocation_status()
+            .only_check_end_entity_revocation()
+            .build()
+            .map_err(|why| files.bad(AUTHORITY, why))?;
+    Ok((callers, servers))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn certificate(names: &[&str]) -> Vec<CertificateDer<'static>> {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        vec![CertificateParams::new(names).unwrap().self_signed(&key).unwrap().der().clone()]
+    }
+
+    #[test]
+    fn a_certificate_is_one_banks_or_none() {
+        let of = |names: &[&str]| bank_of(&certificate(names), 3);
+        assert_eq!(of(&["bank-1.netbanking"]), Some(BankId(1)));
+        assert_eq!(of(&["bank-1.netbanking", "banco.example"]), Some(BankId(1)));
+        let none: [&[&str]; 5] = [
+            &["bank-1.netbanking", "bank-2.netbanking"],
+            &["*.netbanking"],
+            &["bank-3.netbanking"],
+            &["bank-01.netbanking"],
+            &["bank-1.netbanking.example"],
+        ];
+        for names in none {
+            assert_eq!(of(names), None, "{names:?}");
+        }
+        assert_eq!(bank_of(&[], 3), None);
+    }
+}
