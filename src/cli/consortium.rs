@@ -62,7 +62,9 @@ pub(super) fn run(arguments: &ConsortiumArgs) -> Result<(), CommandError> {
     let secret = secret::keep(&secret_file)
         .map_err(|why| ConsortiumError::Data { path: secret_file.clone(), why })?;
     let certificates = arguments.data.join("certificates");
-    certs::issue(&certificates, config.nodes.len())?;
+    if !config.insecure_peers {
+        certs::issue(&certificates, config.nodes.len())?;
+    }
     let program = std::env::current_exe().map_err(ConsortiumError::System)?;
     let process = |bank: BankId| BankProcess {
         bank,
@@ -70,7 +72,7 @@ pub(super) fn run(arguments: &ConsortiumArgs) -> Result<(), CommandError> {
         nodes: arguments.nodes.clone(),
         data: arguments.data.join(format!("banco-{bank}")),
         secret_file: secret_file.clone(),
-        certificates: certs::folder_of(&certificates, bank),
+        certificates: (!config.insecure_peers).then(|| certs::folder_of(&certificates, bank)),
     };
     let processes = BankId::all(config.nodes.len()).map(process).collect();
     let urls = config.nodes.iter().map(crate::config::NodeAddress::url).collect();

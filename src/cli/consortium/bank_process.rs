@@ -43,8 +43,8 @@ pub(super) struct BankProcess {
     pub(super) data: PathBuf,
     /// Where the secret is kept; the process gets it through its environment.
     pub(super) secret_file: PathBuf,
-    /// The bank's certificate.
-    pub(super) certificates: PathBuf,
+    /// Where the bank's certificate is, if banks have any.
+    pub(super) certificates: Option<PathBuf>,
 }
 
 /// A bank's process that has ended.
@@ -57,7 +57,7 @@ pub(super) struct Ended {
 
 impl BankProcess {
     fn arguments(&self) -> Vec<OsString> {
-        vec![
+        let mut arguments: Vec<OsString> = vec![
             "node".into(),
             "--bank".into(),
             self.bank.to_string().into(),
@@ -65,9 +65,11 @@ impl BankProcess {
             self.nodes.clone().into(),
             "--data".into(),
             self.data.clone().into(),
-            "--certificates".into(),
-            self.certificates.clone().into(),
-        ]
+        ];
+        if let Some(folder) = &self.certificates {
+            arguments.extend(["--certificates".into(), folder.clone().into()]);
+        }
+        arguments
     }
 
     /// The command with which a person starts this bank, ready to be pasted into a shell.
@@ -156,7 +158,7 @@ mod tests {
             nodes: "nodes.json".into(),
             data: data.into(),
             secret_file: "data/peer-secret".into(),
-            certificates: "data/certificates/bank-1".into(),
+            certificates: Some("data/certificates/bank-1".into()),
         }
     }
 
