@@ -45,6 +45,8 @@ pub(crate) const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
 /// The fewest positions to which a journal may be limited: each time it is full, the whole ledger
 /// is written out.
 pub(crate) const JOURNAL_POSITIONS_MIN: u64 = 1_000;
+/// After how many positions a bank makes a snapshot for its next start: executing them takes a second.
+const SNAPSHOT_EVERY_DEFAULT: u64 = 250_000;
 /// Longest host, in characters, as for names in the domain name system.
 pub(crate) const HOST_CHARS_MAX: usize = 253;
 /// Longest name of a bank, in characters.
@@ -142,13 +144,22 @@ impl Default for HeartbeatTimes {
     }
 }
 
-/// How much journal each bank keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// How much journal each bank keeps, and when it makes snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JournalLimits {
     /// The most positions before the bank makes a snapshot and drops older ones, down to half of
     /// this; [`JOURNAL_POSITIONS_MIN`] or more, or 0 to keep everything.
     pub positions_max: u64,
+    /// After how many positions the bank makes a snapshot beside the journal, so that its next start
+    /// executes only what came after; [`JOURNAL_POSITIONS_MIN`] or more, or 0 for never.
+    pub snapshot_every: u64,
+}
+
+impl Default for JournalLimits {
+    fn default() -> Self {
+        JournalLimits { positions_max: 0, snapshot_every: SNAPSHOT_EVERY_DEFAULT }
+    }
 }
 
 /// What customers must show.
@@ -410,12 +421,16 @@ fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn check_journal(JournalLimits { positions_max }: JournalLimits) -> Result<(), ConfigError> {
-    if positions_max > 0 && positions_max < JOURNAL_POSITIONS_MIN {
-        let why = format!(
-            "must be 0 (no limit) or at least {JOURNAL_POSITIONS_MIN}, not {positions_max}"
-        );
-        return Err(refused("journal.positions_max", why));
+fn check_journal(journal: JournalLimits) -> Result<(), ConfigError> {
+    let JournalLimits { positions_max, snapshot_every } = journal;
+    let fields =
+        [("positions_max", positions_max, "no limit"), ("snapshot_every", snapshot_every, "never")];
+    for (field, positions, zero) in fields {
+        if (1..JOURNAL_POSITIONS_MIN).contains(&positions) {
+            let why =
+                format!("must be 0 ({zero}) or at least {JOURNAL_POSITIONS_MIN}, not {positions}");
+            return Err(refused(format!("journal.{field}"), why));
+        }
     }
     Ok(())
 }

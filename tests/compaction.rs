@@ -15,7 +15,9 @@ use netbanking::protocol::executor::Executor;
 use netbanking::protocol::snapshot::SnapshotPiece;
 use netbanking::protocol::view::{PreparePlan, View};
 use netbanking::store::recovery::{Recovered, rebuild, recover, whole};
-use netbanking::store::{Change, GroupCommit, JournalReader, Owner, SqliteStore, Store};
+use netbanking::store::{
+    Change, Found, GroupCommit, JournalReader, Owner, Snapshots, SqliteStore, Store, StoreError,
+};
 
 use played::{BANKS, Played, VIEW, mark};
 
@@ -32,6 +34,61 @@ fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
     store.write(&[Change::Append(held.clone())]).unwrap();
     (store, played, held)
 }
+
+/// Opens a folder that nobody uses any more. A program that another test is starting has the locks
+/// of all files for a moment, before it is executed.
+fn patiently<R>(open: impl Fn(&Path, Owner) -> Result<R, StoreError>, folder: &Path) -> R {
+    loop {
+        match open(folder, OWNER) {
+            Err(StoreError::InUse { .. }) => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+/// A writer that drops what is beyond a limit.
+fn writer(store: SqliteStore, journal_max: u64, executed: Position) -> GroupCommit {
+    let when = Snapshots { journal_max, every: 0 };
+    GroupCommit::new(Box::new(store)).with_snapshots(when, executed).unwrap()
+}
+
+/// A journal of events with one request each, more than are read at every start, and a snapshot
+/// beside it; the ledger that it leads to.
+fn journal_with_a_snapshot_beside_it(folder: &Path) -> Played {
+    let mut store = SqliteStore::open(folder, OWNER).unwrap();
+    let mut played = Played::new();
+    let mut write = |store: &mut SqliteStore, count: u64| {
+        let entries: Vec<_> = (0..count).map(|_| Change::Replayed(played.entry(1))).collect();
+        store.write(&entries).unwrap();
+    };
+    write(&mut store, 10_100);
+    drop(store);
+    // The first start writes the past.
+    let Recovered { store, .. } = patiently(recover, folder);
+    let when = Snapshots { journal_max: 0, every: LIMIT };
+    let position = played.book.position();
+    let mut writer = GroupCommit::new(Box::new(store)).with_snapshots(when, position).unwrap();
+    let mut executor =
+        Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    assert_eq!(settle(&mut writer, &mut executor), 1);
+    assert_eq!(settle(&mut writer, &mut executor), 0, "the next one is not due yet");
+    drop(writer);
+    let mut store = patiently(SqliteStore::open, folder);
+    assert_eq!(store.remembered().unwrap().snapshot.unwrap().position, position);
+    assert_eq!((store.settled().unwrap(), store.journal_starts_after().unwrap().0), (position, 0));
+    let entries: Vec<_> = (0..10).map(|_| Change::Replayed(played.entry(1))).collect();
+    store.write(&entries).unwrap();
+    played
+}
+
+/// Changes a journal behind its program's back.
+fn damage(folder: &Path, sql: &str) {
+    let db = rusqlite::Connection::open(folder.join("journal.sqlite")).unwrap();
+    assert_eq!(db.execute(sql, []).unwrap(), 1);
+}
+
+const OLD_EVENT: &str =
+    "UPDATE events SET body = body || ' ' WHERE sum = (SELECT min(sum) FROM events)";
 
 /// Lets time pass until nothing more is asked of the ledger and every change is written; returns
 /// how often the ledger was asked for a snapshot of itself.
@@ -96,7 +153,7 @@ fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
     let position = played.book.position();
     let mut executor =
         Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
-    let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, position);
+    let mut writer = writer(store, LIMIT, position);
     assert_eq!(settle(&mut writer, &mut executor), 0, "it is full, and not beyond");
     assert_eq!(read(&mut writer, 0), (100, true, Position(0)));
     assert_eq!(piece(&mut writer, 0), None);
@@ -128,12 +185,94 @@ fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
 }
 
 #[test]
+fn a_start_from_a_snapshot_beside_the_journal_reads_only_what_came_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let played = journal_with_a_snapshot_beside_it(folder.path());
+    let mut store = patiently(SqliteStore::open, folder.path());
+    let (mut executed, mut pieces) = (0, 0);
+    let count = &mut |found: Found| {
+        match found {
+            Found::Piece(_) => pieces += 1,
+            Found::Executed(_) => executed += 1,
+            Found::Held(held) => panic!("{held:?}"),
+        }
+        Ok(())
+    };
+    store.load(count).unwrap();
+    let snapshot = store.remembered().unwrap().snapshot.unwrap();
+    assert_eq!((pieces, executed), (snapshot.pieces, 10));
+    drop(store);
+    let same = |recovered: &Recovered| {
+        let hash = (recovered.book.position(), recovered.book.hash());
+        assert_eq!(hash, (played.book.position(), played.book.hash()));
+        assert_eq!(recovered.past.missing(), []);
+    };
+    let recovered = patiently(recover, folder.path());
+    same(&recovered);
+    assert!(recovered.set_aside.is_none() && recovered.fell_back.is_none());
+    drop(recovered);
+    // Whoever wants to know for certain executes all of it.
+    let recovered = patiently(whole, folder.path());
+    same(&recovered);
+    drop(recovered);
+    // What is dropped is taken out of what is settled.
+    let mut store = patiently(SqliteStore::open, folder.path());
+    store.write(&[Change::DropJournal { through: Position(50) }]).unwrap();
+    drop(store);
+    same(&patiently(recover, folder.path()));
+    same(&patiently(whole, folder.path()));
+}
+
+#[test]
+fn damage_to_what_is_settled_is_found_by_whoever_reads_it_and_then_by_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let played = journal_with_a_snapshot_beside_it(folder.path());
+    damage(folder.path(), OLD_EVENT);
+    let mut recovered = patiently(recover, folder.path());
+    assert_eq!(recovered.book.hash(), played.book.hash());
+    let read = recovered.store.executed_after(Position(0), 1_000);
+    assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
+    drop(recovered);
+    assert!(matches!(whole(folder.path(), OWNER), Err(StoreError::Damaged { .. })));
+    // A node that has met the damage ends with this mark.
+    std::fs::write(folder.path().join("journal.suspect"), "").unwrap();
+    let recovered = patiently(recover, folder.path());
+    assert!(recovered.set_aside.is_some() && recovered.disk.learner);
+    drop(recovered);
+    assert!(patiently(recover, folder.path()).set_aside.is_none());
+}
+
+#[test]
+fn a_mark_of_suspicion_goes_when_everything_was_read_and_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    journal_with_a_snapshot_beside_it(folder.path());
+    let mark = folder.path().join("journal.suspect");
+    std::fs::write(&mark, "").unwrap();
+    assert!(patiently(recover, folder.path()).set_aside.is_none());
+    assert!(!mark.exists());
+}
+
+#[test]
+fn a_damaged_snapshot_is_given_up_for_the_whole_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let played = journal_with_a_snapshot_beside_it(folder.path());
+    damage(folder.path(), "UPDATE pieces SET text = text || ' ' WHERE place = 0");
+    for has_fallen_back in [true, false] {
+        let mut recovered = patiently(recover, folder.path());
+        assert_eq!(recovered.fell_back.is_some(), has_fallen_back);
+        assert!(recovered.set_aside.is_none() && recovered.past.missing().is_empty());
+        assert_eq!(recovered.book.hash(), played.book.hash());
+        assert_eq!(recovered.store.remembered().unwrap().snapshot, None);
+    }
+}
+
+#[test]
 fn without_a_limit_the_journal_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (store, played, _) = journal(folder.path(), 100 * LIMIT / 10);
     let position = played.book.position();
     let mut executor = Executor::new(BankId(1), BANKS, played.book, played.executed);
-    let mut writer = GroupCommit::new(Box::new(store)).with_limit(0, position);
+    let mut writer = writer(store, 0, position);
     assert_eq!(settle(&mut writer, &mut executor), 0);
 }
 
@@ -143,7 +282,7 @@ fn a_bank_begins_no_snapshot_of_its_own_while_it_opens_one_that_has_arrived() {
     let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
     let mut executor =
         Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
-    let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, played.book.position());
+    let mut writer = writer(store, LIMIT, played.book.position());
     (0..50).for_each(|_| _ = played.entry(10));
     let (head, pieces) = played.snapshot();
     pieces.into_iter().for_each(|piece| writer.handle(JournalInput::StorePiece(piece)));
@@ -179,7 +318,7 @@ fn an_arriving_snapshot_takes_precedence_over_the_banks_own() {
     let (store, mut played, _) = journal(folder.path(), LIMIT + 10);
     let mut executor =
         Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
-    let mut writer = GroupCommit::new(Box::new(store)).with_limit(LIMIT, played.book.position());
+    let mut writer = writer(store, LIMIT, played.book.position());
     let mut out = Vec::new();
     writer.tick(&mut out).unwrap();
     executor.handle(LedgerInput::Snapshot, &mut out);

@@ -6,12 +6,17 @@
 use std::time::{Duration, Instant};
 
 use netbanking::ids::request::Header;
-use netbanking::ids::{BankId, BankSet, EventId};
+use netbanking::ids::{Ballot, BankId, BankSet, EventId, Sha256Digest};
 use netbanking::ledger::book::Pieces;
 use netbanking::ledger::{
     AccountNumber, Action, Amount, Book, Centavos, Circumstances, Document, Opening, PasswordHash,
     PersonName, PixType, Registration, Request, TypeAccount, UserName,
 };
+use netbanking::protocol::execution::Executions;
+use netbanking::protocol::order_key::OrderKey;
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use netbanking::store::recovery::whole;
+use netbanking::store::{Change, Owner, SqliteStore, Store as _};
 
 const CUSTOMERS: u64 = 1_000_000;
 const BANKS: usize = 3;
@@ -98,4 +103,54 @@ fn a_million_customers_fit_and_a_copy_of_them_stops_nobody() {
     println!("written in {written:?} ({} MB), read in {:?}", size / 1_000_000, began.elapsed());
     assert_eq!(read.entries().0, CUSTOMERS);
     assert!(copied < COPIED_WITHIN && bytes < BYTES_MAX);
+}
+
+/// How long a start may take.
+const STARTED_WITHIN: Duration = Duration::from_secs(5);
+
+/// What came of something, and how long it took.
+fn timed<R>(what: &str, job: impl FnOnce() -> R) -> R {
+    let began = Instant::now();
+    let done = job();
+    println!("{what}: {:?}", began.elapsed());
+    done
+}
+
+#[test]
+#[ignore = "a minute, and means something in a release build only"]
+fn a_bank_with_a_million_customers_starts_in_seconds() {
+    let mut asked = Asked { book: Book::new(BANKS), count: 0 };
+    (0..CUSTOMERS).for_each(|number| _ = asked.enter(number));
+    let (folder, owner) = (tempfile::tempdir().unwrap(), Owner { bank: BankId(0), banks: BANKS });
+    let pieces: Vec<String> = timed("write", || Pieces::of(asked.book.present()).collect());
+    let view = Ballot { round: 1, coordinator: BankId(0) };
+    let executed = Executions {
+        last: OrderKey { view, sum: 1, sender: BankId(0) },
+        members: BankSet::all(BANKS),
+        clock: vec![1, 0, 0].into(),
+    };
+    let digest =
+        pieces.iter().fold(Sha256Digest::default(), |before, piece| digest_with(before, piece));
+    let (position, hash) = (asked.book.position(), asked.book.hash());
+    let head = SnapshotHead { position, hash, executed, pieces: pieces.len() as u32, digest };
+    let mut store = SqliteStore::open(folder.path(), owner).unwrap();
+    for (index, text) in (0..).zip(&pieces) {
+        let piece = SnapshotPiece { head: head.clone(), index, text: text.clone() };
+        store.write(&[Change::SnapshotPiece(piece)]).unwrap();
+    }
+    store.write(&[Change::SnapshotComplete(head.clone())]).unwrap();
+    drop(store);
+    let mut store = timed("open", || SqliteStore::open(folder.path(), owner).unwrap());
+    timed("load", || store.load(&mut |_| Ok(())).unwrap());
+    drop(store);
+    timed("digest", || assert!(head.covers(&pieces)));
+    let book =
+        timed("read", || Book::from_snapshot(BANKS, pieces.iter().map(String::as_str)).unwrap());
+    timed("verify", || book.verify().unwrap());
+    drop((book, pieces, asked));
+    let began = Instant::now();
+    let started = whole(folder.path(), owner).unwrap();
+    println!("a start: {:?}", began.elapsed());
+    assert_eq!(started.book.position(), position);
+    assert!(began.elapsed() < STARTED_WITHIN);
 }

@@ -52,9 +52,10 @@ impl JournalActor {
     }
 }
 
-/// What is on disk is unknown after a failure; the restart finds out.
+/// What is on disk is unknown after a failure; the restart finds out, and reads all of it.
 fn end_unless<T>(done: Result<T, StoreError>) -> T {
     done.unwrap_or_else(|error| {
+        error.make_next_start_read_all();
         log::error!("{error}");
         log::logger().flush();
         std::process::exit(1);

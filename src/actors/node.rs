@@ -26,8 +26,8 @@ use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
-use crate::config::{Config, CustomerAuth, Limits, Settings};
-use crate::ids::BankId;
+use crate::config::{Config, CustomerAuth, JournalLimits, Limits, Settings};
+use crate::ids::{BankId, Position};
 use crate::machine::{cores, name_thread};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
@@ -37,7 +37,7 @@ use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::view::View;
 use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
-use crate::store::{GroupCommit, Owner, StoreError};
+use crate::store::{GroupCommit, Owner, Snapshots, SqliteStore, StoreError};
 use crate::tls::Credentials;
 use crate::watch::History;
 
@@ -84,10 +84,11 @@ pub fn start(
     tell: Tell,
 ) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
-    let Recovered { store, book, past, disk: on_disk, set_aside } =
+    let Recovered { store, book, past, disk: on_disk, set_aside, fell_back } =
         recover(data, Owner { bank: me, banks })?;
     let at = book.position();
     tell_of_disk(me, banks, set_aside, store.was_in_doubt());
+    tell_of_snapshot(me, fell_back);
     log::info!("bank {me}: journal in {} up to position {at}", data.display());
     let time = Monotonic::start();
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
@@ -96,7 +97,7 @@ pub fn start(
     let laboratory = config.laboratory.then(Laboratory::default);
     let executed = on_disk.state.executed.clone();
     let history = History::new(me, banks, at);
-    let journal = GroupCommit::new(Box::new(store)).with_limit(config.journal.positions_max, at);
+    let journal = writer_of(store, config, at)?;
     let reader = journal.reader()?;
     let reader = on(&reads, move || JournalReaderActor::new(reader));
     let past = past_actors(me, config, past, credentials, &past_thread);
@@ -175,6 +176,22 @@ fn tell_of_disk(
              and {meaning}"
         );
     }
+}
+
+/// Reports a snapshot that could not be used.
+fn tell_of_snapshot(me: BankId, fell_back: Option<StoreError>) {
+    if let Some(why) = fell_back {
+        log::error!("bank {me}: SNAPSHOT USELESS: {why}; the whole journal was executed instead");
+    }
+}
+
+fn writer_of(
+    store: SqliteStore,
+    config: &Config,
+    executed: Position,
+) -> Result<GroupCommit, StoreError> {
+    let JournalLimits { positions_max: journal_max, snapshot_every: every } = config.journal;
+    GroupCommit::new(Box::new(store)).with_snapshots(Snapshots { journal_max, every }, executed)
 }
 
 /// A thread for actors.

@@ -31,7 +31,7 @@ fn everything_but_the_hosts_has_a_default() {
         (1_000, 5_000, 5_000, 500)
     );
     assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
-    assert_eq!(config.journal.positions_max, 0);
+    assert_eq!((config.journal.positions_max, config.journal.snapshot_every), (0, 250_000));
     assert!(!config.laboratory, "a laboratory only where somebody asks for one");
 }
 
@@ -49,7 +49,7 @@ fn every_field_is_read() {
     let text = r#"{"nodes": [{"name": "Norte", "host": "[::1]", "port": 1, "heartbeat_port": 2}], "check_digits": true,
         "laboratory": true,
         "heartbeat": {"interval_ms": 10, "failure_after_ms": 11, "rejoin_after_ms": 0, "slow_after_ms": 9}, "customer_auth": "open",
-        "journal": {"positions_max": 1000}}"#;
+        "journal": {"positions_max": 1000, "snapshot_every": 0}}"#;
     let config = Config::parse(text).unwrap();
     assert_eq!(config.nodes[0].name, "Norte");
     assert_eq!(config.nodes[0].url(), "http://[::1]:1");
@@ -61,7 +61,7 @@ fn every_field_is_read() {
     };
     assert_eq!(config.heartbeat, times);
     assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Open, true));
-    assert_eq!(config.journal.positions_max, 1_000);
+    assert_eq!((config.journal.positions_max, config.journal.snapshot_every), (1_000, 0));
     assert!(config.laboratory);
 }
 
@@ -143,6 +143,10 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
         (
             r#"{"nodes": [{"host": "a"}], "journal": {"positions_max": 999}}"#.into(),
             "journal.positions_max: must be 0 (no limit) or at least 1000, not 999",
+        ),
+        (
+            r#"{"nodes": [{"host": "a"}], "journal": {"snapshot_every": 1}}"#.into(),
+            "journal.snapshot_every: must be 0 (never) or at least 1000, not 1",
         ),
         (
             times(r#""rejoin_after_ms": 3600001"#),

@@ -1,6 +1,6 @@
-//! Keeps the journal below a limit while the node runs: asks the ledger for a copy of itself,
-//! writes it down as a snapshot a few pieces at a time, and then drops the journal's old end bit by
-//! bit.
+//! Keeps a start short, and the journal below a limit if it has one, while the node runs: asks the
+//! ledger for a copy of itself, writes it down as a snapshot a few pieces at a time, drops the
+//! journal's old end bit by bit if there is a limit, and settles what led to the snapshot.
 //!
 //! All of it goes through ordinary changes, in commits that happen anyway, so nobody waits for it.
 //! A crash at any moment leaves the old snapshot or the new one, and a journal that reaches back to
@@ -17,12 +17,38 @@ use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 
 /// The most pieces that are written at a time.
 const PIECES_AT_ONCE: usize = 4;
+/// A snapshot that is made for the sake of starts is not made before there are this many positions
+/// for each piece of the last one: a large ledger is written down less often, and never costs more
+/// of the disk than the journal does.
+const POSITIONS_PER_PIECE: u64 = 1_000;
 
-/// What keeps one node's journal short.
+/// When a node makes snapshots, in positions; 0 stands for never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshots {
+    /// The most that the journal may reach back: beyond it, a snapshot takes its place.
+    pub journal_max: u64,
+    /// The most that a start should have to execute: beyond it, a snapshot is made beside the
+    /// journal, which stays.
+    pub every: u64,
+}
+
+/// How far a journal reaches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Where it begins.
+    pub(super) from: Position,
+    /// How far of it is settled.
+    pub(super) settled: Position,
+    /// Where it ends.
+    pub(super) to: Position,
+}
+
+/// What keeps one node's journal and starts short.
 #[derive(Debug, Default)]
 pub(super) struct Compaction {
-    /// The most positions that the journal may reach back; 0 means no limit.
-    positions_max: u64,
+    when: Snapshots,
+    /// The position of the last snapshot, and how many pieces it has.
+    last: (Position, u32),
     stage: Stage,
     /// A snapshot is arriving from another bank.
     arriving: bool,
@@ -38,13 +64,26 @@ enum Stage {
     Hashing { present: Arc<Present>, left: Pieces, head: SnapshotHead },
     /// a second one to store them.
     Storing { left: Pieces, head: SnapshotHead, next: u32 },
-    /// The snapshot is on disk, and the journal's old end is being dropped.
+    /// The snapshot is on disk, and the journal's old end is being dropped,
     Dropping { through: Position, before: Option<Position> },
+    /// and the rest of what led to the snapshot settled.
+    Settling { before: Option<Position> },
 }
 
 impl Compaction {
-    pub(super) fn new(positions_max: u64) -> Self {
-        Compaction { positions_max, ..Compaction::default() }
+    /// For a disk with this snapshot.
+    pub(super) fn new(when: Snapshots, snapshot: Option<&SnapshotHead>) -> Self {
+        let last = snapshot.map(|head| (head.position, head.pieces)).unwrap_or_default();
+        Compaction { when, last, ..Compaction::default() }
+    }
+
+    /// Whether a journal is so long that a snapshot is due.
+    fn is_due(&self, Reach { from, to, .. }: Reach) -> bool {
+        let Snapshots { journal_max, every } = self.when;
+        let exceeds = |from: Position, limit: u64| limit > 0 && to.0.saturating_sub(from.0) > limit;
+        let (position, pieces) = self.last;
+        let every = if every > 0 { every.max(u64::from(pieces) * POSITIONS_PER_PIECE) } else { 0 };
+        exceeds(from, journal_max) || exceeds(position, every)
     }
 
     /// The ledger's copy of itself has come. A copy from before the position that the journal has
@@ -78,21 +117,20 @@ impl Compaction {
         self.arriving = false;
     }
 
-    /// Does a bounded amount of further work; the journal reaches from position `from` to position
-    /// `to`.
+    /// A snapshot of another bank was opened.
+    pub(super) fn opened(&mut self, head: &SnapshotHead) {
+        (self.arriving, self.last) = (false, (head.position, head.pieces));
+    }
+
+    /// Does a bounded amount of further work.
     pub(super) fn step(
         &mut self,
-        from: Position,
-        to: Position,
+        journal: Reach,
         changes: &mut Vec<Change>,
         out: &mut Vec<Effect>,
     ) {
         self.stage = match std::mem::take(&mut self.stage) {
-            Stage::Idle
-                if !self.arriving
-                    && self.positions_max > 0
-                    && to.0.saturating_sub(from.0) > self.positions_max =>
-            {
+            Stage::Idle if !self.arriving && self.is_due(journal) => {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
             }
@@ -120,19 +158,62 @@ impl Compaction {
                 if next < head.pieces {
                     Stage::Storing { left, head, next }
                 } else {
+                    self.last = (head.position, head.pieces);
                     // Banks that were away only for a moment will still find what they lack in the
                     // journal.
-                    let through = Position(head.position.0.saturating_sub(self.positions_max / 2));
+                    let kept = match self.when.journal_max {
+                        0 => head.position.0,
+                        most => most / 2,
+                    };
+                    let through = Position(head.position.0.saturating_sub(kept));
                     changes.push(Change::SnapshotMade(head));
                     Stage::Dropping { through, before: None }
                 }
             }
-            Stage::Dropping { through, before } if from < through && before != Some(from) => {
+            Stage::Dropping { through, before }
+                if journal.from < through && before != Some(journal.from) =>
+            {
                 changes.push(Change::DropJournal { through });
-                Stage::Dropping { through, before: Some(from) }
+                Stage::Dropping { through, before: Some(journal.from) }
             }
-            Stage::Dropping { .. } => Stage::Idle,
+            Stage::Dropping { .. } => self.settle(journal, None, changes),
+            Stage::Settling { before } => self.settle(journal, before, changes),
             stage => stage,
         };
+    }
+
+    /// Settles some more, unless all is settled that led to the snapshot, or nothing came of it the
+    /// last time, when the journal was settled through `before`.
+    fn settle(&self, journal: Reach, before: Option<Position>, changes: &mut Vec<Change>) -> Stage {
+        let (through, _) = self.last;
+        if journal.settled >= through || before == Some(journal.settled) {
+            return Stage::Idle;
+        }
+        changes.push(Change::Settle { through });
+        Stage::Settling { before: Some(journal.settled) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_due_by_what_came_after_the_last_and_rarer_for_a_large_ledger() {
+        let is_due = |when: Snapshots, last: (u64, u32), from: u64, to: u64| {
+            let last = (Position(last.0), last.1);
+            let compaction = Compaction { when, last, ..Compaction::default() };
+            let (from, to) = (Position(from), Position(to));
+            compaction.is_due(Reach { from, settled: from, to })
+        };
+        let every = Snapshots { journal_max: 0, every: 5_000 };
+        assert!(!is_due(every, (0, 0), 0, 5_000) && is_due(every, (0, 0), 0, 5_001));
+        assert!(!is_due(every, (5_001, 1), 0, 10_001) && is_due(every, (5_001, 1), 0, 10_002));
+        assert!(
+            !is_due(every, (5_001, 300), 0, 305_001) && is_due(every, (5_001, 300), 0, 305_002)
+        );
+        let both = Snapshots { journal_max: 20_000, every: 5_000 };
+        assert!(is_due(both, (5_000, 300), 0, 20_001), "the limit of the journal is kept");
+        assert!(!is_due(Snapshots::default(), (0, 0), 0, u64::MAX));
     }
 }

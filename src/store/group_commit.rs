@@ -1,7 +1,7 @@
 //! Group commit: everything that has queued up since the last commit goes to disk in one
 //! transaction, and only then is anybody told about it.
 
-use super::compaction::Compaction;
+use super::compaction::{Compaction, Reach, Snapshots};
 use super::{Change, JournalReader, Read, Store, StoreError};
 use crate::ids::Position;
 use crate::protocol::effect::{BufferInput, Effect, JournalInput, ViewInput};
@@ -38,11 +38,18 @@ impl GroupCommit {
         }
     }
 
-    /// The same writer, which keeps the journal to at most `positions_max` positions (0: no limit)
-    /// and goes on from `executed`.
-    #[must_use]
-    pub fn with_limit(self, positions_max: u64, executed: Position) -> Self {
-        GroupCommit { compaction: Compaction::new(positions_max), executed, ..self }
+    /// The same writer, which makes snapshots and goes on from `executed`.
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    pub fn with_snapshots(
+        mut self,
+        when: Snapshots,
+        executed: Position,
+    ) -> Result<Self, StoreError> {
+        let snapshot = self.store.remembered()?.snapshot;
+        self.compaction = Compaction::new(when, snapshot.as_ref());
+        Ok(GroupCommit { executed, ..self })
     }
 
     /// Whether somebody waits for the next commit.
@@ -102,7 +109,7 @@ impl GroupCommit {
                 self.read_later(Read::ArrivedSnapshot(head));
             }
             JournalInput::SnapshotOpened(head) => {
-                self.compaction.resume();
+                self.compaction.opened(&head);
                 let (position, hash, executed) = (head.position, head.hash, head.executed.clone());
                 self.afterwards.push(Effect::View(ViewInput::Replayed {
                     position,
@@ -128,14 +135,15 @@ impl GroupCommit {
         self.changes.extend(entries.into_iter().map(Change::Replayed));
     }
 
-    /// Time has passed: keeps the journal to its limit, a little at a time. What is to be written
-    /// goes with the next commit.
+    /// Time has passed: makes snapshots and keeps the journal to its limit, a little at a time. What
+    /// is to be written goes with the next commit.
     ///
     /// # Errors
     /// As for [`GroupCommit::flush`].
     pub fn tick(&mut self, out: &mut Vec<Effect>) -> Result<(), StoreError> {
-        let from = self.store.journal_starts_after()?;
-        self.compaction.step(from, self.executed, &mut self.changes, out);
+        let (from, settled) = (self.store.journal_starts_after()?, self.store.settled()?);
+        let journal = Reach { from, settled, to: self.executed };
+        self.compaction.step(journal, &mut self.changes, out);
         Ok(())
     }
 

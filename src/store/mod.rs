@@ -17,6 +17,7 @@ mod sqlite;
 
 use std::path::PathBuf;
 
+pub use compaction::Snapshots;
 pub use group_commit::GroupCommit;
 pub use reading::Read;
 pub use sqlite::SqliteStore;
@@ -32,6 +33,9 @@ pub use crate::protocol::view::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
 /// The most events that are dropped from the journal at a time, so that nobody waits long for a
 /// commit.
 pub const DROP_EVENTS_MAX: i64 = 5_000;
+
+/// The most events that are settled at a time.
+pub const SETTLE_EVENTS_MAX: i64 = 2_000;
 
 /// One thing to write.
 #[derive(Clone, Debug)]
@@ -76,6 +80,12 @@ pub enum Change {
         /// The last position to go.
         through: Position,
     },
+    /// What was executed through here does not change any more: it is proved once, at most
+    /// [`SETTLE_EVENTS_MAX`] events at a time, and a start from the snapshot does not read it.
+    Settle {
+        /// The last position.
+        through: Position,
+    },
 }
 
 /// What a store remembers in addition to the events.
@@ -103,13 +113,8 @@ pub struct Remembered {
 /// Something found on disk.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// The ledger as it was before everything that follows; comes first, if there is one.
-    Snapshot {
-        /// What it is.
-        head: SnapshotHead,
-        /// Its pieces, in order.
-        pieces: Vec<String>,
-    },
+    /// A piece of the ledger as it was before everything that follows. They come first, in order.
+    Piece(SnapshotPiece),
     /// Executed, in order, after the snapshot.
     Executed(JournalEntry),
     /// Held, not known to be executed; in key order, after all executed ones.
@@ -124,9 +129,9 @@ pub trait Store: JournalReader {
     /// [`StoreError`] when the disk fails or what it holds is damaged.
     fn remembered(&mut self) -> Result<Remembered, StoreError>;
 
-    /// Hands over everything that is stored: the snapshot, executed events in order, and held ones.
-    /// Executed events are handed over while the check is still going on; only when this returns
-    /// without an error has everything been proved whole.
+    /// Hands over what the ledger is rebuilt from: the snapshot, executed events in order, and held
+    /// ones. Executed events are handed over while the check is still going on; only when this
+    /// returns without an error has everything been proved whole, except what is settled.
     ///
     /// # Errors
     /// As for [`Store::remembered`], and what `found` answers.
@@ -187,6 +192,12 @@ pub trait JournalReader: Send {
     /// # Errors
     /// As for [`Store::remembered`].
     fn journal_starts_after(&mut self) -> Result<Position, StoreError>;
+
+    /// The position through which the journal is settled; see [`Change::Settle`].
+    ///
+    /// # Errors
+    /// As for [`Store::remembered`].
+    fn settled(&mut self) -> Result<Position, StoreError>;
 
     /// A piece of the installed snapshot, if there is one.
     ///
@@ -298,6 +309,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// After a failure to read or write a journal: its next start reads all of it, also what is
+    /// settled.
+    pub(crate) fn make_next_start_read_all(&self) {
+        if let StoreError::Damaged { path, .. } | StoreError::Failed { path, .. } = self {
+            sqlite::suspect(path);
+        }
+    }
+
     /// Whether the folder is not the one that was meant, so that only another command line or
     /// `nodes.json` helps.
     #[must_use]

@@ -1,11 +1,17 @@
 //! What a node does with its disk when it starts: rebuild the ledger and prove that it is what it
 //! was; and if the disk is damaged, put the files aside and start over as a learner.
 //!
+//! A start executes only what came after the snapshot. If the snapshot is of no use and the journal
+//! that led to it is here, all of that is executed, as it is for whoever wants to know for certain
+//! ([`whole`]).
+//!
 //! A learner counts for no majority until it has prepared a view, so it cannot take part in
 //! deciding again what its disk has forgotten. Nothing is ever deleted here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use super::aside::put_aside;
 use super::past::Past;
@@ -13,13 +19,16 @@ use super::sqlite::{FILE_NAMES, lock};
 use super::{Change, Found, Owner, Remembered, SqliteStore, Store, StoreError};
 use crate::ids::Sha256Digest;
 use crate::ledger::Book;
-use crate::ledger::book::Pieces;
+use crate::ledger::book::{BadSnapshot, Lines, Pieces, Reader};
 use crate::ledger::past::PastEntry;
 use crate::protocol::execution::Executions;
 use crate::protocol::executor;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use crate::protocol::vector_clock::VectorClock;
 use crate::protocol::view::{Frozen, OnDisk};
+
+/// How many pieces of a snapshot may be read before they are put together: a megabyte each.
+const PIECES_AHEAD: usize = 8;
 
 /// What a node's disk held.
 pub struct Recovered {
@@ -33,16 +42,19 @@ pub struct Recovered {
     pub disk: OnDisk,
     /// Where damaged files were put, and what was wrong with them.
     pub set_aside: Option<(PathBuf, StoreError)>,
+    /// What was wrong with the snapshot, if the whole journal was executed instead.
+    pub fell_back: Option<StoreError>,
 }
 
-/// Opens a data folder and rebuilds the ledger. A damaged journal is put aside, into a folder
+/// Opens a data folder and rebuilds the ledger, from the snapshot if it is of use. A damaged journal is put aside, into a folder
 /// `damaged-…` next to it, and the node begins as a learner; a bank that is alone has nobody to
 /// learn from, and gets the error instead.
 ///
 /// # Errors
 /// [`StoreError`] when the folder cannot be used, or its journal belongs to another bank.
 pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
-    let damage = match whole(folder, owner) {
+    let opened = SqliteStore::open(folder, owner);
+    let damage = match opened.and_then(|store| with_past(store, folder, owner)) {
         Err(damage @ StoreError::Damaged { .. }) if owner.banks > 1 => damage,
         done => return done,
     };
@@ -53,21 +65,48 @@ pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
     Ok(Recovered { set_aside: Some((aside, damage)), ..recovered })
 }
 
-/// Opens a data folder and rebuilds the ledger, or says why that is impossible; changes nothing.
+/// Opens a data folder, reads and proves everything in it and rebuilds the ledger from the whole
+/// journal, if all of it is here; or says why that is impossible. Changes nothing.
 ///
 /// # Errors
 /// As for [`recover`], and [`StoreError::Damaged`].
 pub fn whole(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
-    with_past(SqliteStore::open(folder, owner)?, folder, owner)
+    let mut store = SqliteStore::open(folder, owner)?;
+    store.use_whole_journal();
+    with_past(store, folder, owner)
 }
 
 /// Rebuilds the ledger and writes down what its past lacks.
 fn with_past(mut store: SqliteStore, folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
     let mut past = Past::open(folder, owner.bank)?;
-    let (book, disk) = rebuild_with(&mut store, owner.banks, &mut |entries| past.append(&entries))?;
+    let mut fell_back = None;
+    let (book, disk) = match rebuild_beside(&mut store, owner, &mut past) {
+        Err(useless @ (StoreError::Damaged { .. } | StoreError::Differs { .. }))
+            if store.use_whole_journal() =>
+        {
+            let rebuilt = rebuild_beside(&mut store, owner, &mut past)?;
+            store.abandon_snapshot()?;
+            fell_back = Some(useless);
+            rebuilt
+        }
+        // A bank that is alone gets what its past lacks from nobody else.
+        Ok(_) if owner.banks == 1 && !past.missing().is_empty() && store.use_whole_journal() => {
+            rebuild_beside(&mut store, owner, &mut past)?
+        }
+        rebuilt => rebuilt?,
+    };
+    Ok(Recovered { store, book, past, disk, set_aside: None, fell_back })
+}
+
+fn rebuild_beside(
+    store: &mut SqliteStore,
+    owner: Owner,
+    past: &mut Past,
+) -> Result<(Book, OnDisk), StoreError> {
+    let (book, disk) = rebuild_with(store, owner.banks, &mut |entries| past.append(&entries))?;
     past.reaches(book.entries());
     past.commit(false)?;
-    Ok(Recovered { store, book, past, disk, set_aside: None })
+    Ok((book, disk))
 }
 
 /// Rebuilds the ledger from the snapshot and the journal and proves by the hashes that it came out
@@ -113,16 +152,22 @@ fn replay(
         snapshot: _,
     } = store.remembered()?;
     let mut book = Book::new(banks);
+    let mut restoring = None;
     // The clock of the last view: where it began, and every event of it that is here.
     let mut clock = prepared.clock.clone();
     clock.merge(&VectorClock::zero(banks));
     let mut state = Frozen { clock, ..Frozen::default() };
     store.load(&mut |found| {
         match found {
-            Found::Snapshot { head, pieces } => {
+            Found::Piece(SnapshotPiece { head, index, text }) => {
+                let under_way = restoring.take().unwrap_or_else(|| Restoring::begin(banks));
+                if index + 1 < head.pieces {
+                    restoring = Some(under_way.take(&text));
+                    return Ok(());
+                }
                 let position = head.position;
-                book = executor::restored(banks, &head, &pieces)
-                    .ok_or(StoreError::Differs { position })?;
+                book =
+                    under_way.take(&text).finish(&head).ok_or(StoreError::Differs { position })?;
                 if head.executed.last.view == prepared.ballot {
                     state.clock.merge(&head.executed.clock);
                 }
@@ -155,6 +200,42 @@ fn replay(
     let last = state.executed.as_ref().map(|done| done.last);
     state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
     Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, state }))
+}
+
+/// A ledger that is being restored from a snapshot: one thread reads the disk and the lines, another
+/// one puts them together.
+struct Restoring {
+    digest: Sha256Digest,
+    lines: SyncSender<Lines>,
+    book: JoinHandle<Result<Book, BadSnapshot>>,
+}
+
+impl Restoring {
+    fn begin(banks: usize) -> Restoring {
+        let (lines, taken) = sync_channel::<Lines>(PIECES_AHEAD);
+        let book = std::thread::spawn(move || {
+            let mut reader = Reader::new(banks);
+            taken.iter().try_for_each(|lines| reader.take(lines))?;
+            reader.finish()
+        });
+        Restoring { digest: Sha256Digest::default(), lines, book }
+    }
+
+    fn take(self, piece: &str) -> Restoring {
+        // If the other thread has ended, what was wrong is found at the end.
+        let _ = self.lines.send(Lines::read(piece));
+        Restoring { digest: digest_with(self.digest, piece), ..self }
+    }
+
+    /// The ledger, if it is what the head says.
+    fn finish(self, head: &SnapshotHead) -> Option<Book> {
+        let Restoring { digest, lines, book } = self;
+        drop(lines);
+        let book = book.join().ok()?.ok()?;
+        let is_it =
+            (digest, book.position(), book.hash()) == (head.digest, head.position, head.hash);
+        is_it.then_some(book)
+    }
 }
 
 /// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that led to it,

@@ -210,6 +210,8 @@ impl Content {
                 self.starts_after = (head.position, head.hash);
             }
             Change::DropJournal { through } => self.drop_through(*through),
+            // Here a start reads everything.
+            Change::Settle { .. } => {}
         }
     }
 
@@ -296,7 +298,9 @@ impl Store for Disk {
         let snapshot = content.remembered.snapshot.clone();
         let from = snapshot.as_ref().map(|head| head.position).unwrap_or_default();
         if let Some(head) = snapshot {
-            found(Found::Snapshot { head, pieces: content.snapshot.clone() })?;
+            for (index, text) in (0..).zip(content.snapshot.clone()) {
+                found(Found::Piece(SnapshotPiece { head: head.clone(), index, text }))?;
+            }
         }
         for (position, (key, hash)) in &content.executed {
             beyond.remove(key);
@@ -374,6 +378,10 @@ impl JournalReader for Disk {
 
     fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
         Ok(self.stored().readable()?.starts_after.0)
+    }
+
+    fn settled(&mut self) -> Result<Position, StoreError> {
+        Ok(Position(u64::MAX))
     }
 
     fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {

@@ -34,7 +34,7 @@ use netbanking::protocol::report::PeerReport;
 use netbanking::protocol::time::Millis;
 use netbanking::protocol::view::{Installed, View, ViewMessage};
 use netbanking::store::recovery::rebuild;
-use netbanking::store::{self, GroupCommit, JournalReader, StoreError};
+use netbanking::store::{self, GroupCommit, JournalReader, Snapshots, StoreError};
 
 use super::disk::Disk;
 use super::network::{LineId, OnLine};
@@ -165,8 +165,8 @@ pub(crate) struct Settings {
     pub(crate) rate_ppm: u64,
     /// Longest that its disk usually needs for a commit.
     pub(crate) fsync_max_us: u64,
-    /// Most positions that its journal reaches back; 0 is without limit.
-    pub(crate) journal_positions_max: u64,
+    /// When it makes snapshots.
+    pub(crate) snapshots: Snapshots,
     pub(crate) ping_every_ms: u64,
     /// From how many members on acknowledgements are gathered.
     pub(crate) gather_from: usize,
@@ -231,8 +231,8 @@ impl Process {
     ) -> Result<Self, StoreError> {
         let Settings { me, banks, patience, .. } = settings;
         let (book, on_disk) = rebuild(&mut disk, banks)?;
-        let journal = GroupCommit::new(Box::new(disk))
-            .with_limit(settings.journal_positions_max, book.position());
+        let journal =
+            GroupCommit::new(Box::new(disk)).with_snapshots(settings.snapshots, book.position())?;
         let executed = on_disk.state.executed.clone();
         let mut weights = [8; PARTS];
         weights.iter_mut().for_each(|weight| *weight = random.pick(&[1, 8, 8, 64]));

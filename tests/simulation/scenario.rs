@@ -4,6 +4,7 @@
 
 use netbanking::ids::BankId;
 use netbanking::protocol::heartbeat::Patience;
+use netbanking::store::Snapshots;
 
 use super::faults::{KINDS, Kind};
 use super::random::Random;
@@ -33,8 +34,8 @@ pub(crate) struct Scenario {
     pub(crate) step_max_us: u64,
     /// The longest that a disk usually needs for a commit.
     pub(crate) fsync_max_us: u64,
-    /// Most positions that a journal reaches back; 0 is without limit.
-    pub(crate) journal_positions_max: u64,
+    /// When banks make snapshots.
+    pub(crate) snapshots: Snapshots,
     /// The one bank whose clock may be wrong,
     pub(crate) clock_victim: BankId,
     /// or whether all clocks may be: then dates are not promised, only that no key is forgotten.
@@ -82,7 +83,10 @@ impl Scenario {
             dead_max_us: random.skewed(200 * MS, 8 * SECOND),
             step_max_us: random.skewed(20, 2 * MS),
             fsync_max_us: random.skewed(100, 60 * MS),
-            journal_positions_max: if random.coin() { 0 } else { random.skewed(2, 100) },
+            snapshots: Snapshots {
+                journal_max: if random.coin() { 0 } else { random.skewed(2, 100) },
+                every: 0,
+            },
             clock_victim: BankId(random.below(banks as u64) as u16),
             clocks_of_many: random.per_mille(250),
             heals_only_some: random.per_mille(300),

@@ -105,7 +105,8 @@ fn contents(store: &mut SqliteStore) -> Result<(Vec<u64>, Vec<OrderKey>), StoreE
     store.load(&mut |found| {
         match found {
             Found::Executed(entry) => executed.push(entry.position.0),
-            Found::Snapshot { head, .. } => executed.push(head.position.0),
+            Found::Piece(piece) if piece.index > 0 => {}
+            Found::Piece(piece) => executed.push(piece.head.position.0),
             Found::Held(held) => beyond.push(held.event.order_key()),
         }
         Ok(())

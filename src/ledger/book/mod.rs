@@ -48,7 +48,7 @@ use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub(crate) use self::guard::is_guarded;
-pub use self::snapshot::{Pieces, Present};
+pub use self::snapshot::{BadSnapshot, Lines, Pieces, Present, Reader};
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///

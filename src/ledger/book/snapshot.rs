@@ -245,31 +245,30 @@ impl Book {
         banks: usize,
         pieces: impl Iterator<Item = &'a str>,
     ) -> Result<Book, BadSnapshot> {
-        let mut reader = Reader {
-            book: Book::new(banks),
-            announced: None,
-            seen: Counts::default(),
-            has_entries: false,
-            entries: Vec::new(),
-            ids: BTreeMap::new(),
-        };
-        for (index, line) in pieces.flat_map(str::lines).enumerate() {
-            let bad = |why: String| BadSnapshot::Line { line: index + 1, why };
-            let record = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
-            reader.take(record).map_err(|why| bad(why.to_owned()))?;
-        }
-        if reader.announced != Some(reader.seen) {
-            return Err(BadSnapshot::Incomplete);
-        }
-        let book = reader.finish();
-        book.verify().map_err(BadSnapshot::Audit)?;
-        Ok(book)
+        let mut reader = Reader::new(banks);
+        pieces.map(Lines::read).try_for_each(|lines| reader.take(lines))?;
+        reader.finish()
     }
 }
 
-/// A book under way.
-struct Reader {
+/// The lines of a piece, read and not yet put together: that takes as long again, and can be done on
+/// another thread.
+pub struct Lines(Vec<Result<Record, String>>);
+
+impl Lines {
+    /// Reads a piece.
+    #[must_use]
+    pub fn read(piece: &str) -> Lines {
+        let read = |line| serde_json::from_str(line).map_err(|error| error.to_string());
+        Lines(piece.lines().map(read).collect())
+    }
+}
+
+/// A book that is being put together from the lines of a snapshot.
+pub struct Reader {
     book: Book,
+    /// How many lines have been taken.
+    lines: usize,
     announced: Option<Counts>,
     seen: Counts,
     /// Whether it is of format 1.
@@ -288,7 +287,47 @@ fn account(opened: Opened, balance: Centavos, trail: Trail) -> Account {
 }
 
 impl Reader {
-    fn take(&mut self, record: Record) -> Result<(), &'static str> {
+    /// For a consortium of so many banks.
+    #[must_use]
+    pub fn new(banks: usize) -> Reader {
+        Reader {
+            book: Book::new(banks),
+            lines: 0,
+            announced: None,
+            seen: Counts::default(),
+            has_entries: false,
+            entries: Vec::new(),
+            ids: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the lines of the next piece.
+    ///
+    /// # Errors
+    /// [`BadSnapshot::Line`]
+    pub fn take(&mut self, Lines(lines): Lines) -> Result<(), BadSnapshot> {
+        for read in lines {
+            self.lines += 1;
+            let taken = read.and_then(|record| self.take_record(record).map_err(str::to_owned));
+            taken.map_err(|why| BadSnapshot::Line { line: self.lines, why })?;
+        }
+        Ok(())
+    }
+
+    /// The book, once all pieces were taken.
+    ///
+    /// # Errors
+    /// [`BadSnapshot`]
+    pub fn finish(self) -> Result<Book, BadSnapshot> {
+        if self.announced != Some(self.seen) {
+            return Err(BadSnapshot::Incomplete);
+        }
+        let book = self.numbered();
+        book.verify().map_err(BadSnapshot::Audit)?;
+        Ok(book)
+    }
+
+    fn take_record(&mut self, record: Record) -> Result<(), &'static str> {
         if self.announced.is_some() == matches!(record, Record::Book(_)) {
             return Err("the heading stands first, and once");
         }
@@ -429,7 +468,7 @@ impl Reader {
 
     /// Numbers the entries of format 1 as they are numbered when they are made: by request, then
     /// by account, then in the order of the statement, which a stable sort keeps.
-    fn finish(mut self) -> Book {
+    fn numbered(mut self) -> Book {
         self.entries.sort_by_key(|(slot, entry)| (entry.position, *slot));
         for (slot, entry) in self.entries {
             self.book.number(slot, entry);

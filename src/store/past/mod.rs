@@ -146,9 +146,10 @@ impl PastWriter {
         let mut forgot = false;
         loop {
             let mut reader = self.reader()?;
-            let found: Result<Vec<_>, _> = (first.0..=end.0)
-                .filter_map(|number| reader.find(EntryNumber(number)).transpose())
-                .collect();
+            let numbers =
+                (first.0..=end.0).map(EntryNumber).filter(|number| self.head.has(*number));
+            let found: Result<Vec<_>, _> =
+                numbers.filter_map(|number| reader.find(number).transpose()).collect();
             match (found, reader.damaged()) {
                 (Err(StoreError::Damaged { .. }), [damaged, ..]) if !forgot => {
                     self.forget(*damaged)?;

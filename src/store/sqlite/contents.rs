@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::head::{Head, Seal, Stored};
+use super::head::{Head, Settled, Stored};
 use super::reading_failed;
-use super::rows::{self, EventRow, mark_digest, mark_of};
+use super::rows::{self, BELOW_ALL, EventRow, key_columns, mark_digest, mark_of, to_sql};
 use crate::ids::{ChainHash, Position};
 use crate::protocol::execution::{ExecutedMark, JournalEntry};
 use crate::protocol::snapshot::SnapshotPiece;
@@ -19,10 +19,11 @@ WHERE x.position > ?1 ORDER BY x.position";
 
 const SELECT_EVENTS: &str = "
 SELECT round, coordinator, sum, sender, members, body, digest FROM events
-ORDER BY round, coordinator, sum, sender";
+WHERE (round, coordinator, sum, sender) > (?1, ?2, ?3, ?4) ORDER BY round, coordinator, sum, sender";
 
-const SELECT_MARKS: &str =
-    "SELECT round, coordinator, sum, sender, position, hash FROM executed ORDER BY position";
+const SELECT_MARKS: &str = "
+SELECT round, coordinator, sum, sender, position, hash FROM executed
+WHERE position > ?1 ORDER BY position";
 
 /// A connection and the head that it sees.
 pub(super) struct Contents<'a> {
@@ -32,20 +33,24 @@ pub(super) struct Contents<'a> {
 }
 
 impl Contents<'_> {
-    /// Walks events and execution marks side by side; both must be complete.
+    /// Walks events and execution marks side by side; both must be complete. What is settled is
+    /// left out if it is given, and what was executed through `after` is not handed over.
     pub(super) fn walk(
         &self,
+        settled: Option<Settled>,
+        after: Position,
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let failed = |error: rusqlite::Error| self.reading_failed(&error);
-        let snapshot_ends =
-            self.head.snapshot.as_ref().map_or(Position::default(), |stored| stored.head.position);
-        let (mut events_seen, mut executed_seen) = (Seal::default(), Seal::default());
+        let (mut events_seen, mut executed_seen) =
+            settled.map_or_else(Default::default, |settled| (settled.events, settled.executed));
+        let from_key = settled.map_or(BELOW_ALL, |settled| key_columns(settled.key));
+        let from_position = settled.map_or(0, |settled| to_sql(settled.position.0));
         let mut held = Vec::new();
         let mut select_events = self.connection.prepare(SELECT_EVENTS).map_err(failed)?;
-        let mut events = select_events.query([]).map_err(failed)?;
+        let mut events = select_events.query(from_key).map_err(failed)?;
         let mut select_marks = self.connection.prepare(SELECT_MARKS).map_err(failed)?;
-        let mut marks = select_marks.query([]).map_err(failed)?;
+        let mut marks = select_marks.query([from_position]).map_err(failed)?;
         let mut next_mark = || -> Result<Option<ExecutedMark>, StoreError> {
             let mark = marks.next().map_err(failed)?.map(mark_of).transpose().map_err(failed)?;
             mark.iter().for_each(|mark| executed_seen.add(mark_digest(mark)));
@@ -59,7 +64,7 @@ impl Contents<'_> {
             match mark.take_if(|mark| mark.key == row.key) {
                 Some(ExecutedMark { position, hash, .. }) => {
                     mark = next_mark()?;
-                    if position > snapshot_ends {
+                    if position > after {
                         found(Found::Executed(JournalEntry { held: event, position, hash }))?;
                     }
                 }
@@ -79,9 +84,16 @@ impl Contents<'_> {
         self.damaged(format!("event {}.{} of bank {}", key.view, key.sum, key.sender))
     }
 
-    /// All pieces of a snapshot that the disk must have.
-    pub(super) fn pieces(&self, stored: &Stored) -> Result<Vec<String>, StoreError> {
-        (0..stored.here).map(|index| self.piece(stored, index)).collect()
+    /// All pieces of a snapshot that the disk must have, one after another.
+    pub(super) fn pieces(
+        &self,
+        stored: &Stored,
+        found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        (0..stored.here).try_for_each(|index| {
+            let text = self.piece(stored, index)?;
+            found(Found::Piece(SnapshotPiece { head: stored.head.clone(), index, text }))
+        })
     }
 
     fn piece(&self, stored: &Stored, index: u32) -> Result<String, StoreError> {

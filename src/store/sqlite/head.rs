@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
+use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::SnapshotHead;
 use crate::protocol::vector_clock::VectorClock;
 
@@ -55,6 +56,22 @@ pub(super) struct Head {
     pub(super) starts_after: (Position, ChainHash),
     pub(super) events: Seal,
     pub(super) executed: Seal,
+    /// The old part of the journal, which a start from the snapshot need not read.
+    #[serde(default)]
+    pub(super) settled: Option<Settled>,
+}
+
+/// A part of the journal that was proved and does not change any more, except that it is dropped:
+/// from its beginning through an executed event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settled {
+    /// The event's key, and its position.
+    pub(super) key: OrderKey,
+    pub(super) position: Position,
+    /// What is here of it.
+    pub(super) events: Seal,
+    pub(super) executed: Seal,
 }
 
 /// A snapshot whose pieces are on this disk.
@@ -79,6 +96,11 @@ pub(super) struct Seal {
 }
 
 impl Seal {
+    /// How many rows there are.
+    pub(super) fn rows(self) -> u64 {
+        self.rows
+    }
+
     pub(super) fn add(&mut self, row: RowDigest) {
         self.rows += 1;
         self.sum = self.sum.wrapping_add(u128::from_be_bytes(row));
@@ -111,6 +133,35 @@ mod hexadecimal {
 }
 
 impl Head {
+    /// The settled part, if an event is of it.
+    fn settled_with(&mut self, key: OrderKey) -> Option<&mut Settled> {
+        self.settled.as_mut().filter(|settled| key <= settled.key)
+    }
+
+    /// An event was written.
+    pub(super) fn add_event(&mut self, key: OrderKey, row: RowDigest) {
+        self.events.add(row);
+        self.settled_with(key).into_iter().for_each(|settled| settled.events.add(row));
+    }
+
+    /// An event was deleted.
+    pub(super) fn take_event(&mut self, key: OrderKey, row: RowDigest) {
+        self.events.take(row);
+        self.settled_with(key).into_iter().for_each(|settled| settled.events.take(row));
+    }
+
+    /// A mark of execution was written.
+    pub(super) fn add_mark(&mut self, key: OrderKey, row: RowDigest) {
+        self.executed.add(row);
+        self.settled_with(key).into_iter().for_each(|settled| settled.executed.add(row));
+    }
+
+    /// A mark of execution was deleted.
+    pub(super) fn take_mark(&mut self, key: OrderKey, row: RowDigest) {
+        self.executed.take(row);
+        self.settled_with(key).into_iter().for_each(|settled| settled.executed.take(row));
+    }
+
     /// A view or event of this many banks is on the disk: from now on the disk belongs to a
     /// consortium of all of them. Not earlier, since until the banks have agreed on a longer
     /// `nodes.json`, the old one may come back; and not only once the view has begun, since it may

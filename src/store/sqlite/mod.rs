@@ -29,7 +29,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use self::contents::Contents;
-use self::head::Head;
+use self::head::{Head, Settled};
 use self::reader::SqliteReader;
 pub(super) use self::reader::for_reading;
 use self::rows::Writer;
@@ -48,13 +48,15 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const SQLITE_HEADER_BYTES: u64 = 512;
 /// Pages that gather in the WAL before they are moved into the file.
 const CHECKPOINT_PAGES: i32 = 4_000;
+/// Settled events that are read at a start all the same, as it takes no time.
+const READ_ANYWAY_ROWS: u64 = 10_000;
 /// Name of the file in the data folder.
 const FILE_NAME: &str = "journal.sqlite";
 /// Name of the file that is locked while a process uses the folder.
 const LOCK_NAME: &str = "journal.lock";
 /// The files that belong to a journal.
-pub(super) const FILE_NAMES: [&str; 4] =
-    ["journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
+pub(super) const FILE_NAMES: [&str; 5] =
+    ["journal.suspect", "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
 
 /// The SQLite store.
 pub struct SqliteStore {
@@ -64,8 +66,22 @@ pub struct SqliteStore {
     head: Head,
     /// Whether an fsync had failed when the store was last used.
     was_in_doubt: bool,
+    /// From what the ledger is rebuilt.
+    basis: Basis,
     /// Held while the store is open.
     _lock: File,
+}
+
+/// From what the ledger is rebuilt, and how much is read for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Basis {
+    /// From the snapshot, if there is one, and what came after; a long journal that led to it is not
+    /// read.
+    Snapshot,
+    /// As before, and everything is read.
+    SnapshotAndAll,
+    /// From the whole journal.
+    Journal,
 }
 
 /// A file on its way to be a store.
@@ -102,8 +118,15 @@ impl SqliteStore {
         opening.settle().map_err(|error| opening.failed(&error))?;
         let head = opening.recognise(owner)?;
         let Opening { path, connection, tip } = opening;
-        let mut store =
-            SqliteStore { path, connection, tip, head, was_in_doubt: false, _lock: lock };
+        let mut store = SqliteStore {
+            path,
+            connection,
+            tip,
+            head,
+            was_in_doubt: false,
+            basis: Basis::Snapshot,
+            _lock: lock,
+        };
         store.end_doubt(owner)?;
         store.speak_this_protocol()?;
         Ok(store)
@@ -137,6 +160,36 @@ impl SqliteStore {
         self.connection
             .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
             .map_err(|error| self.write_failed(&error))
+    }
+
+    /// From now on, [`Store::load`] hands over the whole journal instead of a snapshot, if all of it
+    /// is here, and reads everything in any case. Returns whether a snapshot is left out that was
+    /// not left out before.
+    pub(crate) fn use_whole_journal(&mut self) -> bool {
+        let is_whole = self.head.starts_after.0 == Position::default();
+        let basis = if is_whole { Basis::Journal } else { Basis::SnapshotAndAll };
+        let before = std::mem::replace(&mut self.basis, basis);
+        is_whole && before != basis && self.head.snapshot.is_some()
+    }
+
+    /// The snapshot is of no use: the journal that led to it is executed until there is another one.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    pub(crate) fn abandon_snapshot(&mut self) -> Result<(), StoreError> {
+        self.commit(|writer| writer.abandon_snapshot())
+    }
+
+    /// The part of the journal that is not read: it leads to the snapshot, was proved once, and is
+    /// too long to be proved at every start.
+    fn unread(&self) -> Option<Settled> {
+        let snapshot = self.head.snapshot.as_ref()?;
+        let is_left_out = self.basis == Basis::Snapshot && !suspicion(&self.path).exists();
+        self.head.settled.filter(|settled| {
+            is_left_out
+                && settled.key <= snapshot.head.executed.last
+                && settled.events.rows() > READ_ANYWAY_ROWS
+        })
     }
 
     /// Whether an fsync had failed when the store was last used.
@@ -415,10 +468,12 @@ impl Store for SqliteStore {
         &mut self,
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        let unread = self.unread();
         // The quick check leaves out whether an index has its table's rows; only the pieces of
         // snapshots have one. A row missing there would be noticed only at the first write, and
-        // again so after every start.
-        for check in ["PRAGMA quick_check(1)", "PRAGMA integrity_check(pieces)"] {
+        // again so after every start. It reads the whole file.
+        let checks = ["PRAGMA integrity_check(pieces)", "PRAGMA quick_check(1)"];
+        for check in &checks[..if unread.is_some() { 1 } else { 2 }] {
             let sound: String = self
                 .connection
                 .query_row(check, [], |row| row.get(0))
@@ -428,16 +483,20 @@ impl Store for SqliteStore {
             }
         }
         if let Some(stored) = &self.head.arriving {
-            self.contents().pieces(stored)?;
+            self.contents().pieces(stored, &mut |_| Ok(()))?;
         }
-        if let Some(stored) = &self.head.snapshot {
-            found(Found::Snapshot {
-                head: stored.head.clone(),
-                pieces: self.contents().pieces(stored)?,
-            })?;
+        let mut after = Position::default();
+        if let Some(stored) = self.head.snapshot.as_ref().filter(|_| self.basis != Basis::Journal) {
+            after = stored.head.position;
+            self.contents().pieces(stored, found)?;
         }
-        self.contents().walk(found)?;
-        self.prove_writable()
+        self.contents().walk(unread, after, found)?;
+        self.prove_writable()?;
+        if unread.is_none() {
+            // Everything was read, and is whole.
+            let _ = std::fs::remove_file(suspicion(&self.path));
+        }
+        Ok(())
     }
 
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError> {
@@ -475,6 +534,10 @@ impl JournalReader for SqliteStore {
         Ok(self.head.starts_after.0)
     }
 
+    fn settled(&mut self) -> Result<Position, StoreError> {
+        Ok(self.head.settled.map_or(Position::default(), |settled| settled.position))
+    }
+
     fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
         self.contents().piece_of(self.head.snapshot.as_ref(), index)
     }
@@ -482,6 +545,17 @@ impl JournalReader for SqliteStore {
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
         self.contents().piece_of(self.head.arriving.as_ref(), index)
     }
+}
+
+/// The file that says that something of a journal could not be read.
+fn suspicion(journal: &Path) -> PathBuf {
+    journal.with_extension("suspect")
+}
+
+/// Something that a journal should have could not be read: the next start reads all of it.
+pub(super) fn suspect(journal: &Path) {
+    // Without the mark, whoever reads that part next finds the damage once more.
+    let _ = make_private(&suspicion(journal));
 }
 
 /// Takes a data folder for this process, making it if it is not there. The journal holds documents

@@ -83,6 +83,10 @@ impl JournalReader for SqliteReader {
         Ok(self.contents().head.starts_after.0)
     }
 
+    fn settled(&mut self) -> Result<Position, StoreError> {
+        Ok(self.contents().head.settled.map_or(Position::default(), |settled| settled.position))
+    }
+
     fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
         let contents = self.contents();
         contents.piece_of(contents.head.snapshot.as_ref(), index)

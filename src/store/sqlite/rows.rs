@@ -5,14 +5,14 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::value::RawValue;
 
-use super::head::{Head, RowDigest, Seal, Stored, row_digest, sha256};
+use super::head::{Head, RowDigest, Seal, Settled, Stored, row_digest, sha256};
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::ExecutedMark;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;
-use crate::store::{Change, DROP_EVENTS_MAX};
+use crate::store::{Change, DROP_EVENTS_MAX, SETTLE_EVENTS_MAX};
 
 /// Larger than every key there is.
 const ABOVE_ALL: OrderKey = OrderKey {
@@ -20,6 +20,9 @@ const ABOVE_ALL: OrderKey = OrderKey {
     sum: i64::MAX as u64,
     sender: BankId(u16::MAX),
 };
+
+/// Columns of a key that is smaller than every key there is.
+pub(super) const BELOW_ALL: (i64, i64, i64, i64) = (-1, 0, 0, 0);
 
 /// One transaction's worth of changes, and the head as it will be.
 pub(super) struct Writer<'a> {
@@ -72,11 +75,12 @@ impl Writer<'_> {
                 self.drop_through(head.position, i64::MAX)?;
                 self.delete_events(None, Some(head.executed.last))?;
                 self.head.starts_after = (head.position, head.hash);
-                self.head.unverified = true;
+                (self.head.unverified, self.head.settled) = (true, None);
                 Ok(())
             }
             Change::SnapshotMade(head) => self.install(head),
             Change::DropJournal { through } => self.drop_through(*through, DROP_EVENTS_MAX),
+            Change::Settle { through } => self.settle(*through),
         }
     }
 
@@ -99,7 +103,7 @@ impl Writer<'_> {
             &digest[..]
         ])? > 0
         {
-            self.head.events.add(digest);
+            self.head.add_event(key, digest);
         }
         Ok(())
     }
@@ -132,7 +136,7 @@ impl Writer<'_> {
             sender,
             &mark.hash.0[..]
         ])?;
-        self.head.executed.add(mark_digest(mark));
+        self.head.add_mark(mark.key, mark_digest(mark));
         Ok(())
     }
 
@@ -200,7 +204,8 @@ impl Writer<'_> {
         through: Option<OrderKey>,
     ) -> rusqlite::Result<()> {
         let sql = "DELETE FROM events WHERE (round, coordinator, sum, sender) >= (?1, ?2, ?3, ?4)
-            AND (round, coordinator, sum, sender) <= (?5, ?6, ?7, ?8) RETURNING digest";
+            AND (round, coordinator, sum, sender) <= (?5, ?6, ?7, ?8)
+            RETURNING round, coordinator, sum, sender, digest";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let from = from.map_or((0, 0, 0, 0), key_columns);
         let through = key_columns(through.unwrap_or(ABOVE_ALL));
@@ -208,7 +213,7 @@ impl Writer<'_> {
             params![from.0, from.1, from.2, from.3, through.0, through.1, through.2, through.3];
         let mut rows = statement.query(bounds)?;
         while let Some(row) = rows.next()? {
-            self.head.events.take(row.get(0)?);
+            self.head.take_event(key_of(row)?, row.get(4)?);
         }
         Ok(())
     }
@@ -223,11 +228,49 @@ impl Writer<'_> {
         let marks: Vec<_> = statement
             .query_map([to_sql(through.0), events_max], mark_of)?
             .collect::<Result<_, _>>()?;
-        marks.iter().for_each(|mark| self.head.executed.take(mark_digest(mark)));
+        marks.iter().for_each(|mark| self.head.take_mark(mark.key, mark_digest(mark)));
         if let Some(last) = marks.iter().max_by_key(|mark| mark.position) {
             self.head.starts_after = (last.position, last.hash);
             self.delete_events(None, Some(last.key))?;
         }
+        Ok(())
+    }
+
+    /// Proves some more of what was executed through a position, and settles it.
+    fn settle(&mut self, through: Position) -> rusqlite::Result<()> {
+        let before = self.head.settled;
+        let sql = "SELECT round, coordinator, sum, sender, position, hash FROM executed
+            WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
+        let after = before.map_or(0, |settled| to_sql(settled.position.0));
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let marks: Vec<_> = statement
+            .query_map([after, to_sql(through.0), SETTLE_EVENTS_MAX], mark_of)?
+            .collect::<Result<_, _>>()?;
+        let Some(last) = marks.last() else { return Ok(()) };
+        let mut settled = Settled {
+            key: last.key,
+            position: last.position,
+            events: before.map(|settled| settled.events).unwrap_or_default(),
+            executed: before.map(|settled| settled.executed).unwrap_or_default(),
+        };
+        marks.iter().for_each(|mark| settled.executed.add(mark_digest(mark)));
+        let sql = "SELECT members, body, digest FROM events
+            WHERE (round, coordinator, sum, sender) > (?1, ?2, ?3, ?4)
+            AND (round, coordinator, sum, sender) <= (?5, ?6, ?7, ?8)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let from = before.map_or(BELOW_ALL, |settled| key_columns(settled.key));
+        let to = key_columns(last.key);
+        let mut rows =
+            statement.query(params![from.0, from.1, from.2, from.3, to.0, to.1, to.2, to.3])?;
+        while let Some(row) = rows.next()? {
+            let (members, body): (String, String) = (row.get(0)?, row.get(1)?);
+            let digest: RowDigest = row.get(2)?;
+            if digest_of(&members, &body) != digest {
+                return Err(rusqlite::Error::QueryReturnedNoRows);
+            }
+            settled.events.add(digest);
+        }
+        self.head.settled = Some(settled);
         Ok(())
     }
 
@@ -264,6 +307,14 @@ impl Writer<'_> {
         self.head.belongs_to(&head.executed.clock);
         self.head.snapshot = Some(stored.clone());
         self.delete_pieces_but(&stored)
+    }
+
+    /// Deletes the installed snapshot.
+    pub(super) fn abandon_snapshot(&mut self) -> rusqlite::Result<()> {
+        let Some(stored) = self.head.snapshot.take() else { return Ok(()) };
+        let mut statement =
+            self.transaction.prepare_cached("DELETE FROM pieces WHERE snapshot = ?1")?;
+        statement.execute([stored.number]).map(|_| ())
     }
 
     /// Deletes pieces that belong neither to this snapshot nor to the installed one.

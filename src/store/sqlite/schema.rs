@@ -106,6 +106,7 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
         starts_after: (Position::default(), ChainHash::default()),
         events,
         executed,
+        settled: None,
     };
     rows::write_plan(&transaction, &mut head, &plan)?;
     head.write(&transaction)?;

@@ -52,7 +52,7 @@ impl World {
             started_us: self.now_us,
             rate_ppm: machine.rate_ppm,
             fsync_max_us: self.scenario.fsync_max_us,
-            journal_positions_max: self.scenario.journal_positions_max,
+            snapshots: self.scenario.snapshots,
             ping_every_ms: self.scenario.ping_every_ms,
             gather_from: self.scenario.gather_from,
         };
