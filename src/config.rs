@@ -45,7 +45,8 @@ pub(crate) const HEARTBEAT_TIME_MAX_MS: u64 = 3_600_000;
 /// The fewest positions to which a journal may be limited: each time it is full, the whole ledger
 /// is written out.
 pub(crate) const JOURNAL_POSITIONS_MIN: u64 = 1_000;
-/// After how many positions a bank makes a snapshot for its next start: executing them takes a second.
+/// After how many positions a bank makes a snapshot for its next start: executing them takes a
+/// second.
 const SNAPSHOT_EVERY_DEFAULT: u64 = 250_000;
 /// Longest host, in characters, as for names in the domain name system.
 pub(crate) const HOST_CHARS_MAX: usize = 253;
@@ -151,8 +152,8 @@ pub struct JournalLimits {
     /// The most positions before the bank makes a snapshot and drops older ones, down to half of
     /// this; [`JOURNAL_POSITIONS_MIN`] or more, or 0 to keep everything.
     pub positions_max: u64,
-    /// After how many positions the bank makes a snapshot beside the journal, so that its next start
-    /// executes only what came after; [`JOURNAL_POSITIONS_MIN`] or more, or 0 for never.
+    /// After how many positions the bank makes a snapshot beside the journal, so that its next
+    /// start executes only what came after; [`JOURNAL_POSITIONS_MIN`] or more, or 0 for never.
     pub snapshot_every: u64,
 }
 

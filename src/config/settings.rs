@@ -34,10 +34,10 @@ impl Settings {
     #[must_use]
     pub fn of(config: &Config) -> Settings {
         // `journal` may differ: how much of its own journal a disk keeps, and when it writes its
-        // ledger down, does not concern other banks, since a bank that lacks more is given the snapshot, and all
-        // snapshots of a position are the same. So may `limits`: each bank protects its own
-        // machine. A bank with
-        // certificates and one without do not understand each other anyway.
+        // ledger down, does not concern other banks, since a bank that lacks more is given the
+        // snapshot, and all snapshots of a position are the same. So may `limits`: each bank
+        // protects its own machine. A bank with certificates and one without do not understand each
+        // other anyway.
         let Config {
             nodes,
             heartbeat,

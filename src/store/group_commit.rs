@@ -135,8 +135,8 @@ impl GroupCommit {
         self.changes.extend(entries.into_iter().map(Change::Replayed));
     }
 
-    /// Time has passed: makes snapshots and keeps the journal to its limit, a little at a time. What
-    /// is to be written goes with the next commit.
+    /// Time has passed: makes snapshots and keeps the journal to its limit, a little at a time.
+    /// What is to be written goes with the next commit.
     ///
     /// # Errors
     /// As for [`GroupCommit::flush`].

@@ -35,7 +35,7 @@ pub use crate::protocol::view::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
 pub const DROP_EVENTS_MAX: i64 = 5_000;
 
 /// The most events that are settled at a time.
-pub const SETTLE_EVENTS_MAX: i64 = 2_000;
+pub(crate) const SETTLE_EVENTS_MAX: i64 = 2_000;
 
 /// One thing to write.
 #[derive(Clone, Debug)]

@@ -46,9 +46,9 @@ pub struct Recovered {
     pub fell_back: Option<StoreError>,
 }
 
-/// Opens a data folder and rebuilds the ledger, from the snapshot if it is of use. A damaged journal is put aside, into a folder
-/// `damaged-…` next to it, and the node begins as a learner; a bank that is alone has nobody to
-/// learn from, and gets the error instead.
+/// Opens a data folder and rebuilds the ledger, from the snapshot if it is of use. A damaged
+/// journal is put aside, into a folder `damaged-…` next to it, and the node begins as a learner; a
+/// bank that is alone has nobody to learn from, and gets the error instead.
 ///
 /// # Errors
 /// [`StoreError`] when the folder cannot be used, or its journal belongs to another bank.
@@ -202,8 +202,8 @@ fn replay(
     Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, state }))
 }
 
-/// A ledger that is being restored from a snapshot: one thread reads the disk and the lines, another
-/// one puts them together.
+/// A ledger that is being restored from a snapshot: one thread reads the disk and the lines,
+/// another one puts them together.
 struct Restoring {
     digest: Sha256Digest,
     lines: SyncSender<Lines>,

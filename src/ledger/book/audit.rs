@@ -1,4 +1,4 @@
-//! Counting everything again: a bank does this after it has rebuilt its ledger, and tests do it
+//! Counting everything again: a bank does this when it has restored its ledger, and tests do it
 //! after every request.
 //!
 //! Nothing here trusts a sum that was kept along the way. That every balance follows from its
@@ -10,6 +10,10 @@ use crate::ledger::account::Account;
 use crate::ledger::money::Centavos;
 use crate::ledger::past::Auditor;
 
+fn at(account: &Account, why: &str) -> String {
+    format!("account {} at bank {}: {why}", account.number, account.bank)
+}
+
 impl Book {
     /// The sum of every balance and of every bank's cash, in centavos: always 0.
     #[must_use]
@@ -17,16 +21,26 @@ impl Book {
         self.total() + self.cash.iter().sum::<i128>()
     }
 
-    /// Checks that no balance is negative, what all accounts hold came in as cash, every account is
-    /// found by its number, key and holders, and the entries of all accounts are all there are.
+    /// Checks that the book adds up, and that every account is found by its number, key and
+    /// holders.
     ///
     /// # Errors
     /// What does not hold, for the log.
     pub fn verify(&self) -> Result<(), String> {
         for (index, account) in self.accounts.iter().enumerate() {
-            let at =
-                |what: &str| format!("account {} at bank {}: {what}", account.number, account.bank);
-            self.verify_account(AccountSlot::new(index), account).map_err(at)?;
+            self.find_again(AccountSlot::new(index), account).map_err(|why| at(account, why))?;
+        }
+        self.adds_up()
+    }
+
+    /// Checks that no balance is negative, what all accounts hold came in as cash, and the entries
+    /// of all accounts are all there are.
+    ///
+    /// # Errors
+    /// What does not hold, for the log.
+    pub(super) fn adds_up(&self) -> Result<(), String> {
+        for account in self.accounts.iter() {
+            self.check_standing(account).map_err(|why| at(account, why))?;
         }
         let entries: u128 =
             self.accounts.iter().map(|account| u128::from(account.trail.count())).sum();
@@ -43,7 +57,7 @@ impl Book {
         }
     }
 
-    fn verify_account(&self, slot: AccountSlot, account: &Account) -> Result<(), &'static str> {
+    fn check_standing(&self, account: &Account) -> Result<(), &'static str> {
         if account.balance < Centavos::ZERO {
             return Err("its balance is negative");
         }
@@ -54,6 +68,10 @@ impl Book {
         if account.balance.get() > i128::from(account.trail.count()) * i128::from(i64::MAX) {
             return Err("its balance is more than its entries can have brought");
         }
+        Ok(())
+    }
+
+    fn find_again(&self, slot: AccountSlot, account: &Account) -> Result<(), &'static str> {
         if self.slot(account.bank, account.number) != Some(slot) {
             return Err("is not found by its number");
         }

@@ -27,31 +27,37 @@ impl<P> Default for Index<P> {
     }
 }
 
-/// Which shard an entry is in; the table inside uses the other bits.
+/// Which shard an entry is in, by bits that the tables do not use: they choose a place by the
+/// lowest ones, and keep the highest seven to tell apart what has come to the same place.
 fn shard(hash: u64) -> usize {
-    (hash % SHARDS as u64) as usize
+    ((hash >> 40) % SHARDS as u64) as usize
 }
 
 impl<P: Copy> Index<P> {
+    /// Makes room for this many places in an index that is empty, so that it need not grow step by
+    /// step.
+    pub(super) fn reserve(&mut self, count: usize) {
+        let each = (count + count / 8) / SHARDS;
+        (0..SHARDS).for_each(|shard| self.shards[shard].reserve(each, |_| 0));
+    }
+
     /// The place of the element with this name; `is_it` says whether the element at a place has it.
     pub(super) fn find(&self, name: &impl Hash, is_it: impl Fn(P) -> bool) -> Option<P> {
         let hash = self.hasher.hash_one(name);
-        self.shards[shard(hash)].find(hash.rotate_right(8), |place| is_it(*place)).copied()
+        self.shards[shard(hash)].find(hash, |place| is_it(*place)).copied()
     }
 
     /// Adds the place of an element whose name is new; `name_at` gives the names at other places.
     pub(super) fn insert<N: Hash>(&mut self, name: &N, place: P, name_at: impl Fn(P) -> N) {
         let Index { shards, hasher } = self;
         let hash = hasher.hash_one(name);
-        let rehash = |place: &P| hasher.hash_one(name_at(*place)).rotate_right(8);
-        shards[shard(hash)].insert_unique(hash.rotate_right(8), place, rehash);
+        shards[shard(hash)].insert_unique(hash, place, |place| hasher.hash_one(name_at(*place)));
     }
 
     /// Takes the place of the element with this name out.
     pub(super) fn remove(&mut self, name: &impl Hash, is_it: impl Fn(P) -> bool) {
         let hash = self.hasher.hash_one(name);
-        let found =
-            self.shards[shard(hash)].find_entry(hash.rotate_right(8), |place| is_it(*place));
+        let found = self.shards[shard(hash)].find_entry(hash, |place| is_it(*place));
         if let Ok(entry) = found {
             entry.remove();
         }
@@ -60,11 +66,27 @@ impl<P: Copy> Index<P> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn hardly_any_name_is_looked_at_but_the_one_that_is_sought() {
+        let mut index = Index::default();
+        (0..100_000_usize).for_each(|name| index.insert(&name, name, |place| place));
+        let looked_at = Cell::new(0);
+        for name in 0..100_000 {
+            let found = index.find(&name, |place| {
+                looked_at.set(looked_at.get() + 1);
+                place == name
+            });
+            assert_eq!(found, Some(name));
+        }
+        assert!(looked_at.get() < 120_000, "{}", looked_at.get());
+    }
 
     proptest! {
         #[test]

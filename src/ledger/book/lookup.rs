@@ -37,6 +37,14 @@ fn key(accounts: &Chunks<Account>, place: u32) -> &str {
 
 /// Entering.
 impl Book {
+    /// Makes room in an empty book.
+    pub(super) fn reserve(&mut self, customers: usize, accounts: usize) {
+        self.by_user_name.reserve(customers);
+        self.by_document.reserve(customers);
+        self.by_number.reserve(accounts);
+        self.by_key.reserve(accounts);
+    }
+
     pub(super) fn enter(&mut self, customer: Customer) {
         let at = place(self.customers.push(Record { customer, accounts: Vec::new() }));
         let customers = &self.customers;

@@ -29,6 +29,8 @@ use crate::ledger::statement::{Details, Entry, EntryKind};
 
 /// Bytes after which a piece ends; it may be longer by one record.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
+/// The most customers or accounts for which room is made because the first line announces them.
+const RESERVED_MAX: usize = 4_000_000;
 /// Version of what the lines mean. Changing it changes what banks send to each other.
 const FORMAT: u32 = 2;
 /// The format that had the entries of every account.
@@ -251,8 +253,8 @@ impl Book {
     }
 }
 
-/// The lines of a piece, read and not yet put together: that takes as long again, and can be done on
-/// another thread.
+/// The lines of a piece, read and not yet put together: that takes as long again, and can be done
+/// on another thread.
 pub struct Lines(Vec<Result<Record, String>>);
 
 impl Lines {
@@ -323,7 +325,7 @@ impl Reader {
             return Err(BadSnapshot::Incomplete);
         }
         let book = self.numbered();
-        book.verify().map_err(BadSnapshot::Audit)?;
+        book.adds_up().map_err(BadSnapshot::Audit)?;
         Ok(book)
     }
 
@@ -403,6 +405,7 @@ impl Reader {
             .copy_from_slice(&cash);
         book.time = LedgerTime::restored(time_ms, pending, age_ms).ok_or("its time is none")?;
         (book.position, book.hash) = (position, hash);
+        book.reserve(counts.customers.min(RESERVED_MAX), counts.accounts.min(RESERVED_MAX));
         self.announced = Some(counts);
         Ok(())
     }

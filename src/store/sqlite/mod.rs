@@ -11,9 +11,11 @@
 //! One connection writes; others may read alongside it, each as of one commit, without waiting or
 //! holding it up. A lock on the folder keeps out a second process.
 //!
-//! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `rows` writes and
-//! reads them, `contents` proves what is read, `reader` is the connection for reading only.
+//! Here: opening, and what is asked of a [`Store`]. `basis` is what a start reads of it, `schema`
+//! has the tables, `rows` writes and reads them, `contents` proves what is read, `reader` is the
+//! connection for reading only.
 
+mod basis;
 mod contents;
 mod head;
 mod reader;
@@ -28,8 +30,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
+pub(super) use self::basis::suspect;
+use self::basis::{Basis, SUSPECT_NAME, suspicion};
 use self::contents::Contents;
-use self::head::{Head, Settled};
+use self::head::Head;
 use self::reader::SqliteReader;
 pub(super) use self::reader::for_reading;
 use self::rows::Writer;
@@ -48,15 +52,13 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const SQLITE_HEADER_BYTES: u64 = 512;
 /// Pages that gather in the WAL before they are moved into the file.
 const CHECKPOINT_PAGES: i32 = 4_000;
-/// Settled events that are read at a start all the same, as it takes no time.
-const READ_ANYWAY_ROWS: u64 = 10_000;
 /// Name of the file in the data folder.
 const FILE_NAME: &str = "journal.sqlite";
 /// Name of the file that is locked while a process uses the folder.
 const LOCK_NAME: &str = "journal.lock";
 /// The files that belong to a journal.
 pub(super) const FILE_NAMES: [&str; 5] =
-    ["journal.suspect", "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
+    [SUSPECT_NAME, "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
 
 /// The SQLite store.
 pub struct SqliteStore {
@@ -70,18 +72,6 @@ pub struct SqliteStore {
     basis: Basis,
     /// Held while the store is open.
     _lock: File,
-}
-
-/// From what the ledger is rebuilt, and how much is read for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Basis {
-    /// From the snapshot, if there is one, and what came after; a long journal that led to it is not
-    /// read.
-    Snapshot,
-    /// As before, and everything is read.
-    SnapshotAndAll,
-    /// From the whole journal.
-    Journal,
 }
 
 /// A file on its way to be a store.
@@ -160,36 +150,6 @@ impl SqliteStore {
         self.connection
             .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
             .map_err(|error| self.write_failed(&error))
-    }
-
-    /// From now on, [`Store::load`] hands over the whole journal instead of a snapshot, if all of it
-    /// is here, and reads everything in any case. Returns whether a snapshot is left out that was
-    /// not left out before.
-    pub(crate) fn use_whole_journal(&mut self) -> bool {
-        let is_whole = self.head.starts_after.0 == Position::default();
-        let basis = if is_whole { Basis::Journal } else { Basis::SnapshotAndAll };
-        let before = std::mem::replace(&mut self.basis, basis);
-        is_whole && before != basis && self.head.snapshot.is_some()
-    }
-
-    /// The snapshot is of no use: the journal that led to it is executed until there is another one.
-    ///
-    /// # Errors
-    /// As for [`Store::write`].
-    pub(crate) fn abandon_snapshot(&mut self) -> Result<(), StoreError> {
-        self.commit(|writer| writer.abandon_snapshot())
-    }
-
-    /// The part of the journal that is not read: it leads to the snapshot, was proved once, and is
-    /// too long to be proved at every start.
-    fn unread(&self) -> Option<Settled> {
-        let snapshot = self.head.snapshot.as_ref()?;
-        let is_left_out = self.basis == Basis::Snapshot && !suspicion(&self.path).exists();
-        self.head.settled.filter(|settled| {
-            is_left_out
-                && settled.key <= snapshot.head.executed.last
-                && settled.events.rows() > READ_ANYWAY_ROWS
-        })
     }
 
     /// Whether an fsync had failed when the store was last used.
@@ -545,17 +505,6 @@ impl JournalReader for SqliteStore {
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
         self.contents().piece_of(self.head.arriving.as_ref(), index)
     }
-}
-
-/// The file that says that something of a journal could not be read.
-fn suspicion(journal: &Path) -> PathBuf {
-    journal.with_extension("suspect")
-}
-
-/// Something that a journal should have could not be read: the next start reads all of it.
-pub(super) fn suspect(journal: &Path) {
-    // Without the mark, whoever reads that part next finds the damage once more.
-    let _ = make_private(&suspicion(journal));
 }
 
 /// Takes a data folder for this process, making it if it is not there. The journal holds documents

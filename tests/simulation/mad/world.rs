@@ -17,7 +17,6 @@ use netbanking::protocol::outbox::Delivery;
 use netbanking::protocol::reply::Reply;
 use netbanking::protocol::report::{Answered, PeerReport};
 use netbanking::protocol::view::{PhaseName, ViewMessage};
-use netbanking::store::Snapshots;
 use serde_json::Value;
 
 use crate::disk::Disk;
@@ -164,7 +163,10 @@ impl World {
             started_us: 0,
             rate_ppm: 1_000_000,
             fsync_max_us: 2 * MS,
-            snapshots: Snapshots { journal_max: random.pick(&[0, 20]), every: 0 },
+            snapshots: netbanking::store::Snapshots {
+                journal_max: random.pick(&[0, 20]),
+                every: 0,
+            },
             ping_every_ms: 100,
             gather_from: random.pick(&[3, 5, 99]),
         };
