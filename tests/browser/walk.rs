@@ -152,6 +152,7 @@ async fn statement(ana: &Browser, cluster: &Cluster) {
     ana.sees("Pix recebido").await;
     ana.find("svg.chart path.line").await;
     ana.is_accessible().await;
+    ana.press("Procurar e filtrar").await;
     ana.choose("tipo", "TRANSFER").await;
     ana.press("Filtrar").await;
     ana.find("option[value='TRANSFER'][selected]").await;

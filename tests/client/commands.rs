@@ -75,6 +75,7 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
         .map(|entry| &entry["type"])
         .collect();
     assert_eq!(kinds, ["OPENING", "RECEIVE", "WITHDRAW", "DEPOSIT"]);
+    pays_and_finds_the_payment(&machine, at_0, at_2);
     persons_read_portuguese(&machine, at_2);
 
     json(&["logout"]);
@@ -82,6 +83,32 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
     let without =
         machine.run_with(&["operate", "package.json", "--user", "ana"], &[], "").expect(2);
     assert!(without.err.contains("É preciso entrar"), "{without:?}");
+}
+
+/// A Pix to the number of an account; it comes back, so that the totals stay.
+fn pays_and_finds_the_payment(machine: &Machine, at_0: u64, at_2: u64) {
+    let pay = |from: u64, at: &str, to: String| {
+        let from = from.to_string();
+        let command = ["pay", &to, "--value", "1,50", "--from", &from, "--at", at];
+        let said = ["--message", "volta já", "--txid", "IDAEVOLTA", "--json"];
+        machine.run(&[&command[..], &said[..]].concat()).expect(0).json()
+    };
+    let paid = pay(at_0, "0", at_2.to_string());
+    assert_eq!(paid["answer"]["descript"], "Pacote de operações executado com sucesso");
+    pay(at_2, "2", format!("0:{at_0}"));
+    let number = at_2.to_string();
+    let command = ["statement", &number, "--at", "2", "--txid", "IDAEVOLTA", "--json"];
+    let found = machine.run(&command).expect(0).json();
+    let entries = found["answer"]["data"]["transactions"].as_array().unwrap().clone();
+    assert_eq!(entries.len(), 2);
+    assert_eq!(
+        (&entries[0]["type"], &entries[0]["message"]),
+        (&json!("RECEIVE"), &json!("volta já"))
+    );
+    assert_eq!(entries[0]["counterparty"]["num_account"], json!(at_0));
+    let wrong =
+        machine.run(&["pay", "x", "--value", "1", "--from", "1", "--at", "0", "--txid", "a-b"]);
+    assert!(wrong.expect(2).err.contains("Identificador deve ter"));
 }
 
 /// The same answers without `--json`.

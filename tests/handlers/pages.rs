@@ -330,7 +330,7 @@ async fn a_statement_is_filtered_paged_and_exported() {
     fields.extend(std::iter::repeat_n(("op", deposit.as_str()), 60));
     ana.package(&fields).await.is(200).has("Pacote executado");
     let path = format!("/contas/{place}");
-    let rows = |page: &Page| page.html.matches("<small class=\"name\">por ").count();
+    let rows = |page: &Page| page.html.matches(">Comprovante</a>").count();
     let newest = ana.get(&path).await;
     newest
         .is(200)

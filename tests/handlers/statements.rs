@@ -302,4 +302,11 @@ async fn a_payee_finds_a_payment_by_its_charge_and_sees_how_the_charge_stands() 
     let before = format!("txid=PEDIDO7&limit=1&before={}", page.body["next_before"]);
     assert_eq!(ask(&before).await.body["data"]["transactions"][0]["value"], 4.0);
     assert_eq!(ask("txid=a-b").await.status, 400);
+    // Every charge that is made has a name, so that its payments are found.
+    let made = bia.get(&format!("/cobranca?nova=sim&conta={to}&valor=1&identificador=")).await;
+    let address = made.is(303).location.clone().unwrap();
+    let page = bia.get(&address).await;
+    page.is(200).has("<strong>Em aberto</strong>");
+    assert_eq!(page.value("identificador").len(), 25);
+    assert_ne!(bia.get(&address).await.value("identificador"), "");
 }

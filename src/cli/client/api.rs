@@ -11,7 +11,7 @@ use super::session::{Password, Session};
 use super::{ClientError, texts};
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Centavos, Document, NewAccount, PersonName, PixKey, TypePerson, UserName,
+    AccountNumber, Centavos, Document, NewAccount, PersonName, PixKey, Txid, TypePerson, UserName,
 };
 use crate::wire::escaped;
 
@@ -43,6 +43,15 @@ struct RegistrationBody<'a> {
 /// A key that no other request has.
 pub(super) fn new_key() -> String {
     Uuid::new_v4().to_string()
+}
+
+/// The part of a statement that is wanted.
+pub(super) struct Part<'a> {
+    pub(super) limit: usize,
+    /// Only entries before this index.
+    pub(super) before: Option<usize>,
+    /// Only what paid this charge.
+    pub(super) txid: Option<&'a Txid>,
 }
 
 impl Banks {
@@ -102,11 +111,12 @@ impl Banks {
         session: &mut Session,
         place: usize,
         account: AccountNumber,
-        limit: usize,
-        before: Option<usize>,
+        part: Part<'_>,
     ) -> Result<Answer, ClientError> {
+        let Part { limit, before, txid } = part;
         let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
-        let path = format!("/get_account/{}?limit={limit}{before}", account.get());
+        let txid = txid.map(|txid| format!("&txid={txid}")).unwrap_or_default();
+        let path = format!("/get_account/{}?limit={limit}{before}{txid}", account.get());
         done(self.ask(session, &Request::get(path).in_session().only_at(place)).await?)
     }
 

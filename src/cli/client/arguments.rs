@@ -11,8 +11,8 @@ use super::texts::{self, help};
 use crate::brazilian::parse_amount;
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Amount, Document, IdempotencyKey, Message, PersonName, PixType, TypeAccount,
-    TypePerson, TypedKey, UserName,
+    AccountNumber, Amount, Document, IdempotencyKey, Message, PersonName, PixType, Txid,
+    TypeAccount, TypePerson, TypedKey, UserName,
 };
 
 /// What `netbanking client` is told.
@@ -86,6 +86,8 @@ pub(super) enum Command {
     Open(Open),
     #[command(about = help::PIX, override_usage = help::PIX_USAGE, help_template = help::TEMPLATE)]
     Pix(Pix),
+    #[command(about = help::PAY, override_usage = help::PAY_USAGE, help_template = help::TEMPLATE)]
+    Pay(Pay),
     #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE,
         help_template = help::TEMPLATE)]
     Operate(Operate),
@@ -136,6 +138,25 @@ pub(super) struct Pix {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Pay {
+    #[arg(value_name = "CHAVE", value_parser = pix_key, help = help::PAYEE)]
+    pub(super) payee: String,
+    #[arg(long, value_name = "VALOR", value_parser = amount, help = help::PAID)]
+    pub(super) value: Amount,
+    #[arg(long, value_name = "CONTA", value_parser = account_number, help = help::FROM)]
+    pub(super) from: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, value_name = "TEXTO", value_parser = said, help = help::MESSAGE)]
+    pub(super) message: Option<Message>,
+    #[arg(long, value_name = "TXID", value_parser = txid, help = help::PAID_TXID)]
+    pub(super) txid: Option<Txid>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Operate {
     #[arg(value_name = "ARQUIVO", help = help::PACKAGE)]
     pub(super) package: PathBuf,
@@ -156,6 +177,8 @@ pub(super) struct Statement {
     #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0..=u32::MAX),
         help = help::BEFORE)]
     pub(super) before: Option<u32>,
+    #[arg(long, value_name = "TXID", value_parser = txid, help = help::TXID)]
+    pub(super) txid: Option<Txid>,
 }
 
 /// Of everything that changes something.
@@ -268,6 +291,14 @@ pub(super) fn message(text: &str) -> Result<Option<Message>, String> {
         return Ok(None);
     }
     Message::parse(text).map(Some).map_err(|error| error.to_string())
+}
+
+fn said(text: &str) -> Result<Message, String> {
+    Message::parse(text).map_err(|error| error.to_string())
+}
+
+fn txid(text: &str) -> Result<Txid, String> {
+    Txid::parse(text).map_err(|error| error.to_string())
 }
 
 /// A key as it was typed: the bank finds out which one is meant.

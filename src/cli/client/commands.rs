@@ -9,17 +9,18 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::answers::{Opened, RecipientRead, Said, StatementRead, Status};
-use super::api::{NewCustomer, OwnAccount, read};
-use super::arguments::{Command, Open, Operate, Options, Register, Statement, document};
+use super::api::{NewCustomer, OwnAccount, Part, read};
+use super::arguments::{Command, Open, Operate, Options, Pay, Register, Statement, document};
 use super::banks::Banks;
 use super::call::Answer;
 use super::money::Total;
+use super::package::{Basket, Line};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
 use super::{ClientError, session_file, texts};
 use crate::ledger::money::sum;
-use crate::ledger::{NewAccount, Reais, UserName};
+use crate::ledger::{NewAccount, Note, OperationKind, Reais, UserName};
 
 mod show;
 
@@ -80,6 +81,7 @@ pub(super) async fn run(
             work.tell(&answer, None, &recipient_line(&data, &kay_pix));
             Ok(())
         }
+        Command::Pay(arguments) => work.pay(arguments).await,
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
     };
@@ -98,7 +100,7 @@ pub(super) async fn run(
 fn needs_session(command: &Command) -> bool {
     match command {
         Command::Login | Command::Logout | Command::Accounts | Command::Open(_) => true,
-        Command::Operate(_) | Command::Statement(_) => true,
+        Command::Pay(_) | Command::Operate(_) | Command::Statement(_) => true,
         Command::Banks | Command::Register(_) | Command::Pix(_) => false,
     }
 }
@@ -287,13 +289,35 @@ impl Work<'_> {
         self.tell_done(&answer, &key)
     }
 
+    /// A package of one Pix. A person sees who is paid and confirms it; whoever gives a key repeats
+    /// what was sent.
+    async fn pay(&mut self, arguments: &Pay) -> Result<(), ClientError> {
+        let Pay { payee, value, from, at, message, txid, key } = arguments;
+        let answer = self.banks.recipient(payee).await?;
+        let RecipientRead { data, kay_pix } = read(&answer)?;
+        if self.screen.has_person && !self.options.json {
+            self.screen.remark(Tone::Title, &recipient_line(&data, &kay_pix));
+            if !Prompts(self.screen).confirm(&texts::pay_to(&plain(&data.name)))? {
+                return Err(ClientError::Usage(texts::NOT_CONFIRMED.to_owned()));
+            }
+        }
+        let note = Some(Note { message: message.clone(), txid: txid.clone() });
+        let kind = OperationKind::Transfer { value: *value, pix: kay_pix, note };
+        let mut basket = Basket::default();
+        basket.add(Line { bank: *at, account: *from, kind, recipient: Some(data) });
+        let key = key.or_new();
+        let answer = self.banks.operate(&mut self.session, basket.to_json(), &key).await?;
+        self.tell_done(&answer, &key)
+    }
+
     async fn statement(&mut self, arguments: &Statement) -> Result<(), ClientError> {
         let place = self.banks.place_of(arguments.at).await?;
         let (limit, before) =
             (arguments.limit as usize, arguments.before.map(|before| before as usize));
+        let txid = arguments.txid.as_ref();
         let answer = self
             .banks
-            .statement(&mut self.session, place, arguments.account, limit, before)
+            .statement(&mut self.session, place, arguments.account, Part { limit, before, txid })
             .await?;
         let statement: StatementRead = read(&answer)?;
         self.banks.current = place;

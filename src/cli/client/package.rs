@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::answers::Recipient;
 use super::api::OwnAccount;
 use crate::ids::BankId;
-use crate::ledger::{AccountNumber, Amount, Centavos, Message, OperationKind, PixKey, Reais};
+use crate::ledger::{AccountNumber, Amount, Centavos, Message, OperationKind, PixKey, Reais, Txid};
 
 /// One line of the basket.
 #[derive(Clone)]
@@ -128,6 +128,8 @@ struct Operation<'a> {
     pix: Option<&'a PixKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a Message>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    txid: Option<&'a Txid>,
 }
 
 fn operation(line: &Line) -> Operation<'_> {
@@ -137,13 +139,15 @@ fn operation(line: &Line) -> Operation<'_> {
         sender: line.account,
         pix,
         message: None,
+        txid: None,
     };
     match &line.kind {
         OperationKind::Deposit { value, .. } => written("DEPOSIT", value, None),
         OperationKind::Withdraw { value, .. } => written("WITHDRAW", value, None),
         OperationKind::Transfer { value, pix, note } => {
             let message = note.as_ref().and_then(|note| note.message.as_ref());
-            Operation { message, ..written("TRANSFER", value, Some(pix)) }
+            let txid = note.as_ref().and_then(|note| note.txid.as_ref());
+            Operation { message, txid, ..written("TRANSFER", value, Some(pix)) }
         }
     }
 }

@@ -82,6 +82,7 @@ pub(super) const PASSWORD_NEEDED: &str =
     "Falta a senha: use um terminal, --password-file ou a variável NETBANKING_PASSWORD";
 pub(super) const USER_NEEDED: &str =
     "Falta o nome de usuário: use --user, ou entre antes com «netbanking client login»";
+pub(super) const NOT_CONFIRMED: &str = "não confirmado; nada foi enviado";
 pub(super) const INTERRUPTED: &str = "interrompido";
 pub(super) const CANCELED: &str = "(voltar)";
 pub(super) const NO_SESSION_FILE: &str = "Não sei onde guardar a sessão: informe --session ARQUIVO";

@@ -5,13 +5,14 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use qrcode::{Color, EcLevel, QrCode};
+use uuid::Uuid;
 
 use self::paid::{Payments, State, payments};
 use super::br_code::{CITY_CHARS_MAX, Charge, NAME_CHARS_MAX, TXID_CHARS_MAX, plain};
 use super::form::Form;
 use super::money::reais;
 use super::overview::{AccountLine, accounts_of};
-use super::{Answer, basket, customer, shown, texts};
+use super::{Answer, basket, customer, see_other, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::time::unix_ms;
 use crate::brazilian::{date, parse_amount, parse_date};
@@ -83,6 +84,9 @@ async fn charge(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let form = Form::of_query(request)?;
     let asked = form.all("conta").next().is_some();
+    if !form.text("nova").is_empty() && form.text("identificador").is_empty() {
+        return Ok(see_other(&with_txid(&form)));
+    }
     let place = basket::read_account(form.text("conta"));
     let found = Ask(move |book: &Book| {
         let account =
@@ -122,6 +126,13 @@ async fn charge(bank: &Bank, request: &HttpRequest) -> Answer {
         city: if asked { text("cidade") } else { CITY.to_owned() },
     };
     Ok(page(status, &page_data))
+}
+
+/// The address of the charge in the form under a txid of its own, by which its payments are found.
+fn with_txid(form: &Form) -> String {
+    let drawn = Uuid::new_v4().simple().to_string();
+    let kept = form.written(&["conta", "valor", "descricao", "cidade", "validade"]);
+    format!("/cobranca?{kept}&identificador={}", drawn.get(..TXID_CHARS_MAX).unwrap_or(&drawn))
 }
 
 /// How the charge stands, if it has a name to be known by.

@@ -62,7 +62,7 @@ struct Line {
     txid: Option<Txid>,
     /// The account that a deposit or a withdrawal named as its sender.
     sender: Option<AccountNumber>,
-    /// Who asked for it; on money that came, nobody of this account.
+    /// Which of several holders asked for it; on money that came, none.
     made_by: Option<UserName>,
     value: String,
     negative: bool,
@@ -70,7 +70,7 @@ struct Line {
 }
 
 impl Line {
-    fn of(bank: &Bank, named: Named) -> Line {
+    fn of(bank: &Bank, named: Named, is_joint: bool) -> Line {
         let Named { index, entry, counterparty } = named;
         let zone = &bank.config.time_zone;
         Line {
@@ -79,7 +79,7 @@ impl Line {
             time: zone.time(entry.at_ms).to_string(),
             kind: texts::entry_kind(entry.kind),
             who: counterparty.map(|other| Who::of(bank, other)),
-            made_by: Some(entry.made_by).filter(|_| entry.kind != EntryKind::Receive),
+            made_by: Some(entry.made_by).filter(|_| is_joint && entry.kind != EntryKind::Receive),
             message: entry.details.message,
             txid: entry.details.txid,
             sender: entry.details.sender,
@@ -157,6 +157,7 @@ struct StatementPage {
     chart: Option<Chart>,
     kinds: Vec<Choice>,
     search: String,
+    is_filtered: bool,
     from: String,
     to: String,
     /// The filter as the part of an address after its question mark.
@@ -228,8 +229,9 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let opened = opened_ms.map_or(today, |at_ms| zone.date(at_ms));
     let range = range.start..before.map_or(range.end, |before| before.min(range.end));
     let found = search(bank, trail, range, PAGE, &filter).await?;
-    let lines: Vec<_> =
-        found.entries.into_iter().rev().map(|entry| Line::of(bank, entry)).collect();
+    let is_joint = head.holders.len() > 1;
+    let lines = found.entries.into_iter().rev();
+    let lines = lines.map(|entry| Line::of(bank, entry, is_joint)).collect();
     let written = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
     let (from, to) = filter.days();
     let (from, to) = (written(from), written(to));
@@ -243,6 +245,7 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
         bank_name: bank_name(bank, of),
         number,
         kind: texts::type_account(head.type_account),
+        is_filtered: !query.split('&').all(|field| field.ends_with('=')),
         balance: reais(head.balance),
         days: days(lines, today),
         months: months(filter.month(), Month::of(opened), Month::of(today)),

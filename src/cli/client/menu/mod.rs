@@ -4,7 +4,7 @@
 mod basket;
 
 use super::answers::{LoggedIn, Opened, Said, StatementRead};
-use super::api::{NewCustomer, OwnAccount, new_key, read};
+use super::api::{NewCustomer, OwnAccount, Part, new_key, read};
 use super::arguments::{Options, amount, document, person_name, user_name};
 use super::banks::Banks;
 use super::commands::{account_label, accounts_table, banks_table, statement_tables};
@@ -354,9 +354,9 @@ impl Menu {
         let place = self.banks.place_of(account.bank).await?;
         let mut before = None;
         loop {
-            let (limit, session) = (STATEMENT_PAGE, &mut self.session);
-            let answer =
-                self.banks.statement(session, place, account.number, limit, before).await?;
+            let part = Part { limit: STATEMENT_PAGE, before, txid: None };
+            let session = &mut self.session;
+            let answer = self.banks.statement(session, place, account.number, part).await?;
             let page: StatementRead = read(&answer)?;
             self.screen.say(Tone::Plain, &statement_tables(self.screen, &page.data));
             before = page.next_before;

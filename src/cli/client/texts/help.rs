@@ -56,6 +56,8 @@ pub(in super::super) const OPEN_USAGE: &str = "netbanking client open --at BANCO
 pub(in super::super) const OPEN: &str = "Abre uma conta em um banco";
 pub(in super::super) const PIX_USAGE: &str = "netbanking client pix CHAVE [OPÇÕES]";
 pub(in super::super) const PIX: &str = "Mostra quem recebe por uma chave Pix";
+pub(in super::super) const PAY_USAGE: &str = "netbanking client pay CHAVE --value VALOR --from CONTA --at BANCO [--message TEXTO] [--txid TXID] [OPÇÕES]";
+pub(in super::super) const PAY: &str = "Paga um Pix";
 pub(in super::super) const OPERATE_USAGE: &str =
     "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const OPERATE: &str =
@@ -74,6 +76,13 @@ pub(in super::super) const PIX_TYPE: &str =
 pub(in super::super) const HOLDER: &str = "Outro titular da conta conjunta; uma vez para cada um";
 pub(in super::super) const VALUE: &str = "Valor inicial, como 1.234,56";
 pub(in super::super) const PIX_KEY: &str = "Chave, com ou sem banco: na frente";
+pub(in super::super) const PAYEE: &str =
+    "Chave ou número da conta de quem recebe, com ou sem banco: na frente";
+pub(in super::super) const PAID: &str = "Quanto, como 1.234,56";
+pub(in super::super) const FROM: &str = "Conta que paga";
+pub(in super::super) const MESSAGE: &str = "Mensagem a quem recebe";
+pub(in super::super) const PAID_TXID: &str = "Cobrança que é paga";
+pub(in super::super) const TXID: &str = "Só o que pagou esta cobrança";
 pub(in super::super) const PACKAGE: &str = "Arquivo com o pacote em JSON; - é a entrada padrão";
 pub(in super::super) const ACCOUNT: &str = "Número da conta";
 pub(in super::super) const LIMIT: &str = "Quantas operações, das mais novas [padrão: 100]";

@@ -13,7 +13,8 @@ use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
 
 const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
 const NUMBERS: [u64; 4] = [101, 202, 303, 404];
-const KEYS: [&str; 7] = ["0:ana", "1:bia", "2:cia", "0:303", "1:000.000.000-02", "2:davi", "9:ana"];
+const KEYS: [&str; 9] =
+    ["0:ana", "1:bia", "2:cia", "0:303", "1:000.000.000-02", "2:davi", "9:ana", "0:@101", "1:@999"];
 const DOCUMENTS: [&str; 4] =
     ["000.000.000-01", "000.000.000-04", "000.000.000-05", "00.000.000/0000-06"];
 
