@@ -76,6 +76,10 @@ pub struct Config {
     /// The most money that one operation may move, and that an account may be opened with. The bank
     /// that is asked sees to it; the ledger executes whatever has been ordered.
     pub operation_max: Amount,
+    /// Whether who is to hold a joint account must accept before it opens.
+    pub joint_consent: bool,
+    /// Whether customers may deposit into accounts that they do not hold.
+    pub stranger_deposits: bool,
     /// By whose days and hours customers live.
     pub time_zone: Zone,
     /// How much journal is kept.
@@ -186,6 +190,8 @@ struct Written {
     #[serde(default)]
     check_digits: bool,
     operation_max: Option<u64>,
+    joint_consent: Option<bool>,
+    stranger_deposits: Option<bool>,
     time_zone: Option<String>,
     #[serde(default)]
     journal: JournalLimits,
@@ -280,12 +286,16 @@ impl Config {
             serde_path_to_error::deserialize(&mut deserializer).map_err(located)?;
         deserializer.end().map_err(ConfigError::Malformed)?;
         let nodes = written.nodes.into_iter().enumerate();
+        // The requirement opens joint accounts at once and takes anybody's deposits.
+        let as_printed = written.laboratory || written.customer_auth == CustomerAuth::Open;
         let config = Config {
             nodes: nodes.map(|(index, node)| node.completed(index)).collect(),
             heartbeat: written.heartbeat,
             customer_auth: written.customer_auth,
             check_digits: written.check_digits,
             operation_max: operation_max(written.operation_max.unwrap_or(OPERATION_MAX_DEFAULT))?,
+            joint_consent: written.joint_consent.unwrap_or(!as_printed),
+            stranger_deposits: written.stranger_deposits.unwrap_or(as_printed),
             time_zone: zone(written.time_zone.as_deref().unwrap_or(ZONE_DEFAULT))?,
             journal: written.journal,
             laboratory: written.laboratory,

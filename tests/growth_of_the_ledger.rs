@@ -41,7 +41,7 @@ impl Asked {
         self.count += 1;
         let unique = format!("00000000-0000-4000-8000-{:012}", self.count);
         let id = EventId::new(BankId(0), &unique);
-        let request = Request { id, at_ms: None, key: None, by: None, action }.to_raw();
+        let request = Request { id, at_ms: None, key: None, by: None, own: false, action }.to_raw();
         let header = Some(Header { at_ms: 1_795_442_602_000, open: false });
         let of = Circumstances { sender: BankId(0), members: BankSet::all(BANKS), header };
         let began = Instant::now();
@@ -74,6 +74,7 @@ impl Asked {
             value_init: Amount::parse(Centavos::new(10_000)).unwrap(),
             numbers: vec![AccountNumber::try_from(1_000_000 + number).unwrap()],
             random_key: "r".into(),
+            consent: false,
         }));
         registered.max(opened)
     }

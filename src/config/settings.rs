@@ -44,6 +44,8 @@ impl Settings {
             customer_auth,
             check_digits,
             operation_max,
+            joint_consent,
+            stranger_deposits,
             time_zone,
             journal: _,
             laboratory,
@@ -57,6 +59,8 @@ impl Settings {
         flatten("customer_auth", as_value(serde_json::to_value(customer_auth)), &mut settings);
         flatten("check_digits", Value::from(*check_digits), &mut settings);
         flatten("operation_max", Value::from(i64::from(*operation_max) / 100), &mut settings);
+        flatten("joint_consent", Value::from(*joint_consent), &mut settings);
+        flatten("stranger_deposits", Value::from(*stranger_deposits), &mut settings);
         flatten("time_zone", Value::from(time_zone.name()), &mut settings);
         flatten("laboratory", Value::from(*laboratory), &mut settings);
         flatten("nodes", Value::from(nodes.len()), &mut settings);
@@ -165,7 +169,8 @@ mod tests {
     fn a_difference_in_money_or_safety_settings_is_refused_by_name_with_both_values() {
         for (theirs, expected) in [
             (
-                r#"{"nodes":[{"host":"a"},{"host":"b"}],"customer_auth":"open"}"#,
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"customer_auth":"open","joint_consent":true,
+                    "stranger_deposits":false}"#,
                 r#"customer_auth differs: "open" at bank 2, "sessions" at bank 0"#,
             ),
             (
@@ -181,7 +186,16 @@ mod tests {
                 "operation_max differs: 5000 at bank 2, 100000000000 at bank 0",
             ),
             (
-                r#"{"nodes":[{"host":"a"},{"host":"b"}],"laboratory":true}"#,
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"joint_consent":false}"#,
+                "joint_consent differs: false at bank 2, true at bank 0",
+            ),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"stranger_deposits":true}"#,
+                "stranger_deposits differs: true at bank 2, false at bank 0",
+            ),
+            (
+                r#"{"nodes":[{"host":"a"},{"host":"b"}],"laboratory":true,"joint_consent":true,
+                    "stranger_deposits":false}"#,
                 "laboratory differs: true at bank 2, false at bank 0",
             ),
             (
@@ -222,8 +236,8 @@ mod tests {
     #[test]
     fn the_report_of_many_differences_is_bounded() {
         let theirs = r#"{"nodes":[{"host":"c"},{"host":"d"},{"host":"e"}],"check_digits":true,"laboratory":true}"#;
-        let expected = "check_digits differs: true at bank 2, false at bank 0; laboratory differs: true at bank 2, \
-            false at bank 0; nodes differs: 3 at bank 2, 2 at bank 0; and 2 more";
+        let expected = "check_digits differs: true at bank 2, false at bank 0; joint_consent differs: false at bank 2, \
+            true at bank 0; laboratory differs: true at bank 2, false at bank 0; and 4 more";
         assert_eq!(said(theirs).as_deref(), Some(expected));
     }
 

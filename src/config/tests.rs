@@ -33,6 +33,33 @@ fn everything_but_the_hosts_has_a_default() {
     assert_eq!((config.customer_auth, config.check_digits), (CustomerAuth::Sessions, false));
     assert_eq!((config.journal.positions_max, config.journal.snapshot_every), (0, 250_000));
     assert!(!config.laboratory, "a laboratory only where somebody asks for one");
+    assert!(config.joint_consent && !config.stranger_deposits);
+}
+
+#[test]
+fn laboratories_open_joint_accounts_at_once_and_take_anybodys_deposits() {
+    let terms = |text: &str| {
+        let config = Config::parse(&format!(r#"{{"nodes":[{{"host":"a"}}],{text}}}"#)).unwrap();
+        (config.joint_consent, config.stranger_deposits)
+    };
+    assert_eq!(terms(r#""laboratory":true"#), (false, true));
+    assert_eq!(terms(r#""customer_auth":"open""#), (false, true));
+    assert_eq!(terms(r#""laboratory":true,"joint_consent":true"#), (true, true));
+    assert_eq!(terms(r#""stranger_deposits":true"#), (true, true));
+}
+
+#[test]
+fn the_largest_amount_has_bounds() {
+    let most = |reais: &str| {
+        let text = format!(r#"{{"nodes":[{{"host":"a"}}],"operation_max":{reais}}}"#);
+        Config::parse(&text).map(|config| i64::from(config.operation_max))
+    };
+    assert_eq!(most("1").unwrap(), 100);
+    assert_eq!(most("92233720368547758").unwrap(), 9_223_372_036_854_775_800);
+    for beyond in ["0", "92233720368547759", "18446744073709551615"] {
+        let said = most(beyond).unwrap_err().to_string();
+        assert!(said.starts_with("operation_max: must be 1 to 92233720368547758"), "{said}");
+    }
 }
 
 #[test]

@@ -57,7 +57,12 @@ pub(super) async fn open(
 /// The request for a new account at this bank, with what is drawn for it.
 pub(crate) fn opening(bank: &Bank, user_name: UserName, account: NewAccount) -> Action {
     let (numbers, random_key) = ((bank.draw)(), Uuid::new_v4().to_string());
-    Action::CreateAccount(account.opened_by(user_name, numbers, random_key))
+    Action::CreateAccount(account.opened_by(
+        user_name,
+        numbers,
+        random_key,
+        bank.config.joint_consent,
+    ))
 }
 
 fn new_account(bank: &Bank, fields: &Fields<'_>) -> Result<NewAccount, Refused> {

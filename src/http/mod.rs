@@ -13,6 +13,7 @@ mod customers;
 mod entry_line;
 mod freshness;
 pub mod https;
+mod joint;
 mod methods;
 mod names;
 mod operations;
@@ -39,7 +40,7 @@ pub(crate) use freshness::{
 };
 pub(crate) use https::is_encrypted;
 pub(crate) use methods::{Methods, at};
-pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, place};
+pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, own_only, place};
 pub use peer_room::PeerRoom;
 pub(crate) use refusal::{Bad, Refused};
 pub(crate) use share::{LookUps, is_company, origin, take_of_customer};

@@ -32,6 +32,9 @@ struct Answer<'a> {
     num_account: Option<AccountNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kay_pix: Option<&'a PixKey>,
+    /// The holders of a joint account who have to accept before it opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_for: Option<&'a [UserName]>,
 }
 
 /// The request's `Idempotency-Key`, if it has one.
@@ -58,10 +61,15 @@ pub(crate) fn may_move(bank: &Bank, amount: Amount) -> Result<(), Refused> {
     if amount <= most { Ok(()) } else { Err(Bad::AboveMax(most).into()) }
 }
 
+/// Whether customers may touch only accounts that they hold, apart from paying by key.
+pub(crate) fn own_only(bank: &Bank) -> bool {
+    !bank.config.stranger_deposits
+}
+
 /// The amounts that an action moves.
 fn amounts(action: &Action) -> Vec<Amount> {
     match action {
-        Action::Register(_) => Vec::new(),
+        Action::Register(_) | Action::AnswerJoint(_) => Vec::new(),
         Action::CreateAccount(opening) => vec![opening.value_init],
         Action::Operations(package) => {
             package.operations().iter().map(|operation| operation.kind.value()).collect()
@@ -79,7 +87,9 @@ pub(crate) async fn place(
 ) -> Result<Executed, Refused> {
     amounts(&action).into_iter().try_for_each(|amount| may_move(bank, amount))?;
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
-    let request = Request { id, at_ms: None, key, by, action };
+    // Only what touches accounts by their number says it.
+    let own = by.is_some() && matches!(action, Action::Operations(_)) && own_only(bank);
+    let request = Request { id, at_ms: None, key, by, own, action };
     let raw = request.to_raw();
     let share = Order::begin(bank, origin(asked), &request, raw.msg.get().len()).await?;
     let (submit, waiting) = Submit::new(raw);
@@ -108,8 +118,16 @@ fn answer(executed: &Executed) -> HttpResponse {
         Outcome::Refused(_) => HttpResponse::BadRequest(),
     };
     let (num_account, kay_pix) = match &executed.outcome {
-        Outcome::Done(Done::AccountCreated { number, key }) => (Some(*number), Some(key)),
+        Outcome::Done(
+            Done::AccountCreated { number, key } | Done::JointAsked { number, key, .. },
+        ) => (Some(*number), Some(key)),
         _ => (None, None),
+    };
+    let waiting_for = match &executed.outcome {
+        Outcome::Done(Done::JointAsked { waiting_for, .. } | Done::JointAccepted { waiting_for }) => {
+            Some(waiting_for.as_slice())
+        }
+        _ => None,
     };
     response.json(Answer {
         descript: executed.outcome.descript(),
@@ -117,5 +135,6 @@ fn answer(executed: &Executed) -> HttpResponse {
         position: executed.position,
         num_account,
         kay_pix,
+        waiting_for,
     })
 }

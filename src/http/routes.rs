@@ -10,7 +10,9 @@ use super::body::Memory;
 use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
-use super::{Bank, accounts, body_bytes_per_worker, customers, operations, past, peers, status};
+use super::{
+    Bank, accounts, body_bytes_per_worker, customers, joint, operations, past, peers, status,
+};
 
 /// All routes of a bank, for a server and for actix's test harness alike.
 pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
@@ -47,6 +49,8 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(at("/logout").post(customers::logout).resource())
         .service(read(at("/accounts_user/{user_name}").get(accounts::list).post(accounts::open)))
         .service(at("/create_account").post(accounts::open).resource())
+        .service(read(at("/joint_requests").get(joint::list)))
+        .service(at("/joint_requests/{bank}/{num_account}").post(joint::answer).resource())
         .service(read(at("/get_account/{num_account}").get(accounts::read)))
         // A key may contain a slash, as that of a CNPJ does.
         .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))

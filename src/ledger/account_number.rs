@@ -25,6 +25,9 @@ const DRAWS: [(usize, u32); 4] = [(8, 6), (4, 7), (2, 8), (2, 9)];
 pub struct AccountNumber(u64);
 
 impl AccountNumber {
+    /// The smallest there is.
+    pub(super) const LEAST: AccountNumber = AccountNumber(1);
+
     /// Reads a number as it is written in a path or as a JSON key.
     ///
     /// # Errors

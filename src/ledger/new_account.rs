@@ -31,9 +31,19 @@ impl NewAccount {
         user_name: UserName,
         numbers: Vec<AccountNumber>,
         random_key: String,
+        consent: bool,
     ) -> Opening {
         let NewAccount { type_account, pix_type, users, value_init } = self;
-        Opening { user_name, type_account, pix_type, users, value_init, numbers, random_key }
+        Opening {
+            user_name,
+            type_account,
+            pix_type,
+            users,
+            value_init,
+            numbers,
+            random_key,
+            consent,
+        }
     }
 
     /// The JSON body of `POST /create_account` that asks a bank for it.

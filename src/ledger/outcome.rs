@@ -31,6 +31,22 @@ pub enum Done {
     },
     /// Every operation of the package was executed.
     PackageExecuted,
+    /// A joint account waits for its holders.
+    JointAsked {
+        /// The number that it is going to have.
+        number: AccountNumber,
+        /// The key that it is going to be paid by.
+        key: PixKey,
+        /// Who has to accept.
+        waiting_for: Vec<UserName>,
+    },
+    /// One of the holders has accepted.
+    JointAccepted {
+        /// Who has not.
+        waiting_for: Vec<UserName>,
+    },
+    /// A joint account is not going to be opened.
+    JointEnded,
 }
 
 impl Done {
@@ -43,6 +59,13 @@ impl Done {
             }
             Done::AccountCreated { .. } => "Conta criada com sucesso".to_owned(),
             Done::PackageExecuted => "Pacote de operações executado com sucesso".to_owned(),
+            Done::JointAsked { .. } => {
+                "A conta conjunta abre quando todos os titulares aceitarem".to_owned()
+            }
+            Done::JointAccepted { .. } => {
+                "Aceito: a conta conjunta abre quando os outros titulares aceitarem".to_owned()
+            }
+            Done::JointEnded => "A conta conjunta não será aberta".to_owned(),
         }
     }
 }
@@ -87,6 +110,19 @@ pub enum Refusal {
         super::request::JOINT_OTHERS_MAX
     )]
     JointHolders,
+    /// No joint account of this number waits for the customer's answer.
+    #[error(
+        "Falha na operação: Não há conta conjunta {account} no banco {bank} que espere a sua resposta"
+    )]
+    NoJointRequest {
+        /// Where it was looked for.
+        bank: BankId,
+        /// Its number.
+        account: AccountNumber,
+    },
+    /// The opener has as many joint accounts waiting as anybody may have.
+    #[error("Falha na operação: Já há contas conjuntas demais esperando os titulares")]
+    TooManyJoint,
     /// Somebody would hold the account twice.
     #[error("Falha na operação: Titular {0} repetido")]
     RepeatedHolder(UserName),

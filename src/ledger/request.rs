@@ -16,7 +16,7 @@ use super::customer::{Document, PasswordHash, PersonName, UserName};
 use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
-use crate::ids::EventId;
+use crate::ids::{BankId, EventId};
 use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
 
 /// The most characters of an idempotency key.
@@ -106,6 +106,23 @@ pub struct Opening {
     pub numbers: Vec<AccountNumber>,
     /// The value of the key if it is [`PixType::Random`]; drawn by the sender.
     pub random_key: String,
+    /// Whether the other holders of a joint account are asked first; not in older journals, nor
+    /// in laboratories.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub consent: bool,
+}
+
+/// What somebody who is going to hold a joint account says to that; its opener may take the request
+/// back. Who says it is named by the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JointAnswer {
+    /// Where the account is going to be.
+    pub bank: BankId,
+    /// Its number.
+    pub account: AccountNumber,
+    /// Whether they want to hold it.
+    pub accept: bool,
 }
 
 /// What is to be done.
@@ -118,6 +135,8 @@ pub enum Action {
     CreateAccount(Opening),
     /// Execute a package.
     Operations(Package),
+    /// Accept or decline to hold a joint account.
+    AnswerJoint(JointAnswer),
 }
 
 impl Action {
@@ -128,6 +147,7 @@ impl Action {
             Action::Register(_) => "REGISTER",
             Action::CreateAccount(_) => "CREATE_ACCOUNT",
             Action::Operations(_) => "OPERATIONS",
+            Action::AnswerJoint(_) => "ANSWER_JOINT",
         }
     }
 }
@@ -144,6 +164,9 @@ pub struct Request {
     pub key: Option<IdempotencyKey>,
     /// Who asks, as the session says; `None` in a laboratory without sessions.
     pub by: Option<UserName>,
+    /// Whether it may touch only accounts that they hold, also by deposits; not in older journals,
+    /// nor in laboratories.
+    pub own: bool,
     /// What they ask for.
     pub action: Action,
 }
@@ -158,6 +181,8 @@ struct Content<A> {
     key: Option<IdempotencyKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<UserName>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own: bool,
     action: A,
 }
 
@@ -169,6 +194,7 @@ impl Request {
             at_ms: self.at_ms,
             key: self.key.clone(),
             by: self.by.clone(),
+            own: self.own,
             action: &self.action,
         };
         RawRequest {
@@ -195,8 +221,8 @@ impl Request {
         {
             return Err(MalformedRequest::RandomKey);
         }
-        let Content { at_ms, key, by, action } = content;
-        Ok(Request { id: raw.id.clone(), at_ms, key, by, action })
+        let Content { at_ms, key, by, own, action } = content;
+        Ok(Request { id: raw.id.clone(), at_ms, key, by, own, action })
     }
 }
 
@@ -221,7 +247,6 @@ pub enum MalformedRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::BankId;
     use crate::ledger::money::Centavos;
 
     fn opening() -> Request {
@@ -231,6 +256,7 @@ mod tests {
             at_ms: Some(1_795_442_602_999),
             key: Some(IdempotencyKey::parse("k 1").unwrap()),
             by: Some(user_name("karen123")),
+            own: false,
             action: Action::CreateAccount(Opening {
                 user_name: user_name("karen123"),
                 type_account: TypeAccount::Conjunta,
@@ -239,6 +265,7 @@ mod tests {
                 value_init: Amount::parse(Centavos::new(25_000)).unwrap(),
                 numbers: vec![AccountNumber::parse("740358").unwrap()],
                 random_key: "8d0f".into(),
+                consent: true,
             }),
         }
     }
@@ -256,7 +283,14 @@ mod tests {
 
     fn package() -> Request {
         let text = r#"[{"bank":0,"account":740358,"kind":{"WITHDRAW":{"value":1}}}]"#;
-        Request { action: Action::Operations(serde_json::from_str(text).unwrap()), ..opening() }
+        let action = Action::Operations(serde_json::from_str(text).unwrap());
+        Request { own: true, action, ..opening() }
+    }
+
+    fn answer() -> Request {
+        let account = AccountNumber::parse("740358").unwrap();
+        let answer = JointAnswer { bank: BankId(1), account, accept: true };
+        Request { action: Action::AnswerJoint(answer), ..opening() }
     }
 
     /// The request with one text replaced by another in its JSON.
@@ -272,11 +306,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_request_is_read_back_as_it_was() {
-        for request in [registration(), opening(), package()] {
+        for request in [registration(), opening(), package(), answer()] {
             assert_eq!(Request::parse(&request.to_raw()).unwrap(), request);
         }
-        let names = [registration(), opening(), package()].map(|request| request.to_raw().type_msg);
-        assert_eq!(names, ["REGISTER", "CREATE_ACCOUNT", "OPERATIONS"]);
+        let requests = [registration(), opening(), package(), answer()];
+        let names = requests.map(|request| request.to_raw().type_msg);
+        assert_eq!(names, ["REGISTER", "CREATE_ACCOUNT", "OPERATIONS", "ANSWER_JOINT"]);
     }
 
     #[test]

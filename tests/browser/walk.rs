@@ -282,9 +282,13 @@ async fn both_holders_of_a_joint_account_use_it_at_different_banks() {
     ana.fill("valor", "300").await;
     ana.fill("senha", PASSWORD).await;
     ana.find("main form button").await.click().await.unwrap();
-    ana.sees("aberta no Banco 2").await;
+    ana.sees("quando todos os titulares aceitarem").await;
 
     bia.open(&cluster.url(1, "/")).await;
+    bia.sees("Ana Souza (ana, ***.444.777-**) quer abrir a conta").await;
+    bia.is_accessible().await;
+    bia.press("Aceitar").await;
+    bia.sees("aberta no Banco 2").await;
     bia.sees("R$ 300,00").await;
     bia.press("Pacote").await;
     bia.add_cash("S", 2, "120,00", 1).await;

@@ -43,7 +43,20 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
         "open", "--at", "1", "--type", "CONJUNTA", "--pix", "RANDOM", "--value", "1.050,10",
         "--holder", "padaria",
     ];
-    assert_eq!(json(&joint)["answer"]["descript"], "Conta criada com sucesso");
+    let asked = json(&joint);
+    assert_eq!(asked["answer"]["waiting_for"], json!(["padaria"]));
+    let number = asked["answer"]["num_account"].to_string();
+    let text = machine.run(&["joint"]).expect(0).out;
+    assert!(text.contains(&number) && text.contains("Ana Souza (ana, "), "{text}");
+    // The company answers from a session of its own, at another bank.
+    let own = ["--session", "padaria.json"];
+    json(&[&["login", "--user", "padaria"], &own[..]].concat());
+    let waits = json(&[&["joint"], &own[..]].concat());
+    assert_eq!(waits["answer"]["data"][0]["your_answer"], json!(true));
+    let accept = json(&[&["accept", number.as_str(), "--at", "1"], &own[..]].concat());
+    assert_eq!(accept["answer"]["descript"], "Conta criada com sucesso");
+    let decline = machine.run(&["decline", number.as_str(), "--at", "1", "--json"]).expect(1);
+    assert!(decline.json()["descript"].as_str().unwrap().contains("que espere a sua resposta"));
     let found = &json(&["pix", key_2.trim_start_matches("2:")])["answer"];
     assert_eq!((&found["data"]["name"], &found["kay_pix"]), (&json!("Ana Souza"), &json!(key_2)));
 

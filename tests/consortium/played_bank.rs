@@ -370,6 +370,7 @@ fn own_registration(user: &str, number: u32, name: &str) -> Request {
         at_ms: Some(netbanking::actors::time::unix_ms()),
         key: None,
         by: None,
+        own: false,
         action: Action::Register(Registration {
             name: PersonName::parse("Cliente do Banco 2").unwrap(),
             num_cadastro,

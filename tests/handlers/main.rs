@@ -10,6 +10,7 @@ mod browser;
 mod habits;
 mod harness;
 mod https;
+mod joint;
 mod limits;
 mod names;
 mod neutral;

@@ -8,15 +8,16 @@ use actix_web::test::TestRequest;
 use netbanking::http::Bank;
 use tempfile::TempDir;
 
-use crate::browser::{Browser, one_bank_with};
+use crate::browser::{Browser, one_bank, one_bank_with};
 use crate::harness::{call, post, service};
 
 /// The most that a bank can be told to allow, in whole reais.
 const MOST_REAIS: u64 = i64::MAX as u64 / 100;
 
-/// A bank that allows every amount.
+/// A bank that allows every amount, also into strangers' accounts.
 async fn any_amount() -> (Bank, TempDir) {
-    one_bank_with(serde_json::json!({"operation_max": MOST_REAIS})).await
+    let written = serde_json::json!({"operation_max": MOST_REAIS, "stranger_deposits": true});
+    one_bank_with(written).await
 }
 
 /// Ana has R$ 1.234,56; it is Bia who looks at the page. Returns Ana's account as a hidden field
@@ -138,4 +139,28 @@ async fn one_operation_moves_no_more_than_the_bank_allows() {
             assert_eq!(answer.descript(), place);
         }
     }
+}
+
+#[actix_web::test]
+async fn a_deposit_into_anothers_account_is_answered_as_if_there_were_none() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    let mut browser = Browser::new(&service);
+    let (ana, bia) = ana_and_bia(&mut browser).await;
+    let free = if ana.ends_with('1') { "0.100002" } else { "0.100001" };
+    for place in [ana.as_str(), free] {
+        let (_, number) = place.split_once('.').unwrap();
+        let why = format!("Falha na operação: Conta {number} não pertence ao cliente bia no Banco 0");
+        for kind in ["D", "S"] {
+            let op = format!("{kind}.{place}.1");
+            let preview = [("chave", "k"), ("acao", "adicionar"), ("op", op.as_str())];
+            browser.package(&preview).await.has(&why);
+            let key = format!("{kind}{number}");
+            let confirm = [("chave", key.as_str()), ("acao", "confirmar"), ("op", op.as_str())];
+            browser.package(&confirm).await.is(400).has(&why);
+        }
+    }
+    let own = format!("D.{bia}.1");
+    let confirm = [("chave", "k2"), ("acao", "confirmar"), ("op", own.as_str())];
+    browser.package(&confirm).await.is(200).has("R$\u{a0}100,01");
 }

@@ -82,6 +82,7 @@ impl Played {
                 value_init: Amount::parse(Centavos::new(1_000_000_000)).unwrap(),
                 numbers: vec![AccountNumber::parse(number).unwrap()],
                 random_key: "r".into(),
+                consent: false,
             })
         };
         let transfer = |from: &str, to: &str| {
@@ -110,7 +111,7 @@ impl Played {
         let by = (self.asked > 1).then_some(user_name);
         let id =
             EventId::new(BankId(0), &format!("{:0digits$}", self.asked, digits = self.id_digits));
-        Request { id, at_ms: None, key: Some(key), by, action }.to_raw()
+        Request { id, at_ms: None, key: Some(key), by, own: false, action }.to_raw()
     }
 
     /// The ledger as a snapshot.

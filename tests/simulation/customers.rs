@@ -197,7 +197,7 @@ impl World {
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
         let by = matches!(action, Action::Operations(_))
             .then(|| self.customers[number].user_name.clone());
-        let request = Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, action };
+        let request = Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, own: false, action };
         self.trace
             .line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
         let life = self.machines[bank.index()].life;
@@ -227,6 +227,7 @@ impl World {
                 value_init: value,
                 numbers: AccountNumber::candidates(&mut || self.random.bits()),
                 random_key: format!("{:x}", self.random.bits()),
+                consent: false,
             }),
             What::Package(package) => Action::Operations(package),
         }
@@ -306,7 +307,7 @@ impl World {
                 customer.accounts.push((key.bank(), *number));
                 directory.push(key.clone());
             }
-            Outcome::Done(Done::PackageExecuted) | Outcome::Refused(_) => {}
+            Outcome::Done(_) | Outcome::Refused(_) => {}
         }
     }
 

@@ -21,6 +21,35 @@ pub(super) struct Said {
 pub(super) struct Opened {
     pub(super) num_account: AccountNumber,
     pub(super) kay_pix: PixKey,
+    /// The holders who have to accept a joint account before it opens.
+    #[serde(default)]
+    pub(super) waiting_for: Vec<String>,
+}
+
+/// `GET /joint_requests`
+#[derive(Deserialize)]
+pub(super) struct JointRead {
+    pub(super) data: Vec<JointLine>,
+}
+
+#[derive(Clone, Deserialize)]
+pub(super) struct JointLine {
+    pub(super) bank: BankId,
+    pub(super) num_account: AccountNumber,
+    pub(super) kay_pix: PixKey,
+    pub(super) opener: Opener,
+    pub(super) user_names: Vec<String>,
+    pub(super) waiting_for: Vec<String>,
+    pub(super) value_init: Answered,
+    pub(super) your_answer: bool,
+}
+
+/// Who wants to open a joint account.
+#[derive(Clone, Deserialize)]
+pub(super) struct Opener {
+    pub(super) name: String,
+    pub(super) user_name: String,
+    pub(super) num_cadastro: String,
 }
 
 /// `POST /login`

@@ -40,6 +40,11 @@ struct RegistrationBody<'a> {
     type_person: TypePerson,
 }
 
+#[derive(Serialize)]
+struct JointBody {
+    accept: bool,
+}
+
 /// A key that no other request has.
 pub(super) fn new_key() -> String {
     Uuid::new_v4().to_string()
@@ -85,6 +90,27 @@ impl Banks {
         let body = account.to_body(user, password.reveal());
         let request = Request::post("/create_account", body).with_key(key).only_at(place);
         done(self.ask(&mut Session::default(), &request).await?)
+    }
+
+    /// The joint accounts that wait for their holders, the customer among them.
+    pub(super) async fn joint_requests(
+        &mut self,
+        session: &mut Session,
+    ) -> Result<Answer, ClientError> {
+        done(self.ask(session, &Request::get("/joint_requests").in_session()).await?)
+    }
+
+    /// Accepts or declines to hold a joint account.
+    pub(super) async fn answer_joint(
+        &mut self,
+        session: &mut Session,
+        (bank, account): (BankId, AccountNumber),
+        accept: bool,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let path = format!("/joint_requests/{bank}/{account}");
+        let body = super::json(&JointBody { accept });
+        done(self.ask(session, &Request::post(path, body).with_key(key).in_session()).await?)
     }
 
     /// Sends a package in the requirement's form.

@@ -84,6 +84,15 @@ pub(super) enum Command {
     #[command(about = help::OPEN, override_usage = help::OPEN_USAGE,
         help_template = help::TEMPLATE)]
     Open(Open),
+    #[command(about = help::JOINT, override_usage = help::JOINT_USAGE,
+        help_template = help::TEMPLATE)]
+    Joint,
+    #[command(about = help::ACCEPT, override_usage = help::ACCEPT_USAGE,
+        help_template = help::TEMPLATE)]
+    Accept(Joint),
+    #[command(about = help::DECLINE, override_usage = help::DECLINE_USAGE,
+        help_template = help::TEMPLATE)]
+    Decline(Joint),
     #[command(about = help::PIX, override_usage = help::PIX_USAGE, help_template = help::TEMPLATE)]
     Pix(Pix),
     #[command(about = help::PAY, override_usage = help::PAY_USAGE, help_template = help::TEMPLATE)]
@@ -125,6 +134,18 @@ pub(super) struct Open {
     pub(super) value: Amount,
     #[arg(long, value_name = "NOME", value_parser = user_name, help = help::HOLDER)]
     pub(super) holder: Vec<UserName>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// A joint account that waits for its holders.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Joint {
+    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
+    pub(super) account: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
     #[command(flatten)]
     pub(super) key: Key,
 }

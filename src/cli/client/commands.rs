@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::answers::{Opened, RecipientRead, Said, StatementRead, Status};
+use super::answers::{JointRead, Opened, RecipientRead, Said, StatementRead, Status};
 use super::api::{NewCustomer, OwnAccount, Part, read};
-use super::arguments::{Command, Open, Operate, Options, Pay, Register, Statement, document};
+use super::arguments::{
+    Command, Joint, Open, Operate, Options, Pay, Register, Statement, document,
+};
 use super::banks::Banks;
 use super::call::Answer;
 use super::money::Total;
@@ -25,7 +27,8 @@ use crate::ledger::{NewAccount, Note, OperationKind, Reais, UserName};
 mod show;
 
 pub(super) use self::show::{
-    account_label, accounts_table, banks_table, recipient_line, statement_tables,
+    account_label, accounts_table, banks_table, joint_table, opened_text, recipient_line,
+    statement_tables,
 };
 
 /// Largest package that is read, in bytes; a bank takes less.
@@ -75,6 +78,9 @@ pub(super) async fn run(
         Command::Logout => work.logout().await,
         Command::Accounts => work.accounts().await,
         Command::Open(arguments) => work.open(arguments).await,
+        Command::Joint => work.joint().await,
+        Command::Accept(arguments) => work.answer_joint(arguments, true).await,
+        Command::Decline(arguments) => work.answer_joint(arguments, false).await,
         Command::Pix(arguments) => {
             let answer = work.banks.recipient(&arguments.key).await?;
             let RecipientRead { data, kay_pix } = read(&answer)?;
@@ -101,6 +107,7 @@ fn needs_session(command: &Command) -> bool {
     match command {
         Command::Login | Command::Logout | Command::Accounts | Command::Open(_) => true,
         Command::Pay(_) | Command::Operate(_) | Command::Statement(_) => true,
+        Command::Joint | Command::Accept(_) | Command::Decline(_) => true,
         Command::Banks | Command::Register(_) | Command::Pix(_) => false,
     }
 }
@@ -276,10 +283,29 @@ impl Work<'_> {
         };
         let key = arguments.key.or_new();
         let answer = self.banks.open(place, &user, &password, &account, &key).await?;
-        let Opened { num_account, kay_pix } = read(&answer)?;
+        let opened: Opened = read(&answer)?;
         self.banks.current = place;
-        self.tell(&answer, Some(&key), &texts::opened(num_account.get(), kay_pix.as_str()));
+        self.tell(&answer, Some(&key), &opened_text(&opened));
         Ok(())
+    }
+
+    async fn joint(&mut self) -> Result<(), ClientError> {
+        let answer = self.banks.joint_requests(&mut self.session).await?;
+        let JointRead { data } = read(&answer)?;
+        let name = |bank| self.banks.label(bank);
+        self.tell(&answer, None, &joint_table(self.screen, &data, name));
+        Ok(())
+    }
+
+    async fn answer_joint(
+        &mut self,
+        arguments: &Joint,
+        accept: bool,
+    ) -> Result<(), ClientError> {
+        let key = arguments.key.or_new();
+        let place = (arguments.at, arguments.account);
+        let answer = self.banks.answer_joint(&mut self.session, place, accept, &key).await?;
+        self.tell_done(&answer, &key)
     }
 
     async fn operate(&mut self, arguments: &Operate) -> Result<(), ClientError> {

@@ -241,6 +241,12 @@ pub(super) const CHANGE_BANK: &str = "Trocar de banco";
 pub(super) const QUIT: &str = "Sair";
 pub(super) const OVERVIEW: &str = "Minhas contas";
 pub(super) const OPEN_ACCOUNT: &str = "Abrir conta";
+pub(super) const JOINT: &str = "Contas conjuntas que esperam";
+pub(super) const NO_JOINT: &str = "Nenhuma conta conjunta espera os titulares.";
+pub(super) const WHICH_JOINT: &str = "Qual conta conjunta?";
+pub(super) const ACCEPT_OR_DECLINE: &str = "O que responder?";
+pub(super) const ACCEPT: &str = "Aceitar";
+pub(super) const DECLINE: &str = "Recusar";
 pub(super) const PACKAGE: &str = "Montar pacote de operações";
 pub(super) const STATEMENT: &str = "Extrato";
 pub(super) const LOG_OUT: &str = "Encerrar sessão";
@@ -293,6 +299,17 @@ pub(super) fn opened(number: u64, key: &str) -> String {
     format!("Conta {number} aberta; a chave Pix dela é {key}.")
 }
 
+/// A joint account waits for these.
+pub(super) fn waits_for(number: u64, waiting_for: &[String]) -> String {
+    let names = waiting_for.join(", ");
+    format!("A conta {number} abre quando todos os titulares aceitarem. Faltam: {names}.")
+}
+
+/// A joint account that waits, as one line of a choice.
+pub(super) fn joint_label(number: u64, bank: &str, opener: &str) -> String {
+    format!("Conta {number} no {bank}, pedida por {opener}")
+}
+
 pub(super) fn done_at(descript: &str, position: u64) -> String {
     format!("{descript} (posição {position} na ordem comum).")
 }
@@ -329,6 +346,8 @@ pub(super) fn bank_label(bank: BankId) -> String {
 // Tables.
 pub(super) const TOTAL: &str = "Total";
 pub(super) const ACCOUNTS_HEADER: [&str; 4] = ["Banco", "Conta", "Chave Pix", "Saldo"];
+pub(super) const JOINT_HEADER: [&str; 7] =
+    ["Banco", "Conta", "Chave Pix", "Pedida por", "Titulares", "Faltam", "Valor inicial"];
 pub(super) const BANKS_HEADER: [&str; 4] = ["Banco", "Nome", "Endereço", "Estado"];
 pub(super) const STATEMENT_HEADER: [&str; 7] =
     ["Data", "Hora", "Operação", "Quem", "Valor", "Saldo", "Mensagem"];

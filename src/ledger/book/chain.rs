@@ -61,6 +61,20 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
                 .text(account.key.as_str());
             fields.money(entry.value).money(entry.balance_after);
         }
+        Some(Change::Asked(request)) => {
+            fields
+                .tag(4)
+                .number(request.bank.0.into())
+                .number(request.number.get())
+                .text(request.key.as_str())
+                .signed(request.ends_age_ms);
+        }
+        Some(Change::Accepted { bank, account, by, .. }) => {
+            fields.tag(5).number(bank.0.into()).number(account.get()).text(by.as_str());
+        }
+        Some(Change::Ended { bank, account }) => {
+            fields.tag(6).number(bank.0.into()).number(account.get());
+        }
         Some(Change::Posted(postings)) => {
             fields.tag(3).count(postings.len());
             for Posting { bank, account, entry, .. } in postings {

@@ -2,7 +2,8 @@
 
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
-use crate::ledger::customer::Customer;
+use crate::ledger::customer::{Customer, UserName};
+use crate::ledger::joint::JointRequest;
 use crate::ledger::outcome::Done;
 use crate::ledger::statement::Entry;
 
@@ -48,6 +49,20 @@ pub(super) enum Change {
     },
     /// In the order in which the entries were made; never empty.
     Posted(Vec<Posting>),
+    /// A joint account waits for its holders.
+    Asked(Box<JointRequest>),
+    /// One of them accepts, and others have not yet.
+    Accepted {
+        bank: BankId,
+        account: AccountNumber,
+        by: UserName,
+        waiting_for: Vec<UserName>,
+    },
+    /// It waits no more, and will not be opened.
+    Ended {
+        bank: BankId,
+        account: AccountNumber,
+    },
 }
 
 impl Change {
@@ -61,6 +76,15 @@ impl Change {
                 Done::AccountCreated { number: account.number, key: account.key.clone() }
             }
             Change::Posted(_) => Done::PackageExecuted,
+            Change::Asked(request) => Done::JointAsked {
+                number: request.number,
+                key: request.key.clone(),
+                waiting_for: request.waiting_for().cloned().collect(),
+            },
+            Change::Accepted { waiting_for, .. } => {
+                Done::JointAccepted { waiting_for: waiting_for.clone() }
+            }
+            Change::Ended { .. } => Done::JointEnded,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::ledger::customer::UserName;
 use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
-use crate::ledger::request::{Action, IdempotencyKey, Request};
+use crate::ledger::request::{Action, IdempotencyKey, JointAnswer, Request};
 
 /// How long a key is remembered, in milliseconds of the ledger's age: 24 hours, or longer where
 /// little happens.
@@ -52,9 +52,11 @@ fn scoped(request: &Request, key: &IdempotencyKey) -> ScopedKey {
         // Somebody who registers is not a customer yet.
         (Action::Register(_), _) => 1,
         (Action::CreateAccount(opening), _) => return of_customer(&opening.user_name, key),
-        (Action::Operations(_), Some(user_name)) => return of_customer(user_name, key),
+        (Action::Operations(_) | Action::AnswerJoint(_), Some(user_name)) => {
+            return of_customer(user_name, key);
+        }
         // This happens only in a laboratory without sessions.
-        (Action::Operations(_), None) => 3,
+        (Action::Operations(_) | Action::AnswerJoint(_), None) => 3,
     };
     let mut fields = Fields::new();
     fields.tag(tag).text(key.as_str());
@@ -84,6 +86,9 @@ fn digest(action: &Action) -> [u8; 32] {
                 fields.text(user.as_str());
             }
             fields.signed(opening.value_init.into());
+        }
+        Action::AnswerJoint(JointAnswer { bank, account, accept }) => {
+            fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());
         }
         Action::Operations(package) => {
             fields.tag(3).count(package.operations().len());

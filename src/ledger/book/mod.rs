@@ -5,7 +5,8 @@
 //! twice: what an account gains, another account or its bank's cash loses, so the sum over
 //! everything is always zero.
 //!
-//! The rules are in the files next to this one: `registration`, `opening`, `operations`; `trial`
+//! The rules are in the files next to this one: `registration`, `opening`, `joint`, `operations`;
+//! `trial`
 //! runs those of a package without writing; `proof` looks at what they decide before it is written,
 //! and `guard` turns their panics into refusals; `idempotency` remembers what was asked before,
 //! `ledger_time` dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book
@@ -20,6 +21,7 @@ mod fields;
 mod guard;
 mod idempotency;
 mod index;
+mod joint;
 mod ledger_time;
 mod lookup;
 mod opening;
@@ -30,6 +32,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod waiting;
 
 use self::chain::{Dated, Link};
 use self::change::{AccountSlot, Change, Posting};
@@ -37,6 +40,7 @@ use self::chunks::Chunks;
 use self::idempotency::{Claim, Recalled, Remembered};
 use self::index::Index;
 use self::ledger_time::LedgerTime;
+use self::waiting::Waiting;
 use super::account::Account;
 use super::customer::Customer;
 use super::money;
@@ -71,6 +75,8 @@ pub struct Book {
     /// the bank owes.
     cash: Vec<i128>,
     remembered: Remembered,
+    /// Joint accounts that are not open yet.
+    waiting: Waiting,
     time: LedgerTime,
     position: Position,
     hash: ChainHash,
@@ -155,6 +161,7 @@ impl Book {
             by_key: Index::default(),
             cash: vec![0; banks],
             remembered: Remembered::default(),
+            waiting: Waiting::default(),
             time: LedgerTime::default(),
             position: Position::default(),
             hash: ChainHash::default(),
@@ -220,6 +227,7 @@ impl Book {
     fn judge(&mut self, of: &Circumstances, at_ms: i64, request: &Request) -> Verdict {
         let age_ms = self.time.age_ms();
         self.remembered.forget(age_ms);
+        self.waiting.forget(age_ms);
         let Circumstances { sender, members, header } = *of;
         // Older journals do not record this; the banks that wrote them trusted each other here.
         let open = header.is_none_or(|header| header.open);
@@ -254,6 +262,7 @@ impl Book {
             Action::Register(registration) => Ok(self.decide_registration(registration)?),
             Action::CreateAccount(opening) => Ok(self.decide_opening(turn, opening)?),
             Action::Operations(package) => self.decide_package(turn, package),
+            Action::AnswerJoint(answer) => Ok(self.decide_answer(turn, answer)?),
         }
     }
 
@@ -261,6 +270,7 @@ impl Book {
         match change {
             Change::Registered(customer) => self.enter(customer),
             Change::Opened { account, entry } => {
+                self.waiting.end((account.bank, account.number));
                 let slot = self.open(*account);
                 self.post_all(vec![Posting {
                     slot,
@@ -270,6 +280,11 @@ impl Book {
                 }]);
             }
             Change::Posted(postings) => self.post_all(postings),
+            Change::Asked(request) => self.waiting.add(*request),
+            Change::Accepted { bank, account, by, .. } => {
+                self.waiting.accept((bank, account), &by);
+            }
+            Change::Ended { bank, account } => self.waiting.end((bank, account)),
         }
     }
 

@@ -5,7 +5,7 @@ use super::{Book, Change, Turn};
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::customer::{Customer, TypePerson, UserName};
-use crate::ledger::money::Centavos;
+use crate::ledger::money::{Amount, Centavos};
 use crate::ledger::outcome::Refusal;
 use crate::ledger::past::Trail;
 use crate::ledger::pix::{PixKey, PixType};
@@ -28,7 +28,7 @@ impl Book {
         }
         let number = self.free_number(bank, &opening.numbers)?;
         let key = self.free_key(bank, number, opener, opening)?;
-        let account = Box::new(Account {
+        let account = Account {
             bank,
             number,
             type_account: opening.type_account,
@@ -36,8 +36,22 @@ impl Book {
             key,
             balance: Centavos::ZERO,
             trail: Trail::default(),
-        });
-        Ok(Change::Opened { entry: opening_entry(turn, opener, opening), account })
+        };
+        if opening.consent && opening.type_account == TypeAccount::Conjunta {
+            return self.decide_joint(turn, opening, account);
+        }
+        let entry = opening_entry(turn, &opener.user_name, opening.value_init);
+        Ok(Change::Opened { entry, account: Box::new(account) })
+    }
+
+    /// Whether a number is neither given away nor kept for an account that waits.
+    pub(super) fn is_free(&self, bank: BankId, number: AccountNumber) -> bool {
+        self.slot(bank, number).is_none() && self.waiting.get((bank, number)).is_none()
+    }
+
+    /// Whether an account has this key, or one that waits is going to.
+    pub(super) fn has_key(&self, key: &PixKey) -> bool {
+        self.slot_by_key(key).is_some() || self.waiting.has_key(key)
     }
 
     /// Everybody who is going to hold the account, the opener first.
@@ -68,7 +82,7 @@ impl Book {
         bank: BankId,
         numbers: &[AccountNumber],
     ) -> Result<AccountNumber, Refusal> {
-        let free = |number: &&AccountNumber| self.slot(bank, **number).is_none();
+        let free = |number: &&AccountNumber| self.is_free(bank, **number);
         numbers.iter().find(free).copied().ok_or(Refusal::NoFreeNumber)
     }
 
@@ -87,7 +101,7 @@ impl Book {
         };
         let key = key
             .expect("documents, user names and numbers fit into keys; the random key was parsed");
-        if self.slot_by_key(&key).is_some() { Err(Refusal::PixKeyTaken(key)) } else { Ok(key) }
+        if self.has_key(&key) { Err(Refusal::PixKeyTaken(key)) } else { Ok(key) }
     }
 }
 
@@ -104,13 +118,14 @@ fn check_types(type_person: TypePerson, opening: &Opening) -> Result<(), Refusal
     }
 }
 
-fn opening_entry(turn: &Turn<'_>, opener: &Customer, opening: &Opening) -> Entry {
+/// The first entry of an account, which its opener pays.
+pub(super) fn opening_entry(turn: &Turn<'_>, opener: &UserName, value_init: Amount) -> Entry {
     Entry {
         kind: EntryKind::Opening,
-        value: opening.value_init.get(),
-        balance_after: opening.value_init.get(),
+        value: value_init.get(),
+        balance_after: value_init.get(),
         at_ms: turn.at_ms,
-        made_by: opener.user_name.clone(),
+        made_by: opener.clone(),
         bank_sender: turn.sender,
         id: turn.request.id.clone(),
         position: turn.position,

@@ -32,7 +32,7 @@ impl Book {
         };
         // Most are transfers, with two entries each.
         let mut postings = Vec::with_capacity(2 * package.operations().len());
-        let mut draft = Draft::new(self, turn.members, by);
+        let mut draft = Draft::new(self, turn.members, by, turn.request.own);
         for (index, operation) in package.operations().iter().enumerate() {
             draft
                 .run(operation, &mut |leg| postings.push(turn.posting(&self[leg.slot], leg)))
@@ -68,6 +68,8 @@ pub(super) struct Draft<'a> {
     /// Who asks; `None` where the event says that customers are not named, and everybody may do
     /// everything.
     by: Option<&'a UserName>,
+    /// Whether they may touch only accounts that they hold, apart from paying by key.
+    own: bool,
     /// The touched balances as they stand now.
     balances: BTreeMap<AccountSlot, Centavos>,
 }
@@ -87,8 +89,13 @@ pub(super) struct Leg<'a> {
 type Posted<'p, 'a> = &'p mut dyn FnMut(Leg<'a>);
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(book: &'a Book, members: BankSet, by: Option<&'a UserName>) -> Self {
-        Draft { book, members, by, balances: BTreeMap::new() }
+    pub(super) fn new(
+        book: &'a Book,
+        members: BankSet,
+        by: Option<&'a UserName>,
+        own: bool,
+    ) -> Self {
+        Draft { book, members, by, own, balances: BTreeMap::new() }
     }
 
     /// The touched balances as they stand now.
@@ -153,7 +160,13 @@ impl<'a> Draft<'a> {
     fn account(&self, bank: BankId, account: AccountNumber) -> Result<AccountSlot, Refusal> {
         self.book.check_online(bank, self.members)?;
         let slot = self.book.slot(bank, account);
-        slot.ok_or(Refusal::UnknownAccount { bank, account })
+        match self.by.filter(|_| self.own) {
+            // Whether somebody else has an account of this number is not told.
+            Some(by) => slot.filter(|slot| self.book[*slot].is_held_by(by)).ok_or_else(|| {
+                Refusal::NotHolder { bank, account, user_name: by.clone() }
+            }),
+            None => slot.ok_or(Refusal::UnknownAccount { bank, account }),
+        }
     }
 
     /// Older releases knew of no accounts as payees, and what they refused stays refused.

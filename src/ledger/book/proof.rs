@@ -34,6 +34,18 @@ impl Book {
                 );
                 assert!(entry.kind.is_cash(), "it comes in cash");
             }
+            Change::Asked(request) => {
+                assert!(request.is_sound(), "somebody has to accept");
+                assert!(self.is_free(request.bank, request.number), "a number is given once");
+                assert!(!self.has_key(&request.key), "a key is given once");
+            }
+            Change::Accepted { bank, account, by, .. } => {
+                let request = self.waiting.get((*bank, *account));
+                assert!(request.is_some_and(|it| it.waits_for(by)), "who accepts is asked");
+            }
+            Change::Ended { bank, account } => {
+                assert!(self.waiting.get((*bank, *account)).is_some(), "it waits");
+            }
             Change::Posted(postings) => self.prove_postings(postings),
         }
     }

@@ -10,6 +10,7 @@
 //! read.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,11 @@ use super::change::AccountSlot;
 use super::chunks::Chunks;
 use super::idempotency::RememberedKey;
 use super::ledger_time::{Jump, LedgerTime};
+use super::waiting::{self, Requests};
 use crate::ids::{BankId, ChainHash, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, UserName};
+use crate::ledger::joint::JointRequest;
 use crate::ledger::money::Centavos;
 use crate::ledger::past::{EntryNumber, Trail};
 use crate::ledger::pix::PixKey;
@@ -49,6 +52,8 @@ enum Record {
     /// Format 1: an entry of the account above: kind, value, balance after it, time, who, bank that
     /// was asked, request, position, key.
     Entry(EntryKind, Centavos, Centavos, i64, UserName, BankId, EventId, Position, Option<PixKey>),
+    /// A joint account that waits for its holders.
+    Waiting(JointRequest),
     Key(RememberedKey),
 }
 
@@ -78,7 +83,14 @@ struct Counts {
     customers: usize,
     accounts: usize,
     entries: u64,
+    /// Not written where there are none, as in snapshots of earlier releases.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    waiting: usize,
     keys: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What a snapshot has of a book: the book as it was at a position, which shares with the book what
@@ -88,6 +100,7 @@ pub struct Present {
     heading: Heading,
     customers: Chunks<super::Record>,
     accounts: Chunks<Account>,
+    waiting: Requests,
     keys: Chunks<RememberedKey>,
 }
 
@@ -114,6 +127,7 @@ impl Book {
             heading: heading(self),
             customers: self.customers.clone(),
             accounts: self.accounts.clone(),
+            waiting: Arc::clone(self.waiting.requests()),
             keys: self.remembered.keys().clone(),
         })
     }
@@ -132,6 +146,8 @@ enum Place {
     Heading,
     Customer(usize),
     Account(usize),
+    /// After this account that waits, or the first one.
+    Waiting(Option<waiting::Place>),
     Key(usize),
 }
 
@@ -155,8 +171,17 @@ impl Pieces {
                 },
                 Place::Account(index) => match book.accounts.get(index) {
                     Some(account) => (Some(account_record(account)), Place::Account(index + 1)),
-                    None => (None, Place::Key(book.keys.start())),
+                    None => (None, Place::Waiting(None)),
                 },
+                Place::Waiting(last) => {
+                    let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+                    match book.waiting.range((after, Bound::Unbounded)).next() {
+                        Some((place, request)) => {
+                            (Some(Record::Waiting(request.clone())), Place::Waiting(Some(*place)))
+                        }
+                        None => (None, Place::Key(book.keys.start())),
+                    }
+                }
                 Place::Key(place) => {
                     let key = book.keys.get(place)?.clone();
                     (Some(Record::Key(key)), Place::Key(place + 1))
@@ -192,6 +217,7 @@ fn heading(book: &Book) -> Heading {
         customers: book.customers.len(),
         accounts: book.accounts.len(),
         entries: book.entries.0,
+        waiting: book.waiting.requests().len(),
         keys: book.remembered.keys().len(),
     };
     let (pending, age_ms) = book.time.beside_floor();
@@ -333,16 +359,16 @@ impl Reader {
         if self.announced.is_some() == matches!(record, Record::Book(_)) {
             return Err("the heading stands first, and once");
         }
-        let Counts { accounts, entries, keys, .. } = self.seen;
+        let Counts { accounts, entries, waiting, keys, .. } = self.seen;
         match record {
             Record::Book(heading) => self.take_heading(heading),
             Record::Customer(user_name, name, num_cadastro, password_hash)
-                if accounts == 0 && keys == 0 =>
+                if accounts == 0 && waiting == 0 && keys == 0 =>
             {
                 self.take_customer(Customer { user_name, name, num_cadastro, password_hash })
             }
             Record::Standing(bank, number, type_account, holders, key, balance, trail)
-                if keys == 0 && !self.has_entries =>
+                if keys == 0 && waiting == 0 && !self.has_entries =>
             {
                 let opened = (bank, number, type_account, holders, key);
                 self.take_account(account(opened, balance, trail))
@@ -378,6 +404,7 @@ impl Reader {
                     details: Details::default(),
                 })
             }
+            Record::Waiting(request) if keys == 0 => self.take_waiting(request),
             Record::Key(key) => {
                 self.seen.keys = keys + 1;
                 if self.book.remembered.restore(key) {
@@ -436,6 +463,22 @@ impl Reader {
         }
         self.seen.accounts += 1;
         book.open(account);
+        Ok(())
+    }
+
+    fn take_waiting(&mut self, mut request: JointRequest) -> Result<(), &'static str> {
+        let book = &mut self.book;
+        if !request.is_sound() || request.bank.index() >= book.cash.len() {
+            return Err("the account that waits has no holder or no bank");
+        }
+        if !book.is_free(request.bank, request.number) || book.has_key(&request.key) {
+            return Err("the account that waits stands twice");
+        }
+        for holder in &mut request.holders {
+            *holder = book.customer(holder).ok_or("a holder is no customer")?.user_name.clone();
+        }
+        self.seen.waiting += 1;
+        book.waiting.add(request);
         Ok(())
     }
 

@@ -27,16 +27,18 @@ pub(crate) struct Trial {
 }
 
 impl Book {
-    /// Tries out a package of this customer as if these banks took part.
+    /// Tries out a package of this customer as if these banks took part; `own` is that of the
+    /// request.
     #[must_use]
     pub(crate) fn try_out(
         &self,
         by: &UserName,
         operations: &[Operation],
         members: BankSet,
+        own: bool,
     ) -> Trial {
         let mut trial = Trial::default();
-        let mut draft = Draft::new(self, members, Some(by));
+        let mut draft = Draft::new(self, members, Some(by), own);
         for operation in operations {
             // The operation's own account comes first.
             let mut own = None;
@@ -108,6 +110,7 @@ mod tests {
                     value_init: amount(10_000),
                     numbers: vec![number(account)],
                     random_key: "r".into(),
+                    consent: false,
                 });
                 assert!(bench.apply(bank, None, action).outcome.code());
             }
@@ -116,7 +119,7 @@ mod tests {
 
         fn apply(&mut self, bank: u16, by: Option<&str>, action: Action) -> Executed {
             let id = EventId::new(BankId(bank), &self.book.position().0.to_string());
-            let request = Request { id, at_ms: None, key: None, by: by.map(user), action };
+            let request = Request { id, at_ms: None, key: None, by: by.map(user), own: false, action };
             let of = Circumstances { sender: BankId(bank), members: self.members, header: None };
             self.book.apply(&of, &request.to_raw())
         }
@@ -130,7 +133,7 @@ mod tests {
         }
 
         fn try_out(&self, operations: &[Operation]) -> Trial {
-            self.book.try_out(&user("ana"), operations, BankSet::all(2))
+            self.book.try_out(&user("ana"), operations, BankSet::all(2), false)
         }
     }
 

@@ -13,6 +13,7 @@ mod entry;
 mod export;
 mod filter;
 mod form;
+mod joint;
 mod login_page;
 mod money;
 mod month;
@@ -48,6 +49,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/cadastro").get(entry::register_form).post(entry::register)))
         .service(resource(at("/cadastro/documento").get(document::check)))
         .service(resource(at("/contas/nova").get(opening::form).post(opening::open)))
+        .service(resource(at("/contas/conjunta").post(joint::answer)))
         .service(resource(at("/pacote").get(package::show).post(package::act)))
         .service(resource(at("/pacote/destinatario").get(recipient::find)))
         .service(figures(at("/pacote/{chave}").get(package::outcome::show)))

@@ -52,6 +52,8 @@ struct OpeningPage {
     keys: Vec<Choice>,
     users: String,
     value: String,
+    /// Whether the other holders are asked first.
+    consent: bool,
 }
 
 /// Why no account was opened, or may not have been: what to tell the customer.
@@ -110,7 +112,9 @@ async fn opened(
     }
     let action = opening(bank, user.clone(), account);
     match place(bank, request, None, Some(key), action).await?.outcome {
-        Outcome::Done(Done::AccountCreated { number, .. }) => Ok((at, number)),
+        Outcome::Done(
+            Done::AccountCreated { number, .. } | Done::JointAsked { number, .. },
+        ) => Ok((at, number)),
         outcome => Err(Refused::bad(outcome.descript()).into()),
     }
 }
@@ -222,6 +226,7 @@ async fn rendered(
         keys: keys.map(|kind| choice(kind.as_str(), texts::pix_type(kind), "pix")).into(),
         users: form.text("titulares").to_owned(),
         value: form.text("valor").to_owned(),
+        consent: bank.config.joint_consent,
     };
     Ok(page(status, &page_data))
 }

@@ -8,8 +8,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::Form;
+use super::joint::{self, JointLine};
 use super::money::{reais, reais_wide};
-use super::{Answer, basket, customer, shown, texts};
+use super::{Answer, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
@@ -93,6 +94,7 @@ struct OverviewPage {
     name: String,
     banks: Vec<BankAccounts>,
     total: String,
+    joint: Vec<JointLine>,
     news: Option<String>,
 }
 
@@ -109,16 +111,19 @@ pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse
 async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let accounts = accounts_of(bank, &user).await?;
+    let joint = joint::lines(bank, &user).await?;
     let name =
         Ask(move |book: &Book| book.customer(&user).map(|customer| customer.name.to_string()));
     let name = bank.actors.routes.ledger.send(name).await?.ok_or(Refused::Internal)?;
     let frame = Frame::of(bank, request).await;
     let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
-    let opened = basket::read_account(Form::of_query(request)?.text("aberta"));
+    let new = Form::of_query(request)?.text("aberta").to_owned();
     // Only an account that really exists is announced as new, whatever the address says.
-    let opened = accounts.iter().find(|account| opened == Some((account.bank, account.number)));
-    let news =
-        opened.map(|account| texts::account_opened(account.number, &bank_name(bank, account.bank)));
+    let opened = accounts.iter().find(|account| account.place() == new);
+    let opened = opened.map(|account| texts::account_opened(account.number, &account.bank_name));
+    let waits = joint.iter().find(|line| line.place() == new);
+    let waits = waits.map(|line| texts::account_waits(line.number, &line.bank_name));
+    let news = opened.or(waits);
     let mut by_bank: BTreeMap<BankId, Vec<AccountLine>> = BTreeMap::new();
     for account in accounts {
         by_bank.entry(account.bank).or_default().push(account);
@@ -129,5 +134,5 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
         accounts,
     });
     let banks = banks.collect();
-    Ok(page(StatusCode::OK, &OverviewPage { frame, name, banks, total, news }))
+    Ok(page(StatusCode::OK, &OverviewPage { frame, name, banks, total, joint, news }))
 }

@@ -15,6 +15,7 @@ pub(super) const CHOOSE_BANK: &str = "Escolha um banco";
 pub(super) const CHOOSE_TYPE: &str = "Escolha o tipo da conta";
 pub(super) const CHOOSE_KEY: &str = "Escolha o tipo da chave Pix";
 pub(super) const CHOOSE_ACCOUNT: &str = "Escolha uma conta";
+pub(super) const ACCEPT_OR_DECLINE: &str = "Escolha aceitar ou recusar";
 pub(super) const LOG_IN_TO_GO_ON: &str =
     "A sua sessão terminou. Entre de novo para continuar; o que você montou não se perdeu";
 pub(super) const NOT_KNOWN_YET: &str = "O pacote foi enviado, mas a resposta dos outros bancos não chegou a tempo. Pergunte o que aconteceu: perguntar não executa nada";
@@ -87,6 +88,9 @@ pub(super) fn refusal(refusal: &Refusal, name: impl Fn(BankId) -> String) -> Str
         Refusal::NotHolder { bank, account, user_name } => {
             (bank, format!("Conta {account} não pertence ao cliente {user_name}"))
         }
+        Refusal::NoJointRequest { bank, account } => {
+            (bank, format!("Não há conta conjunta {account} que espere a sua resposta"))
+        }
         Refusal::SameAccount { bank, account } => {
             (bank, format!("Transferência da conta {account} para ela mesma"))
         }
@@ -113,6 +117,11 @@ pub(super) fn bank_lost(name: &str) -> String {
     format!(
         "{name} não respondeu a tempo. A conta pode ter sido aberta: envie de novo para saber, sem medo de abrir duas"
     )
+}
+
+/// A joint account waits for its holders.
+pub(super) fn account_waits(number: impl std::fmt::Display, bank: &str) -> String {
+    format!("A conta {number} abre no {bank} quando todos os titulares aceitarem")
 }
 
 pub(super) fn account_opened(number: impl std::fmt::Display, bank: &str) -> String {

@@ -184,6 +184,7 @@ fn trial(bank: &Bank) -> Request {
         at_ms: None,
         key: None,
         by: None,
+        own: false,
         action: Action::CreateAccount(Opening {
             user_name: UserName::parse("laboratorio").expect("a user name of letters"),
             type_account: TypeAccount::Pf,
@@ -192,6 +193,7 @@ fn trial(bank: &Bank) -> Request {
             value_init: Amount::parse(Centavos::new(1)).expect("one centavo is an amount"),
             numbers: vec![AccountNumber::parse("100000").expect("six digits")],
             random_key: "laboratorio".into(),
+            consent: false,
         }),
     }
 }

@@ -9,7 +9,8 @@ impl Judge {
     /// An action has been done.
     pub(super) fn count_money(&mut self, action: &Action) {
         match action {
-            Action::Register(_) => {}
+            // The simulated customers have no joint accounts.
+            Action::Register(_) | Action::AnswerJoint(_) => {}
             Action::CreateAccount(opening) => self.total += opening.value_init.get().get(),
             Action::Operations(package) => {
                 for operation in package.operations() {

@@ -1,6 +1,8 @@
 //! Answers as a person reads them; shared with the menu.
 
-use super::super::answers::{Counterparty, Entry, Recipient, Statement, Status, StatusBank};
+use super::super::answers::{
+    Counterparty, Entry, JointLine, Opened, Recipient, Statement, Status, StatusBank,
+};
 use super::super::api::OwnAccount;
 use super::super::banks::Banks;
 use super::super::money::Brl;
@@ -34,6 +36,40 @@ pub(in super::super) fn accounts_table(
         sum,
     ]);
     table(screen, &texts::ACCOUNTS_HEADER, rows)
+}
+
+/// An account that was opened, or waits for its holders.
+pub(in super::super) fn opened_text(opened: &Opened) -> String {
+    let number = opened.num_account.get();
+    if opened.waiting_for.is_empty() {
+        texts::opened(number, opened.kay_pix.as_str())
+    } else {
+        plain(&texts::waits_for(number, &opened.waiting_for))
+    }
+}
+
+/// The joint accounts that wait for their holders.
+pub(in super::super) fn joint_table(
+    screen: Screen,
+    requests: &[JointLine],
+    name: impl Fn(BankId) -> String,
+) -> String {
+    if requests.is_empty() {
+        return texts::NO_JOINT.to_owned();
+    }
+    let row = |joint: &JointLine| {
+        let opener = &joint.opener;
+        vec![
+            Field::text(name(joint.bank)),
+            Field::number(joint.num_account.get()),
+            Field::text(&joint.kay_pix),
+            Field::text(format!("{} ({}, {})", opener.name, opener.user_name, opener.num_cadastro)),
+            Field::text(joint.user_names.join(", ")),
+            Field::text(joint.waiting_for.join(", ")),
+            Field::money(joint.value_init.0),
+        ]
+    };
+    table(screen, &texts::JOINT_HEADER, requests.iter().map(row).collect())
 }
 
 /// The banks that the person named, and those that only the other banks know of.

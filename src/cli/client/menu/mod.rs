@@ -2,12 +2,15 @@
 //! menu goes on.
 
 mod basket;
+mod joint;
 
 use super::answers::{LoggedIn, Opened, Said, StatementRead};
 use super::api::{NewCustomer, OwnAccount, Part, new_key, read};
 use super::arguments::{Options, amount, document, person_name, user_name};
 use super::banks::Banks;
-use super::commands::{account_label, accounts_table, banks_table, statement_tables};
+use super::commands::{
+    account_label, accounts_table, banks_table, opened_text, statement_tables,
+};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
@@ -44,6 +47,7 @@ enum Choice {
     Register,
     Overview,
     Open,
+    Joint,
     Package,
     Statement,
     ChangeBank,
@@ -54,9 +58,10 @@ enum Choice {
 impl Choice {
     const STRANGER: [Choice; 4] =
         [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
-    const CUSTOMER: [Choice; 7] = [
+    const CUSTOMER: [Choice; 8] = [
         Choice::Overview,
         Choice::Open,
+        Choice::Joint,
         Choice::Package,
         Choice::Statement,
         Choice::ChangeBank,
@@ -70,6 +75,7 @@ impl Choice {
             Choice::Register => texts::REGISTER,
             Choice::Overview => texts::OVERVIEW,
             Choice::Open => texts::OPEN_ACCOUNT,
+            Choice::Joint => texts::JOINT,
             Choice::Package => texts::PACKAGE,
             Choice::Statement => texts::STATEMENT,
             Choice::ChangeBank => texts::CHANGE_BANK,
@@ -117,6 +123,7 @@ impl Menu {
             Choice::Register => self.register().await,
             Choice::Overview => self.overview().await,
             Choice::Open => self.open().await,
+            Choice::Joint => self.joint().await,
             Choice::Package => self.package().await,
             Choice::Statement => self.statement().await,
             Choice::ChangeBank => self.choose_bank().await.map(Some),
@@ -297,8 +304,8 @@ impl Menu {
                 settled => break settled?,
             }
         };
-        let Opened { num_account, kay_pix } = read(&answer)?;
-        self.screen.say(Tone::Good, &texts::opened(num_account.get(), kay_pix.as_str()));
+        let opened: Opened = read(&answer)?;
+        self.screen.say(Tone::Good, &opened_text(&opened));
         self.refresh().await.map(Some)
     }
 

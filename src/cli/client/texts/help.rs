@@ -54,6 +54,15 @@ pub(in super::super) const ACCOUNTS_USAGE: &str = "netbanking client accounts [O
 pub(in super::super) const ACCOUNTS: &str = "Mostra as contas em todos os bancos e o total";
 pub(in super::super) const OPEN_USAGE: &str = "netbanking client open --at BANCO --type TIPO --pix TIPO --value VALOR [--holder NOME]… [OPÇÕES]";
 pub(in super::super) const OPEN: &str = "Abre uma conta em um banco";
+pub(in super::super) const JOINT_USAGE: &str = "netbanking client joint [OPÇÕES]";
+pub(in super::super) const JOINT: &str = "Mostra as contas conjuntas que esperam os titulares";
+pub(in super::super) const ACCEPT_USAGE: &str =
+    "netbanking client accept CONTA --at BANCO [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const ACCEPT: &str = "Aceita ser titular de uma conta conjunta";
+pub(in super::super) const DECLINE_USAGE: &str =
+    "netbanking client decline CONTA --at BANCO [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const DECLINE: &str =
+    "Recusa uma conta conjunta, ou desiste de uma que você pediu";
 pub(in super::super) const PIX_USAGE: &str = "netbanking client pix CHAVE [OPÇÕES]";
 pub(in super::super) const PIX: &str = "Mostra quem recebe por uma chave Pix";
 pub(in super::super) const PAY_USAGE: &str = "netbanking client pay CHAVE --value VALOR --from CONTA --at BANCO [--message TEXTO] [--txid TXID] [OPÇÕES]";

@@ -3,6 +3,7 @@
 mod audit;
 mod chain;
 mod idempotency;
+mod joint;
 mod opening;
 mod operations;
 mod properties;
@@ -22,7 +23,9 @@ use crate::ledger::outcome::{Done, Executed, Outcome, Refusal};
 use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::past::{Auditor, PastEntry};
 use crate::ledger::pix::{PixKey, PixType};
-use crate::ledger::request::{Action, IdempotencyKey, Opening, Registration, Request};
+use crate::ledger::request::{
+    Action, IdempotencyKey, JointAnswer, Opening, Registration, Request,
+};
 use crate::ledger::statement::{Details, Entry};
 
 /// How many banks the consortium has.
@@ -86,6 +89,7 @@ fn opening(name: &str, account: u64) -> Opening {
         value_init: amount(10_000),
         numbers: vec![number(account)],
         random_key: "8d0f-4c".to_owned(),
+        consent: false,
     }
 }
 
@@ -161,6 +165,7 @@ impl Trial {
             at_ms: Some(self.at_ms).filter(|_| self.headers.is_none()),
             key,
             by: by.map(user),
+            own: false,
             action,
         }
     }

@@ -227,7 +227,31 @@ fn a_customer_debits_only_accounts_they_hold() {
 }
 
 #[test]
-fn anybody_may_deposit_into_any_account() {
+fn where_customers_touch_only_their_own_accounts_nothing_tells_whether_there_are_others() {
+    let mut trial = Trial::with_customers();
+    for account in [202, 999] {
+        for operation in [deposit(1, account, 1), withdraw(1, account, 1)] {
+            let mut request = trial.request(Some("ana"), None, package(vec![operation.clone()]));
+            request.own = true;
+            let expected = Refusal::NotHolder {
+                bank: BankId(1),
+                account: number(account),
+                user_name: user("ana"),
+            };
+            assert_eq!(refusal(trial.apply(2, &request)), expected);
+            let tried =
+                trial.book.try_out(&user("ana"), &[operation], BankSet::all(BANKS), true);
+            assert_eq!(tried.failed, Some(expected));
+        }
+    }
+    let own = vec![deposit(0, 101, 1), transfer(0, 101, 2, "1:bia")];
+    let mut request = trial.request(Some("ana"), None, package(own));
+    request.own = true;
+    done(trial.apply(2, &request));
+}
+
+#[test]
+fn in_laboratories_anybody_may_deposit_into_any_account() {
     let mut trial = Trial::with_customers();
     done(trial.operate("ana", vec![deposit(1, 202, 1)]));
     assert_eq!(newest(&trial, 1, 202).made_by, user("ana"));

@@ -72,9 +72,12 @@ fn any_opening() -> impl Strategy<Value = Opening> {
     let users = vec(select(&NAMES[..4]).prop_map(user), 0..3);
     let numbers = vec(select(&NUMBERS[..]).prop_map(number), 0..4);
     let values = (4_000..20_000_i64).prop_map(amount);
-    (openers, types, pix_types, users, values, numbers, "[a-c]{1,2}", prop::bool::weighted(0.2))
+    let odd = prop::bool::weighted(0.2);
+    let rest = ("[a-c]{1,2}", odd, any::<bool>());
+    (openers, types, pix_types, users, values, numbers, rest)
         .prop_map(
-            |(opener, type_account, pix_type, users, value_init, numbers, random_key, odd)| {
+            |(opener, type_account, pix_type, users, value_init, numbers, rest)| {
+                let (random_key, odd, consent) = rest;
                 let fitting = if opener == "cia" { TypeAccount::Pj } else { TypeAccount::Pf };
                 let joint = type_account == TypeAccount::Conjunta;
                 let (type_account, users) = match (odd, joint) {
@@ -92,9 +95,20 @@ fn any_opening() -> impl Strategy<Value = Opening> {
                     value_init,
                     numbers,
                     random_key,
+                    consent,
                 }
             },
         )
+}
+
+fn any_answer() -> impl Strategy<Value = JointAnswer> {
+    (0..BANKS as u16, select(&NUMBERS[..]), prop::bool::weighted(0.8)).prop_map(
+        |(bank, account, accept)| JointAnswer {
+            bank: BankId(bank),
+            account: number(account),
+            accept,
+        },
+    )
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -102,6 +116,7 @@ fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
         1 => registered.prop_map(|(name, document)| Action::Register(registration(name, document))),
         2 => any_opening().prop_map(Action::CreateAccount),
+        2 => any_answer().prop_map(Action::AnswerJoint),
         6 => vec(any_operation(), 1..4).prop_map(package),
     ]
 }
@@ -111,10 +126,11 @@ fn any_raw() -> impl Strategy<Value = RawRequest> {
     let key = option::weighted(0.3, select(&["k", "l", "m"][..]));
     let (soon, late) = (START_MS + 60_000, START_MS + 3 * IDEMPOTENCY_WINDOW_MS);
     let at_ms = prop_oneof![6 => START_MS..soon, 1 => START_MS..late];
-    let sensible = (any_action(), by, key, at_ms).prop_map(|(action, by, key, at_ms)| {
+    let drawn = (any_action(), by, key, at_ms, any::<bool>());
+    let sensible = drawn.prop_map(|(action, by, key, at_ms, own)| {
         let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
         let id = EventId::parse("EV0-x").unwrap();
-        Request { id, at_ms: Some(at_ms), key, by: by.map(user), action }.to_raw()
+        Request { id, at_ms: Some(at_ms), key, by: by.map(user), own, action }.to_raw()
     });
     let nonsense = "[a-z{}\"]{0,8}".prop_map(|text| {
         let id = EventId::parse("EV0-x").unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::State;
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused};
+use crate::http::{Bank, Refused, own_only};
 use crate::ids::{BankId, BankSet};
 use crate::ledger::{AccountNumber, Book, Note, Operation, OperationKind, Refusal, UserName};
 use crate::web::bank::money::InReais;
@@ -59,7 +59,8 @@ pub(super) async fn picture(
 ) -> Result<Picture, Refused> {
     let (by, operations, offline) = (user.clone(), state.operations.clone(), offline.to_vec());
     let executed = state.position.is_some();
-    let drawn = Ask(move |book: &Book| draw(book, &by, &operations, &offline, executed));
+    let own = own_only(bank);
+    let drawn = Ask(move |book: &Book| draw(book, (&by, own), &operations, &offline, executed));
     let (mut picture, failed) = bank.actors.routes.ledger.send(drawn).await?;
     for (index, row) in picture.rows.iter_mut().enumerate() {
         let why = failed.as_ref().filter(|(at, _)| *at == index);
@@ -83,14 +84,14 @@ pub(super) async fn picture(
 /// elsewhere.
 fn draw(
     book: &Book,
-    by: &UserName,
+    (by, own): (&UserName, bool),
     operations: &[Operation],
     offline: &[BankId],
     executed: bool,
 ) -> (Picture, Option<(usize, Refusal)>) {
     let mut members = BankSet::all(book.banks());
     offline.iter().for_each(|bank| members.remove(*bank));
-    let trial = book.try_out(by, operations, members);
+    let trial = book.try_out(by, operations, members, own);
     let is_own =
         |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
     let rows = operations.iter().enumerate().map(|(index, operation)| {
@@ -122,8 +123,8 @@ fn draw(
     let rows = rows.collect();
     let touched: BTreeSet<_> =
         operations.iter().flat_map(|operation| touched(book, operation)).collect();
-    let own = touched.into_iter().filter(|(bank, account)| is_own(*bank, *account));
-    let balances = own.filter_map(|(bank, number)| {
+    let own_ones = touched.into_iter().filter(|(bank, account)| is_own(*bank, *account));
+    let balances = own_ones.filter_map(|(bank, number)| {
         let account = book.account(bank, number)?;
         let after =
             trial.balances.get(&(bank, number)).filter(|_| !executed && trial.failed.is_none());
