@@ -57,6 +57,8 @@ pub(crate) const BANK_NAME_CHARS_MAX: usize = 100;
 pub(crate) const OPERATION_MAX_DEFAULT: u64 = 100_000_000_000;
 /// The largest amount that `operation_max` may allow, in whole reais: what an [`Amount`] can hold.
 pub(crate) const OPERATION_MAX_MAX: u64 = i64::MAX as u64 / 100;
+/// The longest that a login may last, in minutes: a month.
+pub(crate) const SESSION_MINUTES_MAX: u32 = 31 * 24 * 60;
 /// Largest `nodes.json`, in bytes; the largest consortium needs a tenth of it.
 pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -91,6 +93,8 @@ pub struct Config {
     pub insecure_peers: bool,
     /// How much of this bank its customers may use.
     pub limits: Limits,
+    /// How long a login lasts at this bank.
+    pub sessions: SessionTimes,
 }
 
 /// One bank: its name and where it is reached.
@@ -167,6 +171,22 @@ impl Default for JournalLimits {
     }
 }
 
+/// How long a login lasts, in minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionTimes {
+    /// While it is not used; 1 or more.
+    pub idle_minutes: u32,
+    /// However much it is used; [`SESSION_MINUTES_MAX`] at most.
+    pub most_minutes: u32,
+}
+
+impl Default for SessionTimes {
+    fn default() -> Self {
+        SessionTimes { idle_minutes: 60, most_minutes: 8 * 60 }
+    }
+}
+
 /// What customers must show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -201,6 +221,8 @@ struct Written {
     insecure_peers: bool,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    sessions: SessionTimes,
 }
 
 /// An entry of `nodes` as it is written.
@@ -301,11 +323,13 @@ impl Config {
             laboratory: written.laboratory,
             insecure_peers: written.insecure_peers,
             limits: written.limits,
+            sessions: written.sessions,
         };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;
         check_journal(config.journal)?;
         limits::check(&config.limits)?;
+        check_sessions(config.sessions)?;
         Ok(config)
     }
 }
@@ -428,6 +452,19 @@ fn check_times(times: &HeartbeatTimes) -> Result<(), ConfigError> {
             let why = format!("must be at most {HEARTBEAT_TIME_MAX_MS}, not {time_ms}");
             return Err(refused(format!("heartbeat.{field}"), why));
         }
+    }
+    Ok(())
+}
+
+fn check_sessions(times: SessionTimes) -> Result<(), ConfigError> {
+    let SessionTimes { idle_minutes, most_minutes } = times;
+    if !(1..=SESSION_MINUTES_MAX).contains(&most_minutes) {
+        let why = format!("must be 1 to {SESSION_MINUTES_MAX}, not {most_minutes}");
+        return Err(refused("sessions.most_minutes", why));
+    }
+    if !(1..=most_minutes).contains(&idle_minutes) {
+        let why = format!("must be 1 to most_minutes ({most_minutes}), not {idle_minutes}");
+        return Err(refused("sessions.idle_minutes", why));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@
 //! - [`store`]: what survives a crash; [`watch`]: what people who watch are shown, pure.
 //! - [`tls`]: certificates, and what connections between banks are made of; [`config`]:
 //!   `nodes.json`; [`session`]: who is logged in; `limits`: how much of a bank each customer gets;
+//!   `audit`: who did what;
 //!   [`wire`]: HTTP clients and the JSON between banks; `brazilian`: money, dates and names as
 //!   customers read them; `machine`: descriptors, cores and threads; `private`: files that nobody
 //!   else may read or change; `hex`: bytes as digits.
@@ -21,6 +22,7 @@
 //! all members agree on.
 
 pub mod actors;
+pub(crate) mod audit;
 pub(crate) mod brazilian;
 pub mod civil;
 pub mod cli;

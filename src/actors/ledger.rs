@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 
 use super::past::{Append, Keep, PastActor, Reaches, Settled};
 use super::routes::{Post, Wire};
+use super::sessions::{EndAll, EndAllOf, SessionsActor};
 use super::time::Monotonic;
 use super::watch::{Recorder, TakeFacts};
 use crate::ids::{Ballot, BankId, Position};
-use crate::ledger::Book;
 use crate::ledger::past::{EntryNumber, PastEntry};
+use crate::ledger::{Book, Done, Outcome};
 use crate::protocol::effect::{Effect, JournalInput, LedgerInput};
 use crate::protocol::execution::ExecutedEvent;
 use crate::protocol::executor::Executor;
@@ -54,6 +55,8 @@ pub struct LedgerActor {
     span: Option<Span>,
     span_is_due: bool,
     past: Past,
+    /// Told when a password has changed.
+    sessions: Addr<SessionsActor>,
     post: Post,
 }
 
@@ -86,7 +89,13 @@ impl Past {
 impl LedgerActor {
     /// An actor that waits to be wired.
     #[must_use]
-    pub fn new(me: BankId, executor: Executor, time: Monotonic, address: Addr<PastActor>) -> Self {
+    pub fn new(
+        me: BankId,
+        executor: Executor,
+        time: Monotonic,
+        address: Addr<PastActor>,
+        sessions: Addr<SessionsActor>,
+    ) -> Self {
         let handed = executor.book().entries();
         LedgerActor {
             past: Past { address, fresh: Vec::new(), handed, kept: handed },
@@ -96,6 +105,7 @@ impl LedgerActor {
             span: None,
             span_is_due: false,
             waiting: BTreeMap::new(),
+            sessions,
             post: Post::default(),
         }
     }
@@ -113,6 +123,17 @@ impl LedgerActor {
         }
     }
 
+    /// Whoever has changed their password ends all their sessions, at every bank: told before
+    /// anybody can hear that it has changed, so that a session of the new password stays.
+    fn end_sessions(&self, executed: &[ExecutedEvent]) {
+        let outcomes = executed.iter().flat_map(|event| &event.outcomes);
+        for executed in outcomes {
+            if let Outcome::Done(Done::PasswordChanged { user_name }) = &executed.outcome {
+                self.sessions.do_send(EndAllOf(user_name.clone()));
+            }
+        }
+    }
+
     fn sweep(&mut self) {
         self.waiting.retain(|_, readers| {
             readers.retain(|reader| !reader.is_closed());
@@ -125,8 +146,12 @@ impl LedgerActor {
     fn log(&self, executed: &ExecutedEvent) {
         let event = &executed.event;
         let done = executed.outcomes.iter().filter(|executed| executed.outcome.code()).count();
+        let refused = executed.outcomes.iter().find_map(|executed| match &executed.outcome {
+            Outcome::Refused(refusal) => Some(format!(" refused={}", refusal.logged())),
+            Outcome::Done(_) => None,
+        });
         log::info!(
-            "bank {} executed position={} id={} timestamp={} sender={} done={}/{}{}{}",
+            "bank {} executed position={} id={} timestamp={} sender={} done={}/{}{}",
             self.me,
             executed.position,
             event.id,
@@ -134,8 +159,7 @@ impl LedgerActor {
             event.sender,
             done,
             executed.outcomes.len(),
-            if executed.check.code { "" } else { " refused=" },
-            executed.check.descript,
+            refused.unwrap_or_default(),
         );
     }
 }
@@ -226,10 +250,14 @@ impl Handler<LedgerInput> for LedgerActor {
         executed.iter().for_each(|event| self.recorder.executed(event));
         let replayed = self.executor.take_replayed();
         replayed.iter().for_each(|event| self.recorder.recovered(event));
+        self.end_sessions(&executed);
+        self.end_sessions(&replayed);
         let restored =
             snapshot.filter(|(_, position)| *position == self.executor.book().position());
         if let Some((through, position)) = restored {
             self.recorder.restored(through, position);
+            // Whose passwords have changed meanwhile, a snapshot does not say.
+            self.sessions.do_send(EndAll);
             self.past.hand_over();
             self.past.address.do_send(Reaches(self.executor.book().entries()));
         }

@@ -1,8 +1,10 @@
 //! Owns what each customer and each address has used of this bank.
 
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, Addr, Context, Handler, Message};
 
+use super::audit::{Audit, AuditActor};
 use super::time::Monotonic;
+use crate::audit;
 use crate::config::Limits;
 use crate::ledger::UserName;
 use crate::limits::attempts::Attempts;
@@ -13,15 +15,46 @@ use crate::limits::{Excess, Origin, Wait};
 pub struct LimitsActor {
     shares: Shares,
     attempts: Attempts,
+    audit: Addr<AuditActor>,
     time: Monotonic,
 }
 
 impl LimitsActor {
     /// An actor of a bank that nobody has used yet.
     #[must_use]
-    pub(crate) fn new(limits: &Limits, time: Monotonic) -> Self {
+    pub(crate) fn new(limits: &Limits, audit: Addr<AuditActor>, time: Monotonic) -> Self {
         let shares = Shares::new(limits.address, limits.customer);
-        LimitsActor { shares, attempts: Attempts::new(), time }
+        LimitsActor { shares, attempts: Attempts::new(), audit, time }
+    }
+
+    /// Tells the log if somebody has to wait.
+    fn noted(
+        &self,
+        taken: Result<(), Wait>,
+        user: Option<UserName>,
+        from: Option<Origin>,
+    ) -> Result<(), Wait> {
+        taken.inspect_err(|wait| {
+            let actor = audit::Actor { user, from: from.map(|from| from.to_string()) };
+            self.audit.do_send(Audit(audit::Event::Limit(wait.excess), actor));
+        })
+    }
+
+    fn take(&mut self, take: Take) -> Result<(), Wait> {
+        let now = self.time.now();
+        match take {
+            Take::OfAddress(from, cost) => self.shares.take_of_address(from, cost, now),
+            Take::OfCustomer(customer, cost) => self.shares.take_of_customer(&customer, cost, now),
+            Take::ToOrder { asker, cost, pays } => {
+                if pays {
+                    self.shares.may_pay(&asker, now)?;
+                }
+                if let Some(customer) = &asker.customer {
+                    self.shares.take_of_customer(customer, cost, now)?;
+                }
+                self.shares.take_of_address(asker.from, cost, now)
+            }
+        }
     }
 }
 
@@ -47,20 +80,13 @@ impl Handler<Take> for LimitsActor {
     type Result = Result<(), Wait>;
 
     fn handle(&mut self, take: Take, _: &mut Self::Context) -> Self::Result {
-        let now = self.time.now();
-        match take {
-            Take::OfAddress(from, cost) => self.shares.take_of_address(from, cost, now),
-            Take::OfCustomer(customer, cost) => self.shares.take_of_customer(&customer, cost, now),
-            Take::ToOrder { asker, cost, pays } => {
-                if pays {
-                    self.shares.may_pay(&asker, now)?;
-                }
-                if let Some(customer) = &asker.customer {
-                    self.shares.take_of_customer(customer, cost, now)?;
-                }
-                self.shares.take_of_address(asker.from, cost, now)
-            }
-        }
+        let (user, from) = match &take {
+            Take::OfAddress(from, _) => (None, Some(*from)),
+            Take::OfCustomer(customer, _) => (Some(customer.clone()), None),
+            Take::ToOrder { asker, .. } => (asker.customer.clone(), Some(asker.from)),
+        };
+        let taken = self.take(take);
+        self.noted(taken, user, from)
     }
 }
 
@@ -73,7 +99,8 @@ impl Handler<LookUp> for LimitsActor {
     type Result = Result<(), Wait>;
 
     fn handle(&mut self, LookUp(asker, keys): LookUp, _: &mut Self::Context) -> Self::Result {
-        self.shares.look_up(&asker, &keys, self.time.now())
+        let taken = self.shares.look_up(&asker, &keys, self.time.now());
+        self.noted(taken, asker.customer, Some(asker.from))
     }
 }
 
@@ -115,6 +142,8 @@ impl Handler<Attempt> for LimitsActor {
 
     fn handle(&mut self, Attempt(user, from): Attempt, _: &mut Self::Context) -> Self::Result {
         let begun = self.attempts.begin(&user, from, self.time.now());
-        begun.map_err(|wait_ms| Wait::new(Excess::Attempts, wait_ms))
+        let begun = begun.map_err(|wait_ms| Wait::new(Excess::Attempts, wait_ms));
+        // The name may be nobody's.
+        self.noted(begun, None, Some(from))
     }
 }

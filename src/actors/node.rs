@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, Arbiter, SyncArbiter};
 use tokio::net::TcpListener;
 
+use super::audit::AuditActor;
 use super::buffer::{BufferActor, BufferStatus};
 use super::checks::{ChecksActor, Unconfirmed};
 use super::clock::ClockActor;
@@ -26,7 +27,7 @@ use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
-use crate::config::{Config, CustomerAuth, JournalLimits, Limits, Settings};
+use crate::config::{Config, CustomerAuth, JournalLimits, Limits, SessionTimes, Settings};
 use crate::ids::{BankId, Position};
 use crate::machine::{cores, name_thread};
 use crate::protocol::checks::Checks;
@@ -35,6 +36,7 @@ use crate::protocol::effect::ClockInput;
 use crate::protocol::executor::Executor;
 use crate::protocol::ordered_buffer::OrderedBuffer;
 use crate::protocol::view::View;
+use crate::session::Lifetime;
 use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
 use crate::store::{GroupCommit, Owner, Snapshots, SqliteStore, StoreError};
@@ -64,6 +66,8 @@ pub struct Actors {
     pub past: PastAddresses,
     /// What each customer and each address has used.
     pub limits: Addr<LimitsActor>,
+    /// Who did what.
+    pub audit: Addr<AuditActor>,
     /// What people may do to the links, where `nodes.json` allows it.
     pub laboratory: Option<Laboratory>,
     /// The threads that the actors live on.
@@ -86,27 +90,27 @@ pub fn start(
     let banks = config.nodes.len();
     let Recovered { store, book, past, disk: on_disk, set_aside, fell_back } =
         recover(data, Owner { bank: me, banks })?;
-    let at = book.position();
+    let (at, time) = (book.position(), Monotonic::start());
     tell_of_disk(me, banks, set_aside, store.was_in_doubt());
     tell_of_snapshot(me, fell_back);
     log::info!("bank {me}: journal in {} up to position {at}", data.display());
-    let time = Monotonic::start();
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
     let [core, ledger, disk, reads, past_thread, pulse, watch, gate] =
         ["core", "ledger", "disk", "reads", "past", "pulse", "watch", "gate"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
-    let executed = on_disk.state.executed.clone();
+    let executor = Executor::new(me, banks, book, on_disk.state.executed.clone());
     let history = History::new(me, banks, at);
     let journal = writer_of(store, config, at)?;
     let reader = journal.reader()?;
     let reader = on(&reads, move || JournalReaderActor::new(reader));
     let past = past_actors(me, config, past, credentials, &past_thread);
-    let writer = past.writer.clone();
+    let (audit, sessions) = people(me, config, &gate, &core, time);
+    let (writer, told) = (past.writer.clone(), sessions.clone());
     let introduction = introduction(me, config, credentials);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
-    let streams_max = config.limits.address.streams;
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let open = config.customer_auth == CustomerAuth::Open;
+    let streams_max = config.limits.address.streams;
     let routes = Routes {
         me,
         clock: on(&core, move || {
@@ -118,9 +122,7 @@ pub fn start(
         checks: on(&core, move || ChecksActor::new(Checks::new(me, banks), time)),
         replies: on(&core, RepliesActor::default),
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
-        ledger: on(&ledger, move || {
-            LedgerActor::new(me, Executor::new(me, banks, book, executed), time, writer)
-        }),
+        ledger: on(&ledger, move || LedgerActor::new(me, executor, time, writer, told)),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
         watch: on(&watch, move || WatchActor::new(history, time, shown_weather, tell, streams_max)),
@@ -136,14 +138,30 @@ pub fn start(
     pulse.spawn_fn(move || _ = actix_rt::spawn(answer_pings(pings, answering)));
     Ok(Actors {
         routes,
-        sessions: on(&core, move || SessionsActor::new(time)),
+        sessions,
         drafts: on(&core, move || DraftsActor::new(time)),
         passwords: passwords(&gate, config.limits.password_threads),
         past,
-        limits: limits(&gate, config.limits, time),
+        limits: limits(&gate, config.limits, audit.clone(), time),
+        audit,
         laboratory,
         arbiters: [core, ledger, disk, reads, past_thread, pulse, watch, gate].into(),
     })
+}
+
+/// Who did what, and who is logged in.
+fn people(
+    me: BankId,
+    config: &Config,
+    gate: &Arbiter,
+    core: &Arbiter,
+    time: Monotonic,
+) -> (Addr<AuditActor>, Addr<SessionsActor>) {
+    let SessionTimes { idle_minutes, most_minutes } = config.sessions;
+    let ms = |minutes: u32| u64::from(minutes) * 60_000;
+    let lifetime = Lifetime { idle_ms: ms(idle_minutes), most_ms: ms(most_minutes) };
+    let audit = on(gate, move || AuditActor::new(me, time));
+    (audit, on(core, move || SessionsActor::new(lifetime, time)))
 }
 
 /// What this bank says first when it calls another.
@@ -210,8 +228,13 @@ fn passwords(gate: &Arbiter, threads_asked_for: u16) -> Addr<PasswordsActor> {
     on(gate, move || PasswordsActor::new(threads))
 }
 
-fn limits(gate: &Arbiter, limits: Limits, time: Monotonic) -> Addr<LimitsActor> {
-    on(gate, move || LimitsActor::new(&limits, time))
+fn limits(
+    gate: &Arbiter,
+    limits: Limits,
+    audit: Addr<AuditActor>,
+    time: Monotonic,
+) -> Addr<LimitsActor> {
+    on(gate, move || LimitsActor::new(&limits, audit, time))
 }
 
 fn on<A, F>(arbiter: &Arbiter, make: F) -> Addr<A>

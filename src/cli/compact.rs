@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::CommandError;
-use super::disk::DiskArgs;
+use super::disk::{DiskArgs, note};
 use super::stdout;
 use crate::store::recovery::{compact, whole};
 
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
         ),
         false => "nothing was executed yet: there is no journal to shorten".to_owned(),
     };
+    note("compact", owner.bank, &arguments.disk.data);
     stdout::put(&format!("bank {}: {said}\n", owner.bank));
     Ok(())
 }

@@ -1,13 +1,22 @@
 //! What the commands that work on a stopped bank's data folder have in common.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::CommandError;
 use super::node::{bank_of, check_data};
+use super::{CommandError, outlet};
 use crate::config::Config;
+use crate::ids::BankId;
 use crate::store::Owner;
+
+/// Tells standard error, in the words of a bank's log, what somebody has done to a disk.
+pub(super) fn note(command: &str, bank: BankId, data: &Path) {
+    let data = format!("{:?}", data.display().to_string());
+    let line = format!("bank {bank}: audit event=operator command={command} data={data}\n");
+    outlet::stderr().put(line.into_bytes());
+    outlet::stderr().flush(outlet::FLUSH_WITHIN);
+}
 
 /// Whose disk, and where.
 #[derive(Debug, Args)]

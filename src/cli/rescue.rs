@@ -3,7 +3,7 @@
 
 use clap::Args;
 
-use super::disk::DiskArgs;
+use super::disk::{DiskArgs, note};
 use super::{CommandError, stdout};
 use crate::store::recovery::{Recovered, whole};
 
@@ -58,6 +58,7 @@ pub(super) fn run(arguments: &RescueArgs) -> Result<(), CommandError> {
              {EXPLANATION}"
         )
     } else if store.declare_rescue()? {
+        note("rescue", bank, &arguments.disk.data);
         format!(
             "Bank {bank}: rescue declared at position {position}. Now start all banks of \
              nodes.json.\n"

@@ -49,6 +49,24 @@ fn laboratories_open_joint_accounts_at_once_and_take_anybodys_deposits() {
 }
 
 #[test]
+fn how_long_a_login_lasts_has_bounds() {
+    let times = |written: &str| {
+        let text = format!(r#"{{"nodes":[{{"host":"a"}}],"sessions":{written}}}"#);
+        Config::parse(&text).map(|config| config.sessions)
+    };
+    let SessionTimes { idle_minutes, most_minutes } = times("{}").unwrap();
+    assert_eq!((idle_minutes, most_minutes), (60, 480));
+    assert_eq!(times(r#"{"idle_minutes":5}"#).unwrap().idle_minutes, 5);
+    for (written, place) in [
+        (r#"{"idle_minutes":0}"#, "sessions.idle_minutes: must be 1 to most_minutes (480), not 0"),
+        (r#"{"most_minutes":59}"#, "sessions.idle_minutes: must be 1 to most_minutes (59), not 60"),
+        (r#"{"most_minutes":44641}"#, "sessions.most_minutes: must be 1 to 44640, not 44641"),
+    ] {
+        assert_eq!(times(written).unwrap_err().to_string(), place);
+    }
+}
+
+#[test]
 fn the_largest_amount_has_bounds() {
     let most = |reais: &str| {
         let text = format!(r#"{{"nodes":[{{"host":"a"}}],"operation_max":{reais}}}"#);

@@ -1,5 +1,6 @@
 //! Who is asking: a customer by the token of a session, a peer by the secret of the consortium.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use actix_http::{HttpMessage as _, Request};
@@ -10,7 +11,9 @@ use subtle::ConstantTimeEq;
 use super::Bank;
 use super::refusal::{Bad, Refused};
 use super::share::take_of_customer;
+use crate::actors::audit::Audit;
 use crate::actors::sessions::Whose;
+use crate::audit::{Actor, Event};
 use crate::config::CustomerAuth;
 use crate::ids::BankId;
 use crate::ledger::UserName;
@@ -49,26 +52,29 @@ pub(super) struct OpenedBy {
 
 /// What is known of a caller who may be a peer.
 pub(crate) struct Caller<'a> {
+    from: Option<SocketAddr>,
     headers: &'a HeaderMap,
     opened_by: Option<&'a OpenedBy>,
 }
 
 impl<'a> From<&'a HttpRequest> for Caller<'a> {
     fn from(request: &'a HttpRequest) -> Self {
-        Caller { headers: request.headers(), opened_by: request.conn_data() }
+        let opened_by = request.conn_data();
+        Caller { from: request.peer_addr(), headers: request.headers(), opened_by }
     }
 }
 
 impl<'a> From<&'a Request> for Caller<'a> {
     fn from(request: &'a Request) -> Self {
-        Caller { headers: request.headers(), opened_by: request.conn_data() }
+        let opened_by = request.conn_data();
+        Caller { from: request.head().peer_addr, headers: request.headers(), opened_by }
     }
 }
 
 /// The peer that calls: it knows the secret and names its bank; where banks have certificates, it
 /// is the bank that its own is for.
 pub(crate) fn peer(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
-    let Caller { headers, opened_by } = caller;
+    let Caller { headers, opened_by, .. } = caller;
     let secret = bearer(headers).ok_or(Refused::NotAPeer)?;
     if !bool::from(secret.as_bytes().ct_eq(bank.secret.as_bytes())) {
         return Err(Refused::NotAPeer);
@@ -86,4 +92,13 @@ pub(crate) fn peer(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
         None if bank.certificates.is_some() => Err(Refused::NotAPeer),
         _ => Ok(named),
     }
+}
+
+/// The same for a caller who asks for what only peers may ask for: the log hears of one who is
+/// none.
+pub(super) fn peer_or_noted(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
+    let from = caller.from.map(|from| from.ip().to_string());
+    peer(bank, caller).inspect_err(|_| {
+        bank.actors.audit.do_send(Audit(Event::PeerRefused, Actor { user: None, from }));
+    })
 }

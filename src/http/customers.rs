@@ -11,13 +11,17 @@ use super::body::{Fields, receive};
 use super::names::readable;
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Crowded, Refused};
-use super::share::{attempt, origin, proved};
+use super::share::{attempt, note, origin, proved};
 use super::{Bank, freshness, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::passwords::{Hash, Promised, Verify};
 use crate::actors::sessions::{Begin, End};
+use crate::audit::Event;
 use crate::ids::BankId;
-use crate::ledger::{Action, Book, Document, PersonName, Registration, TypePerson, UserName};
+use crate::ledger::{
+    Action, Book, Document, PasswordChange, PasswordHash, PersonName, Registration, TypePerson,
+    UserName,
+};
 
 /// Shortest password, in characters.
 const PASSWORD_CHARS_MIN: usize = 8;
@@ -101,6 +105,43 @@ pub(crate) async fn prove(
     name: &str,
     password: String,
 ) -> Result<UserName, Refused> {
+    proof(bank, request, name, password).await.map(|(user, _)| user)
+}
+
+/// Begins a session of a customer who is proved by name and password; returns its token.
+pub(crate) async fn log_in(
+    bank: &Bank,
+    request: &HttpRequest,
+    name: &str,
+    password: String,
+) -> Result<(UserName, String), Refused> {
+    let (user, proved_by) = proof(bank, request, name, password).await?;
+    let from = request.peer_addr().map(|from| from.ip().to_string()).unwrap_or_default();
+    let token = bank.actors.sessions.send(Begin(user.clone(), from)).await?;
+    // A password that was changed meanwhile has ended all sessions, but not yet this one.
+    if password_hash(bank, &user).await?.as_ref() != Some(&proved_by) {
+        bank.actors.sessions.send(End(token)).await?;
+        return Err(Bad::WrongLogin.into());
+    }
+    note(bank, request, Event::Login, Some(&user));
+    Ok((user, token))
+}
+
+async fn password_hash(bank: &Bank, user: &UserName) -> Result<Option<PasswordHash>, Refused> {
+    let asked = user.clone();
+    let hash = Ask(move |book: &Book| {
+        book.customer(&asked).map(|customer| customer.password_hash.clone())
+    });
+    Ok(bank.actors.routes.ledger.send(hash).await?)
+}
+
+/// The customer, and the hash that the password fits.
+async fn proof(
+    bank: &Bank,
+    request: &HttpRequest,
+    name: &str,
+    password: String,
+) -> Result<(UserName, PasswordHash), Refused> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Bad::WrongLogin.into());
     }
@@ -115,12 +156,43 @@ pub(crate) async fn prove(
     let lower = || UserName::parse(&typed.as_str().to_ascii_lowercase()).unwrap_or(typed.clone());
     let user = user.unwrap_or_else(lower);
     attempt(bank, from, &user).await?;
-    let promised = bank.actors.passwords.send(Verify { password, hash }).await?;
-    if !kept(promised).await? {
-        return Err(Bad::WrongLogin.into());
+    let verify = Verify { password, hash: hash.clone() };
+    let promised = bank.actors.passwords.send(verify).await?;
+    // The same work for a customer who does not exist.
+    let fits = kept(promised).await?;
+    match hash {
+        Some(hash) if fits => {
+            proved(bank, from, &user);
+            Ok((user, hash))
+        }
+        exists => {
+            let named = exists.is_some().then_some(&user);
+            note(bank, request, Event::LoginRefused, named);
+            Err(Bad::WrongLogin.into())
+        }
     }
-    proved(bank, from, &user);
-    Ok(user)
+}
+
+/// The action that gives a customer, who is proved, a new password.
+pub(crate) async fn new_password_of(bank: &Bank, password: String) -> Result<Action, Refused> {
+    let promised = bank.actors.passwords.send(Hash(new_password(password)?)).await?;
+    let password_hash = kept(promised).await?;
+    Ok(Action::ChangePassword(PasswordChange { password_hash }))
+}
+
+/// `POST /password`
+pub(super) async fn change_password(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    let body = receive(&request, body).await?;
+    let fields = Fields::of_body(&body)?;
+    let new = fields.text("new_password")?;
+    let key = idempotency_key(&request)?;
+    let user = authenticate(&bank, &request, &fields).await?;
+    let action = new_password_of(&bank, new).await?;
+    order(&bank, &request, Some(user), key, action).await
 }
 
 /// What a hashing thread answers, if there was room to wait for one.
@@ -152,11 +224,11 @@ pub(super) async fn login(
 ) -> Result<HttpResponse, Refused> {
     let body = receive(&request, body).await?;
     let fields = Fields::of_body(&body)?;
-    let user = authenticate(&bank, &request, &fields).await?;
+    let (name, password) = (fields.text("user_name")?, fields.text("password")?);
+    let (user, token) = log_in(&bank, &request, &name, password).await?;
     let asked = user.clone();
     let data = freshness::read(&bank, &request, move |book| customer_data(book, &asked)).await?;
     let data = data.ok_or(Refused::Internal)?;
-    let token = bank.actors.sessions.send(Begin(user)).await?;
     Ok(HttpResponse::Ok().json(LoggedIn { data, descript: texts::LOGGED_IN, token }))
 }
 
@@ -182,8 +254,8 @@ pub(super) async fn logout(
     request: HttpRequest,
 ) -> Result<HttpResponse, Refused> {
     let token = bearer(request.headers()).ok_or(Refused::NoSession)?;
-    if !bank.actors.sessions.send(End(token.to_owned())).await? {
-        return Err(Refused::NoSession);
-    }
+    let ended = bank.actors.sessions.send(End(token.to_owned())).await?;
+    let user = ended.ok_or(Refused::NoSession)?;
+    note(&bank, &request, Event::Logout, Some(&user));
     Ok(HttpResponse::Ok().json(serde_json::json!({"descript": texts::LOGGED_OUT})))
 }

@@ -23,6 +23,7 @@ mod peer_room;
 mod peers;
 mod refusal;
 pub(crate) mod routes;
+mod sessions;
 mod share;
 mod status;
 mod stream;
@@ -33,7 +34,7 @@ mod visits;
 pub(crate) use accounts::{key_meant, opening};
 pub(crate) use auth::{Caller, peer};
 pub(crate) use body::receive;
-pub(crate) use customers::{Newcomer, prove, user_name};
+pub(crate) use customers::{Newcomer, log_in, new_password_of, prove, user_name};
 pub(crate) use entry_line::{Named, named};
 pub(crate) use freshness::{
     Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures,
@@ -43,7 +44,7 @@ pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, own_only, place};
 pub use peer_room::PeerRoom;
 pub(crate) use refusal::{Bad, Refused};
-pub(crate) use share::{LookUps, is_company, origin, take_of_customer};
+pub(crate) use share::{LookUps, is_company, note, origin, take_of_customer};
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::Bank;
 use super::refusal::{Bad, Refused};
-use super::share::{Order, origin};
+use super::share::{Order, note, origin};
 use crate::actors::replies::Submit;
+use crate::audit::Event;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
     AccountNumber, Action, Amount, Done, Executed, IdempotencyKey, Outcome, PixKey, Request,
@@ -69,7 +70,7 @@ pub(crate) fn own_only(bank: &Bank) -> bool {
 /// The amounts that an action moves.
 fn amounts(action: &Action) -> Vec<Amount> {
     match action {
-        Action::Register(_) | Action::AnswerJoint(_) => Vec::new(),
+        Action::Register(_) | Action::AnswerJoint(_) | Action::ChangePassword(_) => Vec::new(),
         Action::CreateAccount(opening) => vec![opening.value_init],
         Action::Operations(package) => {
             package.operations().iter().map(|operation| operation.kind.value()).collect()
@@ -103,11 +104,25 @@ pub(crate) async fn place(
         Ok(Ok(Reply::NotTaken(NotTaken::Stalled))) => Err(Refused::Stalled),
         Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::Overloaded),
         Ok(Ok(Reply::Executed(executed))) => {
+            note_done(bank, asked, &executed);
             if let Some(share) = share {
                 share.end(bank, &executed);
             }
             Ok(executed)
         }
+    }
+}
+
+/// Tells the log of what changes who somebody is.
+fn note_done(bank: &Bank, asked: &HttpRequest, executed: &Executed) {
+    match &executed.outcome {
+        Outcome::Done(Done::CustomerCreated { user_name }) => {
+            note(bank, asked, Event::Registered, Some(user_name));
+        }
+        Outcome::Done(Done::PasswordChanged { user_name }) => {
+            note(bank, asked, Event::PasswordChanged, Some(user_name));
+        }
+        _ => {}
     }
 }
 
@@ -124,9 +139,9 @@ fn answer(executed: &Executed) -> HttpResponse {
         _ => (None, None),
     };
     let waiting_for = match &executed.outcome {
-        Outcome::Done(Done::JointAsked { waiting_for, .. } | Done::JointAccepted { waiting_for }) => {
-            Some(waiting_for.as_slice())
-        }
+        Outcome::Done(
+            Done::JointAsked { waiting_for, .. } | Done::JointAccepted { waiting_for },
+        ) => Some(waiting_for.as_slice()),
         _ => None,
     };
     response.json(Answer {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::Bank;
-use super::auth::{Caller, peer};
+use super::auth::{Caller, peer_or_noted};
 use super::refusal::{Bad, Kind, Refused};
 use super::texts;
 use crate::actors::buffer::FromPeer;
@@ -33,7 +33,7 @@ fn event_id(path: &str) -> Result<EventId, Refused> {
 
 /// The peer that calls, unless the laboratory has cut the link to it.
 fn speaker(bank: &Bank, caller: Caller<'_>) -> Result<BankId, Refused> {
-    let from = peer(bank, caller)?;
+    let from = peer_or_noted(bank, caller)?;
     let is_cut = bank.actors.laboratory.as_ref().is_some_and(|laboratory| laboratory.is_cut(from));
     if is_cut { Err(Refused::CutInLaboratory) } else { Ok(from) }
 }

@@ -11,7 +11,8 @@ use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
 use super::{
-    Bank, accounts, body_bytes_per_worker, customers, joint, operations, past, peers, status,
+    Bank, accounts, body_bytes_per_worker, customers, joint, operations, past, peers, sessions,
+    status,
 };
 
 /// All routes of a bank, for a server and for actix's test harness alike.
@@ -46,6 +47,9 @@ fn customer_routes(app: &mut ServiceConfig) {
                 .resource()
                 .wrap(from_fn(mark_figures)),
         )
+        .service(at("/password").post(customers::change_password).resource())
+        .service(at("/sessions").get(sessions::list).resource())
+        .service(at("/sessions/end").post(sessions::end).resource())
         .service(at("/logout").post(customers::logout).resource())
         .service(read(at("/accounts_user/{user_name}").get(accounts::list).post(accounts::open)))
         .service(at("/create_account").post(accounts::open).resource())

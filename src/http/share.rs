@@ -9,7 +9,9 @@ use actix_web::web::Data;
 
 use super::Bank;
 use super::refusal::{Bad, Refused};
+use crate::actors::audit::Audit;
 use crate::actors::limits::{Attempt, Came, LookUp, Take};
+use crate::audit::{Actor, Event};
 use crate::ledger::Book;
 use crate::ledger::{
     Action, Executed, OperationKind, Outcome, PixKey, Refusal, Request, TypePerson, UserName,
@@ -38,6 +40,12 @@ pub(super) async fn take_of_address(
     let bytes = length.min(CUSTOMER_BODY_BYTES_MAX as u64);
     let cost = Cost { requests: 1, bytes, ..Cost::default() };
     Ok(bank.actors.limits.send(Take::OfAddress(from, cost)).await??)
+}
+
+/// Tells the log who has done something.
+pub(crate) fn note(bank: &Bank, request: &HttpRequest, event: Event, user: Option<&UserName>) {
+    let from = request.peer_addr().map(|from| from.ip().to_string());
+    bank.actors.audit.do_send(Audit(event, Actor { user: user.cloned(), from }));
 }
 
 /// It is a customer's.
@@ -77,7 +85,7 @@ impl Order {
                 (request.by.clone(), operations.len(), payments)
             }
             Action::CreateAccount(opening) => (Some(opening.user_name.clone()), 1, 0),
-            Action::AnswerJoint(_) => (request.by.clone(), 1, 0),
+            Action::AnswerJoint(_) | Action::ChangePassword(_) => (request.by.clone(), 1, 0),
             Action::Register(_) => (None, 1, 0),
         };
         let asker = Asker { from, customer };

@@ -6,8 +6,14 @@ pub(super) const LOGGED_IN: &str = "Logado com sucesso";
 pub(super) const LOGGED_OUT: &str = "Sessão encerrada";
 pub(super) const ACCOUNT_READ: &str = "Conta acessada com sucesso";
 pub(super) const JOINT_LISTED: &str = "Contas conjuntas que esperam os titulares";
+pub(super) const SESSIONS_LISTED: &str = "Sessões neste banco";
 pub(super) const KEY_FOUND: &str = "Chave Pix encontrada";
 pub(super) const MESSAGE_TAKEN: &str = "Mensagem recebida";
 /// For customers who come in the open to a bank that is reached by HTTPS.
 pub(super) const NOT_ENCRYPTED: &str =
     "Este banco só atende por HTTPS: troque http:// por https:// no endereço";
+
+/// Sessions have ended.
+pub(super) fn sessions_ended(count: usize) -> String {
+    if count == 1 { LOGGED_OUT.to_owned() } else { format!("{count} sessões encerradas") }
+}

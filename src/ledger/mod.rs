@@ -58,7 +58,9 @@ pub(crate) use outcome::Refusal;
 pub use outcome::{Done, Executed, Outcome};
 pub use package::{Operation, OperationKind, Package};
 pub use pix::{PixKey, PixType};
-pub use request::{Action, IdempotencyKey, JointAnswer, Opening, Registration, Request};
+pub use request::{
+    Action, IdempotencyKey, JointAnswer, Opening, PasswordChange, Registration, Request,
+};
 pub(crate) use statement::EntryKind;
 pub use statement::{Details, Entry};
 pub(crate) use typed::TypedKey;

@@ -47,6 +47,11 @@ pub enum Done {
     },
     /// A joint account is not going to be opened.
     JointEnded,
+    /// A customer has another password.
+    PasswordChanged {
+        /// Their user name.
+        user_name: UserName,
+    },
 }
 
 impl Done {
@@ -65,6 +70,7 @@ impl Done {
             Done::JointAccepted { .. } => {
                 "Aceito: a conta conjunta abre quando os outros titulares aceitarem".to_owned()
             }
+            Done::PasswordChanged { .. } => "Senha trocada".to_owned(),
             Done::JointEnded => "A conta conjunta não será aberta".to_owned(),
         }
     }
@@ -209,6 +215,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The text for a bank's log: without the balance, and without a key, which may be somebody's
+    /// document.
+    #[must_use]
+    pub(crate) fn logged(&self) -> String {
+        match self {
+            Refusal::InsufficientBalance { bank, account, .. } => {
+                format!("Falha na operação: Saldo da conta {account} insuficiente no banco {bank}")
+            }
+            Refusal::PixKeyTaken(_) => "Falha na operação: Chave Pix já cadastrada".to_owned(),
+            Refusal::UnknownPixKey(_) => "Falha na operação: Chave Pix não encontrada".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the customer asked for what only another may ask for.
     #[must_use]
     pub(crate) fn is_forbidden(&self) -> bool {
@@ -319,5 +339,21 @@ mod tests {
         let refusal = Refusal::NotHolder { bank: BankId(1), account: account(), user_name };
         assert!(refusal.is_forbidden() && Refusal::NoCustomer.is_forbidden());
         assert!(!Refusal::UnknownAccount { bank: BankId(1), account: account() }.is_forbidden());
+    }
+
+    #[test]
+    fn a_log_has_no_balance_and_no_document() {
+        let key = PixKey::parse("0:123.123.123-00").unwrap();
+        let (bank, account, balance) =
+            (BankId(0), AccountNumber::parse("854777").unwrap(), Centavos::new(14_950));
+        for refusal in [
+            Refusal::InsufficientBalance { bank, account, balance },
+            Refusal::PixKeyTaken(key.clone()),
+            Refusal::UnknownPixKey(key),
+        ] {
+            let logged = refusal.logged();
+            assert!(!logged.contains("149.50") && !logged.contains("123.123"), "{logged}");
+        }
+        assert_eq!(Refusal::UserNameTaken.logged(), Refusal::UserNameTaken.to_string());
     }
 }

@@ -16,8 +16,8 @@ use super::customer::{Document, PasswordHash, PersonName, UserName};
 use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
-use crate::ids::{BankId, EventId};
 use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
+use crate::ids::{BankId, EventId};
 
 /// The most characters of an idempotency key.
 pub(crate) const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
@@ -125,6 +125,14 @@ pub struct JointAnswer {
     pub accept: bool,
 }
 
+/// A new password. Whose it is, the request says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChange {
+    /// What the login will check against.
+    pub password_hash: PasswordHash,
+}
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -137,6 +145,8 @@ pub enum Action {
     Operations(Package),
     /// Accept or decline to hold a joint account.
     AnswerJoint(JointAnswer),
+    /// Replace a customer's password.
+    ChangePassword(PasswordChange),
 }
 
 impl Action {
@@ -148,6 +158,7 @@ impl Action {
             Action::CreateAccount(_) => "CREATE_ACCOUNT",
             Action::Operations(_) => "OPERATIONS",
             Action::AnswerJoint(_) => "ANSWER_JOINT",
+            Action::ChangePassword(_) => "CHANGE_PASSWORD",
         }
     }
 }
@@ -293,6 +304,11 @@ mod tests {
         Request { action: Action::AnswerJoint(answer), ..opening() }
     }
 
+    fn change() -> Request {
+        let password_hash = PasswordHash::parse("$argon2id$y").unwrap();
+        Request { action: Action::ChangePassword(PasswordChange { password_hash }), ..opening() }
+    }
+
     /// The request with one text replaced by another in its JSON.
     fn altered(request: &Request, from: &str, to: &str) -> RawRequest {
         let raw = request.to_raw();
@@ -306,7 +322,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_request_is_read_back_as_it_was() {
-        for request in [registration(), opening(), package(), answer()] {
+        for request in [registration(), opening(), package(), answer(), change()] {
             assert_eq!(Request::parse(&request.to_raw()).unwrap(), request);
         }
         let requests = [registration(), opening(), package(), answer()];
@@ -370,6 +386,8 @@ mod tests {
 
     #[test]
     fn debug_output_hides_the_password_hash() {
-        assert!(!format!("{:?}", registration()).contains("argon2id"));
+        for request in [registration(), change()] {
+            assert!(!format!("{request:?}").contains("argon2id"));
+        }
     }
 }

@@ -6,10 +6,11 @@
 
 pub(crate) mod attempts;
 pub(crate) mod bodies;
-mod bucket;
+pub(crate) mod bucket;
 pub(crate) mod shares;
 mod table;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::protocol::time::Millis;
@@ -18,6 +19,12 @@ use crate::protocol::time::Millis;
 /// address, which is what its owner was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Origin(IpAddr);
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Origin {
     /// The origin of whoever has this address.
@@ -36,7 +43,7 @@ impl Origin {
 }
 
 /// What somebody has asked too much of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excess {
     /// Requests.
     Requests,
@@ -50,6 +57,21 @@ pub(crate) enum Excess {
     Lookups,
     /// Passwords.
     Attempts,
+}
+
+impl Excess {
+    /// What the log calls it.
+    #[must_use]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Excess::Requests => "requests",
+            Excess::Bytes => "bytes",
+            Excess::Operations => "operations",
+            Excess::Registrations => "registrations",
+            Excess::Lookups => "lookups",
+            Excess::Attempts => "attempts",
+        }
+    }
 }
 
 /// Somebody has to wait.

@@ -39,24 +39,7 @@ async fn every_action_is_a_command_that_answers_one_json_object() {
 
     let (at_0, _) = machine.open(0);
     let (at_2, key_2) = machine.open(2);
-    let joint = [
-        "open", "--at", "1", "--type", "CONJUNTA", "--pix", "RANDOM", "--value", "1.050,10",
-        "--holder", "padaria",
-    ];
-    let asked = json(&joint);
-    assert_eq!(asked["answer"]["waiting_for"], json!(["padaria"]));
-    let number = asked["answer"]["num_account"].to_string();
-    let text = machine.run(&["joint"]).expect(0).out;
-    assert!(text.contains(&number) && text.contains("Ana Souza (ana, "), "{text}");
-    // The company answers from a session of its own, at another bank.
-    let own = ["--session", "padaria.json"];
-    json(&[&["login", "--user", "padaria"], &own[..]].concat());
-    let waits = json(&[&["joint"], &own[..]].concat());
-    assert_eq!(waits["answer"]["data"][0]["your_answer"], json!(true));
-    let accept = json(&[&["accept", number.as_str(), "--at", "1"], &own[..]].concat());
-    assert_eq!(accept["answer"]["descript"], "Conta criada com sucesso");
-    let decline = machine.run(&["decline", number.as_str(), "--at", "1", "--json"]).expect(1);
-    assert!(decline.json()["descript"].as_str().unwrap().contains("que espere a sua resposta"));
+    a_joint_account_waits_for_its_holders(&machine);
     let found = &json(&["pix", key_2.trim_start_matches("2:")])["answer"];
     assert_eq!((&found["data"]["name"], &found["kay_pix"]), (&json!("Ana Souza"), &json!(key_2)));
 
@@ -124,6 +107,28 @@ fn pays_and_finds_the_payment(machine: &Machine, at_0: u64, at_2: u64) {
     assert!(wrong.expect(2).err.contains("Identificador deve ter"));
 }
 
+/// Ana asks, and the company answers from a session of its own, at another bank.
+fn a_joint_account_waits_for_its_holders(machine: &Machine) {
+    let json = |command: &[&str]| machine.run(&[command, &["--json"]].concat()).expect(0).json();
+    let joint = [
+        "open", "--at", "1", "--type", "CONJUNTA", "--pix", "RANDOM", "--value", "1.050,10",
+        "--holder", "padaria",
+    ];
+    let asked = json(&joint);
+    assert_eq!(asked["answer"]["waiting_for"], json!(["padaria"]));
+    let number = asked["answer"]["num_account"].to_string();
+    let text = machine.run(&["joint"]).expect(0).out;
+    assert!(text.contains(&number) && text.contains("Ana Souza (ana, "), "{text}");
+    let own = ["--session", "padaria.json"];
+    json(&[&["login", "--user", "padaria"], &own[..]].concat());
+    let waits = json(&[&["joint"], &own[..]].concat());
+    assert_eq!(waits["answer"]["data"][0]["your_answer"], json!(true));
+    let accept = json(&[&["accept", number.as_str(), "--at", "1"], &own[..]].concat());
+    assert_eq!(accept["answer"]["descript"], "Conta criada com sucesso");
+    let decline = machine.run(&["decline", number.as_str(), "--at", "1", "--json"]).expect(1);
+    assert!(decline.json()["descript"].as_str().unwrap().contains("que espere a sua resposta"));
+}
+
 /// The same answers without `--json`.
 fn persons_read_portuguese(machine: &Machine, account: u64) {
     let accounts = machine.run(&["accounts"]).expect(0);
@@ -144,6 +149,35 @@ fn persons_read_portuguese(machine: &Machine, account: u64) {
         statement.contains("Pix recebido") && statement.contains("Titular: Ana Souza"),
         "{statement}"
     );
+}
+
+#[actix_rt::test]
+async fn a_new_password_ends_the_sessions_that_a_command_shows() {
+    let cluster = Cluster::start(2, "sessions").await;
+    let machine = Machine::of(&cluster);
+    machine.register("bia", "222.333.444-05");
+    let bia = ["--user", "bia"];
+    let json = |command: &[&str]| machine.run(&[command, &bia, &["--json"]].concat());
+    json(&["login"]).expect(0);
+    let seen = json(&["sessions", "--at", "1"]).expect(0).json();
+    let sessions = seen["answer"]["data"]["sessions"].as_array().unwrap().clone();
+    assert_eq!((sessions.len(), &sessions[0]["is_this"]), (1, &json!(true)));
+    let text = machine.run(&[&["sessions"], &bia[..]].concat()).expect(0).out;
+    assert!(text.contains("127.0.0.1") && text.contains("Últimas entradas"), "{text}");
+
+    machine.file("nova", "uma senha nova\n");
+    let change = ["password", "--new-password-file", "nova"];
+    let changed = json(&change).expect(0).json();
+    assert_eq!(changed["answer"]["descript"], "Senha trocada");
+    assert!(!machine.session_file().exists(), "no token is of any use now");
+    let old = json(&["accounts"]).expect(1).json();
+    assert_eq!(old["descript"], "Nome de usuário ou senha incorretos");
+    json(&["accounts", "--password-file", "nova"]).expect(0);
+    json(&["login", "--password-file", "nova"]).expect(0);
+    let ended = json(&["sessions", "--at", "1", "--end-all"]).expect(0).json();
+    assert_eq!(ended["answer"]["descript"], "Sessão encerrada");
+    let missing = machine.run_with(&["password", "--user", "bia"], &[], "").expect(2);
+    assert!(missing.err.contains("senha"), "{missing:?}");
 }
 
 #[actix_rt::test]

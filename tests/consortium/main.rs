@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
 mod atomicity;
+mod audit;
 mod availability;
 mod catching_up;
 mod certificates;

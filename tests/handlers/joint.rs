@@ -78,9 +78,15 @@ async fn a_joint_account_opens_when_all_have_accepted() {
     // Nobody sees it who is not asked, and as yet it is no account.
     assert_eq!(listed(&service, "davi").await, Vec::<Value>::new());
     let seen = &listed(&service, "bia").await[0];
-    assert_eq!(seen["opener"], json!({"name": "Cliente ana", "user_name": "ana",
-        "num_cadastro": "***.111.111-**"}));
-    assert_eq!((&seen["your_answer"], seen["value_init"].to_string()), (&json!(true), "50.0".into()));
+    assert_eq!(
+        seen["opener"],
+        json!({"name": "Cliente ana", "user_name": "ana",
+        "num_cadastro": "***.111.111-**"})
+    );
+    assert_eq!(
+        (&seen["your_answer"], seen["value_init"].to_string()),
+        (&json!(true), "50.0".into())
+    );
     assert_eq!(listed(&service, "ana").await[0]["your_answer"], json!(false));
     let key = call(&service, TestRequest::get().uri("/pix/0:ana")).await;
     assert_eq!((key.status, key.descript()), (400, "Chave Pix não encontrada"));
@@ -142,7 +148,8 @@ async fn people_accept_and_decline_on_their_overview() {
     let enter = |name: &'static str| [("usuario", name), ("senha", "12345678"), ("destino", "/")];
     for (key, decision) in [("NUM_CONTA", "recusar"), ("RANDOM", "aceitar")] {
         browser.post("/entrar", &enter("ana")).await.leads_to("/");
-        let form_key = browser.get("/contas/nova").await.has("quando todos aceitarem").value("chave");
+        let form_key =
+            browser.get("/contas/nova").await.has("quando todos aceitarem").value("chave");
         let mut fields = opening(&form_key, "0", "80", key);
         fields[2].1 = "CONJUNTA";
         fields[3].1 = "bia";

@@ -19,5 +19,6 @@ mod peer_messages;
 mod pix;
 mod reads;
 mod requirement_examples;
+mod security;
 mod statements;
 mod watch;

@@ -150,14 +150,15 @@ async fn a_deposit_into_anothers_account_is_answered_as_if_there_were_none() {
     let free = if ana.ends_with('1') { "0.100002" } else { "0.100001" };
     for place in [ana.as_str(), free] {
         let (_, number) = place.split_once('.').unwrap();
-        let why = format!("Falha na operação: Conta {number} não pertence ao cliente bia no Banco 0");
+        let why =
+            format!("Falha na operação: Conta {number} não pertence ao cliente bia no Banco 0");
         for kind in ["D", "S"] {
             let op = format!("{kind}.{place}.1");
             let preview = [("chave", "k"), ("acao", "adicionar"), ("op", op.as_str())];
             browser.package(&preview).await.has(&why);
             let key = format!("{kind}{number}");
             let confirm = [("chave", key.as_str()), ("acao", "confirmar"), ("op", op.as_str())];
-            browser.package(&confirm).await.is(400).has(&why);
+            browser.package(&confirm).await.is(403).has(&why);
         }
     }
     let own = format!("D.{bia}.1");

@@ -197,7 +197,8 @@ impl World {
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
         let by = matches!(action, Action::Operations(_))
             .then(|| self.customers[number].user_name.clone());
-        let request = Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, own: false, action };
+        let request =
+            Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, own: false, action };
         self.trace
             .line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
         let life = self.machines[bank.index()].life;

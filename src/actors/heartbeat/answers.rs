@@ -255,8 +255,8 @@ mod tests {
             peer(&format!("protocol version 1, but this bank uses version {PROTOCOL_VERSION}"))
         );
         assert_eq!(
-            refusal(|hello| hello.settings = settings(r#","customer_auth":"open""#)),
-            peer(r#"customer_auth differs: "open" at bank 1, "sessions" at bank 0"#)
+            refusal(|hello| hello.settings = settings(r#","check_digits":true"#)),
+            peer("check_digits differs: true at bank 1, false at bank 0")
         );
         for bank in [BankId(0), BankId(2), BankId(64)] {
             let why = format!("bank {bank} is not a peer");

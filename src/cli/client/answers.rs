@@ -26,6 +26,33 @@ pub(super) struct Opened {
     pub(super) waiting_for: Vec<String>,
 }
 
+/// `GET /sessions`
+#[derive(Deserialize)]
+pub(super) struct SessionsRead {
+    pub(super) data: SessionsData,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SessionsData {
+    pub(super) sessions: Vec<SessionLine>,
+    pub(super) logins: Vec<LoginLine>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SessionLine {
+    pub(super) session: String,
+    pub(super) began: String,
+    pub(super) used: String,
+    pub(super) from: String,
+    pub(super) is_this: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoginLine {
+    pub(super) at: String,
+    pub(super) from: String,
+}
+
 /// `GET /joint_requests`
 #[derive(Deserialize)]
 pub(super) struct JointRead {

@@ -41,6 +41,19 @@ struct RegistrationBody<'a> {
 }
 
 #[derive(Serialize)]
+struct PasswordBody<'a> {
+    user_name: &'a UserName,
+    password: &'a str,
+    new_password: &'a str,
+}
+
+#[derive(Serialize)]
+struct EndBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct JointBody {
     accept: bool,
 }
@@ -90,6 +103,42 @@ impl Banks {
         let body = account.to_body(user, password.reveal());
         let request = Request::post("/create_account", body).with_key(key).only_at(place);
         done(self.ask(&mut Session::default(), &request).await?)
+    }
+
+    /// Replaces the password; all sessions end, at all banks.
+    pub(super) async fn change_password(
+        &mut self,
+        user: &UserName,
+        password: &Password,
+        new: &Password,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let (password, new_password) = (password.reveal(), new.reveal());
+        let body = super::json(&PasswordBody { user_name: user, password, new_password });
+        let request = Request::post("/password", body).with_key(key);
+        done(self.ask(&mut Session::default(), &request).await?)
+    }
+
+    /// The customer's sessions at the bank in this place.
+    pub(super) async fn sessions_at(
+        &mut self,
+        session: &mut Session,
+        place: usize,
+    ) -> Result<Answer, ClientError> {
+        let request = Request::get("/sessions").in_session().only_at(place);
+        done(self.ask(session, &request).await?)
+    }
+
+    /// Ends one of them, or all.
+    pub(super) async fn end_sessions_at(
+        &mut self,
+        session: &mut Session,
+        place: usize,
+        named: Option<&str>,
+    ) -> Result<Answer, ClientError> {
+        let body = super::json(&EndBody { session: named });
+        let request = Request::post("/sessions/end", body).in_session().only_at(place);
+        done(self.ask(session, &request).await?)
     }
 
     /// The joint accounts that wait for their holders, the customer among them.

@@ -78,6 +78,12 @@ pub(super) enum Command {
     #[command(about = help::LOGOUT, override_usage = help::LOGOUT_USAGE,
         help_template = help::TEMPLATE)]
     Logout,
+    #[command(about = help::PASSWORD, override_usage = help::PASSWORD_USAGE,
+        help_template = help::TEMPLATE)]
+    Password(ChangePassword),
+    #[command(about = help::SESSIONS, override_usage = help::SESSIONS_USAGE,
+        help_template = help::TEMPLATE)]
+    Sessions(Sessions),
     #[command(about = help::ACCOUNTS, override_usage = help::ACCOUNTS_USAGE,
         help_template = help::TEMPLATE)]
     Accounts,
@@ -136,6 +142,26 @@ pub(super) struct Open {
     pub(super) holder: Vec<UserName>,
     #[command(flatten)]
     pub(super) key: Key,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct ChangePassword {
+    #[arg(long, value_name = "ARQUIVO", help = help::NEW_PASSWORD_FILE)]
+    pub(super) new_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Sessions {
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: Option<BankId>,
+    #[arg(long, value_name = help::SESSION_NAME, help = help::END_SESSION)]
+    pub(super) end: Option<String>,
+    #[arg(long, conflicts_with = "end", help = help::END_ALL_SESSIONS)]
+    pub(super) end_all: bool,
 }
 
 /// A joint account that waits for its holders.

@@ -24,6 +24,7 @@ use super::{ClientError, session_file, texts};
 use crate::ledger::money::sum;
 use crate::ledger::{NewAccount, Note, OperationKind, Reais, UserName};
 
+mod security;
 mod show;
 
 pub(super) use self::show::{
@@ -78,6 +79,8 @@ pub(super) async fn run(
         Command::Logout => work.logout().await,
         Command::Accounts => work.accounts().await,
         Command::Open(arguments) => work.open(arguments).await,
+        Command::Password(arguments) => work.change_password(arguments).await,
+        Command::Sessions(arguments) => work.sessions(arguments).await,
         Command::Joint => work.joint().await,
         Command::Accept(arguments) => work.answer_joint(arguments, true).await,
         Command::Decline(arguments) => work.answer_joint(arguments, false).await,
@@ -108,6 +111,7 @@ fn needs_session(command: &Command) -> bool {
         Command::Login | Command::Logout | Command::Accounts | Command::Open(_) => true,
         Command::Pay(_) | Command::Operate(_) | Command::Statement(_) => true,
         Command::Joint | Command::Accept(_) | Command::Decline(_) => true,
+        Command::Password(_) | Command::Sessions(_) => true,
         Command::Banks | Command::Register(_) | Command::Pix(_) => false,
     }
 }
@@ -132,6 +136,13 @@ impl Work<'_> {
         let text =
             position.map_or(descript.clone(), |position| texts::done_at(&descript, position));
         self.tell(answer, Some(key), &text);
+        Ok(())
+    }
+
+    /// The same for what was not ordered.
+    fn tell_sentence(&self, answer: &Answer) -> Result<(), ClientError> {
+        let Said { descript, .. } = read(answer)?;
+        self.tell(answer, None, &plain(&descript));
         Ok(())
     }
 
@@ -297,11 +308,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn answer_joint(
-        &mut self,
-        arguments: &Joint,
-        accept: bool,
-    ) -> Result<(), ClientError> {
+    async fn answer_joint(&mut self, arguments: &Joint, accept: bool) -> Result<(), ClientError> {
         let key = arguments.key.or_new();
         let place = (arguments.at, arguments.account);
         let answer = self.banks.answer_joint(&mut self.session, place, accept, &key).await?;

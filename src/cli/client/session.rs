@@ -107,6 +107,11 @@ impl Session {
         self.tokens.remove(&bank.to_string())
     }
 
+    /// Forgets all tokens: the sessions have ended at all banks.
+    pub(super) fn end_all(&mut self) {
+        self.tokens.clear();
+    }
+
     pub(super) fn is_open(&self) -> bool {
         !self.tokens.is_empty()
     }

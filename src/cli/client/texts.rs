@@ -241,6 +241,8 @@ pub(super) const CHANGE_BANK: &str = "Trocar de banco";
 pub(super) const QUIT: &str = "Sair";
 pub(super) const OVERVIEW: &str = "Minhas contas";
 pub(super) const OPEN_ACCOUNT: &str = "Abrir conta";
+pub(super) const CHANGE_PASSWORD: &str = "Senha nova";
+pub(super) const NEW_PASSWORD_NEEDED: &str = "a senha nova não veio: informe --new-password-file";
 pub(super) const JOINT: &str = "Contas conjuntas que esperam";
 pub(super) const NO_JOINT: &str = "Nenhuma conta conjunta espera os titulares.";
 pub(super) const WHICH_JOINT: &str = "Qual conta conjunta?";
@@ -346,6 +348,9 @@ pub(super) fn bank_label(bank: BankId) -> String {
 // Tables.
 pub(super) const TOTAL: &str = "Total";
 pub(super) const ACCOUNTS_HEADER: [&str; 4] = ["Banco", "Conta", "Chave Pix", "Saldo"];
+pub(super) const SESSIONS_HEADER: [&str; 5] = ["Sessão", "Desde", "Usada por último", "De", "Esta"];
+pub(super) const LOGINS_HEADER: [&str; 2] = ["Últimas entradas", "De"];
+pub(super) const THIS: &str = "sim";
 pub(super) const JOINT_HEADER: [&str; 7] =
     ["Banco", "Conta", "Chave Pix", "Pedida por", "Titulares", "Faltam", "Valor inicial"];
 pub(super) const BANKS_HEADER: [&str; 4] = ["Banco", "Nome", "Endereço", "Estado"];

@@ -64,6 +64,8 @@ pub(crate) enum Bad {
     WrongLogin,
     /// There is no such customer.
     NoSuchCustomer,
+    /// The customer has no such session at this bank.
+    NoSuchSession,
     /// There is no such bank.
     NoSuchBank(String),
     /// The bank has no such account.
@@ -166,6 +168,7 @@ impl fmt::Display for Bad {
             }
             Bad::PasswordTooLong(most) => write!(f, "A senha deve ter no máximo {most} bytes"),
             Bad::WrongLogin => f.write_str("Nome de usuário ou senha incorretos"),
+            Bad::NoSuchSession => f.write_str("Não há tal sessão neste banco"),
             Bad::NoSuchCustomer => f.write_str("Cliente não encontrado"),
             Bad::NoSuchBank(bank) => write!(f, "Banco {bank} não existe"),
             Bad::NoSuchAccount(number, bank) => {

@@ -75,6 +75,9 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
         Some(Change::Ended { bank, account }) => {
             fields.tag(6).number(bank.0.into()).number(account.get());
         }
+        Some(Change::Password { user_name, password_hash }) => {
+            fields.tag(7).text(user_name.as_str()).text(password_hash.as_str());
+        }
         Some(Change::Posted(postings)) => {
             fields.tag(3).count(postings.len());
             for Posting { bank, account, entry, .. } in postings {

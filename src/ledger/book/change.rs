@@ -2,7 +2,7 @@
 
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
-use crate::ledger::customer::{Customer, UserName};
+use crate::ledger::customer::{Customer, PasswordHash, UserName};
 use crate::ledger::joint::JointRequest;
 use crate::ledger::outcome::Done;
 use crate::ledger::statement::Entry;
@@ -58,6 +58,11 @@ pub(super) enum Change {
         by: UserName,
         waiting_for: Vec<UserName>,
     },
+    /// A customer has another password.
+    Password {
+        user_name: UserName,
+        password_hash: PasswordHash,
+    },
     /// It waits no more, and will not be opened.
     Ended {
         bank: BankId,
@@ -85,6 +90,9 @@ impl Change {
                 Done::JointAccepted { waiting_for: waiting_for.clone() }
             }
             Change::Ended { .. } => Done::JointEnded,
+            Change::Password { user_name, .. } => {
+                Done::PasswordChanged { user_name: user_name.clone() }
+            }
         }
     }
 }

@@ -52,11 +52,9 @@ fn scoped(request: &Request, key: &IdempotencyKey) -> ScopedKey {
         // Somebody who registers is not a customer yet.
         (Action::Register(_), _) => 1,
         (Action::CreateAccount(opening), _) => return of_customer(&opening.user_name, key),
-        (Action::Operations(_) | Action::AnswerJoint(_), Some(user_name)) => {
-            return of_customer(user_name, key);
-        }
+        (_, Some(user_name)) => return of_customer(user_name, key),
         // This happens only in a laboratory without sessions.
-        (Action::Operations(_) | Action::AnswerJoint(_), None) => 3,
+        (_, None) => 3,
     };
     let mut fields = Fields::new();
     fields.tag(tag).text(key.as_str());
@@ -87,6 +85,8 @@ fn digest(action: &Action) -> [u8; 32] {
             }
             fields.signed(opening.value_init.into());
         }
+        // The new password is not compared, as on registration.
+        Action::ChangePassword(_) => _ = fields.tag(5),
         Action::AnswerJoint(JointAnswer { bank, account, accept }) => {
             fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());
         }

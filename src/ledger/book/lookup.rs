@@ -5,7 +5,7 @@ use super::change::AccountSlot;
 use super::{Record, chunks::Chunks};
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
-use crate::ledger::customer::{Customer, Document, UserName};
+use crate::ledger::customer::{Customer, Document, PasswordHash, UserName};
 use crate::ledger::outcome::Refusal;
 use crate::ledger::pix::PixKey;
 
@@ -40,6 +40,7 @@ impl Book {
     /// Makes room in an empty book.
     pub(super) fn reserve(&mut self, customers: usize, accounts: usize) {
         self.by_user_name.reserve(customers);
+        self.by_look.reserve(customers);
         self.by_document.reserve(customers);
         self.by_number.reserve(accounts);
         self.by_key.reserve(accounts);
@@ -52,6 +53,12 @@ impl Book {
             .insert(&user_name(customers, at), at, |place| user_name(customers, place));
         self.by_look.insert(&look(customers, at), at, |place| look(customers, place));
         self.by_document.insert(&document(customers, at), at, |place| document(customers, place));
+    }
+
+    pub(super) fn set_password(&mut self, name: &UserName, password_hash: PasswordHash) {
+        let at = self.place_of(name).expect("who changes a password is a customer");
+        let record = self.customers.get_mut(at as usize).expect("who is indexed is there");
+        record.customer.password_hash = password_hash;
     }
 
     pub(super) fn open(&mut self, account: Account) -> AccountSlot {

@@ -263,6 +263,7 @@ impl Book {
             Action::CreateAccount(opening) => Ok(self.decide_opening(turn, opening)?),
             Action::Operations(package) => self.decide_package(turn, package),
             Action::AnswerJoint(answer) => Ok(self.decide_answer(turn, answer)?),
+            Action::ChangePassword(change) => Ok(self.decide_password(turn, change)?),
         }
     }
 
@@ -280,6 +281,9 @@ impl Book {
                 }]);
             }
             Change::Posted(postings) => self.post_all(postings),
+            Change::Password { user_name, password_hash } => {
+                self.set_password(&user_name, password_hash);
+            }
             Change::Asked(request) => self.waiting.add(*request),
             Change::Accepted { bank, account, by, .. } => {
                 self.waiting.accept((bank, account), &by);

@@ -162,9 +162,9 @@ impl<'a> Draft<'a> {
         let slot = self.book.slot(bank, account);
         match self.by.filter(|_| self.own) {
             // Whether somebody else has an account of this number is not told.
-            Some(by) => slot.filter(|slot| self.book[*slot].is_held_by(by)).ok_or_else(|| {
-                Refusal::NotHolder { bank, account, user_name: by.clone() }
-            }),
+            Some(by) => slot
+                .filter(|slot| self.book[*slot].is_held_by(by))
+                .ok_or_else(|| Refusal::NotHolder { bank, account, user_name: by.clone() }),
             None => slot.ok_or(Refusal::UnknownAccount { bank, account }),
         }
     }

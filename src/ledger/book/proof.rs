@@ -46,6 +46,9 @@ impl Book {
             Change::Ended { bank, account } => {
                 assert!(self.waiting.get((*bank, *account)).is_some(), "it waits");
             }
+            Change::Password { user_name, .. } => {
+                assert!(self.record(user_name).is_some(), "a customer has a password");
+            }
             Change::Posted(postings) => self.prove_postings(postings),
         }
     }

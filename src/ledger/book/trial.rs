@@ -119,7 +119,8 @@ mod tests {
 
         fn apply(&mut self, bank: u16, by: Option<&str>, action: Action) -> Executed {
             let id = EventId::new(BankId(bank), &self.book.position().0.to_string());
-            let request = Request { id, at_ms: None, key: None, by: by.map(user), own: false, action };
+            let request =
+                Request { id, at_ms: None, key: None, by: by.map(user), own: false, action };
             let of = Circumstances { sender: BankId(bank), members: self.members, header: None };
             self.book.apply(&of, &request.to_raw())
         }

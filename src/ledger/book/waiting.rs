@@ -99,10 +99,7 @@ impl Waiting {
     }
 }
 
-fn places(
-    of: &BTreeSet<(UserName, Place)>,
-    user_name: &UserName,
-) -> impl Iterator<Item = Place> {
+fn places(of: &BTreeSet<(UserName, Place)>, user_name: &UserName) -> impl Iterator<Item = Place> {
     let least = AccountNumber::LEAST;
     let first = (user_name.clone(), (BankId(0), least));
     let user_name = user_name.clone();

@@ -11,9 +11,10 @@ use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::package::Basket;
 use super::{Answer, see_other, sent, shown, texts};
-use crate::actors::sessions::{Begin, End};
-use crate::http::{Bank, Newcomer, Refused, place, prove};
-use crate::ledger::{Outcome, UserName};
+use crate::actors::sessions::End;
+use crate::audit::Event;
+use crate::http::{Bank, Newcomer, Refused, log_in, note, place};
+use crate::ledger::Outcome;
 use crate::web::frame::Frame;
 use crate::web::refused::with_header;
 use crate::web::{page, session};
@@ -56,7 +57,7 @@ pub(super) async fn register(
         Err(refused) => return shown(&bank, &request, Err(refused)).await,
     };
     let refused = match registered(&bank, &request, &form).await {
-        Ok(user) => return logged_in(&bank, &request, user, "/").await,
+        Ok(token) => return logged_in(&bank, &request, token, "/"),
         Err(refused) => refused,
     };
     // If the outcome is unknown, sending the very same form again finds it out.
@@ -74,7 +75,7 @@ pub(super) async fn register(
     with_header(page(refused.status(), &register), &refused)
 }
 
-async fn registered(bank: &Bank, request: &HttpRequest, form: &Form) -> Result<UserName, Refused> {
+async fn registered(bank: &Bank, request: &HttpRequest, form: &Form) -> Result<String, Refused> {
     let key = form.key()?;
     let type_person = person(form).ok_or_else(|| Refused::bad(texts::CHOOSE_PERSON))?;
     if let Some(doubt) = Doubt::of(bank, form).filter(|doubt| !doubt.confirmed) {
@@ -97,23 +98,21 @@ async fn registered(bank: &Bank, request: &HttpRequest, form: &Form) -> Result<U
     }
     // A repeated form gets the same answer as the first; only the password proves that it is the
     // same person.
-    prove(bank, request, form.text("usuario"), form.raw("senha").to_owned()).await
+    let password = form.raw("senha").to_owned();
+    log_in(bank, request, form.text("usuario"), password).await.map(|(_, token)| token)
 }
 
 /// A new session, and the way to a page.
-async fn logged_in(
+pub(super) fn logged_in(
     bank: &Bank,
     request: &HttpRequest,
-    user: UserName,
+    token: String,
     target: &str,
 ) -> HttpResponse {
-    match bank.actors.sessions.send(Begin(user)).await {
-        Ok(token) => HttpResponse::SeeOther()
-            .insert_header((LOCATION, target))
-            .cookie(session::cookie(bank.me, request, token))
-            .finish(),
-        Err(_) => HttpResponse::InternalServerError().finish(),
-    }
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, target))
+        .cookie(session::cookie(bank.me, request, token))
+        .finish()
 }
 
 /// The address of the login page that leads on to a page of this bank.
@@ -153,12 +152,12 @@ async fn try_login(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer 
     let form = sent(request, body).await?;
     let target = own_path(form.text("destino"));
     let basket = Some(form.raw("pacote")).filter(|basket| !basket.is_empty());
-    match prove(bank, request, form.text("usuario"), form.raw("senha").to_owned()).await {
-        Ok(user) => {
+    match log_in(bank, request, form.text("usuario"), form.raw("senha").to_owned()).await {
+        Ok((user, token)) => {
             if let Some(basket) = basket {
                 Basket::parse(basket)?.keep(bank, &user);
             }
-            Ok(logged_in(bank, request, user, target).await)
+            Ok(logged_in(bank, request, token, target))
         }
         Err(refused) => {
             let frame = Frame::of(bank, request).await;
@@ -181,7 +180,9 @@ pub(super) async fn logout(bank: Data<Bank>, request: HttpRequest, body: Payload
     }
     if let Some(token) = session::token(bank.me, &request) {
         // Whether there still was such a session makes no difference to somebody who is leaving.
-        let _ = bank.actors.sessions.send(End(token)).await;
+        if let Ok(Some(user)) = bank.actors.sessions.send(End(token)).await {
+            note(&bank, &request, Event::Logout, Some(&user));
+        }
     }
     let mut response = see_other("/entrar");
     // A cookie of this form can always be written.

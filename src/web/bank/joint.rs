@@ -5,8 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::form::new_key;
 use super::money::reais;
-use super::overview::bank_name;
-use super::{Answer, basket, customer, see_other, sent, shown, texts};
+use super::{Answer, bank_name, basket, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused, place};
 use crate::ids::BankId;

@@ -23,6 +23,7 @@ mod package;
 mod receipt;
 mod recipient;
 mod search;
+mod security;
 mod statement;
 mod texts;
 
@@ -36,6 +37,7 @@ use self::form::Form;
 use super::refused::{refused_page, resource};
 use super::session;
 use crate::http::{Bank, Methods, Refused, at, mark_figures, take_of_customer};
+use crate::ids::BankId;
 use crate::ledger::UserName;
 
 /// The header by which htmx identifies itself.
@@ -46,6 +48,8 @@ pub(super) fn configure(app: &mut ServiceConfig) {
     app.service(figures(at("/").get(overview::show)))
         .service(resource(at("/entrar").get(entry::login_form).post(entry::login)))
         .service(resource(at("/sair").post(entry::logout)))
+        .service(resource(at("/seguranca").get(security::show).post(security::change)))
+        .service(resource(at("/seguranca/sessoes").post(security::end)))
         .service(resource(at("/cadastro").get(entry::register_form).post(entry::register)))
         .service(resource(at("/cadastro/documento").get(document::check)))
         .service(resource(at("/contas/nova").get(opening::form).post(opening::open)))
@@ -89,6 +93,14 @@ async fn customer(bank: &Bank, request: &HttpRequest) -> Result<UserName, Refuse
     let user = session::customer(bank, request).await.ok_or(Refused::NoSession)?;
     take_of_customer(bank, request, &user).await?;
     Ok(user)
+}
+
+/// A bank's name in `nodes.json`.
+fn bank_name(bank: &Bank, of: BankId) -> String {
+    bank.config
+        .nodes
+        .get(of.index())
+        .map_or_else(|| format!("Banco {of}"), |node| node.name.clone())
 }
 
 /// The fields of a form that was sent from a page of this bank.

@@ -112,9 +112,9 @@ async fn opened(
     }
     let action = opening(bank, user.clone(), account);
     match place(bank, request, None, Some(key), action).await?.outcome {
-        Outcome::Done(
-            Done::AccountCreated { number, .. } | Done::JointAsked { number, .. },
-        ) => Ok((at, number)),
+        Outcome::Done(Done::AccountCreated { number, .. } | Done::JointAsked { number, .. }) => {
+            Ok((at, number))
+        }
         outcome => Err(Refused::bad(outcome.descript()).into()),
     }
 }

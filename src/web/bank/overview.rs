@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+pub(super) use super::bank_name;
 use super::form::Form;
 use super::joint::{self, JointLine};
 use super::money::{reais, reais_wide};
@@ -65,14 +66,6 @@ pub(super) async fn accounts_of(bank: &Bank, user: &UserName) -> Result<Vec<Acco
         line.bank_name = bank_name(bank, line.bank);
     }
     Ok(lines)
-}
-
-/// A bank's name in `nodes.json`.
-pub(super) fn bank_name(bank: &Bank, of: BankId) -> String {
-    bank.config
-        .nodes
-        .get(of.index())
-        .map_or_else(|| format!("Banco {of}"), |node| node.name.clone())
 }
 
 #[derive(Template)]

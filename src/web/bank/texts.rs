@@ -9,6 +9,8 @@ use crate::ledger::{Refusal, TypeAccount};
 
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
 pub(super) const NO_SUCH_ACCOUNT: &str = "Não há tal conta entre as suas";
+pub(super) const PASSWORD_CHANGED: &str =
+    "Senha trocada. As suas outras sessões, em todos os bancos, terminaram";
 pub(super) const PASSWORDS_DIFFER: &str = "As duas senhas não são iguais";
 pub(super) const CHOOSE_PERSON: &str = "Escolha pessoa física ou pessoa jurídica";
 pub(super) const CHOOSE_BANK: &str = "Escolha um banco";

@@ -10,7 +10,7 @@ impl Judge {
     pub(super) fn count_money(&mut self, action: &Action) {
         match action {
             // The simulated customers have no joint accounts.
-            Action::Register(_) | Action::AnswerJoint(_) => {}
+            Action::Register(_) | Action::AnswerJoint(_) | Action::ChangePassword(_) => {}
             Action::CreateAccount(opening) => self.total += opening.value_init.get().get(),
             Action::Operations(package) => {
                 for operation in package.operations() {

@@ -396,8 +396,8 @@ impl World {
         };
         let id = EventId::new(bank, &number.to_string());
         let action = Action::Register(registration);
-        process
-            .submit(Request { id: id.clone(), at_ms: None, key: None, by: None, own: false, action }.to_raw());
+        let (at_ms, key, by) = Default::default();
+        process.submit(Request { id: id.clone(), at_ms, key, by, own: false, action }.to_raw());
         self.open.insert(id, bank);
         self.plan_work(bank);
     }

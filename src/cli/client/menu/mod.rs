@@ -8,9 +8,7 @@ use super::answers::{LoggedIn, Opened, Said, StatementRead};
 use super::api::{NewCustomer, OwnAccount, Part, new_key, read};
 use super::arguments::{Options, amount, document, person_name, user_name};
 use super::banks::Banks;
-use super::commands::{
-    account_label, accounts_table, banks_table, opened_text, statement_tables,
-};
+use super::commands::{account_label, accounts_table, banks_table, opened_text, statement_tables};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
@@ -50,6 +48,7 @@ enum Choice {
     Joint,
     Package,
     Statement,
+    ChangePassword,
     ChangeBank,
     LogOut,
     Quit,
@@ -58,12 +57,13 @@ enum Choice {
 impl Choice {
     const STRANGER: [Choice; 4] =
         [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
-    const CUSTOMER: [Choice; 8] = [
+    const CUSTOMER: [Choice; 9] = [
         Choice::Overview,
         Choice::Open,
         Choice::Joint,
         Choice::Package,
         Choice::Statement,
+        Choice::ChangePassword,
         Choice::ChangeBank,
         Choice::LogOut,
         Choice::Quit,
@@ -78,6 +78,7 @@ impl Choice {
             Choice::Joint => texts::JOINT,
             Choice::Package => texts::PACKAGE,
             Choice::Statement => texts::STATEMENT,
+            Choice::ChangePassword => texts::CHANGE_PASSWORD,
             Choice::ChangeBank => texts::CHANGE_BANK,
             Choice::LogOut => texts::LOG_OUT,
             Choice::Quit => texts::QUIT,
@@ -126,6 +127,7 @@ impl Menu {
             Choice::Joint => self.joint().await,
             Choice::Package => self.package().await,
             Choice::Statement => self.statement().await,
+            Choice::ChangePassword => self.change_password().await,
             Choice::ChangeBank => self.choose_bank().await.map(Some),
             Choice::LogOut => {
                 self.banks.log_out(&mut self.session).await;
@@ -212,6 +214,27 @@ impl Menu {
         let (person, accounts) = (data.type_person, data.own_accounts());
         self.customer = Some(Customer { user: user.clone(), person, accounts });
         Ok(())
+    }
+
+    /// The person proves the old password by having logged in with it.
+    async fn change_password(&mut self) -> Step<()> {
+        let (user, password) = self.identity()?;
+        let Some(new) = self.prompts.new_password()? else { return Ok(None) };
+        let key = new_key();
+        let answer = loop {
+            match self.banks.change_password(&user, &password, &new, &key).await {
+                Err(error) if error.leaves_unknown() => {
+                    if !self.asks_again(&error)? {
+                        return Ok(None);
+                    }
+                }
+                settled => break settled?,
+            }
+        };
+        self.session.end_all();
+        let Said { descript, .. } = read(&answer)?;
+        self.screen.say(Tone::Good, &plain(&descript));
+        self.begin(&user, new).await.map(Some)
     }
 
     async fn refresh(&mut self) -> Result<(), ClientError> {

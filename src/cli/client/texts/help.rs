@@ -50,6 +50,19 @@ pub(in super::super) const LOGIN_USAGE: &str = "netbanking client login [OPÇÕE
 pub(in super::super) const LOGIN: &str = "Entra em todos os bancos que respondem e guarda a sessão";
 pub(in super::super) const LOGOUT_USAGE: &str = "netbanking client logout [OPÇÕES]";
 pub(in super::super) const LOGOUT: &str = "Encerra a sessão em todos os bancos";
+pub(in super::super) const PASSWORD_USAGE: &str =
+    "netbanking client password [--new-password-file ARQUIVO] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const PASSWORD: &str =
+    "Troca a senha e encerra todas as sessões, em todos os bancos";
+pub(in super::super) const NEW_PASSWORD_FILE: &str =
+    "Arquivo cuja primeira linha é a senha nova [padrão: perguntar]";
+pub(in super::super) const SESSIONS_USAGE: &str =
+    "netbanking client sessions [--at BANCO] [--end SESSÃO | --end-all] [OPÇÕES]";
+pub(in super::super) const SESSIONS: &str =
+    "Mostra as sessões e as últimas entradas em um banco, ou encerra sessões";
+pub(in super::super) const SESSION_NAME: &str = "SESSÃO";
+pub(in super::super) const END_SESSION: &str = "Encerra esta sessão, pelo nome que a lista mostra";
+pub(in super::super) const END_ALL_SESSIONS: &str = "Encerra todas as sessões nesse banco";
 pub(in super::super) const ACCOUNTS_USAGE: &str = "netbanking client accounts [OPÇÕES]";
 pub(in super::super) const ACCOUNTS: &str = "Mostra as contas em todos os bancos e o total";
 pub(in super::super) const OPEN_USAGE: &str = "netbanking client open --at BANCO --type TIPO --pix TIPO --value VALOR [--holder NOME]… [OPÇÕES]";

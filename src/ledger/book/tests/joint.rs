@@ -123,11 +123,14 @@ fn nobody_has_more_than_a_few_accounts_that_wait() {
     let more = refusal(trial.ask(2, Action::CreateAccount(one(JOINT_WAITING_MAX))));
     assert_eq!(more, Refusal::TooManyJoint);
     // Bia is asked ten times, which does not keep her from asking.
-    done(trial.ask(2, Action::CreateAccount(Opening {
-        user_name: user("bia"),
-        users: vec![user("ana")],
-        ..one(JOINT_WAITING_MAX)
-    })));
+    done(trial.ask(
+        2,
+        Action::CreateAccount(Opening {
+            user_name: user("bia"),
+            users: vec![user("ana")],
+            ..one(JOINT_WAITING_MAX)
+        }),
+    ));
 }
 
 #[test]

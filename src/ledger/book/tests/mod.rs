@@ -24,7 +24,7 @@ use crate::ledger::package::{Operation, OperationKind, Package};
 use crate::ledger::past::{Auditor, PastEntry};
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{
-    Action, IdempotencyKey, JointAnswer, Opening, Registration, Request,
+    Action, IdempotencyKey, JointAnswer, Opening, PasswordChange, Registration, Request,
 };
 use crate::ledger::statement::{Details, Entry};
 

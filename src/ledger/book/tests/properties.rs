@@ -74,31 +74,30 @@ fn any_opening() -> impl Strategy<Value = Opening> {
     let values = (4_000..20_000_i64).prop_map(amount);
     let odd = prop::bool::weighted(0.2);
     let rest = ("[a-c]{1,2}", odd, any::<bool>());
-    (openers, types, pix_types, users, values, numbers, rest)
-        .prop_map(
-            |(opener, type_account, pix_type, users, value_init, numbers, rest)| {
-                let (random_key, odd, consent) = rest;
-                let fitting = if opener == "cia" { TypeAccount::Pj } else { TypeAccount::Pf };
-                let joint = type_account == TypeAccount::Conjunta;
-                let (type_account, users) = match (odd, joint) {
-                    (true, _) => (type_account, users),
-                    (false, true) => {
-                        (type_account, vec![user(if opener == "ana" { "bia" } else { "ana" })])
-                    }
-                    (false, false) => (fitting, Vec::new()),
-                };
-                Opening {
-                    user_name: user(opener),
-                    type_account,
-                    pix_type,
-                    users,
-                    value_init,
-                    numbers,
-                    random_key,
-                    consent,
+    (openers, types, pix_types, users, values, numbers, rest).prop_map(
+        |(opener, type_account, pix_type, users, value_init, numbers, rest)| {
+            let (random_key, odd, consent) = rest;
+            let fitting = if opener == "cia" { TypeAccount::Pj } else { TypeAccount::Pf };
+            let joint = type_account == TypeAccount::Conjunta;
+            let (type_account, users) = match (odd, joint) {
+                (true, _) => (type_account, users),
+                (false, true) => {
+                    (type_account, vec![user(if opener == "ana" { "bia" } else { "ana" })])
                 }
-            },
-        )
+                (false, false) => (fitting, Vec::new()),
+            };
+            Opening {
+                user_name: user(opener),
+                type_account,
+                pix_type,
+                users,
+                value_init,
+                numbers,
+                random_key,
+                consent,
+            }
+        },
+    )
 }
 
 fn any_answer() -> impl Strategy<Value = JointAnswer> {

@@ -75,3 +75,28 @@ fn a_malformed_request_is_refused_and_takes_a_position() {
     assert_eq!(trial.book.position(), position.next());
     assert_ne!(trial.book.hash(), hash);
 }
+
+#[test]
+fn a_password_is_replaced_for_the_customer_who_asks_and_in_snapshots_too() {
+    let mut trial = Trial::with_customers();
+    let hash = |text: &str| PasswordHash::parse(text).unwrap();
+    let change = || Action::ChangePassword(PasswordChange { password_hash: hash("$argon2id$new") });
+    let nobody = trial.request(None, None, change());
+    assert_eq!(refusal(trial.apply(1, &nobody)), Refusal::NoCustomer);
+    let before = trial.book.present();
+    let request = trial.request(Some("ana"), None, change());
+    let changed = done(trial.apply(1, &request));
+    assert_eq!(changed, Done::PasswordChanged { user_name: user("ana") });
+    let of = |book: &Book, name: &str| book.customer(&user(name)).unwrap().password_hash.clone();
+    for book in [&trial.book, &snapshot::read(&snapshot::pieces(&trial.book)).unwrap()] {
+        assert_eq!(
+            (of(book, "ana"), of(book, "bia")),
+            (hash("$argon2id$new"), hash("$argon2id$x"))
+        );
+    }
+    let old = Book::from_snapshot(
+        BANKS,
+        crate::ledger::book::Pieces::of(before).collect::<Vec<_>>().iter().map(String::as_str),
+    );
+    assert_eq!(of(&old.unwrap(), "ana"), hash("$argon2id$x"), "a snapshot under way is unchanged");
+}
