@@ -1,8 +1,10 @@
 //! A bank's certificate among banks.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_rt::net::TcpStream;
 use rustls::client::Resumption;
@@ -11,7 +13,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::time_provider::TimeProvider;
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use webpki::EndEntityCert;
@@ -19,6 +22,9 @@ use webpki::EndEntityCert;
 use super::files::{AUTHORITY, CERTIFICATE, Files, KEY, Renewed, WITHDRAWN};
 use super::{ALPN, BadCertificates, Begun, Channel, name_of, provider};
 use crate::ids::BankId;
+
+/// The end of the year 9999, beyond which no certificate is valid, in Unix seconds.
+const END_OF_TIME_S: u64 = 253_402_300_799;
 
 /// A bank's certificate with its key, and the authority by which it knows the others.
 #[derive(Clone)]
@@ -33,6 +39,66 @@ struct Loaded {
     answering: Arc<ServerConfig>,
     calling: Arc<ClientConfig>,
     callers: Arc<dyn ClientCertVerifier>,
+    calendar: Arc<Calendar>,
+}
+
+/// By which time certificates are judged. A bank's own certificate says how far its clock may be
+/// wrong at most: beyond that, it is judged as in the middle of the time for which that is valid.
+/// So a bank whose clock is years off is told so by the others, instead of taking all their
+/// certificates for invalid.
+#[derive(Debug)]
+struct Calendar {
+    /// In Unix seconds.
+    valid: RangeInclusive<u64>,
+}
+
+impl Calendar {
+    /// The one of a bank with this certificate.
+    fn of(
+        verifier: &dyn ClientCertVerifier,
+        chain: &[CertificateDer<'_>],
+    ) -> Result<Self, rustls::Error> {
+        let (own, between) = chain.split_first().ok_or(CertificateError::BadEncoding)?;
+        let judged = |at_s: u64| {
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(at_s));
+            verifier.verify_client_cert(own, between, at).map(|_| at_s)
+        };
+        let mut valid = 0..=END_OF_TIME_S;
+        for at_s in [0, END_OF_TIME_S] {
+            match judged(at_s) {
+                Ok(_) => {}
+                Err(Error::InvalidCertificate(CertificateError::NotValidYetContext {
+                    not_before,
+                    ..
+                })) => valid = not_before.as_secs()..=*valid.end(),
+                Err(Error::InvalidCertificate(CertificateError::ExpiredContext {
+                    not_after,
+                    ..
+                })) => valid = *valid.start()..=not_after.as_secs(),
+                Err(other) => return Err(other),
+            }
+        }
+        let calendar = Calendar { valid };
+        judged(calendar.middle_s())?;
+        Ok(calendar)
+    }
+
+    fn middle_s(&self) -> u64 {
+        self.valid.start().midpoint(*self.valid.end())
+    }
+
+    fn now(&self) -> UnixTime {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let is_valid = self.valid.contains(&wall.as_secs());
+        let middle = Duration::from_secs(self.middle_s());
+        UnixTime::since_unix_epoch(if is_valid { wall } else { middle })
+    }
+}
+
+impl TimeProvider for Calendar {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(self.now())
+    }
 }
 
 impl Identity {
@@ -71,7 +137,8 @@ impl Identity {
     /// Whether a certificate is one now, by what the files hold now.
     pub(super) fn recognises(&self, chain: &[CertificateDer<'_>]) -> bool {
         let Some((own, between)) = chain.split_first() else { return false };
-        self.fresh().callers.verify_client_cert(own, between, UnixTime::now()).is_ok()
+        let Loaded { callers, calendar, .. } = self.fresh();
+        callers.verify_client_cert(own, between, calendar.now()).is_ok()
     }
 }
 
@@ -96,14 +163,17 @@ fn load(files: &Files, me: BankId) -> Result<Loaded, BadCertificates> {
     }
     let provider = provider();
     let (callers, servers) = verifiers(files, roots, &provider)?;
+    let calendar = Arc::new(
+        Calendar::of(callers.as_ref(), &chain).map_err(|why| files.bad(CERTIFICATE, why))?,
+    );
     let versions = &[&rustls::version::TLS13];
-    let mut answering = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let mut answering = ServerConfig::builder_with_details(Arc::clone(&provider), calendar.clone())
         .with_protocol_versions(versions)
         .map_err(|why| files.bad(CERTIFICATE, why))?
         .with_client_cert_verifier(Arc::clone(&callers))
         .with_single_cert(chain.clone(), key.clone_key())
         .map_err(|why| files.bad(CERTIFICATE, why))?;
-    let mut calling = ClientConfig::builder_with_provider(provider)
+    let mut calling = ClientConfig::builder_with_details(provider, calendar.clone())
         .with_protocol_versions(versions)
         .map_err(|why| files.bad(CERTIFICATE, why))?
         .dangerous()
@@ -117,7 +187,7 @@ fn load(files: &Files, me: BankId) -> Result<Loaded, BadCertificates> {
     // By this a bank's handshake is told from a customer's.
     calling.alpn_protocols = vec![ALPN.to_vec()];
     answering.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Loaded { answering: Arc::new(answering), calling: Arc::new(calling), callers })
+    Ok(Loaded { answering: Arc::new(answering), calling: Arc::new(calling), callers, calendar })
 }
 
 type Verifiers = (Arc<dyn ClientCertVerifier>, Arc<dyn ServerCertVerifier>);

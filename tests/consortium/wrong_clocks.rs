@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Puts these banks' processes, from their next start on, under clocks that can be set; they are
 /// right at first.
+///
+/// All have certificates, which must not take a wrong clock for the end of their time.
 fn clocks_of(cluster: &Cluster, banks: &[usize]) -> Clocks {
+    cluster.certify();
     let clocks = Clocks::in_folder(cluster.folder());
     for bank in banks {
         clocks.set(*bank, RIGHT);
