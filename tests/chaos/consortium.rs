@@ -90,8 +90,8 @@ fn make_certificates(folder: &Path, program: &Path) {
 }
 
 impl Consortium {
-    /// Writes `nodes.json`, makes certificates, opens the proxies and gives bank `small_disk` a disk
-    /// that can be filled, if this process may mount one.
+    /// Writes `nodes.json`, makes certificates, opens the proxies and gives bank `small_disk` a
+    /// disk that can be filled, if this process may mount one.
     pub(crate) fn prepare(
         (folder, program): (&Path, &Path),
         banks: usize,
