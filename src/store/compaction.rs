@@ -15,8 +15,10 @@ use crate::protocol::effect::{Effect, LedgerInput};
 use crate::protocol::execution::Executions;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 
-/// The most pieces that are written at a time.
+/// The most pieces that are written at a time: where the journal has a limit,
 const PIECES_AT_ONCE: usize = 4;
+/// and where only starts wait for them.
+const PIECES_AT_LEISURE: usize = 2;
 /// A snapshot that is made for the sake of starts is not made before there are this many positions
 /// for each piece of the last one: a large ledger is written down less often, and never costs more
 /// of the disk than the journal does.
@@ -71,10 +73,15 @@ enum Stage {
 }
 
 impl Compaction {
-    /// For a disk with this snapshot.
+    /// For a disk with this snapshot: what led to it may have been settled in part.
     pub(super) fn new(when: Snapshots, snapshot: Option<&SnapshotHead>) -> Self {
         let last = snapshot.map(|head| (head.position, head.pieces)).unwrap_or_default();
-        Compaction { when, last, ..Compaction::default() }
+        Compaction { when, last, stage: Stage::Settling { before: None }, ..Compaction::default() }
+    }
+
+    /// How many pieces are written at a time.
+    fn pieces_at_once(&self) -> usize {
+        if self.when.journal_max > 0 { PIECES_AT_ONCE } else { PIECES_AT_LEISURE }
     }
 
     /// Whether a journal is so long that a snapshot is due.
@@ -129,14 +136,18 @@ impl Compaction {
         changes: &mut Vec<Change>,
         out: &mut Vec<Effect>,
     ) {
-        self.stage = match std::mem::take(&mut self.stage) {
+        let stage = match std::mem::take(&mut self.stage) {
+            Stage::Settling { before } if self.is_settled(journal, before) => Stage::Idle,
+            stage => stage,
+        };
+        self.stage = match stage {
             Stage::Idle if !self.arriving && self.is_due(journal) => {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
             }
             Stage::Hashing { present, mut left, mut head } => {
                 let before = head.pieces;
-                for piece in left.by_ref().take(PIECES_AT_ONCE) {
+                for piece in left.by_ref().take(self.pieces_at_once()) {
                     head.pieces += 1;
                     head.digest = digest_with(head.digest, &piece);
                 }
@@ -147,7 +158,7 @@ impl Compaction {
                 }
             }
             Stage::Storing { mut left, head, mut next } => {
-                for text in left.by_ref().take(PIECES_AT_ONCE) {
+                for text in left.by_ref().take(self.pieces_at_once()) {
                     changes.push(Change::SnapshotPiece(SnapshotPiece {
                         head: head.clone(),
                         index: next,
@@ -176,21 +187,19 @@ impl Compaction {
                 changes.push(Change::DropJournal { through });
                 Stage::Dropping { through, before: Some(journal.from) }
             }
-            Stage::Dropping { .. } => self.settle(journal, None, changes),
-            Stage::Settling { before } => self.settle(journal, before, changes),
+            Stage::Dropping { .. } if self.is_settled(journal, None) => Stage::Idle,
+            Stage::Dropping { .. } | Stage::Settling { .. } => {
+                changes.push(Change::Settle { through: self.last.0 });
+                Stage::Settling { before: Some(journal.settled) }
+            }
             stage => stage,
         };
     }
 
-    /// Settles some more, unless all is settled that led to the snapshot, or nothing came of it the
-    /// last time, when the journal was settled through `before`.
-    fn settle(&self, journal: Reach, before: Option<Position>, changes: &mut Vec<Change>) -> Stage {
-        let (through, _) = self.last;
-        if journal.settled >= through || before == Some(journal.settled) {
-            return Stage::Idle;
-        }
-        changes.push(Change::Settle { through });
-        Stage::Settling { before: Some(journal.settled) }
+    /// Whether all is settled that led to the snapshot, or nothing came of settling the last time,
+    /// when the journal was settled through `before`.
+    fn is_settled(&self, journal: Reach, before: Option<Position>) -> bool {
+        journal.settled >= self.last.0 || before == Some(journal.settled)
     }
 }
 

@@ -117,3 +117,57 @@ async fn a_damaged_block_of_the_past_is_noticed_when_it_is_read_and_fetched_agai
     complete(&cluster, AWAY).await;
     assert_eq!(customer.account(&cluster, &accounts[1]).await, before);
 }
+
+/// What the disk of a stopped bank says about its snapshot.
+fn journal(cluster: &Cluster, bank: usize) -> rusqlite::Connection {
+    rusqlite::Connection::open(cluster.data(bank).join("journal.sqlite")).unwrap()
+}
+
+/// Waits until a bank has made a snapshot.
+async fn snapshot_made(cluster: &Cluster, bank: usize) {
+    let deadline = Instant::now() + COMPLETE_WITHIN;
+    let made = || {
+        let sql = "SELECT content ->> '$.snapshot.head.position' FROM head";
+        journal(cluster, bank).query_row(sql, [], |row| row.get::<_, Option<i64>>(0))
+    };
+    while !made().is_ok_and(|position| position.is_some()) {
+        assert!(Instant::now() < deadline, "{}", cluster.log(bank));
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_bank_that_is_alone_starts_from_a_snapshot_and_can_do_without_it_and_without_its_past() {
+    let cluster = Cluster::prepare(1, "sessions");
+    cluster.change_nodes_json(&cluster.nodes_json(), |config| {
+        config["journal"] = json!({"snapshot_every": 1_000});
+    });
+    cluster.start_all().await;
+    let mut customer = Customer::register(&cluster, "helena77", 31).await;
+    let account = customer.open(&cluster, 0, 1_000.0).await;
+    let text = json!({"0": deposits(&account, 1)}).to_string();
+    for round in 0..1_050 {
+        let answer = customer.operate(&cluster, 0, &text, &format!("{round}")).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    snapshot_made(&cluster, 0).await;
+    let before = customer.account(&cluster, &account).await;
+    assert_eq!(before.1.len(), 1_051);
+    let no_past = || std::fs::remove_file(cluster.data(0).join("past.sqlite")).unwrap();
+    let no_snapshot = || {
+        let damage = "UPDATE pieces SET text = text || ' ' WHERE place = 0";
+        assert_eq!(journal(&cluster, 0).execute(damage, []).unwrap(), 1);
+    };
+    for (harm, said) in [
+        (&(|| ()) as &dyn Fn(), "up to position 1052"),
+        (&no_past, "up to position 1052"),
+        (&no_snapshot, "SNAPSHOT USELESS"),
+    ] {
+        assert!(cluster.stop(0));
+        harm();
+        cluster.start_all().await;
+        cluster.wait_log(0, said).await;
+        customer.log_in(&cluster).await;
+        assert_eq!(customer.account(&cluster, &account).await, before);
+    }
+}
