@@ -1,5 +1,7 @@
-//! What the machine lends this process: file descriptors, cores, and names for its threads.
+//! What the machine lends this process: file descriptors, cores, memory and disk, and names for its
+//! threads.
 
+use std::path::Path;
 use std::thread::available_parallelism;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -27,6 +29,24 @@ pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
+/// The memory of this process, in bytes, where the system says.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1_024)
+}
+
+/// What the files in a folder take, in bytes.
+pub(crate) fn folder_bytes(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| file.metadata().ok())
+        .filter(|file| file.is_file())
+        .map(|file| file.len())
+        .sum()
+}
+
 /// Names the calling thread as the system lists it (`ps -L`, `top -H`, `strace`): by default the
 /// threads of a kind are all named alike. On a system without such a list it has only a number.
 pub(crate) fn name_thread(name: &str) {
@@ -45,6 +65,16 @@ pub(crate) fn yield_to_others() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_and_disk_are_counted_in_bytes() {
+        assert!(resident_bytes().is_none_or(|bytes| bytes > 1_000_000));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), [0; 300]).unwrap();
+        std::fs::create_dir(folder.path().join("b")).unwrap();
+        assert_eq!(folder_bytes(folder.path()), 300);
+        assert_eq!(folder_bytes(&folder.path().join("none")), 0);
+    }
 
     #[test]
     fn the_limit_of_descriptors_is_raised_as_far_as_the_system_allows() {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Arbiter, SyncArbiter};
 use tokio::net::TcpListener;
@@ -70,6 +70,10 @@ pub struct Actors {
     pub audit: Addr<AuditActor>,
     /// What people may do to the links, where `nodes.json` allows it.
     pub laboratory: Option<Laboratory>,
+    /// Where everything is kept.
+    pub(crate) folder: PathBuf,
+    /// How long reading it took when the node started.
+    pub(crate) started_in: Duration,
     /// The threads that the actors live on.
     arbiters: Arc<[Arbiter]>,
 }
@@ -88,12 +92,9 @@ pub fn start(
     tell: Tell,
 ) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
-    let Recovered { store, book, past, disk: on_disk, set_aside, fell_back } =
-        recover(data, Owner { bank: me, banks })?;
+    let (recovered, started_in) = recovered(me, banks, data)?;
+    let Recovered { store, book, past, disk: on_disk, .. } = recovered;
     let (at, time) = (book.position(), Monotonic::start());
-    tell_of_disk(me, banks, set_aside, store.was_in_doubt());
-    tell_of_snapshot(me, fell_back);
-    log::info!("bank {me}: journal in {} up to position {at}", data.display());
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
     let [core, ledger, disk, reads, past_thread, pulse, watch, gate] =
         ["core", "ledger", "disk", "reads", "past", "pulse", "watch", "gate"].map(thread_named);
@@ -145,6 +146,8 @@ pub fn start(
         limits: limits(&gate, config.limits, audit.clone(), time),
         audit,
         laboratory,
+        folder: data.to_owned(),
+        started_in,
         arbiters: [core, ledger, disk, reads, past_thread, pulse, watch, gate].into(),
     })
 }
@@ -167,6 +170,17 @@ fn people(
 /// What this bank says first when it calls another.
 fn introduction(me: BankId, config: &Config, credentials: &Credentials) -> Introduction {
     Introduction { me, credentials: credentials.clone(), settings: Settings::of(config) }
+}
+
+/// Rebuilds the ledger and reports what is wrong with the disk; says how long it took.
+fn recovered(me: BankId, banks: usize, data: &Path) -> Result<(Recovered, Duration), StoreError> {
+    let began = Instant::now();
+    let mut recovered = recover(data, Owner { bank: me, banks })?;
+    tell_of_disk(me, banks, recovered.set_aside.take(), recovered.store.was_in_doubt());
+    tell_of_snapshot(me, recovered.fell_back.take());
+    let at = recovered.book.position();
+    log::info!("bank {me}: journal in {} up to position {at}", data.display());
+    Ok((recovered, began.elapsed()))
 }
 
 /// Reports what is wrong with the disk that the bank starts with.

@@ -7,6 +7,7 @@
 //! with the banks, so it is one thread that does little more than send and count.
 
 mod disk;
+mod growth;
 mod load;
 mod pace;
 mod package;
@@ -40,6 +41,8 @@ use crate::ledger::package::OPERATIONS_MAX;
 const CLIENTS_MAX: i64 = 10_000;
 /// Longest run, in seconds.
 const SECONDS_MAX: i64 = 3_600;
+/// Longest run of a given number of packages, in seconds: what is answered later does not count.
+const PACKAGES_WITHIN_SECONDS: u32 = 7 * 24 * 3_600;
 /// Fastest open loop, in packages/s.
 const RATE_MAX: i64 = 1_000_000;
 /// The most accounts: each costs the banks a password check when it is opened.
@@ -70,6 +73,15 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "PACKAGES",
         value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
     rate: Option<u32>,
+    /// Send this many packages instead of measuring for a time, and then say how large the banks
+    /// have become
+    #[arg(long, value_name = "N", value_parser = growth::count,
+        conflicts_with_all = ["seconds", "warmup", "rate", "sweep"])]
+    packages: Option<u64>,
+    /// Before that, register so many customers with an account each
+    #[arg(long, value_name = "customers=N", value_parser = growth::customers,
+        conflicts_with = "sweep")]
+    fill: Option<u64>,
     /// Transfers in each package
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=OPERATIONS_MAX as i64))]
@@ -155,10 +167,22 @@ async fn measure(
 ) -> Result<Report, BenchError> {
     let mut random = SplitMix64::from_system().map_err(BenchError::System)?;
     let customer = set_up::prepare(&urls, arguments.accounts as usize, &mut random).await?;
+    if let Some(customers) = arguments.fill {
+        growth::fill(&urls, customers, &mut random).await?;
+    }
     let (clients, rate) = (arguments.clients, arguments.rate);
+    let began = Instant::now();
     let (tally, unsent) =
-        put_under_load(arguments, &urls, customer, (clients, rate), &mut random).await?;
-    Ok(Report::new(arguments, &urls, disk, &tally, unsent))
+        put_under_load(arguments, &urls, customer.clone(), (clients, rate), &mut random).await?;
+    let time = match arguments.packages {
+        Some(_) => began.elapsed(),
+        None => Duration::from_secs(arguments.seconds.into()),
+    };
+    let sizes = match arguments.packages.or(arguments.fill) {
+        Some(_) => growth::sizes(&urls, &customer).await?,
+        None => Vec::new(),
+    };
+    Ok(Report::new(arguments, &urls, disk, (&tally, unsent, time)).with_sizes(sizes))
 }
 
 /// Lets so many clients send to these banks, at the given rate if there is one; returns what came
@@ -171,11 +195,16 @@ async fn put_under_load(
     random: &mut SplitMix64,
 ) -> Result<(Tally, u64), BenchError> {
     let start = Instant::now();
-    let from = start + Duration::from_secs(arguments.warmup.into());
-    let until = from + Duration::from_secs(arguments.seconds.into());
-    let pace = Rc::new(match rate {
-        None => Pace::closed(until),
-        Some(rate) => Pace::open(Schedule { start, until, rate_per_second: rate }),
+    let (warmup, seconds) = match arguments.packages {
+        Some(_) => (0, PACKAGES_WITHIN_SECONDS),
+        None => (arguments.warmup, arguments.seconds),
+    };
+    let from = start + Duration::from_secs(warmup.into());
+    let until = from + Duration::from_secs(seconds.into());
+    let pace = Rc::new(match (rate, arguments.packages) {
+        (Some(rate), _) => Pace::open(Schedule { start, until, rate_per_second: rate }),
+        (None, Some(packages)) => Pace::counted(packages),
+        (None, None) => Pace::closed(until),
     });
     let load = Load {
         tally: Tally::new(urls.len(), Window { from, until }),

@@ -16,6 +16,7 @@ use crate::config::Settings;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
 use crate::ledger::Book;
 use crate::ledger::past::EntryNumber;
+use crate::machine::{folder_bytes, resident_bytes};
 use crate::protocol::pace::PaceNow;
 use crate::protocol::peer_state::PeerState;
 use crate::protocol::report::PeerReport;
@@ -117,7 +118,27 @@ struct Status {
     position: Position,
     hash: ChainHash,
     past: StatusPast,
+    footprint: StatusFootprint,
     settings: Settings,
+}
+
+/// What the bank takes of its machine.
+#[derive(Serialize)]
+struct StatusFootprint {
+    memory_bytes: Option<u64>,
+    disk_bytes: u64,
+    start_ms: u64,
+}
+
+impl StatusFootprint {
+    /// It asks the disk, which may hang, so nobody else waits for it.
+    async fn of(bank: &Bank) -> Result<Self, Refused> {
+        let folder = bank.actors.folder.clone();
+        let measured = web::block(move || (resident_bytes(), folder_bytes(&folder))).await;
+        let (memory_bytes, disk_bytes) = measured.map_err(|_| Refused::Internal)?;
+        let start_ms = u64::try_from(bank.actors.started_in.as_millis()).unwrap_or(u64::MAX);
+        Ok(StatusFootprint { memory_bytes, disk_bytes, start_ms })
+    }
 }
 
 #[derive(Serialize)]
@@ -211,6 +232,7 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         position,
         hash,
         past: StatusPast { entries, missing },
+        footprint: StatusFootprint::of(&bank).await?,
         settings: Settings::of(&bank.config).without_addresses(),
     }))
 }

@@ -58,6 +58,11 @@ pub(super) enum Pace {
         /// Nothing is sent from here on.
         until: Instant,
     },
+    /// At once, so many.
+    Counted {
+        /// How many are still to be sent.
+        left: Cell<u64>,
+    },
     /// By a schedule that all clients share.
     Open {
         /// When packages fall due.
@@ -75,6 +80,11 @@ impl Pace {
         Pace::Closed { until }
     }
 
+    /// Every client sends when its last package is answered, so many in all.
+    pub(super) fn counted(packages: u64) -> Pace {
+        Pace::Counted { left: Cell::new(packages) }
+    }
+
     /// Packages fall due by the schedule; a free client takes the one that has waited longest.
     pub(super) fn open(schedule: Schedule) -> Pace {
         let due = Arc::new(Semaphore::new(0));
@@ -88,6 +98,10 @@ impl Pace {
     pub(super) async fn next(&self) -> Option<Instant> {
         match self {
             Pace::Closed { until } => Some(Instant::now()).filter(|now| now < until),
+            Pace::Counted { left } => {
+                left.set(left.get().checked_sub(1)?);
+                Some(Instant::now())
+            }
             Pace::Open { schedule, due, next } => {
                 due.acquire().await.ok()?.forget();
                 let index = next.get();
@@ -101,7 +115,7 @@ impl Pace {
     /// answers.
     pub(super) fn unsent(&self) -> u64 {
         match self {
-            Pace::Closed { .. } => 0,
+            Pace::Closed { .. } | Pace::Counted { .. } => 0,
             Pace::Open { schedule, next, .. } => schedule.packages() - next.get(),
         }
     }

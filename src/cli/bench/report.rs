@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::BenchArgs;
+use super::growth::{Size, Table};
 use super::tally::{Failures, Tally};
 use crate::cli::base_url::BaseUrl;
 
@@ -97,6 +99,9 @@ pub(super) struct Report {
     /// sent; `None` in an open one.
     latency_corrected_ms: Option<Latency>,
     answered_by: Vec<Share>,
+    /// How large the banks have become, where that was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sizes: Vec<Size>,
     disk: Disk,
 }
 
@@ -106,8 +111,7 @@ impl Report {
         arguments: &BenchArgs,
         urls: &[BaseUrl],
         disk: Disk,
-        tally: &Tally,
-        unsent: u64,
+        (tally, unsent, time): (&Tally, u64, Duration),
     ) -> Report {
         let closed = arguments.rate.is_none();
         let executed = tally.latency.len();
@@ -119,12 +123,12 @@ impl Report {
         Report {
             r#loop: if closed { "closed" } else { "open" },
             clients: arguments.clients,
-            seconds: arguments.seconds,
-            warmup_seconds: arguments.warmup,
+            seconds: time.as_secs_f64().round() as u32,
+            warmup_seconds: if arguments.packages.is_some() { 0 } else { arguments.warmup },
             rate: arguments.rate,
             ops_per_package: arguments.ops_per_package,
             accounts: arguments.accounts,
-            packages_per_second: tally.executed_in_window as f64 / f64::from(arguments.seconds),
+            packages_per_second: tally.executed_in_window as f64 / time.as_secs_f64(),
             executed,
             refused: tally.refused.clone(),
             failed: tally
@@ -136,8 +140,14 @@ impl Report {
             latency_ms: Latency::of(&tally.latency),
             latency_corrected_ms: closed.then(|| Latency::of(&corrected(&tally.latency))),
             answered_by: urls.iter().zip(&tally.executed_by_bank).map(share).collect(),
+            sizes: Vec::new(),
             disk,
         }
+    }
+
+    /// The same with what the banks have become.
+    pub(super) fn with_sizes(self, sizes: Vec<Size>) -> Report {
+        Report { sizes, ..self }
     }
 
     /// One object in one line.
@@ -185,15 +195,16 @@ impl fmt::Display for Report {
             ["p50", "p90", "p99", "p99.9", "max"].map(|title| format!("{title:>10}")).join(" ");
         writeln!(f, "latency ms {titles}")?;
         match self.latency_corrected_ms {
-            None => writeln!(f, "since due  {}", self.latency_ms),
+            None => writeln!(f, "since due  {}", self.latency_ms)?,
             Some(corrected) => {
                 writeln!(f, "measured   {}", self.latency_ms)?;
                 writeln!(
                     f,
                     "corrected  {corrected}  for coordinated omission, a package due every median"
-                )
+                )?;
             }
         }
+        if self.sizes.is_empty() { Ok(()) } else { write!(f, "{}", Table(&self.sizes)) }
     }
 }
 

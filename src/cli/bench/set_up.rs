@@ -20,7 +20,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// What every account is opened with, in reais: more than the longest run can take away.
 const OPENING_REAIS: u32 = 10_000_000;
 /// CPF numbers without their two check digits.
-const CPF_NUMBERS: usize = 1_000_000_000;
+pub(super) const CPF_NUMBERS: usize = 1_000_000_000;
 
 /// The customer who pays and is paid.
 #[derive(Clone)]
@@ -51,18 +51,8 @@ pub(super) async fn prepare(
     accounts: usize,
     random: &mut SplitMix64,
 ) -> Result<Customer, BenchError> {
-    let user_name = format!("bench-{}", Uuid::new_v4().simple());
-    let password = Uuid::new_v4().to_string();
-    let registration = json!({
-        "name": "Cliente de Carga", "num_cadastro": cpf(random.below(CPF_NUMBERS)), "user_name": user_name,
-        "password": password, "type_person": "PF",
-    });
-    post::<IgnoredAny>(
-        &urls[0].client(ANSWER_WAIT),
-        urls[0].route("/register-customer"),
-        &registration,
-    )
-    .await?;
+    let Identity { user_name, password } =
+        register(&urls[0], &urls[0].client(ANSWER_WAIT), random.below(CPF_NUMBERS)).await?;
 
     let mut banks = JoinSet::new();
     for (index, url) in urls.iter().enumerate() {
@@ -80,6 +70,32 @@ pub(super) async fn prepare(
     }
     accounts.sort_unstable();
     Ok(Customer { tokens, accounts: accounts.into() })
+}
+
+/// Registers a customer with the CPF of this number.
+async fn register(
+    url: &BaseUrl,
+    client: &awc::Client,
+    number: usize,
+) -> Result<Identity, BenchError> {
+    let user_name = format!("bench-{}", Uuid::new_v4().simple());
+    let password = Uuid::new_v4().to_string();
+    let registration = json!({
+        "name": "Cliente de Carga", "num_cadastro": cpf(number), "user_name": user_name,
+        "password": password, "type_person": "PF",
+    });
+    post::<IgnoredAny>(client, url.route("/register-customer"), &registration).await?;
+    Ok(Identity { user_name, password })
+}
+
+/// Registers a customer and opens an account.
+pub(super) async fn enter(
+    url: &BaseUrl,
+    client: &awc::Client,
+    number: usize,
+) -> Result<(), BenchError> {
+    let identity = register(url, client, number).await?;
+    open(url, client, &identity).await.map(|_| ())
 }
 
 /// The customer's credentials.
@@ -107,14 +123,9 @@ async fn prepare_at(
 ) -> Result<(String, Vec<Account>), BenchError> {
     let client = url.client(ANSWER_WAIT);
     let Identity { user_name, password } = identity;
-    let opening = json!({
-        "user_name": user_name, "password": password, "type_account": "PF", "pix_type": "RANDOM", "users": [],
-        "value_init": OPENING_REAIS,
-    });
     let mut opened = Vec::with_capacity(accounts);
     for _ in 0..accounts {
-        let Opened { num_account, kay_pix } =
-            post(&client, url.route(&format!("/accounts_user/{user_name}")), &opening).await?;
+        let Opened { num_account, kay_pix } = open(url, &client, identity).await?;
         // The bank's number, which comes first in the key, is not always the index of its URL.
         let bank = kay_pix.split_once(':').and_then(|(bank, _)| bank.parse().ok());
         let unexpected = || BenchError::Unexpected {
@@ -130,6 +141,19 @@ async fn prepare_at(
     let login = json!({"user_name": user_name, "password": password});
     let LoggedIn { token } = post(&client, url.route("/login"), &login).await?;
     Ok((token, opened))
+}
+
+/// Opens an account.
+async fn open(
+    url: &BaseUrl,
+    client: &awc::Client,
+    Identity { user_name, password }: &Identity,
+) -> Result<Opened, BenchError> {
+    let opening = json!({
+        "user_name": user_name, "password": password, "type_account": "PF", "pix_type": "RANDOM", "users": [],
+        "value_init": OPENING_REAIS,
+    });
+    post(client, url.route(&format!("/accounts_user/{user_name}")), &opening).await
 }
 
 async fn post<T: DeserializeOwned>(

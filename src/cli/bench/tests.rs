@@ -31,6 +31,12 @@ struct Asked {
     packages: AtomicU64,
 }
 
+/// What the stand-in says about itself.
+fn status() -> Value {
+    let footprint = json!({"memory_bytes": 77_000_000, "disk_bytes": 5_000_000, "start_ms": 12});
+    json!({"bank": 2, "position": 40, "past": {"entries": 80}, "footprint": footprint})
+}
+
 /// A stand-in that answers every third package 200, the next 400 and the last 503, unless `always`
 /// says otherwise.
 fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
@@ -62,6 +68,8 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
             .route("/login", web::post().to(|| async { web::Json(json!({"token": "t0ken"})) }))
             .route("/accounts_user/{user}", web::post().to(open))
             .route("/operations", web::post().to(operate))
+            .route("/status", web::get().to(|| async { web::Json(status()) }))
+            .route("/get_account/{number}", web::get().to(|| async { web::Json(json!({})) }))
     });
     let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", server.addrs()[0]).parse().unwrap();
@@ -85,6 +93,23 @@ async fn every_package_is_counted_once_by_its_outcome() {
     assert_eq!(report["refused"]["first"], "disse 400 Bad Request");
     assert_eq!(report["answered_by"][0]["fraction"], 1.0);
     assert!(report["latency_corrected_ms"].is_object());
+}
+
+#[actix_rt::test]
+async fn so_many_packages_are_sent_after_so_many_customers_and_then_the_banks_are_measured() {
+    let (url, asked) = bank(Some(200));
+    let arguments = arguments("--clients 4 --accounts 2 --packages 1e3 --fill customers=25");
+    let report = measure(&arguments, vec![url], disk()).await.unwrap();
+    assert_eq!(asked.packages.load(Ordering::Relaxed), 1_000);
+    assert_eq!(asked.accounts.load(Ordering::Relaxed), 27);
+    assert_eq!(report.executed, 1_000);
+    let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+    let size = &json["sizes"][0];
+    assert_eq!((&size["memory_bytes"], &size["entries"]), (&json!(77_000_000), &json!(80)));
+    let text = report.to_string();
+    let line = text.lines().skip_while(|line| !line.starts_with("size ")).nth(1).unwrap();
+    let words: Vec<_> = line.split_whitespace().take(5).collect();
+    assert_eq!(words, ["40", "80", "77", "5", "12"]);
 }
 
 #[actix_rt::test]
@@ -130,6 +155,9 @@ fn arguments_out_of_bounds_are_refused() {
         "--rate 0",
         "--ops-per-package 1001",
         "--accounts 1",
+        "--packages 0",
+        "--packages 5 --seconds 3",
+        "--fill 5",
         "--url 127.0.0.1",
     ] {
         assert!(
