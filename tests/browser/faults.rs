@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::browser::{Browser, Driver};
 use crate::cluster::Cluster;
+use crate::people::PASSWORD;
 
 /// Ana with R$ 100.00 at each of banks 0, 1 and 2, logged in at bank 0.
 async fn ana(cluster: &Cluster, driver: &Driver) -> Browser {
@@ -61,9 +62,39 @@ async fn another_bank_dies_while_a_package_is_under_way() {
     ana.open(&cluster.url(0, "/contas/nova")).await;
     ana.choose("banco", "2").await;
     ana.fill("valor", "50").await;
-    ana.fill("senha", crate::people::PASSWORD).await;
+    ana.fill("senha", PASSWORD).await;
     ana.find("main form button").await.click().await.unwrap();
     ana.sees("Banco 2 não responde agora. Nada foi feito").await;
+    ana.close().await;
+}
+
+#[actix_rt::test]
+async fn another_bank_dies_while_a_pix_is_under_way() {
+    let cluster = Cluster::start(3, "sessions").await;
+    let driver = Driver::start();
+    let ana = ana(&cluster, &driver).await;
+    ana.press("Pix").await;
+    ana.fill("pix", "1:ana").await;
+    ana.press("Continuar").await;
+    ana.fill("valor", "60").await;
+    ana.choose("conta", "0-").await;
+    ana.press("Continuar").await;
+    ana.fill("senha", PASSWORD).await;
+    cluster.signal(2, "-STOP");
+    ana.press("Pagar").await;
+    cluster.kill(2);
+    while ana.sees_one_of(&["Pix feito", "Ainda não sabemos", "Pagar R$"]).await != 0 {
+        // It is sent again under its key, which executes nothing twice.
+        ana.fill("senha", PASSWORD).await;
+        ana.click("[value='confirmar']").await;
+    }
+    ana.press("Extrato").await;
+    ana.sees("−R$ 60,00").await;
+    ana.open(&cluster.url(0, "/")).await;
+    ana.sees("R$ 40,00").await;
+    ana.sees("R$ 160,00").await;
+    ana.press("Pix").await;
+    ana.sees("Passo 1 de 3").await;
     ana.close().await;
 }
 

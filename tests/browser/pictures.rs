@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::browser::{Browser, Driver};
 use crate::cluster::Cluster;
+use crate::people::PASSWORD;
 use crate::watch::{order, page, until};
 
 /// Most bytes of a picture: pictures are looked at on telephones too.
@@ -93,6 +94,17 @@ async fn the_internet_bank_is_pictured() {
     ana.press("Confirmar 2").await;
     ana.sees("Esta operação foi recusada").await;
     take(&ana, 1_040, "body", "refused.png").await;
+
+    ana.press("Pix").await;
+    ana.fill("pix", "padaria").await;
+    ana.press("Continuar").await;
+    ana.fill("valor", "12,90").await;
+    ana.fill("mensagem", "pão de queijo").await;
+    ana.press("Continuar").await;
+    ana.fill("senha", PASSWORD).await;
+    ana.press("Pagar").await;
+    ana.sees("Pix feito").await;
+    take(&ana, 760, ".receipt", "receipt.png").await;
     ana.close().await;
 }
 
