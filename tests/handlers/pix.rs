@@ -125,11 +125,12 @@ async fn a_code_fills_in_the_amount_the_message_and_the_charge() {
     let code = code.split_once("</textarea>").unwrap().0;
     ana.post("/pagar", &[("acao", "destinatario"), ("pix", code)]).await.leads_to("/pagar/valor");
     let page = ana.get("/pagar/valor").await;
-    let fields = ["valor", "mensagem", "txid"].map(|name| page.value(name));
-    assert_eq!(fields, ["7,50", "pizza", "PEDIDO7"]);
+    let fields = ["valor", "mensagem", "cobranca"].map(|name| page.value(name));
+    assert_eq!(fields, ["7,50", "pizza", "PEDIDO7 0:444.555.666-44"]);
+    page.has("PEDIDO7</span>");
     let key = page.value("pix");
     let say = [("acao", "valor"), ("pix", key.as_str()), ("conta", &from), ("valor", "7,50")];
-    let say = [&say[..], &[("mensagem", "pizza"), ("txid", "PEDIDO7")]].concat();
+    let say = [&say[..], &[("mensagem", "pizza"), ("cobranca", fields[2].as_str())]].concat();
     ana.post("/pagar", &say).await.leads_to("/pagar/confirmar");
     let page = ana.get("/pagar/confirmar").await;
     let done = pay(&mut ana, &page, "12345678").await;

@@ -87,8 +87,8 @@ pub(super) struct Draft {
     pub(super) pix: String,
     /// As it was typed.
     pub(super) message: String,
-    /// The name of the charge whose code was read.
-    pub(super) txid: String,
+    /// The charge whose code was read: its name, a blank and the key that it asks to pay.
+    pub(super) charge: String,
     /// A BR Code as it was pasted, until it has been read.
     pub(super) code: String,
 }
@@ -102,7 +102,11 @@ impl Draft {
         let kind = match self.kind.as_str() {
             "D" => OperationKind::Deposit { value, sender: None },
             "S" => OperationKind::Withdraw { value, sender: None },
-            "T" => OperationKind::Transfer { value, pix: payee?, note: Some(self.note()?) },
+            "T" => {
+                let pix = payee?;
+                let note = Some(self.note(&pix)?);
+                OperationKind::Transfer { value, pix, note }
+            }
             _ => return Err("Escolha depósito, saque ou Pix".into()),
         };
         Ok(Operation { bank, account, kind })
@@ -114,14 +118,22 @@ impl Draft {
         self.pix = charge.key.to_string();
         self.value = charge.value.map(|value| plain_reais(value.get())).unwrap_or_default();
         self.message = charge.description.unwrap_or_default();
-        self.txid = charge.txid.unwrap_or_default();
+        let named = charge.txid.filter(|txid| Txid::parse(txid).is_ok());
+        self.charge = named.map(|txid| format!("{txid} {}", charge.key)).unwrap_or_default();
     }
 
-    /// What the payer says.
-    fn note(&self) -> Result<Note, String> {
-        let said = |text: &'_ str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        let message = said(&self.message).map(|text| Message::parse(&text)).transpose();
-        let txid = said(&self.txid).map(|text| Txid::parse(&text)).transpose();
+    /// The name of the charge whose code was read.
+    pub(super) fn txid(&self) -> &str {
+        self.charge.split_once(' ').map_or("", |(txid, _)| txid)
+    }
+
+    /// What the payer says to whom; a charge is that of its own payee only, whichever key was typed
+    /// after its code was read.
+    fn note(&self, payee: &PixKey) -> Result<Note, String> {
+        let message = Some(self.message.as_str()).filter(|text| !text.is_empty());
+        let message = message.map(Message::parse).transpose();
+        let charge = self.charge.split_once(' ').filter(|(_, key)| *key == payee.as_str());
+        let txid = charge.map(|(txid, _)| Txid::parse(txid)).transpose();
         Ok(Note {
             message: message.map_err(|error| error.to_string())?,
             txid: txid.map_err(|error| error.to_string())?,
@@ -210,6 +222,28 @@ mod tests {
             let unknown = Err("banco:valor".to_owned());
             assert!(draft.read(unknown).unwrap_err().contains(part), "{draft:?}");
         }
+    }
+
+    #[test]
+    fn a_charge_is_named_only_to_its_own_payee() {
+        let code = |txid: &str| Charge {
+            key: PixKey::parse("1:ana").unwrap(),
+            value: None,
+            description: Some("almoço".into()),
+            name: "ANA".into(),
+            city: "X".into(),
+            txid: Some(txid.into()),
+        };
+        let written_to = |txid, payee| {
+            let mut draft = Draft { account: "0-7".into(), ..Draft::default() };
+            draft.take(code(txid));
+            draft.value = "1,00".into();
+            draft.read(Ok(PixKey::parse(payee).unwrap())).map(|operation| written(&operation))
+        };
+        assert_eq!(written_to("A1", "1:ana"), Ok("T.0.7.100.1:ana A1 almoço".into()));
+        assert_eq!(written_to("A1", "1:bia"), Ok("T.0.7.100.1:bia - almoço".into()));
+        // Nobody could correct it.
+        assert_eq!(written_to("A-1", "1:ana"), Ok("T.0.7.100.1:ana - almoço".into()));
     }
 
     #[test]

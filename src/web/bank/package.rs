@@ -32,7 +32,8 @@ mod state;
 
 /// The fields that are kept when a session has ended.
 const KEPT: [&str; 11] = [
-    "chave", "acao", "incerto", "op", "tipo", "conta", "valor", "pix", "mensagem", "txid", "codigo",
+    "chave", "acao", "incerto", "op", "tipo", "conta", "valor", "pix", "mensagem", "cobranca",
+    "codigo",
 ];
 
 #[derive(Template)]

@@ -149,7 +149,7 @@ async fn find_payee(
     user: UserName,
     mut state: State,
 ) -> Answer {
-    state.draft.txid.clear();
+    state.draft.charge.clear();
     if Charge::seems(&state.draft.pix) {
         match Charge::read(&state.draft.pix) {
             Ok(charge) => state.draft.take(charge),

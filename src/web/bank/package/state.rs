@@ -78,7 +78,7 @@ impl State {
             value: text("valor"),
             pix: text("pix"),
             message: text("mensagem"),
-            txid: text("txid"),
+            charge: text("cobranca"),
             code: text("codigo"),
         };
         Ok(State { flow: Flow::of(form), operations, draft, ..State::default() })
@@ -104,7 +104,7 @@ impl State {
 
     /// As the fields of a form that [`State::of_unsent`] reads back.
     fn written(&self) -> String {
-        let Draft { kind, account, value, pix, message, txid, code } = &self.draft;
+        let Draft { kind, account, value, pix, message, charge, code } = &self.draft;
         let action = match (self.unknown, &self.key) {
             (true, _) => "perguntar",
             (false, Some(_)) => "confirmar",
@@ -115,7 +115,7 @@ impl State {
         let fields = [("fluxo", flow), ("acao", action), ("chave", key)];
         let fields = fields.into_iter().chain([("tipo", kind.as_str()), ("conta", account)]);
         let operations: Vec<_> = self.operations.iter().map(basket::written).collect();
-        let typed = [("valor", value), ("pix", pix), ("mensagem", message), ("txid", txid)];
+        let typed = [("valor", value), ("pix", pix), ("mensagem", message), ("cobranca", charge)];
         let typed = typed.into_iter().chain([("codigo", code)]);
         let fields = fields.chain(typed.map(|(name, text)| (name, text.as_str())));
         encoded(fields.chain(operations.iter().map(|written| ("op", written.as_str()))))
