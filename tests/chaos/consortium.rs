@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -75,23 +75,9 @@ pub(crate) struct Consortium {
     hashes: RefCell<BTreeMap<u64, (Value, usize)>>,
 }
 
-/// The banks prove to each other who they are: connections that are cut, slow or frozen carry
-/// handshakes too.
-fn make_certificates(folder: &Path, program: &Path) {
-    let made = Command::new(program)
-        .arg("certs")
-        .arg("--nodes")
-        .arg(folder.join("nodes.json"))
-        .arg("--out")
-        .arg(folder.join("certificates"))
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
-
 impl Consortium {
-    /// Writes `nodes.json`, makes certificates, opens the proxies and gives bank `small_disk` a
-    /// disk that can be filled, if this process may mount one.
+    /// Writes `nodes.json`, opens the proxies and gives bank `small_disk` a disk that can be
+    /// filled, if this process may mount one.
     pub(crate) fn prepare(
         (folder, program): (&Path, &Path),
         banks: usize,
@@ -109,7 +95,6 @@ impl Consortium {
             },
         });
         std::fs::write(folder.join("nodes.json"), nodes.to_string()).unwrap();
-        make_certificates(folder, program);
         let links = Links::start(&ports);
         let bank = |(bank, (port, _)): (usize, &(u16, u16))| {
             let data = folder.join(format!("banco-{bank}"));
@@ -185,8 +170,6 @@ impl Consortium {
         }
         let log = File::options().create(true).append(true).open(&place.log).unwrap();
         let shifted = self.shifts.borrow().contains_key(&bank);
-        let certificate = self.folder.join(format!("certificates/bank-{bank}"));
-        let certificate = ("NETBANKING_CERTIFICATES", certificate.display().to_string());
         let clock = shifted.then(|| self.clocks.variables(bank));
         let mut process = BankProcess::start(Start {
             program: &self.program,
@@ -194,7 +177,7 @@ impl Consortium {
             nodes_json: &self.folder.join("nodes.json"),
             data: &place.data,
             listen: Some(own_address(bank)),
-            variables: clock.into_iter().flatten().chain([certificate]).collect(),
+            variables: clock.into_iter().flatten().collect(),
             log: Stdio::piped(),
         });
         copy_log(process.take_log().unwrap(), log, place.log_is_read.clone());
