@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt as _, Addr, AsyncContext, Context, Handler, Message, MessageResult,
-    WrapFuture as _,
+    Actor, ActorFutureExt as _, Addr, AsyncContext, Context, Handler, MailboxError, Message,
+    MessageResult, WrapFuture as _,
 };
 use tokio::sync::oneshot;
 
@@ -349,8 +349,18 @@ where
     }
 }
 
-/// Somebody is going to read the past: everything that was made is handed over to it. Sent before
-/// the [`Ask`] that says where to read, it has taken effect when that is answered.
+/// Asks the ledger where to read the past, which has everything to which that leads when this is
+/// answered: what is executed meanwhile is handed over too.
+pub(crate) async fn ask_before_past<R: Send + 'static>(
+    ledger: &Addr<LedgerActor>,
+    question: impl FnOnce(&Book) -> R + Send + 'static,
+) -> Result<R, MailboxError> {
+    let answer = ledger.send(Ask(question)).await?;
+    ledger.send(HandOver).await?;
+    Ok(answer)
+}
+
+/// Everything that was made is to be handed over to the past.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct HandOver;

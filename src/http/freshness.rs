@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::Bank;
 use super::refusal::{Bad, Refused};
 use crate::actors::heartbeat::Prove;
-use crate::actors::ledger::{Ask, HandOver, Reach};
+use crate::actors::ledger::{Ask, Reach, ask_before_past};
 use crate::ids::Position;
 use crate::ledger::Book;
 
@@ -102,8 +102,10 @@ pub(super) async fn read_before_past<R: Send + 'static>(
     request: &HttpRequest,
     question: impl FnOnce(&Book) -> R + Send + 'static,
 ) -> Result<R, Refused> {
-    bank.actors.routes.ledger.do_send(HandOver);
-    read(bank, request, question).await
+    let question = move |book: &Book| (book.position(), question(book));
+    let (position, answer) = ask_before_past(&bank.actors.routes.ledger, question).await?;
+    request.extensions_mut().insert(MadeAt(position));
+    Ok(answer)
 }
 
 /// Marks the answer unless it is proved to be fresh. A write that shares the route is not marked.

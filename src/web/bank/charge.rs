@@ -146,7 +146,7 @@ async fn standing(
     let asked = parse_amount(form.text("valor")).ok().map(Amount::get);
     let today = bank.config.time_zone.date(unix_ms());
     let until = parse_date(form.text("validade"));
-    let state = State::of(payments.sum, asked, until, today);
+    let state = State::of(payments.sum, asked, payments.is_cut, until, today);
     let account = format!("/contas/{}-{}", place.0, place.1);
     let is_paid = state == State::Paid;
     Ok(Some(Standing { state: state.text(), is_paid, until: until.map(date), payments, account }))

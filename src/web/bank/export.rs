@@ -20,7 +20,7 @@ use super::money::plain_reais;
 use super::overview::bank_name;
 use super::statement::{own, place};
 use super::{Answer, customer, see_other, shown, texts};
-use crate::actors::ledger::{Ask, HandOver};
+use crate::actors::ledger::ask_before_past;
 use crate::brazilian::date;
 use crate::civil::Zone;
 use crate::http::{Bank, Named, Refused, named};
@@ -94,13 +94,12 @@ async fn file(bank: &Data<Bank>, request: &HttpRequest, format: &'static Format)
     let (of, number) = place(request)?;
     let zone = bank.config.time_zone.clone();
     let filter = Filter::read(&Form::of_query(request)?, &zone)?;
-    let ledger = &bank.actors.routes.ledger;
-    ledger.do_send(HandOver);
-    let asked = Ask(move |book: &Book| {
+    let asked = move |book: &Book| {
         own(book, &user, (of, number))
             .map(|account| (book.trail_of(account), account.balance, book.time_ms()))
-    });
-    let (trail, balance, now_ms) = ledger.send(asked).await??;
+    };
+    let asked = ask_before_past(&bank.actors.routes.ledger, asked).await?;
+    let (trail, balance, now_ms) = asked?;
     let past = bank.actors.past.clone();
     let wanted = filter.clone();
     let bounds = past.read(move |past| bounds(past, &trail, &wanted)).await?;

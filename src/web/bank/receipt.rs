@@ -13,7 +13,7 @@ use super::money::reais_wide;
 use super::overview::bank_name;
 use super::statement::{own, place};
 use super::{Answer, customer, shown, texts};
-use crate::actors::ledger::{Ask, HandOver};
+use crate::actors::ledger::{Ask, ask_before_past};
 use crate::brazilian::date;
 use crate::http::{Bank, Named, Refused, named};
 use crate::ids::{BankId, EventId, Position};
@@ -72,10 +72,9 @@ pub(super) async fn address(
     position: Position,
 ) -> Result<String, Refused> {
     let (of, number) = (executed.bank, executed.account);
-    let ledger = &bank.actors.routes.ledger;
-    ledger.do_send(HandOver);
-    let trail = Ask(move |book: &Book| Some(book.trail_of(book.account(of, number)?)));
-    let trail = ledger.send(trail).await?.ok_or(Refused::Internal)?;
+    let asked = move |book: &Book| Some(book.trail_of(book.account(of, number)?));
+    let trail = ask_before_past(&bank.actors.routes.ledger, asked).await?;
+    let trail = trail.ok_or(Refused::Internal)?;
     let find = move |past: &mut PastReader| made_at(past, &trail, position);
     let statement = format!("/contas/{of}-{number}");
     Ok(match bank.actors.past.read(find).await? {
@@ -94,10 +93,8 @@ async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
     let of = place(request)?;
     let no_such = Refused::NoSuchPage(texts::NO_SUCH_RECEIPT);
     let index = request.match_info().query("entry").parse().map_err(|_| no_such.clone())?;
-    let ledger = &bank.actors.routes.ledger;
-    ledger.do_send(HandOver);
-    let asked = Ask(move |book: &Book| own(book, &user, of).map(|account| book.trail_of(account)));
-    let trail = ledger.send(asked).await??;
+    let asked = move |book: &Book| own(book, &user, of).map(|account| book.trail_of(account));
+    let trail = ask_before_past(&bank.actors.routes.ledger, asked).await??;
     let entry = entry(bank, trail, index).await?.ok_or(no_such)?;
     let is_new = !Form::of_query(request)?.text("novo").is_empty();
     let own = own_side(bank, of, &entry).await?;

@@ -13,7 +13,7 @@ use super::money::{reais, signed_reais};
 use super::month::{Month, MonthLink, months};
 use super::overview::bank_name;
 use super::{Answer, basket, customer, shown, texts};
-use crate::actors::ledger::{Ask, HandOver};
+use crate::actors::ledger::ask_before_past;
 use crate::actors::time::unix_ms;
 use crate::brazilian::date;
 use crate::http::{Bank, Named, Refused};
@@ -216,12 +216,9 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let zone = &bank.config.time_zone;
     let filter = Filter::read(&form, zone)?;
     let before = form.text("antes").parse::<u64>().ok();
-    let ledger = &bank.actors.routes.ledger;
-    ledger.do_send(HandOver);
-    let asked = Ask(move |book: &Book| {
-        own(book, &user, (of, number)).map(|account| Head::of(book, account))
-    });
-    let head = ledger.send(asked).await??;
+    let asked =
+        move |book: &Book| own(book, &user, (of, number)).map(|account| Head::of(book, account));
+    let head = ask_before_past(&bank.actors.routes.ledger, asked).await??;
     let trail = head.trail;
     let (wanted, today) = (filter.clone(), zone.date(unix_ms()));
     let read = bank.actors.past.read(move |past| outline(past, &trail, &wanted)).await?;

@@ -30,6 +30,8 @@ pub(super) const WRONG_PASSWORD: &str = "A senha não está certa. Nada foi envi
 pub(super) const CHARGE_OPEN: &str = "Em aberto";
 pub(super) const CHARGE_PAID: &str = "Paga";
 pub(super) const CHARGE_EXPIRED: &str = "Vencida";
+/// A charge of which older payments were not found.
+pub(super) const CHARGE_UNKNOWN: &str = "Não se sabe: pagamentos antigos podem faltar";
 pub(super) const WHOLE_STATEMENT: &str = "Tudo";
 const MONTHS: [&str; 12] = [
     "janeiro",

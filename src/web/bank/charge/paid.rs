@@ -3,7 +3,7 @@
 //! Nothing is stored of a charge: its address says how much it asks for and until when, and the
 //! statement says what came.
 
-use crate::actors::ledger::{Ask, HandOver};
+use crate::actors::ledger::ask_before_past;
 use crate::brazilian::date;
 use crate::civil::Zone;
 use crate::http::{Bank, Named, Refused, named};
@@ -27,18 +27,23 @@ pub(super) enum State {
     Paid,
     /// Its last day is over, and it has not been paid.
     Expired,
+    /// What was found is not enough, and there may be more.
+    Unknown,
 }
 
 impl State {
     pub(super) fn of(
         paid: i128,
         asked: Option<Centavos>,
+        is_cut: bool,
         until: Option<Date>,
         today: Date,
     ) -> State {
         let enough = asked.map_or(1, |asked| asked.get());
         if paid >= enough {
             State::Paid
+        } else if is_cut {
+            State::Unknown
         } else if until.is_some_and(|until| until < today) {
             State::Expired
         } else {
@@ -51,6 +56,7 @@ impl State {
             State::Open => texts::CHARGE_OPEN,
             State::Paid => texts::CHARGE_PAID,
             State::Expired => texts::CHARGE_EXPIRED,
+            State::Unknown => texts::CHARGE_UNKNOWN,
         }
     }
 }
@@ -81,10 +87,9 @@ pub(super) async fn payments(
     (of, number): (BankId, AccountNumber),
     txid: Txid,
 ) -> Result<Payments, Refused> {
-    let ledger = &bank.actors.routes.ledger;
-    ledger.do_send(HandOver);
-    let asked = Ask(move |book: &Book| Some(book.trail_of(book.account(of, number)?)));
-    let trail = ledger.send(asked).await?.ok_or(Refused::Internal)?;
+    let asked = move |book: &Book| Some(book.trail_of(book.account(of, number)?));
+    let trail = ask_before_past(&bank.actors.routes.ledger, asked).await?;
+    let trail = trail.ok_or(Refused::Internal)?;
     let wants = move |entry: &Entry| {
         entry.kind == EntryKind::Receive && entry.details.txid.as_ref() == Some(&txid)
     };
@@ -117,13 +122,19 @@ mod tests {
     fn a_charge_is_open_until_enough_is_paid_or_its_last_day_is_over() {
         let day = |day| Date { year: 2026, month: 11, day };
         let state = |paid, until: Option<u8>| {
-            State::of(paid, Some(Centavos::new(500)), until.map(day), day(20))
+            State::of(paid, Some(Centavos::new(500)), false, until.map(day), day(20))
         };
         assert_eq!(state(0, None), State::Open);
         assert_eq!(state(499, Some(20)), State::Open);
         assert_eq!(state(499, Some(19)), State::Expired);
         assert_eq!(state(500, Some(19)), State::Paid, "whoever pays late has paid");
-        let any = |paid| State::of(paid, None, None, day(20));
+        let any = |paid| State::of(paid, None, false, None, day(20));
         assert_eq!([any(0), any(1)], [State::Open, State::Paid]);
+        let cut = |paid| State::of(paid, Some(Centavos::new(500)), true, Some(day(19)), day(20));
+        assert_eq!(
+            [cut(499), cut(500)],
+            [State::Unknown, State::Paid],
+            "older ones may be missing"
+        );
     }
 }
