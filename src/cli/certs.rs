@@ -1,6 +1,7 @@
 //! `netbanking certs`: the consortium's own authority, and a certificate of it for every bank. For
 //! trials and small consortia; others bring certificates of their own, with the same names.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -20,10 +21,12 @@ use crate::config::Config;
 use crate::hex::{self, Hex};
 use crate::ids::BankId;
 use crate::private;
-use crate::tls::{AUTHORITY, CERTIFICATE, KEY, WITHDRAWN, name_of, serial_of};
+use crate::tls::{AUTHORITY, CERTIFICATE, KEY, WITHDRAWN, name_of};
 
 /// The key of the authority, beside its certificate.
 const AUTHORITY_KEY: &str = "ca.key";
+/// The bank and the number of every certificate that was made, beside the authority.
+const ISSUED_SERIALS: &str = "issued.txt";
 /// The numbers of the certificates that were withdrawn, beside the authority.
 const WITHDRAWN_SERIALS: &str = "withdrawn.txt";
 /// Bytes in a certificate's number.
@@ -56,8 +59,8 @@ pub(super) struct CertsArgs {
 pub(super) enum CertsError {
     #[error("{}: {why}", .path.display())]
     File { path: PathBuf, why: io::Error },
-    #[error("{}: this command has not made it", .path.display())]
-    NotMadeHere { path: PathBuf },
+    #[error("{}: no certificate was made here for bank {bank}", .path.display())]
+    NoneIssued { path: PathBuf, bank: BankId },
     #[error("a certificate cannot be made: {0}")]
     Made(#[from] rcgen::Error),
 }
@@ -105,7 +108,11 @@ pub(super) fn issue(out: &Path, banks: usize) -> Result<(), CertsError> {
         let folder = folder_of(out, bank);
         make_folder(&folder)?;
         let key = KeyPair::generate()?;
-        let own = of_bank(bank)?.signed_by(&key, &authority)?;
+        let (serial, own) = of_bank(bank)?;
+        // First: what is not on the list cannot be withdrawn.
+        let issued = read_or_empty(&out.join(ISSUED_SERIALS))?;
+        write(&out.join(ISSUED_SERIALS), &format!("{issued}{bank} {}\n", Hex(&serial)))?;
+        let own = own.signed_by(&key, &authority)?;
         write(&folder.join(AUTHORITY), &certificate)?;
         write(&folder.join(KEY), &key.serialize_pem())?;
         write(&folder.join(CERTIFICATE), &own.pem())?;
@@ -116,14 +123,24 @@ pub(super) fn issue(out: &Path, banks: usize) -> Result<(), CertsError> {
 /// Puts a bank's certificate on the authority's list of those that are worth nothing any more, and
 /// the list into every bank's folder.
 fn withdraw(out: &Path, bank: BankId, banks: usize) -> Result<(), CertsError> {
-    let file = folder_of(out, bank).join(CERTIFICATE);
-    let serial = serial_of(&read(&file)?);
-    let serial = serial.ok_or(CertsError::NotMadeHere { path: file })?;
+    let issued_file = out.join(ISSUED_SERIALS);
+    let issued = read_or_empty(&issued_file)?;
+    let of_bank = issued.lines().filter_map(|line| {
+        let (number, serial) = line.split_once(' ')?;
+        (number == bank.to_string()).then_some(serial)
+    });
     let list_file = out.join(WITHDRAWN_SERIALS);
-    let mut list = if list_file.exists() { read(&list_file)? } else { String::new() };
-    let serial = Hex(&serial).to_string();
-    if !list.lines().any(|line| line == serial) {
-        list = format!("{list}{serial}\n");
+    let mut list = read_or_empty(&list_file)?;
+    let withdrawn: BTreeSet<_> = list.lines().map(str::to_owned).collect();
+    let mut before = 0;
+    for serial in of_bank {
+        before += 1;
+        if !withdrawn.contains(serial) {
+            list = format!("{list}{serial}\n");
+        }
+    }
+    if before == 0 {
+        return Err(CertsError::NoneIssued { path: issued_file, bank });
     }
     let now = now();
     let serials = list.lines().filter_map(hex::parse::<SERIAL_BYTES>);
@@ -159,11 +176,11 @@ fn issuer(out: &Path) -> Result<Issuer<'static, KeyPair>, CertsError> {
 }
 
 /// A random number for a certificate; positive, and always of the same length.
-fn serial() -> Result<SerialNumber, CertsError> {
+fn serial() -> Result<[u8; SERIAL_BYTES], CertsError> {
     let mut bytes = [0; SERIAL_BYTES];
     getrandom::fill(&mut bytes).map_err(|_| rcgen::Error::RingUnspecified)?;
     bytes[0] = bytes[0] & 0x3f | 0x40;
-    Ok(SerialNumber::from_slice(&bytes))
+    Ok(bytes)
 }
 
 fn authority() -> Result<CertificateParams, rcgen::Error> {
@@ -175,16 +192,17 @@ fn authority() -> Result<CertificateParams, rcgen::Error> {
     Ok(params)
 }
 
-fn of_bank(bank: BankId) -> Result<CertificateParams, CertsError> {
+fn of_bank(bank: BankId) -> Result<([u8; SERIAL_BYTES], CertificateParams), CertsError> {
+    let serial = serial()?;
     let mut params = CertificateParams::new(vec![name_of(bank)])?;
     params.distinguished_name.push(DnType::CommonName, name_of(bank));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
-    params.serial_number = Some(serial()?);
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
     last(&mut params, CERTIFICATE_DAYS);
-    Ok(params)
+    Ok((serial, params))
 }
 
 fn now() -> time::OffsetDateTime {
@@ -209,6 +227,10 @@ fn make_folder(path: &Path) -> Result<(), CertsError> {
 
 fn read(path: &Path) -> Result<String, CertsError> {
     fs::read_to_string(path).map_err(|why| CertsError::File { path: path.to_owned(), why })
+}
+
+fn read_or_empty(path: &Path) -> Result<String, CertsError> {
+    if path.exists() { read(path) } else { Ok(String::new()) }
 }
 
 /// A file that nobody else may read. A bank that reads while it is written must find the old one or
@@ -274,9 +296,12 @@ mod tests {
         let one = list();
         withdraw(out, BankId(0), 2).unwrap();
         assert_eq!(list(), one);
+        // Those before the last are, too.
+        issue(out, 2).unwrap();
         issue(out, 2).unwrap();
         withdraw(out, BankId(0), 2).unwrap();
-        assert!(list().starts_with(&one) && list().lines().count() == 2);
+        assert!(list().starts_with(&one) && list().lines().count() == 3);
+        assert!(withdraw(out, BankId(2), 3).is_err(), "bank 2 has none");
         assert!(Transport::with(Some(&folder_of(out, BankId(1))), BankId(1), 2).is_ok());
     }
 }

@@ -13,7 +13,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 
 use super::Bank;
-use super::auth::{Caller, peer};
+use super::auth::{Caller, OpenedBy, peer};
 use super::refusal::Refused;
 
 /// For how long browsers remember it: half a year.
@@ -47,7 +47,9 @@ pub async fn require<B: MessageBody + 'static>(
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, remembered);
         return Ok(response);
     }
-    if bank.is_none_or(|bank| may_be_open(bank)) {
+    // Another bank asks on a customer's behalf.
+    let is_sealed = request.conn_data::<OpenedBy>().is_some();
+    if is_sealed || bank.is_none_or(|bank| may_be_open(bank)) {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     }
     let led = led(request.request());

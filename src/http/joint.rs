@@ -40,6 +40,13 @@ struct Opener {
     num_cadastro: String,
 }
 
+/// The answer: written as it is, so that money does not become a floating-point number.
+#[derive(Serialize)]
+struct Requests {
+    data: Vec<Listed>,
+    descript: &'static str,
+}
+
 /// `GET /joint_requests`
 pub(super) async fn list(
     bank: web::Data<Bank>,
@@ -52,8 +59,7 @@ pub(super) async fn list(
         requests.filter_map(|joint| of(book, joint, &user, &zone)).collect::<Vec<_>>()
     };
     let data = read(&bank, &request, listed).await?;
-    let answer = serde_json::json!({"data": data, "descript": texts::JOINT_LISTED});
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().json(Requests { data, descript: texts::JOINT_LISTED }))
 }
 
 fn of(book: &Book, joint: &JointRequest, reader: &UserName, zone: &Zone) -> Option<Listed> {

@@ -21,10 +21,8 @@ use std::time::{Duration, Instant};
 use actix_rt::net::TcpStream;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::server::Acceptor;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
-use webpki::EndEntityCert;
 
 pub(crate) use self::channel::{Channel, Detached};
 pub(crate) use self::files::{AUTHORITY, CERTIFICATE, KEY, WITHDRAWN};
@@ -52,13 +50,6 @@ pub struct BadCertificates {
 #[must_use]
 pub(crate) fn name_of(bank: BankId) -> String {
     format!("bank-{bank}.netbanking")
-}
-
-/// The number that a certificate in PEM has from its authority.
-#[must_use]
-pub(crate) fn serial_of(pem: &str) -> Option<Vec<u8>> {
-    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
-    Some(EndEntityCert::try_from(&certificate).ok()?.serial().to_vec())
 }
 
 /// What a bank shows its peers.

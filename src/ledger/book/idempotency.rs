@@ -39,9 +39,11 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// The claim of a request that has a key.
+    /// The claim of a request that has a key. A change of password has none: it is not known here
+    /// whether the same password was asked for, and setting it twice does no harm.
     pub(super) fn of(request: &Request) -> Option<Claim> {
-        let key = request.key.as_ref()?;
+        let is_password = matches!(request.action, Action::ChangePassword(_));
+        let key = request.key.as_ref().filter(|_| !is_password)?;
         Some(Claim { key: scoped(request, key), digest: digest(&request.action) })
     }
 }
@@ -85,7 +87,7 @@ fn digest(action: &Action) -> [u8; 32] {
             }
             fields.signed(opening.value_init.into());
         }
-        // The new password is not compared, as on registration.
+        // Never asked for: see [`Claim::of`].
         Action::ChangePassword(_) => _ = fields.tag(5),
         Action::AnswerJoint(JointAnswer { bank, account, accept }) => {
             fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());

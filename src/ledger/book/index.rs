@@ -47,6 +47,12 @@ impl<P: Copy> Index<P> {
         self.shards[shard(hash)].find(hash, |place| is_it(*place)).copied()
     }
 
+    /// Shows the places of all elements that may have this name.
+    pub(super) fn each(&self, name: &impl Hash, mut show: impl FnMut(P)) {
+        let hash = self.hasher.hash_one(name);
+        self.shards[shard(hash)].iter_hash(hash).for_each(|place| show(*place));
+    }
+
     /// Adds the place of an element whose name is new; `name_at` gives the names at other places.
     pub(super) fn insert<N: Hash>(&mut self, name: &N, place: P, name_at: impl Fn(P) -> N) {
         let Index { shards, hasher } = self;

@@ -103,11 +103,15 @@ impl Book {
     #[must_use]
     pub(crate) fn customer_typed(&self, name: &UserName) -> Option<&Customer> {
         self.customer(name).or_else(|| {
-            let sought = name.look();
-            let place =
-                self.by_look.find(&sought, |place| look(&self.customers, place) == sought)?;
-            let found = &self.customers.get(place as usize)?.customer;
-            found.user_name.as_str().eq_ignore_ascii_case(name.as_str()).then_some(found)
+            let (mut found, sought) = (Vec::new(), name.look());
+            self.by_look.each(&sought, |place| {
+                let customer = self.customers.get(place as usize).map(|held| &held.customer);
+                let is_it = |customer: &&Customer| {
+                    customer.user_name.as_str().eq_ignore_ascii_case(name.as_str())
+                };
+                found.extend(customer.filter(is_it));
+            });
+            found.first().copied().filter(|_| found.len() == 1)
         })
     }
 

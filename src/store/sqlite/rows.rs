@@ -311,10 +311,9 @@ impl Writer<'_> {
 
     /// Deletes the installed snapshot.
     pub(super) fn abandon_snapshot(&mut self) -> rusqlite::Result<()> {
-        let Some(stored) = self.head.snapshot.take() else { return Ok(()) };
-        let mut statement =
-            self.transaction.prepare_cached("DELETE FROM pieces WHERE snapshot = ?1")?;
-        statement.execute([stored.number]).map(|_| ())
+        (self.head.snapshot, self.head.arriving) = (None, None);
+        // Their index may be what is damaged.
+        self.transaction.execute_batch("REINDEX pieces; DELETE FROM pieces;")
     }
 
     /// Deletes pieces that belong neither to this snapshot nor to the installed one.

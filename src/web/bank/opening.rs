@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -28,7 +29,7 @@ use crate::tls::Transport;
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::web::refused::with_header;
-use crate::wire;
+use crate::wire::{self, BANK_HEADER};
 
 /// How long another bank may take; more than the time within which it answers in any case.
 const OTHER_BANK_WAIT: Duration = Duration::from_secs(15);
@@ -165,6 +166,9 @@ async fn ask_other(
     })?;
     let request = wire::client_of_peer(at, &transport, 1, OTHER_BANK_WAIT)
         .post(url)
+        // A bank that customers reach by HTTPS answers other banks all the same.
+        .insert_header((AUTHORIZATION, format!("Bearer {}", bank.secret)))
+        .insert_header((BANK_HEADER, bank.me.to_string()))
         .insert_header((IDEMPOTENCY_HEADER, form.text("chave")));
     let lost = || NotOpened { refused: Refused::BankLost(texts::bank_lost(&name)), unknown: true };
     let mut response = match request.content_type("application/json").send_body(body).await {

@@ -41,6 +41,12 @@ pub(super) async fn confirm(
     mut state: State,
 ) -> Answer {
     let key = form.key()?;
+    // What may have been executed under another key must not be forgotten, nor sent under this one,
+    // because another page is open.
+    let kept = State::kept(bank, &user, state.flow).await?;
+    if kept.unknown && kept.key.as_ref() != Some(&key) {
+        return Ok(moved(request, state.flow.path()));
+    }
     let Ok(package) = Package::parse(state.operations.clone()) else {
         state.problem = Some(texts::BASKET_EMPTY.into());
         return rendered(bank, user, StatusCode::BAD_REQUEST, state).await;
