@@ -267,6 +267,31 @@ fn a_damaged_snapshot_is_given_up_for_the_whole_journal() {
 }
 
 #[test]
+fn a_damaged_snapshot_that_is_half_written_is_given_up_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut played = journal_with_a_snapshot_beside_it(folder.path());
+    let (position, hash) = (played.book.position(), played.book.hash());
+    played.entry(1);
+    let (_, pieces) = played.snapshot();
+    let mut store = patiently(SqliteStore::open, folder.path());
+    store.write(&[Change::SnapshotPiece(pieces[0].clone())]).unwrap();
+    assert!(store.remembered().unwrap().arriving.is_some());
+    drop(store);
+    let newest = "(SELECT max(snapshot) FROM pieces)";
+    damage(
+        folder.path(),
+        &format!("UPDATE pieces SET text = text || ' ' WHERE snapshot = {newest}"),
+    );
+    for has_fallen_back in [true, false] {
+        let mut recovered = patiently(recover, folder.path());
+        assert_eq!(recovered.fell_back.is_some(), has_fallen_back);
+        assert!(recovered.set_aside.is_none());
+        assert_eq!((recovered.book.position(), recovered.book.hash()), (position, hash));
+        assert_eq!(recovered.store.remembered().unwrap().arriving, None);
+    }
+}
+
+#[test]
 fn without_a_limit_the_journal_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (store, played, _) = journal(folder.path(), 100 * LIMIT / 10);

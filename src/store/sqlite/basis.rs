@@ -33,7 +33,8 @@ impl SqliteStore {
         let is_whole = self.head.starts_after.0 == Position::default();
         let basis = if is_whole { Basis::Journal } else { Basis::SnapshotAndAll };
         let before = std::mem::replace(&mut self.basis, basis);
-        is_whole && before != basis && self.head.snapshot.is_some()
+        let has_snapshot = self.head.snapshot.is_some() || self.head.arriving.is_some();
+        is_whole && before != basis && has_snapshot
     }
 
     /// The snapshot is of no use: the journal that led to it is executed until there is another

@@ -60,6 +60,7 @@ fn names_of_older_journals_stay_as_they_are_and_log_in_by_their_own_spelling() {
         assert_eq!(typed(book, "Ana").as_deref(), Some("Ana"));
         assert_eq!(typed(book, "BIA").as_deref(), Some("bia"));
         assert_eq!(typed(book, "b1a"), None, "only case is forgiven");
+        assert_eq!(typed(book, "ANA"), None, "there are two of them");
     }
 }
 
@@ -99,4 +100,16 @@ fn a_password_is_replaced_for_the_customer_who_asks_and_in_snapshots_too() {
         crate::ledger::book::Pieces::of(before).collect::<Vec<_>>().iter().map(String::as_str),
     );
     assert_eq!(of(&old.unwrap(), "ana"), hash("$argon2id$x"), "a snapshot under way is unchanged");
+}
+
+#[test]
+fn a_second_change_of_password_under_one_key_is_made_too() {
+    let mut trial = Trial::with_customers();
+    for text in ["$argon2id$one", "$argon2id$two"] {
+        let password_hash = PasswordHash::parse(text).unwrap();
+        let change = PasswordChange { password_hash: password_hash.clone() };
+        let request = trial.request(Some("ana"), Some("k"), Action::ChangePassword(change));
+        done(trial.apply(1, &request));
+        assert_eq!(trial.book.customer(&user("ana")).unwrap().password_hash, password_hash);
+    }
 }
