@@ -118,8 +118,8 @@ async fn logins_whose_customers_have_left_hold_up_nobody() {
     }
     let began = Instant::now();
     customer.log_in(&cluster).await;
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     // Hashing what is still wanted takes a moment, all of it more than half a minute.
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     quiet(cluster.process_id(0), Duration::from_secs(10)).await;
 }
 

