@@ -185,6 +185,33 @@ fn a_journal_beyond_its_limit_becomes_a_snapshot_and_its_newest_half() {
 }
 
 #[test]
+fn a_snapshot_is_made_although_something_is_executed_before_the_copy_of_the_ledger_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut played, held) = journal(folder.path(), LIMIT + 10);
+    let copied = played.book.position();
+    let mut executor =
+        Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
+    let mut writer = writer(store, LIMIT, copied);
+    let mut out = Vec::new();
+    writer.tick(&mut out).unwrap();
+    assert!(matches!(out[..], [Effect::Ledger(LedgerInput::Snapshot)]));
+    executor.handle(LedgerInput::Snapshot, &mut out);
+    // While the past is synced, which the copy waits for, the ledger goes on.
+    let entry = played.execute(held);
+    writer.handle(JournalInput::Executed(vec![mark(&entry)]));
+    for effect in out {
+        if let Effect::Journal(input) = effect {
+            writer.handle(input);
+        }
+    }
+    assert_eq!(settle(&mut writer, &mut executor), 0, "it need not be asked again");
+    drop(writer);
+    let Recovered { mut store, book, .. } = whole(folder.path(), OWNER).unwrap();
+    assert_eq!(store.remembered().unwrap().snapshot.unwrap().position, copied);
+    assert_eq!(book.hash(), played.book.hash());
+}
+
+#[test]
 fn a_start_from_a_snapshot_beside_the_journal_reads_only_what_came_after() {
     let folder = tempfile::tempdir().unwrap();
     let played = journal_with_a_snapshot_beside_it(folder.path());

@@ -93,23 +93,21 @@ impl Compaction {
         exceeds(from, journal_max) || exceeds(position, every)
     }
 
-    /// The ledger's copy of itself has come. A copy from before the position that the journal has
-    /// reached meanwhile is of no use: it would end below a snapshot that was opened.
-    pub(super) fn begin(&mut self, present: Arc<Present>, executed: Executions, reached: Position) {
-        if present.position() < reached {
+    /// The ledger's copy of itself has come, perhaps long after it was taken: the past had to reach
+    /// the disk first, and the ledger went on meanwhile. A copy from before the snapshot that is
+    /// here is of no use: one was opened that another bank had made.
+    pub(super) fn begin(&mut self, present: Arc<Present>, executed: Executions) {
+        if !matches!(self.stage, Stage::Asked) {
+            return;
+        }
+        let (position, hash) = (present.position(), present.hash());
+        if position <= self.last.0 {
             self.stage = Stage::Idle;
+            return;
         }
-        if matches!(self.stage, Stage::Asked) {
-            let (position, hash) = (present.position(), present.hash());
-            let head = SnapshotHead {
-                position,
-                hash,
-                executed,
-                pieces: 0,
-                digest: Sha256Digest::default(),
-            };
-            self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&present)), present, head };
-        }
+        let digest = Sha256Digest::default();
+        let head = SnapshotHead { position, hash, executed, pieces: 0, digest };
+        self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&present)), present, head };
     }
 
     /// A snapshot is arriving from another bank: there is no room for this bank's own one, which

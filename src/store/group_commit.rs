@@ -77,7 +77,7 @@ impl GroupCommit {
                 self.changes.extend(marks.into_iter().map(Change::Executed));
             }
             JournalInput::Snapshot { present, executed } => {
-                self.compaction.begin(present, executed, self.executed)
+                self.compaction.begin(present, executed);
             }
             JournalInput::Promise(frozen) => {
                 self.changes.push(Change::Promise(frozen.ballot));
