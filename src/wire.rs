@@ -27,7 +27,7 @@ pub const BANK_HEADER: &str = "netbanking-bank";
 /// Where a peer opens the connection for its envelopes.
 pub const STREAM_PATH: &str = "/peer/stream";
 /// Version of the protocol between banks; banks of different versions refuse one another.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 /// Where a bank asks for a part of the past.
 pub(crate) const PAST_PATH: &str = "/peer/past";
 /// Largest body between banks, in bytes; more than the largest piece of journal, of a snapshot or

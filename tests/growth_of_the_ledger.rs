@@ -9,8 +9,9 @@ use netbanking::ids::request::Header;
 use netbanking::ids::{Ballot, BankId, BankSet, EventId, Sha256Digest};
 use netbanking::ledger::book::Pieces;
 use netbanking::ledger::{
-    AccountNumber, Action, Amount, Book, Centavos, Circumstances, Document, Opening, PasswordHash,
-    PersonName, PixType, Registration, Request, TypeAccount, UserName,
+    AccountNumber, Action, Amount, Book, Centavos, Circumstances, Document, IdempotencyKey,
+    Opening, Operation, OperationKind, Package, PasswordHash, PersonName, PixType, Registration,
+    Request, TypeAccount, UserName,
 };
 use netbanking::protocol::execution::Executions;
 use netbanking::protocol::order_key::OrderKey;
@@ -38,10 +39,19 @@ struct Asked {
 
 impl Asked {
     fn ask(&mut self, action: Action) -> Duration {
+        self.ask_with(action, None, None)
+    }
+
+    fn ask_with(
+        &mut self,
+        action: Action,
+        by: Option<UserName>,
+        key: Option<IdempotencyKey>,
+    ) -> Duration {
         self.count += 1;
         let unique = format!("00000000-0000-4000-8000-{:012}", self.count);
         let id = EventId::new(BankId(0), &unique);
-        let request = Request { id, at_ms: None, key: None, by: None, own: false, action }.to_raw();
+        let request = Request { id, at_ms: None, key, by, own: false, action }.to_raw();
         let header = Some(Header { at_ms: 1_795_442_602_000, open: false });
         let of = Circumstances { sender: BankId(0), members: BankSet::all(BANKS), header };
         let began = Instant::now();
@@ -104,6 +114,46 @@ fn a_million_customers_fit_and_a_copy_of_them_stops_nobody() {
     println!("written in {written:?} ({} MB), read in {:?}", size / 1_000_000, began.elapsed());
     assert_eq!(read.entries().0, CUSTOMERS);
     assert!(copied < COPIED_WITHIN && bytes < BYTES_MAX);
+}
+
+/// Packages of one day, and the most memory that each may leave, in bytes.
+const PACKAGES: u64 = 1_000_000;
+const BYTES_OF_A_KEY_MAX: u64 = 100;
+
+#[test]
+#[ignore = "a minute, and means something in a release build only"]
+fn a_million_packages_leave_little_for_their_keys() {
+    let mut asked = Asked { book: Book::new(BANKS), count: 0 };
+    asked.enter(1);
+    let before = resident();
+    let by = UserName::parse("customer1").unwrap();
+    for number in 0..PACKAGES {
+        let deposit = Operation {
+            bank: BankId(0),
+            account: AccountNumber::try_from(1_000_001).unwrap(),
+            kind: OperationKind::Deposit {
+                value: Amount::parse(Centavos::new(1)).unwrap(),
+                sender: None,
+            },
+        };
+        let key =
+            IdempotencyKey::parse(&format!("a-key-of-the-usual-length-{number:010}")).unwrap();
+        let package = Action::Operations(Package::parse(vec![deposit]).unwrap());
+        asked.ask_with(package, Some(by.clone()), Some(key));
+    }
+    let bytes = (resident() - before) / PACKAGES;
+    let began = Instant::now();
+    let pieces: Vec<_> = Pieces::of(asked.book.present()).collect();
+    let (written, size) = (began.elapsed(), pieces.iter().map(String::len).sum::<usize>());
+    let began = Instant::now();
+    let read = Book::from_snapshot(BANKS, pieces.iter().map(String::as_str)).unwrap();
+    println!(
+        "{bytes} bytes for a key, {} in a snapshot; {PACKAGES} written in {written:?}, read in {:?}",
+        size as u64 / PACKAGES,
+        began.elapsed()
+    );
+    assert_eq!(read.hash(), asked.book.hash());
+    assert!(bytes < BYTES_OF_A_KEY_MAX);
 }
 
 /// How long a start may take.

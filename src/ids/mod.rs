@@ -15,6 +15,8 @@ use crate::hex::{self, Hex};
 
 /// The most banks that a consortium may have: a [`BankSet`] is one machine word.
 pub const BANKS_MAX: usize = 64;
+/// How long a UUID is.
+const UUID_BYTES: usize = 16;
 /// Longest event id in bytes that is taken from a peer.
 pub(crate) const EVENT_ID_BYTES_MAX: usize = 96;
 
@@ -201,6 +203,24 @@ impl EventId {
         EventId(format!("{self}:{view}").into())
     }
 
+    /// The bank and the UUID of an id that was drawn in the usual way; `None` for any other.
+    #[must_use]
+    pub(crate) fn drawn(&self) -> Option<(BankId, [u8; UUID_BYTES])> {
+        let (bank, unique) = self.0.strip_prefix("EV")?.split_once('-')?;
+        let bank = BankId(bank.parse().ok()?);
+        let unique = hex::parse(&unique.replace('-', ""))?;
+        // It must be what is made of the two again, to the letter.
+        (EventId::of_drawn(bank, unique) == *self).then_some((bank, unique))
+    }
+
+    /// The id that was drawn for a request to a bank: see [`EventId::drawn`].
+    #[must_use]
+    pub(crate) fn of_drawn(bank: BankId, unique: [u8; UUID_BYTES]) -> Self {
+        let [a, b, c, d, e] = [0..4, 4..6, 6..8, 8..10, 10..16]
+            .map(|part: std::ops::Range<usize>| Hex(&unique[part]));
+        EventId(format!("EV{bank}-{a}-{b}-{c}-{d}-{e}").into())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -336,6 +356,24 @@ mod tests {
         assert!(EventId::parse("EV192.168.0.1-1584").is_ok());
         for text in ["", "EV 1", "EV\n1", "EVé", &"E".repeat(EVENT_ID_BYTES_MAX + 1)] {
             assert_eq!(EventId::parse(text), Err(BadEventId), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_was_drawn_is_made_again_of_its_parts_and_any_other_is_not() {
+        let drawn = EventId::new(BankId(12), "8d0f4c1e-0a2b-4c3d-9e8f-00ff10ef01fe");
+        let (bank, unique) = drawn.drawn().unwrap();
+        assert_eq!((bank, unique[0], unique[15]), (BankId(12), 0x8d, 0xfe));
+        assert_eq!(EventId::of_drawn(bank, unique), drawn);
+        for text in [
+            "EV012-8d0f4c1e-0a2b-4c3d-9e8f-00ff10ef01fe",
+            "EV12-8D0F4C1E-0a2b-4c3d-9e8f-00ff10ef01fe",
+            "EV12-8d0f4c1e0a2b-4c3d-9e8f-00ff10ef01fe-",
+            "EV12-8d0f4c1e-0a2b-4c3d-9e8f-00ff10ef01f",
+            "EV12-1",
+            "8d0f4c1e-0a2b-4c3d-9e8f-00ff10ef01fe",
+        ] {
+            assert_eq!(EventId::parse(text).unwrap().drawn(), None, "{text}");
         }
     }
 

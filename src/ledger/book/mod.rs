@@ -6,12 +6,11 @@
 //! everything is always zero.
 //!
 //! The rules are in the files next to this one: `registration`, `opening`, `joint`, `operations`;
-//! `trial`
-//! runs those of a package without writing; `proof` looks at what they decide before it is written,
-//! and `guard` turns their panics into refusals; `idempotency` remembers what was asked before,
-//! `ledger_time` dates, `chain` hashes, `audit` counts everything again, `snapshot` writes the book
-//! down and reads it back. Customers and accounts are in `chunks`, found by an `index`: see
-//! `lookup`.
+//! `trial` runs those of a package without writing; `proof` looks at what they decide before it is
+//! written, and `guard` turns their panics into refusals; `idempotency` and `remembered` know what
+//! was asked before, `ledger_time` dates, `chain` hashes, `audit` counts everything again,
+//! `snapshot` writes the book down and reads it back. Customers and accounts are in `chunks`, found
+//! by an `index`: see `lookup`.
 
 mod audit;
 mod chain;
@@ -28,6 +27,7 @@ mod opening;
 mod operations;
 mod proof;
 mod registration;
+mod remembered;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -37,9 +37,9 @@ mod waiting;
 use self::chain::{Dated, Link};
 use self::change::{AccountSlot, Change, Posting};
 use self::chunks::Chunks;
-use self::idempotency::{Claim, Recalled, Remembered};
 use self::index::Index;
 use self::ledger_time::LedgerTime;
+use self::remembered::{Claim, Recalled, Remembered};
 use self::waiting::Waiting;
 use super::account::Account;
 use super::customer::Customer;
@@ -240,7 +240,7 @@ impl Book {
                 self.remembered.keep(claim, verdict.executed.clone(), age_ms);
                 verdict
             }
-            Recalled::Same(first) => Verdict { executed: first.clone(), change: None },
+            Recalled::Same(first) => Verdict { executed: first, change: None },
             Recalled::Other => verdict(Err(Refusal::KeyReused.into())),
         }
     }

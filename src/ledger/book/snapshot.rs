@@ -6,8 +6,8 @@
 //! and audits the whole. The past is not part of it: its size depends only on how many customers,
 //! accounts and remembered keys there are.
 //!
-//! Snapshots of earlier releases (format 1) had all entries; their past is numbered when they are
-//! read.
+//! Snapshots of earlier releases are read as well. Those of format 2 have a line for each key, and
+//! those of format 1 have all entries too; their past is numbered when they are read.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::Book;
 use super::change::AccountSlot;
 use super::chunks::Chunks;
-use super::idempotency::RememberedKey;
 use super::ledger_time::{Jump, LedgerTime};
+use super::remembered::{Line, ManyKeys, OneKey, RememberedKey};
 use super::waiting::{self, Requests};
 use crate::ids::{BankId, ChainHash, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
@@ -35,7 +35,9 @@ pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
 /// The most customers or accounts for which room is made because the first line announces them.
 const RESERVED_MAX: usize = 4_000_000;
 /// Version of what the lines mean. Changing it changes what banks send to each other.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
+/// The format that had a line for each key.
+const FORMAT_WITH_SINGLE_KEYS: u32 = 2;
 /// The format that had the entries of every account.
 const FORMAT_WITH_ENTRIES: u32 = 1;
 
@@ -54,7 +56,8 @@ enum Record {
     Entry(EntryKind, Centavos, Centavos, i64, UserName, BankId, EventId, Position, Option<PixKey>),
     /// A joint account that waits for its holders.
     Waiting(JointRequest),
-    Key(RememberedKey),
+    Key(OneKey),
+    Keys(ManyKeys),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -183,8 +186,12 @@ impl Pieces {
                     }
                 }
                 Place::Key(place) => {
-                    let key = book.keys.get(place)?.clone();
-                    (Some(Record::Key(key)), Place::Key(place + 1))
+                    let (line, next) = Line::at(&book.keys, place)?;
+                    let record = match line {
+                        Line::One(key) => Record::Key(key),
+                        Line::Many(keys) => Record::Keys(keys),
+                    };
+                    (Some(record), Place::Key(next))
                 }
             };
             self.next = next;
@@ -405,14 +412,8 @@ impl Reader {
                 })
             }
             Record::Waiting(request) if keys == 0 => self.take_waiting(request),
-            Record::Key(key) => {
-                self.seen.keys = keys + 1;
-                if self.book.remembered.restore(key) {
-                    Ok(())
-                } else {
-                    Err("a key stands twice or too late")
-                }
-            }
+            Record::Key(key) => self.take_keys(key.keys()),
+            Record::Keys(keys) => self.take_keys(keys.keys().ok_or("these are no keys")?),
             _ => Err("it stands in the wrong order"),
         }
     }
@@ -420,7 +421,7 @@ impl Reader {
     fn take_heading(&mut self, heading: Heading) -> Result<(), &'static str> {
         let Heading { format, position, hash, time_ms, pending, age_ms, cash, counts } = heading;
         match format {
-            FORMAT => self.seen.entries = counts.entries,
+            FORMAT | FORMAT_WITH_SINGLE_KEYS => self.seen.entries = counts.entries,
             FORMAT_WITH_ENTRIES => self.has_entries = true,
             _ => return Err("another version of this program wrote it"),
         }
@@ -480,6 +481,12 @@ impl Reader {
         self.seen.waiting += 1;
         book.waiting.add(request);
         Ok(())
+    }
+
+    fn take_keys(&mut self, keys: Vec<RememberedKey>) -> Result<(), &'static str> {
+        self.seen.keys += keys.len();
+        let all_fit = self.book.remembered.restore(keys);
+        if all_fit { Ok(()) } else { Err("a key stands twice or too late") }
     }
 
     /// Entries share names, keys and ids as in the original book: there may be millions of them.

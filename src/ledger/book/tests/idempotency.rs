@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::book::remembered::IDEMPOTENCY_WINDOW_MS;
 
 #[test]
 fn a_repeated_package_is_executed_once_and_answered_as_the_first_time() {
@@ -21,7 +21,7 @@ fn asking_what_became_of_a_key_changes_nothing() {
     let key = IdempotencyKey::parse("k").unwrap();
     assert_eq!(trial.book.answered(&user("ana"), &key), None);
     let first = trial.ask_with_key(0, Some("ana"), "k", package(vec![withdraw(0, 101, 1)]));
-    assert_eq!(trial.book.answered(&user("ana"), &key), Some(&first));
+    assert_eq!(trial.book.answered(&user("ana"), &key), Some(first));
     assert_eq!(trial.book.answered(&user("bia"), &key), None);
     assert_eq!(trial.balance(0, 101), 9_999);
 }

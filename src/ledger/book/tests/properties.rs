@@ -9,7 +9,7 @@ use super::snapshot::{pieces, read};
 use super::*;
 use crate::ids::request::raw;
 use crate::ids::{ChainHash, Position};
-use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::book::remembered::IDEMPOTENCY_WINDOW_MS;
 
 const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
 const NUMBERS: [u64; 4] = [101, 202, 303, 404];

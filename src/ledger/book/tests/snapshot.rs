@@ -106,8 +106,8 @@ fn cash_beyond_64_bits_survives() {
 #[test]
 fn records_that_do_not_add_up_are_refused_with_the_reason() {
     for (from, to, reason) in [
-        ("{\"Book\":{\"format\":2", "{\"Book\":{\"format\":3", "another version"),
-        ("{\"Book\":{\"format\":2", "{\"Book\":{\"format\":1", "in the wrong order"),
+        ("{\"Book\":{\"format\":3", "{\"Book\":{\"format\":4", "another version"),
+        ("{\"Book\":{\"format\":3", "{\"Book\":{\"format\":1", "in the wrong order"),
         ("{\"Book\"", "{\"Buch\"", "unknown variant"),
         ("\"customers\":3", "\"customers\":4", "other records than"),
         ("\"keys\":1", "\"keys\":0", "other records than"),

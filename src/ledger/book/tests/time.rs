@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::book::idempotency::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::book::remembered::IDEMPOTENCY_WINDOW_MS;
 
 /// Ana's and Bia's consortium, whose events, from banks 0 and 1, have carried consortium time from
 /// the first one on.

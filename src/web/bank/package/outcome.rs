@@ -128,7 +128,7 @@ pub(super) async fn answered(
     key: &IdempotencyKey,
 ) -> Result<Option<Executed>, Refused> {
     let (user, key) = (user.clone(), key.clone());
-    let asked = Ask(move |book: &Book| book.answered(&user, &key).cloned());
+    let asked = Ask(move |book: &Book| book.answered(&user, &key));
     Ok(bank.actors.routes.ledger.send(asked).await?)
 }
 
