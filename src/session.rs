@@ -25,7 +25,17 @@ const LOGINS_KEPT: usize = 5;
 /// Digits of the name that a session has where its customer sees it.
 const NAME_DIGITS: usize = 12;
 
-type TokenDigest = [u8; 32];
+/// What is kept of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// Of a token as its customer sends it.
+    #[must_use]
+    pub(crate) fn of(token: &str) -> Self {
+        TokenDigest(Sha256::digest(token).into())
+    }
+}
 
 /// How long a session lasts, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +127,7 @@ impl Sessions {
         {
             self.remove(&oldest);
         }
-        let digest = digest(token);
+        let digest = TokenDigest::of(token);
         let began = Login { at_ms: at.unix_ms, from };
         let of_user = self.users.entry(user.clone()).or_default();
         of_user.logins.push_front(began.clone());
@@ -135,11 +145,10 @@ impl Sessions {
 
     /// The user whose session it is, if there is such a session; it counts as used.
     #[must_use]
-    pub(crate) fn user(&mut self, token: &str, at: Moment) -> Option<UserName> {
-        let digest = digest(token);
-        let session = self.open.get_mut(&digest)?;
+    pub(crate) fn user(&mut self, token: TokenDigest, at: Moment) -> Option<UserName> {
+        let session = self.open.get_mut(&token)?;
         if is_over(session, self.lifetime, at.now) {
-            self.remove(&digest);
+            self.remove(&token);
             return None;
         }
         session.used = at;
@@ -148,7 +157,7 @@ impl Sessions {
 
     /// Ends a session; returns whose it was.
     pub(crate) fn end(&mut self, token: &str) -> Option<UserName> {
-        self.remove(&digest(token))
+        self.remove(&TokenDigest::of(token))
     }
 
     /// Ends the customer's session of this name; returns whether there was one.
@@ -174,7 +183,7 @@ impl Sessions {
     #[must_use]
     pub(crate) fn overview(&self, user: &UserName, token: &str, now: Millis) -> Overview {
         let Some(of_user) = self.users.get(user) else { return Overview::default() };
-        let this = digest(token);
+        let this = TokenDigest::of(token);
         let shown = of_user.open.iter().rev().filter_map(|digest| {
             let session = self.open.get(digest)?;
             (!is_over(session, self.lifetime, now)).then(|| Shown {
@@ -213,13 +222,9 @@ fn is_over(session: &Session, lifetime: Lifetime, now: Millis) -> bool {
     now >= session.ends || now.saturating_sub(session.used.now) >= lifetime.idle_ms
 }
 
-fn digest(token: &str) -> TokenDigest {
-    Sha256::digest(token).into()
-}
-
 /// The name of a session: a digest of what is kept, so that it says nothing about the token.
 fn named(digest: &TokenDigest) -> String {
-    let twice: TokenDigest = Sha256::digest(digest).into();
+    let twice: [u8; 32] = Sha256::digest(digest.0).into();
     Hex(&twice).to_string().chars().take(NAME_DIGITS).collect()
 }
 
@@ -247,23 +252,27 @@ mod tests {
     #[test]
     fn a_session_lasts_until_it_is_ended_or_too_old() {
         let mut sessions = sessions();
-        assert_eq!(sessions.user("t1", at(5)), Some(user("ana")));
-        assert_eq!(sessions.user("t3", at(5)), None);
+        assert_eq!(sessions.user(TokenDigest::of("t1"), at(5)), Some(user("ana")));
+        assert_eq!(sessions.user(TokenDigest::of("t3"), at(5)), None);
         assert!(sessions.end("t1").is_some() && sessions.end("t1").is_none());
-        assert_eq!(sessions.user("t1", at(5)), None);
+        assert_eq!(sessions.user(TokenDigest::of("t1"), at(5)), None);
         for now in [100, 180, 259] {
-            assert_eq!(sessions.user("t2", at(now)), Some(user("bia")), "it is used");
+            assert_eq!(
+                sessions.user(TokenDigest::of("t2"), at(now)),
+                Some(user("bia")),
+                "it is used"
+            );
         }
-        assert_eq!(sessions.user("t2", at(260)), None, "however often it is used");
+        assert_eq!(sessions.user(TokenDigest::of("t2"), at(260)), None, "however often it is used");
     }
 
     #[test]
     fn a_session_that_is_not_used_ends_earlier() {
         let mut sessions = sessions();
-        assert_eq!(sessions.user("t1", at(99)), Some(user("ana")));
-        assert_eq!(sessions.user("t1", at(198)), Some(user("ana")));
-        assert_eq!(sessions.user("t2", at(110)), None);
-        assert_eq!(sessions.user("t2", at(110)), None);
+        assert_eq!(sessions.user(TokenDigest::of("t1"), at(99)), Some(user("ana")));
+        assert_eq!(sessions.user(TokenDigest::of("t1"), at(198)), Some(user("ana")));
+        assert_eq!(sessions.user(TokenDigest::of("t2"), at(110)), None);
+        assert_eq!(sessions.user(TokenDigest::of("t2"), at(110)), None);
     }
 
     #[test]
@@ -278,7 +287,7 @@ mod tests {
     fn a_customer_sees_all_sessions_and_the_last_logins_and_ends_any_of_them() {
         let mut sessions = sessions();
         sessions.begin("t3", user("ana"), "192.0.2.3".into(), at(20));
-        assert!(sessions.user("t1", at(30)).is_some());
+        assert!(sessions.user(TokenDigest::of("t1"), at(30)).is_some());
         let seen = sessions.overview(&user("ana"), "t1", 40);
         let froms: Vec<_> = seen.sessions.iter().map(|shown| shown.began.from.as_str()).collect();
         assert_eq!(froms, ["192.0.2.3", "192.0.2.1"]);
@@ -288,11 +297,17 @@ mod tests {
         let other = seen.sessions[0].name.clone();
         assert!(!sessions.end_named(&user("bia"), &other), "not somebody else's");
         assert!(sessions.end_named(&user("ana"), &other));
-        assert!(sessions.user("t3", at(41)).is_none() && sessions.user("t1", at(41)).is_some());
+        assert!(
+            sessions.user(TokenDigest::of("t3"), at(41)).is_none()
+                && sessions.user(TokenDigest::of("t1"), at(41)).is_some()
+        );
         assert_eq!(sessions.end_all_of(&user("ana")), 1);
-        assert!(sessions.user("t1", at(42)).is_none() && sessions.user("t2", at(42)).is_some());
+        assert!(
+            sessions.user(TokenDigest::of("t1"), at(42)).is_none()
+                && sessions.user(TokenDigest::of("t2"), at(42)).is_some()
+        );
         sessions.end_all();
-        assert!(sessions.user("t2", at(43)).is_none());
+        assert!(sessions.user(TokenDigest::of("t2"), at(43)).is_none());
     }
 
     #[test]
@@ -301,8 +316,11 @@ mod tests {
         for index in 0..SESSIONS_OF_ONE_MAX {
             sessions.begin(&format!("a{index}"), user("ana"), String::new(), at(20));
         }
-        assert!(sessions.user("t1", at(21)).is_none() && sessions.user("t2", at(21)).is_some());
-        assert!(sessions.user("a0", at(21)).is_some());
+        assert!(
+            sessions.user(TokenDigest::of("t1"), at(21)).is_none()
+                && sessions.user(TokenDigest::of("t2"), at(21)).is_some()
+        );
+        assert!(sessions.user(TokenDigest::of("a0"), at(21)).is_some());
         assert_eq!(sessions.overview(&user("ana"), "", 22).logins.len(), LOGINS_KEPT);
     }
 }

@@ -105,7 +105,9 @@ pub fn start(
     let reader = journal.reader()?;
     let reader = on(&reads, move || JournalReaderActor::new(reader));
     let past = past_actors(me, config, past, credentials, &past_thread);
-    let (audit, sessions) = people(me, config, &gate, &core, time);
+    let replies = on(&core, RepliesActor::default);
+    let audit = on(&gate, move || AuditActor::new(me, time));
+    let sessions = sessions(config, &core, time, replies.clone());
     let (writer, told) = (past.writer.clone(), sessions.clone());
     let introduction = introduction(me, config, credentials);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
@@ -121,7 +123,7 @@ pub fn start(
             BufferActor::new(OrderedBuffer::new(me, banks).with_open_customers(open), time)
         }),
         checks: on(&core, move || ChecksActor::new(Checks::new(me, banks), time)),
-        replies: on(&core, RepliesActor::default),
+        replies,
         view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
         ledger: on(&ledger, move || LedgerActor::new(me, executor, time, writer, told)),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
@@ -152,19 +154,17 @@ pub fn start(
     })
 }
 
-/// Who did what, and who is logged in.
-fn people(
-    me: BankId,
+/// Who is logged in.
+fn sessions(
     config: &Config,
-    gate: &Arbiter,
     core: &Arbiter,
     time: Monotonic,
-) -> (Addr<AuditActor>, Addr<SessionsActor>) {
+    replies: Addr<RepliesActor>,
+) -> Addr<SessionsActor> {
     let SessionTimes { idle_minutes, most_minutes } = config.sessions;
     let ms = |minutes: u32| u64::from(minutes) * 60_000;
     let lifetime = Lifetime { idle_ms: ms(idle_minutes), most_ms: ms(most_minutes) };
-    let audit = on(gate, move || AuditActor::new(me, time));
-    (audit, on(core, move || SessionsActor::new(lifetime, time)))
+    on(core, move || SessionsActor::new(lifetime, time, replies))
 }
 
 /// What this bank says first when it calls another.

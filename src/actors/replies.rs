@@ -18,7 +18,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The actor that hands outcomes to those who wait.
 #[derive(Default)]
 pub struct RepliesActor {
-    waiting: HashMap<EventId, oneshot::Sender<Reply>>,
+    waiting: HashMap<EventId, oneshot::Sender<Told>>,
     post: Post,
 }
 
@@ -40,21 +40,36 @@ impl Handler<Wire> for RepliesActor {
     }
 }
 
+/// What the sender of a request is told.
+#[derive(Debug)]
+pub enum Told {
+    /// What became of it.
+    Reply(Reply),
+    /// It was not put into the order: the session in whose name it came is over.
+    SessionIsOver,
+}
+
 /// A customer's request for the common order, and who is to be told of its result. Nobody waits for
 /// this message itself: a thread that is woken twice for one request costs more than the request.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Submit {
     request: RawRequest,
-    reply: oneshot::Sender<Reply>,
+    reply: oneshot::Sender<Told>,
 }
 
 impl Submit {
     /// The message, and what its sender waits for.
     #[must_use]
-    pub fn new(request: RawRequest) -> (Self, oneshot::Receiver<Reply>) {
+    pub fn new(request: RawRequest) -> (Self, oneshot::Receiver<Told>) {
         let (reply, waiting) = oneshot::channel();
         (Submit { request, reply }, waiting)
+    }
+
+    /// Tells the sender that the request goes nowhere.
+    pub(super) fn session_is_over(self) {
+        // A customer who has given up waiting need not be told.
+        let _ = self.reply.send(Told::SessionIsOver);
     }
 }
 
@@ -84,7 +99,7 @@ impl Handler<Answer> for RepliesActor {
     fn handle(&mut self, answer: Answer, _: &mut Self::Context) {
         if let Some(waiting) = self.waiting.remove(&answer.id) {
             // A customer who has given up waiting can ask again with the same Idempotency-Key.
-            let _ = waiting.send(answer.reply);
+            let _ = waiting.send(Told::Reply(answer.reply));
         }
     }
 }

@@ -1,23 +1,26 @@
 //! Owns the sessions.
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
+use actix::{Actor, Addr, Context, Handler, Message, MessageResult};
 
+use super::replies::{RepliesActor, Submit};
 use super::time::{Monotonic, unix_ms};
 use crate::hex::Hex;
 use crate::ledger::UserName;
-use crate::session::{Lifetime, Moment, Overview, Sessions};
+use crate::session::{Lifetime, Moment, Overview, Sessions, TokenDigest};
 
 /// The actor around [`Sessions`].
 pub struct SessionsActor {
     sessions: Sessions,
     time: Monotonic,
+    /// Where requests of customers who are logged in go on to.
+    replies: Addr<RepliesActor>,
 }
 
 impl SessionsActor {
     /// An actor without sessions.
     #[must_use]
-    pub(crate) fn new(lifetime: Lifetime, time: Monotonic) -> Self {
-        SessionsActor { sessions: Sessions::new(lifetime), time }
+    pub(crate) fn new(lifetime: Lifetime, time: Monotonic, replies: Addr<RepliesActor>) -> Self {
+        SessionsActor { sessions: Sessions::new(lifetime), time, replies }
     }
 
     fn at(&self) -> Moment {
@@ -50,14 +53,42 @@ impl Handler<Begin> for SessionsActor {
 /// Asks whose session a token belongs to.
 #[derive(Message)]
 #[rtype(result = "Option<UserName>")]
-pub struct Whose(pub String);
+pub(crate) struct Whose(pub TokenDigest);
 
 impl Handler<Whose> for SessionsActor {
     type Result = MessageResult<Whose>;
 
     fn handle(&mut self, Whose(token): Whose, _: &mut Self::Context) -> Self::Result {
         let at = self.at();
-        MessageResult(self.sessions.user(&token, at))
+        MessageResult(self.sessions.user(token, at))
+    }
+}
+
+/// A request for the common order in the name of a customer whose session somebody has asked about
+/// before: it goes on if the session is still theirs. So a request costs the bank's handlers one
+/// message out and one back, and a session that has ended orders nothing.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct OnBehalf {
+    /// The session,
+    pub token: TokenDigest,
+    /// and whose it was.
+    pub user: UserName,
+    /// The request.
+    pub submit: Submit,
+}
+
+impl Handler<OnBehalf> for SessionsActor {
+    type Result = ();
+
+    fn handle(&mut self, asked: OnBehalf, _: &mut Self::Context) {
+        let OnBehalf { token, user, submit } = asked;
+        let at = self.at();
+        if self.sessions.user(token, at) == Some(user) {
+            self.replies.do_send(submit);
+        } else {
+            submit.session_is_over();
+        }
     }
 }
 

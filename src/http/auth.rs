@@ -1,5 +1,7 @@
 //! Who is asking: a customer by the token of a session, a peer by the secret of the consortium.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -17,6 +19,7 @@ use crate::audit::{Actor, Event};
 use crate::config::CustomerAuth;
 use crate::ids::BankId;
 use crate::ledger::UserName;
+use crate::session::TokenDigest;
 use crate::tls::{Entrance, Proof};
 use crate::wire::BANK_HEADER;
 
@@ -34,12 +37,70 @@ pub(super) async fn customer(
     request: &HttpRequest,
 ) -> Result<Option<UserName>, Refused> {
     match bearer(request.headers()) {
-        Some(token) => match bank.actors.sessions.send(Whose(token.to_owned())).await? {
-            Some(user) => take_of_customer(bank, request, &user).await.map(|()| Some(user)),
-            None => Err(Refused::NoSession),
-        },
+        Some(token) => owner(bank, request, TokenDigest::of(token)).await.map(Some),
         None if bank.config.customer_auth == CustomerAuth::Open => Ok(None),
         None => Err(Refused::NoSession),
+    }
+}
+
+async fn owner(
+    bank: &Bank,
+    request: &HttpRequest,
+    token: TokenDigest,
+) -> Result<UserName, Refused> {
+    let user = bank.actors.sessions.send(Whose(token)).await?.ok_or(Refused::NoSession)?;
+    take_of_customer(bank, request, &user).await?;
+    Ok(user)
+}
+
+/// In whose name something is to be ordered.
+pub(crate) struct By {
+    /// Nobody's, where a request needs no customer.
+    pub(super) user: Option<UserName>,
+    /// The session to ask about on the way, if it has not been asked about already.
+    pub(super) session: Option<TokenDigest>,
+}
+
+impl From<Option<UserName>> for By {
+    fn from(user: Option<UserName>) -> Self {
+        By { user, session: None }
+    }
+}
+
+/// As [`customer`], for a request that is going to be ordered: a session that this worker knows is
+/// asked about where the request passes by.
+pub(super) async fn customer_who_orders(bank: &Bank, request: &HttpRequest) -> Result<By, Refused> {
+    let Some(token) = bearer(request.headers()).map(TokenDigest::of) else {
+        return customer(bank, request).await.map(By::from);
+    };
+    let known = request.app_data::<Known>().ok_or(Refused::Internal)?;
+    if let Some(user) = known.owner(token) {
+        take_of_customer(bank, request, &user).await?;
+        return Ok(By { user: Some(user), session: Some(token) });
+    }
+    let user = owner(bank, request, token).await?;
+    known.remember(token, user.clone());
+    Ok(By { user: Some(user), session: None })
+}
+
+/// The most sessions that a worker remembers; about 100 bytes each.
+const KNOWN_MAX: usize = 10_000;
+
+/// Whose the sessions were that a worker has asked about. They may have ended since.
+#[derive(Clone, Default)]
+pub(super) struct Known(Rc<RefCell<HashMap<TokenDigest, UserName>>>);
+
+impl Known {
+    fn owner(&self, token: TokenDigest) -> Option<UserName> {
+        self.0.borrow().get(&token).cloned()
+    }
+
+    fn remember(&self, token: TokenDigest, user: UserName) {
+        let mut known = self.0.borrow_mut();
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(token, user);
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::Bank;
 use super::accounts::amount;
-use super::auth::customer;
+use super::auth::customer_who_orders;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Kind, Refused};
@@ -20,7 +20,7 @@ pub(super) async fn execute(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let by = customer(&bank, &request).await?;
+    let by = customer_who_orders(&bank, &request).await?;
     let key = idempotency_key(&request)?;
     let body = receive(&request, body).await?;
     let package = parse_package(&bank, &body)?;

@@ -7,9 +7,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Bank;
+use super::auth::By;
 use super::refusal::{Bad, Refused};
 use super::share::{Order, note, origin};
-use crate::actors::replies::Submit;
+use crate::actors::replies::{Submit, Told};
+use crate::actors::sessions::OnBehalf;
 use crate::audit::Event;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
@@ -49,7 +51,7 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<Idempotenc
 pub(super) async fn order(
     bank: &Bank,
     request: &HttpRequest,
-    by: Option<UserName>,
+    by: impl Into<By>,
     key: Option<IdempotencyKey>,
     action: Action,
 ) -> Result<HttpResponse, Refused> {
@@ -82,35 +84,47 @@ fn amounts(action: &Action) -> Vec<Amount> {
 pub(crate) async fn place(
     bank: &Bank,
     asked: &HttpRequest,
-    by: Option<UserName>,
+    by: impl Into<By>,
     key: Option<IdempotencyKey>,
     action: Action,
 ) -> Result<Executed, Refused> {
     amounts(&action).into_iter().try_for_each(|amount| may_move(bank, amount))?;
+    let By { user: by, session } = by.into();
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     // Only what touches accounts by their number says it.
     let own = by.is_some() && matches!(action, Action::Operations(_)) && own_only(bank);
+    let in_the_name_of = session.zip(by.clone());
     let request = Request { id, at_ms: None, key, by, own, action };
     let raw = request.to_raw();
     let share = Order::begin(bank, origin(asked), &request, raw.msg.get().len()).await?;
     let (submit, waiting) = Submit::new(raw);
-    bank.actors.routes.replies.do_send(submit);
-    match actix_rt::time::timeout(ANSWER_WAIT, waiting).await {
-        Err(_) => Err(Refused::UnknownOutcome),
-        Ok(Err(_)) => Err(Refused::UnknownOutcome),
-        Ok(Ok(Reply::NotTaken(NotTaken::CutOff))) => Err(Refused::CutOff),
-        Ok(Ok(Reply::NotTaken(NotTaken::Outside))) => Err(Refused::Outside),
-        Ok(Ok(Reply::NotTaken(NotTaken::Stopping))) => Err(Refused::Stopping),
-        Ok(Ok(Reply::NotTaken(NotTaken::Stalled))) => Err(Refused::Stalled),
-        Ok(Ok(Reply::NotTaken(NotTaken::Overloaded))) => Err(Refused::Overloaded),
-        Ok(Ok(Reply::Executed(executed))) => {
-            note_done(bank, asked, &executed);
-            if let Some(share) = share {
-                share.end(bank, &executed);
-            }
-            Ok(executed)
-        }
+    match in_the_name_of {
+        Some((token, user)) => bank.actors.sessions.do_send(OnBehalf { token, user, submit }),
+        None => bank.actors.routes.replies.do_send(submit),
     }
+    let told = actix_rt::time::timeout(ANSWER_WAIT, waiting).await;
+    let executed = executed(told.ok().and_then(Result::ok))?;
+    note_done(bank, asked, &executed);
+    if let Some(share) = share {
+        share.end(bank, &executed);
+    }
+    Ok(executed)
+}
+
+/// What a customer is told, if they have been told in time.
+fn executed(told: Option<Told>) -> Result<Executed, Refused> {
+    Err(match told {
+        Some(Told::Reply(Reply::Executed(executed))) => return Ok(executed),
+        Some(Told::Reply(Reply::NotTaken(why))) => match why {
+            NotTaken::CutOff => Refused::CutOff,
+            NotTaken::Outside => Refused::Outside,
+            NotTaken::Stopping => Refused::Stopping,
+            NotTaken::Stalled => Refused::Stalled,
+            NotTaken::Overloaded => Refused::Overloaded,
+        },
+        Some(Told::SessionIsOver) => Refused::NoSession,
+        None => Refused::UnknownOutcome,
+    })
 }
 
 /// Tells the log of what changes who somebody is.

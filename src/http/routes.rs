@@ -6,6 +6,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::auth::Known;
 use super::body::Memory;
 use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
@@ -19,6 +20,7 @@ use super::{
 pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(Memory::new(body_bytes_per_worker(&bank.config.limits)))
+            .app_data(Known::default())
             .app_data(bank)
             .app_data(
                 PathConfig::default()
@@ -34,7 +36,9 @@ pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
 }
 
 fn customer_routes(app: &mut ServiceConfig) {
-    app.service(at("/check").get(status::check).resource())
+    // Routes are tried one after another, so what is asked most often comes first.
+    app.service(at("/operations").post(operations::execute).resource())
+        .service(at("/check").get(status::check).resource())
         .service(at("/ready").get(status::ready).resource())
         .service(at("/status").get(status::status).resource())
         .service(at("/register-customer").post(customers::register).resource())
@@ -57,8 +61,7 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(at("/joint_requests/{bank}/{num_account}").post(joint::answer).resource())
         .service(read(at("/get_account/{num_account}").get(accounts::read)))
         // A key may contain a slash, as that of a CNPJ does.
-        .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
-        .service(at("/operations").post(operations::execute).resource());
+        .service(read(at("/pix/{key:.+}").get(accounts::find_pix)));
 }
 
 fn peer_routes(app: &mut ServiceConfig) {

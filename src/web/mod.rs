@@ -32,14 +32,14 @@ pub use watch::tell;
 /// page.
 const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// All routes of a bank: pages first, then the JSON routes, and what is answered where there is
-/// neither.
+/// All routes of a bank: the JSON routes, then pages, and what is answered where there is neither.
 pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
+        // Routes are tried one after another: programs ask more often than people.
+        routes::configure(bank)(app);
         app.service(refused::resource(at("/assets/{name}").get(serve_asset::serve)));
         bank::configure(app);
         watch::configure(app);
-        routes::configure(bank)(app);
         app.default_service(to(refused::no_such_page));
     }
 }

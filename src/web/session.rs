@@ -9,6 +9,7 @@ use crate::actors::sessions::Whose;
 use crate::http::{Bank, is_encrypted};
 use crate::ids::BankId;
 use crate::ledger::UserName;
+use crate::session::TokenDigest;
 
 /// What browsers of this decade say about where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -45,7 +46,7 @@ pub(super) fn token(bank: BankId, request: &HttpRequest) -> Option<String> {
 /// Who is logged in, if anybody is.
 pub(super) async fn customer(bank: &Bank, request: &HttpRequest) -> Option<UserName> {
     let token = token(bank.me, request)?;
-    bank.actors.sessions.send(Whose(token)).await.ok().flatten()
+    bank.actors.sessions.send(Whose(TokenDigest::of(&token))).await.ok().flatten()
 }
 
 /// Whether a form was sent from a page of this bank. The cookie is `SameSite=Strict`, but a site is

@@ -82,6 +82,25 @@ async fn people_change_their_password_and_stay_logged_in_where_they_did_it() {
 }
 
 #[actix_web::test]
+async fn a_session_that_has_ended_orders_nothing_although_it_has_ordered_before() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    Browser::new(&service).register("Ana Souza", "ana", "111.111.111-11").await;
+    let token = bearer(&log_in(&service, "12345678").await);
+    let deposit = json!({"0": {"99999": {"package": [
+        {"type": "DEPOSIT", "value": 1.0, "sender": 99999}
+    ]}}});
+    let order = || post("/operations", deposit.to_string()).insert_header(token.clone());
+    for _ in 0..2 {
+        assert_eq!(call(&service, order()).await.status, 403, "it was executed, and is refused");
+    }
+    let end = post("/logout", "").insert_header(token.clone());
+    assert_eq!(call(&service, end).await.status, 200);
+    let answer = call(&service, order()).await;
+    assert_eq!((answer.status, answer.body.get("position")), (401, None), "{answer:?}");
+}
+
+#[actix_web::test]
 async fn a_customer_sees_and_ends_their_own_sessions_only() {
     let (bank, _data) = one_bank().await;
     let service = service(&bank).await;
