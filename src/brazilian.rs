@@ -153,6 +153,15 @@ pub(crate) fn entry_kind(kind: EntryKind) -> &'static str {
     }
 }
 
+/// A line of a statement that may be a refund.
+pub(crate) fn entry_title(kind: EntryKind, is_refund: bool) -> &'static str {
+    match kind {
+        EntryKind::Transfer if is_refund => "Devolução enviada",
+        EntryKind::Receive if is_refund => "Devolução recebida",
+        kind => entry_kind(kind),
+    }
+}
+
 /// A kind of Pix key.
 pub(crate) fn pix_type(kind: PixType) -> &'static str {
     match kind {

@@ -156,6 +156,12 @@ impl<'a> Fields<'a> {
         text(self.raw(name)?, &within(&self.place, name))
     }
 
+    /// A field that must be there and be a whole number of this type.
+    pub(super) fn number<T: DeserializeOwned>(&self, name: &str) -> Result<T, Refused> {
+        serde_json::from_str(self.raw(name)?.get())
+            .map_err(|_| Bad::NotA(within(&self.place, name), Kind::Number).into())
+    }
+
     /// A field that must be there and be a list.
     pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, Refused> {
         serde_json::from_str(self.raw(name)?.get())

@@ -7,10 +7,10 @@ use super::refusal::Refused;
 use crate::actors::ledger::Ask;
 use crate::civil::Zone;
 use crate::config::Config;
-use crate::ids::{BankId, EventId};
+use crate::ids::{BankId, EventId, Position};
 use crate::ledger::{
-    AccountNumber, Book, Counterparty, Entry, EntryKind, Message, PixKey, Reais, Txid, TypePerson,
-    UserName,
+    AccountNumber, Book, Counterparty, Entry, EntryKind, Message, PixKey, Reais, RefundOf, Txid,
+    TypePerson, UserName,
 };
 
 /// An entry with its index in the statement and who is on its other side.
@@ -34,6 +34,8 @@ pub(crate) async fn named(bank: &Bank, entries: Vec<(u64, Entry)>) -> Result<Vec
 
 #[derive(Serialize)]
 pub(super) struct EntryLine {
+    /// Its place in the statement.
+    entry: u64,
     #[serde(rename = "type")]
     kind: EntryKind,
     value: Reais,
@@ -55,6 +57,21 @@ pub(super) struct EntryLine {
     txid: Option<Txid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sender: Option<AccountNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_of: Option<Refunded>,
+}
+
+/// The Pix of which an entry is a refund.
+#[derive(Serialize)]
+struct Refunded {
+    id: EventId,
+    position: Position,
+}
+
+impl From<RefundOf> for Refunded {
+    fn from(RefundOf { id, position, .. }: RefundOf) -> Self {
+        Refunded { id, position }
+    }
 }
 
 #[derive(Serialize)]
@@ -88,9 +105,10 @@ impl OtherSide {
 
 impl EntryLine {
     pub(super) fn of(named: Named, config: &Config) -> Self {
-        let Named { entry, counterparty, .. } = named;
+        let Named { index, entry, counterparty } = named;
         let zone: &Zone = &config.time_zone;
         EntryLine {
+            entry: index,
             kind: entry.kind,
             value: Reais(entry.value),
             previous_balance: Reais(entry.previous_balance()),
@@ -106,6 +124,7 @@ impl EntryLine {
             message: entry.details.message,
             txid: entry.details.txid,
             sender: entry.details.sender,
+            refund_of: entry.details.refund_of.map(|of| Refunded::from(*of)),
         }
     }
 }

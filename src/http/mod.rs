@@ -21,6 +21,7 @@ mod order;
 mod past;
 mod peer_room;
 mod peers;
+mod refunds;
 mod refusal;
 pub(crate) mod routes;
 mod sessions;
@@ -43,6 +44,7 @@ pub(crate) use https::is_encrypted;
 pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, own_only, place};
 pub use peer_room::PeerRoom;
+pub(crate) use refunds::{Refundable, refundable};
 pub(crate) use refusal::{Bad, Refused};
 pub(crate) use share::{LookUps, is_company, note, origin, take_of_customer};
 

@@ -57,7 +57,7 @@ fn parse_bank(text: &str, banks: usize) -> Result<BankId, Refused> {
     Ok(bank)
 }
 
-fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Bad> {
+pub(super) fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Bad> {
     if bank.index() < banks { Ok(()) } else { Err(Bad::NoSuchBank(bank.to_string())) }
 }
 
@@ -101,17 +101,21 @@ fn parse_operation(
     Ok(Operation { bank: at, account, kind })
 }
 
-/// What the payer says about a transfer. Empty is the same as nothing.
+/// What the payer says about a transfer.
 fn note(fields: &Fields<'_>) -> Result<Note, Refused> {
-    let said = |name| -> Result<Option<String>, Refused> {
-        let text = fields.find(name).map(|_| fields.text(name)).transpose()?;
-        Ok(text.filter(|text| !text.is_empty()))
-    };
-    let bad = |name, why: String| Bad::Value(fields.place(name), why);
-    let message = said("message")?.map(|text| Message::parse(&text)).transpose();
-    let txid = said("txid")?.map(|text| Txid::parse(&text)).transpose();
     Ok(Note {
-        message: message.map_err(|error| bad("message", error.to_string()))?,
-        txid: txid.map_err(|error| bad("txid", error.to_string()))?,
+        message: said(fields, "message", Message::parse)?,
+        txid: said(fields, "txid", Txid::parse)?,
     })
+}
+
+/// A text that need not be there. Empty is the same as nothing.
+pub(super) fn said<T, E: std::fmt::Display>(
+    fields: &Fields<'_>,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, Refused> {
+    let text = fields.find(name).map(|_| fields.text(name)).transpose()?;
+    let said = text.filter(|text| !text.is_empty()).map(|text| parse(&text)).transpose();
+    said.map_err(|error| Bad::Value(fields.place(name), error.to_string()).into())
 }

@@ -74,6 +74,7 @@ fn amounts(action: &Action) -> Vec<Amount> {
     match action {
         Action::Register(_) | Action::AnswerJoint(_) | Action::ChangePassword(_) => Vec::new(),
         Action::CreateAccount(opening) => vec![opening.value_init],
+        Action::Refund(refund) => vec![refund.value],
         Action::Operations(package) => {
             package.operations().iter().map(|operation| operation.kind.value()).collect()
         }

@@ -12,8 +12,8 @@ use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
 use super::{
-    Bank, accounts, body_bytes_per_worker, customers, joint, operations, past, peers, sessions,
-    status,
+    Bank, accounts, body_bytes_per_worker, customers, joint, operations, past, peers, refunds,
+    sessions, status,
 };
 
 /// All routes of a bank, for a server and for actix's test harness alike.
@@ -61,7 +61,9 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(at("/joint_requests/{bank}/{num_account}").post(joint::answer).resource())
         .service(read(at("/get_account/{num_account}").get(accounts::read)))
         // A key may contain a slash, as that of a CNPJ does.
-        .service(read(at("/pix/{key:.+}").get(accounts::find_pix)));
+        .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
+        .service(read(at("/refunds/{bank}/{num_account}/{entry}").get(refunds::read)))
+        .service(at("/refunds").post(refunds::give_back).resource());
 }
 
 fn peer_routes(app: &mut ServiceConfig) {

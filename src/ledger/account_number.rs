@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::pix::PixKey;
+use crate::ids::BankId;
 
 /// The most digits of an account number.
 pub(crate) const NUMBER_DIGITS_MAX: usize = 18;
@@ -50,6 +51,13 @@ impl AccountNumber {
     #[must_use]
     pub(super) fn named_by(key: &PixKey) -> Option<Self> {
         AccountNumber::parse(key.value().strip_prefix(ACCOUNT_MARK)?).ok()
+    }
+
+    /// The key that names an account by its number.
+    #[must_use]
+    pub(super) fn naming(self, bank: BankId) -> PixKey {
+        let value = format!("{ACCOUNT_MARK}{self}");
+        PixKey::of(bank, &value).expect("a number fits into a key")
     }
 
     /// Numbers for a new account, drawn by the bank that sends the request: `random` gives 64

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! - [`money`], [`customer`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
-//!   [`package`], [`request`]: what can be asked for, in newtypes that can be made only by their
-//!   `parse`.
+//!   [`package`], [`refund`], [`request`]: what can be asked for, in newtypes that can be made only
+//!   by their `parse`.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
 //! - [`statement`], [`calendar`]: the entries of an account; [`counterparty`]: who is on the other
 //!   side of one; [`past`]: where they are found.
@@ -25,7 +25,7 @@
 /// Version of the rules and texts: what a request comes to, and how it is hashed. Raise it whenever
 /// a change gives any request another outcome, text or hash; banks with different versions refuse
 /// each other and say why.
-pub(crate) const RULES_VERSION: u32 = 2;
+pub(crate) const RULES_VERSION: u32 = 3;
 
 pub mod account;
 pub(crate) mod account_number;
@@ -33,6 +33,7 @@ pub mod book;
 pub mod calendar;
 pub(crate) mod counterparty;
 pub(crate) mod customer;
+mod entry_number;
 pub(crate) mod joint;
 mod look;
 pub mod money;
@@ -42,6 +43,7 @@ pub(crate) mod outcome;
 pub(crate) mod package;
 pub mod past;
 pub(crate) mod pix;
+pub(crate) mod refund;
 pub mod request;
 pub(crate) mod statement;
 pub(crate) mod typed;
@@ -58,9 +60,10 @@ pub(crate) use outcome::Refusal;
 pub use outcome::{Done, Executed, Outcome};
 pub use package::{Operation, OperationKind, Package};
 pub use pix::{PixKey, PixType};
+pub use refund::{Original, Refund};
 pub use request::{
     Action, IdempotencyKey, JointAnswer, Opening, PasswordChange, Registration, Request,
 };
 pub(crate) use statement::EntryKind;
-pub use statement::{Details, Entry};
+pub use statement::{Details, Entry, RefundOf};
 pub(crate) use typed::TypedKey;

@@ -47,6 +47,8 @@ pub enum Done {
     },
     /// A joint account is not going to be opened.
     JointEnded,
+    /// Money of a Pix went back.
+    Refunded,
     /// A customer has another password.
     PasswordChanged {
         /// Their user name.
@@ -70,6 +72,7 @@ impl Done {
             Done::JointAccepted { .. } => {
                 "Aceito: a conta conjunta abre quando os outros titulares aceitarem".to_owned()
             }
+            Done::Refunded => "Devolução feita".to_owned(),
             Done::PasswordChanged { .. } => "Senha trocada".to_owned(),
             Done::JointEnded => "A conta conjunta não será aberta".to_owned(),
         }
@@ -203,6 +206,21 @@ pub enum Refusal {
         /// What it holds at that point of the package.
         balance: Centavos,
     },
+    /// The account has received no such Pix.
+    #[error("Falha na operação: Não há tal Pix recebido nesta conta")]
+    UnknownOriginal,
+    /// More than is left of the Pix.
+    #[error("Falha na operação: Deste Pix só se pode devolver ainda {left}")]
+    RefundTooLarge {
+        /// What came and was not given back.
+        left: Centavos,
+    },
+    /// The Pix is too old.
+    #[error(
+        "Falha na operação: Um Pix só pode ser devolvido até {} dias depois",
+        super::refund::REFUND_DAYS
+    )]
+    RefundTooLate,
     /// The account would hold more than earlier releases could count. No longer decided; a snapshot
     /// of one of them may remember it.
     #[error("Falha na operação: Saldo da conta {account} grande demais no banco {bank}")]
@@ -225,6 +243,9 @@ impl Refusal {
             }
             Refusal::PixKeyTaken(_) => "Falha na operação: Chave Pix já cadastrada".to_owned(),
             Refusal::UnknownPixKey(_) => "Falha na operação: Chave Pix não encontrada".to_owned(),
+            Refusal::RefundTooLarge { .. } => {
+                "Falha na operação: Devolução maior que o Pix".to_owned()
+            }
             other => other.to_string(),
         }
     }

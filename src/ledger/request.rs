@@ -16,6 +16,7 @@ use super::customer::{Document, PasswordHash, PersonName, UserName};
 use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
+use super::refund::Refund;
 use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
 use crate::ids::{BankId, EventId};
 
@@ -147,6 +148,8 @@ pub enum Action {
     AnswerJoint(JointAnswer),
     /// Replace a customer's password.
     ChangePassword(PasswordChange),
+    /// Give back what came by Pix.
+    Refund(Refund),
 }
 
 impl Action {
@@ -159,6 +162,7 @@ impl Action {
             Action::Operations(_) => "OPERATIONS",
             Action::AnswerJoint(_) => "ANSWER_JOINT",
             Action::ChangePassword(_) => "CHANGE_PASSWORD",
+            Action::Refund(_) => "REFUND",
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::account_number::AccountNumber;
 use super::calendar::{Date, TimeOfDay};
 use super::customer::UserName;
+use super::entry_number::EntryNumber;
 use super::money::Centavos;
 use super::note::{Message, Txid};
 use super::pix::PixKey;
@@ -98,6 +99,21 @@ pub struct Details {
     pub txid: Option<Txid>,
     /// On DEPOSIT and WITHDRAW, the account that the request named as its sender, if another.
     pub sender: Option<AccountNumber>,
+    /// On TRANSFER and RECEIVE, the Pix of which this is a refund. Written down beside the others.
+    #[serde(skip)]
+    pub refund_of: Option<Box<RefundOf>>,
+}
+
+/// Which Pix is refunded, as the entries of its refunds say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundOf {
+    /// The entry with which the money came.
+    pub entry: EntryNumber,
+    /// The request that made it.
+    pub id: EventId,
+    /// That request's place in the common order.
+    pub position: Position,
 }
 
 impl Entry {

@@ -18,6 +18,7 @@ mod pages;
 mod peer_messages;
 mod pix;
 mod reads;
+mod refunds;
 mod requirement_examples;
 mod security;
 mod statements;

@@ -3,10 +3,11 @@
 //! often at another bank.
 
 use netbanking::ids::{BankId, EventId};
+use netbanking::ledger::past::PastEntry;
 use netbanking::ledger::{
     AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Note,
-    Opening, Operation, OperationKind, Outcome, Package, PasswordHash, PersonName, PixKey, PixType,
-    Registration, Request, TypeAccount, TypePerson, UserName,
+    Opening, Operation, OperationKind, Original, Outcome, Package, PasswordHash, PersonName,
+    PixKey, PixType, Refund, RefundOf, Registration, Request, TypeAccount, TypePerson, UserName,
 };
 use netbanking::protocol::reply::Reply;
 
@@ -33,6 +34,7 @@ enum What {
     Register,
     Open { value: Amount },
     Package(Package),
+    Refund(Box<Refund>),
 }
 
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(crate) struct Customer {
     document: Document,
     is_registered: bool,
     accounts: Vec<(BankId, AccountNumber)>,
+    /// Of the accounts, in the same order.
+    keys: Vec<PixKey>,
     wish: Option<Wish>,
     /// Wishes that were answered, to be asked for once more some day.
     old_wishes: Vec<Wish>,
@@ -75,6 +79,7 @@ impl Customer {
             document,
             is_registered: false,
             accounts: Vec::new(),
+            keys: Vec::new(),
             wish: None,
             old_wishes: Vec::new(),
             wishes: 0,
@@ -151,6 +156,12 @@ impl World {
         if customer.accounts.is_empty() || (customer.accounts.len() < 3 && random.per_mille(80)) {
             return What::Open { value: amount(random.between(5_000, 50_000)) };
         }
+        if random.per_mille(120)
+            && let Some(refund) = self.refund(number)
+        {
+            return What::Refund(Box::new(refund));
+        }
+        let (random, customer) = (&mut self.random, &self.customers[number]);
         let count = random.skewed(1, 4);
         let operations = (0..count).map(|_| {
             let (bank, account) = random.pick(&customer.accounts);
@@ -167,6 +178,30 @@ impl World {
             Operation { bank, account, kind }
         });
         What::Package(Package::parse(operations.collect()).expect("one to four operations"))
+    }
+
+    /// Gives back some of what came lately, or wants to give back more.
+    fn refund(&mut self, number: usize) -> Option<Refund> {
+        let customer = &self.customers[number];
+        let place = |past: &PastEntry| {
+            customer.keys.iter().position(|key| past.entry.pix.as_ref() == Some(key))
+        };
+        let received: Vec<_> = self
+            .judge
+            .received()
+            .filter_map(|past| Some((customer.accounts[place(past)?], past)))
+            .collect();
+        if received.is_empty() {
+            return None;
+        }
+        let ((bank, account), past) = received[self.random.index(received.len())];
+        let came = u64::try_from(past.entry.value.get()).expect("a positive sum");
+        let entry = &past.entry;
+        let of = RefundOf { entry: past.number, id: entry.id.clone(), position: entry.position };
+        let original =
+            Original { of, at_ms: entry.at_ms, other: entry.details.other?, value: amount(came) };
+        let value = amount(self.random.between(1, came + came / 4 + 1));
+        Some(Refund { bank, account, value, message: None, original })
     }
 
     fn ask_bank(&mut self, number: usize) {
@@ -195,7 +230,7 @@ impl World {
         let Wish { key, what, .. } = wish;
         let action = self.action(number, what);
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
-        let by = matches!(action, Action::Operations(_))
+        let by = matches!(action, Action::Operations(_) | Action::Refund(_))
             .then(|| self.customers[number].user_name.clone());
         let request =
             Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, own: false, action };
@@ -231,6 +266,7 @@ impl World {
                 consent: false,
             }),
             What::Package(package) => Action::Operations(package),
+            What::Refund(refund) => Action::Refund(*refund),
         }
     }
 
@@ -306,6 +342,7 @@ impl World {
             Outcome::Done(Done::CustomerCreated { .. }) => customer.is_registered = true,
             Outcome::Done(Done::AccountCreated { number, key }) => {
                 customer.accounts.push((key.bank(), *number));
+                customer.keys.push(key.clone());
                 directory.push(key.clone());
             }
             Outcome::Done(_) | Outcome::Refused(_) => {}

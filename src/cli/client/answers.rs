@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::money::Answered;
 use crate::ids::BankId;
@@ -135,6 +136,8 @@ pub(super) struct Statement {
 
 #[derive(Deserialize)]
 pub(super) struct Entry {
+    /// Its place in the statement.
+    pub(super) entry: u64,
     #[serde(rename = "type")]
     pub(super) kind: EntryKind,
     pub(super) value: Answered,
@@ -146,6 +149,8 @@ pub(super) struct Entry {
     pub(super) counterparty: Option<Counterparty>,
     pub(super) message: Option<String>,
     pub(super) txid: Option<String>,
+    /// There if it is a refund.
+    pub(super) refund_of: Option<IgnoredAny>,
 }
 
 /// Who is on the other side of an entry.
@@ -153,6 +158,18 @@ pub(super) struct Entry {
 pub(super) struct Counterparty {
     pub(super) name: String,
     pub(super) bank_name: Option<String>,
+}
+
+/// `GET /refunds/{bank}/{num_account}/{entry}`
+#[derive(Deserialize)]
+pub(super) struct RefundRead {
+    pub(super) data: Refundable,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Refundable {
+    /// What can still be given back.
+    pub(super) left: Answered,
 }
 
 /// `GET /status`

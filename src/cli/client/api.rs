@@ -11,7 +11,8 @@ use super::session::{Password, Session};
 use super::{ClientError, texts};
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Centavos, Document, NewAccount, PersonName, PixKey, Txid, TypePerson, UserName,
+    AccountNumber, Centavos, Document, Message, NewAccount, PersonName, PixKey, Reais, Txid,
+    TypePerson, UserName,
 };
 use crate::wire::escaped;
 
@@ -56,6 +57,18 @@ struct EndBody<'a> {
 #[derive(Serialize)]
 struct JointBody {
     accept: bool,
+}
+
+/// What is given back of a Pix that was received.
+#[derive(Serialize)]
+pub(super) struct GiveBack<'a> {
+    pub(super) bank: BankId,
+    pub(super) num_account: AccountNumber,
+    /// Its place in the statement.
+    pub(super) entry: u64,
+    pub(super) value: Reais,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<&'a Message>,
 }
 
 /// A key that no other request has.
@@ -170,6 +183,28 @@ impl Banks {
         key: &str,
     ) -> Result<Answer, ClientError> {
         let request = Request::post("/operations", package).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// How much of a Pix can be given back.
+    pub(super) async fn refundable(
+        &mut self,
+        session: &mut Session,
+        (bank, account): (BankId, AccountNumber),
+        entry: u64,
+    ) -> Result<Answer, ClientError> {
+        let path = format!("/refunds/{bank}/{account}/{entry}");
+        done(self.ask(session, &Request::get(path).in_session()).await?)
+    }
+
+    /// Gives back some of it.
+    pub(super) async fn refund(
+        &mut self,
+        session: &mut Session,
+        refund: &GiveBack<'_>,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let request = Request::post("/refunds", super::json(refund)).with_key(key).in_session();
         done(self.ask(session, &request).await?)
     }
 

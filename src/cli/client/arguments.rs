@@ -103,6 +103,9 @@ pub(super) enum Command {
     Pix(Pix),
     #[command(about = help::PAY, override_usage = help::PAY_USAGE, help_template = help::TEMPLATE)]
     Pay(Pay),
+    #[command(about = help::REFUND, override_usage = help::REFUND_USAGE,
+        help_template = help::TEMPLATE)]
+    Refund(Refund),
     #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE,
         help_template = help::TEMPLATE)]
     Operate(Operate),
@@ -198,6 +201,23 @@ pub(super) struct Pay {
     pub(super) message: Option<Message>,
     #[arg(long, value_name = "TXID", value_parser = txid, help = help::PAID_TXID)]
     pub(super) txid: Option<Txid>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Refund {
+    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
+    pub(super) account: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, value_name = "N", help = help::ENTRY)]
+    pub(super) entry: u64,
+    #[arg(long, value_name = "VALOR", value_parser = amount, help = help::PAID)]
+    pub(super) value: Amount,
+    #[arg(long, value_name = "TEXTO", value_parser = said, help = help::REFUND_MESSAGE)]
+    pub(super) message: Option<Message>,
     #[command(flatten)]
     pub(super) key: Key,
 }

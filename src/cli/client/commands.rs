@@ -9,9 +9,9 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::answers::{JointRead, Opened, RecipientRead, Said, StatementRead, Status};
-use super::api::{NewCustomer, OwnAccount, Part, read};
+use super::api::{GiveBack, NewCustomer, OwnAccount, Part, read};
 use super::arguments::{
-    Command, Joint, Open, Operate, Options, Pay, Register, Statement, document,
+    Command, Joint, Open, Operate, Options, Pay, Refund, Register, Statement, document,
 };
 use super::banks::Banks;
 use super::call::Answer;
@@ -91,6 +91,7 @@ pub(super) async fn run(
             Ok(())
         }
         Command::Pay(arguments) => work.pay(arguments).await,
+        Command::Refund(arguments) => work.refund(arguments).await,
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
     };
@@ -109,7 +110,7 @@ pub(super) async fn run(
 fn needs_session(command: &Command) -> bool {
     match command {
         Command::Login | Command::Logout | Command::Accounts | Command::Open(_) => true,
-        Command::Pay(_) | Command::Operate(_) | Command::Statement(_) => true,
+        Command::Pay(_) | Command::Refund(_) | Command::Operate(_) | Command::Statement(_) => true,
         Command::Joint | Command::Accept(_) | Command::Decline(_) => true,
         Command::Password(_) | Command::Sessions(_) => true,
         Command::Banks | Command::Register(_) | Command::Pix(_) => false,
@@ -340,6 +341,19 @@ impl Work<'_> {
         basket.add(Line { bank: *at, account: *from, kind, recipient: Some(data) });
         let key = key.or_new();
         let answer = self.banks.operate(&mut self.session, basket.to_json(), &key).await?;
+        self.tell_done(&answer, &key)
+    }
+
+    async fn refund(&mut self, arguments: &Refund) -> Result<(), ClientError> {
+        let key = arguments.key.or_new();
+        let refund = GiveBack {
+            bank: arguments.at,
+            num_account: arguments.account,
+            entry: arguments.entry,
+            value: Reais(arguments.value.get()),
+            message: arguments.message.as_ref(),
+        };
+        let answer = self.banks.refund(&mut self.session, &refund, &key).await?;
         self.tell_done(&answer, &key)
     }
 

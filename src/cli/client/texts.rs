@@ -9,7 +9,7 @@ use std::path::Path;
 
 pub(super) use self::usage::in_portuguese;
 use crate::brazilian::{self, BadAmount, parse_date};
-pub(super) use crate::brazilian::{entry_kind, pix_type};
+pub(super) use crate::brazilian::{entry_kind, entry_title, pix_type};
 use crate::ids::BankId;
 use crate::ledger::{Document, TypeAccount, TypePerson, UserName};
 
@@ -243,6 +243,26 @@ pub(super) const OVERVIEW: &str = "Minhas contas";
 pub(super) const OPEN_ACCOUNT: &str = "Abrir conta";
 pub(super) const CHANGE_PASSWORD: &str = "Senha nova";
 pub(super) const NEW_PASSWORD_NEEDED: &str = "a senha nova não veio: informe --new-password-file";
+pub(super) const REFUND: &str = "Devolver um Pix recebido";
+pub(super) const NO_REFUNDABLE: &str =
+    "Nenhum Pix recebido entre os últimos lançamentos desta conta.";
+pub(super) const WHICH_RECEIVED: &str = "Qual Pix?";
+pub(super) const REFUND_VALUE: &str = "Quanto devolver:";
+
+/// A Pix that was received, as one line of a choice.
+pub(super) fn received(at: &str, value: &str, name: &str) -> String {
+    let (date, time) = date_and_time(at);
+    format!("{date} {time} · {value} · {name}")
+}
+
+pub(super) fn refundable(left: &str) -> String {
+    format!("Deste Pix pode-se devolver ainda {left}.")
+}
+
+pub(super) fn give_back(value: &str, name: &str) -> String {
+    format!("Devolver {value} a {name}?")
+}
+
 pub(super) const JOINT: &str = "Contas conjuntas que esperam";
 pub(super) const NO_JOINT: &str = "Nenhuma conta conjunta espera os titulares.";
 pub(super) const WHICH_JOINT: &str = "Qual conta conjunta?";

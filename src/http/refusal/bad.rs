@@ -70,6 +70,8 @@ pub(crate) enum Bad {
     NoSuchBank(String),
     /// The bank has no such account.
     NoSuchAccount(AccountNumber, BankId),
+    /// An entry that does not exist, or is no Pix that was received and says from where.
+    NotRefundable,
     /// Nobody has this Pix key.
     NoSuchKey,
     /// A key without its bank may be one of these.
@@ -109,6 +111,8 @@ pub(crate) enum Kind {
     Text,
     /// An object.
     Object,
+    /// A whole number.
+    Number,
     /// The number of an account.
     AccountNumber,
     /// One of these words.
@@ -122,6 +126,7 @@ impl fmt::Display for Kind {
             Kind::List => f.write_str("uma lista"),
             Kind::Text => f.write_str("um texto"),
             Kind::Object => f.write_str("um objeto"),
+            Kind::Number => f.write_str("um número inteiro"),
             Kind::AccountNumber => f.write_str("um número de conta"),
             Kind::OneOf([words @ .., last]) => write!(f, "{} ou {last}", words.join(", ")),
             Kind::OneOf([]) => Ok(()),
@@ -174,6 +179,7 @@ impl fmt::Display for Bad {
             Bad::NoSuchAccount(number, bank) => {
                 write!(f, "Conta {number} não existe no banco {bank}")
             }
+            Bad::NotRefundable => f.write_str("Só um Pix recebido pode ser devolvido"),
             Bad::NoSuchKey => f.write_str("Chave Pix não encontrada"),
             Bad::SeveralKeys(keys) => {
                 let keys: Vec<_> = keys.iter().map(PixKey::as_str).collect();

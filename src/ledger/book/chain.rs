@@ -79,11 +79,20 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             fields.tag(7).text(user_name.as_str()).text(password_hash.as_str());
         }
         Some(Change::Posted(postings)) => {
-            fields.tag(3).count(postings.len());
-            for Posting { bank, account, entry, .. } in postings {
-                fields.number(bank.0.into()).number(account.get());
-                fields.money(entry.value).money(entry.balance_after);
-            }
+            fields.tag(3);
+            add_postings(fields, postings);
         }
+        Some(Change::Refunded { postings, refunded }) => {
+            fields.tag(8).number(refunded.entry.0).money(refunded.refunded);
+            add_postings(fields, postings);
+        }
+    }
+}
+
+fn add_postings(fields: &mut Fields, postings: &[Posting]) {
+    fields.count(postings.len());
+    for Posting { bank, account, entry, .. } in postings {
+        fields.number(bank.0.into()).number(account.get());
+        fields.money(entry.value).money(entry.balance_after);
     }
 }

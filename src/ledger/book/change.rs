@@ -5,6 +5,7 @@ use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::{Customer, PasswordHash, UserName};
 use crate::ledger::joint::JointRequest;
 use crate::ledger::outcome::Done;
+use crate::ledger::refund::Refunded;
 use crate::ledger::statement::Entry;
 
 /// An account's place in the order of openings.
@@ -49,6 +50,11 @@ pub(super) enum Change {
     },
     /// In the order in which the entries were made; never empty.
     Posted(Vec<Posting>),
+    /// Money of a Pix goes back, and so much of it has then gone back.
+    Refunded {
+        postings: Vec<Posting>,
+        refunded: Refunded,
+    },
     /// A joint account waits for its holders.
     Asked(Box<JointRequest>),
     /// One of them accepts, and others have not yet.
@@ -81,6 +87,7 @@ impl Change {
                 Done::AccountCreated { number: account.number, key: account.key.clone() }
             }
             Change::Posted(_) => Done::PackageExecuted,
+            Change::Refunded { .. } => Done::Refunded,
             Change::Asked(request) => Done::JointAsked {
                 number: request.number,
                 key: request.key.clone(),

@@ -73,6 +73,11 @@ fn digest(action: &Action) -> Half {
         Action::AnswerJoint(JointAnswer { bank, account, accept }) => {
             fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());
         }
+        Action::Refund(refund) => {
+            fields.tag(6).number(refund.bank.0.into()).number(refund.account.get());
+            fields.number(refund.original.of.entry.0).signed(refund.value.into());
+            fields.text(refund.message.as_ref().map_or("", Message::as_str));
+        }
         Action::Operations(package) => {
             fields.tag(3).count(package.operations().len());
             for operation in package.operations() {

@@ -5,12 +5,12 @@
 //! twice: what an account gains, another account or its bank's cash loses, so the sum over
 //! everything is always zero.
 //!
-//! The rules are in the files next to this one: `registration`, `opening`, `joint`, `operations`;
-//! `trial` runs those of a package without writing; `proof` looks at what they decide before it is
-//! written, and `guard` turns their panics into refusals; `idempotency` and `remembered` know what
-//! was asked before, `ledger_time` dates, `chain` hashes, `audit` counts everything again,
-//! `snapshot` writes the book down and reads it back. Customers and accounts are in `chunks`, found
-//! by an `index`: see `lookup`.
+//! The rules are in the files next to this one: `registration`, `opening`, `joint`, `operations`,
+//! `refund`; `trial` runs those of a package without writing; `proof` looks at what they decide
+//! before it is written, and `guard` turns their panics into refusals; `idempotency` and
+//! `remembered` know what was asked before, `refunds` what was given back, `ledger_time` dates,
+//! `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it
+//! back. Customers and accounts are in `chunks`, found by an `index`: see `lookup`.
 
 mod audit;
 mod chain;
@@ -26,6 +26,8 @@ mod lookup;
 mod opening;
 mod operations;
 mod proof;
+mod refund;
+mod refunds;
 mod registration;
 mod remembered;
 mod snapshot;
@@ -39,6 +41,7 @@ use self::change::{AccountSlot, Change, Posting};
 use self::chunks::Chunks;
 use self::index::Index;
 use self::ledger_time::LedgerTime;
+use self::refunds::Refunds;
 use self::remembered::{Claim, Recalled, Remembered};
 use self::waiting::Waiting;
 use super::account::Account;
@@ -77,6 +80,7 @@ pub struct Book {
     remembered: Remembered,
     /// Joint accounts that are not open yet.
     waiting: Waiting,
+    refunds: Refunds,
     time: LedgerTime,
     position: Position,
     hash: ChainHash,
@@ -162,6 +166,7 @@ impl Book {
             cash: vec![0; banks],
             remembered: Remembered::default(),
             waiting: Waiting::default(),
+            refunds: Refunds::default(),
             time: LedgerTime::default(),
             position: Position::default(),
             hash: ChainHash::default(),
@@ -228,6 +233,7 @@ impl Book {
         let age_ms = self.time.age_ms();
         self.remembered.forget(age_ms);
         self.waiting.forget(age_ms);
+        self.refunds.forget(self.time.floor_ms());
         let Circumstances { sender, members, header } = *of;
         // Older journals do not record this; the banks that wrote them trusted each other here.
         let open = header.is_none_or(|header| header.open);
@@ -264,6 +270,7 @@ impl Book {
             Action::Operations(package) => self.decide_package(turn, package),
             Action::AnswerJoint(answer) => Ok(self.decide_answer(turn, answer)?),
             Action::ChangePassword(change) => Ok(self.decide_password(turn, change)?),
+            Action::Refund(refund) => self.decide_refund(turn, refund),
         }
     }
 
@@ -281,6 +288,10 @@ impl Book {
                 }]);
             }
             Change::Posted(postings) => self.post_all(postings),
+            Change::Refunded { postings, refunded } => {
+                self.post_all(postings);
+                self.refunds.keep(refunded);
+            }
             Change::Password { user_name, password_hash } => {
                 self.set_password(&user_name, password_hash);
             }

@@ -11,7 +11,7 @@ use super::{Book, Change, Refused, Turn};
 use crate::ids::{BankId, BankSet};
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::UserName;
-use crate::ledger::money::Centavos;
+use crate::ledger::money::{Amount, Centavos};
 use crate::ledger::note::Note;
 use crate::ledger::outcome::Refusal;
 use crate::ledger::package::{Operation, OperationKind, Package};
@@ -24,12 +24,7 @@ impl Book {
         turn: &Turn<'_>,
         package: &Package,
     ) -> Result<Change, Refused> {
-        // The customer's own copy of the name, which all their entries share.
-        let by = match &turn.request.by {
-            Some(user_name) => Some(&self.known_customer(user_name)?.user_name),
-            None if turn.open => None,
-            None => return Err(Refusal::NoCustomer.into()),
-        };
+        let by = self.asker(turn)?;
         // Most are transfers, with two entries each.
         let mut postings = Vec::with_capacity(2 * package.operations().len());
         let mut draft = Draft::new(self, turn.members, by, turn.request.own);
@@ -40,10 +35,20 @@ impl Book {
         }
         Ok(Change::Posted(postings))
     }
+
+    /// Who asks: the customer's own copy of the name, which all their entries share. `None` where
+    /// the event says that customers are not named, and everybody may do everything.
+    pub(super) fn asker(&self, turn: &Turn<'_>) -> Result<Option<&UserName>, Refusal> {
+        match &turn.request.by {
+            Some(user_name) => Ok(Some(&self.known_customer(user_name)?.user_name)),
+            None if turn.open => Ok(None),
+            None => Err(Refusal::NoCustomer),
+        }
+    }
 }
 
 impl Turn<'_> {
-    fn posting(&self, account: &Account, leg: Leg<'_>) -> Posting {
+    pub(super) fn posting(&self, account: &Account, leg: Leg<'_>) -> Posting {
         let entry = Entry {
             kind: leg.kind,
             value: leg.value,
@@ -145,19 +150,42 @@ impl<'a> Draft<'a> {
                 // The account's own copy of the key, which all entries share; a payer who named
                 // the account does not learn its key.
                 let named = AccountNumber::named_by(pix).is_some();
-                let pix = Some(if named { pix } else { &self.book[to].key }.clone());
+                let pix = if named { pix } else { &self.book[to].key };
                 let details = |other: AccountSlot| noted(note.as_ref(), other);
-                let (sent, received) = (
-                    leg(EntryKind::Transfer, value.negated()),
-                    leg(EntryKind::Receive, value.get()),
-                );
-                self.post(Leg { pix: pix.clone(), details: details(to), ..sent }, posted)?;
-                self.post(Leg { slot: to, pix, details: details(slot), ..received }, posted)
+                self.pay((slot, to), *value, made_by, pix, &details, posted)
             }
         }
     }
 
-    fn account(&self, bank: BankId, account: AccountNumber) -> Result<AccountSlot, Refusal> {
+    /// Moves money from one account to another. What the entries say besides depends on who is on
+    /// their other side.
+    pub(super) fn pay(
+        &mut self,
+        (from, to): (AccountSlot, AccountSlot),
+        value: Amount,
+        made_by: &'a UserName,
+        pix: &PixKey,
+        details: &dyn Fn(AccountSlot) -> Details,
+        posted: Posted<'_, 'a>,
+    ) -> Result<(), Refusal> {
+        let leg = |slot, other, kind, value| Leg {
+            slot,
+            kind,
+            value,
+            balance_after: Centavos::ZERO,
+            made_by,
+            pix: Some(pix.clone()),
+            details: details(other),
+        };
+        self.post(leg(from, to, EntryKind::Transfer, value.negated()), posted)?;
+        self.post(leg(to, from, EntryKind::Receive, value.get()), posted)
+    }
+
+    pub(super) fn account(
+        &self,
+        bank: BankId,
+        account: AccountNumber,
+    ) -> Result<AccountSlot, Refusal> {
         self.book.check_online(bank, self.members)?;
         let slot = self.book.slot(bank, account);
         match self.by.filter(|_| self.own) {
@@ -215,6 +243,6 @@ fn noted(note: Option<&Note>, other: AccountSlot) -> Details {
         other: Some(other.place()),
         message,
         txid,
-        sender: None,
+        ..Details::default()
     })
 }

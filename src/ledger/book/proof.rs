@@ -50,6 +50,13 @@ impl Book {
                 assert!(self.record(user_name).is_some(), "a customer has a password");
             }
             Change::Posted(postings) => self.prove_postings(postings),
+            Change::Refunded { postings, refunded } => {
+                assert!(
+                    refunded.is_sound(self.entries, self.accounts.len()),
+                    "no more goes back than came"
+                );
+                self.prove_postings(postings);
+            }
         }
     }
 

@@ -28,6 +28,7 @@ use crate::ledger::joint::JointRequest;
 use crate::ledger::money::Centavos;
 use crate::ledger::past::{EntryNumber, Trail};
 use crate::ledger::pix::PixKey;
+use crate::ledger::refund::Refunded;
 use crate::ledger::statement::{Details, Entry, EntryKind};
 
 /// Bytes after which a piece ends; it may be longer by one record.
@@ -56,6 +57,8 @@ enum Record {
     Entry(EntryKind, Centavos, Centavos, i64, UserName, BankId, EventId, Position, Option<PixKey>),
     /// A joint account that waits for its holders.
     Waiting(JointRequest),
+    /// A Pix that has had a refund, by first refund.
+    Refunded(Refunded),
     Key(OneKey),
     Keys(ManyKeys),
 }
@@ -89,6 +92,8 @@ struct Counts {
     /// Not written where there are none, as in snapshots of earlier releases.
     #[serde(default, skip_serializing_if = "is_zero")]
     waiting: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    refunds: usize,
     keys: usize,
 }
 
@@ -104,6 +109,7 @@ pub struct Present {
     customers: Chunks<super::Record>,
     accounts: Chunks<Account>,
     waiting: Requests,
+    refunds: Chunks<Refunded>,
     keys: Chunks<RememberedKey>,
 }
 
@@ -131,6 +137,7 @@ impl Book {
             customers: self.customers.clone(),
             accounts: self.accounts.clone(),
             waiting: Arc::clone(self.waiting.requests()),
+            refunds: self.refunds.known().clone(),
             keys: self.remembered.keys().clone(),
         })
     }
@@ -151,6 +158,7 @@ enum Place {
     Account(usize),
     /// After this account that waits, or the first one.
     Waiting(Option<waiting::Place>),
+    Refunded(usize),
     Key(usize),
 }
 
@@ -182,9 +190,13 @@ impl Pieces {
                         Some((place, request)) => {
                             (Some(Record::Waiting(request.clone())), Place::Waiting(Some(*place)))
                         }
-                        None => (None, Place::Key(book.keys.start())),
+                        None => (None, Place::Refunded(book.refunds.start())),
                     }
                 }
+                Place::Refunded(place) => match book.refunds.get(place) {
+                    Some(known) => (Some(Record::Refunded(*known)), Place::Refunded(place + 1)),
+                    None => (None, Place::Key(book.keys.start())),
+                },
                 Place::Key(place) => {
                     let (line, next) = Line::at(&book.keys, place)?;
                     let record = match line {
@@ -225,6 +237,7 @@ fn heading(book: &Book) -> Heading {
         accounts: book.accounts.len(),
         entries: book.entries.0,
         waiting: book.waiting.requests().len(),
+        refunds: book.refunds.known().len(),
         keys: book.remembered.keys().len(),
     };
     let (pending, age_ms) = book.time.beside_floor();
@@ -366,16 +379,17 @@ impl Reader {
         if self.announced.is_some() == matches!(record, Record::Book(_)) {
             return Err("the heading stands first, and once");
         }
-        let Counts { accounts, entries, waiting, keys, .. } = self.seen;
+        let Counts { accounts, entries, waiting, refunds, keys, .. } = self.seen;
+        let is_head = waiting == 0 && refunds == 0 && keys == 0;
         match record {
             Record::Book(heading) => self.take_heading(heading),
             Record::Customer(user_name, name, num_cadastro, password_hash)
-                if accounts == 0 && waiting == 0 && keys == 0 =>
+                if accounts == 0 && is_head =>
             {
                 self.take_customer(Customer { user_name, name, num_cadastro, password_hash })
             }
             Record::Standing(bank, number, type_account, holders, key, balance, trail)
-                if keys == 0 && waiting == 0 && !self.has_entries =>
+                if is_head && !self.has_entries =>
             {
                 let opened = (bank, number, type_account, holders, key);
                 self.take_account(account(opened, balance, trail))
@@ -411,7 +425,8 @@ impl Reader {
                     details: Details::default(),
                 })
             }
-            Record::Waiting(request) if keys == 0 => self.take_waiting(request),
+            Record::Waiting(request) if refunds == 0 && keys == 0 => self.take_waiting(request),
+            Record::Refunded(known) if keys == 0 => self.take_refunded(known),
             Record::Key(key) => self.take_keys(key.keys()),
             Record::Keys(keys) => self.take_keys(keys.keys().ok_or("these are no keys")?),
             _ => Err("it stands in the wrong order"),
@@ -487,6 +502,19 @@ impl Reader {
         self.seen.keys += keys.len();
         let all_fit = self.book.remembered.restore(keys);
         if all_fit { Ok(()) } else { Err("a key stands twice or too late") }
+    }
+
+    fn take_refunded(&mut self, known: Refunded) -> Result<(), &'static str> {
+        let book = &mut self.book;
+        if !known.is_sound(book.entries, book.accounts.len()) {
+            return Err("more was given back than came");
+        }
+        if book.refunds.get(known.entry).is_some() {
+            return Err("the refunded Pix stands twice");
+        }
+        self.seen.refunds += 1;
+        book.refunds.keep(known);
+        Ok(())
     }
 
     /// Entries share names, keys and ids as in the original book: there may be millions of them.

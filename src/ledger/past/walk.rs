@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::{AccountTrail, EntryNumber, LEVELS, PastEntry, STRIDE, skipped_to};
 use crate::ids::Position;
+use crate::ledger::package::OPERATIONS_MAX;
 use crate::ledger::statement::Entry;
 
 /// Where entries are kept.
@@ -30,6 +31,8 @@ pub trait Entries {
 /// The most entries that are looked at for one page: a search for what is rare goes on from where
 /// it stopped.
 pub(crate) const SCANNED_MAX: u64 = 50_000;
+/// The most entries of a request in one account: one for each operation of a package.
+const REQUEST_ENTRIES_MAX: u64 = OPERATIONS_MAX as u64;
 
 /// A part of a statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -261,6 +264,49 @@ pub fn samples<E: Entries>(
     }
     found.reverse();
     Ok(found)
+}
+
+/// The entry at an index; `None` if there is none, or it has not arrived.
+///
+/// # Errors
+/// As for [`page`].
+pub(crate) fn at<E: Entries>(
+    entries: &mut E,
+    of: &AccountTrail,
+    index: u64,
+) -> Result<Option<PastEntry>, E::Error> {
+    if index < of.trail.count { Walk::new(of).to(entries, index) } else { Ok(None) }
+}
+
+/// The other side of a transfer in the same request: the entry of the account `theirs` that belongs
+/// to the one at `index` of the account `mine`. Of several transfers from one account to another,
+/// both statements have the same order. `None` if one of the entries has not arrived, or there is
+/// no such entry.
+///
+/// # Errors
+/// As for [`page`].
+pub(crate) fn other_side<E: Entries>(
+    entries: &mut E,
+    mine: &AccountTrail,
+    index: u64,
+    theirs: &AccountTrail,
+) -> Result<Option<PastEntry>, E::Error> {
+    let Some(own) = at(entries, mine, index)? else { return Ok(None) };
+    let (position, kind) = (own.entry.position, own.entry.kind);
+    let Some(first) = made_at(entries, mine, position)? else { return Ok(None) };
+    let before = forward(entries, mine, &(first..index), REQUEST_ENTRIES_MAX)?;
+    let alike = |entry: &Entry| entry.kind == kind && entry.details.other == Some(theirs.account);
+    let nth = before.unwrap_or_default().iter().filter(|(_, entry)| alike(entry)).count();
+    let Some(first) = made_at(entries, theirs, position)? else { return Ok(None) };
+    let range = first..first.saturating_add(REQUEST_ENTRIES_MAX);
+    let found = forward(entries, theirs, &range, REQUEST_ENTRIES_MAX)?.unwrap_or_default();
+    let is_it = |entry: &Entry| {
+        entry.position == position
+            && entry.kind != kind
+            && entry.details.other == Some(mine.account)
+    };
+    let found = found.into_iter().filter(|(_, entry)| is_it(entry)).nth(nth);
+    found.map_or(Ok(None), |(index, _)| at(entries, theirs, index))
 }
 
 /// A walk from the newest entry to older ones.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::{BankId, EventId, Position, Sha256Digest};
 use crate::ledger::past::{EntryNumber, Links, PastEntry};
-use crate::ledger::{Centavos, Details, Entry, EntryKind, PixKey, UserName};
+use crate::ledger::{Centavos, Details, Entry, EntryKind, PixKey, RefundOf, UserName};
 
 /// How many entries a block has. Blocks are cut at multiples of it, so that all banks have the
 /// same ones.
@@ -39,10 +39,15 @@ enum Kind {
     Receive,
     /// With something to say besides.
     Detailed(EntryKind, Details),
+    /// The same of a refund.
+    Refund(EntryKind, Details, RefundOf),
 }
 
 impl Kind {
     fn of(entry: &Entry) -> Kind {
+        if let Some(of) = &entry.details.refund_of {
+            return Kind::Refund(entry.kind, entry.details.clone(), RefundOf::clone(of));
+        }
         match entry.kind {
             kind if entry.details != Details::default() => {
                 Kind::Detailed(kind, entry.details.clone())
@@ -64,6 +69,9 @@ impl Kind {
             Kind::Transfer => plain(EntryKind::Transfer),
             Kind::Receive => plain(EntryKind::Receive),
             Kind::Detailed(kind, details) => (kind, details),
+            Kind::Refund(kind, details, of) => {
+                (kind, Details { refund_of: Some(Box::new(of)), ..details })
+            }
         }
     }
 }

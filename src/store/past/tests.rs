@@ -2,7 +2,7 @@ use super::block::{BLOCK_ENTRIES, bounds};
 use super::*;
 use crate::ids::{EventId, Position};
 use crate::ledger::past::Links;
-use crate::ledger::{Centavos, Details, Entry, EntryKind, Message, PixKey, UserName};
+use crate::ledger::{Centavos, Details, Entry, EntryKind, Message, PixKey, RefundOf, UserName};
 
 const BANK: BankId = BankId(1);
 
@@ -39,7 +39,11 @@ fn details(position: u64, other: bool) -> Details {
         return Details::default();
     }
     let message = Some(Message::parse("almoço").unwrap());
-    Details { other: Some(u32::from(other)), message, ..Details::default() }
+    let refund_of = position.is_multiple_of(9).then(|| {
+        let (entry, position) = (EntryNumber(position), Position(position / 2));
+        Box::new(RefundOf { entry, id: EventId::new(BankId(1), "x"), position })
+    });
+    Details { other: Some(u32::from(other)), message, refund_of, ..Details::default() }
 }
 
 struct Disk {

@@ -215,7 +215,7 @@ fn csv_line(extract: &Extract, named: &Named) -> String {
     let cells = [
         date(zone.date(entry.at_ms)),
         zone.time(entry.at_ms).to_string(),
-        texts::entry_kind(entry.kind).to_owned(),
+        texts::entry_name(entry).to_owned(),
         plain_reais(entry.value),
         plain_reais(entry.previous_balance()),
         plain_reais(entry.balance_after),
@@ -314,7 +314,7 @@ impl OfxLine {
             EntryKind::Withdraw => "CASH",
             EntryKind::Transfer | EntryKind::Receive => "XFER",
         };
-        let about = texts::entry_kind(entry.kind);
+        let about = texts::entry_name(entry);
         let name = counterparty.as_ref().map_or(about, |other| &other.name);
         let mut memo = vec![about.to_owned()];
         memo.extend(counterparty.as_ref().map(|other| other.name.clone()));

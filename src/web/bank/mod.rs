@@ -13,6 +13,7 @@ mod entry;
 mod export;
 mod filter;
 mod form;
+mod given_back;
 mod joint;
 mod login_page;
 mod money;
@@ -22,6 +23,7 @@ mod overview;
 mod package;
 mod receipt;
 mod recipient;
+mod refund;
 mod search;
 mod security;
 mod statement;
@@ -36,7 +38,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use self::form::Form;
 use super::refused::{refused_page, resource};
 use super::session;
-use crate::http::{Bank, Methods, Refused, at, mark_figures, take_of_customer};
+use crate::http::{Bad, Bank, Methods, Refused, at, mark_figures, prove, take_of_customer};
 use crate::ids::BankId;
 use crate::ledger::UserName;
 
@@ -64,6 +66,11 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(figures(at("/contas/{account}/extrato.csv").get(export::csv)))
         .service(figures(at("/contas/{account}/extrato.ofx").get(export::ofx)))
         .service(figures(at("/contas/{account}/comprovante/{entry}").get(receipt::show)))
+        .service(figures(
+            at("/contas/{account}/comprovante/{entry}/devolver")
+                .get(refund::show)
+                .post(refund::give_back),
+        ))
         .service(figures(at("/cobranca").get(charge::show)));
 }
 
@@ -101,6 +108,19 @@ fn bank_name(bank: &Bank, of: BankId) -> String {
         .nodes
         .get(of.index())
         .map_or_else(|| format!("Banco {of}"), |node| node.name.clone())
+}
+
+/// Whether whoever confirms knows the customer's password.
+async fn check_password(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: &UserName,
+    form: &Form,
+) -> Result<(), Refused> {
+    match prove(bank, request, user.as_str(), form.raw("senha").to_owned()).await {
+        Err(Refused::Bad(Bad::WrongLogin)) => Err(Refused::bad(texts::WRONG_PASSWORD)),
+        proved => proved.map(|_| ()),
+    }
 }
 
 /// The fields of a form that was sent from a page of this bank.

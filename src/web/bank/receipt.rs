@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::Form;
+use super::given_back::Refunds;
 use super::money::reais_wide;
 use super::overview::bank_name;
 use super::statement::{own, place};
@@ -17,11 +18,9 @@ use crate::actors::ledger::{Ask, ask_before_past};
 use crate::brazilian::date;
 use crate::http::{Bank, Named, Refused, named};
 use crate::ids::{BankId, EventId, Position};
-use crate::ledger::past::AccountTrail;
-use crate::ledger::past::walk::{made_at, page as page_of};
-use crate::ledger::{
-    AccountNumber, Book, Counterparty, EntryKind, Message, Operation, Txid, UserName,
-};
+use crate::ledger::past::walk::{at, made_at};
+use crate::ledger::past::{AccountTrail, PastEntry};
+use crate::ledger::{AccountNumber, Book, Counterparty, EntryKind, Message, Txid, UserName};
 use crate::store::past::PastReader;
 use crate::web::frame::Frame;
 use crate::web::page;
@@ -60,18 +59,19 @@ struct ReceiptPage {
     txid: Option<Txid>,
     /// The account that a deposit or withdrawal named as its sender.
     sender: Option<AccountNumber>,
+    refunds: Refunds,
+    index: u64,
     id: EventId,
     position: Position,
 }
 
-/// The address of the receipt for an operation that was executed at this position; that of the
+/// The address of the receipt for what was executed with an account at this position; that of the
 /// statement if the entry cannot be found now.
 pub(super) async fn address(
     bank: &Bank,
-    executed: &Operation,
+    (of, number): (BankId, AccountNumber),
     position: Position,
 ) -> Result<String, Refused> {
-    let (of, number) = (executed.bank, executed.account);
     let asked = move |book: &Book| Some(book.trail_of(book.account(of, number)?));
     let trail = ask_before_past(&bank.actors.routes.ledger, asked).await?;
     let trail = trail.ok_or(Refused::Internal)?;
@@ -95,15 +95,17 @@ async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
     let index = request.match_info().query("entry").parse().map_err(|_| no_such.clone())?;
     let asked = move |book: &Book| own(book, &user, of).map(|account| book.trail_of(account));
     let trail = ask_before_past(&bank.actors.routes.ledger, asked).await??;
-    let entry = entry(bank, trail, index).await?.ok_or(no_such)?;
+    let past = entry(bank, trail, index).await?.ok_or(no_such)?;
+    let refunds = Refunds::of(bank, trail, &past).await?;
     let is_new = !Form::of_query(request)?.text("novo").is_empty();
+    let entry = named(bank, vec![(index, past.entry)]).await?.pop().ok_or(Refused::Internal)?;
     let own = own_side(bank, of, &entry).await?;
     let Named { entry, counterparty, .. } = entry;
     let zone = &bank.config.time_zone;
     let receipt = ReceiptPage {
         frame: Frame::of(bank, request).await,
         place: format!("{}-{}", of.0, of.1),
-        kind: texts::entry_kind(entry.kind),
+        kind: texts::entry_name(&entry),
         is_new: is_new && entry.kind == EntryKind::Transfer,
         value: reais_wide(entry.value.get().abs()),
         date: date(zone.date(entry.at_ms)),
@@ -113,6 +115,8 @@ async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
         message: entry.details.message,
         txid: entry.details.txid,
         sender: entry.details.sender,
+        refunds,
+        index,
         id: entry.id,
         position: entry.position,
     };
@@ -120,16 +124,12 @@ async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
 }
 
 /// The entry at a place of the statement.
-async fn entry(bank: &Bank, trail: AccountTrail, index: u64) -> Result<Option<Named>, Refused> {
+async fn entry(bank: &Bank, trail: AccountTrail, index: u64) -> Result<Option<PastEntry>, Refused> {
     if index >= trail.trail.count() {
         return Ok(None);
     }
-    let read = move |past: &mut PastReader| page_of(past, &trail, index..index + 1, 1, &|_| true);
-    let found = bank.actors.past.read(read).await?;
-    if found.is_cut {
-        return Err(Refused::PastMissing);
-    }
-    Ok(named(bank, found.entries).await?.pop())
+    let found = bank.actors.past.read(move |past: &mut PastReader| at(past, &trail, index)).await?;
+    found.map(Some).ok_or(Refused::PastMissing)
 }
 
 /// Whoever holds the account: who sent the money, or else who opened the account.

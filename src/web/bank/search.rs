@@ -36,7 +36,7 @@ impl Search {
         }
         let has = |text: &str| simple(text).contains(&self.text);
         let details = &entry.details;
-        has(texts::entry_kind(entry.kind))
+        has(texts::entry_name(entry))
             || counterparty.as_ref().is_some_and(|other| has(&other.name))
             || details.message.as_ref().map(Message::as_str).is_some_and(has)
             || details.txid.as_ref().map(Txid::as_str).is_some_and(has)

@@ -77,7 +77,7 @@ impl Line {
             index,
             date: zone.date(entry.at_ms),
             time: zone.time(entry.at_ms).to_string(),
-            kind: texts::entry_kind(entry.kind),
+            kind: texts::entry_name(&entry),
             who: counterparty.map(|other| Who::of(bank, other)),
             made_by: Some(entry.made_by).filter(|_| is_joint && entry.kind != EntryKind::Receive),
             message: entry.details.message,

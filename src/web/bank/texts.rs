@@ -2,10 +2,11 @@
 
 use super::money::reais;
 use crate::brazilian::BadAmount;
+use crate::brazilian::entry_title;
 pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ids::BankId;
 use crate::ledger::request::OPENING_MIN;
-use crate::ledger::{Refusal, TypeAccount};
+use crate::ledger::{Entry, Refusal, TypeAccount};
 
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
 pub(super) const NO_SUCH_ACCOUNT: &str = "Não há tal conta entre as suas";
@@ -47,6 +48,7 @@ const MONTHS: [&str; 12] = [
     "novembro",
     "dezembro",
 ];
+pub(super) const REFUND_NOT_KNOWN_YET: &str = "A devolução foi enviada, mas a resposta dos outros bancos não chegou a tempo. Envie de novo para saber: ela nunca é feita duas vezes";
 pub(super) const NO_SUCH_RECEIPT: &str = "Não há comprovante com este endereço";
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";
 pub(super) const BASKET_DAMAGED: &str = "O pacote chegou incompleto. Abra a página de novo";
@@ -54,6 +56,11 @@ pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente 
 pub(super) const WHICH_WAY: &str = "A data inicial vem depois da final";
 pub(super) const DATE_FORM: &str = "A data deve ter a forma 23/11/2026";
 pub(super) const TXID_FORM: &str = "O identificador tem de 1 a 25 letras e algarismos";
+
+/// What an entry is.
+pub(super) fn entry_name(entry: &Entry) -> &'static str {
+    entry_title(entry.kind, entry.details.refund_of.is_some())
+}
 
 pub(super) fn today(date: &str) -> String {
     format!("Hoje, {date}")
@@ -100,6 +107,9 @@ pub(super) fn refusal(refusal: &Refusal, name: impl Fn(BankId) -> String) -> Str
         }
         Refusal::BalanceTooLarge { bank, account } => {
             (bank, format!("Saldo da conta {account} grande demais"))
+        }
+        Refusal::RefundTooLarge { left } => {
+            return format!("Deste Pix só se pode devolver ainda {}", reais(*left));
         }
         other => return other.to_string(),
     };

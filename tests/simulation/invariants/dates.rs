@@ -49,6 +49,7 @@ impl Judge {
             Some(known) => assert!(*known == past, "bank {bank} makes {past:?}, others {known:?}"),
             None => {
                 assert!(place == self.past.len(), "bank {bank} leaves out entries: {past:?}");
+                self.count_refund(bank, &past);
                 self.past.push(past);
             }
         }

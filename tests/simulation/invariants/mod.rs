@@ -14,6 +14,7 @@
 //! | what is executed is on the disk of every member | normal case 4 | `disks` |
 //! | with a minority of wrong clocks no event is stamped and no entry dated more than 5 s off | consortium time | `dates` |
 //! | whatever clocks say, no key is forgotten: customers ask again for what they had long ago | consortium time | `answers` |
+//! | no more is given back of a Pix than came, whoever asks at whichever bank | ledger | `refunds` |
 //! | money comes and goes only by deposits and withdrawals, at every bank | ledger | `money` |
 
 mod answers;
@@ -21,6 +22,7 @@ mod dates;
 mod disks;
 mod money;
 mod promises;
+mod refunds;
 mod same_order;
 mod views;
 
@@ -70,6 +72,8 @@ pub(crate) struct Judge {
     asked_ms: BTreeMap<EventId, i64>,
     /// All entries of all statements, as the first bank made them.
     past: Vec<PastEntry>,
+    /// By the entry with which a Pix came, how much of it went back, in centavos.
+    refunded: BTreeMap<u64, i128>,
 }
 
 impl Judge {
@@ -92,6 +96,7 @@ impl Judge {
             dates_are_right,
             asked_ms: BTreeMap::new(),
             past: Vec::new(),
+            refunded: BTreeMap::new(),
         }
     }
 

@@ -148,7 +148,7 @@ fn wide_row(entry: &Entry) -> Vec<Field> {
     vec![
         Field::text(date),
         Field::text(time),
-        Field::text(texts::entry_kind(entry.kind)),
+        Field::text(texts::entry_title(entry.kind, entry.refund_of.is_some())),
         Field::text(who(entry)),
         value(entry),
         Field::money(entry.app_balance.0),
@@ -159,7 +159,7 @@ fn wide_row(entry: &Entry) -> Vec<Field> {
 /// The same in fewer columns with several lines each.
 fn narrow_row(entry: &Entry) -> Vec<Field> {
     let (date, time) = texts::date_and_time(&entry.at);
-    let mut about = vec![texts::entry_kind(entry.kind).to_owned()];
+    let mut about = vec![texts::entry_title(entry.kind, entry.refund_of.is_some()).to_owned()];
     about.push(who(entry));
     about.extend(said(entry));
     vec![

@@ -3,6 +3,7 @@
 
 mod basket;
 mod joint;
+mod refund;
 
 use super::answers::{LoggedIn, Opened, Said, StatementRead};
 use super::api::{NewCustomer, OwnAccount, Part, new_key, read};
@@ -48,6 +49,7 @@ enum Choice {
     Joint,
     Package,
     Statement,
+    Refund,
     ChangePassword,
     ChangeBank,
     LogOut,
@@ -57,12 +59,13 @@ enum Choice {
 impl Choice {
     const STRANGER: [Choice; 4] =
         [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
-    const CUSTOMER: [Choice; 9] = [
+    const CUSTOMER: [Choice; 10] = [
         Choice::Overview,
         Choice::Open,
         Choice::Joint,
         Choice::Package,
         Choice::Statement,
+        Choice::Refund,
         Choice::ChangePassword,
         Choice::ChangeBank,
         Choice::LogOut,
@@ -78,6 +81,7 @@ impl Choice {
             Choice::Joint => texts::JOINT,
             Choice::Package => texts::PACKAGE,
             Choice::Statement => texts::STATEMENT,
+            Choice::Refund => texts::REFUND,
             Choice::ChangePassword => texts::CHANGE_PASSWORD,
             Choice::ChangeBank => texts::CHANGE_BANK,
             Choice::LogOut => texts::LOG_OUT,
@@ -127,6 +131,7 @@ impl Menu {
             Choice::Joint => self.joint().await,
             Choice::Package => self.package().await,
             Choice::Statement => self.statement().await,
+            Choice::Refund => self.refund().await,
             Choice::ChangePassword => self.change_password().await,
             Choice::ChangeBank => self.choose_bank().await.map(Some),
             Choice::LogOut => {

@@ -80,6 +80,8 @@ pub(in super::super) const PIX_USAGE: &str = "netbanking client pix CHAVE [OPÇ�
 pub(in super::super) const PIX: &str = "Mostra quem recebe por uma chave Pix";
 pub(in super::super) const PAY_USAGE: &str = "netbanking client pay CHAVE --value VALOR --from CONTA --at BANCO [--message TEXTO] [--txid TXID] [OPÇÕES]";
 pub(in super::super) const PAY: &str = "Paga um Pix";
+pub(in super::super) const REFUND_USAGE: &str = "netbanking client refund CONTA --at BANCO --entry N --value VALOR [--message TEXTO] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const REFUND: &str = "Devolve um Pix recebido, inteiro ou em parte";
 pub(in super::super) const OPERATE_USAGE: &str =
     "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const OPERATE: &str =
@@ -102,6 +104,9 @@ pub(in super::super) const PAYEE: &str =
     "Chave ou número da conta de quem recebe, com ou sem banco: na frente";
 pub(in super::super) const PAID: &str = "Quanto, como 1.234,56";
 pub(in super::super) const FROM: &str = "Conta que paga";
+pub(in super::super) const ENTRY: &str =
+    "Qual lançamento do extrato, pelo campo entry de statement --json";
+pub(in super::super) const REFUND_MESSAGE: &str = "Mensagem a quem tinha pago";
 pub(in super::super) const MESSAGE: &str = "Mensagem a quem recebe";
 pub(in super::super) const PAID_TXID: &str = "Cobrança que é paga";
 pub(in super::super) const TXID: &str = "Só o que pagou esta cobrança";

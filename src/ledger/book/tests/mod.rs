@@ -7,6 +7,7 @@ mod joint;
 mod opening;
 mod operations;
 mod properties;
+mod refund;
 mod registration;
 pub(super) mod rules;
 mod snapshot;

@@ -10,6 +10,9 @@ use super::*;
 use crate::ids::request::raw;
 use crate::ids::{ChainHash, Position};
 use crate::ledger::book::remembered::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::past::EntryNumber;
+use crate::ledger::refund::{Original, Refund};
+use crate::ledger::statement::RefundOf;
 
 const NAMES: [&str; 5] = ["ana", "bia", "cia", "davi", "nobody"];
 const NUMBERS: [u64; 4] = [101, 202, 303, 404];
@@ -110,12 +113,37 @@ fn any_answer() -> impl Strategy<Value = JointAnswer> {
     )
 }
 
+/// What a bank may claim, whether or not there is such a Pix.
+fn any_refund() -> impl Strategy<Value = Refund> {
+    let place = select(&[(0, 101), (1, 202), (2, 303)][..]);
+    let original = (0..30_u64, 0..30_u64, 0..4_u32, any_amount()).prop_map(
+        |(entry, position, other, value)| Original {
+            of: RefundOf {
+                entry: EntryNumber(entry),
+                id: EventId::parse("EV0-y").unwrap(),
+                position: Position(position),
+            },
+            at_ms: START_MS,
+            other,
+            value,
+        },
+    );
+    (place, any_amount(), original).prop_map(|((bank, account), value, original)| Refund {
+        bank: BankId(bank),
+        account: number(account),
+        value,
+        message: None,
+        original,
+    })
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     let registered = (select(&NAMES[..4]), select(&DOCUMENTS[..]));
     prop_oneof![
         1 => registered.prop_map(|(name, document)| Action::Register(registration(name, document))),
         2 => any_opening().prop_map(Action::CreateAccount),
         2 => any_answer().prop_map(Action::AnswerJoint),
+        2 => any_refund().prop_map(Action::Refund),
         6 => vec(any_operation(), 1..4).prop_map(package),
     ]
 }

@@ -11,14 +11,14 @@ use super::rows::{Picture, picture};
 use super::state::{Flow, State};
 use super::{moved, rendered};
 use crate::actors::ledger::Ask;
-use crate::http::{Bad, Bank, Refused, place, prove};
+use crate::http::{Bank, Refused, place};
 use crate::ids::Position;
 use crate::ledger::{
     Action, Book, Done, Executed, IdempotencyKey, Outcome, Package, Refusal, UserName,
 };
 use crate::web::bank::form::Form;
 use crate::web::bank::overview::bank_name;
-use crate::web::bank::{Answer, customer, receipt, see_other, shown, texts};
+use crate::web::bank::{Answer, check_password, customer, receipt, see_other, shown, texts};
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::web::refused::with_header;
@@ -73,19 +73,6 @@ pub(super) async fn confirm(
             let page = rendered(bank, user, refused.status(), state).await?;
             Ok(with_header(page, &refused))
         }
-    }
-}
-
-/// Whether whoever confirms knows the customer's password.
-async fn check_password(
-    bank: &Bank,
-    request: &HttpRequest,
-    user: &UserName,
-    form: &Form,
-) -> Result<(), Refused> {
-    match prove(bank, request, user.as_str(), form.raw("senha").to_owned()).await {
-        Err(Refused::Bad(Bad::WrongLogin)) => Err(Refused::bad(texts::WRONG_PASSWORD)),
-        proved => proved.map(|_| ()),
     }
 }
 
@@ -145,7 +132,9 @@ pub(super) async fn settled(
         Outcome::Done(_) => {
             state.keep_as_executed(bank, &user, &key);
             let address = match (state.flow, state.operations.first()) {
-                (Flow::Pix, Some(paid)) => receipt::address(bank, paid, executed.position).await?,
+                (Flow::Pix, Some(paid)) => {
+                    receipt::address(bank, (paid.bank, paid.account), executed.position).await?
+                }
                 _ => format!("/pacote/{}", escaped(key.as_str())),
             };
             Ok(moved(request, &address))
