@@ -24,10 +24,12 @@ use played::{BANKS, Played, VIEW, mark};
 const OWNER: Owner = Owner { bank: BankId(1), banks: BANKS };
 const LIMIT: u64 = 1_000;
 
-/// A journal of `positions` positions, ten to an event, and one event that is only held.
+/// A journal of `positions` positions, ten to an event, and one event that is only held. Its ledger
+/// has no keys to remember, so that a snapshot of it is small.
 fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
     let mut store = SqliteStore::open(folder, OWNER).unwrap();
     let mut played = Played::new();
+    played.has_keys = false;
     let entries: Vec<_> = (0..positions / 10).map(|_| played.entry(10)).collect();
     store.write(&entries.into_iter().map(Change::Replayed).collect::<Vec<_>>()).unwrap();
     let held = played.held(1);
@@ -88,7 +90,7 @@ fn damage(folder: &Path, sql: &str) {
 }
 
 const OLD_EVENT: &str =
-    "UPDATE events SET body = body || ' ' WHERE sum = (SELECT min(sum) FROM events)";
+    "UPDATE events SET body = CAST(body || ' ' AS BLOB) WHERE sum = (SELECT min(sum) FROM events)";
 
 /// Lets time pass until nothing more is asked of the ledger and every change is written; returns
 /// how often the ledger was asked for a snapshot of itself.

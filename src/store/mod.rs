@@ -10,6 +10,7 @@
 mod aside;
 mod compaction;
 mod group_commit;
+mod packed;
 pub mod past;
 mod reading;
 pub mod recovery;

@@ -83,11 +83,11 @@ async fn a_bank_that_lost_its_disk_is_given_the_journal_by_the_others() {
     assert!(cluster.log(1).contains("catching up: the journal from position 0 on"));
 }
 
-/// Position, hash and body of every executed event, as they are on disk.
-fn journal(cluster: &Cluster, bank: usize) -> Vec<(i64, Vec<u8>, String)> {
+/// Position, hash and digest of every executed event, as they are on disk.
+fn journal(cluster: &Cluster, bank: usize) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
     let file = cluster.data(bank).join("journal.sqlite");
     let connection = rusqlite::Connection::open(file).unwrap();
-    let sql = "SELECT x.position, x.hash, e.body FROM executed x
+    let sql = "SELECT x.position, x.hash, e.digest FROM executed x
                JOIN events e USING (round, coordinator, sum, sender) ORDER BY x.position";
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();

@@ -32,11 +32,20 @@ pub(crate) struct Played {
     asked: u64,
     /// Digits of a request's id.
     pub(crate) id_digits: usize,
+    /// Whether requests have idempotency keys.
+    pub(crate) has_keys: bool,
 }
 
 impl Played {
     pub(crate) fn new() -> Self {
-        Played { book: Book::new(BANKS), executed: None, counter: 0, asked: 0, id_digits: 1 }
+        Played {
+            book: Book::new(BANKS),
+            executed: None,
+            counter: 0,
+            asked: 0,
+            id_digits: 1,
+            has_keys: true,
+        }
     }
 
     /// A ledger after `events` events of one request each.
@@ -111,7 +120,8 @@ impl Played {
         let by = (self.asked > 1).then_some(user_name);
         let id =
             EventId::new(BankId(0), &format!("{:0digits$}", self.asked, digits = self.id_digits));
-        Request { id, at_ms: None, key: Some(key), by, own: false, action }.to_raw()
+        let key = self.has_keys.then_some(key);
+        Request { id, at_ms: None, key, by, own: false, action }.to_raw()
     }
 
     /// The ledger as a snapshot.

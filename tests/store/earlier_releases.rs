@@ -45,6 +45,15 @@ fn a_journal_of_the_first_release_is_brought_up_to_date() {
         assert_eq!((promised.round, prepared, learner), (7, plan(1), false));
         assert_eq!(contents(&mut store).unwrap(), (vec![1], vec![held(2).event.order_key()]));
     }
+    // It keeps its layout, in which events are text, and goes on in it.
+    let mut store = open(folder.path());
+    store.write(&[Change::Executed(mark(2)), Change::Append(held(3))]).unwrap();
+    store.write(&[Change::Settle { through: Position(2) }]).unwrap();
+    drop(store);
+    let mut store = open(folder.path());
+    assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![held(3).event.order_key()]));
+    drop(store);
+    meddle(folder.path(), "UPDATE events SET body = body || '' WHERE typeof(body) = 'text'");
     meddle(folder.path(), "DELETE FROM executed");
     assert!(is_damaged(&contents(&mut open(folder.path())).unwrap_err()));
 }
@@ -52,9 +61,9 @@ fn a_journal_of_the_first_release_is_brought_up_to_date() {
 #[test]
 fn a_journal_of_a_later_release_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    first_release(folder.path(), 3);
+    first_release(folder.path(), 4);
     let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
-    assert!(error.to_string().contains("version 3, this program knows 1 and 2"), "{error}");
+    assert!(error.to_string().contains("version 4, this program knows 1 to 3"), "{error}");
 
     let folder = tempfile::tempdir().unwrap();
     first_release(folder.path(), 1);

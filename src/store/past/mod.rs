@@ -27,6 +27,7 @@ use self::block::{Encoder, bounds};
 pub use self::keeper::Past;
 pub use self::reader::{PastReader, StoredBlock};
 use super::StoreError;
+use super::packed::{pack, unpack};
 use super::sqlite::{make_private, reading_failed};
 use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::past::{EntryNumber, PastEntry};
@@ -38,7 +39,11 @@ pub(super) const FILE_NAMES: [&str; 3] = ["past.sqlite-shm", "past.sqlite-wal", 
 /// Marks a file as ours ("NtBp").
 const APPLICATION_ID: i32 = 0x4e74_4270;
 /// Layout of the tables.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
+/// The same tables, in which no block is packed.
+const SCHEMA_VERSION_1: i32 = 1;
+/// What a packed block begins with; no other begins so.
+const PACKED: u8 = 0xff;
 
 const TABLES: &str = "
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL, digest BLOB NOT NULL) STRICT;
@@ -469,9 +474,19 @@ fn insert(
     content: &[u8],
 ) -> rusqlite::Result<()> {
     let digest = block::digest(first, last, content);
+    let mut stored = vec![PACKED];
+    stored.append(&mut pack(content));
     let mut statement =
         db.prepare_cached("INSERT OR REPLACE INTO blocks VALUES (?1, ?2, ?3, ?4)")?;
-    statement.execute(params![sql(first), sql(last), content, &digest.0[..]]).map(|_| ())
+    statement.execute(params![sql(first), sql(last), stored, &digest.0[..]]).map(|_| ())
+}
+
+/// The content of a block as it is stored: a packed one, or one of an earlier release.
+fn content_of(stored: Vec<u8>) -> Option<Vec<u8>> {
+    match stored.split_first() {
+        Some((&PACKED, packed)) => unpack(packed),
+        _ => Some(stored),
+    }
 }
 
 fn write_head(db: &Connection, head: &Head) -> rusqlite::Result<()> {
@@ -509,6 +524,9 @@ fn settle(path: &Path, db: &Connection) -> Result<Option<Head>, StoreError> {
             return Ok(None);
         }
         (_, (APPLICATION_ID, SCHEMA_VERSION)) => {}
+        (_, (APPLICATION_ID, SCHEMA_VERSION_1)) => {
+            db.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+        }
         _ => return Err(damaged("the marks of the file")),
     }
     match read_head(db).map_err(failed)? {

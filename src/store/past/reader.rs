@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::block::{self, bounds, decode};
-use super::{read_head, sql};
+use super::{content_of, read_head, sql};
 use crate::ids::Sha256Digest;
 use crate::ledger::past::walk::Entries;
 use crate::ledger::past::{EntryNumber, PastEntry};
@@ -79,15 +79,15 @@ impl PastReader {
         let read =
             || self.connection.prepare_cached(SELECT)?.query_row([sql(number)], columns).optional();
         let found = read().map_err(|error| reading_failed(&self.path, &error))?;
-        let Some(([first, last], content, digest)) = found else { return Ok(None) };
+        let Some(([first, last], stored, digest)) = found else { return Ok(None) };
         // A row of another block, which comes before a gap or is not where it belongs.
         if bounds(first) != bounds(number) {
             return Ok(None);
         }
         let digest = Sha256Digest(digest);
-        if block::digest(first, last, &content) != digest {
-            return Err(self.is_damaged(number));
-        }
+        let content = content_of(stored);
+        let is_whole = |content: &Vec<u8>| block::digest(first, last, content) == digest;
+        let content = content.filter(is_whole).ok_or_else(|| self.is_damaged(number))?;
         Ok(Some(StoredBlock { first, content, digest, last }).filter(|block| block.last >= number))
     }
 

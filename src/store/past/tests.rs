@@ -214,6 +214,34 @@ fn damage(writer: &PastWriter, first: u64) {
     assert_eq!(writer.connection.execute(flip, [first as i64]).unwrap(), 1);
 }
 
+#[test]
+fn a_past_of_an_earlier_release_is_read_and_goes_on() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=300)).unwrap();
+    writer.commit(false).unwrap();
+    // As it was before blocks were packed.
+    for (first, last) in [(1, 256), (257, 300)] {
+        let block = Written::of(&entries(first..=last));
+        let plain = "UPDATE blocks SET content = ?1 WHERE first = ?2 AND length(content) > ?3";
+        let content = block.encoder.content();
+        let row = params![content, first as i64, 40];
+        assert_eq!(writer.connection.execute(plain, row).unwrap(), 1);
+    }
+    writer.connection.pragma_update(None, "user_version", SCHEMA_VERSION_1).unwrap();
+    drop(writer);
+    let mut writer = disk.open();
+    assert_eq!(found(&writer, 1..=400), entries(1..=300));
+    writer.append(&entries(301..=400)).unwrap();
+    writer.commit(false).unwrap();
+    drop(writer);
+    let writer = disk.open();
+    assert_eq!(found(&writer, 1..=400), entries(1..=400));
+    let version = "SELECT user_version FROM pragma_user_version";
+    let version: i32 = writer.connection.query_row(version, [], |row| row.get(0)).unwrap();
+    assert_eq!(version, SCHEMA_VERSION);
+}
+
 fn forgotten(writer: &mut PastWriter) -> Vec<u64> {
     writer.take_forgotten().iter().map(|number| number.0).collect()
 }

@@ -66,6 +66,8 @@ pub struct SqliteStore {
     connection: Connection,
     tip: Tip,
     head: Head,
+    /// Whether events and pieces are written packed.
+    packs: bool,
     /// Whether an fsync had failed when the store was last used.
     was_in_doubt: bool,
     /// From what the ledger is rebuilt.
@@ -107,12 +109,14 @@ impl SqliteStore {
         let mut opening = Opening { path, connection, tip };
         opening.settle().map_err(|error| opening.failed(&error))?;
         let head = opening.recognise(owner)?;
+        let packs = schema::packs(&opening.connection).map_err(|error| opening.failed(&error))?;
         let Opening { path, connection, tip } = opening;
         let mut store = SqliteStore {
             path,
             connection,
             tip,
             head,
+            packs,
             was_in_doubt: false,
             basis: Basis::Snapshot,
             _lock: lock,
@@ -190,11 +194,11 @@ impl SqliteStore {
         &mut self,
         write: impl FnOnce(&mut Writer<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        let mut head = self.head.clone();
+        let (mut head, packs) = (self.head.clone(), self.packs);
         head.commits += 1;
         let written = (|| {
             let transaction = self.connection.transaction()?;
-            write(&mut Writer { transaction: &transaction, head: &mut head })?;
+            write(&mut Writer { transaction: &transaction, head: &mut head, packs })?;
             head.write(&transaction)?;
             transaction.commit()
         })();
@@ -300,7 +304,7 @@ impl Opening {
         let (application, version, blank) = marks().map_err(|error| self.failed(&error))?;
         let head = match (application == i64::from(APPLICATION_ID), version) {
             (false, 0) if blank => return self.found(owner),
-            (true, version) if version == i64::from(SCHEMA_VERSION) => self.read_head()?,
+            (true, version) if schema::is_current(version) => self.read_head()?,
             (true, version) if version == i64::from(SCHEMA_VERSION_1) => {
                 schema::migrate(&mut self.connection)
                     .map_err(|error| self.reading_failed(&error))?
@@ -310,7 +314,7 @@ impl Opening {
                 return Err(self.damaged("the marks of the file".into()));
             }
             (true, version) => {
-                let known = format!("{SCHEMA_VERSION_1} and {SCHEMA_VERSION}");
+                let known = format!("{SCHEMA_VERSION_1} to {SCHEMA_VERSION}");
                 return Err(self.foreign(format!("version {version}, this program knows {known}")));
             }
             _ => return Err(self.foreign("another program's database".into())),
@@ -429,14 +433,15 @@ impl Store for SqliteStore {
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let unread = self.unread();
-        // The quick check leaves out whether an index has its table's rows; only the pieces of
-        // snapshots have one. A row missing there would be noticed only at the first write, and
-        // again so after every start. It reads the whole file.
+        // The quick check leaves out whether an index has its table's rows. For the pieces of
+        // snapshots, a row missing there would be noticed only at the first write, and again so
+        // after every start; the walk below notices it for events. It reads the whole file.
         let mut checks = Vec::new();
         if self.basis != Basis::Journal {
             checks.push("PRAGMA integrity_check(pieces)");
         }
         if unread.is_none() {
+            checks.push("PRAGMA integrity_check(events)");
             checks.push("PRAGMA quick_check(1)");
         }
         for check in checks {

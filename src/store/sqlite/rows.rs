@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::value::RawValue;
 
@@ -12,6 +13,7 @@ use crate::protocol::execution::ExecutedMark;
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::PreparePlan;
+use crate::store::packed::{pack, unpack};
 use crate::store::{Change, DROP_EVENTS_MAX, SETTLE_EVENTS_MAX};
 
 /// Larger than every key there is.
@@ -28,6 +30,8 @@ pub(super) const BELOW_ALL: (i64, i64, i64, i64) = (-1, 0, 0, 0);
 pub(super) struct Writer<'a> {
     pub(super) transaction: &'a Transaction<'a>,
     pub(super) head: &'a mut Head,
+    /// Whether events and pieces are packed.
+    pub(super) packs: bool,
 }
 
 impl Writer<'_> {
@@ -93,19 +97,20 @@ impl Writer<'_> {
         let sql = "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let (round, coordinator, sum, sender) = key_columns(key);
-        if statement.execute(params![
-            round,
-            coordinator,
-            sum,
-            sender,
-            members,
-            body,
-            &digest[..]
-        ])? > 0
-        {
+        let body = self.packed(body);
+        let row = params![round, coordinator, sum, sender, members, body, &digest[..]];
+        if statement.execute(row)? > 0 {
             self.head.add_event(key, digest);
         }
         Ok(())
+    }
+
+    /// A text as it is stored.
+    fn packed(&self, text: &str) -> Value {
+        match self.packs {
+            true => Value::Blob(pack(text.as_bytes())),
+            false => Value::Text(text.to_owned()),
+        }
     }
 
     /// An event was executed elsewhere in another version than the one held here, which a bank gone
@@ -263,7 +268,7 @@ impl Writer<'_> {
         let mut rows =
             statement.query(params![from.0, from.1, from.2, from.3, to.0, to.1, to.2, to.3])?;
         while let Some(row) = rows.next()? {
-            let (members, body): (String, String) = (row.get(0)?, row.get(1)?);
+            let (members, body): (String, _) = (row.get(0)?, text_of(row, 1)?);
             let digest: RowDigest = row.get(2)?;
             if digest_of(&members, &body) != digest {
                 return Err(rusqlite::Error::QueryReturnedNoRows);
@@ -289,7 +294,12 @@ impl Writer<'_> {
             let digest = piece_digest(stored.number, piece.index, &piece.text);
             let sql = "INSERT OR REPLACE INTO pieces VALUES (?1, ?2, ?3, ?4)";
             let mut statement = self.transaction.prepare_cached(sql)?;
-            statement.execute(params![stored.number, piece.index, piece.text, &digest[..]])?;
+            statement.execute(params![
+                stored.number,
+                piece.index,
+                self.packed(&piece.text),
+                &digest[..]
+            ])?;
         }
         self.head.arriving = Some(Stored { here: stored.here + u32::from(next), ..stored });
         Ok(())
@@ -351,7 +361,7 @@ pub(super) fn read_piece(
     index: u32,
 ) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT text, digest FROM pieces WHERE snapshot = ?1 AND place = ?2";
-    let columns = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let columns = |row: &Row<'_>| Ok((text_of(row, 0)?, row.get::<_, Vec<u8>>(1)?));
     let row =
         db.prepare_cached(sql)?.query_row(params![stored.number, index], columns).optional()?;
     Ok(row
@@ -394,7 +404,7 @@ impl EventRow {
         Ok(EventRow {
             key: key_of(row)?,
             members: row.get(4)?,
-            body: row.get(5)?,
+            body: text_of(row, 5)?,
             digest: row.get(6)?,
         })
     }
@@ -409,6 +419,16 @@ impl EventRow {
         let members: BankSet = serde_json::from_str(&self.members).ok()?;
         (event.order_key() == self.key).then(|| Held { event: Arc::new(event), members })
     }
+}
+
+/// A text as it was before it was stored; of one that cannot be unpacked none, which no digest
+/// fits.
+fn text_of(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    let packed = match row.get_ref(column)? {
+        ValueRef::Blob(packed) => packed,
+        _ => return row.get(column),
+    };
+    Ok(unpack(packed).and_then(|plain| String::from_utf8(plain).ok()).unwrap_or_default())
 }
 
 /// A mark of execution, from the columns of the key, position and hash.

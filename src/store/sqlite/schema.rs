@@ -14,16 +14,20 @@ use crate::wire::PROTOCOL_VERSION;
 /// Marks a file as ours ("NtBk").
 pub(super) const APPLICATION_ID: i32 = 0x4e74_426b;
 /// Layout of the tables below.
-pub(super) const SCHEMA_VERSION: i32 = 2;
+pub(super) const SCHEMA_VERSION: i32 = 3;
+/// The layout in which nothing is packed: a journal that has it keeps it.
+pub(super) const SCHEMA_VERSION_2: i32 = 2;
 /// The layout of the first release.
 pub(super) const SCHEMA_VERSION_1: i32 = 1;
 
+/// The key is an index of its own: in a table without one, every event of more than a kilobyte
+/// would begin a new page.
 const EVENTS: &str = "
 CREATE TABLE events (
     round INTEGER NOT NULL, coordinator INTEGER NOT NULL, sum INTEGER NOT NULL, sender INTEGER NOT NULL,
-    members TEXT NOT NULL, body TEXT NOT NULL, digest BLOB NOT NULL,
+    members TEXT NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL,
     PRIMARY KEY (round, coordinator, sum, sender)
-) WITHOUT ROWID, STRICT;
+) STRICT;
 ";
 
 /// Keys grow as positions do, so executed events can be found by walking both tables side by side.
@@ -36,7 +40,7 @@ CREATE TABLE executed (
     hash BLOB NOT NULL
 ) STRICT;
 CREATE TABLE pieces (
-    snapshot INTEGER NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL, digest BLOB NOT NULL,
+    snapshot INTEGER NOT NULL, place INTEGER NOT NULL, text ANY NOT NULL, digest BLOB NOT NULL,
     PRIMARY KEY (snapshot, place)
 ) STRICT;
 ";
@@ -62,12 +66,12 @@ pub(super) fn found(db: &mut Connection, bank: BankId) -> rusqlite::Result<Head>
         events: Seal::default(),
         executed: Seal::default(),
     };
-    finish(transaction, known)
+    finish(transaction, SCHEMA_VERSION, known)
 }
 
-/// Turns a file of the first release into one of this release in a single step. It had no seals:
-/// what its rows hold is believed, and every event still has to match its own digest when it is
-/// loaded.
+/// Turns a file of the first release into one of the second layout in a single step. It had no
+/// seals: what its rows hold is believed, and every event still has to match its own digest when it
+/// is loaded.
 pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     let transaction = db.transaction()?;
     let missing = || rusqlite::Error::QueryReturnedNoRows;
@@ -82,10 +86,10 @@ pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     transaction.execute_batch("DROP TABLE executed_1; DROP TABLE meta;")?;
     let (events, executed) =
         (rows::seal_of_events(&transaction)?, rows::seal_of_executed(&transaction)?);
-    finish(transaction, Known { owner, promised, plan, events, executed })
+    finish(transaction, SCHEMA_VERSION_2, Known { owner, promised, plan, events, executed })
 }
 
-fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> {
+fn finish(transaction: Transaction<'_>, version: i32, known: Known) -> rusqlite::Result<Head> {
     let Known { owner, promised, plan, events, executed } = known;
     let mut head = Head {
         bank: owner.bank,
@@ -111,7 +115,7 @@ fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> 
     rows::write_plan(&transaction, &mut head, &plan)?;
     head.write(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.pragma_update(None, "user_version", version)?;
     transaction.commit()?;
     Ok(head)
 }
@@ -121,6 +125,17 @@ pub(super) fn digest_of_tables(db: &Connection) -> rusqlite::Result<Sha256Digest
     let sql = "SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, ''), ';')
         FROM (SELECT * FROM sqlite_schema ORDER BY name)";
     db.query_row(sql, [], |row| row.get::<_, String>(0)).map(|tables| sha256(&tables))
+}
+
+/// Whether a file of this layout is used as it is.
+pub(super) fn is_current(version: i64) -> bool {
+    [SCHEMA_VERSION, SCHEMA_VERSION_2].map(i64::from).contains(&version)
+}
+
+/// Whether events and pieces are packed in a file.
+pub(super) fn packs(db: &Connection) -> rusqlite::Result<bool> {
+    let version = db.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0))?;
+    Ok(version >= SCHEMA_VERSION)
 }
 
 /// What the first release kept under a key.
