@@ -1,7 +1,7 @@
-//! What the parts on the path of a package cost, each alone: stamping an event, reading it, finding
-//! it stable, executing it. `cargo bench --bench parts`.
+//! What the parts on the path of a package cost, each alone: stamping an event, reading it, signing
+//! it and checking that, finding it stable, executing it. `cargo bench --bench parts`.
 //!
-//! These are the pure parts: no thread, no disk, no network. What a package costs as a whole is
+//! No thread, no disk, no network. What a package costs as a whole is
 //! measured by `netbanking bench`; see `docs/benchmarks.md`.
 
 #![allow(clippy::unwrap_used)] // In a benchmark a panic is the finding.
@@ -10,6 +10,8 @@
 mod played;
 
 use std::hint::black_box;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -23,6 +25,7 @@ use netbanking::protocol::executor;
 use netbanking::protocol::ordered_buffer::OrderedBuffer;
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::{Fates, Installed, PreparePlan, Reach};
+use netbanking::tls::Transport;
 
 use self::played::{BANKS, Played, VIEW};
 
@@ -154,5 +157,42 @@ fn executing(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(parts, stamping, reading, stable, executing);
+/// A folder with what a bank needs to sign: an authority, and a certificate of it.
+fn certified(folder: &Path) -> Transport {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let (of_all, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let root = authority.self_signed(&of_all).unwrap().pem();
+    let bank = CertificateParams::new(vec!["bank-0.netbanking".to_owned()]).unwrap();
+    let bank = bank.signed_by(&own, &Issuer::new(authority, of_all)).unwrap().pem();
+    let files = [("ca.pem", root), ("bank.pem", bank), ("bank.key", own.serialize_pem())];
+    for (name, text) in files {
+        let file = folder.join(name);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    Transport::with(Some(folder), BankId(0), 3).unwrap()
+}
+
+fn signing(c: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let transport = certified(folder.path());
+    let signer = transport.signer().unwrap();
+    for requests in BATCHES {
+        let event = event(requests);
+        let text = event.wire().get();
+        let signature = signer.sign(text, BankSet::all(3)).unwrap();
+        let known = transport.clone();
+        known.learn(signature.by, &std::fs::read(folder.path().join("bank.pem")).unwrap()).unwrap();
+        c.bench_function(&format!("sign an event/{requests}"), |b| {
+            b.iter(|| signer.sign(text, BankSet::all(3)))
+        });
+        c.bench_function(&format!("check a signature/{requests}"), |b| {
+            b.iter(|| assert!(known.is_by(BankId(0), text, &signature)));
+        });
+    }
+}
+
+criterion_group!(parts, stamping, reading, signing, stable, executing);
 criterion_main!(parts);

@@ -13,16 +13,19 @@ impl fmt::Display for Hex<'_> {
 
 /// Reads exactly two digits for each byte, in either case.
 pub(crate) fn parse<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    parse_up_to(text, BYTES)?.try_into().ok()
+}
+
+/// Reads two digits for each byte, in either case, of at most so many bytes.
+pub(crate) fn parse_up_to(text: &str, bytes_max: usize) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     // A sign is not a digit, although the number parser would accept one.
-    if digits.len() != 2 * BYTES || !digits.iter().all(u8::is_ascii_hexdigit) {
+    let fits = digits.len() <= 2 * bytes_max && digits.len().is_multiple_of(2);
+    if !fits || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    let mut bytes = [0; BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

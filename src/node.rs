@@ -91,7 +91,7 @@ impl Node {
         let NodeOptions {
             bank: me, config, data, listen, peer_secret, certificates, https, ..
         } = options;
-        let transport = transport(me, &config, certificates.as_deref())?;
+        let transport = transport(me, &config, certificates.as_deref())?.keeping_signers_in(&data);
         let site = https.map(|folder| Site::load(&folder, me)).transpose();
         let site = site.map_err(NodeError::Https)?;
         let credentials = Credentials { secret: peer_secret, transport };

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::ids::bounded::at_most;
+use crate::ids::signature::Signature;
 use crate::ids::{Ballot, BankId, ChainHash, Position};
 use crate::ledger::past::EntryNumber;
 use crate::protocol::envelope::{Envelope, EnvelopeAnswer, Gathered};
@@ -30,6 +31,8 @@ pub const STREAM_PATH: &str = "/peer/stream";
 pub const PROTOCOL_VERSION: u32 = 6;
 /// Where a bank asks for a part of the past.
 pub(crate) const PAST_PATH: &str = "/peer/past";
+/// Where a bank asks for a certificate by which an event was signed.
+pub(crate) const CERTIFICATE_PATH: &str = "/peer/certificate";
 /// Largest body between banks, in bytes; more than the largest piece of journal, of a snapshot or
 /// of a flush, with the largest event behind it, takes as JSON.
 pub(crate) const PEER_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -147,6 +150,8 @@ pub struct EnvelopeOut<'a> {
     from: BankId,
     view: Option<Ballot>,
     events: &'a [Arc<Event>],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<Option<&'a Signature>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<&'a VectorClock>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,10 +175,14 @@ impl<'a> EnvelopeOut<'a> {
     /// The JSON form of a parcel from bank `from`.
     #[must_use]
     pub fn new(from: BankId, parcel: &'a Parcel) -> Self {
+        let events = &parcel.envelope.events;
+        let is_signed = events.iter().any(|event| event.signature().is_some());
+        let signatures = events.iter().map(|event| event.signature()).filter(|_| is_signed);
         EnvelopeOut {
             from,
             view: parcel.envelope.view,
-            events: &parcel.envelope.events,
+            events,
+            signatures: signatures.collect(),
             clock: parcel.envelope.clock.as_ref(),
             position: parcel.executed.map(|(position, _)| position),
             hash: parcel.executed.map(|(_, hash)| hash),
@@ -193,6 +202,9 @@ pub struct EnvelopeIn {
     /// Its events.
     #[serde(default, deserialize_with = "at_most::<_, _, EVENTS_PER_ENVELOPE_MAX>")]
     pub events: Vec<Arc<RawValue>>,
+    /// The signature of each, if they are signed.
+    #[serde(default, deserialize_with = "at_most::<_, _, EVENTS_PER_ENVELOPE_MAX>")]
+    signatures: Vec<Option<Signature>>,
     /// Its durable clock.
     pub clock: Option<VectorClock>,
     /// Executed through,
@@ -212,8 +224,12 @@ impl EnvelopeIn {
     /// [`MalformedEvent`] for the first event that is not valid.
     pub fn read(self) -> Result<Parcel, MalformedEvent> {
         let view = self.view;
-        let read = |text| Event::from_text(text, view.unwrap_or_default()).map(Arc::new);
-        let events = self.events.into_iter().map(read).collect::<Result<_, _>>()?;
+        let read = |(text, signature)| {
+            let event = Event::from_text(text, view.unwrap_or_default())?;
+            Ok(Arc::new(event.with_signature(signature)))
+        };
+        let signatures = self.signatures.into_iter().chain(std::iter::repeat(None));
+        let events = self.events.into_iter().zip(signatures).map(read).collect::<Result<_, _>>()?;
         let executed = self.position.zip(self.hash);
         let agreed = self.agreed.map(|AgreedJson { position, hash }| (position, hash));
         let envelope = Envelope { view, events, clock: self.clock, gathered: self.gathered };

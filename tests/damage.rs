@@ -265,6 +265,7 @@ fn plan(position: u64, events: &[Held]) -> PreparePlan {
         clock: vec![position, 0, 0].into(),
         events: events.iter().map(|held| (held.event.order_key(), BankId(2))).collect(),
         founding: false,
+        signed_from: None,
     }
 }
 

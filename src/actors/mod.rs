@@ -2,7 +2,7 @@
 //! is locked.
 //!
 //! [`routes`] says where every effect goes, and [`node`] alone wires the actors together. Only
-//! [`peer_link`], [`heartbeat`] and [`past`] await the network.
+//! [`peer_link`], [`heartbeat`], [`past`] and [`proofs`] await the network.
 
 pub mod audit;
 pub mod buffer;
@@ -18,6 +18,7 @@ pub mod node;
 pub(crate) mod passwords;
 pub mod past;
 pub mod peer_link;
+pub(crate) mod proofs;
 pub(crate) mod replies;
 pub mod routes;
 pub mod sessions;

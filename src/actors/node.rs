@@ -40,7 +40,7 @@ use crate::session::Lifetime;
 use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
 use crate::store::{GroupCommit, Owner, Snapshots, SqliteStore, StoreError};
-use crate::tls::Credentials;
+use crate::tls::{Credentials, Transport};
 use crate::watch::History;
 
 /// The longest that a stopping node waits for what is under way.
@@ -113,18 +113,16 @@ pub fn start(
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let open = config.customer_auth == CustomerAuth::Open;
+    let (clock, buffer) = order(me, banks, open, &credentials.transport);
+    let view = View::new(me, banks, on_disk).with_signatures(credentials.transport.signs());
     let streams_max = config.limits.address.streams;
     let routes = Routes {
         me,
-        clock: on(&core, move || {
-            ClockActor::new(Clock::new(me, banks).with_open_customers(open), time)
-        }),
-        buffer: on(&core, move || {
-            BufferActor::new(OrderedBuffer::new(me, banks).with_open_customers(open), time)
-        }),
+        clock: on(&core, move || ClockActor::new(clock, time)),
+        buffer: on(&core, move || BufferActor::new(buffer, time)),
         checks: on(&core, move || ChecksActor::new(Checks::new(me, banks), time)),
         replies,
-        view: on(&core, move || ViewActor::new(View::new(me, banks, on_disk), banks)),
+        view: on(&core, move || ViewActor::new(view, banks)),
         ledger: on(&ledger, move || LedgerActor::new(me, executor, time, writer, told)),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
@@ -152,6 +150,13 @@ pub fn start(
         started_in,
         arbiters: [core, ledger, disk, reads, past_thread, pulse, watch, gate].into(),
     })
+}
+
+/// What stamps events, and what puts them into order.
+fn order(me: BankId, banks: usize, open: bool, transport: &Transport) -> (Clock, OrderedBuffer) {
+    let clock = Clock::new(me, banks).with_open_customers(open).with_signer(transport.signer());
+    let buffer = OrderedBuffer::new(me, banks).with_open_customers(open);
+    (clock, buffer.with_signatures(transport.signs()))
 }
 
 /// Who is logged in.

@@ -298,9 +298,8 @@ impl Handler<Wire> for PeerLinkActor {
 
     fn handle(&mut self, Wire(routes): Wire, _: &mut Self::Context) {
         self.incoming = Some(Incoming {
-            from: self.line.peer,
+            line: Rc::new(self.line.clone()),
             buffer: routes.buffer.clone(),
-            transport: Rc::new(self.line.credentials.transport.clone()),
             laboratory: self.laboratory.clone(),
         });
         self.post.wire(routes);

@@ -111,6 +111,13 @@ pub(super) struct OpenedBy {
     pub(super) entrance: Rc<Entrance>,
 }
 
+/// The bank that opened the connection of a request, and by what it was let in, where banks have
+/// certificates.
+pub(super) fn opened_by(request: &HttpRequest) -> Option<(BankId, Rc<Entrance>)> {
+    let OpenedBy { bank, entrance, .. } = request.conn_data()?;
+    Some((*bank, Rc::clone(entrance)))
+}
+
 /// What is known of a caller who may be a peer.
 pub(crate) struct Caller<'a> {
     from: Option<SocketAddr>,

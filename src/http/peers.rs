@@ -7,12 +7,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::Bank;
-use super::auth::{Caller, peer_or_noted};
+use super::auth::{Caller, opened_by, peer_or_noted};
 use super::refusal::{Bad, Kind, Refused};
 use super::texts;
 use crate::actors::buffer::FromPeer;
 use crate::actors::laboratory::Passage;
+use crate::actors::proofs::{Giver, prove};
 use crate::config::CustomerAuth;
+use crate::ids::signature::CertificateId;
 use crate::ids::{BankId, EventId};
 use crate::ledger::Request;
 use crate::protocol::effect::{BufferInput, ChecksInput, ViewInput};
@@ -60,7 +62,8 @@ pub(super) async fn envelope(
     let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
     let said: EnvelopeIn = read(&body)?;
     speaks_for_itself(from, said.from)?;
-    let parcel = said.read().map_err(Bad::Event)?;
+    let mut parcel = said.read().map_err(Bad::Event)?;
+    prove_events(&bank, &request, parcel.envelope.events.iter_mut()).await;
     let answer = bank.actors.routes.buffer.send(FromPeer { from, parcel }).await?;
     if !answer.taken {
         return Err(Refused::OtherView);
@@ -76,7 +79,8 @@ pub(super) async fn view(
 ) -> Result<HttpResponse, Refused> {
     let from = speaker(&bank, Caller::from(&request))?;
     let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
-    let message: ViewMessage = read(&body)?;
+    let mut message: ViewMessage = read(&body)?;
+    prove_events(&bank, &request, message.events_mut()).await;
     let is_large = message.bulk().is_some();
     let message = ViewInput::Message(from, message);
     if is_large {
@@ -86,6 +90,32 @@ pub(super) async fn view(
         bank.actors.routes.view.do_send(message);
     }
     Ok(taken())
+}
+
+/// Finds out which events their senders have signed.
+async fn prove_events(
+    bank: &Bank,
+    request: &HttpRequest,
+    events: impl Iterator<Item = &mut Arc<Event>>,
+) {
+    // Where banks have certificates, a peer has shown one.
+    let Some((from, entrance)) = opened_by(request) else { return };
+    let url = bank.config.nodes[from.index()].url();
+    let (me, secret, transport) = (bank.me, &*bank.secret, &entrance.transport);
+    prove(&Giver { me, from, url, secret, transport }, events).await;
+}
+
+/// `GET /peer/certificate/{id}`: a certificate by which some bank signs or has signed, in PEM.
+pub(super) async fn certificate(
+    bank: web::Data<Bank>,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refused> {
+    speaker(&bank, Caller::from(&request))?;
+    let id = CertificateId::parse(&id).ok_or(Bad::Path)?;
+    let (_, entrance) = opened_by(&request).ok_or(Refused::NoSuchRoute)?;
+    let found = entrance.transport.certificate(id).ok_or(Refused::NoSuchRoute)?;
+    Ok(HttpResponse::Ok().content_type("application/x-pem-file").body(found))
 }
 
 fn taken() -> HttpResponse {

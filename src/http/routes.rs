@@ -73,6 +73,7 @@ fn peer_routes(app: &mut ServiceConfig) {
         .service(at("/receiver_one_queue/{event_id}").post(peers::check).resource())
         .service(at("/peer/envelope").post(peers::envelope).resource())
         .service(at("/peer/view").post(peers::view).resource())
+        .service(at("/peer/certificate/{id}").get(peers::certificate).resource())
         .service(at("/peer/past/{first}/{what}").get(past::read).resource());
 }
 

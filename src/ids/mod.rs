@@ -5,6 +5,7 @@
 
 pub(crate) mod bounded;
 pub mod request;
+pub mod signature;
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,6 +60,18 @@ pub fn majority(banks: usize) -> usize {
 pub struct BankSet(u64);
 
 impl BankSet {
+    /// One bit for each bank, the lowest for bank 0.
+    #[must_use]
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Reads what [`BankSet::bits`] gave.
+    #[must_use]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        BankSet(bits)
+    }
+
     /// Every bank of a consortium of `count`.
     #[must_use]
     pub fn all(count: usize) -> Self {

@@ -22,6 +22,7 @@ use super::time::Millis;
 use super::vector_clock::VectorClock;
 use super::view::turn::{Installed, Reach};
 use crate::ids::request::{Header, RawRequest};
+use crate::ids::signature::Signer;
 use crate::ids::{Ballot, BankId, BankSet};
 
 /// The most own events that may be stamped but not yet executed everywhere. This bounds how much
@@ -70,6 +71,8 @@ pub struct Clock {
     stamped_ms: i64,
     /// Whether operations need no named customer here.
     open: bool,
+    /// Signs what is stamped, where banks have certificates.
+    signer: Option<Box<dyn Signer>>,
     /// Whether its members answer; anything stamped while they do not would wait for them.
     reach: Reach,
     draining: bool,
@@ -108,6 +111,7 @@ impl Clock {
             time: None,
             stamped_ms: 0,
             open: false,
+            signer: None,
             reach: Reach::Minority,
             draining: false,
             agreed: 0,
@@ -124,6 +128,12 @@ impl Clock {
     #[must_use]
     pub(crate) fn with_open_customers(self, open: bool) -> Self {
         Clock { open, ..self }
+    }
+
+    /// A clock whose events are signed, if there is a signer.
+    #[must_use]
+    pub fn with_signer(self, signer: Option<Box<dyn Signer>>) -> Self {
+        Clock { signer, ..self }
     }
 
     /// Whether own events are under way and none of them makes progress.
@@ -331,7 +341,9 @@ impl Clock {
             } else {
                 Event::stamp(view, self.me, timestamp, requests, header)
             };
-            let event = Arc::new(event);
+            let signature =
+                self.signer.as_ref().and_then(|it| it.sign(event.wire().get(), self.members));
+            let event = Arc::new(event.with_signature(signature));
             self.under_way.push_back((now, Arc::clone(&event)));
             out.push(Effect::Buffer(BufferInput::Own(event)));
         }

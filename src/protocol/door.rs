@@ -19,6 +19,8 @@ pub(crate) struct Door {
     latest_ms: Option<i64>,
     /// Whether operations need no named customer here, and therefore at any bank.
     open: bool,
+    /// Whether banks sign their events.
+    signs: bool,
     /// The banks already reported in this view for events that should not have been sent.
     named: BankSet,
     complaints: Complaints,
@@ -29,7 +31,12 @@ impl Door {
     #[must_use]
     pub(crate) fn new(banks: usize, open: bool) -> Self {
         let (named, complaints) = Default::default();
-        Door { banks, latest_ms: None, open, named, complaints }
+        Door { banks, latest_ms: None, open, signs: false, named, complaints }
+    }
+
+    /// From now on only events are let in that their sender has signed, if `signs`.
+    pub(crate) fn set_signs(&mut self, signs: bool) {
+        self.signs = signs;
     }
 
     /// Learns from what date on a majority of clocks makes an event impossible; `None` while this
@@ -64,6 +71,10 @@ impl Door {
         // Only journals hold events without a header.
         let Some(header) = event.header else { return false };
         let bank = event.sender;
+        if self.signs && !event.is_proved(members) {
+            self.complain(bank, Impossible::Signature, out);
+            return false;
+        }
         let taken = members.len() <= majority(self.banks);
         let (admitted, why) = if header.open != self.open {
             (false, Notice::OtherAuthority(bank))
@@ -84,6 +95,7 @@ impl Door {
 mod tests {
     use super::*;
     use crate::ids::request::{Header, RawRequest, raw};
+    use crate::ids::signature::{CertificateId, Signature};
     use crate::ids::{Ballot, EventId};
 
     fn event(at_ms: i64, open: bool) -> Event {
@@ -136,6 +148,27 @@ mod tests {
             );
             assert!(door.admits(&event(0, open), BankSet::all(2), &mut out));
         }
+    }
+
+    #[test]
+    fn where_banks_sign_an_event_without_its_senders_signature_is_not_let_in() {
+        let (mut door, mut out) = (door(false), Vec::new());
+        door.set_signs(true);
+        let (by, members) = (CertificateId([1; 16]), BankSet::all(3));
+        let signature = Signature { by, members, seal: [1].into() };
+        let signed = event(0, false).with_signature(Some(signature));
+        let mut proved = signed.clone();
+        proved.set_proved();
+        assert!(door.admits(&proved, BankSet::all(3), &mut out) && out.is_empty());
+        // The same event again is not proved by having been so.
+        let again = proved.clone().with_signature(proved.signature().cloned());
+        for unproved in [event(0, false), signed, again] {
+            assert!(!door.admits(&unproved, BankSet::all(3), &mut out));
+        }
+        assert!(!door.admits(&proved, BankSet::all(2), &mut out), "in another view");
+        let (bank, what, more) = (BankId(1), Impossible::Signature, 0);
+        let said = Notice::Impossible { bank, what, more };
+        assert!(matches!(&out[..], [Effect::Notice(notice)] if *notice == said), "{out:?}");
     }
 
     #[test]

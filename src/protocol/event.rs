@@ -16,6 +16,7 @@ use super::order_key::OrderKey;
 use super::vector_clock::VectorClock;
 use crate::ids::bounded::at_most;
 use crate::ids::request::{AT_MS_MAX, Header, RawRequest, raw};
+use crate::ids::signature::Signature;
 use crate::ids::{Ballot, BankId, BankSet, EventId};
 
 /// The `type_msg` of an event that carries a list of requests.
@@ -46,6 +47,12 @@ pub struct Event {
     pub header: Option<Header>,
     /// The event as JSON, written once for journal and links.
     wire: Arc<RawValue>,
+    /// Its sender's signature under this text. There is none in events from before events were
+    /// signed, or where banks have no certificates.
+    signature: Option<Signature>,
+    /// Whether the signature was checked at the door and is the sender's. Never said by another
+    /// bank.
+    is_proved: bool,
 }
 
 /// View, requests and header of a wire form.
@@ -92,10 +99,46 @@ impl Event {
             (0..=AT_MS_MAX).contains(&header.at_ms),
             "the clock keeps its stamps within the calendar"
         );
-        let mut event =
-            Event { view, sender, timestamp, id, requests, header: Some(header), wire: raw(&()) };
+        let mut event = Event::unwritten(view, (sender, timestamp), id, requests, Some(header));
         event.write();
         event
+    }
+
+    fn unwritten(
+        view: Ballot,
+        (sender, timestamp): (BankId, VectorClock),
+        id: EventId,
+        requests: Vec<RawRequest>,
+        header: Option<Header>,
+    ) -> Self {
+        let (wire, signature, is_proved) = (raw(&()), None, false);
+        Event { view, sender, timestamp, id, requests, header, wire, signature, is_proved }
+    }
+
+    /// The same event with a signature beside it, which is not checked yet.
+    #[must_use]
+    pub fn with_signature(self, signature: Option<Signature>) -> Self {
+        Event { signature, is_proved: false, ..self }
+    }
+
+    /// The signature beside it.
+    #[must_use]
+    pub fn signature(&self) -> Option<&Signature> {
+        self.signature.as_ref()
+    }
+
+    /// The signature was checked, and is the sender's own under this very text.
+    pub fn set_proved(&mut self) {
+        assert!(self.signature.is_some(), "only a signature proves who sent an event");
+        self.is_proved = true;
+    }
+
+    /// Whether it is certain that its sender put it into the order, just so and in a view of these
+    /// members.
+    #[must_use]
+    pub(crate) fn is_proved(&self, members: BankSet) -> bool {
+        let signed_for = self.signature.as_ref().map(|signature| signature.members);
+        self.is_proved && signed_for == Some(members)
     }
 
     /// Writes the wire form.
@@ -137,7 +180,7 @@ impl Event {
     pub fn from_wire(wire: WireEvent, view_when_absent: Ballot) -> Result<Self, MalformedEvent> {
         let (view, requests, header) = Event::content(&wire, view_when_absent)?;
         let WireEvent { sender, timestamp, id, .. } = wire;
-        let mut event = Event { view, sender, timestamp, id, requests, header, wire: raw(&()) };
+        let mut event = Event::unwritten(view, (sender, timestamp), id, requests, header);
         event.write();
         Ok(event)
     }
@@ -158,7 +201,8 @@ impl Event {
         }
         let (view, requests, header) = Event::content(&wire, view_when_absent)?;
         let WireEvent { sender, timestamp, id, .. } = wire;
-        Ok(Event { view, sender, timestamp, id, requests, header, wire: text })
+        let event = Event::unwritten(view, (sender, timestamp), id, requests, header);
+        Ok(Event { wire: text, ..event })
     }
 
     /// What a wire form says, checked.

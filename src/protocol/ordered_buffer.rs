@@ -115,6 +115,13 @@ impl OrderedBuffer {
         OrderedBuffer { door: Door::new(self.banks, open), ..self }
     }
 
+    /// A buffer that takes in only what its sender has signed, if `signs`.
+    #[must_use]
+    pub fn with_signatures(mut self, signs: bool) -> Self {
+        self.door.set_signs(signs);
+        self
+    }
+
     /// A buffer that gathers acknowledgements in views of at least so many members.
     #[must_use]
     pub fn gathering_from(mut self, members: usize) -> Self {

@@ -115,6 +115,8 @@ pub enum Impossible {
     Durable,
     /// How far it has executed.
     Executed,
+    /// An event that whoever is said to have sent it has not signed.
+    Signature,
     /// That this bank's disk once had more, although this process knows that it had not.
     Loss,
 }
@@ -134,6 +136,7 @@ impl fmt::Display for Impossible {
             Impossible::Flood => "more events than it can have under way",
             Impossible::Durable => "a claim to have more on disk than there can be",
             Impossible::Executed => "a claim to have executed more than there can be",
+            Impossible::Signature => "an event that its sender has not signed",
             Impossible::Loss => "word that this disk has lost something, which it has not",
         })
     }

@@ -25,7 +25,7 @@ use crate::protocol::execution::Executions;
 use crate::protocol::executor;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use crate::protocol::vector_clock::VectorClock;
-use crate::protocol::view::{Frozen, OnDisk};
+use crate::protocol::view::{Frozen, OnDisk, first_signed};
 
 /// How many pieces of a snapshot may be read before they are put together: a megabyte each.
 const PIECES_AHEAD: usize = 8;
@@ -157,6 +157,7 @@ fn replay(
     let mut clock = prepared.clock.clone();
     clock.merge(&VectorClock::zero(banks));
     let mut state = Frozen { clock, ..Frozen::default() };
+    let mut signed_from = prepared.signed_from;
     store.load(&mut |found| {
         match found {
             Found::Piece(SnapshotPiece { head, index, text }) => {
@@ -182,6 +183,7 @@ fn replay(
                     return Err(StoreError::Differs { position: entry.position });
                 }
                 Executions::count(&mut state.executed, &entry.held);
+                signed_from = signed_from.or_else(|| first_signed(&entry.held.event));
             }
             Found::Held(held) => {
                 if held.event.view == prepared.ballot {
@@ -199,7 +201,7 @@ fn replay(
     // Held events below this that were not executed never existed: a later view left them out.
     let last = state.executed.as_ref().map(|done| done.last);
     state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
-    Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, state }))
+    Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, signed_from, state }))
 }
 
 /// A ledger that is being restored from a snapshot: one thread reads the disk and the lines,

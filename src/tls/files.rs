@@ -19,6 +19,9 @@ pub(crate) const AUTHORITY: &str = "ca.pem";
 pub(crate) const CERTIFICATE: &str = "bank.pem";
 /// The key that goes with it; nobody else may read it.
 pub(crate) const KEY: &str = "bank.key";
+/// Authorities that were replaced. Their certificates open no connection any more, and still prove
+/// what was signed with them. May be absent.
+pub(crate) const FORMER: &str = "ca-former.pem";
 /// Certificates that the authority has withdrawn: its revocation lists. May be absent.
 pub(crate) const WITHDRAWN: &str = "revoked.pem";
 
@@ -110,9 +113,23 @@ impl Files {
     }
 
     pub(super) fn authority(&self, name: &str) -> Result<RootCertStore, BadCertificates> {
+        self.authorities(&[name])
+    }
+
+    /// The authorities of today, with those that were replaced.
+    pub(super) fn all_authorities(&self) -> Result<RootCertStore, BadCertificates> {
+        match self.path(FORMER).exists() {
+            true => self.authorities(&[AUTHORITY, FORMER]),
+            false => self.authority(AUTHORITY),
+        }
+    }
+
+    fn authorities(&self, names: &[&str]) -> Result<RootCertStore, BadCertificates> {
         let mut roots = RootCertStore::empty();
-        for certificate in self.certificates(name)? {
-            roots.add(certificate).map_err(|why| self.bad(name, why))?;
+        for name in names {
+            for certificate in self.certificates(name)? {
+                roots.add(certificate).map_err(|why| self.bad(name, why))?;
+            }
         }
         Ok(roots)
     }

@@ -1,5 +1,6 @@
 //! A bank's certificate among banks.
 
+use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -19,9 +20,11 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use webpki::EndEntityCert;
 
-use super::files::{AUTHORITY, CERTIFICATE, Files, KEY, Renewed, WITHDRAWN};
-use super::{ALPN, BadCertificates, Begun, Channel, name_of, provider};
-use crate::ids::BankId;
+use super::files::{AUTHORITY, CERTIFICATE, FORMER, Files, KEY, Renewed, WITHDRAWN};
+use super::signers::{OwnKey, Signers, id_of, read_pem};
+use super::{ALPN, BadCertificates, Begun, Channel, bank_of, name_of, provider};
+use crate::ids::signature::{CertificateId, Signature, Signer};
+use crate::ids::{BankId, BankSet};
 
 /// The end of the year 9999, beyond which no certificate is valid, in Unix seconds.
 const END_OF_TIME_S: u64 = 253_402_300_799;
@@ -32,6 +35,7 @@ pub struct Identity {
     me: BankId,
     banks: usize,
     loaded: Renewed<Loaded>,
+    signers: Signers,
 }
 
 #[derive(Clone)]
@@ -39,7 +43,11 @@ struct Loaded {
     answering: Arc<ServerConfig>,
     calling: Arc<ClientConfig>,
     callers: Arc<dyn ClientCertVerifier>,
+    /// What certificates of signatures are held against: former authorities count too, and it does
+    /// not matter what was withdrawn.
+    vouchers: Arc<dyn ClientCertVerifier>,
     calendar: Arc<Calendar>,
+    own: OwnKey,
 }
 
 /// By which time certificates are judged. A bank's own certificate says how far its clock may be
@@ -103,9 +111,13 @@ impl TimeProvider for Calendar {
 
 impl Identity {
     pub(super) fn load(folder: &Path, me: BankId, banks: usize) -> Result<Self, BadCertificates> {
-        let files = Files::new(folder, &[AUTHORITY, CERTIFICATE, KEY, WITHDRAWN]);
+        let files = Files::new(folder, &[AUTHORITY, CERTIFICATE, FORMER, KEY, WITHDRAWN]);
         let loaded = Renewed::new(files, move |files| load(files, me))?;
-        Ok(Identity { me, banks, loaded })
+        Ok(Identity { me, banks, loaded, signers: Signers::new(None) })
+    }
+
+    pub(super) fn keeping_signers_in(self, data: &Path) -> Self {
+        Identity { signers: Signers::new(Some(data)), ..self }
     }
 
     fn fresh(&self) -> Loaded {
@@ -134,6 +146,32 @@ impl Identity {
         Ok((Channel::Sealed(Box::new(sealed.into())), bank))
     }
 
+    pub(super) fn knows(&self, certificate: CertificateId) -> bool {
+        self.signers.knows(certificate, self.banks)
+    }
+
+    /// A certificate by which some bank signs or has signed, in PEM.
+    pub(super) fn certificate(&self, id: CertificateId) -> Option<String> {
+        self.signers.pem(id, self.banks)
+    }
+
+    /// Whether a bank has signed a text, by a certificate that is known here.
+    pub(super) fn is_by(&self, sender: BankId, text: &str, signature: &Signature) -> bool {
+        self.signers.is_by((sender, self.banks), text, signature)
+    }
+
+    /// Learns of a certificate that somebody else has handed over: it is one if the authority
+    /// vouched for it at some time.
+    pub(super) fn learn(&self, id: CertificateId, text: &[u8]) -> io::Result<()> {
+        let chain = read_pem(text).ok_or_else(|| io::Error::other("it is not in PEM"))?;
+        if chain.first().map(id_of) != Some(id) {
+            return Err(io::Error::other("it is another certificate"));
+        }
+        let vouchers = self.fresh().vouchers;
+        Calendar::of(vouchers.as_ref(), &chain).map_err(io::Error::other)?;
+        self.signers.keep(&chain, self.banks)
+    }
+
     /// Whether a certificate is one now, by what the files hold now.
     pub(super) fn recognises(&self, chain: &[CertificateDer<'_>]) -> bool {
         let Some((own, between)) = chain.split_first() else { return false };
@@ -142,15 +180,22 @@ impl Identity {
     }
 }
 
-/// The bank whose certificate this is, if it is exactly one's.
-fn bank_of(chain: &[CertificateDer<'_>], banks: usize) -> Option<BankId> {
-    let certificate = EndEntityCert::try_from(chain.first()?).ok()?;
-    let is_of = |bank: &BankId| {
-        ServerName::try_from(name_of(*bank))
-            .is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
-    };
-    let mut named = BankId::all(banks).filter(is_of);
-    named.next().filter(|_| named.next().is_none())
+impl Signer for Identity {
+    fn sign(&self, text: &str, members: BankSet) -> Option<Signature> {
+        let own = self.fresh().own;
+        // First: others will ask for it.
+        if let Err(error) = self.signers.keep(&own.chain, self.banks) {
+            log::error!("bank {}: its certificate cannot be kept: {error}", self.me);
+            return None;
+        }
+        own.sign(text, members)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("me", &self.me).finish_non_exhaustive()
+    }
 }
 
 fn load(files: &Files, me: BankId) -> Result<Loaded, BadCertificates> {
@@ -162,6 +207,12 @@ fn load(files: &Files, me: BankId) -> Result<Loaded, BadCertificates> {
         return Err(files.bad(CERTIFICATE, format!("it is not valid for {}", name_of(me))));
     }
     let provider = provider();
+    let signing = provider.key_provider.load_private_key(key.clone_key());
+    let own = OwnKey::new(signing.map_err(|why| files.bad(KEY, why))?, &chain);
+    if own.sign("", BankSet::default()).is_none() {
+        return Err(files.bad(KEY, "events cannot be signed with a key of this kind"));
+    }
+    let vouchers = vouchers(files, &provider)?;
     let (callers, servers) = verifiers(files, roots, &provider)?;
     let calendar = Arc::new(
         Calendar::of(callers.as_ref(), &chain).map_err(|why| files.bad(CERTIFICATE, why))?,
@@ -187,7 +238,18 @@ fn load(files: &Files, me: BankId) -> Result<Loaded, BadCertificates> {
     // By this a bank's handshake is told from a customer's.
     calling.alpn_protocols = vec![ALPN.to_vec()];
     answering.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Loaded { answering: Arc::new(answering), calling: Arc::new(calling), callers, calendar })
+    let (answering, calling) = (Arc::new(answering), Arc::new(calling));
+    Ok(Loaded { answering, calling, callers, vouchers, calendar, own })
+}
+
+fn vouchers(
+    files: &Files,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, BadCertificates> {
+    let roots = Arc::new(files.all_authorities()?);
+    WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+        .build()
+        .map_err(|why| files.bad(FORMER, why))
 }
 
 type Verifiers = (Arc<dyn ClientCertVerifier>, Arc<dyn ServerCertVerifier>);

@@ -10,6 +10,7 @@
 mod channel;
 mod files;
 mod identity;
+mod signers;
 mod site;
 
 use std::cell::Cell;
@@ -20,16 +21,19 @@ use std::time::{Duration, Instant};
 
 use actix_rt::net::TcpStream;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::Acceptor;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
+use webpki::EndEntityCert;
 
 pub(crate) use self::channel::{Channel, Detached};
 pub(crate) use self::files::{AUTHORITY, CERTIFICATE, KEY, WITHDRAWN};
 pub use self::identity::Identity;
+pub(crate) use self::signers::Signers;
 pub use self::site::Site;
 pub(crate) use self::site::call_site;
 use crate::ids::BankId;
+use crate::ids::signature::{CertificateId, Signature, Signer};
 
 /// The first byte of a connection that begins with a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
@@ -52,6 +56,17 @@ pub(crate) fn name_of(bank: BankId) -> String {
     format!("bank-{bank}.netbanking")
 }
 
+/// The bank whose certificate this is, if it is exactly one's.
+fn bank_of(chain: &[CertificateDer<'_>], banks: usize) -> Option<BankId> {
+    let certificate = EndEntityCert::try_from(chain.first()?).ok()?;
+    let is_of = |bank: &BankId| {
+        ServerName::try_from(name_of(*bank))
+            .is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+    };
+    let mut named = BankId::all(banks).filter(is_of);
+    named.next().filter(|_| named.next().is_none())
+}
+
 /// What a bank shows its peers.
 #[derive(Clone)]
 pub struct Credentials {
@@ -68,7 +83,7 @@ pub enum Transport {
     /// bank.
     Open,
     /// With a certificate on each side.
-    Certified(Identity),
+    Certified(Box<Identity>),
 }
 
 impl Transport {
@@ -79,8 +94,72 @@ impl Transport {
     /// key.
     pub fn with(folder: Option<&Path>, me: BankId, banks: usize) -> Result<Self, BadCertificates> {
         folder.map_or(Ok(Transport::Open), |folder| {
-            Identity::load(folder, me, banks).map(Transport::Certified)
+            Identity::load(folder, me, banks).map(|own| Transport::Certified(Box::new(own)))
         })
+    }
+
+    /// The same, which keeps the certificates of signed events in a data folder.
+    #[must_use]
+    pub(crate) fn keeping_signers_in(self, data: &Path) -> Self {
+        match self {
+            Transport::Open => Transport::Open,
+            Transport::Certified(identity) => {
+                Transport::Certified(Box::new(identity.keeping_signers_in(data)))
+            }
+        }
+    }
+
+    /// Whether banks sign their events: where they have certificates.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        matches!(self, Transport::Certified(_))
+    }
+
+    /// What signs this bank's events.
+    #[must_use]
+    pub fn signer(&self) -> Option<Box<dyn Signer>> {
+        match self {
+            Transport::Open => None,
+            Transport::Certified(identity) => Some(identity.clone()),
+        }
+    }
+
+    /// Whether a bank has signed a text, by a certificate that is known here.
+    #[must_use]
+    pub fn is_by(&self, sender: BankId, text: &str, signature: &Signature) -> bool {
+        match self {
+            Transport::Open => false,
+            Transport::Certified(identity) => identity.is_by(sender, text, signature),
+        }
+    }
+
+    /// Whether a certificate by which events are signed is known here.
+    #[must_use]
+    pub fn knows(&self, certificate: CertificateId) -> bool {
+        match self {
+            Transport::Open => false,
+            Transport::Certified(identity) => identity.knows(certificate),
+        }
+    }
+
+    /// A certificate by which events are signed, for another bank, in PEM.
+    #[must_use]
+    pub(crate) fn certificate(&self, id: CertificateId) -> Option<String> {
+        match self {
+            Transport::Open => None,
+            Transport::Certified(identity) => identity.certificate(id),
+        }
+    }
+
+    /// Learns of a certificate by which events are signed.
+    ///
+    /// # Errors
+    /// When the consortium's authority does not vouch for it, or it cannot be kept.
+    pub fn learn(&self, id: CertificateId, text: &[u8]) -> io::Result<()> {
+        match self {
+            Transport::Open => Err(io::Error::other("there are no certificates")),
+            Transport::Certified(identity) => identity.learn(id, text),
+        }
     }
 
     /// What a connection that this bank opened to a peer becomes.

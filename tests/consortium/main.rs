@@ -32,6 +32,7 @@ mod processes;
 mod random;
 mod retries;
 mod settings;
+mod signatures;
 mod slow_calls;
 mod survival;
 mod uniqueness;

@@ -36,6 +36,7 @@ mod random;
 mod reads;
 mod runner;
 mod scenario;
+mod seals;
 mod tally;
 mod trace;
 mod world;

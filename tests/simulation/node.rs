@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use netbanking::config::Config;
 use netbanking::ids::request::RawRequest;
+use netbanking::ids::signature::Signer;
 use netbanking::ids::{BankId, ChainHash, EventId, Position};
 use netbanking::ledger::Book;
 use netbanking::ledger::past::PastEntry;
@@ -40,6 +41,7 @@ use super::disk::Disk;
 use super::network::{LineId, OnLine};
 use super::random::Random;
 use super::reads::Read;
+use super::seals::{Key, prove};
 use super::trace::{Trace, brief};
 
 /// The parts of a node, as ends of queues.
@@ -170,6 +172,8 @@ pub(crate) struct Settings {
     pub(crate) ping_every_ms: u64,
     /// From how many members on acknowledgements are gathered.
     pub(crate) gather_from: usize,
+    /// Whether banks sign their events.
+    pub(crate) signs: bool,
 }
 
 impl Settings {
@@ -238,13 +242,16 @@ impl Process {
         weights.iter_mut().for_each(|weight| *weight = random.pick(&[1, 8, 8, 64]));
         Ok(Process {
             settings,
-            clock: Clock::new(me, banks),
-            buffer: OrderedBuffer::new(me, banks).gathering_from(settings.gather_from),
+            clock: Clock::new(me, banks)
+                .with_signer(settings.signs.then(|| Box::new(Key(me)) as Box<dyn Signer>)),
+            buffer: OrderedBuffer::new(me, banks)
+                .gathering_from(settings.gather_from)
+                .with_signatures(settings.signs),
             reader: journal.reader()?,
             journal,
             executor: Executor::new(me, banks, book, executed),
             checks: Checks::new(me, banks),
-            view: View::new(me, banks, on_disk),
+            view: View::new(me, banks, on_disk).with_signatures(settings.signs),
             heartbeat: Heartbeat::new(me, banks, patience),
             confirmation: Confirmation::new(me, banks),
             reads: BTreeMap::new(),

@@ -12,6 +12,7 @@ use netbanking::ledger::PixKey;
 use netbanking::protocol::line::ANSWER_WITHIN_MS;
 use netbanking::protocol::notice::Notice;
 use netbanking::protocol::outbox::Delivery;
+use netbanking::protocol::possible::Impossible;
 use netbanking::protocol::reply::Reply;
 use netbanking::protocol::view::{Bulk, ViewMessage};
 use netbanking::store::{Change, Store, StoreError};
@@ -341,6 +342,7 @@ impl World {
                 | Notice::BrokenOrder(_)
                 | Notice::OtherAuthority(_)
                 | Notice::Forgotten(_)
+                | Notice::Impossible { what: Impossible::Signature, .. }
         );
         assert!(!blames, "bank {bank} raises the alarm: {notice}");
         self.judge_clock_notice(bank, notice);

@@ -1,5 +1,7 @@
 //! Journals of other releases.
 
+use netbanking::ids::signature::{CertificateId, Signature};
+
 use super::*;
 
 /// The tables of the first release, with two events of which the first is executed.
@@ -58,12 +60,61 @@ fn a_journal_of_the_first_release_is_brought_up_to_date() {
     assert!(is_damaged(&contents(&mut open(folder.path())).unwrap_err()));
 }
 
+/// Turns a file into one of the release before events were signed, without room for signatures.
+fn without_signatures(folder: &Path, version: i32) {
+    let db = rusqlite::Connection::open(file(folder)).unwrap();
+    db.execute_batch("ALTER TABLE events DROP COLUMN signature").unwrap();
+    db.pragma_update(None, "user_version", version).unwrap();
+    let sql = "SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, ''), ';')
+        FROM (SELECT * FROM sqlite_schema ORDER BY name)";
+    let tables: String = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    let head: String = db.query_row("SELECT content FROM head", [], |row| row.get(0)).unwrap();
+    let mut head: serde_json::Value = serde_json::from_str(&head).unwrap();
+    let digest = Sha256::digest(tables);
+    head["tables"] = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    let head = head.to_string();
+    let digest = &Sha256::digest(&head)[..];
+    db.execute("UPDATE head SET content = ?1, digest = ?2", rusqlite::params![head, digest])
+        .unwrap();
+}
+
+#[test]
+fn a_journal_from_before_events_were_signed_goes_on_being_read_and_takes_signed_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    contents(&mut store).unwrap();
+    let appended = [Change::Append(held(1)), Change::Append(held(2)), Change::Executed(mark(1))];
+    store.write(&appended).unwrap();
+    drop(store);
+    without_signatures(folder.path(), 3);
+    let Held { event, members } = held(3);
+    let signature = Signature { by: CertificateId([0; 16]), members, seal: [0, 7, 0].into() };
+    let signed = Arc::new(Event::clone(&event).with_signature(Some(signature.clone())));
+    let mut store = open(folder.path());
+    assert_eq!(contents(&mut store).unwrap(), (vec![1], vec![held(2).event.order_key()]));
+    store.write(&[Change::Append(Held { event: signed, members })]).unwrap();
+    drop(store);
+    let mut signatures = Vec::new();
+    let load = |store: &mut SqliteStore, signatures: &mut Vec<_>| {
+        store.load(&mut |found| {
+            if let Found::Held(held) = found {
+                signatures.push(held.event.signature().cloned());
+            }
+            Ok(())
+        })
+    };
+    load(&mut open(folder.path()), &mut signatures).unwrap();
+    assert_eq!(signatures, [None, Some(signature)]);
+    meddle(folder.path(), "UPDATE events SET signature = NULL WHERE sum = 3");
+    assert!(is_damaged(&load(&mut open(folder.path()), &mut signatures).unwrap_err()));
+}
+
 #[test]
 fn a_journal_of_a_later_release_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    first_release(folder.path(), 4);
+    first_release(folder.path(), 5);
     let error = SqliteStore::open(folder.path(), OWNER).err().unwrap();
-    assert!(error.to_string().contains("version 4, this program knows 1 to 3"), "{error}");
+    assert!(error.to_string().contains("version 5, this program knows 1 to 4"), "{error}");
 
     let folder = tempfile::tempdir().unwrap();
     first_release(folder.path(), 1);

@@ -67,6 +67,7 @@ impl Disk {
             fresh: self.fresh,
             rescue: false,
             arriving: None,
+            signed_from: None,
             state: Frozen { clock, ..frozen(self.promised, &log, held.cloned().collect()) },
         }
     }

@@ -9,11 +9,12 @@ use actix_rt::task::JoinHandle;
 use actix_web::web::BytesMut;
 use futures_util::{SinkExt as _, StreamExt as _};
 
+use super::Line;
 use crate::actors::buffer::{BufferActor, FromPeer};
 use crate::actors::laboratory::{CUT, Laboratory, Passage};
-use crate::ids::BankId;
+use crate::actors::proofs::{Giver, prove};
 use crate::protocol::envelope::EnvelopeAnswer;
-use crate::tls::{Detached, Proof, Transport};
+use crate::tls::{Detached, Proof};
 use crate::wire::{EnvelopeIn, FRAME_BYTES_MAX, NotTakenJson};
 
 /// A connection on which a peer has proved who it is, and what has been read from it already.
@@ -27,9 +28,8 @@ pub(crate) struct Accepted {
 /// Where frames go.
 #[derive(Clone)]
 pub(super) struct Incoming {
-    pub(super) from: BankId,
+    pub(super) line: Rc<Line>,
     pub(super) buffer: Addr<BufferActor>,
-    pub(super) transport: Rc<Transport>,
     pub(super) laboratory: Option<Laboratory>,
 }
 
@@ -37,7 +37,7 @@ impl Incoming {
     /// Reads frames until the connection ends.
     pub(super) fn start(self, accepted: Accepted) -> JoinHandle<()> {
         actix_rt::spawn(async move {
-            let from = self.from;
+            let from = self.line.peer;
             if let Err(why) = self.read(accepted).await {
                 log::debug!("the connection of bank {from} has ended: {why}");
             }
@@ -54,13 +54,14 @@ impl Incoming {
         let mut frames: u64 = 0;
         while let Some(frame) = framed.next().await {
             let frame = frame.map_err(|error| error.to_string())?;
-            if proof.as_ref().is_some_and(|proof| !proof.holds(&self.transport)) {
+            let transport = &self.line.credentials.transport;
+            if proof.as_ref().is_some_and(|proof| !proof.holds(transport)) {
                 return Err("its certificate does not hold any more".into());
             }
             let is_closed = self
                 .laboratory
                 .as_ref()
-                .is_some_and(|laboratory| laboratory.passage(self.from) == Passage::Closed);
+                .is_some_and(|laboratory| laboratory.passage(self.line.peer) == Passage::Closed);
             if is_closed {
                 return Err(CUT.into());
             }
@@ -86,12 +87,16 @@ impl Incoming {
     }
 
     async fn take(&self, text: &[u8]) -> Result<EnvelopeAnswer, String> {
-        let from = self.from;
+        let from = self.line.peer;
         let said: EnvelopeIn = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         if said.from != from {
             return Err(format!("it speaks for bank {}", said.from));
         }
-        let parcel = said.read().map_err(|error| error.to_string())?;
+        let mut parcel = said.read().map_err(|error| error.to_string())?;
+        let Line { me, url, credentials, .. } = &*self.line;
+        let (url, secret, transport) = (url.clone(), &credentials.secret, &credentials.transport);
+        let giver = Giver { me: *me, from, url, secret, transport };
+        prove(&giver, parcel.envelope.events.iter_mut()).await;
         self.buffer.send(FromPeer { from, parcel }).await.map_err(|error| error.to_string())
     }
 }

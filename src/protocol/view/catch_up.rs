@@ -7,6 +7,7 @@
 //! asks the members for no more than it can take in.
 
 use super::View;
+use super::genuine::first_signed;
 use super::message::{PIECE_EVENTS_MAX, ViewMessage, WireEntry};
 use super::phase::{Interim, PhaseName};
 use super::ticks::Ticks;
@@ -16,6 +17,7 @@ use crate::protocol::effect::{Effect, JournalInput, LedgerInput};
 use crate::protocol::execution::JournalEntry;
 use crate::protocol::notice::Notice;
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::possible::Impossible;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 
 /// How long after its promise a bank that hears members acting waits for the attempt before it goes
@@ -166,6 +168,10 @@ impl View {
         }
         // A piece asked for twice may come twice; only one that continues from here is taken.
         if entries.first().is_some_and(|entry| begins_after(entry, after)) {
+            if !self.are_genuine(&entries) {
+                self.complain(from, Impossible::Signature, out);
+                return self.transfer.ask_another();
+            }
             self.transfer.source = Some(from);
             self.replay(entries.into_iter().map(JournalEntry::from).collect(), out);
         }
@@ -205,6 +211,8 @@ impl View {
         let (me, last) = (self.me, self.last_in_force);
         let Some(interim) = self.phase.interim_mut() else { return };
         interim.begin_replay();
+        let signed = entries.iter().find_map(|entry| first_signed(&entry.held.event));
+        self.disk.signed_from = self.disk.signed_from.or(signed);
         let is_own =
             |key: &OrderKey| key.sender == me && last.is_some_and(|(view, _)| key.view == view);
         let keys = entries.iter().map(|entry| entry.held.event.order_key());

@@ -329,6 +329,7 @@ impl View {
         out: &mut Vec<Effect>,
     ) {
         let (ballot, members) = (plan.ballot, plan.members);
+        let plan = PreparePlan { signed_from: self.signed_from(&plan), ..plan };
         let prepare = ViewMessage::Prepare(plan.clone());
         let (ready, headway) = (BankSet::default(), vec![Headway::default(); self.banks]);
         let preparing = Preparing { plan, ready, joiners, headway };

@@ -21,6 +21,8 @@ pub struct OnDisk {
     pub rescue: bool,
     /// A snapshot that is arriving, and how many of its pieces are here.
     pub arriving: Option<(SnapshotHead, u32)>,
+    /// The first view known here in which banks signed their events.
+    pub signed_from: Option<Ballot>,
     /// The executed part, and the events held beyond it.
     pub state: Frozen,
 }
@@ -37,6 +39,8 @@ pub(super) struct Disk {
     pub(super) counted: usize,
     pub(super) learner: bool,
     pub(super) rescue: bool,
+    /// The first view known here in which banks signed their events.
+    pub(super) signed_from: Option<Ballot>,
 }
 
 impl Disk {
@@ -52,6 +56,7 @@ impl Disk {
             },
             learner: disk.learner,
             rescue: disk.rescue,
+            signed_from: disk.signed_from,
         }
     }
 
@@ -66,6 +71,7 @@ impl Disk {
     pub(super) fn prepare(&mut self, plan: &PreparePlan, banks: usize) {
         self.learner = !self.is_voter() && !plan.founding;
         self.prepared = plan.ballot;
+        self.signed_from = plan.signed_from;
         if !self.learner {
             self.counted = banks;
         }

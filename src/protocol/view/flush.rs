@@ -181,7 +181,8 @@ impl View {
         !was_prepared && self.phase.interim().is_some_and(covers)
     }
 
-    fn begin_fetching(&mut self, plan: PreparePlan, out: &mut Vec<Effect>) {
+    fn begin_fetching(&mut self, mut plan: PreparePlan, out: &mut Vec<Effect>) {
+        plan.signed_from = self.signed_from(&plan);
         if let Some(interim) = self.phase.interim_mut() {
             interim.begin_fetching(plan);
             self.headway = Headway::default();
@@ -235,10 +236,17 @@ impl View {
         }
     }
 
-    pub(super) fn events(&mut self, ballot: Ballot, events: Vec<WireHeld>, out: &mut Vec<Effect>) {
+    pub(super) fn events(
+        &mut self,
+        from: BankId,
+        ballot: Ballot,
+        events: Vec<WireHeld>,
+        out: &mut Vec<Effect>,
+    ) {
         if ballot != self.disk.promised {
             return;
         }
+        let events = self.genuine(from, events, out);
         // After an answer that brought nothing new, the events are asked for again in a while, not
         // at once.
         let interim = self.phase.interim_mut();

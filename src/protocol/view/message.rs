@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::ids::bounded::at_most;
+use crate::ids::signature::Signature;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::{Executions, JournalEntry};
@@ -135,6 +136,19 @@ pub enum Bulk {
 }
 
 impl ViewMessage {
+    /// The events that it brings, in the version that its sender has.
+    pub fn events_mut(&mut self) -> impl Iterator<Item = &mut Arc<Event>> {
+        let (held, entries) = match self {
+            ViewMessage::Events { events, .. } => (events.as_mut_slice(), Default::default()),
+            ViewMessage::JournalPiece { entries, .. } => {
+                (Default::default(), entries.as_mut_slice())
+            }
+            _ => Default::default(),
+        };
+        let of_journal = entries.iter_mut().map(|entry| &mut entry.held);
+        held.iter_mut().chain(of_journal).map(|WireHeld(held)| &mut held.event)
+    }
+
     /// For an answer that may be large, which question it answers; `None` for everything else. Such
     /// answers travel separately, so that they hold up nothing else.
     #[must_use]
@@ -230,6 +244,10 @@ pub struct PreparePlan {
     /// of the banks asked: all of them count from the moment they have this plan.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub founding: bool,
+    /// The first view known here in which banks signed their events: only events from before it may
+    /// come without a signature. Each bank writes down what it knows itself, whatever it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_from: Option<Ballot>,
 }
 
 impl PreparePlan {
@@ -252,25 +270,29 @@ pub struct WireHeld(pub Held);
 struct HeldOut<'a> {
     event: &'a Event,
     members: BankSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a Signature>,
 }
 
 #[derive(Deserialize)]
 struct HeldIn {
     event: Arc<RawValue>,
     members: BankSet,
+    signature: Option<Signature>,
 }
 
 impl Serialize for WireHeld {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        HeldOut { event: &self.0.event, members: self.0.members }.serialize(serializer)
+        let Held { event, members } = &self.0;
+        HeldOut { event, members: *members, signature: event.signature() }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for WireHeld {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let HeldIn { event, members } = HeldIn::deserialize(deserializer)?;
+        let HeldIn { event, members, signature } = HeldIn::deserialize(deserializer)?;
         let event = Event::from_text(event, Ballot::default()).map_err(serde::de::Error::custom)?;
-        Ok(WireHeld(Held { event: Arc::new(event), members }))
+        Ok(WireHeld(Held { event: Arc::new(event.with_signature(signature)), members }))
     }
 }
 

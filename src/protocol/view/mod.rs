@@ -20,6 +20,7 @@
 //! - `wish`: when a change is wanted, and whose turn it is; `coordinator`: the steps of an attempt;
 //!   `late`: members that make no progress.
 //! - `door`: what others say is refused if it cannot be.
+//! - `genuine`: what is passed on of others' events must be signed by these.
 //! - `flush`: what a bank does for an attempt of another; `catch_up`: what a bank outside does.
 //!
 //! - `phase`: where the node stands, with what exists only there.
@@ -36,6 +37,7 @@ mod coordinator;
 mod disk;
 mod door;
 mod flush;
+mod genuine;
 mod hearing;
 mod late;
 pub mod message;
@@ -52,6 +54,7 @@ mod wish;
 use std::collections::VecDeque;
 
 pub use disk::OnDisk;
+pub(crate) use genuine::first_signed;
 pub(crate) use message::WireEntry;
 pub use message::{Bulk, PIECE_EVENTS_MAX, PreparePlan, Stopped, ViewMessage};
 pub use phase::PhaseName;
@@ -95,6 +98,8 @@ pub struct View {
     /// Messages from this node to itself, handled before anything else.
     inbox: VecDeque<ViewMessage>,
     complaints: Complaints,
+    /// Whether banks sign their events.
+    signs: bool,
 }
 
 impl View {
@@ -115,6 +120,7 @@ impl View {
             last_in_force: None,
             inbox: VecDeque::new(),
             complaints: Complaints::default(),
+            signs: false,
         }
     }
 
@@ -272,7 +278,7 @@ impl View {
                 self.snapshot_part(from, piece, at, of, out)
             }
             ViewMessage::FetchEvents { ballot, keys } => self.give_events(from, ballot, &keys, out),
-            ViewMessage::Events { ballot, events } => self.events(ballot, events, out),
+            ViewMessage::Events { ballot, events } => self.events(from, ballot, events, out),
         }
     }
 

@@ -15,6 +15,8 @@ const JOIN_COUNTS: Ticks = 30;
 /// time, up to `BARS_MAX` times.
 const BAR_FIRST: Ticks = 30;
 const BARS_MAX: u16 = 5;
+/// For how long nothing is done together with a bank that passed on a forged event: a minute.
+const DISTRUST: Ticks = 600;
 
 /// What is known of a bank as a member of the view in force, or of the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,6 +44,8 @@ pub(super) struct Peer {
     barred: Ticks,
     /// How often that happened in succession.
     pub(super) bars: u16,
+    /// For how many more ticks it takes part in nothing: it passed on what it must have forged.
+    distrusted: Ticks,
     /// For how many ticks it has been too slow in the view in force.
     slow: Ticks,
     /// Whether it was heard when the view in force began, and has not been lost since: then it does
@@ -133,7 +137,18 @@ impl Peer {
         }
     }
 
+    /// It passed on an event that the event's sender has not signed. No honest bank holds such a
+    /// one; but this bank may lack an authority that the others know, so it is not for long.
+    pub(super) fn distrust(&mut self) {
+        self.distrusted = DISTRUST;
+    }
+
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.distrusted > 0
+    }
+
     pub(super) fn tick(&mut self) {
+        count_down(&mut self.distrusted);
         count_down(&mut self.joining);
         count_down(&mut self.barred);
         match self.status {

@@ -120,7 +120,17 @@ pub(super) fn plan(
         return None;
     }
     let founding = !voters_are_quorum(answers, banks);
-    Some(PreparePlan { ballot, members, position: longest, hash, source, clock, events, founding })
+    Some(PreparePlan {
+        ballot,
+        members,
+        position: longest,
+        hash,
+        source,
+        clock,
+        events,
+        founding,
+        signed_from: None,
+    })
 }
 
 /// What the banks that were in the latest view hold beyond the last executed event, each event with

@@ -33,7 +33,9 @@ impl View {
             let peer = &self.peers[bank.index()];
             match peer.report {
                 _ if bank == self.me => heard,
-                _ if !heard.contains(bank) || peer.diverged => BankSet::default(),
+                _ if !heard.contains(bank) || peer.diverged || peer.is_distrusted() => {
+                    BankSet::default()
+                }
                 Some(report) if !report.diverged => {
                     report.hears.with(bank).union(self.not_yet_said(bank, report))
                 }

@@ -13,12 +13,12 @@ use crate::protocol::snapshot::SnapshotPiece;
 use crate::store::{Found, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, StoreError};
 
 const SELECT_EXECUTED: &str = "
-SELECT e.round, e.coordinator, e.sum, e.sender, e.members, e.body, e.digest, x.position, x.hash
+SELECT e.round, e.coordinator, e.sum, e.sender, e.members, e.body, e.digest, e.signature, x.position, x.hash
 FROM executed x JOIN events e USING (round, coordinator, sum, sender)
 WHERE x.position > ?1 ORDER BY x.position";
 
 const SELECT_EVENTS: &str = "
-SELECT round, coordinator, sum, sender, members, body, digest FROM events
+SELECT round, coordinator, sum, sender, members, body, digest, signature FROM events
 WHERE (round, coordinator, sum, sender) > (?1, ?2, ?3, ?4) ORDER BY round, coordinator, sum, sender";
 
 const SELECT_MARKS: &str = "
@@ -118,8 +118,8 @@ impl Contents<'_> {
         while let Some(row) = rows.next().map_err(failed)? {
             let mut event = EventRow::read(row).map_err(failed)?;
             let held = event.held().ok_or_else(|| self.damaged_event(&event))?;
-            let position = Position(row.get::<_, i64>(7).map_err(failed)?.unsigned_abs());
-            let hash = ChainHash(row.get(8).map_err(failed)?);
+            let position = Position(row.get::<_, i64>(8).map_err(failed)?.unsigned_abs());
+            let hash = ChainHash(row.get(9).map_err(failed)?);
             if !each(JournalEntry { held, position, hash })? {
                 break;
             }

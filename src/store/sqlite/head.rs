@@ -197,7 +197,8 @@ pub(super) fn sha256(text: &str) -> Sha256Digest {
     Sha256Digest(Sha256::digest(text).into())
 }
 
-/// The digest of the fields of a row. None of them has a zero byte, or all have a fixed length.
+/// The digest of the fields of a row. None of them but the last has a zero byte, or all have a
+/// fixed length.
 pub(super) fn row_digest(fields: &[&[u8]]) -> RowDigest {
     let mut whole = Sha256::new();
     for (index, field) in fields.iter().enumerate() {

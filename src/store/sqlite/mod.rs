@@ -17,14 +17,14 @@
 
 mod basis;
 mod contents;
+mod folder;
 mod head;
 mod reader;
 mod rows;
 mod schema;
 mod tip;
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -33,6 +33,7 @@ use rusqlite::{Connection, ErrorCode};
 pub(super) use self::basis::suspect;
 use self::basis::{Basis, SUSPECT_NAME, suspicion};
 use self::contents::Contents;
+pub(super) use self::folder::{lock, make_private};
 use self::head::Head;
 use self::reader::SqliteReader;
 pub(super) use self::reader::for_reading;
@@ -54,8 +55,6 @@ const SQLITE_HEADER_BYTES: u64 = 512;
 const CHECKPOINT_PAGES: i32 = 4_000;
 /// Name of the file in the data folder.
 const FILE_NAME: &str = "journal.sqlite";
-/// Name of the file that is locked while a process uses the folder.
-const LOCK_NAME: &str = "journal.lock";
 /// The files that belong to a journal.
 pub(super) const FILE_NAMES: [&str; 5] =
     [SUSPECT_NAME, "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
@@ -304,15 +303,19 @@ impl Opening {
         let (application, version, blank) = marks().map_err(|error| self.failed(&error))?;
         let head = match (application == i64::from(APPLICATION_ID), version) {
             (false, 0) if blank => return self.found(owner),
-            (true, version) if schema::is_current(version) => self.read_head()?,
-            (true, version) if version == i64::from(SCHEMA_VERSION_1) => {
-                schema::migrate(&mut self.connection)
+            (true, version) if version == i64::from(SCHEMA_VERSION) => self.read_head()?,
+            (true, version) if schema::is_without_signatures(version) => {
+                let head = self.read_head()?;
+                self.check_owner(&head, owner).and_then(|()| self.check_tip(&head))?;
+                schema::make_room(&mut self.connection, head)
                     .map_err(|error| self.reading_failed(&error))?
             }
-            // A whole head of ours in a file whose marks are not: the marks are what is wrong.
-            _ if self.read_head().is_ok() => {
-                return Err(self.damaged("the marks of the file".into()));
+            (true, version) if version == i64::from(SCHEMA_VERSION_1) => {
+                let head = schema::migrate(&mut self.connection);
+                head.map_err(|error| self.reading_failed(&error))?
             }
+            // A whole head of ours in a file whose marks are not: the marks are what is wrong.
+            _ if self.read_head().is_ok() => Err(self.damaged("the marks of the file".into()))?,
             (true, version) => {
                 let known = format!("{SCHEMA_VERSION_1} to {SCHEMA_VERSION}");
                 return Err(self.foreign(format!("version {version}, this program knows {known}")));
@@ -516,34 +519,6 @@ impl JournalReader for SqliteStore {
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
         self.contents().piece_of(self.head.arriving.as_ref(), index)
     }
-}
-
-/// Takes a data folder for this process, making it if it is not there. The journal holds documents
-/// and password hashes: only the node's own user may enter the folder.
-pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
-    let path = folder.join(LOCK_NAME);
-    let cannot =
-        |error: std::io::Error| StoreError::Open { path: path.clone(), why: error.to_string() };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
-    let file =
-        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(cannot)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
-        Err(TryLockError::Error(error)) => Err(cannot(error)),
-    }
-}
-
-/// Makes the file if it is not there and returns its length. SQLite gives its companion files the
-/// same mode.
-pub(super) fn make_private(file: &Path) -> std::io::Result<u64> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(file)?
-        .metadata()
-        .map(|found| found.len())
 }
 
 pub(super) fn reading_failed(path: &Path, error: &rusqlite::Error) -> StoreError {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::value::RawValue;
 
 use super::head::{Head, RowDigest, Seal, Settled, Stored, row_digest, sha256};
+use crate::ids::signature::Signature;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
 use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::ExecutedMark;
@@ -93,12 +94,13 @@ impl Writer<'_> {
         self.head.belongs_to(&held.event.timestamp);
         let key = held.event.order_key();
         let (members, body) = (as_json(&held.members), held.event.wire().get());
-        let digest = digest_of(&members, body);
-        let sql = "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let signature = signature_of(held);
+        let digest = digest_of(&members, body, signature.as_deref());
+        let sql = "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let (round, coordinator, sum, sender) = key_columns(key);
         let body = self.packed(body);
-        let row = params![round, coordinator, sum, sender, members, body, &digest[..]];
+        let row = params![round, coordinator, sum, sender, members, body, &digest[..], signature];
         if statement.execute(row)? > 0 {
             self.head.add_event(key, digest);
         }
@@ -117,7 +119,8 @@ impl Writer<'_> {
     /// mad may have sent: what was executed counts, and must be what is executed again from here.
     fn replace_other_version(&mut self, held: &Held) -> rusqlite::Result<()> {
         let key = held.event.order_key();
-        let digest = digest_of(&as_json(&held.members), held.event.wire().get());
+        let (members, body) = (as_json(&held.members), held.event.wire().get());
+        let digest = digest_of(&members, body, signature_of(held).as_deref());
         let sql = "SELECT digest FROM events
             WHERE (round, coordinator, sum, sender) = (?1, ?2, ?3, ?4)";
         let mut statement = self.transaction.prepare_cached(sql)?;
@@ -259,7 +262,7 @@ impl Writer<'_> {
             executed: before.map(|settled| settled.executed).unwrap_or_default(),
         };
         marks.iter().for_each(|mark| settled.executed.add(mark_digest(mark)));
-        let sql = "SELECT members, body, digest FROM events
+        let sql = "SELECT members, body, digest, signature FROM events
             WHERE (round, coordinator, sum, sender) > (?1, ?2, ?3, ?4)
             AND (round, coordinator, sum, sender) <= (?5, ?6, ?7, ?8)";
         let mut statement = self.transaction.prepare_cached(sql)?;
@@ -269,8 +272,8 @@ impl Writer<'_> {
             statement.query(params![from.0, from.1, from.2, from.3, to.0, to.1, to.2, to.3])?;
         while let Some(row) = rows.next()? {
             let (members, body): (String, _) = (row.get(0)?, text_of(row, 1)?);
-            let digest: RowDigest = row.get(2)?;
-            if digest_of(&members, &body) != digest {
+            let (digest, signature): (RowDigest, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
+            if digest_of(&members, &body, signature.as_deref()) != digest {
                 return Err(rusqlite::Error::QueryReturnedNoRows);
             }
             settled.events.add(digest);
@@ -390,34 +393,42 @@ pub(super) fn seal_of_executed(db: &Connection) -> rusqlite::Result<Seal> {
     Ok(seal)
 }
 
-/// An event's row as it is stored: key, members, body, digest.
+/// An event's row as it is stored: key, members, body, digest, signature.
 pub(super) struct EventRow {
     pub(super) key: OrderKey,
     members: String,
     body: String,
     pub(super) digest: RowDigest,
+    signature: Option<Vec<u8>>,
 }
 
 impl EventRow {
-    /// From the first seven columns.
+    /// From the first eight columns.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(EventRow {
             key: key_of(row)?,
             members: row.get(4)?,
             body: text_of(row, 5)?,
             digest: row.get(6)?,
+            signature: row.get(7)?,
         })
     }
 
     /// The event, if the row is what was written.
     pub(super) fn held(&mut self) -> Option<Held> {
-        if digest_of(&self.members, &self.body) != self.digest {
+        let signature = self.signature.as_deref();
+        if digest_of(&self.members, &self.body, signature) != self.digest {
+            return None;
+        }
+        let signature = signature.map(Signature::from_bytes);
+        if signature == Some(None) {
             return None;
         }
         let text = RawValue::from_string(std::mem::take(&mut self.body)).ok()?;
         let event = Event::from_text(text.into(), Ballot::default()).ok()?;
         let members: BankSet = serde_json::from_str(&self.members).ok()?;
-        (event.order_key() == self.key).then(|| Held { event: Arc::new(event), members })
+        let event = Arc::new(event.with_signature(signature.flatten()));
+        (event.order_key() == self.key).then_some(Held { event, members })
     }
 }
 
@@ -448,8 +459,17 @@ pub(super) fn key_columns(key: OrderKey) -> (i64, i64, i64, i64) {
     (to_sql(key.view.round), key.view.coordinator.0.into(), to_sql(key.sum), key.sender.0.into())
 }
 
-fn digest_of(members: &str, body: &str) -> RowDigest {
-    row_digest(&[members.as_bytes(), body.as_bytes()])
+fn signature_of(held: &Held) -> Option<Vec<u8>> {
+    held.event.signature().map(Signature::to_bytes)
+}
+
+/// Rows from before events were signed have no signature, and the same digest as then.
+fn digest_of(members: &str, body: &str, signature: Option<&[u8]>) -> RowDigest {
+    let (members, body) = (members.as_bytes(), body.as_bytes());
+    match signature {
+        Some(signature) => row_digest(&[members, body, signature]),
+        None => row_digest(&[members, body]),
+    }
 }
 
 pub(super) fn mark_digest(mark: &ExecutedMark) -> RowDigest {

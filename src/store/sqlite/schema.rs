@@ -14,9 +14,11 @@ use crate::wire::PROTOCOL_VERSION;
 /// Marks a file as ours ("NtBk").
 pub(super) const APPLICATION_ID: i32 = 0x4e74_426b;
 /// Layout of the tables below.
-pub(super) const SCHEMA_VERSION: i32 = 3;
-/// The layout in which nothing is packed: a journal that has it keeps it.
-pub(super) const SCHEMA_VERSION_2: i32 = 2;
+pub(super) const SCHEMA_VERSION: i32 = 4;
+/// The same without signatures,
+const SCHEMA_VERSION_3: i32 = 3;
+/// and that in which nothing is packed: a journal that has it keeps it.
+const SCHEMA_VERSION_2: i32 = 2;
 /// The layout of the first release.
 pub(super) const SCHEMA_VERSION_1: i32 = 1;
 
@@ -29,6 +31,9 @@ CREATE TABLE events (
     PRIMARY KEY (round, coordinator, sum, sender)
 ) STRICT;
 ";
+
+/// Beside an event that is signed.
+const SIGNATURE: &str = "ALTER TABLE events ADD COLUMN signature BLOB;";
 
 /// Keys grow as positions do, so executed events can be found by walking both tables side by side.
 const OTHERS: &str = "
@@ -58,6 +63,7 @@ struct Known {
 pub(super) fn found(db: &mut Connection, bank: BankId) -> rusqlite::Result<Head> {
     let transaction = db.transaction()?;
     transaction.execute_batch(EVENTS)?;
+    transaction.execute_batch(SIGNATURE)?;
     transaction.execute_batch(OTHERS)?;
     let known = Known {
         owner: Owner { bank, banks: 0 },
@@ -66,7 +72,7 @@ pub(super) fn found(db: &mut Connection, bank: BankId) -> rusqlite::Result<Head>
         events: Seal::default(),
         executed: Seal::default(),
     };
-    finish(transaction, SCHEMA_VERSION, known)
+    finish(transaction, known)
 }
 
 /// Turns a file of the first release into one of the second layout in a single step. It had no
@@ -79,6 +85,7 @@ pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     let owner = Owner { bank: bank.ok_or_else(missing)?, banks: banks.ok_or_else(missing)? };
     let promised = meta(&transaction, "promised")?.unwrap_or_default();
     let plan = meta(&transaction, "prepared")?.unwrap_or_default();
+    transaction.execute_batch(SIGNATURE)?;
     transaction.execute_batch("ALTER TABLE executed RENAME TO executed_1;")?;
     transaction.execute_batch(OTHERS)?;
     let sql = "INSERT INTO executed SELECT position, round, coordinator, sum, sender, hash FROM executed_1";
@@ -86,10 +93,22 @@ pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     transaction.execute_batch("DROP TABLE executed_1; DROP TABLE meta;")?;
     let (events, executed) =
         (rows::seal_of_events(&transaction)?, rows::seal_of_executed(&transaction)?);
-    finish(transaction, SCHEMA_VERSION_2, Known { owner, promised, plan, events, executed })
+    finish(transaction, Known { owner, promised, plan, events, executed })
 }
 
-fn finish(transaction: Transaction<'_>, version: i32, known: Known) -> rusqlite::Result<Head> {
+/// Makes room for signatures in a file whose head is this one: its events have none.
+pub(super) fn make_room(db: &mut Connection, mut head: Head) -> rusqlite::Result<Head> {
+    let transaction = db.transaction()?;
+    transaction.execute_batch(SIGNATURE)?;
+    head.tables = digest_of_tables(&transaction)?;
+    head.commits += 1;
+    head.write(&transaction)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(head)
+}
+
+fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> {
     let Known { owner, promised, plan, events, executed } = known;
     let mut head = Head {
         bank: owner.bank,
@@ -115,7 +134,7 @@ fn finish(transaction: Transaction<'_>, version: i32, known: Known) -> rusqlite:
     rows::write_plan(&transaction, &mut head, &plan)?;
     head.write(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", version)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(head)
 }
@@ -127,15 +146,15 @@ pub(super) fn digest_of_tables(db: &Connection) -> rusqlite::Result<Sha256Digest
     db.query_row(sql, [], |row| row.get::<_, String>(0)).map(|tables| sha256(&tables))
 }
 
-/// Whether a file of this layout is used as it is.
-pub(super) fn is_current(version: i64) -> bool {
-    [SCHEMA_VERSION, SCHEMA_VERSION_2].map(i64::from).contains(&version)
+/// Whether a file of this layout has no room for signatures.
+pub(super) fn is_without_signatures(version: i64) -> bool {
+    [SCHEMA_VERSION_2, SCHEMA_VERSION_3].map(i64::from).contains(&version)
 }
 
 /// Whether events and pieces are packed in a file.
 pub(super) fn packs(db: &Connection) -> rusqlite::Result<bool> {
-    let version = db.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0))?;
-    Ok(version >= SCHEMA_VERSION)
+    let sql = "SELECT type = 'BLOB' FROM pragma_table_info('events') WHERE name = 'body'";
+    db.query_row(sql, [], |row| row.get(0))
 }
 
 /// What the first release kept under a key.

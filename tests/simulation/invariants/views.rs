@@ -19,7 +19,8 @@ pub(crate) struct ViewFacts {
 impl Judge {
     /// A view begins at a bank.
     pub(crate) fn installed(&mut self, bank: BankId, installed: &Installed) {
-        let plan = &installed.plan;
+        // What a bank knows of the first signed view is its own affair.
+        let plan = &PreparePlan { signed_from: None, ..installed.plan.clone() };
         let (view, members) = (plan.ballot, plan.members);
         let flush: Vec<_> = installed.flush.iter().map(|held| held.event.order_key()).collect();
         let before = self.in_view[bank.index()].replace(view);

@@ -3,11 +3,16 @@
 //! others. Whatever it says, no other bank panics or ends; and once it is silent, or restarted,
 //! the others take writes again, and their copies of the ledger agree.
 //!
+//! In half of the runs events are signed, and the mad bank also makes up events in others' names
+//! and passes them on ([`forgery`]): no other bank ever executes one.
+//!
 //! This finds what breaks a bank; it does not judge what a plausible lie may achieve while it is
 //! told (`docs/protocol.md` names these lies). So it has no invariants but the end.
 
+mod forgery;
 mod lies;
 mod mutation;
+mod verdict;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -19,6 +19,7 @@ use netbanking::protocol::report::{Answered, PeerReport};
 use netbanking::protocol::view::{PhaseName, ViewMessage};
 use serde_json::Value;
 
+use super::forgery::Forgery;
 use crate::disk::Disk;
 use crate::network::{LineId, OnLine};
 use crate::node::{Process, Said, Scene, Settings};
@@ -73,7 +74,7 @@ pub(super) struct Machine {
 
 /// What became of the mad bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Silent,
     Restarted,
     Wiped,
@@ -89,6 +90,8 @@ pub(super) struct Tally {
     restarted: u64,
     wiped: u64,
     answers: u64,
+    /// Events in others' names that it was asked for, and gave.
+    pub(super) forgeries: u64,
 }
 
 impl Add for Tally {
@@ -102,6 +105,7 @@ impl Add for Tally {
             restarted: self.restarted + other.restarted,
             wiped: self.wiped + other.wiped,
             answers: self.answers + other.answers,
+            forgeries: self.forgeries + other.forgeries,
         }
     }
 }
@@ -110,14 +114,15 @@ impl Tally {
     /// Whether at least a third of the lies could be read, some were noticed, and customers were
     /// answered.
     pub(super) fn proves_something(&self) -> bool {
-        2 * self.lies > 3 * self.unreadable && self.complaints > 0 && self.answers > 0
+        let forges = self.forgeries > 0;
+        2 * self.lies > 3 * self.unreadable && self.complaints > 0 && self.answers > 0 && forges
     }
 }
 
 pub(super) struct World {
     pub(super) banks: usize,
     pub(super) mad: BankId,
-    end: End,
+    pub(super) end: End,
     settings: Settings,
     pub(super) machines: Vec<Machine>,
     agenda: BTreeMap<(u64, u64), Item>,
@@ -142,13 +147,15 @@ pub(super) struct World {
     /// Who was asked for something, and not answered yet.
     open: BTreeMap<EventId, BankId>,
     /// Banks that have answered since everything is to work again.
-    served: BTreeSet<BankId>,
+    pub(super) served: BTreeSet<BankId>,
     pub(super) tally: Tally,
+    pub(super) forgery: Forgery,
 }
 
 impl World {
     pub(super) fn new(seed: u64, reader: Reader) -> Self {
         let mut random = Random::new(seed);
+        let forges = random.coin();
         let banks = random.pick(&[3, 4, 4, 5, 5, 6]);
         let patience = Patience {
             failure_after: 600,
@@ -169,6 +176,7 @@ impl World {
             },
             ping_every_ms: 100,
             gather_from: random.pick(&[3, 5, 99]),
+            signs: forges,
         };
         let machine =
             |_| Machine { disk: Disk::empty(), process: None, life: 0, works_at_us: None };
@@ -195,6 +203,7 @@ impl World {
             open: BTreeMap::new(),
             served: BTreeSet::new(),
             tally: Tally::default(),
+            forgery: Forgery::new(forges),
         }
     }
 
@@ -347,16 +356,14 @@ impl World {
                 self.tally.complaints += u64::from(matches!(notice, Notice::Impossible { .. }));
             }
             Said::Stamped(event) => {
+                self.forgery.stamped(&event);
                 if bank == self.mad {
                     self.stamped.insert(event.order_key(), event);
                 }
             }
             Said::DiskFailed(error) => panic!("bank {bank} ends: {error}"),
-            Said::OfViews(_)
-            | Said::Installed(_)
-            | Said::Executed(..)
-            | Said::CaughtUp(..)
-            | Said::Read(..) => {}
+            Said::Executed(_, executed, _) => self.judge_senders(bank, &executed),
+            Said::OfViews(_) | Said::Installed(_) | Said::CaughtUp(..) | Said::Read(..) => {}
         }
     }
 
@@ -426,6 +433,7 @@ impl World {
 
     /// Something is said; what the mad bank says may be changed on its way.
     fn send(&mut self, from: BankId, to: BankId, letter: Letter) {
+        let letter = if from == self.mad { self.with_forgeries(letter) } else { letter };
         self.remember(from, &letter);
         if from == self.mad
             && let Letter::OnLine(line, OnLine::Open) = letter
@@ -451,6 +459,7 @@ impl World {
             self.on_line(from, to, line, what);
             return self.plan_work(to);
         }
+        self.give_forgeries(from, to, &letter);
         let Some(process) = &mut self.machines[to.index()].process else { return };
         match letter {
             Letter::View(message) => {
@@ -557,44 +566,7 @@ impl World {
         }
     }
 
-    fn others(&self) -> impl Iterator<Item = BankId> + '_ {
+    pub(super) fn others(&self) -> impl Iterator<Item = BankId> + '_ {
         BankId::all(self.banks).filter(|bank| *bank != self.mad)
-    }
-
-    /// Whether every other bank takes writes, and all copies agree as far as they go.
-    fn works(&self) -> bool {
-        self.others().all(|bank| self.served.contains(&bank)) && self.copies_agree()
-    }
-
-    /// At the same position all have the same hash.
-    fn copies_agree(&self) -> bool {
-        let mut copies: BTreeMap<Position, ChainHash> = BTreeMap::new();
-        self.others().all(|bank| {
-            let Some(process) = &self.machines[bank.index()].process else { return false };
-            let book = process.book();
-            *copies.entry(book.position()).or_insert(book.hash()) == book.hash()
-        })
-    }
-
-    fn what_is_wrong(&self) -> String {
-        let state = |bank: BankId| {
-            let process = self.machines[bank.index()].process.as_ref();
-            process.map_or_else(
-                || format!("bank {bank} is down"),
-                |process| {
-                    format!(
-                        "bank {bank} is {:?} at {} {:.8} promised {} reaches {:?}{}",
-                        process.view().phase(),
-                        process.book().position(),
-                        process.book().hash().to_string(),
-                        process.view().report().promised,
-                        process.view().reach(),
-                        if self.served.contains(&bank) { "" } else { ", not served" }
-                    )
-                },
-            )
-        };
-        let states: Vec<_> = BankId::all(self.banks).map(state).collect();
-        format!("bank {} was mad ({:?}): {}", self.mad, self.end, states.join("; "))
     }
 }

@@ -67,7 +67,8 @@ impl Process {
         self.put(Part::Http, Part::Heartbeat, Post::Effect(Effect::Heartbeat(input)));
     }
 
-    pub(crate) fn view_message(&mut self, from: BankId, message: ViewMessage) {
+    pub(crate) fn view_message(&mut self, from: BankId, mut message: ViewMessage) {
+        prove(message.events_mut());
         // Each message is a request of its own, and requests overtake each other on the way
         // already.
         self.put(
@@ -84,7 +85,10 @@ impl Process {
                 self.incoming.insert((from, line), 0);
                 return true;
             }
-            OnLine::Frame(parcel) => Post::Frame(from, line, parcel),
+            OnLine::Frame(mut parcel) => {
+                prove(parcel.envelope.events.iter_mut());
+                Post::Frame(from, line, parcel)
+            }
             OnLine::Probe(frames) => Post::Probe(from, line, frames),
             _ => unreachable!("a peer does not answer on a connection of its own"),
         };

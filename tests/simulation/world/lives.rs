@@ -55,6 +55,7 @@ impl World {
             snapshots: self.scenario.snapshots,
             ping_every_ms: self.scenario.ping_every_ms,
             gather_from: self.scenario.gather_from,
+            signs: true,
         };
         if machine.disk.end_doubt().is_err() {
             return self.put_in(RETRY_US, Item::Restart(life));

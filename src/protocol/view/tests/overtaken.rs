@@ -20,6 +20,7 @@ fn preparing() -> (Consortium, Vec<JournalEntry>) {
         clock: vec![1, 0, 0].into(),
         events: Vec::new(),
         founding: false,
+        signed_from: None,
     };
     for message in [ViewMessage::Stop(ballot), ViewMessage::Prepare(plan)] {
         consortium.give(BankId(0), ViewInput::Message(BankId(1), message));

@@ -152,6 +152,7 @@ fn impossible(bank: BankId, what: Impossible, more: u32) -> String {
         Impossible::Flood => "mais eventos do que pode ter em andamento",
         Impossible::Durable => "a afirmação de ter no disco mais do que há",
         Impossible::Executed => "a afirmação de ter executado mais do que há",
+        Impossible::Signature => "um evento que o seu remetente não assinou",
         Impossible::Loss => "a notícia de que este disco perdeu algo, o que não ocorreu",
     };
     let more = match more {
