@@ -21,7 +21,7 @@ use crate::protocol::envelope::{Envelope, EnvelopeAnswer, Gathered};
 use crate::protocol::event::{Event, MalformedEvent};
 use crate::protocol::outbox::{EVENTS_PER_ENVELOPE_MAX, Parcel};
 use crate::protocol::vector_clock::VectorClock;
-use crate::tls::{Transport, call_site};
+use crate::tls::{Called, Transport, call_site};
 
 /// Names the calling bank in a request from a peer; the secret comes as `Authorization: Bearer`.
 pub const BANK_HEADER: &str = "netbanking-bank";
@@ -86,7 +86,7 @@ pub fn client_of_peer(
         async move {
             let (stream, address) = connect.call(to).await?.into_parts();
             let channel = transport.call(peer, stream).await.map_err(ConnectError::Io)?;
-            Ok(Connection::new(address, channel))
+            Ok(Connection::new(address, Called::on(channel, transport)))
         }
     });
     finished(call, CONNECT_TIMEOUT, connections, answer_within)

@@ -35,7 +35,7 @@ use crate::protocol::clock::Clock;
 use crate::protocol::effect::ClockInput;
 use crate::protocol::executor::Executor;
 use crate::protocol::ordered_buffer::OrderedBuffer;
-use crate::protocol::view::View;
+use crate::protocol::view::{OnDisk, View};
 use crate::session::Lifetime;
 use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
@@ -113,6 +113,7 @@ pub fn start(
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
     let open = config.customer_auth == CustomerAuth::Open;
+    tell_of_signatures(me, &on_disk, &credentials.transport);
     let (clock, buffer) = order(me, banks, open, &credentials.transport);
     let view = View::new(me, banks, on_disk).with_signatures(credentials.transport.signs());
     let streams_max = config.limits.address.streams;
@@ -211,6 +212,16 @@ fn tell_of_disk(
         log::error!(
             "bank {me}: an fsync failed before this start; everything readable was written again, \
              and {meaning}"
+        );
+    }
+}
+
+/// Reports that events will not be signed any more.
+fn tell_of_signatures(me: BankId, disk: &OnDisk, transport: &Transport) {
+    if disk.signed_from.is_some() && !transport.signs() {
+        log::warn!(
+            "bank {me}: EVENTS NOT SIGNED: those on this disk are, and without certificates those from \
+             now on are not; once there are certificates again, a bank that lacks them needs a snapshot"
         );
     }
 }

@@ -37,7 +37,11 @@ pub(crate) async fn prove(giver: &Giver<'_>, events: impl Iterator<Item = &mut A
         return;
     }
     let mut asked = BTreeSet::new();
-    for event in events {
+    for (place, event) in events.enumerate() {
+        if place > 0 {
+            // Others who work on this thread need not wait for all of them.
+            tokio::task::yield_now().await;
+        }
         let Some(by) = event.signature().map(|signature| signature.by) else { continue };
         let is_known = giver.transport.knows(by);
         if !is_known && asked.len() < ASKED_MAX && asked.insert(by) {

@@ -7,6 +7,7 @@
 //! certificates are renewed and withdrawn without a stop: a connection that begins uses what is
 //! there then.
 
+mod called;
 mod channel;
 mod files;
 mod identity;
@@ -26,6 +27,7 @@ use rustls::server::Acceptor;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 use webpki::EndEntityCert;
 
+pub(crate) use self::called::Called;
 pub(crate) use self::channel::{Channel, Detached};
 pub(crate) use self::files::{AUTHORITY, CERTIFICATE, KEY, WITHDRAWN};
 pub use self::identity::Identity;
