@@ -46,6 +46,13 @@ pub(crate) struct Scenario {
     pub(crate) gather_from: usize,
 }
 
+/// After how many positions a snapshot is made beside the journal: in half of the runs never, in
+/// the others all the time. Not drawn but made of what was, so that the draws of earlier seeds stay
+/// what they were.
+fn every(drawn: u64) -> u64 {
+    if (drawn / 16).is_multiple_of(2) { 0 } else { 1 + drawn / 32 % 40 }
+}
+
 impl Scenario {
     pub(crate) fn draw(banks: Option<usize>, random: &mut Random) -> Self {
         let drawn = if random.per_mille(15) {
@@ -70,7 +77,7 @@ impl Scenario {
         }
         // Many banks send many messages: their seeds are shorter.
         let chaos_max = if banks > 7 { 6 * SECOND } else { 20 * SECOND };
-        Scenario {
+        let mut scenario = Scenario {
             banks,
             patience,
             ping_every_ms: random.pick(&[50, 100, 200]).min(failure_after / 3),
@@ -91,7 +98,9 @@ impl Scenario {
             clocks_of_many: random.per_mille(250),
             heals_only_some: random.per_mille(300),
             gather_from: random.pick(&[2, 3, 5, 5, usize::MAX]),
-        }
+        };
+        scenario.snapshots.every = every(scenario.chaos_us);
+        scenario
     }
 
     /// How long it may take, once everything is mended, until all are members again and every
