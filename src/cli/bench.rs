@@ -13,6 +13,7 @@ mod pace;
 mod package;
 mod progress;
 mod random;
+mod readers;
 mod report;
 mod set_up;
 mod sweep;
@@ -82,6 +83,11 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "customers=N", value_parser = growth::customers,
         conflicts_with = "sweep")]
     fill: Option<u64>,
+    /// Measure twice, the second time beside so many connections that read statements at the first
+    /// bank as fast as they can; with --packages, after so many packages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX),
+        conflicts_with_all = ["sweep", "fill"])]
+    readers: Option<u32>,
     /// Transfers in each package
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=OPERATIONS_MAX as i64))]
@@ -140,6 +146,11 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<(), CommandError> {
         stdout::put(&if arguments.json { sweep.to_json() } else { sweep.to_string() });
         return Ok(sweep.judge(arguments.svg.as_deref())?);
     }
+    if let Some(readers) = arguments.readers {
+        let beside = system.block_on(readers::measure(arguments, urls, disk, readers))?;
+        stdout::put(&if arguments.json { beside.to_json() } else { beside.to_string() });
+        return Ok(beside.judge()?);
+    }
     let report = system.block_on(measure(arguments, urls, disk))?;
     stdout::put(&if arguments.json { report.to_json() } else { report.to_string() });
     if report.executed == 0 {
@@ -170,10 +181,10 @@ async fn measure(
     if let Some(customers) = arguments.fill {
         growth::fill(&urls, customers, &mut random).await?;
     }
-    let (clients, rate) = (arguments.clients, arguments.rate);
+    let load = (arguments.clients, arguments.rate, arguments.packages);
     let began = Instant::now();
     let (tally, unsent) =
-        put_under_load(arguments, &urls, customer.clone(), (clients, rate), &mut random).await?;
+        put_under_load(arguments, &urls, customer.clone(), load, &mut random).await?;
     let time = match arguments.packages {
         Some(_) => began.elapsed(),
         None => Duration::from_secs(arguments.seconds.into()),
@@ -185,23 +196,23 @@ async fn measure(
     Ok(Report::new(arguments, &urls, disk, (&tally, unsent, time)).with_sizes(sizes))
 }
 
-/// Lets so many clients send to these banks, at the given rate if there is one; returns what came
-/// back, and how many packages were due and never sent.
+/// Lets so many clients send to these banks, at the given rate if there is one, so many packages or
+/// for a time; returns what came back, and how many packages were due and never sent.
 async fn put_under_load(
     arguments: &BenchArgs,
     urls: &[BaseUrl],
     customer: Customer,
-    (clients, rate): (u32, Option<u32>),
+    (clients, rate, packages): (u32, Option<u32>, Option<u64>),
     random: &mut SplitMix64,
 ) -> Result<(Tally, u64), BenchError> {
     let start = Instant::now();
-    let (warmup, seconds) = match arguments.packages {
+    let (warmup, seconds) = match packages {
         Some(_) => (0, PACKAGES_WITHIN_SECONDS),
         None => (arguments.warmup, arguments.seconds),
     };
     let from = start + Duration::from_secs(warmup.into());
     let until = from + Duration::from_secs(seconds.into());
-    let pace = Rc::new(match (rate, arguments.packages) {
+    let pace = Rc::new(match (rate, packages) {
         (Some(rate), _) => Pace::open(Schedule { start, until, rate_per_second: rate }),
         (None, Some(packages)) => Pace::counted(packages),
         (None, None) => Pace::closed(until),

@@ -113,16 +113,24 @@ pub(super) async fn sizes(urls: &[BaseUrl], customer: &Customer) -> Result<Vec<S
     Ok(sizes)
 }
 
-async fn size(url: &BaseUrl, token: &str, customer: &Customer) -> Result<Size, BenchError> {
+fn unexpected(url: &BaseUrl, what: &str) -> BenchError {
+    BenchError::Unexpected { url: url.to_string(), what: format!("/status: {what}") }
+}
+
+async fn status(url: &BaseUrl, token: &str) -> Result<Status, BenchError> {
     let status = get(url, &url.route("/status"), token).await?;
-    let unexpected = |what: String| BenchError::Unexpected {
-        url: url.to_string(),
-        what: format!("/status: {what}"),
-    };
-    let Status { bank, position, past, footprint } =
-        serde_json::from_slice(&status).map_err(|error| unexpected(error.to_string()))?;
+    serde_json::from_slice(&status).map_err(|error| unexpected(url, &error.to_string()))
+}
+
+/// The number of a bank.
+pub(super) async fn number(url: &BaseUrl, token: &str) -> Result<u16, BenchError> {
+    Ok(status(url, token).await?.bank)
+}
+
+async fn size(url: &BaseUrl, token: &str, customer: &Customer) -> Result<Size, BenchError> {
+    let Status { bank, position, past, footprint } = status(url, token).await?;
     let account = customer.accounts.iter().find(|account| account.bank == bank);
-    let number = account.ok_or_else(|| unexpected("no account is of this bank".into()))?.number;
+    let number = account.ok_or_else(|| unexpected(url, "no account is of this bank"))?.number;
     let page = url.route(&format!("/get_account/{number}?limit=1000"));
     let mut times = Vec::with_capacity(READS);
     for _ in 0..READS {

@@ -58,7 +58,7 @@ pub(super) async fn measure(
     let at_all = (urls.len() > 1).then_some(urls.len());
     for banks in std::iter::once(1).chain(at_all) {
         for clients in clients.iter().copied() {
-            let (of_banks, load) = (&urls[..banks], (clients, None));
+            let (of_banks, load) = (&urls[..banks], (clients, None, None));
             let (tally, _) =
                 put_under_load(arguments, of_banks, customer.clone(), load, &mut random).await?;
             let latency = Latency::of(&tally.latency);

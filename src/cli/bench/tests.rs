@@ -58,6 +58,12 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
         let status = actix_web::http::StatusCode::from_u16(status).unwrap();
         HttpResponse::build(status).json(json!({"descript": format!("disse {status}")}))
     };
+    let export = |request: HttpRequest| async move {
+        assert_eq!(request.cookie("netbanking-2").unwrap().value(), "t0ken");
+        let is_known = ["extrato.csv", "extrato.ofx"].contains(&request.match_info().query("file"));
+        assert!(is_known && request.match_info().query("account").starts_with("2-"));
+        HttpResponse::Ok().body("x".repeat(1_000))
+    };
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::from(Arc::clone(&of_server)))
@@ -70,6 +76,7 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
             .route("/operations", web::post().to(operate))
             .route("/status", web::get().to(|| async { web::Json(status()) }))
             .route("/get_account/{number}", web::get().to(|| async { web::Json(json!({})) }))
+            .route("/contas/{account}/{file}", web::get().to(export))
     });
     let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", server.addrs()[0]).parse().unwrap();
@@ -200,6 +207,23 @@ async fn a_sweep_measures_every_number_of_clients_at_one_bank_and_at_all() {
     assert!(svg.ends_with("</svg>\n") && svg.contains(">spread over 2 banks<"));
     let nowhere = sweep.judge(Some(&folder.path().join("no/curve.svg"))).unwrap_err();
     assert!(nowhere.to_string().contains("the curve cannot be written"), "{nowhere}");
+}
+
+#[actix_rt::test]
+async fn readers_read_every_kind_and_the_load_is_measured_without_and_with_them() {
+    let (url, asked) = bank(Some(200));
+    let arguments = arguments("--readers 3 --packages 20 --clients 2 --accounts 2");
+    let arguments = BenchArgs { seconds: 1, warmup: 0, ..arguments };
+    let beside = readers::measure(&arguments, vec![url], disk(), 3).await.unwrap();
+    beside.judge().unwrap();
+    let json: Value = serde_json::from_str(&beside.to_json()).unwrap();
+    let rate = |of: &str| json[of]["packages_per_second"].as_f64().unwrap();
+    assert!(asked.packages.load(Ordering::Relaxed) as f64 >= 20.0 + rate("alone") + rate("beside"));
+    for reads in json["reads"].as_array().unwrap() {
+        assert!(reads["whole"].as_u64() > Some(0) && reads["bytes"].as_u64() > Some(0), "{json}");
+    }
+    let table = beside.to_string();
+    assert!(table.contains("left ") && table.contains("read       ofx"), "{table}");
 }
 
 #[test]
