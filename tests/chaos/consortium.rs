@@ -40,6 +40,18 @@ pub(crate) const DEFAULT_TIMES: Times =
 pub(crate) const SHORT_TIMES: Times =
     Times { interval_ms: 200, failure_after_ms: 2_000, rejoin_after_ms: 500 };
 
+/// When banks make snapshots and drop the oldest part of their journals, in positions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Journal {
+    positions_max: u64,
+    snapshot_every: u64,
+}
+
+/// Where `nodes.json` says nothing.
+pub(crate) const WHOLE_JOURNAL: Journal = Journal { positions_max: 0, snapshot_every: 250_000 };
+/// All the time.
+pub(crate) const SHORT_JOURNAL: Journal = Journal { positions_max: 1_000, snapshot_every: 1_000 };
+
 struct Bank {
     port: u16,
     data: PathBuf,
@@ -82,6 +94,7 @@ impl Consortium {
         (folder, program): (&Path, &Path),
         banks: usize,
         times: Times,
+        Journal { positions_max, snapshot_every }: Journal,
         small_disk: Option<usize>,
     ) -> Consortium {
         let ports: Vec<_> = (0..banks).map(|_| free_pair()).collect();
@@ -93,6 +106,7 @@ impl Consortium {
                 "failure_after_ms": times.failure_after_ms,
                 "rejoin_after_ms": times.rejoin_after_ms,
             },
+            "journal": {"positions_max": positions_max, "snapshot_every": snapshot_every},
         });
         std::fs::write(folder.join("nodes.json"), nodes.to_string()).unwrap();
         let links = Links::start(&ports);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::consortium::{Consortium, DEFAULT_TIMES};
+use crate::consortium::{Consortium, DEFAULT_TIMES, WHOLE_JOURNAL};
 use crate::load::{Drive, Load};
 use crate::processes::links::{Passage, Port};
 use crate::run::longest_gap;
@@ -50,7 +50,8 @@ enum Ill {
 
 /// Measures each illness, prints the result, and returns whether all is as it must be.
 pub(crate) async fn measure(folder: &Path, program: &Path, only: Option<&str>) -> bool {
-    let consortium = Rc::new(Consortium::prepare((folder, program), BANKS, DEFAULT_TIMES, None));
+    let consortium =
+        Rc::new(Consortium::prepare((folder, program), BANKS, DEFAULT_TIMES, WHOLE_JOURNAL, None));
     (0..BANKS).for_each(|bank| consortium.start(bank));
     assert!(consortium.wait_members(PATIENCE).await, "a new consortium begins");
     let load = Rc::new(Load::prepare(&consortium).await);

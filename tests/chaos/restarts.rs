@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::consortium::{Consortium, SHORT_TIMES};
+use crate::consortium::{Consortium, SHORT_TIMES, WHOLE_JOURNAL};
 use crate::load::{Drive, Load};
 use crate::verdict;
 
@@ -22,7 +22,8 @@ const DRIVE: Drive = Drive { clients: 40, pause: Duration::from_millis(60) };
 /// Restarts the last bank `restarts` times, prints what that cost, and returns whether all is as it
 /// must be.
 pub(crate) async fn measure(folder: &Path, program: &Path, banks: usize, restarts: u64) -> bool {
-    let consortium = Rc::new(Consortium::prepare((folder, program), banks, SHORT_TIMES, None));
+    let consortium =
+        Rc::new(Consortium::prepare((folder, program), banks, SHORT_TIMES, WHOLE_JOURNAL, None));
     (0..banks).for_each(|bank| consortium.start(bank));
     assert!(consortium.wait_members(PATIENCE).await, "a new consortium begins");
     let load = Rc::new(Load::prepare(&consortium).await);

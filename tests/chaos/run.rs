@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::consortium::{Consortium, DEFAULT_TIMES, SHORT_TIMES};
+use crate::consortium::{Consortium, DEFAULT_TIMES, SHORT_JOURNAL, SHORT_TIMES, WHOLE_JOURNAL};
 use crate::faults;
 use crate::load::{Drive, Load};
 use crate::random::Random;
@@ -85,10 +85,13 @@ impl Healthy {
 pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, seed: u64) -> Report {
     let mut random = Random::new(seed);
     let times = if random.coin() { DEFAULT_TIMES } else { SHORT_TIMES };
-    let consortium = Rc::new(Consortium::prepare(place, banks, times, Some(random.index(banks))));
+    let journal = if seed.is_multiple_of(2) { WHOLE_JOURNAL } else { SHORT_JOURNAL };
+    let small_disk = Some(random.index(banks));
+    let consortium = Rc::new(Consortium::prepare(place, banks, times, journal, small_disk));
     let shifts = faults::draw_clocks(banks, &mut random);
-    consortium
-        .note(&format!("seed {seed}: {banks} banks, {times:?}, clocks that are set: {shifts:?}"));
+    consortium.note(&format!(
+        "seed {seed}: {banks} banks, {times:?}, {journal:?}, clocks that are set: {shifts:?}"
+    ));
     consortium.put_under_clocks(shifts);
     if consortium.small_disk().is_none() {
         consortium.note("NO DISK CAN BE FILLED IN THIS RUN: MOUNTING A TMPFS IS NOT ALLOWED HERE");

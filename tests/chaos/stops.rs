@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::consortium::{Consortium, DEFAULT_TIMES};
+use crate::consortium::{Consortium, DEFAULT_TIMES, WHOLE_JOURNAL};
 use crate::load::{Drive, Load};
 use crate::run::longest_gap;
 use crate::verdict;
@@ -33,7 +33,8 @@ const HEAVY: Drive = Drive { clients: 400, pause: Duration::ZERO };
 
 /// Measures, prints, and returns whether all is as it must be.
 pub(crate) async fn measure(folder: &Path, program: &Path) -> bool {
-    let consortium = Rc::new(Consortium::prepare((folder, program), BANKS, DEFAULT_TIMES, None));
+    let consortium =
+        Rc::new(Consortium::prepare((folder, program), BANKS, DEFAULT_TIMES, WHOLE_JOURNAL, None));
     if cfg!(debug_assertions) {
         consortium.note("THIS IS A DEBUG BUILD: MEASURE WITH --release");
     }
