@@ -8,6 +8,7 @@ use super::routes::{Post, Wire};
 use super::time::{Monotonic, TICK_MS, every};
 use crate::protocol::clock::Clock;
 use crate::protocol::effect::ClockInput;
+use crate::protocol::time::Millis;
 use crate::protocol::vector_clock::VectorClock;
 
 impl Message for ClockInput {
@@ -18,8 +19,8 @@ impl Message for ClockInput {
 pub struct ClockActor {
     clock: Clock,
     time: Monotonic,
-    /// Whether this actor is going to look again before the next tick.
-    wakes: bool,
+    /// When this actor is going to look again, before the next tick.
+    wakes_at: Option<Millis>,
     post: Post,
 }
 
@@ -27,7 +28,7 @@ impl ClockActor {
     /// An actor that waits to be wired.
     #[must_use]
     pub fn new(clock: Clock, time: Monotonic) -> Self {
-        ClockActor { clock, time, wakes: false, post: Post::default() }
+        ClockActor { clock, time, wakes_at: None, post: Post::default() }
     }
 }
 
@@ -54,11 +55,12 @@ impl Handler<ClockInput> for ClockActor {
         let now = self.time.now();
         self.clock.handle(input, now, &mut self.post.out);
         self.post.deliver();
-        if let Some(at) = self.clock.wake_at().filter(|_| !self.wakes) {
-            self.wakes = true;
+        let is_earlier = |at: &Millis| self.wakes_at.is_none_or(|earlier| *at < earlier);
+        if let Some(at) = self.clock.wake_at().filter(is_earlier) {
+            self.wakes_at = Some(at);
             let wait = Duration::from_millis(at.saturating_sub(now));
             context.run_later(wait, |actor, context| {
-                actor.wakes = false;
+                actor.wakes_at = None;
                 context.address().do_send(ClockInput::Tick);
             });
         }

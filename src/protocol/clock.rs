@@ -18,6 +18,7 @@ use super::effect::{BufferInput, ClockInput, Effect};
 use super::event::{Event, REQUESTS_PER_EVENT_MAX};
 use super::notice::Notice;
 use super::reply::{NotTaken, Reply};
+use super::rounds::Rounds;
 use super::time::Millis;
 use super::vector_clock::VectorClock;
 use super::view::turn::{Installed, Reach};
@@ -32,7 +33,7 @@ pub(crate) const EVENTS_UNDER_WAY_MAX: u64 = 8;
 /// are fewer, they wait until it is answered and share the next, together with those that were
 /// answered ([`Companions`]). As with Nagle's algorithm, a lone request never waits and many small
 /// events become a few full ones: every event costs each bank an fsync and some messages, whatever
-/// it carries.
+/// it carries. Where members are far apart, what waits leaves earlier ([`Rounds`]).
 pub(crate) const WORTH_A_FURTHER_EVENT: usize = 64;
 /// Where customers who were answered do not ask again, and while no more requests than this wait or
 /// are in flight, a further event leaves once the last is stable and as many wait as are in flight.
@@ -85,6 +86,8 @@ pub struct Clock {
     queue: VecDeque<Waiting>,
     /// Whom the next event waits for.
     companions: Companions,
+    /// How long its events take.
+    rounds: Rounds,
     /// When an own event was last agreed on, or left while none was under way.
     moved_at: Millis,
     is_stalled: bool,
@@ -119,6 +122,7 @@ impl Clock {
             under_way: VecDeque::new(),
             queue: VecDeque::new(),
             companions: Companions::default(),
+            rounds: Rounds::default(),
             moved_at: 0,
             is_stalled: false,
         }
@@ -159,6 +163,9 @@ impl Clock {
         match input {
             ClockInput::Submit(request) => self.submit(request, now, out),
             ClockInput::Held { view, clock } if self.view == Some(view) => {
+                if !self.clock.covers(&clock) {
+                    self.rounds.other(now);
+                }
                 self.clock.merge(&clock);
                 out.push(Effect::Buffer(BufferInput::Merged(clock)));
             }
@@ -167,8 +174,9 @@ impl Clock {
                 self.agreed = self.agreed.max(counter);
                 let mut answered = 0;
                 while self.under_way.front().is_some_and(|(_, event)| event.counter() <= counter) {
-                    answered +=
-                        self.under_way.pop_front().map_or(0, |(_, event)| event.requests.len());
+                    let Some((stamped_at, event)) = self.under_way.pop_front() else { break };
+                    answered += event.requests.len();
+                    self.rounds.add(now.saturating_sub(stamped_at));
                 }
                 if !self.is_under_way() {
                     let expected = (self.queue.len() + answered).min(WORTH_A_FURTHER_EVENT);
@@ -241,6 +249,7 @@ impl Clock {
 
     fn install(&mut self, installed: Installed, now: Millis, out: &mut Vec<Effect>) {
         self.put_back(&installed, now, out);
+        self.rounds.forget();
         self.clock = installed.plan.clock.clone();
         self.agreed = self.clock.get(self.me);
         self.stable = self.agreed;
@@ -315,12 +324,15 @@ impl Clock {
     /// Consortium time, once it rests on the clocks of all members. Each of them has answered a
     /// ping before it counted as a member, but news of that may still be on its way here.
     fn consortium_ms(&self, now: Millis) -> Option<i64> {
-        let (base_ms, known) = self.time?;
+        let (base_ms, _) = self.time?;
         let at_ms = consortium_time::at(base_ms, now);
         let is_step_back =
             (at_ms..at_ms.saturating_add(STEP_BACK_MAX_MS)).contains(&self.stamped_ms);
-        let rests_on_all = self.members.difference(known).is_empty();
-        rests_on_all.then_some(if is_step_back { self.stamped_ms } else { at_ms })
+        self.knows_time().then_some(if is_step_back { self.stamped_ms } else { at_ms })
+    }
+
+    fn knows_time(&self) -> bool {
+        self.time.is_some_and(|(_, known)| self.members.difference(known).is_empty())
     }
 
     fn stamp(&mut self, now: Millis, out: &mut Vec<Effect>) {
@@ -358,6 +370,9 @@ impl Clock {
         if own == self.agreed {
             return self.companions.are_here(waiting, now);
         }
+        if self.further_at().is_some_and(|at| at <= now) {
+            return true;
+        }
         let is_few = own <= self.stable
             && waiting + in_flight <= FEW_REQUESTS
             && !self.companions.are_known();
@@ -365,10 +380,22 @@ impl Clock {
     }
 
     /// When to call [`Clock::handle`] with a [`ClockInput::Tick`] although nothing new came, if at
-    /// all: requests wait for others that may not come.
+    /// all: requests wait for others that may not come, or until a further event may leave.
     #[must_use]
     pub fn wake_at(&self) -> Option<Millis> {
-        self.companions.awaited_until().filter(|_| !self.queue.is_empty() && !self.is_under_way())
+        let may_stamp = self.view.is_some() && self.reach == Reach::Members && self.knows_time();
+        if self.queue.is_empty() || !may_stamp {
+            return None;
+        }
+        if self.is_under_way() { self.further_at() } else { self.companions.awaited_until() }
+    }
+
+    /// When a further event may leave whatever is in flight and however few requests wait, because
+    /// the members are far apart.
+    fn further_at(&self) -> Option<Millis> {
+        let is_full = self.clock.get(self.me) - self.agreed >= EVENTS_UNDER_WAY_MAX;
+        let (left_at, _) = self.under_way.back().filter(|_| !is_full)?;
+        self.rounds.further_at(*left_at)
     }
 
     /// How many requests are stamped and not known to be agreed on.

@@ -56,6 +56,7 @@ pub mod possible;
 pub mod progress;
 pub mod reply;
 pub mod report;
+mod rounds;
 pub mod snapshot;
 pub mod time;
 pub mod vector_clock;

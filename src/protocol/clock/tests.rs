@@ -3,6 +3,7 @@ use crate::ids::request::raw;
 use crate::ids::{BankSet, EventId};
 use crate::protocol::companions::WAIT_MS;
 use crate::protocol::event::Held;
+use crate::protocol::rounds::PART;
 use crate::protocol::view::message::PreparePlan;
 use crate::protocol::view::turn::Fates;
 
@@ -120,6 +121,45 @@ fn once_the_last_event_is_stable_as_many_waiting_as_in_flight_justify_another() 
     );
     assert_eq!(submit(&mut clock, 7..8), 1);
     assert!(events(&give(&mut clock, stable(3), 0)).is_empty(), "nothing waits");
+}
+
+#[test]
+fn where_members_are_far_apart_a_request_waits_for_a_part_of_a_round_only() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    let submit = |name: &str| vec![ClockInput::Submit(request(name))];
+    let far = 30 * PART;
+    assert_eq!(events(&give(&mut clock, submit("a"), 0)).len(), 1);
+    assert!(events(&give(&mut clock, submit("b"), far - 1)).is_empty(), "who knows how far it is");
+    give(&mut clock, vec![ClockInput::Agreed(1)], far);
+    assert_eq!(events(&give(&mut clock, vec![ClockInput::Tick], far + WAIT_MS)).len(), 1);
+    let left = far + WAIT_MS;
+    assert!(events(&give(&mut clock, submit("c"), left + 5)).is_empty());
+    assert_eq!(clock.wake_at(), Some(left + 30));
+    assert_eq!(events(&give(&mut clock, vec![ClockInput::Tick], left + 30)).len(), 1);
+    assert_eq!(events(&give(&mut clock, submit("d"), left + 59)).len(), 0);
+    assert_eq!(events(&give(&mut clock, submit("e"), left + 60)).len(), 1, "both leave");
+    // One round that was short: the others were long for another reason than distance.
+    give(&mut clock, vec![ClockInput::Agreed(4)], left + 61);
+    assert_eq!(events(&give(&mut clock, submit("f"), left + 70)).len(), 1);
+    assert!(events(&give(&mut clock, submit("g"), left + 500)).is_empty());
+    assert_eq!(clock.wake_at(), None);
+}
+
+#[test]
+fn nothing_is_looked_at_again_while_nothing_can_be_stamped() {
+    let mut clock = timed(0);
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    let submit = |name: &str| vec![ClockInput::Submit(request(name))];
+    give(&mut clock, submit("a"), 0);
+    give(&mut clock, vec![ClockInput::Agreed(1)], 80);
+    give(&mut clock, submit("b"), 80);
+    give(&mut clock, submit("c"), 81);
+    assert!(clock.wake_at().is_some());
+    give(&mut clock, vec![ClockInput::Reach(Reach::Majority)], 82);
+    assert_eq!(clock.wake_at(), None, "it would be looked at again and again");
+    give(&mut clock, vec![ClockInput::Reach(Reach::Members)], 99);
+    assert!(clock.wake_at().is_none_or(|at| at > 99));
 }
 
 #[test]
