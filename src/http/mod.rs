@@ -14,6 +14,7 @@ mod entry_line;
 mod freshness;
 pub mod https;
 mod joint;
+mod keys;
 mod methods;
 mod names;
 mod operations;
@@ -41,6 +42,7 @@ pub(crate) use freshness::{
     Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures,
 };
 pub(crate) use https::is_encrypted;
+pub(crate) use keys::new_key_of;
 pub(crate) use methods::{Methods, at};
 pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, own_only, place};
 pub use peer_room::PeerRoom;

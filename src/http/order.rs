@@ -72,7 +72,10 @@ pub(crate) fn own_only(bank: &Bank) -> bool {
 /// The amounts that an action moves.
 fn amounts(action: &Action) -> Vec<Amount> {
     match action {
-        Action::Register(_) | Action::AnswerJoint(_) | Action::ChangePassword(_) => Vec::new(),
+        Action::Register(_)
+        | Action::AnswerJoint(_)
+        | Action::ChangePassword(_)
+        | Action::Keys(_) => Vec::new(),
         Action::CreateAccount(opening) => vec![opening.value_init],
         Action::Refund(refund) => vec![refund.value],
         Action::Operations(package) => {
@@ -151,6 +154,7 @@ fn answer(executed: &Executed) -> HttpResponse {
         Outcome::Done(
             Done::AccountCreated { number, key } | Done::JointAsked { number, key, .. },
         ) => (Some(*number), Some(key)),
+        Outcome::Done(Done::KeyAdded { key }) => (None, Some(key)),
         _ => (None, None),
     };
     let waiting_for = match &executed.outcome {

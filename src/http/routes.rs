@@ -12,8 +12,8 @@ use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
 use super::{
-    Bank, accounts, body_bytes_per_worker, customers, joint, operations, past, peers, refunds,
-    sessions, status,
+    Bank, accounts, body_bytes_per_worker, customers, joint, keys, operations, past, peers,
+    refunds, sessions, status,
 };
 
 /// All routes of a bank, for a server and for actix's test harness alike.
@@ -63,7 +63,11 @@ fn customer_routes(app: &mut ServiceConfig) {
         // A key may contain a slash, as that of a CNPJ does.
         .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
         .service(read(at("/refunds/{bank}/{num_account}/{entry}").get(refunds::read)))
-        .service(at("/refunds").post(refunds::give_back).resource());
+        .service(at("/refunds").post(refunds::give_back).resource())
+        .service(read(at("/keys/{bank}/{num_account}").get(keys::list)))
+        .service(at("/keys").post(keys::add).resource())
+        .service(at("/keys/remove").post(keys::remove).resource())
+        .service(at("/keys/move").post(keys::pass_on).resource());
 }
 
 fn peer_routes(app: &mut ServiceConfig) {

@@ -85,9 +85,10 @@ impl Order {
                 (request.by.clone(), operations.len(), payments)
             }
             Action::CreateAccount(opening) => (Some(opening.user_name.clone()), 1, 0),
-            Action::AnswerJoint(_) | Action::ChangePassword(_) | Action::Refund(_) => {
-                (request.by.clone(), 1, 0)
-            }
+            Action::AnswerJoint(_)
+            | Action::ChangePassword(_)
+            | Action::Refund(_)
+            | Action::Keys(_) => (request.by.clone(), 1, 0),
             Action::Register(_) => (None, 1, 0),
         };
         let asker = Asker { from, customer };

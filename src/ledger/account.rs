@@ -62,8 +62,10 @@ pub struct Account {
     pub type_account: TypeAccount,
     /// Who holds it; the first one opened it, so there is always one.
     pub holders: Vec<UserName>,
-    /// The key it is paid by.
+    /// The oldest of the keys it is paid by; the one that names it by its number if it has none.
     pub key: PixKey,
+    /// Its other keys, oldest first.
+    pub more_keys: Box<[PixKey]>,
     /// What is in it, never negative: the sum of the statement.
     pub balance: Centavos,
     /// Where its entries are in the past; they begin with its opening.
@@ -75,6 +77,28 @@ impl Account {
     #[must_use]
     pub(crate) fn opener(&self) -> &UserName {
         self.holders.first().expect("an account has a holder")
+    }
+
+    /// The keys it is paid by, oldest first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &PixKey> {
+        let own = Some(&self.key).filter(|key| AccountNumber::named_by(key).is_none());
+        own.into_iter().chain(&self.more_keys)
+    }
+
+    /// Its own copy of a key, if it has it.
+    pub(super) fn own_copy<'a>(&'a self, key: &'a PixKey) -> &'a PixKey {
+        if self.key == *key {
+            &self.key
+        } else {
+            self.keys().find(|own| *own == key).unwrap_or(key)
+        }
+    }
+
+    /// Replaces all keys.
+    pub(super) fn set_keys(&mut self, mut keys: Vec<PixKey>) {
+        let more = keys.split_off(keys.len().min(1));
+        self.key = keys.pop().unwrap_or_else(|| self.number.naming(self.bank));
+        self.more_keys = more.into();
     }
 
     /// Whether this customer holds it.

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! - [`money`], [`customer`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
-//!   [`package`], [`refund`], [`request`]: what can be asked for, in newtypes that can be made only
-//!   by their `parse`.
+//!   [`keys`], [`package`], [`refund`], [`request`]: what can be asked for, in newtypes that can be
+//!   made only by their `parse`.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
 //! - [`statement`], [`calendar`]: the entries of an account; [`counterparty`]: who is on the other
 //!   side of one; [`past`]: where they are found.
@@ -35,6 +35,7 @@ pub(crate) mod counterparty;
 pub(crate) mod customer;
 mod entry_number;
 pub(crate) mod joint;
+pub(crate) mod keys;
 mod look;
 pub mod money;
 pub(crate) mod new_account;
@@ -53,6 +54,7 @@ pub use account::{AccountNumber, TypeAccount};
 pub use book::{Book, Circumstances};
 pub(crate) use counterparty::Counterparty;
 pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
+pub use keys::{KeyChange, NewKey};
 pub use money::{Amount, Centavos, Reais};
 pub(crate) use new_account::NewAccount;
 pub use note::{Message, Note, Txid};

@@ -49,6 +49,15 @@ pub enum Done {
     JointEnded,
     /// Money of a Pix went back.
     Refunded,
+    /// An account has a further key.
+    KeyAdded {
+        /// The key.
+        key: PixKey,
+    },
+    /// An account has a key no more.
+    KeyRemoved,
+    /// Another account is paid by a key.
+    KeyMoved,
     /// A customer has another password.
     PasswordChanged {
         /// Their user name.
@@ -73,6 +82,9 @@ impl Done {
                 "Aceito: a conta conjunta abre quando os outros titulares aceitarem".to_owned()
             }
             Done::Refunded => "Devolução feita".to_owned(),
+            Done::KeyAdded { .. } => "Chave Pix cadastrada".to_owned(),
+            Done::KeyRemoved => "Chave Pix removida".to_owned(),
+            Done::KeyMoved => "Chave Pix passada para a outra conta".to_owned(),
             Done::PasswordChanged { .. } => "Senha trocada".to_owned(),
             Done::JointEnded => "A conta conjunta não será aberta".to_owned(),
         }
@@ -146,6 +158,12 @@ pub enum Refusal {
     /// The key belongs to another account.
     #[error("Falha na operação: Chave Pix {0} já cadastrada")]
     PixKeyTaken(PixKey),
+    /// The account has as many keys as it may have.
+    #[error("Falha na operação: Uma conta como esta pode ter até {most} chaves Pix")]
+    TooManyKeys {
+        /// How many that is.
+        most: usize,
+    },
     /// A rule reached a state that must not be: the program has a bug. Nothing was done, at any
     /// bank.
     #[error("Falha na operação: Erro interno, nada foi executado")]

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{AccountNumber, TypeAccount};
 use super::customer::{Document, PasswordHash, PersonName, UserName};
+use super::keys::KeyChange;
 use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
@@ -150,6 +151,8 @@ pub enum Action {
     ChangePassword(PasswordChange),
     /// Give back what came by Pix.
     Refund(Refund),
+    /// Add, remove or move a Pix key.
+    Keys(KeyChange),
 }
 
 impl Action {
@@ -163,6 +166,7 @@ impl Action {
             Action::AnswerJoint(_) => "ANSWER_JOINT",
             Action::ChangePassword(_) => "CHANGE_PASSWORD",
             Action::Refund(_) => "REFUND",
+            Action::Keys(_) => "KEYS",
         }
     }
 }

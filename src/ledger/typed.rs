@@ -6,6 +6,7 @@
 
 use super::account_number::{ACCOUNT_MARK, AccountNumber};
 use super::customer::{BadDocument, Document, TypePerson};
+use super::keys::{Email, Telephone};
 use super::pix::{BadPixKey, PixKey, is_pix_value};
 use crate::ids::BankId;
 
@@ -104,12 +105,16 @@ fn spellings(value: &str) -> Vec<String> {
         let document = Document::typed(person, value, false).ok();
         document.map(|document| document.to_string())
     };
+    let email = Email::parse(value).ok().map(|email| email.to_string());
+    let telephone = Telephone::parse(value).ok().map(|telephone| telephone.to_string());
     let random = Some(&together).filter(|text| text.len() == RANDOM_CHARS);
     let random = random.map(|text| text.to_ascii_lowercase());
     let mut spellings = vec![value.to_owned(), together.clone()];
     spellings.extend(document(TypePerson::Pf));
     spellings.extend(document(TypePerson::Pj));
     spellings.extend(random);
+    spellings.extend(email);
+    spellings.extend(telephone);
     // The number of an account whose key is another one.
     let number = AccountNumber::parse(&together).ok();
     spellings.extend(number.map(|number| format!("{ACCOUNT_MARK}{number}")));

@@ -11,6 +11,7 @@ mod habits;
 mod harness;
 mod https;
 mod joint;
+mod keys;
 mod limits;
 mod names;
 mod neutral;

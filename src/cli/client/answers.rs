@@ -172,6 +172,12 @@ pub(super) struct Refundable {
     pub(super) left: Answered,
 }
 
+/// `GET /keys/{bank}/{num_account}`
+#[derive(Deserialize)]
+pub(super) struct KeysRead {
+    pub(super) data: Vec<String>,
+}
+
 /// `GET /status`
 #[derive(Deserialize)]
 pub(super) struct Status {

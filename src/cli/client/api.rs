@@ -71,6 +71,30 @@ pub(super) struct GiveBack<'a> {
     pub(super) message: Option<&'a Message>,
 }
 
+/// What is to become of a Pix key.
+pub(super) enum KeyWish<'a> {
+    /// The account gets one of this kind.
+    Add { kind: &'a str, value: Option<&'a str> },
+    /// The account loses it.
+    Remove(&'a str),
+    /// The account gets it from another one.
+    Move(&'a str),
+}
+
+#[derive(Default, Serialize)]
+struct KeyBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bank: Option<BankId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_account: Option<AccountNumber>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kay_pix: Option<&'a str>,
+}
+
 /// A key that no other request has.
 pub(super) fn new_key() -> String {
     Uuid::new_v4().to_string()
@@ -183,6 +207,42 @@ impl Banks {
         key: &str,
     ) -> Result<Answer, ClientError> {
         let request = Request::post("/operations", package).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// The Pix keys of an account.
+    pub(super) async fn keys(
+        &mut self,
+        session: &mut Session,
+        (bank, account): (BankId, AccountNumber),
+    ) -> Result<Answer, ClientError> {
+        let path = format!("/keys/{bank}/{account}");
+        done(self.ask(session, &Request::get(path).in_session()).await?)
+    }
+
+    /// Changes one of them.
+    pub(super) async fn change_key(
+        &mut self,
+        session: &mut Session,
+        (bank, account): (BankId, AccountNumber),
+        wish: &KeyWish<'_>,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let (path, body) = match *wish {
+            KeyWish::Add { kind, value } => {
+                let (bank, num_account) = (Some(bank), Some(account));
+                let kind = Some(kind);
+                ("/keys", KeyBody { bank, num_account, kind, value, ..KeyBody::default() })
+            }
+            KeyWish::Remove(pix) => {
+                ("/keys/remove", KeyBody { kay_pix: Some(pix), ..KeyBody::default() })
+            }
+            KeyWish::Move(pix) => {
+                let num_account = Some(account);
+                ("/keys/move", KeyBody { kay_pix: Some(pix), num_account, ..KeyBody::default() })
+            }
+        };
+        let request = Request::post(path, super::json(&body)).with_key(key).in_session();
         done(self.ask(session, &request).await?)
     }
 

@@ -106,6 +106,9 @@ pub(super) enum Command {
     #[command(about = help::REFUND, override_usage = help::REFUND_USAGE,
         help_template = help::TEMPLATE)]
     Refund(Refund),
+    #[command(about = help::KEYS, override_usage = help::KEYS_USAGE,
+        help_template = help::TEMPLATE)]
+    Keys(Keys),
     #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE,
         help_template = help::TEMPLATE)]
     Operate(Operate),
@@ -218,6 +221,27 @@ pub(super) struct Refund {
     pub(super) value: Amount,
     #[arg(long, value_name = "TEXTO", value_parser = said, help = help::REFUND_MESSAGE)]
     pub(super) message: Option<Message>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// The keys of an account, and at most one change.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Keys {
+    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
+    pub(super) account: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, value_name = "TIPO", help = help::ADD_KEY)]
+    pub(super) add: Option<String>,
+    #[arg(long, value_name = "TEXTO", requires = "add", help = help::KEY_VALUE)]
+    pub(super) value: Option<String>,
+    #[arg(long, value_name = "CHAVE", conflicts_with = "add", help = help::REMOVE_KEY)]
+    pub(super) remove: Option<String>,
+    #[arg(long = "move", value_name = "CHAVE", conflicts_with_all = ["add", "remove"],
+        help = help::MOVE_KEY)]
+    pub(super) pass_on: Option<String>,
     #[command(flatten)]
     pub(super) key: Key,
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::answers::{JointRead, Opened, RecipientRead, Said, StatementRead, Status};
-use super::api::{GiveBack, NewCustomer, OwnAccount, Part, read};
+use super::answers::{JointRead, KeysRead, Opened, RecipientRead, Said, StatementRead, Status};
+use super::api::{GiveBack, KeyWish, NewCustomer, OwnAccount, Part, read};
 use super::arguments::{
-    Command, Joint, Open, Operate, Options, Pay, Refund, Register, Statement, document,
+    Command, Joint, Keys, Open, Operate, Options, Pay, Refund, Register, Statement, document,
 };
 use super::banks::Banks;
 use super::call::Answer;
@@ -92,6 +92,7 @@ pub(super) async fn run(
         }
         Command::Pay(arguments) => work.pay(arguments).await,
         Command::Refund(arguments) => work.refund(arguments).await,
+        Command::Keys(arguments) => work.keys(arguments).await,
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
     };
@@ -111,7 +112,7 @@ fn needs_session(command: &Command) -> bool {
     match command {
         Command::Login | Command::Logout | Command::Accounts | Command::Open(_) => true,
         Command::Pay(_) | Command::Refund(_) | Command::Operate(_) | Command::Statement(_) => true,
-        Command::Joint | Command::Accept(_) | Command::Decline(_) => true,
+        Command::Keys(_) | Command::Joint | Command::Accept(_) | Command::Decline(_) => true,
         Command::Password(_) | Command::Sessions(_) => true,
         Command::Banks | Command::Register(_) | Command::Pix(_) => false,
     }
@@ -342,6 +343,29 @@ impl Work<'_> {
         let key = key.or_new();
         let answer = self.banks.operate(&mut self.session, basket.to_json(), &key).await?;
         self.tell_done(&answer, &key)
+    }
+
+    /// Changes a key, if that is wanted, or lists them.
+    async fn keys(&mut self, arguments: &Keys) -> Result<(), ClientError> {
+        let Keys { account, at, add, value, remove, pass_on, key } = arguments;
+        let change = match (add, remove, pass_on) {
+            (Some(kind), _, _) => Some(KeyWish::Add { kind, value: value.as_deref() }),
+            (_, Some(removed), _) => Some(KeyWish::Remove(removed)),
+            (_, _, Some(moved)) => Some(KeyWish::Move(moved)),
+            _ => None,
+        };
+        if let Some(change) = change {
+            let key = key.or_new();
+            let place = (*at, *account);
+            let answer = self.banks.change_key(&mut self.session, place, &change, &key).await?;
+            return self.tell_done(&answer, &key);
+        }
+        let answer = self.banks.keys(&mut self.session, (*at, *account)).await?;
+        let KeysRead { data } = read(&answer)?;
+        let lines: Vec<_> = data.iter().map(|key| plain(key)).collect();
+        let text = if lines.is_empty() { texts::NO_KEYS.to_owned() } else { lines.join("\n") };
+        self.tell(&answer, None, &text);
+        Ok(())
     }
 
     async fn refund(&mut self, arguments: &Refund) -> Result<(), ClientError> {

@@ -11,7 +11,7 @@ pub(super) use self::usage::in_portuguese;
 use crate::brazilian::{self, BadAmount, parse_date};
 pub(super) use crate::brazilian::{entry_kind, entry_title, pix_type};
 use crate::ids::BankId;
-use crate::ledger::{Document, TypeAccount, TypePerson, UserName};
+use crate::ledger::{Document, PixType, TypeAccount, TypePerson, UserName};
 
 // The outcome of a request.
 pub(super) const NO_CONNECTION: &str = "não aceita conexões";
@@ -243,6 +243,31 @@ pub(super) const OVERVIEW: &str = "Minhas contas";
 pub(super) const OPEN_ACCOUNT: &str = "Abrir conta";
 pub(super) const CHANGE_PASSWORD: &str = "Senha nova";
 pub(super) const NEW_PASSWORD_NEEDED: &str = "a senha nova não veio: informe --new-password-file";
+pub(super) const NO_KEYS: &str =
+    "Nenhuma chave Pix. Pelo número da conta ela recebe Pix assim mesmo.";
+pub(super) const KEYS: &str = "Chaves Pix";
+pub(super) const WHAT_WITH_KEYS: &str = "O que fazer?";
+pub(super) const ADD_KEY: &str = "Cadastrar uma chave";
+pub(super) const WHICH_KEY_KIND: &str = "Que tipo de chave?";
+pub(super) const KEY_VALUE: &str = "Qual:";
+
+pub(super) fn remove_key(key: &str) -> String {
+    format!("Remover {key}")
+}
+
+/// A kind of further key, by its word in requests.
+pub(super) fn key_kind(word: &str) -> &'static str {
+    match word {
+        "EMAIL" => "E-mail",
+        "TELEFONE" => "Telefone",
+        "CPF" => pix_type(PixType::Cpf),
+        "CNPJ" => pix_type(PixType::Cnpj),
+        "USER_NAME" => pix_type(PixType::UserName),
+        "NUM_CONTA" => pix_type(PixType::NumConta),
+        _ => pix_type(PixType::Random),
+    }
+}
+
 pub(super) const REFUND: &str = "Devolver um Pix recebido";
 pub(super) const NO_REFUNDABLE: &str =
     "Nenhum Pix recebido entre os últimos lançamentos desta conta.";

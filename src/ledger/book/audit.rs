@@ -27,6 +27,10 @@ impl Book {
     /// # Errors
     /// What does not hold, for the log.
     pub fn verify(&self) -> Result<(), String> {
+        let more: usize = self.accounts.iter().map(|account| account.more_keys.len()).sum();
+        if more != self.by_more_keys.len() {
+            return Err("a Pix key leads to an account that does not have it".into());
+        }
         for (index, account) in self.accounts.iter().enumerate() {
             self.find_again(AccountSlot::new(index), account).map_err(|why| at(account, why))?;
         }
@@ -75,8 +79,8 @@ impl Book {
         if self.slot(account.bank, account.number) != Some(slot) {
             return Err("is not found by its number");
         }
-        if self.slot_by_key(&account.key) != Some(slot) {
-            return Err("is not found by its Pix key");
+        if !account.keys().all(|key| self.slot_by_key(key) == Some(slot)) {
+            return Err("is not found by one of its Pix keys");
         }
         let lists =
             |holder| self.record(holder).is_some_and(|record| record.accounts.contains(&slot));

@@ -4,7 +4,7 @@
 //! is part of it, so that a copy that executes differently is noticed even if its answers are the
 //! same.
 
-use super::change::{Change, Posting};
+use super::change::{AccountSlot, Change, Posting, Rekeyed};
 use super::fields::Fields;
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, ChainHash, Position};
@@ -81,6 +81,13 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
         Some(Change::Posted(postings)) => {
             fields.tag(3);
             add_postings(fields, postings);
+        }
+        Some(Change::Rekeyed(Rekeyed { key, from, to })) => {
+            fields.tag(9).text(key.as_str());
+            for place in [from, to] {
+                let place = place.map(AccountSlot::place);
+                fields.tag(place.is_some().into()).number(place.unwrap_or_default().into());
+            }
         }
         Some(Change::Refunded { postings, refunded }) => {
             fields.tag(8).number(refunded.entry.0).money(refunded.refunded);

@@ -5,6 +5,7 @@ use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::{Customer, PasswordHash, UserName};
 use crate::ledger::joint::JointRequest;
 use crate::ledger::outcome::Done;
+use crate::ledger::pix::PixKey;
 use crate::ledger::refund::Refunded;
 use crate::ledger::statement::Entry;
 
@@ -38,6 +39,14 @@ pub(super) struct Posting {
     pub(super) entry: Entry,
 }
 
+/// A key on its way from one account to another; from or to none where it is new or removed.
+#[derive(Debug)]
+pub(super) struct Rekeyed {
+    pub(super) key: PixKey,
+    pub(super) from: Option<AccountSlot>,
+    pub(super) to: Option<AccountSlot>,
+}
+
 /// What is going to be written.
 #[derive(Debug)]
 pub(super) enum Change {
@@ -69,6 +78,8 @@ pub(super) enum Change {
         user_name: UserName,
         password_hash: PasswordHash,
     },
+    /// Accounts have other keys.
+    Rekeyed(Rekeyed),
     /// It waits no more, and will not be opened.
     Ended {
         bank: BankId,
@@ -88,6 +99,9 @@ impl Change {
             }
             Change::Posted(_) => Done::PackageExecuted,
             Change::Refunded { .. } => Done::Refunded,
+            Change::Rekeyed(Rekeyed { key, from: None, .. }) => Done::KeyAdded { key: key.clone() },
+            Change::Rekeyed(Rekeyed { to: None, .. }) => Done::KeyRemoved,
+            Change::Rekeyed(_) => Done::KeyMoved,
             Change::Asked(request) => Done::JointAsked {
                 number: request.number,
                 key: request.key.clone(),

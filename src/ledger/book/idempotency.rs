@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::remembered::{Claim, Half, RememberedKey};
 use crate::ledger::account::AccountNumber;
 use crate::ledger::customer::UserName;
+use crate::ledger::keys::{KeyChange, NewKey};
 use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
@@ -73,6 +74,7 @@ fn digest(action: &Action) -> Half {
         Action::AnswerJoint(JointAnswer { bank, account, accept }) => {
             fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());
         }
+        Action::Keys(change) => add_keys(fields.tag(7), change),
         Action::Refund(refund) => {
             fields.tag(6).number(refund.bank.0.into()).number(refund.account.get());
             fields.number(refund.original.of.entry.0).signed(refund.value.into());
@@ -86,6 +88,26 @@ fn digest(action: &Action) -> Half {
         }
     }
     Half::of(fields.finish())
+}
+
+/// The value of a random key is left out: the bank draws it anew.
+fn add_keys(fields: &mut Fields, change: &KeyChange) {
+    match change {
+        KeyChange::Add { bank, account, key } => {
+            fields.tag(1).number(bank.0.into()).number(account.get());
+            match key {
+                NewKey::Cpf => _ = fields.tag(1),
+                NewKey::Cnpj => _ = fields.tag(2),
+                NewKey::UserName => _ = fields.tag(3),
+                NewKey::NumConta => _ = fields.tag(4),
+                NewKey::Random(_) => _ = fields.tag(5),
+                NewKey::Email(email) => _ = fields.tag(6).text(email.as_str()),
+                NewKey::Telefone(telephone) => _ = fields.tag(7).text(telephone.as_str()),
+            }
+        }
+        KeyChange::Remove { key } => _ = fields.tag(2).text(key.as_str()),
+        KeyChange::Move { key, to } => _ = fields.tag(3).text(key.as_str()).number(to.get()),
+    }
 }
 
 fn add_operation(fields: &mut Fields, operation: &Operation) {

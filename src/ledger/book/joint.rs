@@ -66,6 +66,7 @@ impl Book {
             type_account: TypeAccount::Conjunta,
             holders: request.holders.clone(),
             key: request.key.clone(),
+            more_keys: Box::default(),
             balance: Centavos::ZERO,
             trail: Trail::default(),
         });

@@ -1,7 +1,7 @@
 //! Who and what is there: entering customers and accounts, and finding them by each of their names.
 
 use super::Book;
-use super::change::AccountSlot;
+use super::change::{AccountSlot, Rekeyed};
 use super::{Record, chunks::Chunks};
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
@@ -75,8 +75,48 @@ impl Book {
         let at = place(self.accounts.push(account));
         let accounts = &self.accounts;
         self.by_number.insert(&number(accounts, at), at, |place| number(accounts, place));
-        self.by_key.insert(&key(accounts, at), at, |place| key(accounts, place));
+        self.index_keys(slot);
         slot
+    }
+
+    /// Makes the account be found by its keys.
+    fn index_keys(&mut self, slot: AccountSlot) {
+        let (accounts, account) = (&self.accounts, &self.accounts[slot.index()]);
+        if account.keys().next() == Some(&account.key) {
+            let at = slot.place();
+            self.by_key.insert(&key(accounts, at), at, |place| key(accounts, place));
+        }
+        for more in &account.more_keys {
+            self.by_more_keys.insert(more.clone(), slot);
+        }
+    }
+
+    /// The opposite, before its keys change.
+    fn forget_keys(&mut self, slot: AccountSlot) {
+        let account = &self.accounts[slot.index()];
+        self.by_key.remove(&account.key.as_str(), |place| place == slot.place());
+        for more in &account.more_keys {
+            self.by_more_keys.remove(more);
+        }
+    }
+
+    /// Takes a key from one account and gives it to another.
+    pub(super) fn rekey(&mut self, Rekeyed { key, from, to }: Rekeyed) {
+        if let Some(from) = from {
+            self.change_keys(from, |keys| keys.retain(|other| *other != key));
+        }
+        if let Some(to) = to {
+            self.change_keys(to, |keys| keys.push(key));
+        }
+    }
+
+    pub(super) fn change_keys(&mut self, slot: AccountSlot, change: impl FnOnce(&mut Vec<PixKey>)) {
+        self.forget_keys(slot);
+        let account = self.accounts.get_mut(slot.index()).expect("the account is open");
+        let mut keys = account.keys().cloned().collect();
+        change(&mut keys);
+        account.set_keys(keys);
+        self.index_keys(slot);
     }
 }
 
@@ -132,7 +172,8 @@ impl Book {
     pub(super) fn slot_by_key(&self, sought: &PixKey) -> Option<AccountSlot> {
         let is_it = |place| key(&self.accounts, place) == sought.as_str();
         let found = self.by_key.find(&sought.as_str(), is_it);
-        found.map(|place| AccountSlot::new(place as usize))
+        let found = found.map(|place| AccountSlot::new(place as usize));
+        found.or_else(|| self.by_more_keys.get(sought).copied())
     }
 
     /// The account that a payer means: by one of its keys, or by its number.

@@ -5,10 +5,10 @@
 //! twice: what an account gains, another account or its bank's cash loses, so the sum over
 //! everything is always zero.
 //!
-//! The rules are in the files next to this one: `registration`, `opening`, `joint`, `operations`,
-//! `refund`; `trial` runs those of a package without writing; `proof` looks at what they decide
-//! before it is written, and `guard` turns their panics into refusals; `idempotency` and
-//! `remembered` know what was asked before, `refunds` what was given back, `ledger_time` dates,
+//! The rules are in the files next to this one: `registration`, `opening`, `joint`, `keys`,
+//! `operations`, `refund`; `trial` runs those of a package without writing; `proof` looks at what
+//! they decide before it is written, and `guard` turns their panics into refusals; `idempotency`
+//! and `remembered` know what was asked before, `refunds` what was given back, `ledger_time` dates,
 //! `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it
 //! back. Customers and accounts are in `chunks`, found by an `index`: see `lookup`.
 
@@ -21,6 +21,7 @@ mod guard;
 mod idempotency;
 mod index;
 mod joint;
+mod keys;
 mod ledger_time;
 mod lookup;
 mod opening;
@@ -36,6 +37,8 @@ mod tests;
 mod trial;
 mod waiting;
 
+use std::collections::BTreeMap;
+
 use self::chain::{Dated, Link};
 use self::change::{AccountSlot, Change, Posting};
 use self::chunks::Chunks;
@@ -49,6 +52,7 @@ use super::customer::Customer;
 use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
 use super::past::{AccountTrail, EntryNumber, PastEntry};
+use super::pix::PixKey;
 use super::request::{Action, Request};
 use super::statement::Entry;
 use crate::ids::request::{Header, RawRequest};
@@ -73,7 +77,10 @@ pub struct Book {
     /// In opening order; an account never leaves.
     accounts: Chunks<Account>,
     by_number: Index<u32>,
+    /// By its oldest key,
     by_key: Index<u32>,
+    /// and by its other keys.
+    by_more_keys: BTreeMap<PixKey, AccountSlot>,
     /// By bank, the other side of openings, deposits and withdrawals; in centavos, negative while
     /// the bank owes.
     cash: Vec<i128>,
@@ -163,6 +170,7 @@ impl Book {
             accounts: Chunks::default(),
             by_number: Index::default(),
             by_key: Index::default(),
+            by_more_keys: BTreeMap::new(),
             cash: vec![0; banks],
             remembered: Remembered::default(),
             waiting: Waiting::default(),
@@ -271,6 +279,7 @@ impl Book {
             Action::AnswerJoint(answer) => Ok(self.decide_answer(turn, answer)?),
             Action::ChangePassword(change) => Ok(self.decide_password(turn, change)?),
             Action::Refund(refund) => self.decide_refund(turn, refund),
+            Action::Keys(change) => Ok(self.decide_keys(turn, change)?),
         }
     }
 
@@ -300,6 +309,7 @@ impl Book {
                 self.waiting.accept((bank, account), &by);
             }
             Change::Ended { bank, account } => self.waiting.end((bank, account)),
+            Change::Rekeyed(rekeyed) => self.rekey(rekeyed),
         }
     }
 

@@ -34,6 +34,7 @@ impl Book {
             type_account: opening.type_account,
             holders,
             key,
+            more_keys: Box::default(),
             balance: Centavos::ZERO,
             trail: Trail::default(),
         };

@@ -150,7 +150,7 @@ impl<'a> Draft<'a> {
                 // The account's own copy of the key, which all entries share; a payer who named
                 // the account does not learn its key.
                 let named = AccountNumber::named_by(pix).is_some();
-                let pix = if named { pix } else { &self.book[to].key };
+                let pix = if named { pix } else { self.book[to].own_copy(pix) };
                 let details = |other: AccountSlot| noted(note.as_ref(), other);
                 self.pay((slot, to), *value, made_by, pix, &details, posted)
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Book;
-use super::change::{Change, Posting};
+use super::change::{Change, Posting, Rekeyed};
 use crate::ledger::Centavos;
 
 impl Book {
@@ -48,6 +48,11 @@ impl Book {
             }
             Change::Password { user_name, .. } => {
                 assert!(self.record(user_name).is_some(), "a customer has a password");
+            }
+            Change::Rekeyed(Rekeyed { key, from, to }) => {
+                assert_eq!(self.slot_by_key(key), *from, "a key has one owner");
+                assert!(from != to, "it gets another");
+                assert!(from.is_some() || !self.has_key(key), "a key is given once");
             }
             Change::Posted(postings) => self.prove_postings(postings),
             Change::Refunded { postings, refunded } => {

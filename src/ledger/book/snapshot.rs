@@ -50,6 +50,8 @@ enum Record {
     Customer(UserName, PersonName, Document, PasswordHash),
     /// An account as it stands, in opening order: also its balance and where its entries are.
     Standing(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey, Centavos, Trail),
+    /// The keys of the account above beside its oldest.
+    PixKeys(Vec<PixKey>),
     /// Format 1: an account, in opening order; its entries follow.
     Account(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey),
     /// Format 1: an entry of the account above: kind, value, balance after it, time, who, bank that
@@ -156,6 +158,8 @@ enum Place {
     Heading,
     Customer(usize),
     Account(usize),
+    /// The other keys of this account.
+    Keys(usize),
     /// After this account that waits, or the first one.
     Waiting(Option<waiting::Place>),
     Refunded(usize),
@@ -181,9 +185,14 @@ impl Pieces {
                     None => (None, Place::Account(0)),
                 },
                 Place::Account(index) => match book.accounts.get(index) {
-                    Some(account) => (Some(account_record(account)), Place::Account(index + 1)),
+                    Some(account) => (Some(account_record(account)), Place::Keys(index)),
                     None => (None, Place::Waiting(None)),
                 },
+                Place::Keys(index) => {
+                    let more = book.accounts.get(index).map(|account| account.more_keys.to_vec());
+                    let more = more.filter(|more| !more.is_empty());
+                    (more.map(Record::PixKeys), Place::Account(index + 1))
+                }
                 Place::Waiting(last) => {
                     let after = last.map_or(Bound::Unbounded, Bound::Excluded);
                     match book.waiting.range((after, Bound::Unbounded)).next() {
@@ -259,7 +268,7 @@ fn customer_record(customer: &Customer) -> Record {
 }
 
 fn account_record(account: &Account) -> Record {
-    let Account { bank, number, type_account, holders, key, balance, trail } = account;
+    let Account { bank, number, type_account, holders, key, balance, trail, .. } = account;
     let (holders, key) = (holders.clone(), key.clone());
     Record::Standing(*bank, *number, *type_account, holders, key, *balance, *trail)
 }
@@ -331,7 +340,8 @@ type Opened = (BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey);
 
 fn account(opened: Opened, balance: Centavos, trail: Trail) -> Account {
     let (bank, number, type_account, holders, key) = opened;
-    Account { bank, number, type_account, holders, key, balance, trail }
+    let more_keys = Box::default();
+    Account { bank, number, type_account, holders, key, more_keys, balance, trail }
 }
 
 impl Reader {
@@ -394,6 +404,7 @@ impl Reader {
                 let opened = (bank, number, type_account, holders, key);
                 self.take_account(account(opened, balance, trail))
             }
+            Record::PixKeys(more) if is_head && !self.has_entries => self.take_pix_keys(more),
             Record::Account(bank, number, type_account, holders, key)
                 if keys == 0 && self.has_entries =>
             {
@@ -479,6 +490,24 @@ impl Reader {
         }
         self.seen.accounts += 1;
         book.open(account);
+        Ok(())
+    }
+
+    fn take_pix_keys(&mut self, more: Vec<PixKey>) -> Result<(), &'static str> {
+        let book = &mut self.book;
+        let slot = book.accounts.len().checked_sub(1).ok_or("the keys have no account")?;
+        let account = &book.accounts[slot];
+        if !account.more_keys.is_empty() || account.keys().next().is_none() {
+            return Err("the account has its keys already, or has none");
+        }
+        let bank = account.bank;
+        for key in more {
+            let names = AccountNumber::named_by(&key).is_some();
+            if key.bank() != bank || names || book.slot_by_key(&key).is_some() {
+                return Err("the account cannot have the key");
+            }
+            book.change_keys(AccountSlot::new(slot), |keys| keys.push(key));
+        }
         Ok(())
     }
 

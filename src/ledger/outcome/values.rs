@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::ledger::account_number::BadAccountNumber;
 use crate::ledger::customer::{BadDocument, BadPasswordHash, BadPersonName, BadUserName};
+use crate::ledger::keys::{BadEmail, BadTelephone};
 use crate::ledger::money::BadMoney;
 use crate::ledger::note::{BadMessage, BadTxid, MESSAGE_CHARS_MAX, TXID_CHARS_MAX};
 use crate::ledger::package::{BadPackage, OPERATIONS_MAX};
@@ -15,6 +16,7 @@ use crate::ledger::request::BadIdempotencyKey;
 
 impl Error for BadAccountNumber {}
 impl Error for BadDocument {}
+impl Error for BadEmail {}
 impl Error for BadIdempotencyKey {}
 impl Error for BadMessage {}
 impl Error for BadMoney {}
@@ -22,6 +24,7 @@ impl Error for BadPackage {}
 impl Error for BadPasswordHash {}
 impl Error for BadPersonName {}
 impl Error for BadPixKey {}
+impl Error for BadTelephone {}
 impl Error for BadTxid {}
 impl Error for BadUserName {}
 
@@ -41,6 +44,20 @@ impl fmt::Display for BadDocument {
                 write!(f, "{} com dígitos verificadores errados", person.document_name())
             }
         }
+    }
+}
+
+impl fmt::Display for BadEmail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("E-mail deve ter a forma nome@exemplo.com")
+    }
+}
+
+impl fmt::Display for BadTelephone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "Telefone deve ter a forma (11) 91234-5678, ou começar com + e o código do país",
+        )
     }
 }
 

@@ -15,6 +15,7 @@ mod filter;
 mod form;
 mod given_back;
 mod joint;
+mod keys;
 mod login_page;
 mod money;
 mod month;
@@ -63,6 +64,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/pagar/valor").get(package::pix::show)))
         .service(resource(at("/pagar/confirmar").get(package::pix::show)))
         .service(figures(at("/contas/{account}").get(statement::show)))
+        .service(figures(at("/contas/{account}/chaves").get(keys::show).post(keys::act)))
         .service(figures(at("/contas/{account}/extrato.csv").get(export::csv)))
         .service(figures(at("/contas/{account}/extrato.ofx").get(export::ofx)))
         .service(figures(at("/contas/{account}/comprovante/{entry}").get(receipt::show)))

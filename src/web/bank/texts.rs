@@ -48,6 +48,9 @@ const MONTHS: [&str; 12] = [
     "novembro",
     "dezembro",
 ];
+pub(super) const KEY_ADDED: &str = "Chave Pix cadastrada";
+pub(super) const KEY_REMOVED: &str = "Chave Pix removida";
+pub(super) const KEY_MOVED: &str = "Chave Pix passada para a outra conta";
 pub(super) const REFUND_NOT_KNOWN_YET: &str = "A devolução foi enviada, mas a resposta dos outros bancos não chegou a tempo. Envie de novo para saber: ela nunca é feita duas vezes";
 pub(super) const NO_SUCH_RECEIPT: &str = "Não há comprovante com este endereço";
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";

@@ -3,6 +3,7 @@
 
 mod basket;
 mod joint;
+mod keys;
 mod refund;
 
 use super::answers::{LoggedIn, Opened, Said, StatementRead};
@@ -50,6 +51,7 @@ enum Choice {
     Package,
     Statement,
     Refund,
+    Keys,
     ChangePassword,
     ChangeBank,
     LogOut,
@@ -59,13 +61,14 @@ enum Choice {
 impl Choice {
     const STRANGER: [Choice; 4] =
         [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
-    const CUSTOMER: [Choice; 10] = [
+    const CUSTOMER: [Choice; 11] = [
         Choice::Overview,
         Choice::Open,
         Choice::Joint,
         Choice::Package,
         Choice::Statement,
         Choice::Refund,
+        Choice::Keys,
         Choice::ChangePassword,
         Choice::ChangeBank,
         Choice::LogOut,
@@ -82,6 +85,7 @@ impl Choice {
             Choice::Package => texts::PACKAGE,
             Choice::Statement => texts::STATEMENT,
             Choice::Refund => texts::REFUND,
+            Choice::Keys => texts::KEYS,
             Choice::ChangePassword => texts::CHANGE_PASSWORD,
             Choice::ChangeBank => texts::CHANGE_BANK,
             Choice::LogOut => texts::LOG_OUT,
@@ -132,6 +136,7 @@ impl Menu {
             Choice::Package => self.package().await,
             Choice::Statement => self.statement().await,
             Choice::Refund => self.refund().await,
+            Choice::Keys => self.keys().await,
             Choice::ChangePassword => self.change_password().await,
             Choice::ChangeBank => self.choose_bank().await.map(Some),
             Choice::LogOut => {

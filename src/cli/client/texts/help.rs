@@ -82,6 +82,14 @@ pub(in super::super) const PAY_USAGE: &str = "netbanking client pay CHAVE --valu
 pub(in super::super) const PAY: &str = "Paga um Pix";
 pub(in super::super) const REFUND_USAGE: &str = "netbanking client refund CONTA --at BANCO --entry N --value VALOR [--message TEXTO] [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const REFUND: &str = "Devolve um Pix recebido, inteiro ou em parte";
+pub(in super::super) const KEYS_USAGE: &str = "netbanking client keys CONTA --at BANCO [--add TIPO [--value TEXTO] | --remove CHAVE | --move CHAVE] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const KEYS: &str = "Mostra as chaves Pix de uma conta, ou muda uma";
+pub(in super::super) const ADD_KEY: &str =
+    "Cadastra uma chave: CPF, CNPJ, USER_NAME, NUM_CONTA, RANDOM, EMAIL ou TELEFONE";
+pub(in super::super) const KEY_VALUE: &str = "O e-mail ou o telefone";
+pub(in super::super) const REMOVE_KEY: &str = "Remove esta chave, como a lista a mostra";
+pub(in super::super) const MOVE_KEY: &str =
+    "Passa para esta conta uma chave de outra conta sua no mesmo banco";
 pub(in super::super) const OPERATE_USAGE: &str =
     "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const OPERATE: &str =

@@ -91,7 +91,7 @@ fn an_account_missing_from_an_index_is_found() {
     assert_eq!(number, at("is not found by its number"));
     assert_eq!(
         audited(|book| book.by_key.remove(&"0:ana", |place| place == 0)),
-        at("is not found by its Pix key")
+        at("is not found by one of its Pix keys")
     );
     assert_eq!(
         audited(|book| book.by_user_name.remove(&"ana", |place| place == 0)),

@@ -4,6 +4,7 @@ mod audit;
 mod chain;
 mod idempotency;
 mod joint;
+mod keys;
 mod opening;
 mod operations;
 mod properties;

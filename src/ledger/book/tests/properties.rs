@@ -10,6 +10,7 @@ use super::*;
 use crate::ids::request::raw;
 use crate::ids::{ChainHash, Position};
 use crate::ledger::book::remembered::IDEMPOTENCY_WINDOW_MS;
+use crate::ledger::keys::{Email, KeyChange, NewKey};
 use crate::ledger::past::EntryNumber;
 use crate::ledger::refund::{Original, Refund};
 use crate::ledger::statement::RefundOf;
@@ -137,12 +138,27 @@ fn any_refund() -> impl Strategy<Value = Refund> {
     })
 }
 
+fn any_key_change() -> impl Strategy<Value = KeyChange> {
+    let place = || select(&[(0, 101), (1, 202), (2, 303)][..]);
+    let key = || select(&KEYS[..]).prop_map(pix);
+    let email = NewKey::Email(Email::parse("a@b.cd").unwrap());
+    let new = select(vec![NewKey::Cpf, NewKey::UserName, NewKey::NumConta, email]);
+    prop_oneof![
+        3 => (place(), new).prop_map(|((bank, account), key)| {
+            KeyChange::Add { bank: BankId(bank), account: number(account), key }
+        }),
+        1 => key().prop_map(|key| KeyChange::Remove { key }),
+        1 => (key(), place()).prop_map(|(key, (_, to))| KeyChange::Move { key, to: number(to) }),
+    ]
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     let registered = (select(&NAMES[..4]), select(&DOCUMENTS[..]));
     prop_oneof![
         1 => registered.prop_map(|(name, document)| Action::Register(registration(name, document))),
         2 => any_opening().prop_map(Action::CreateAccount),
         2 => any_answer().prop_map(Action::AnswerJoint),
+        2 => any_key_change().prop_map(Action::Keys),
         2 => any_refund().prop_map(Action::Refund),
         6 => vec(any_operation(), 1..4).prop_map(package),
     ]
