@@ -64,8 +64,8 @@ impl Signature {
 
 /// Signs in the name of one bank.
 pub trait Signer: fmt::Debug + Send {
-    /// The signature under an event's text in a view of these members; `None` when the key fails,
-    /// and then other banks do not take the event.
+    /// The signature under an event's text in a view of these members; `None` when that
+    /// is not possible now, and then nothing is sent.
     fn sign(&self, text: &str, members: BankSet) -> Option<Signature>;
 }
 

@@ -52,6 +52,9 @@ pub(crate) const STAMPED_AGAIN_WITHIN_MS: Millis = 8_000;
 /// itself not ready, in milliseconds.
 pub(crate) const STALLED_AFTER_MS: Millis = 2_000;
 
+/// How long after a signature failed the next is tried, in milliseconds.
+pub(crate) const SIGN_AGAIN_MS: Millis = 100;
+
 /// By how much consortium time may step back, in milliseconds, before stamps follow it back. A new
 /// estimate may be a little lower than the last, and then the date of the last stamp is kept; one
 /// that is lower by more than this is a correction.
@@ -74,6 +77,8 @@ pub struct Clock {
     open: bool,
     /// Signs what is stamped, where banks have certificates.
     signer: Option<Box<dyn Signer>>,
+    /// When it tries to sign again; zero unless that has failed.
+    signs_again_at: Millis,
     /// Whether its members answer; anything stamped while they do not would wait for them.
     reach: Reach,
     draining: bool,
@@ -115,6 +120,7 @@ impl Clock {
             stamped_ms: 0,
             open: false,
             signer: None,
+            signs_again_at: 0,
             reach: Reach::Minority,
             draining: false,
             agreed: 0,
@@ -301,7 +307,7 @@ impl Clock {
             if is_overdue {
                 let nothing_moved = is_under_way && moved_at + STAMP_WAIT_MS <= waiting.deadline;
                 let why = match all_here {
-                    _ if nothing_moved => NotTaken::Stalled,
+                    _ if nothing_moved || self.signs_again_at > 0 => NotTaken::Stalled,
                     // With all members there, waiting this long means more work than the consortium
                     // can do.
                     true => NotTaken::Overloaded,
@@ -342,26 +348,45 @@ impl Clock {
             if !self.is_under_way() {
                 self.moved_at = now;
             }
-            let again = self.queue.front().is_some_and(|first| first.again);
-            let requests = self.next_batch();
-            self.clock.count(self.me);
+            let Some(event) = self.next_event(view, at_ms, now) else { break };
+            self.clock = event.timestamp.clone();
             self.stamped_ms = at_ms;
-            let header = Header { at_ms, open: self.open };
-            let timestamp = self.clock.clone();
-            let event = if again {
-                Event::stamp_again(view, self.me, timestamp, requests, header)
-            } else {
-                Event::stamp(view, self.me, timestamp, requests, header)
-            };
-            let signature =
-                self.signer.as_ref().and_then(|it| it.sign(event.wire().get(), self.members));
-            let event = Arc::new(event.with_signature(signature));
             self.under_way.push_back((now, Arc::clone(&event)));
             out.push(Effect::Buffer(BufferInput::Own(event)));
         }
     }
 
+    /// The next event, signed. Where banks sign, one without a signature is taken by nobody and
+    /// blocks all later ones: if this bank cannot sign now, its requests go on waiting.
+    fn next_event(&mut self, view: Ballot, at_ms: i64, now: Millis) -> Option<Arc<Event>> {
+        let (deadline, again) = self.queue.front().map(|first| (first.deadline, first.again))?;
+        let requests = self.next_batch();
+        let mut timestamp = self.clock.clone();
+        timestamp.count(self.me);
+        let header = Header { at_ms, open: self.open };
+        let event = if again {
+            Event::stamp_again(view, self.me, timestamp, requests, header)
+        } else {
+            Event::stamp(view, self.me, timestamp, requests, header)
+        };
+        let Some(signer) = &self.signer else { return Some(Arc::new(event)) };
+        let signature = signer.sign(event.wire().get(), self.members);
+        if signature.is_none() {
+            let requests = event.requests.iter().rev().cloned();
+            requests.for_each(|request| {
+                self.queue.push_front(Waiting { deadline, request, again });
+            });
+            self.signs_again_at = now + SIGN_AGAIN_MS;
+            return None;
+        }
+        self.signs_again_at = 0;
+        Some(Arc::new(event.with_signature(signature)))
+    }
+
     fn may_stamp(&mut self, now: Millis) -> bool {
+        if now < self.signs_again_at {
+            return false;
+        }
         let (own, waiting, in_flight) =
             (self.clock.get(self.me), self.queue.len(), self.in_flight());
         if waiting == 0 || own - self.agreed >= EVENTS_UNDER_WAY_MAX {
@@ -387,7 +412,9 @@ impl Clock {
         if self.queue.is_empty() || !may_stamp {
             return None;
         }
-        if self.is_under_way() { self.further_at() } else { self.companions.awaited_until() }
+        let at =
+            if self.is_under_way() { self.further_at() } else { self.companions.awaited_until() };
+        at.map(|at| at.max(self.signs_again_at))
     }
 
     /// When a further event may leave whatever is in flight and however few requests wait, because

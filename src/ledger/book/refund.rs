@@ -69,6 +69,11 @@ impl Book {
         if !refunded.is_sound(self.entries, self.accounts.len()) {
             return Err(Refusal::UnknownOriginal);
         }
+        // Ledger time may have stepped back since, but not by this much: a date that never gets old
+        // would be kept for ever, and with it all that came after.
+        if original.at_ms.saturating_sub(turn.at_ms) > REFUND_WITHIN_MS {
+            return Err(Refusal::UnknownOriginal);
+        }
         if turn.at_ms.saturating_sub(original.at_ms) > REFUND_WITHIN_MS {
             return Err(Refusal::RefundTooLate);
         }

@@ -1,5 +1,8 @@
+use std::cell::Cell;
+
 use super::*;
 use crate::ids::request::raw;
+use crate::ids::signature::{CertificateId, Signature};
 use crate::ids::{BankSet, EventId};
 use crate::protocol::companions::WAIT_MS;
 use crate::protocol::event::Held;
@@ -144,6 +147,46 @@ fn where_members_are_far_apart_a_request_waits_for_a_part_of_a_round_only() {
     assert_eq!(events(&give(&mut clock, submit("f"), left + 70)).len(), 1);
     assert!(events(&give(&mut clock, submit("g"), left + 500)).is_empty());
     assert_eq!(clock.wake_at(), None);
+}
+
+/// Fails as often as it still has to.
+#[derive(Debug)]
+struct Failing(Cell<u32>);
+
+impl Signer for Failing {
+    fn sign(&self, _: &str, members: BankSet) -> Option<Signature> {
+        let fails = self.0.get() > 0;
+        self.0.set(self.0.get().saturating_sub(1));
+        (!fails).then(|| Signature { by: CertificateId([7; 16]), members, seal: Arc::from([1]) })
+    }
+}
+
+#[test]
+fn what_cannot_be_signed_goes_on_waiting_and_never_leaves_without_a_signature() {
+    let mut clock = timed(0).with_signer(Some(Box::new(Failing(Cell::new(2)))));
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    let submit = |name: &str| vec![ClockInput::Submit(request(name))];
+    assert!(give(&mut clock, submit("a"), 0).is_empty());
+    assert!(give(&mut clock, submit("b"), 1).is_empty(), "it is not tried all the time");
+    assert_eq!(clock.now(), &VectorClock::zero(3), "no number is used up");
+    assert!(give(&mut clock, vec![ClockInput::Tick], SIGN_AGAIN_MS).is_empty());
+    let out = give(&mut clock, vec![ClockInput::Tick], 2 * SIGN_AGAIN_MS);
+    let left = events(&out);
+    assert_eq!((left.len(), left[0].requests.len()), (1, 2));
+    assert_eq!(left[0].requests[0].id, EventId::new(BankId(1), "a"), "in their order");
+    assert!(left[0].signature().is_some());
+}
+
+#[test]
+fn where_signing_fails_for_long_customers_are_told_so() {
+    let mut clock = timed(0).with_signer(Some(Box::new(Failing(Cell::new(u32::MAX)))));
+    give(&mut clock, vec![installed([0, 0, 0]), ClockInput::Reach(Reach::Members)], 0);
+    give(&mut clock, vec![ClockInput::Submit(request("a"))], STAMP_WAIT_MS - 1);
+    let mut out = Vec::new();
+    for now in (STAMP_WAIT_MS..=2 * STAMP_WAIT_MS).step_by(50) {
+        out.extend(give(&mut clock, vec![ClockInput::Tick], now));
+    }
+    assert!(matches!(&out[..], [Effect::Reply(_, Reply::NotTaken(NotTaken::Stalled))]), "{out:?}");
 }
 
 #[test]

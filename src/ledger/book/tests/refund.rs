@@ -122,6 +122,16 @@ fn only_who_holds_the_account_that_received_it_gives_back_and_only_what_is_there
 }
 
 #[test]
+fn an_original_of_the_far_future_is_unknown_and_kept_by_nobody() {
+    let (mut trial, original) = paid();
+    for at_ms in [i64::MAX, trial.at_ms + REFUND_WITHIN_MS + 1] {
+        let late = Original { at_ms, ..original.clone() };
+        assert_eq!(refusal(trial.refund("bia", 1, &late, 1)), Refusal::UnknownOriginal);
+    }
+    done(trial.refund("bia", 1, &original, 1));
+}
+
+#[test]
 fn a_pix_can_be_refunded_for_ninety_days_and_is_then_forgotten() {
     let (mut trial, original) = paid();
     done(trial.refund("bia", 1, &original, 1));
