@@ -22,7 +22,7 @@ use crate::ids::BankId;
 use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::page;
 use crate::ledger::{
-    AccountNumber, Action, Amount, Book, Entry, NewAccount, PixKey, PixType, Reais, Txid,
+    Account, AccountNumber, Action, Amount, Book, Entry, NewAccount, PixKey, PixType, Reais, Txid,
     TypeAccount, TypePerson, TypedKey, UserName,
 };
 use crate::store::past::PastReader;
@@ -191,6 +191,22 @@ pub(super) async fn read(
     }))
 }
 
+/// The account, if the reader holds it; without sessions, any account.
+pub(super) fn account_of<'a>(
+    book: &'a Book,
+    reader: Option<&UserName>,
+    (bank, number): (BankId, AccountNumber),
+) -> Result<&'a Account, Refused> {
+    let account = book.account(bank, number);
+    match reader {
+        // Whether somebody else has an account of this number is nobody's business.
+        Some(user) => {
+            account.filter(|account| account.is_held_by(user)).ok_or(Refused::OthersAccount(number))
+        }
+        None => Ok(account.ok_or(Bad::NoSuchAccount(number, bank))?),
+    }
+}
+
 /// What the ledger knows of the account, and where its entries are.
 fn account_head(
     book: &Book,
@@ -198,14 +214,7 @@ fn account_head(
     number: AccountNumber,
     reader: Option<&UserName>,
 ) -> Result<(AccountData, AccountTrail), Refused> {
-    let account = book.account(bank, number);
-    let account = match reader {
-        // Whether somebody else has an account of this number is nobody's business.
-        Some(user) => account
-            .filter(|account| account.is_held_by(user))
-            .ok_or(Refused::OthersAccount(number))?,
-        None => account.ok_or(Bad::NoSuchAccount(number, bank))?,
-    };
+    let account = account_of(book, reader, (bank, number))?;
     let owner = book.customer(account.opener()).ok_or(Refused::Internal)?;
     let data = AccountData {
         num_account: number,

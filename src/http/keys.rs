@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Bank;
+use super::accounts::account_of;
 use super::auth::customer;
 use super::body::{Fields, receive};
 use super::freshness::read;
@@ -32,13 +33,7 @@ pub(crate) fn keys_of(
     reader: Option<&UserName>,
     (bank, number): (BankId, AccountNumber),
 ) -> Result<Vec<PixKey>, Refused> {
-    let account = book.account(bank, number);
-    let account = match reader {
-        Some(user) => account
-            .filter(|account| account.is_held_by(user))
-            .ok_or(Refused::OthersAccount(number))?,
-        None => account.ok_or(Bad::NoSuchAccount(number, bank))?,
-    };
+    let account = account_of(book, reader, (bank, number))?;
     Ok(account.keys().cloned().collect())
 }
 

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::Bank;
+use super::accounts::account_of;
 use super::accounts::amount;
 use super::auth::customer;
 use super::body::{Fields, receive};
@@ -92,13 +93,7 @@ fn trail(
     reader: Option<&UserName>,
     (bank, number): (BankId, AccountNumber),
 ) -> Result<AccountTrail, Refused> {
-    let account = book.account(bank, number);
-    let account = match reader {
-        Some(user) => account
-            .filter(|account| account.is_held_by(user))
-            .ok_or(Refused::OthersAccount(number))?,
-        None => account.ok_or(Bad::NoSuchAccount(number, bank))?,
-    };
+    let account = account_of(book, reader, (bank, number))?;
     Ok(book.trail_of(account))
 }
 
