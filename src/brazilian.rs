@@ -4,7 +4,7 @@
 
 use crate::ledger::calendar::Date;
 use crate::ledger::money::BadMoney;
-use crate::ledger::{Amount, EntryKind, PixType};
+use crate::ledger::{Amount, EntryKind, Limit, PixType};
 
 /// Number of digits between two points.
 const GROUP: usize = 3;
@@ -79,6 +79,19 @@ pub(crate) fn parse_amount(text: &str) -> Result<Amount, BadAmount> {
         BadMoney::TooLarge => BadAmount::TooLarge,
         _ => BadAmount::Form,
     })
+}
+
+/// Reads a limit: an amount, or zero.
+///
+/// # Errors
+/// [`BadAmount`]
+pub(crate) fn parse_limit(text: &str) -> Result<Limit, BadAmount> {
+    let limit = match parse_amount(text) {
+        Ok(amount) => Limit::try_from(i64::from(amount)),
+        Err(BadAmount::NotPositive) => Limit::try_from(0),
+        Err(bad) => return Err(bad),
+    };
+    limit.map_err(|_| BadAmount::Form)
 }
 
 /// The digits of whole reais, as JSON wants them, if the points separate thousands.

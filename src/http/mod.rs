@@ -15,6 +15,7 @@ mod freshness;
 pub mod https;
 mod joint;
 mod keys;
+mod limits;
 mod methods;
 mod names;
 mod operations;
@@ -43,8 +44,9 @@ pub(crate) use freshness::{
 };
 pub(crate) use https::is_encrypted;
 pub(crate) use keys::new_key_of;
+pub(crate) use limits::Found as LimitsFound;
 pub(crate) use methods::{Methods, at};
-pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, own_only, place};
+pub(crate) use order::{IDEMPOTENCY_HEADER, may_move, offset_s, own_only, place};
 pub use peer_room::PeerRoom;
 pub(crate) use refunds::{Refundable, refundable};
 pub(crate) use refusal::{Bad, Refused};

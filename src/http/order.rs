@@ -12,6 +12,7 @@ use super::refusal::{Bad, Refused};
 use super::share::{Order, note, origin};
 use crate::actors::replies::{Submit, Told};
 use crate::actors::sessions::OnBehalf;
+use crate::actors::time::unix_ms;
 use crate::audit::Event;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
@@ -69,13 +70,20 @@ pub(crate) fn own_only(bank: &Bank) -> bool {
     !bank.config.stranger_deposits
 }
 
+/// By how many seconds the clocks of the consortium's time zone are ahead of UTC now.
+pub(crate) fn offset_s(bank: &Bank) -> i32 {
+    let offset_s = bank.config.time_zone.offset_s(unix_ms());
+    i32::try_from(offset_s).expect("no zone is days ahead of UTC")
+}
+
 /// The amounts that an action moves.
 fn amounts(action: &Action) -> Vec<Amount> {
     match action {
         Action::Register(_)
         | Action::AnswerJoint(_)
         | Action::ChangePassword(_)
-        | Action::Keys(_) => Vec::new(),
+        | Action::Keys(_)
+        | Action::Limits(_) => Vec::new(),
         Action::CreateAccount(opening) => vec![opening.value_init],
         Action::Refund(refund) => vec![refund.value],
         Action::Operations(package) => {
@@ -95,10 +103,13 @@ pub(crate) async fn place(
     amounts(&action).into_iter().try_for_each(|amount| may_move(bank, amount))?;
     let By { user: by, session } = by.into();
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
-    // Only what touches accounts by their number says it.
-    let own = by.is_some() && matches!(action, Action::Operations(_)) && own_only(bank);
+    // Only what touches accounts by their number says it, and only what counts against limits says
+    // which hour it is.
+    let is_package = by.is_some() && matches!(action, Action::Operations(_));
+    let own = is_package && own_only(bank);
     let in_the_name_of = session.zip(by.clone());
-    let request = Request { id, at_ms: None, key, by, own, action };
+    let offset_s = is_package.then(|| offset_s(bank));
+    let request = Request { id, at_ms: None, key, by, own, offset_s, action };
     let raw = request.to_raw();
     let share = Order::begin(bank, origin(asked), &request, raw.msg.get().len()).await?;
     let (submit, waiting) = Submit::new(raw);

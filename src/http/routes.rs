@@ -12,7 +12,7 @@ use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
 use super::{
-    Bank, accounts, body_bytes_per_worker, customers, joint, keys, operations, past, peers,
+    Bank, accounts, body_bytes_per_worker, customers, joint, keys, limits, operations, past, peers,
     refunds, sessions, status,
 };
 
@@ -62,6 +62,7 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(read(at("/get_account/{num_account}").get(accounts::read)))
         // A key may contain a slash, as that of a CNPJ does.
         .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
+        .service(read(at("/limits").get(limits::show).post(limits::change)))
         .service(read(at("/refunds/{bank}/{num_account}/{entry}").get(refunds::read)))
         .service(at("/refunds").post(refunds::give_back).resource())
         .service(read(at("/keys/{bank}/{num_account}").get(keys::list)))

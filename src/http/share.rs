@@ -88,7 +88,8 @@ impl Order {
             Action::AnswerJoint(_)
             | Action::ChangePassword(_)
             | Action::Refund(_)
-            | Action::Keys(_) => (request.by.clone(), 1, 0),
+            | Action::Keys(_)
+            | Action::Limits(_) => (request.by.clone(), 1, 0),
             Action::Register(_) => (None, 1, 0),
         };
         let asker = Asker { from, customer };

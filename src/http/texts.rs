@@ -7,6 +7,7 @@ pub(super) const LOGGED_OUT: &str = "Sessão encerrada";
 pub(super) const ACCOUNT_READ: &str = "Conta acessada com sucesso";
 pub(super) const JOINT_LISTED: &str = "Contas conjuntas que esperam os titulares";
 pub(super) const KEYS_LISTED: &str = "Chaves Pix da conta";
+pub(super) const LIMITS_READ: &str = "Limites de Pix e saque";
 pub(super) const REFUNDABLE: &str = "Pix recebido";
 pub(super) const SESSIONS_LISTED: &str = "Sessões neste banco";
 pub(super) const KEY_FOUND: &str = "Chave Pix encontrada";

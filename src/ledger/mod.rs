@@ -9,8 +9,8 @@
 //! ```
 //!
 //! - [`money`], [`customer`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
-//!   [`keys`], [`package`], [`refund`], [`request`]: what can be asked for, in newtypes that can be
-//!   made only by their `parse`.
+//!   [`keys`], [`limits`], [`package`], [`refund`], [`request`]: what can be asked for, in newtypes
+//!   that can be made only by their `parse`.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
 //! - [`statement`], [`calendar`]: the entries of an account; [`counterparty`]: who is on the other
 //!   side of one; [`past`]: where they are found.
@@ -25,7 +25,7 @@
 /// Version of the rules and texts: what a request comes to, and how it is hashed. Raise it whenever
 /// a change gives any request another outcome, text or hash; banks with different versions refuse
 /// each other and say why.
-pub(crate) const RULES_VERSION: u32 = 3;
+pub(crate) const RULES_VERSION: u32 = 4;
 
 pub mod account;
 pub(crate) mod account_number;
@@ -36,6 +36,7 @@ pub(crate) mod customer;
 mod entry_number;
 pub(crate) mod joint;
 pub(crate) mod keys;
+pub(crate) mod limits;
 mod look;
 pub mod money;
 pub(crate) mod new_account;
@@ -55,6 +56,7 @@ pub use book::{Book, Circumstances};
 pub(crate) use counterparty::Counterparty;
 pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
 pub use keys::{KeyChange, NewKey};
+pub use limits::{Limit, LimitsChange, PartOfDay, Wish};
 pub use money::{Amount, Centavos, Reais};
 pub(crate) use new_account::NewAccount;
 pub use note::{Message, Note, Txid};

@@ -241,6 +241,8 @@ pub enum BadMoney {
     TooLarge,
     /// Zero or less where an amount is asked for.
     NotPositive,
+    /// Less than zero where a limit is asked for.
+    Negative,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{AccountNumber, TypeAccount};
 use super::customer::{TypePerson, UserName};
+use super::limits::PartOfDay;
 use super::money::Centavos;
 use super::pix::{PixKey, PixType};
 use crate::ids::{BankId, EventId, Position};
@@ -49,6 +50,11 @@ pub enum Done {
     JointEnded,
     /// Money of a Pix went back.
     Refunded,
+    /// A customer has other limits.
+    LimitsSet {
+        /// Whether one of them counts only later.
+        waits: bool,
+    },
     /// An account has a further key.
     KeyAdded {
         /// The key.
@@ -66,6 +72,12 @@ pub enum Done {
 }
 
 impl Done {
+    /// Whether some of it counts only later.
+    #[must_use]
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self, Done::LimitsSet { waits: true })
+    }
+
     /// What the customer reads.
     #[must_use]
     pub fn descript(&self) -> String {
@@ -82,12 +94,25 @@ impl Done {
                 "Aceito: a conta conjunta abre quando os outros titulares aceitarem".to_owned()
             }
             Done::Refunded => "Devolução feita".to_owned(),
+            Done::LimitsSet { waits: false } => "Limites alterados".to_owned(),
+            Done::LimitsSet { waits: true } => {
+                "Limites alterados: o que aumenta só vale daqui a 24 horas".to_owned()
+            }
             Done::KeyAdded { .. } => "Chave Pix cadastrada".to_owned(),
             Done::KeyRemoved => "Chave Pix removida".to_owned(),
             Done::KeyMoved => "Chave Pix passada para a outra conta".to_owned(),
             Done::PasswordChanged { .. } => "Senha trocada".to_owned(),
             Done::JointEnded => "A conta conjunta não será aberta".to_owned(),
         }
+    }
+}
+
+/// What the limit of a day or a night is called.
+#[must_use]
+pub(crate) fn limit_name(part: PartOfDay) -> &'static str {
+    match part {
+        PartOfDay::Day => "diurno (das 6h às 20h)",
+        PartOfDay::Night => "noturno (das 20h às 6h)",
     }
 }
 
@@ -224,6 +249,16 @@ pub enum Refusal {
         /// What it holds at that point of the package.
         balance: Centavos,
     },
+    /// More would leave than the customer has allowed for the day or the night.
+    #[error("Falha na operação: Acima do seu limite {}, de {most}: restam {left}", limit_name(*.part))]
+    AboveLimit {
+        /// Which of the two.
+        part: PartOfDay,
+        /// The limit.
+        most: Centavos,
+        /// What may still leave.
+        left: Centavos,
+    },
     /// The account has received no such Pix.
     #[error("Falha na operação: Não há tal Pix recebido nesta conta")]
     UnknownOriginal,
@@ -263,6 +298,9 @@ impl Refusal {
             Refusal::UnknownPixKey(_) => "Falha na operação: Chave Pix não encontrada".to_owned(),
             Refusal::RefundTooLarge { .. } => {
                 "Falha na operação: Devolução maior que o Pix".to_owned()
+            }
+            Refusal::AboveLimit { part, .. } => {
+                format!("Falha na operação: Acima do limite {}", limit_name(*part))
             }
             other => other.to_string(),
         }
@@ -389,6 +427,7 @@ mod tests {
             Refusal::InsufficientBalance { bank, account, balance },
             Refusal::PixKeyTaken(key.clone()),
             Refusal::UnknownPixKey(key),
+            Refusal::AboveLimit { part: PartOfDay::Day, most: balance, left: balance },
         ] {
             let logged = refusal.logged();
             assert!(!logged.contains("149.50") && !logged.contains("123.123"), "{logged}");

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{AccountNumber, TypeAccount};
 use super::customer::{Document, PasswordHash, PersonName, UserName};
 use super::keys::KeyChange;
+use super::limits::{LimitsChange, OFFSET_MAX_S};
 use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
@@ -153,6 +154,8 @@ pub enum Action {
     Refund(Refund),
     /// Add, remove or move a Pix key.
     Keys(KeyChange),
+    /// Set how much may leave by day and by night.
+    Limits(LimitsChange),
 }
 
 impl Action {
@@ -167,6 +170,7 @@ impl Action {
             Action::ChangePassword(_) => "CHANGE_PASSWORD",
             Action::Refund(_) => "REFUND",
             Action::Keys(_) => "KEYS",
+            Action::Limits(_) => "LIMITS",
         }
     }
 }
@@ -186,6 +190,9 @@ pub struct Request {
     /// Whether it may touch only accounts that they hold, also by deposits; not in older journals,
     /// nor in laboratories.
     pub own: bool,
+    /// By how many seconds the clocks of the consortium's time zone are ahead of UTC: decides what
+    /// is day and what is night; not in older journals, nor where no customer is named.
+    pub offset_s: Option<i32>,
     /// What they ask for.
     pub action: Action,
 }
@@ -202,6 +209,8 @@ struct Content<A> {
     by: Option<UserName>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     own: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offset_s: Option<i32>,
     action: A,
 }
 
@@ -214,6 +223,7 @@ impl Request {
             key: self.key.clone(),
             by: self.by.clone(),
             own: self.own,
+            offset_s: self.offset_s,
             action: &self.action,
         };
         RawRequest {
@@ -232,7 +242,10 @@ impl Request {
         if content.action.type_msg() != raw.type_msg {
             return Err(MalformedRequest::Type);
         }
-        if content.at_ms.is_some_and(|at_ms| at_ms > AT_MS_MAX) {
+        let is_far = |offset_s: i32| offset_s.unsigned_abs() > OFFSET_MAX_S.unsigned_abs();
+        if content.at_ms.is_some_and(|at_ms| at_ms > AT_MS_MAX)
+            || content.offset_s.is_some_and(is_far)
+        {
             return Err(MalformedRequest::Time);
         }
         if let Action::CreateAccount(opening) = &content.action
@@ -240,8 +253,8 @@ impl Request {
         {
             return Err(MalformedRequest::RandomKey);
         }
-        let Content { at_ms, key, by, own, action } = content;
-        Ok(Request { id: raw.id.clone(), at_ms, key, by, own, action })
+        let Content { at_ms, key, by, own, offset_s, action } = content;
+        Ok(Request { id: raw.id.clone(), at_ms, key, by, own, offset_s, action })
     }
 }
 
@@ -255,7 +268,7 @@ pub enum MalformedRequest {
     /// `type_msg` and content are of different kinds.
     #[error("type_msg and the content of the request are of different kinds")]
     Type,
-    /// Later than [`AT_MS_MAX`].
+    /// Later than [`AT_MS_MAX`], or from a zone that is nowhere.
     #[error("the time of the request is impossible")]
     Time,
     /// The random key could not be part of a Pix key.
@@ -276,6 +289,7 @@ mod tests {
             key: Some(IdempotencyKey::parse("k 1").unwrap()),
             by: Some(user_name("karen123")),
             own: false,
+            offset_s: None,
             action: Action::CreateAccount(Opening {
                 user_name: user_name("karen123"),
                 type_account: TypeAccount::Conjunta,
@@ -303,7 +317,7 @@ mod tests {
     fn package() -> Request {
         let text = r#"[{"bank":0,"account":740358,"kind":{"WITHDRAW":{"value":1}}}]"#;
         let action = Action::Operations(serde_json::from_str(text).unwrap());
-        Request { own: true, action, ..opening() }
+        Request { own: true, offset_s: Some(-10_800), action, ..opening() }
     }
 
     fn answer() -> Request {
@@ -382,6 +396,16 @@ mod tests {
         let at = |at_ms| Request::parse(&Request { at_ms: Some(at_ms), ..package() }.to_raw());
         assert!(at(AT_MS_MAX).is_ok());
         assert!(matches!(at(AT_MS_MAX + 1), Err(MalformedRequest::Time)));
+    }
+
+    #[test]
+    fn a_time_zone_that_is_nowhere_is_malformed() {
+        let of =
+            |offset_s| Request::parse(&Request { offset_s: Some(offset_s), ..package() }.to_raw());
+        assert!(of(OFFSET_MAX_S).is_ok() && of(-OFFSET_MAX_S).is_ok());
+        for offset_s in [OFFSET_MAX_S + 1, -OFFSET_MAX_S - 1, i32::MIN] {
+            assert!(matches!(of(offset_s), Err(MalformedRequest::Time)), "{offset_s}");
+        }
     }
 
     #[test]

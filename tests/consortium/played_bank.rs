@@ -371,6 +371,7 @@ fn own_registration(user: &str, number: u32, name: &str) -> Request {
         key: None,
         by: None,
         own: false,
+        offset_s: None,
         action: Action::Register(Registration {
             name: PersonName::parse("Cliente do Banco 2").unwrap(),
             num_cadastro,

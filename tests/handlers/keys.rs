@@ -11,7 +11,7 @@ use crate::browser::{Browser, one_bank};
 use crate::harness::{Answer, call, post, service};
 
 /// Asks as a customer.
-async fn ask<S, B>(service: &S, user: &str, request: TestRequest) -> Answer
+pub(crate) async fn ask<S, B>(service: &S, user: &str, request: TestRequest) -> Answer
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,

@@ -15,6 +15,7 @@ mod keys;
 mod limits;
 mod names;
 mod neutral;
+mod own_limits;
 mod pages;
 mod peer_messages;
 mod pix;

@@ -5,9 +5,10 @@
 use netbanking::ids::{BankId, EventId};
 use netbanking::ledger::past::PastEntry;
 use netbanking::ledger::{
-    AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Note,
-    Opening, Operation, OperationKind, Original, Outcome, Package, PasswordHash, PersonName,
-    PixKey, PixType, Refund, RefundOf, Registration, Request, TypeAccount, TypePerson, UserName,
+    AccountNumber, Action, Amount, Centavos, Document, Done, Executed, IdempotencyKey, Limit,
+    LimitsChange, Note, Opening, Operation, OperationKind, Original, Outcome, Package,
+    PasswordHash, PersonName, PixKey, PixType, Refund, RefundOf, Registration, Request,
+    TypeAccount, TypePerson, UserName, Wish as LedgerWish,
 };
 use netbanking::protocol::reply::Reply;
 
@@ -35,6 +36,7 @@ enum What {
     Open { value: Amount },
     Package(Package),
     Refund(Box<Refund>),
+    Limits(LimitsChange),
 }
 
 #[derive(Debug)]
@@ -156,6 +158,14 @@ impl World {
         if customer.accounts.is_empty() || (customer.accounts.len() < 3 && random.per_mille(80)) {
             return What::Open { value: amount(random.between(5_000, 50_000)) };
         }
+        if random.per_mille(40) {
+            let most = random.between(0, 300_000);
+            let most = Limit::parse(amount(most.max(1)).get()).expect("a limit");
+            return What::Limits(LimitsChange {
+                day: LedgerWish::Keep,
+                night: LedgerWish::Most(most),
+            });
+        }
         if random.per_mille(120)
             && let Some(refund) = self.refund(number)
         {
@@ -230,10 +240,19 @@ impl World {
         let Wish { key, what, .. } = wish;
         let action = self.action(number, what);
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
-        let by = matches!(action, Action::Operations(_) | Action::Refund(_))
-            .then(|| self.customers[number].user_name.clone());
-        let request =
-            Request { id: id.clone(), at_ms: None, key: Some(key.clone()), by, own: false, action };
+        let is_named =
+            matches!(action, Action::Operations(_) | Action::Refund(_) | Action::Limits(_));
+        let by = is_named.then(|| self.customers[number].user_name.clone());
+        let offset_s = by.is_some().then_some(-10_800);
+        let request = Request {
+            id: id.clone(),
+            at_ms: None,
+            key: Some(key.clone()),
+            by,
+            own: false,
+            offset_s,
+            action,
+        };
         self.trace
             .line(self.now_us, Some(bank), || format!("customer {number} asks for {key} as {id}"));
         let life = self.machines[bank.index()].life;
@@ -267,6 +286,7 @@ impl World {
             }),
             What::Package(package) => Action::Operations(package),
             What::Refund(refund) => Action::Refund(*refund),
+            What::Limits(change) => Action::Limits(change),
         }
     }
 

@@ -178,6 +178,36 @@ pub(super) struct KeysRead {
     pub(super) data: Vec<String>,
 }
 
+/// `GET /limits`
+#[derive(Deserialize)]
+pub(super) struct LimitsRead {
+    pub(super) data: LimitsData,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LimitsData {
+    pub(super) day: LimitLine,
+    pub(super) night: LimitLine,
+    /// What has left in the day or the night of now.
+    pub(super) spent: Answered,
+    /// What may still leave; absent without a limit.
+    pub(super) left: Option<Answered>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LimitLine {
+    /// Absent without a limit.
+    pub(super) limit: Option<Answered>,
+    pub(super) next: Option<NextLimit>,
+}
+
+/// What is going to count.
+#[derive(Deserialize)]
+pub(super) struct NextLimit {
+    pub(super) limit: Option<Answered>,
+    pub(super) from: String,
+}
+
 /// `GET /status`
 #[derive(Deserialize)]
 pub(super) struct Status {

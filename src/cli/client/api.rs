@@ -11,7 +11,7 @@ use super::session::{Password, Session};
 use super::{ClientError, texts};
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Centavos, Document, Message, NewAccount, PersonName, PixKey, Reais, Txid,
+    AccountNumber, Centavos, Document, Limit, Message, NewAccount, PersonName, PixKey, Reais, Txid,
     TypePerson, UserName,
 };
 use crate::wire::escaped;
@@ -79,6 +79,17 @@ pub(super) enum KeyWish<'a> {
     Remove(&'a str),
     /// The account gets it from another one.
     Move(&'a str),
+}
+
+/// A limit; `None` for none.
+pub(super) type LimitWish = Option<Limit>;
+
+#[derive(Serialize)]
+struct LimitsBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<Option<Reais>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    night: Option<Option<Reais>>,
 }
 
 #[derive(Default, Serialize)]
@@ -243,6 +254,24 @@ impl Banks {
             }
         };
         let request = Request::post(path, super::json(&body)).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// How much the customer lets leave by day and by night.
+    pub(super) async fn limits(&mut self, session: &mut Session) -> Result<Answer, ClientError> {
+        done(self.ask(session, &Request::get("/limits").in_session()).await?)
+    }
+
+    /// Sets one of the two limits, or both.
+    pub(super) async fn set_limits(
+        &mut self,
+        session: &mut Session,
+        (day, night): (Option<LimitWish>, Option<LimitWish>),
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let reais = |wish: LimitWish| wish.map(|limit| Reais(limit.get()));
+        let body = LimitsBody { day: day.map(reais), night: night.map(reais) };
+        let request = Request::post("/limits", super::json(&body)).with_key(key).in_session();
         done(self.ask(session, &request).await?)
     }
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
 use super::super::base_url::BaseUrl;
+use super::api::LimitWish;
 use super::texts::{self, help};
-use crate::brazilian::parse_amount;
+use crate::brazilian::{parse_amount, parse_limit};
 use crate::ids::BankId;
 use crate::ledger::{
     AccountNumber, Amount, Document, IdempotencyKey, Message, PersonName, PixType, Txid,
@@ -109,6 +110,9 @@ pub(super) enum Command {
     #[command(about = help::KEYS, override_usage = help::KEYS_USAGE,
         help_template = help::TEMPLATE)]
     Keys(Keys),
+    #[command(about = help::LIMITS, override_usage = help::LIMITS_USAGE,
+        help_template = help::TEMPLATE)]
+    Limits(Limits),
     #[command(about = help::OPERATE, override_usage = help::OPERATE_USAGE,
         help_template = help::TEMPLATE)]
     Operate(Operate),
@@ -246,6 +250,18 @@ pub(super) struct Keys {
     pub(super) key: Key,
 }
 
+/// How much may leave, and what is to be changed of it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Limits {
+    #[arg(long, value_name = "VALOR", value_parser = limit, help = help::LIMIT_BY_DAY)]
+    pub(super) day: Option<LimitWish>,
+    #[arg(long, value_name = "VALOR", value_parser = limit, help = help::LIMIT_BY_NIGHT)]
+    pub(super) night: Option<LimitWish>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Operate {
@@ -374,6 +390,14 @@ pub(super) fn person_name(text: &str) -> Result<PersonName, String> {
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
     parse_amount(text).map_err(|bad| texts::bad_amount(bad).to_owned())
+}
+
+/// A limit, or the word for none.
+pub(super) fn limit(text: &str) -> Result<LimitWish, String> {
+    if text.eq_ignore_ascii_case(texts::WITHOUT) {
+        return Ok(None);
+    }
+    parse_limit(text).map(Some).map_err(|bad| texts::bad_amount(bad).to_owned())
 }
 
 /// What to say to a payee; nothing where nothing is typed.

@@ -24,9 +24,11 @@ use super::{ClientError, session_file, texts};
 use crate::ledger::money::sum;
 use crate::ledger::{NewAccount, Note, OperationKind, Reais, UserName};
 
+mod limits;
 mod security;
 mod show;
 
+pub(super) use self::limits::limits_text;
 pub(super) use self::show::{
     account_label, accounts_table, banks_table, joint_table, opened_text, recipient_line,
     statement_tables,
@@ -93,6 +95,7 @@ pub(super) async fn run(
         Command::Pay(arguments) => work.pay(arguments).await,
         Command::Refund(arguments) => work.refund(arguments).await,
         Command::Keys(arguments) => work.keys(arguments).await,
+        Command::Limits(arguments) => work.limits(arguments).await,
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
     };
@@ -112,7 +115,11 @@ fn needs_session(command: &Command) -> bool {
     match command {
         Command::Login | Command::Logout | Command::Accounts | Command::Open(_) => true,
         Command::Pay(_) | Command::Refund(_) | Command::Operate(_) | Command::Statement(_) => true,
-        Command::Keys(_) | Command::Joint | Command::Accept(_) | Command::Decline(_) => true,
+        Command::Keys(_)
+        | Command::Limits(_)
+        | Command::Joint
+        | Command::Accept(_)
+        | Command::Decline(_) => true,
         Command::Password(_) | Command::Sessions(_) => true,
         Command::Banks | Command::Register(_) | Command::Pix(_) => false,
     }

@@ -268,6 +268,34 @@ pub(super) fn key_kind(word: &str) -> &'static str {
     }
 }
 
+pub(super) const LIMITS: &str = "Limites de Pix e saque";
+pub(super) const BY_DAY: &str = "Das 6h às 20h";
+pub(super) const BY_NIGHT: &str = "Das 20h às 6h";
+pub(super) const SET_BY_DAY: &str = "Mudar o limite das 6h às 20h";
+pub(super) const SET_BY_NIGHT: &str = "Mudar o limite das 20h às 6h";
+pub(super) const LIMIT_VALUE: &str = "Novo limite:";
+/// The word for no limit.
+pub(super) const WITHOUT: &str = "sem";
+pub(super) const NO_LIMIT: &str = "sem limite";
+pub(super) const LIMIT_HELP: &str =
+    "Um valor como 1.000,00, ou «sem». Um limite maior só vale depois de 24 horas";
+
+pub(super) fn limit(title: &str, most: &str, next: Option<&str>) -> String {
+    format!("{title}: {most}{}", next.unwrap_or_default())
+}
+
+pub(super) fn limit_later(most: &str, from: &str) -> String {
+    let (date, time) = date_and_time(from);
+    format!("; a partir de {date} {time}: {most}")
+}
+
+pub(super) fn spent_now(spent: &str, left: Option<&str>) -> String {
+    match left {
+        Some(left) => format!("Agora: já saíram {spent}, ainda podem sair {left}"),
+        None => format!("Agora: já saíram {spent}, e não há limite"),
+    }
+}
+
 pub(super) const REFUND: &str = "Devolver um Pix recebido";
 pub(super) const NO_REFUNDABLE: &str =
     "Nenhum Pix recebido entre os últimos lançamentos desta conta.";

@@ -6,9 +6,14 @@
 
 use super::change::{AccountSlot, Change, Posting, Rekeyed};
 use super::fields::Fields;
+use super::outlay::Outlay;
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, ChainHash, Position};
+use crate::ledger::limits::{Limits, PartOfDay};
 use crate::ledger::outcome::Outcome;
+
+/// Comes before what has left of a customer's limit.
+const OUTLAY: u8 = 2;
 
 /// What the header of a request's event says, and what ledger time made of it.
 pub(super) struct Dated {
@@ -78,9 +83,17 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
         Some(Change::Password { user_name, password_hash }) => {
             fields.tag(7).text(user_name.as_str()).text(password_hash.as_str());
         }
-        Some(Change::Posted(postings)) => {
+        Some(Change::Posted { postings, outlay }) => {
             fields.tag(3);
             add_postings(fields, postings);
+            // Nothing in older journals. What follows a state is a yes or a no.
+            if let Some(Outlay { customer, period, sum, .. }) = outlay {
+                fields.tag(OUTLAY).number((*customer).into()).signed(period.number()).money(*sum);
+            }
+        }
+        Some(Change::Limited { user_name, limits, .. }) => {
+            fields.tag(10).text(user_name.as_str());
+            add_limits(fields, limits);
         }
         Some(Change::Rekeyed(Rekeyed { key, from, to })) => {
             fields.tag(9).text(key.as_str());
@@ -93,6 +106,17 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             fields.tag(8).number(refunded.entry.0).money(refunded.refunded);
             add_postings(fields, postings);
         }
+    }
+}
+
+fn add_limits(fields: &mut Fields, limits: &Limits) {
+    for part in [PartOfDay::Day, PartOfDay::Night] {
+        let ceiling = limits.of(part);
+        for limit in ceiling.limits() {
+            fields.tag(limit.is_some().into()).signed(limit.map_or(0, i64::from));
+        }
+        let from_ms = ceiling.next_from_ms();
+        fields.tag(from_ms.is_some().into()).signed(from_ms.unwrap_or_default());
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a request that was not refused is going to write.
 
+use super::outlay::Outlay;
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::{Customer, PasswordHash, UserName};
 use crate::ledger::joint::JointRequest;
+use crate::ledger::limits::Limits;
 use crate::ledger::outcome::Done;
 use crate::ledger::pix::PixKey;
 use crate::ledger::refund::Refunded;
@@ -57,8 +59,12 @@ pub(super) enum Change {
         /// The opening value.
         entry: Entry,
     },
-    /// In the order in which the entries were made; never empty.
-    Posted(Vec<Posting>),
+    Posted {
+        /// In the order in which the entries were made; never empty.
+        postings: Vec<Posting>,
+        /// What has then left of a customer's limit.
+        outlay: Option<Outlay>,
+    },
     /// Money of a Pix goes back, and so much of it has then gone back.
     Refunded {
         postings: Vec<Posting>,
@@ -77,6 +83,13 @@ pub(super) enum Change {
     Password {
         user_name: UserName,
         password_hash: PasswordHash,
+    },
+    /// A customer has other limits.
+    Limited {
+        user_name: UserName,
+        limits: Limits,
+        /// Whether one of them counts only later.
+        waits: bool,
     },
     /// Accounts have other keys.
     Rekeyed(Rekeyed),
@@ -97,8 +110,9 @@ impl Change {
             Change::Opened { account, .. } => {
                 Done::AccountCreated { number: account.number, key: account.key.clone() }
             }
-            Change::Posted(_) => Done::PackageExecuted,
+            Change::Posted { .. } => Done::PackageExecuted,
             Change::Refunded { .. } => Done::Refunded,
+            Change::Limited { waits, .. } => Done::LimitsSet { waits: *waits },
             Change::Rekeyed(Rekeyed { key, from: None, .. }) => Done::KeyAdded { key: key.clone() },
             Change::Rekeyed(Rekeyed { to: None, .. }) => Done::KeyRemoved,
             Change::Rekeyed(_) => Done::KeyMoved,

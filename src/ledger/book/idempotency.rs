@@ -12,6 +12,7 @@ use super::remembered::{Claim, Half, RememberedKey};
 use crate::ledger::account::AccountNumber;
 use crate::ledger::customer::UserName;
 use crate::ledger::keys::{KeyChange, NewKey};
+use crate::ledger::limits::{LimitsChange, Wish};
 use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
@@ -75,6 +76,16 @@ fn digest(action: &Action) -> Half {
             fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());
         }
         Action::Keys(change) => add_keys(fields.tag(7), change),
+        Action::Limits(LimitsChange { day, night }) => {
+            fields.tag(8);
+            for wish in [day, night] {
+                match wish {
+                    Wish::Keep => _ = fields.tag(1),
+                    Wish::Unlimited => _ = fields.tag(2),
+                    Wish::Most(limit) => _ = fields.tag(3).signed((*limit).into()),
+                }
+            }
+        }
         Action::Refund(refund) => {
             fields.tag(6).number(refund.bank.0.into()).number(refund.account.get());
             fields.number(refund.original.of.entry.0).signed(refund.value.into());

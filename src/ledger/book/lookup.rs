@@ -6,6 +6,7 @@ use super::{Record, chunks::Chunks};
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::{Customer, Document, PasswordHash, UserName};
+use crate::ledger::limits::{Limits, Spendings};
 use crate::ledger::outcome::Refusal;
 use crate::ledger::pix::PixKey;
 
@@ -35,6 +36,14 @@ fn key(accounts: &Chunks<Account>, place: u32) -> &str {
     accounts[place as usize].key.as_str()
 }
 
+impl Record {
+    /// A customer without accounts.
+    fn of(customer: Customer) -> Record {
+        let (accounts, spendings) = (Vec::new(), Spendings::default());
+        Record { customer, accounts, limits: None, spendings }
+    }
+}
+
 /// Entering.
 impl Book {
     /// Makes room in an empty book.
@@ -47,7 +56,7 @@ impl Book {
     }
 
     pub(super) fn enter(&mut self, customer: Customer) {
-        let at = place(self.customers.push(Record { customer, accounts: Vec::new() }));
+        let at = place(self.customers.push(Record::of(customer)));
         let customers = &self.customers;
         self.by_user_name
             .insert(&user_name(customers, at), at, |place| user_name(customers, place));
@@ -57,8 +66,16 @@ impl Book {
 
     pub(super) fn set_password(&mut self, name: &UserName, password_hash: PasswordHash) {
         let at = self.place_of(name).expect("who changes a password is a customer");
-        let record = self.customers.get_mut(at as usize).expect("who is indexed is there");
-        record.customer.password_hash = password_hash;
+        self.record_at(at).customer.password_hash = password_hash;
+    }
+
+    pub(super) fn set_limits(&mut self, name: &UserName, limits: Limits) {
+        let at = self.place_of(name).expect("who changes limits is a customer");
+        self.record_at(at).limits = (!limits.are_none()).then(|| Box::new(limits));
+    }
+
+    pub(super) fn record_at(&mut self, place: u32) -> &mut Record {
+        self.customers.get_mut(place as usize).expect("who is indexed is there")
     }
 
     pub(super) fn open(&mut self, account: Account) -> AccountSlot {
@@ -125,6 +142,12 @@ impl Book {
     fn place_of(&self, name: &UserName) -> Option<u32> {
         let is_it = |place| user_name(&self.customers, place) == name.as_str();
         self.by_user_name.find(&name.as_str(), is_it)
+    }
+
+    /// A customer's place, and what is known of them.
+    pub(super) fn numbered_record(&self, name: &UserName) -> Option<(u32, &Record)> {
+        let place = self.place_of(name)?;
+        Some((place, self.customers.get(place as usize)?))
     }
 
     /// A customer and their accounts.

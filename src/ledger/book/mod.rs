@@ -6,11 +6,12 @@
 //! everything is always zero.
 //!
 //! The rules are in the files next to this one: `registration`, `opening`, `joint`, `keys`,
-//! `operations`, `refund`; `trial` runs those of a package without writing; `proof` looks at what
-//! they decide before it is written, and `guard` turns their panics into refusals; `idempotency`
-//! and `remembered` know what was asked before, `refunds` what was given back, `ledger_time` dates,
-//! `chain` hashes, `audit` counts everything again, `snapshot` writes the book down and reads it
-//! back. Customers and accounts are in `chunks`, found by an `index`: see `lookup`.
+//! `limits`, `operations`, `refund`; `trial` runs those of a package without writing; `outlay`
+//! counts what leaves; `proof` looks at what they decide before it is written, and `guard` turns
+//! their panics into refusals; `idempotency` and `remembered` know what was asked before, `refunds`
+//! what was given back, `ledger_time` dates, `chain` hashes, `audit` counts everything again,
+//! `snapshot` writes the book down and reads it back. Customers and accounts are in `chunks`, found
+//! by an `index`: see `lookup`.
 
 mod audit;
 mod chain;
@@ -23,9 +24,11 @@ mod index;
 mod joint;
 mod keys;
 mod ledger_time;
+mod limits;
 mod lookup;
 mod opening;
 mod operations;
+mod outlay;
 mod proof;
 mod refund;
 mod refunds;
@@ -44,11 +47,13 @@ use self::change::{AccountSlot, Change, Posting};
 use self::chunks::Chunks;
 use self::index::Index;
 use self::ledger_time::LedgerTime;
+use self::outlay::Outlay;
 use self::refunds::Refunds;
 use self::remembered::{Claim, Recalled, Remembered};
 use self::waiting::Waiting;
 use super::account::Account;
 use super::customer::Customer;
+use super::limits::{Limits, Spendings};
 use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
 use super::past::{AccountTrail, EntryNumber, PastEntry};
@@ -103,6 +108,9 @@ struct Record {
     customer: Customer,
     /// By bank, and within a bank in opening order.
     accounts: Vec<AccountSlot>,
+    /// Where they have set any.
+    limits: Option<Box<Limits>>,
+    spendings: Spendings,
 }
 
 /// The circumstances in which a request is executed: those of its event, the same at every bank.
@@ -280,6 +288,7 @@ impl Book {
             Action::ChangePassword(change) => Ok(self.decide_password(turn, change)?),
             Action::Refund(refund) => self.decide_refund(turn, refund),
             Action::Keys(change) => Ok(self.decide_keys(turn, change)?),
+            Action::Limits(change) => Ok(self.decide_limits(turn, change)?),
         }
     }
 
@@ -296,7 +305,12 @@ impl Book {
                     entry,
                 }]);
             }
-            Change::Posted(postings) => self.post_all(postings),
+            Change::Posted { postings, outlay } => {
+                self.post_all(postings);
+                if let Some(Outlay { customer, period, sum, .. }) = outlay {
+                    self.record_at(customer).spendings.keep(period, sum);
+                }
+            }
             Change::Refunded { postings, refunded } => {
                 self.post_all(postings);
                 self.refunds.keep(refunded);
@@ -304,6 +318,7 @@ impl Book {
             Change::Password { user_name, password_hash } => {
                 self.set_password(&user_name, password_hash);
             }
+            Change::Limited { user_name, limits, .. } => self.set_limits(&user_name, limits),
             Change::Asked(request) => self.waiting.add(*request),
             Change::Accepted { bank, account, by, .. } => {
                 self.waiting.accept((bank, account), &by);

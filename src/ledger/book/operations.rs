@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::change::{AccountSlot, Posting};
+use super::outlay::Outlay;
 use super::{Book, Change, Refused, Turn};
 use crate::ids::{BankId, BankSet};
 use crate::ledger::account::{Account, AccountNumber};
@@ -28,12 +29,15 @@ impl Book {
         // Most are transfers, with two entries each.
         let mut postings = Vec::with_capacity(2 * package.operations().len());
         let mut draft = Draft::new(self, turn.members, by, turn.request.own);
+        let limited = by.zip(turn.request.offset_s);
+        draft.outlay = limited.and_then(|(by, offset_s)| self.outlay(by, turn.at_ms, offset_s));
         for (index, operation) in package.operations().iter().enumerate() {
             draft
                 .run(operation, &mut |leg| postings.push(turn.posting(&self[leg.slot], leg)))
                 .map_err(|refusal| Refused { refusal, operation: Some(index) })?;
         }
-        Ok(Change::Posted(postings))
+        let outlay = draft.outlay.filter(|outlay| outlay.has_grown);
+        Ok(Change::Posted { postings, outlay })
     }
 
     /// Who asks: the customer's own copy of the name, which all their entries share. `None` where
@@ -77,6 +81,8 @@ pub(super) struct Draft<'a> {
     own: bool,
     /// The touched balances as they stand now.
     balances: BTreeMap<AccountSlot, Centavos>,
+    /// What they let leave, where that is counted.
+    pub(super) outlay: Option<Outlay>,
 }
 
 /// One entry to be.
@@ -100,7 +106,7 @@ impl<'a> Draft<'a> {
         by: Option<&'a UserName>,
         own: bool,
     ) -> Self {
-        Draft { book, members, by, own, balances: BTreeMap::new() }
+        Draft { book, members, by, own, balances: BTreeMap::new(), outlay: None }
     }
 
     /// The touched balances as they stand now.
@@ -134,6 +140,7 @@ impl<'a> Draft<'a> {
             }
             OperationKind::Withdraw { value, sender } => {
                 self.check_holder(slot)?;
+                self.let_leave(*value)?;
                 let details = sent_by(sender);
                 self.post(Leg { details, ..leg(EntryKind::Withdraw, value.negated()) }, posted)
             }
@@ -147,6 +154,9 @@ impl<'a> Draft<'a> {
                         account: account.number,
                     });
                 }
+                if !self.stays_with_payer(to) {
+                    self.let_leave(*value)?;
+                }
                 // The account's own copy of the key, which all entries share; a payer who named
                 // the account does not learn its key.
                 let named = AccountNumber::named_by(pix).is_some();
@@ -155,6 +165,16 @@ impl<'a> Draft<'a> {
                 self.pay((slot, to), *value, made_by, pix, &details, posted)
             }
         }
+    }
+
+    /// Counts what leaves against the limit of who asks.
+    fn let_leave(&mut self, value: Amount) -> Result<(), Refusal> {
+        self.outlay.as_mut().map_or(Ok(()), |outlay| outlay.add(value))
+    }
+
+    /// Whether only who asks can take money out of an account.
+    fn stays_with_payer(&self, slot: AccountSlot) -> bool {
+        self.by.is_some_and(|by| self.book[slot].holders.iter().all(|holder| holder == by))
     }
 
     /// Moves money from one account to another. What the entries say besides depends on who is on

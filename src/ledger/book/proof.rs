@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Book;
 use super::change::{Change, Posting, Rekeyed};
+use super::outlay::Outlay;
 use crate::ledger::Centavos;
 
 impl Book {
@@ -54,7 +55,15 @@ impl Book {
                 assert!(from != to, "it gets another");
                 assert!(from.is_some() || !self.has_key(key), "a key is given once");
             }
-            Change::Posted(postings) => self.prove_postings(postings),
+            Change::Posted { postings, outlay } => {
+                let is_customer =
+                    |outlay: &Outlay| (outlay.customer as usize) < self.customers.end();
+                assert!(outlay.as_ref().is_none_or(is_customer), "a customer lets money leave");
+                self.prove_postings(postings);
+            }
+            Change::Limited { user_name, .. } => {
+                assert!(self.record(user_name).is_some(), "a customer has limits");
+            }
             Change::Refunded { postings, refunded } => {
                 assert!(
                     refunded.is_sound(self.entries, self.accounts.len()),

@@ -28,7 +28,8 @@ pub(crate) struct Trial {
 
 impl Book {
     /// Tries out a package of this customer as if these banks took part; `own` is that of the
-    /// request.
+    /// request, and `at` the moment in Unix milliseconds and by how many seconds clocks are ahead
+    /// of UTC then, if limits count.
     #[must_use]
     pub(crate) fn try_out(
         &self,
@@ -36,9 +37,11 @@ impl Book {
         operations: &[Operation],
         members: BankSet,
         own: bool,
+        at: Option<(i64, i32)>,
     ) -> Trial {
         let mut trial = Trial::default();
         let mut draft = Draft::new(self, members, Some(by), own);
+        draft.outlay = at.and_then(|(at_ms, offset_s)| self.outlay(by, at_ms, offset_s));
         for operation in operations {
             // The operation's own account comes first.
             let mut own = None;
@@ -119,8 +122,15 @@ mod tests {
 
         fn apply(&mut self, bank: u16, by: Option<&str>, action: Action) -> Executed {
             let id = EventId::new(BankId(bank), &self.book.position().0.to_string());
-            let request =
-                Request { id, at_ms: None, key: None, by: by.map(user), own: false, action };
+            let request = Request {
+                id,
+                at_ms: None,
+                key: None,
+                by: by.map(user),
+                own: false,
+                offset_s: None,
+                action,
+            };
             let of = Circumstances { sender: BankId(bank), members: self.members, header: None };
             self.book.apply(&of, &request.to_raw())
         }
@@ -134,7 +144,7 @@ mod tests {
         }
 
         fn try_out(&self, operations: &[Operation]) -> Trial {
-            self.book.try_out(&user("ana"), operations, BankSet::all(2), false)
+            self.book.try_out(&user("ana"), operations, BankSet::all(2), false, None)
         }
     }
 

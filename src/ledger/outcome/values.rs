@@ -88,6 +88,7 @@ impl fmt::Display for BadMoney {
             BadMoney::TooManyDecimals => "Valor tem mais de duas casas decimais",
             BadMoney::TooLarge => "Valor grande demais",
             BadMoney::NotPositive => "Valor deve ser maior que zero",
+            BadMoney::Negative => "Valor não pode ser negativo",
         })
     }
 }

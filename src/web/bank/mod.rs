@@ -16,6 +16,7 @@ mod form;
 mod given_back;
 mod joint;
 mod keys;
+mod limits;
 mod login_page;
 mod money;
 mod month;
@@ -53,6 +54,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/sair").post(entry::logout)))
         .service(resource(at("/seguranca").get(security::show).post(security::change)))
         .service(resource(at("/seguranca/sessoes").post(security::end)))
+        .service(figures(at("/limites").get(limits::show).post(limits::change)))
         .service(resource(at("/cadastro").get(entry::register_form).post(entry::register)))
         .service(resource(at("/cadastro/documento").get(document::check)))
         .service(resource(at("/contas/nova").get(opening::form).post(opening::open)))

@@ -92,7 +92,7 @@ async fn rendered(
 }
 
 /// `26/11/2026 21:03:07`
-fn moment(zone: &Zone, at_ms: i64) -> String {
+pub(super) fn moment(zone: &Zone, at_ms: i64) -> String {
     format!("{} {}", date(zone.date(at_ms)), zone.time(at_ms))
 }
 

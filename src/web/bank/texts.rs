@@ -5,6 +5,7 @@ use crate::brazilian::BadAmount;
 use crate::brazilian::entry_title;
 pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ids::BankId;
+use crate::ledger::outcome::limit_name;
 use crate::ledger::request::OPENING_MIN;
 use crate::ledger::{Entry, Refusal, TypeAccount};
 
@@ -51,6 +52,9 @@ const MONTHS: [&str; 12] = [
 pub(super) const KEY_ADDED: &str = "Chave Pix cadastrada";
 pub(super) const KEY_REMOVED: &str = "Chave Pix removida";
 pub(super) const KEY_MOVED: &str = "Chave Pix passada para a outra conta";
+pub(super) const LIMITS_SET: &str = "Limites alterados";
+pub(super) const LIMITS_WAIT: &str = "Limites alterados. O que aumenta só vale daqui a 24 horas";
+pub(super) const NO_LIMIT: &str = "sem limite";
 pub(super) const REFUND_NOT_KNOWN_YET: &str = "A devolução foi enviada, mas a resposta dos outros bancos não chegou a tempo. Envie de novo para saber: ela nunca é feita duas vezes";
 pub(super) const NO_SUCH_RECEIPT: &str = "Não há comprovante com este endereço";
 pub(super) const BASKET_EMPTY: &str = "O pacote está vazio: acrescente ao menos uma operação";
@@ -110,6 +114,12 @@ pub(super) fn refusal(refusal: &Refusal, name: impl Fn(BankId) -> String) -> Str
         }
         Refusal::BalanceTooLarge { bank, account } => {
             (bank, format!("Saldo da conta {account} grande demais"))
+        }
+        Refusal::AboveLimit { part, most, left } => {
+            let (name, most, left) = (limit_name(*part), reais(*most), reais(*left));
+            return format!(
+                "Falha na operação: Acima do seu limite {name}, de {most}: restam {left}"
+            );
         }
         Refusal::RefundTooLarge { left } => {
             return format!("Deste Pix só se pode devolver ainda {}", reais(*left));

@@ -185,6 +185,7 @@ fn trial(bank: &Bank) -> Request {
         key: None,
         by: None,
         own: false,
+        offset_s: None,
         action: Action::CreateAccount(Opening {
             user_name: UserName::parse("laboratorio").expect("a user name of letters"),
             type_account: TypeAccount::Pf,

@@ -27,6 +27,7 @@ impl Judge {
                 self.keys.insert(key, position);
                 if matches!(executed.outcome, Outcome::Done(_)) {
                     self.count_money(&request.action);
+                    self.count_leaving(&request, executed);
                 }
             }
             Some(first) => assert!(

@@ -15,11 +15,13 @@
 //! | with a minority of wrong clocks no event is stamped and no entry dated more than 5 s off | consortium time | `dates` |
 //! | whatever clocks say, no key is forgotten: customers ask again for what they had long ago | consortium time | `answers` |
 //! | no more is given back of a Pix than came, whoever asks at whichever bank | ledger | `refunds` |
+//! | no more leaves in a night than its customer allows, whoever asks at whichever bank | ledger | `limits` |
 //! | money comes and goes only by deposits and withdrawals, at every bank | ledger | `money` |
 
 mod answers;
 mod dates;
 mod disks;
+mod limits;
 mod money;
 mod promises;
 mod refunds;
@@ -34,6 +36,7 @@ use netbanking::ledger::past::PastEntry;
 use netbanking::protocol::execution::ExecutedEvent;
 use netbanking::protocol::order_key::OrderKey;
 
+use self::limits::Allowed;
 use self::promises::Told;
 use self::same_order::LogEvent;
 use self::views::ViewFacts;
@@ -74,6 +77,7 @@ pub(crate) struct Judge {
     past: Vec<PastEntry>,
     /// By the entry with which a Pix came, how much of it went back, in centavos.
     refunded: BTreeMap<u64, i128>,
+    allowed: Allowed,
 }
 
 impl Judge {
@@ -97,6 +101,7 @@ impl Judge {
             asked_ms: BTreeMap::new(),
             past: Vec::new(),
             refunded: BTreeMap::new(),
+            allowed: Allowed::default(),
         }
     }
 

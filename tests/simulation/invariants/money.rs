@@ -11,7 +11,7 @@ impl Judge {
         match action {
             // The simulated customers have no joint accounts.
             Action::Register(_) | Action::AnswerJoint(_) | Action::ChangePassword(_) => {}
-            Action::Refund(_) | Action::Keys(_) => {}
+            Action::Refund(_) | Action::Keys(_) | Action::Limits(_) => {}
             Action::CreateAccount(opening) => self.total += opening.value_init.get().get(),
             Action::Operations(package) => {
                 for operation in package.operations() {

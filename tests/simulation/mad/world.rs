@@ -404,7 +404,9 @@ impl World {
         let id = EventId::new(bank, &number.to_string());
         let action = Action::Register(registration);
         let (at_ms, key, by) = Default::default();
-        process.submit(Request { id: id.clone(), at_ms, key, by, own: false, action }.to_raw());
+        process.submit(
+            Request { id: id.clone(), at_ms, key, by, own: false, offset_s: None, action }.to_raw(),
+        );
         self.open.insert(id, bank);
         self.plan_work(bank);
     }

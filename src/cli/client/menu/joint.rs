@@ -1,7 +1,7 @@
 //! Joint accounts that wait for their holders: look at them, accept, decline.
 
-use super::super::answers::{JointLine, JointRead, Said};
-use super::super::api::{new_key, read};
+use super::super::answers::{JointLine, JointRead};
+use super::super::api::read;
 use super::super::commands::joint_table;
 use super::super::screen::{Tone, plain};
 use super::super::texts;
@@ -26,20 +26,10 @@ impl Menu {
         };
         let Some(accept) = self.ask_whether(&data[chosen])? else { return Ok(None) };
         let place = (data[chosen].bank, data[chosen].num_account);
-        let key = new_key();
-        let answer = loop {
-            match self.banks.answer_joint(&mut self.session, place, accept, &key).await {
-                Err(error) if error.leaves_unknown() => {
-                    if !self.asks_again(&error)? {
-                        return Ok(None);
-                    }
-                }
-                settled => break settled?,
-            }
-        };
-        let Said { descript, .. } = read(&answer)?;
-        self.screen.say(Tone::Good, &plain(&descript));
-        self.refresh().await.map(Some)
+        self.settle(async |banks, session, key| {
+            banks.answer_joint(session, place, accept, key).await
+        })
+        .await
     }
 
     /// Who has accepted before can only decline.

@@ -1,7 +1,7 @@
 //! The Pix keys of an account: look at them, add one, remove one.
 
-use super::super::answers::{KeysRead, Said};
-use super::super::api::{KeyWish, new_key, read};
+use super::super::answers::KeysRead;
+use super::super::api::{KeyWish, read};
 use super::super::screen::{Tone, plain};
 use super::super::texts;
 use super::{Menu, Step};
@@ -46,19 +46,7 @@ impl Menu {
     }
 
     async fn change_key(&mut self, place: (BankId, AccountNumber), wish: &KeyWish<'_>) -> Step<()> {
-        let key = new_key();
-        let answer = loop {
-            match self.banks.change_key(&mut self.session, place, wish, &key).await {
-                Err(error) if error.leaves_unknown() => {
-                    if !self.asks_again(&error)? {
-                        return Ok(None);
-                    }
-                }
-                settled => break settled?,
-            }
-        };
-        let Said { descript, .. } = read(&answer)?;
-        self.screen.say(Tone::Good, &plain(&descript));
-        self.refresh().await.map(Some)
+        self.settle(async |banks, session, key| banks.change_key(session, place, wish, key).await)
+            .await
     }
 }

@@ -4,12 +4,14 @@
 mod basket;
 mod joint;
 mod keys;
+mod limits;
 mod refund;
 
 use super::answers::{LoggedIn, Opened, Said, StatementRead};
 use super::api::{NewCustomer, OwnAccount, Part, new_key, read};
 use super::arguments::{Options, amount, document, person_name, user_name};
 use super::banks::Banks;
+use super::call::Answer;
 use super::commands::{account_label, accounts_table, banks_table, opened_text, statement_tables};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
@@ -52,6 +54,7 @@ enum Choice {
     Statement,
     Refund,
     Keys,
+    Limits,
     ChangePassword,
     ChangeBank,
     LogOut,
@@ -61,7 +64,7 @@ enum Choice {
 impl Choice {
     const STRANGER: [Choice; 4] =
         [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
-    const CUSTOMER: [Choice; 11] = [
+    const CUSTOMER: [Choice; 12] = [
         Choice::Overview,
         Choice::Open,
         Choice::Joint,
@@ -69,6 +72,7 @@ impl Choice {
         Choice::Statement,
         Choice::Refund,
         Choice::Keys,
+        Choice::Limits,
         Choice::ChangePassword,
         Choice::ChangeBank,
         Choice::LogOut,
@@ -86,6 +90,7 @@ impl Choice {
             Choice::Statement => texts::STATEMENT,
             Choice::Refund => texts::REFUND,
             Choice::Keys => texts::KEYS,
+            Choice::Limits => texts::LIMITS,
             Choice::ChangePassword => texts::CHANGE_PASSWORD,
             Choice::ChangeBank => texts::CHANGE_BANK,
             Choice::LogOut => texts::LOG_OUT,
@@ -137,6 +142,7 @@ impl Menu {
             Choice::Statement => self.statement().await,
             Choice::Refund => self.refund().await,
             Choice::Keys => self.keys().await,
+            Choice::Limits => self.limits().await,
             Choice::ChangePassword => self.change_password().await,
             Choice::ChangeBank => self.choose_bank().await.map(Some),
             Choice::LogOut => {
@@ -167,6 +173,28 @@ impl Menu {
         self.screen.say(Tone::Bad, &plain(&unknown.to_string()));
         let choices = vec![texts::ASK_AGAIN.to_owned(), texts::GIVE_UP.to_owned()];
         Ok(self.prompts.choose(texts::WHAT_NOW, choices)? != Some(1))
+    }
+
+    /// Sends something under a key of its own until its outcome is known or the person gives up,
+    /// and says what came of it.
+    async fn settle<F>(&mut self, send: F) -> Step<()>
+    where
+        F: AsyncFn(&mut Banks, &mut Session, &str) -> Result<Answer, ClientError>,
+    {
+        let key = new_key();
+        let answer = loop {
+            match send(&mut self.banks, &mut self.session, &key).await {
+                Err(error) if error.leaves_unknown() => {
+                    if !self.asks_again(&error)? {
+                        return Ok(None);
+                    }
+                }
+                settled => break settled?,
+            }
+        };
+        let Said { descript, .. } = read(&answer)?;
+        self.screen.say(Tone::Good, &plain(&descript));
+        self.refresh().await.map(Some)
     }
 
     async fn choose_bank(&mut self) -> Result<(), ClientError> {

@@ -1,7 +1,7 @@
 //! Giving back a Pix: which one, and how much.
 
-use super::super::answers::{Counterparty, Entry, RefundRead, Said, StatementRead};
-use super::super::api::{GiveBack, Part, new_key, read};
+use super::super::answers::{Counterparty, Entry, RefundRead, StatementRead};
+use super::super::api::{GiveBack, Part, read};
 use super::super::arguments::amount;
 use super::super::money::Brl;
 use super::super::screen::{Tone, plain};
@@ -42,25 +42,8 @@ impl Menu {
         }
         let value = Reais(value.get());
         let refund = GiveBack { bank: of.0, num_account: of.1, entry, value, message: None };
-        self.give_back(&refund).await?;
-        self.refresh().await.map(Some)
-    }
-
-    async fn give_back(&mut self, refund: &GiveBack<'_>) -> Step<()> {
-        let key = new_key();
-        let answer = loop {
-            match self.banks.refund(&mut self.session, refund, &key).await {
-                Err(error) if error.leaves_unknown() => {
-                    if !self.asks_again(&error)? {
-                        return Ok(None);
-                    }
-                }
-                settled => break settled?,
-            }
-        };
-        let Said { descript, .. } = read(&answer)?;
-        self.screen.say(Tone::Good, &plain(&descript));
-        Ok(Some(()))
+        let refund = &refund;
+        self.settle(async |banks, session, key| banks.refund(session, refund, key).await).await
     }
 }
 

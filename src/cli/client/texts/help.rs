@@ -90,6 +90,13 @@ pub(in super::super) const KEY_VALUE: &str = "O e-mail ou o telefone";
 pub(in super::super) const REMOVE_KEY: &str = "Remove esta chave, como a lista a mostra";
 pub(in super::super) const MOVE_KEY: &str =
     "Passa para esta conta uma chave de outra conta sua no mesmo banco";
+pub(in super::super) const LIMITS_USAGE: &str =
+    "netbanking client limits [--day VALOR] [--night VALOR] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const LIMITS: &str =
+    "Mostra quanto pode sair por Pix e saques, de dia e de noite, ou muda os limites";
+pub(in super::super) const LIMIT_BY_DAY: &str =
+    "Quanto pode sair das 6h às 20h, ou «sem»; o que aumenta só vale depois de 24 horas";
+pub(in super::super) const LIMIT_BY_NIGHT: &str = "O mesmo das 20h às 6h";
 pub(in super::super) const OPERATE_USAGE: &str =
     "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const OPERATE: &str =

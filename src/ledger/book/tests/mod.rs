@@ -5,6 +5,7 @@ mod chain;
 mod idempotency;
 mod joint;
 mod keys;
+mod limits;
 mod opening;
 mod operations;
 mod properties;
@@ -168,6 +169,7 @@ impl Trial {
             key,
             by: by.map(user),
             own: false,
+            offset_s: None,
             action,
         }
     }

@@ -239,7 +239,8 @@ fn where_customers_touch_only_their_own_accounts_nothing_tells_whether_there_are
                 user_name: user("ana"),
             };
             assert_eq!(refusal(trial.apply(2, &request)), expected);
-            let tried = trial.book.try_out(&user("ana"), &[operation], BankSet::all(BANKS), true);
+            let tried =
+                trial.book.try_out(&user("ana"), &[operation], BankSet::all(BANKS), true, None);
             assert_eq!(tried.failed, Some(expected));
         }
     }

@@ -11,6 +11,7 @@ use crate::ids::request::raw;
 use crate::ids::{ChainHash, Position};
 use crate::ledger::book::remembered::IDEMPOTENCY_WINDOW_MS;
 use crate::ledger::keys::{Email, KeyChange, NewKey};
+use crate::ledger::limits::{Limit, LimitsChange, Wish};
 use crate::ledger::past::EntryNumber;
 use crate::ledger::refund::{Original, Refund};
 use crate::ledger::statement::RefundOf;
@@ -160,8 +161,15 @@ fn any_action() -> impl Strategy<Value = Action> {
         2 => any_answer().prop_map(Action::AnswerJoint),
         2 => any_key_change().prop_map(Action::Keys),
         2 => any_refund().prop_map(Action::Refund),
+        2 => (any_wish(), any_wish())
+            .prop_map(|(day, night)| Action::Limits(LimitsChange { day, night })),
         6 => vec(any_operation(), 1..4).prop_map(package),
     ]
+}
+
+fn any_wish() -> impl Strategy<Value = Wish> {
+    let limit = (0..20_000_i64).prop_map(|centavos| Limit::try_from(centavos).unwrap());
+    prop_oneof![1 => Just(Wish::Keep), 1 => Just(Wish::Unlimited), 4 => limit.prop_map(Wish::Most)]
 }
 
 fn any_raw() -> impl Strategy<Value = RawRequest> {
@@ -169,11 +177,12 @@ fn any_raw() -> impl Strategy<Value = RawRequest> {
     let key = option::weighted(0.3, select(&["k", "l", "m"][..]));
     let (soon, late) = (START_MS + 60_000, START_MS + 3 * IDEMPOTENCY_WINDOW_MS);
     let at_ms = prop_oneof![6 => START_MS..soon, 1 => START_MS..late];
-    let drawn = (any_action(), by, key, at_ms, any::<bool>());
-    let sensible = drawn.prop_map(|(action, by, key, at_ms, own)| {
+    let offset_s = option::weighted(0.8, select(&[-10_800, -7_200, 0][..]));
+    let drawn = (any_action(), by, key, at_ms, any::<bool>(), offset_s);
+    let sensible = drawn.prop_map(|(action, by, key, at_ms, own, offset_s)| {
         let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
         let id = EventId::parse("EV0-x").unwrap();
-        Request { id, at_ms: Some(at_ms), key, by: by.map(user), own, action }.to_raw()
+        Request { id, at_ms: Some(at_ms), key, by: by.map(user), own, offset_s, action }.to_raw()
     });
     let nonsense = "[a-z{}\"]{0,8}".prop_map(|text| {
         let id = EventId::parse("EV0-x").unwrap();

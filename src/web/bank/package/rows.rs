@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::State;
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, own_only};
+use crate::actors::time::unix_ms;
+use crate::http::{Bank, Refused, offset_s, own_only};
 use crate::ids::{BankId, BankSet};
 use crate::ledger::{AccountNumber, Book, Note, Operation, OperationKind, Refusal, UserName};
 use crate::web::bank::money::InReais;
@@ -60,7 +61,8 @@ pub(super) async fn picture(
     let (by, operations, offline) = (user.clone(), state.operations.clone(), offline.to_vec());
     let executed = state.position.is_some();
     let own = own_only(bank);
-    let drawn = Ask(move |book: &Book| draw(book, (&by, own), &operations, &offline, executed));
+    let at = (unix_ms(), offset_s(bank));
+    let drawn = Ask(move |book: &Book| draw(book, (&by, own, at), &operations, &offline, executed));
     let (mut picture, failed) = bank.actors.routes.ledger.send(drawn).await?;
     for (index, row) in picture.rows.iter_mut().enumerate() {
         let why = failed.as_ref().filter(|(at, _)| *at == index);
@@ -84,14 +86,14 @@ pub(super) async fn picture(
 /// elsewhere.
 fn draw(
     book: &Book,
-    (by, own): (&UserName, bool),
+    (by, own, at): (&UserName, bool, (i64, i32)),
     operations: &[Operation],
     offline: &[BankId],
     executed: bool,
 ) -> (Picture, Option<(usize, Refusal)>) {
     let mut members = BankSet::all(book.banks());
     offline.iter().for_each(|bank| members.remove(*bank));
-    let trial = book.try_out(by, operations, members, own);
+    let trial = book.try_out(by, operations, members, own, Some(at));
     let is_own =
         |bank, account| book.account(bank, account).is_some_and(|account| account.is_held_by(by));
     let rows = operations.iter().enumerate().map(|(index, operation)| {
