@@ -69,7 +69,7 @@ fn journal_with_a_snapshot_beside_it(folder: &Path) -> Played {
     let Recovered { store, .. } = patiently(recover, folder);
     let when = Snapshots { journal_max: 0, every: LIMIT };
     let position = played.book.position();
-    let mut writer = GroupCommit::new(Box::new(store)).with_snapshots(when, position).unwrap();
+    let mut writer = GroupCommit::new(store).with_snapshots(when, position).unwrap();
     let mut executor =
         Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
     assert_eq!(settle(&mut writer, &mut executor), 1);

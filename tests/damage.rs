@@ -16,7 +16,7 @@ use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::recovery::{Recovered, recover, whole};
-use netbanking::store::{Change, JournalReader, Owner, Remembered, SqliteStore, Store, StoreError};
+use netbanking::store::{Change, Owner, Remembered, SqliteStore, Store, StoreError};
 
 use played::{BANKS, Played, VIEW, mark};
 
@@ -299,11 +299,11 @@ fn read(folder: &Path) -> Files {
 }
 
 /// A journal that was closed, so that all of it is in one file; and what it holds.
-fn closed(write: impl FnOnce(&mut SqliteStore)) -> (Files, State) {
+fn closed(write: impl FnOnce(&mut dyn Store)) -> (Files, State) {
     let folder = fast_folder();
     small_pages(folder.path());
     let mut store = whole(folder.path(), OWNER).unwrap().store;
-    write(&mut store);
+    write(&mut *store);
     drop(store);
     let files = read(folder.path());
     assert!(!files.contains_key(LOG), "all of it is in the file");

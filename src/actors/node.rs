@@ -39,7 +39,7 @@ use crate::protocol::view::{OnDisk, View};
 use crate::session::Lifetime;
 use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
-use crate::store::{GroupCommit, Owner, Snapshots, SqliteStore, StoreError};
+use crate::store::{Disk, GroupCommit, Owner, Snapshots, StoreError};
 use crate::tls::{Credentials, Transport};
 use crate::watch::History;
 
@@ -234,12 +234,12 @@ fn tell_of_snapshot(me: BankId, fell_back: Option<StoreError>) {
 }
 
 fn writer_of(
-    store: SqliteStore,
+    store: Box<dyn Disk>,
     config: &Config,
     executed: Position,
 ) -> Result<GroupCommit, StoreError> {
     let JournalLimits { positions_max: journal_max, snapshot_every: every } = config.journal;
-    GroupCommit::new(Box::new(store)).with_snapshots(Snapshots { journal_max, every }, executed)
+    GroupCommit::new(store).with_snapshots(Snapshots { journal_max, every }, executed)
 }
 
 /// A thread for actors.

@@ -16,7 +16,7 @@ use crate::protocol::order_key::OrderKey;
 use crate::protocol::view::OnDisk;
 use crate::store::past::{Past, PastReader};
 use crate::store::recovery::{Recovered, whole};
-use crate::store::{JournalReader as _, Owner, PIECE_BYTES_MAX, SqliteStore, StoreError};
+use crate::store::{Disk, Owner, PIECE_BYTES_MAX, StoreError};
 use crate::tls::Signers;
 
 /// What `netbanking audit` is told.
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &AuditArgs) -> Result<(), CommandError> {
     let owner = arguments.disk.owner()?;
     let bank = owner.bank;
     let Recovered { book, past, mut store, disk, .. } = whole(&arguments.disk.data, owner)?;
-    let signed = signatures(&mut store, &disk, &arguments.disk.data, owner)?;
+    let signed = signatures(&mut *store, &disk, &arguments.disk.data, owner)?;
     if let Some(first) = missing(&past) {
         let count = past.missing().iter().map(|gap| gap.end() - gap.start() + 1).sum();
         return Err(AuditFailed::Missing { bank, count, first }.into());
@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &AuditArgs) -> Result<(), CommandError> {
 
 /// Holds every event of the journal against its signature.
 fn signatures(
-    store: &mut SqliteStore,
+    store: &mut dyn Disk,
     disk: &OnDisk,
     data: &Path,
     owner: Owner,

@@ -9,7 +9,9 @@
 
 mod aside;
 mod compaction;
+mod folder;
 mod group_commit;
+mod journal;
 mod packed;
 pub mod past;
 mod reading;
@@ -153,6 +155,39 @@ pub trait Store: JournalReader {
     /// # Errors
     /// As for [`Store::remembered`].
     fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError>;
+}
+
+/// A store as it is opened when a node starts, and by the commands that a person gives.
+pub trait Disk: Store {
+    /// Whether an fsync had failed when the store was last used.
+    fn was_in_doubt(&self) -> bool;
+
+    /// Declares, in a person's name, that this disk decides how the next view begins although too
+    /// few others are left. Returns whether it may: a disk that lacks something, or never belonged
+    /// to a view, knows too little. A disk on which an fsync has failed may: perhaps all disks
+    /// share the hardware that failed, and this one lacks nothing that it had claimed to hold.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    fn declare_rescue(&mut self) -> Result<bool, StoreError>;
+
+    /// From now on, the whole journal is handed over instead of a snapshot, if all of it is here,
+    /// and everything is read in any case. Returns whether a snapshot is left out that was not
+    /// left out before.
+    fn use_whole_journal(&mut self) -> bool;
+
+    /// The snapshot is of no use: the journal that led to it is executed until there is another
+    /// one.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    fn abandon_snapshot(&mut self) -> Result<(), StoreError>;
+
+    /// Gives the space of dropped rows back.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    fn shrink(&mut self) -> Result<(), StoreError>;
 }
 
 /// What is read from a disk for other banks while the node runs.
@@ -314,7 +349,7 @@ impl StoreError {
     /// settled.
     pub(crate) fn make_next_start_read_all(&self) {
         if let StoreError::Damaged { path, .. } | StoreError::Failed { path, .. } = self {
-            sqlite::suspect(path);
+            path.parent().into_iter().for_each(journal::suspect);
         }
     }
 

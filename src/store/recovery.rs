@@ -14,9 +14,10 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::aside::put_aside;
+use super::folder::lock;
 use super::past::Past;
-use super::sqlite::{FILE_NAMES, lock};
-use super::{Change, Found, Owner, Remembered, SqliteStore, Store, StoreError};
+use super::sqlite::FILE_NAMES;
+use super::{Change, Disk, Found, Owner, Remembered, SqliteStore, Store, StoreError};
 use crate::ids::Sha256Digest;
 use crate::ledger::Book;
 use crate::ledger::book::{BadSnapshot, Lines, Pieces, Reader};
@@ -33,7 +34,7 @@ const PIECES_AHEAD: usize = 8;
 /// What a node's disk held.
 pub struct Recovered {
     /// The disk.
-    pub store: SqliteStore,
+    pub store: Box<dyn Disk>,
     /// The ledger.
     pub book: Book,
     /// Its past: every entry that the ledger has made, or which of them are missing.
@@ -53,13 +54,13 @@ pub struct Recovered {
 /// # Errors
 /// [`StoreError`] when the folder cannot be used, or its journal belongs to another bank.
 pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
-    let opened = SqliteStore::open(folder, owner);
+    let opened = open(folder, owner);
     let damage = match opened.and_then(|store| with_past(store, folder, owner)) {
         Err(damage @ StoreError::Damaged { .. }) if owner.banks > 1 => damage,
         done => return done,
     };
     let aside = set_aside(folder)?;
-    let mut store = SqliteStore::open(folder, owner)?;
+    let mut store = open(folder, owner)?;
     store.write(&[Change::Forgotten])?;
     let recovered = with_past(store, folder, owner)?;
     Ok(Recovered { set_aside: Some((aside, damage)), ..recovered })
@@ -71,27 +72,35 @@ pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
 /// # Errors
 /// As for [`recover`], and [`StoreError::Damaged`].
 pub fn whole(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
-    let mut store = SqliteStore::open(folder, owner)?;
+    let mut store = open(folder, owner)?;
     store.use_whole_journal();
     with_past(store, folder, owner)
 }
 
+fn open(folder: &Path, owner: Owner) -> Result<Box<dyn Disk>, StoreError> {
+    Ok(Box::new(SqliteStore::open(folder, owner)?))
+}
+
 /// Rebuilds the ledger and writes down what its past lacks.
-fn with_past(mut store: SqliteStore, folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
+fn with_past(
+    mut store: Box<dyn Disk>,
+    folder: &Path,
+    owner: Owner,
+) -> Result<Recovered, StoreError> {
     let mut past = Past::open(folder, owner.bank)?;
     let mut fell_back = None;
-    let (book, disk) = match rebuild_beside(&mut store, owner, &mut past) {
+    let (book, disk) = match rebuild_beside(&mut *store, owner, &mut past) {
         Err(useless @ (StoreError::Damaged { .. } | StoreError::Differs { .. }))
             if store.use_whole_journal() =>
         {
-            let rebuilt = rebuild_beside(&mut store, owner, &mut past)?;
+            let rebuilt = rebuild_beside(&mut *store, owner, &mut past)?;
             store.abandon_snapshot()?;
             fell_back = Some(useless);
             rebuilt
         }
         // A bank that is alone gets what its past lacks from nobody else.
         Ok(_) if owner.banks == 1 && !past.missing().is_empty() && store.use_whole_journal() => {
-            rebuild_beside(&mut store, owner, &mut past)?
+            rebuild_beside(&mut *store, owner, &mut past)?
         }
         rebuilt => rebuilt?,
     };
@@ -99,7 +108,7 @@ fn with_past(mut store: SqliteStore, folder: &Path, owner: Owner) -> Result<Reco
 }
 
 fn rebuild_beside(
-    store: &mut SqliteStore,
+    store: &mut dyn Disk,
     owner: Owner,
     past: &mut Past,
 ) -> Result<(Book, OnDisk), StoreError> {

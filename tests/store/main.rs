@@ -19,7 +19,7 @@ use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{
-    Change, DROP_EVENTS_MAX, Found, JournalReader, Owner, PIECE_EVENTS_MAX, Read, Remembered,
+    Change, DROP_EVENTS_MAX, Disk, Found, JournalReader, Owner, PIECE_EVENTS_MAX, Read, Remembered,
     SqliteStore, Store, StoreError,
 };
 use sha2::{Digest, Sha256};

@@ -75,8 +75,8 @@ impl Past {
     pub(crate) fn opener(
         &self,
     ) -> impl Fn() -> Result<PastReader, StoreError> + Clone + Send + use<> {
-        let path = self.writer.path().to_owned();
-        move || PastReader::open(&path)
+        let opener = self.writer.opener();
+        move || PastReader::open(&opener)
     }
 
     /// [`PastWriter::append`]

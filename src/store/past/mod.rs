@@ -13,44 +13,29 @@
 pub(crate) mod block;
 mod keeper;
 mod reader;
+mod sqlite;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use self::block::{Encoder, bounds};
 pub use self::keeper::Past;
 pub use self::reader::{PastReader, StoredBlock};
+use self::sqlite::{FILE_NAMES, SqliteBlocks};
+use self::table::{BlockChange, BlockRow, BlockTable, Opener};
 use super::StoreError;
 use super::packed::{pack, unpack};
-use super::sqlite::{make_private, reading_failed};
 use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::past::{EntryNumber, PastEntry};
 
-/// Name of the file in the data folder.
-const FILE_NAME: &str = "past.sqlite";
-/// The files that belong to it.
-pub(super) const FILE_NAMES: [&str; 3] = ["past.sqlite-shm", "past.sqlite-wal", FILE_NAME];
-/// Marks a file as ours ("NtBp").
-const APPLICATION_ID: i32 = 0x4e74_4270;
-/// Layout of the tables.
-const SCHEMA_VERSION: i32 = 2;
-/// The same tables, in which no block is packed.
-const SCHEMA_VERSION_1: i32 = 1;
 /// What a packed block begins with; no other begins so.
 const PACKED: u8 = 0xff;
-
-const TABLES: &str = "
-CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL, digest BLOB NOT NULL) STRICT;
-CREATE TABLE blocks (
-    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL
-) STRICT;
-";
 
 /// Complete blocks that wait for a commit before one is made for their sake.
 const FULL_MAX: usize = 64;
@@ -77,8 +62,7 @@ struct Written {
 
 /// Writes the past: the only connection that does.
 pub struct PastWriter {
-    path: PathBuf,
-    connection: Connection,
+    table: Box<dyn BlockTable>,
     head: Head,
     /// Blocks that are complete, or end before a gap, and are not on disk.
     full: VecDeque<Written>,
@@ -102,23 +86,23 @@ impl PastWriter {
     /// # Errors
     /// [`StoreError`] when it cannot be opened, or is damaged or another bank's.
     pub fn open(folder: &Path, bank: BankId) -> Result<Self, StoreError> {
-        let path = folder.join(FILE_NAME);
-        let cannot = |why: String| StoreError::Open { path: path.clone(), why };
-        make_private(&path).map_err(|error| cannot(error.to_string()))?;
-        let connection = Connection::open(&path).map_err(|error| cannot(error.to_string()))?;
-        let head = settle(&path, &connection)?.unwrap_or(Head {
-            bank,
-            last: EntryNumber::default(),
-            missing: Vec::new(),
-        });
+        PastWriter::on(Box::new(SqliteBlocks::open(folder)?), bank)
+    }
+
+    /// The same on these tables.
+    fn on(mut table: Box<dyn BlockTable>, bank: BankId) -> Result<Self, StoreError> {
+        let head = match read_head(&mut *table)? {
+            Some(head) => head.ok_or_else(|| table.damaged("the head".into()))?,
+            None if table.has_blocks()? => return Err(table.damaged("the head is gone".into())),
+            None => Head { bank, last: EntryNumber::default(), missing: Vec::new() },
+        };
         if head.bank != bank {
             let (found, wanted) = (format!("bank {}", head.bank), format!("bank {bank}"));
-            return Err(StoreError::OtherBank { path, found, wanted });
+            return Err(table.of_another(found, wanted));
         }
         let on_disk = head.last;
         let mut writer = PastWriter {
-            path,
-            connection,
+            table,
             head,
             full: VecDeque::new(),
             open: None,
@@ -176,11 +160,11 @@ impl PastWriter {
     /// # Errors
     /// [`StoreError::Open`] when the system refuses.
     pub fn reader(&self) -> Result<PastReader, StoreError> {
-        PastReader::open(&self.path)
+        PastReader::open(&self.table.opener())
     }
 
-    fn path(&self) -> &Path {
-        &self.path
+    fn opener(&self) -> Opener {
+        self.table.opener()
     }
 
     /// The last entry that was taken in.
@@ -294,7 +278,8 @@ impl PastWriter {
     /// [`StoreError::Failed`] when the disk does.
     pub fn commit(&mut self, sync: bool) -> Result<EntryNumber, StoreError> {
         if self.is_dirty || sync {
-            self.write(sync).map_err(|error| self.failed(&error))?;
+            let rows = self.full.iter().chain(&self.open).map(Written::row).collect();
+            self.write(None, rows, &self.head.clone(), sync)?;
             self.full.clear();
             self.is_dirty = false;
             self.on_disk = self.head.last;
@@ -302,14 +287,16 @@ impl PastWriter {
         Ok(self.on_disk)
     }
 
-    fn write(&mut self, sync: bool) -> rusqlite::Result<()> {
-        self.connection.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })?;
-        let transaction = self.connection.transaction()?;
-        for block in self.full.iter().chain(&self.open) {
-            insert(&transaction, block.first, block.last, block.encoder.content())?;
-        }
-        write_head(&transaction, &self.head)?;
-        transaction.commit()
+    fn write(
+        &mut self,
+        gone: Option<Numbers>,
+        rows: Vec<BlockRow>,
+        head: &Head,
+        sync: bool,
+    ) -> Result<(), StoreError> {
+        let head = serde_json::to_string(head).expect("the head is JSON");
+        let head_digest = digest_of(&head);
+        self.table.write(&BlockChange { gone, rows, head, head_digest, sync })
     }
 
     /// Takes in a block that was missing, wholly or in part; returns whether it is one. What is
@@ -362,16 +349,7 @@ impl PastWriter {
         let block = Written::of(entries);
         let mut head = self.head.clone();
         head.missing = without(&head.missing, &(block.first.0..=block.last.0));
-        let written = (|| {
-            let transaction = self.connection.transaction()?;
-            transaction
-                .prepare_cached("DELETE FROM blocks WHERE first >= ?1 AND first <= ?2")?
-                .execute([sql(block.first), sql(block.last)])?;
-            insert(&transaction, block.first, block.last, block.encoder.content())?;
-            write_head(&transaction, &head)?;
-            transaction.commit()
-        })();
-        written.map_err(|error| self.failed(&error))?;
+        self.write(Some(block.first.0..=block.last.0), vec![block.row()], &head, false)?;
         self.head = head;
         if block.last == self.head.last && bounds(block.first).1 != block.last {
             self.open = Some(block);
@@ -393,41 +371,14 @@ impl PastWriter {
         head.missing = without(&head.missing, &gone);
         head.missing.extend(Some(gone).filter(|gone| !gone.is_empty()));
         head.missing.sort_by_key(|gap| *gap.start());
-        let written = (|| {
-            let transaction = self.connection.transaction()?;
-            transaction
-                .prepare_cached("DELETE FROM blocks WHERE first >= ?1 AND first <= ?2")?
-                .execute([sql(first), sql(last)])?;
-            if let Some(block) = &self.open {
-                insert(&transaction, block.first, block.last, block.encoder.content())?;
-            }
-            write_head(&transaction, &head)?;
-            transaction.commit()
-        })();
-        written.map_err(|error| self.failed(&error))?;
+        let rows = self.open.iter().map(Written::row).collect();
+        self.write(Some(first.0..=last.0), rows, &head, false)?;
         self.head = head;
         Ok(())
     }
 
     fn damaged(&self, why: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), why }
-    }
-
-    /// A write that fails because of what is in the file is not the disk's failure.
-    fn failed(&self, error: &rusqlite::Error) -> StoreError {
-        let (path, why) = (self.path.clone(), error.to_string());
-        match error.sqlite_error_code() {
-            Some(
-                ErrorCode::SystemIoFailure
-                | ErrorCode::DiskFull
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::OutOfMemory
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked,
-            ) => StoreError::Failed { path, why },
-            _ => StoreError::Damaged { path, why },
-        }
+        self.table.damaged(why)
     }
 }
 
@@ -450,6 +401,14 @@ impl Written {
         let number = |past: Option<&PastEntry>| past.expect("a block has an entry").number;
         Written { first: number(entries.first()), last: number(entries.last()), encoder }
     }
+
+    /// The block as it is stored.
+    fn row(&self) -> BlockRow {
+        let (first, last, content) = (self.first, self.last, self.encoder.content());
+        let mut stored = vec![PACKED];
+        stored.append(&mut pack(content));
+        BlockRow { first, last, stored, digest: block::digest(first, last, content) }
+    }
 }
 
 /// Ranges in order, less another.
@@ -463,24 +422,6 @@ fn without(ranges: &[Numbers], gone: &Numbers) -> Vec<Numbers> {
     left
 }
 
-fn sql(number: EntryNumber) -> i64 {
-    i64::try_from(number.0).unwrap_or(i64::MAX)
-}
-
-fn insert(
-    db: &Connection,
-    first: EntryNumber,
-    last: EntryNumber,
-    content: &[u8],
-) -> rusqlite::Result<()> {
-    let digest = block::digest(first, last, content);
-    let mut stored = vec![PACKED];
-    stored.append(&mut pack(content));
-    let mut statement =
-        db.prepare_cached("INSERT OR REPLACE INTO blocks VALUES (?1, ?2, ?3, ?4)")?;
-    statement.execute(params![sql(first), sql(last), stored, &digest.0[..]]).map(|_| ())
-}
-
 /// The content of a block as it is stored: a packed one, or one of an earlier release.
 fn content_of(stored: Vec<u8>) -> Option<Vec<u8>> {
     match stored.split_first() {
@@ -489,64 +430,13 @@ fn content_of(stored: Vec<u8>) -> Option<Vec<u8>> {
     }
 }
 
-fn write_head(db: &Connection, head: &Head) -> rusqlite::Result<()> {
-    let content = serde_json::to_string(head).expect("the head is JSON");
-    let digest = digest_of(&content);
-    let mut statement = db.prepare_cached("INSERT OR REPLACE INTO head VALUES (1, ?1, ?2)")?;
-    statement.execute(params![content, &digest.0[..]]).map(|_| ())
-}
-
 fn digest_of(content: &str) -> Sha256Digest {
     block::digest(EntryNumber::default(), EntryNumber::default(), content.as_bytes())
 }
 
-/// Sets the options, makes the tables in a blank file, and reads the head if there is one.
-fn settle(path: &Path, db: &Connection) -> Result<Option<Head>, StoreError> {
-    let failed = |error: rusqlite::Error| reading_failed(path, &error);
-    let damaged = |why: &str| StoreError::Damaged { path: path.to_owned(), why: why.to_owned() };
-    db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;
-    db.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
-    let pragma =
-        |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
-    let tables: i64 =
-        db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-    let marks =
-        (pragma("application_id").map_err(failed)?, pragma("user_version").map_err(failed)?);
-    match (tables, marks) {
-        (0, (0, 0)) => {
-            let make = || {
-                db.execute_batch(&format!("BEGIN; {TABLES}"))?;
-                db.pragma_update(None, "application_id", APPLICATION_ID)?;
-                db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-                db.execute_batch("COMMIT")
-            };
-            make().map_err(failed)?;
-            return Ok(None);
-        }
-        (_, (APPLICATION_ID, SCHEMA_VERSION)) => {}
-        (_, (APPLICATION_ID, SCHEMA_VERSION_1)) => {
-            db.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
-        }
-        _ => return Err(damaged("the marks of the file")),
-    }
-    match read_head(db).map_err(failed)? {
-        Some(head) => head.map(Some).ok_or_else(|| damaged("the head")),
-        None if has_blocks(db).map_err(failed)? => Err(damaged("the head is gone")),
-        None => Ok(None),
-    }
-}
-
-fn has_blocks(db: &Connection) -> rusqlite::Result<bool> {
-    db.query_row("SELECT EXISTS (SELECT 1 FROM blocks)", [], |row| row.get(0))
-}
-
 /// The head, if there is one; nothing in its place if it is not what was written.
-fn read_head(db: &Connection) -> rusqlite::Result<Option<Option<Head>>> {
-    let columns =
-        |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
-    let row =
-        db.query_row("SELECT content, digest FROM head WHERE one = 1", [], columns).optional()?;
-    Ok(row.map(|(content, digest)| {
+fn read_head(table: &mut dyn BlockTable) -> Result<Option<Option<Head>>, StoreError> {
+    Ok(table.read_head()?.map(|(content, digest)| {
         let is_whole = digest_of(&content).0[..] == digest[..];
         serde_json::from_str(&content).ok().filter(|_| is_whole)
     }))

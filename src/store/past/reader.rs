@@ -1,29 +1,22 @@
 //! Reading the past, beside its writer and beside the order.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension};
-
 use super::block::{self, bounds, decode};
-use super::{content_of, read_head, sql};
+use super::table::{BlockRow, BlockTable, Opener};
+use super::{content_of, read_head};
 use crate::ids::Sha256Digest;
 use crate::ledger::past::walk::Entries;
 use crate::ledger::past::{EntryNumber, PastEntry};
 use crate::store::StoreError;
-use crate::store::sqlite::{for_reading, reading_failed};
 
 /// How many blocks are kept as they were read: about 50 KB each.
 const CACHED_MAX: usize = 64;
 
-const SELECT: &str =
-    "SELECT first, last, content, digest FROM blocks WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
-
 /// A connection that reads.
 pub struct PastReader {
-    path: PathBuf,
-    connection: Connection,
+    table: Box<dyn BlockTable>,
     /// Blocks that were read last, the last one first.
     cached: VecDeque<Arc<[PastEntry]>>,
     /// The entries whose blocks turned out to be damaged, or contradict each other.
@@ -51,13 +44,12 @@ impl StoredBlock {
 }
 
 impl PastReader {
-    /// Opens the file that a [`PastWriter`](super::PastWriter) of this process holds.
+    /// Opens what a [`PastWriter`](super::PastWriter) of this process holds.
     ///
     /// # Errors
     /// [`StoreError::Open`] when the system refuses.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let (connection, cached) = (for_reading(path)?, VecDeque::new());
-        Ok(PastReader { path: path.to_owned(), connection, cached, damaged: Vec::new() })
+    pub(super) fn open(opener: &Opener) -> Result<Self, StoreError> {
+        Ok(PastReader { table: opener()?, cached: VecDeque::new(), damaged: Vec::new() })
     }
 
     /// The entries whose blocks turned out to be damaged, or contradict each other.
@@ -71,20 +63,12 @@ impl PastReader {
     /// # Errors
     /// [`StoreError::Damaged`] if it is not what was written.
     pub fn stored(&mut self, number: EntryNumber) -> Result<Option<StoredBlock>, StoreError> {
-        let columns = |row: &rusqlite::Row<'_>| {
-            let (first, last) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
-            let numbers = [first, last].map(|number| EntryNumber(number.unsigned_abs()));
-            Ok((numbers, row.get::<_, Vec<u8>>(2)?, row.get::<_, [u8; 32]>(3)?))
-        };
-        let read =
-            || self.connection.prepare_cached(SELECT)?.query_row([sql(number)], columns).optional();
-        let found = read().map_err(|error| reading_failed(&self.path, &error))?;
-        let Some(([first, last], stored, digest)) = found else { return Ok(None) };
+        let Some(row) = self.table.find(number)? else { return Ok(None) };
+        let BlockRow { first, last, stored, digest } = row;
         // A row of another block, which comes before a gap or is not where it belongs.
         if bounds(first) != bounds(number) {
             return Ok(None);
         }
-        let digest = Sha256Digest(digest);
         let content = content_of(stored);
         let is_whole = |content: &Vec<u8>| block::digest(first, last, content) == digest;
         let content = content.filter(is_whole).ok_or_else(|| self.is_damaged(number))?;
@@ -93,7 +77,7 @@ impl PastReader {
 
     /// Makes sure that a block that was not found is not one that should be here.
     fn check_missing(&mut self, number: EntryNumber) -> Result<(), StoreError> {
-        match read_head(&self.connection).map_err(|error| reading_failed(&self.path, &error))? {
+        match read_head(&mut *self.table)? {
             Some(Some(head)) if !head.has(number) => Ok(()),
             None => Ok(()),
             Some(_) => Err(self.is_damaged(number)),
@@ -103,7 +87,7 @@ impl PastReader {
     fn is_damaged(&mut self, number: EntryNumber) -> StoreError {
         self.damaged = vec![number];
         let why = format!("the block of entry {number}");
-        StoreError::Damaged { path: self.path.clone(), why }
+        self.table.damaged(why)
     }
 
     /// The entries of the block that has an entry; `None` if it is not here.
@@ -158,6 +142,6 @@ impl Entries for PastReader {
         self.damaged = among.to_vec();
         let among: Vec<_> = among.iter().map(ToString::to_string).collect();
         let why = format!("entry {} is not that of the account", among.join(" or "));
-        StoreError::Damaged { path: self.path.clone(), why }
+        self.table.damaged(why)
     }
 }

@@ -1,4 +1,7 @@
+use rusqlite::{Connection, params};
+
 use super::block::{BLOCK_ENTRIES, bounds};
+use super::sqlite::{FILE_NAME, SCHEMA_VERSION, SCHEMA_VERSION_1};
 use super::*;
 use crate::ids::{EventId, Position};
 use crate::ledger::past::Links;
@@ -57,6 +60,11 @@ impl Disk {
 
     fn open(&self) -> PastWriter {
         PastWriter::open(self.folder.path(), BANK).unwrap()
+    }
+
+    /// A way to the file behind the writer's back.
+    fn file(&self) -> Connection {
+        Connection::open(self.folder.path().join(FILE_NAME)).unwrap()
     }
 }
 
@@ -196,7 +204,7 @@ fn a_damaged_block_is_noticed_forgotten_and_filled_again() {
     let mut writer = disk.open();
     writer.append(&entries(1..=1_000)).unwrap();
     writer.commit(false).unwrap();
-    damage(&writer, 257);
+    damage(&disk, 257);
     let read = writer.reader().unwrap().find(EntryNumber(300));
     assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
     writer.forget(EntryNumber(300)).unwrap();
@@ -208,10 +216,10 @@ fn a_damaged_block_is_noticed_forgotten_and_filled_again() {
 }
 
 /// Changes a byte of the block that begins with an entry.
-fn damage(writer: &PastWriter, first: u64) {
+fn damage(disk: &Disk, first: u64) {
     let flip =
         "UPDATE blocks SET content = CAST('x' || substr(content, 2) AS BLOB) WHERE first = ?1";
-    assert_eq!(writer.connection.execute(flip, [first as i64]).unwrap(), 1);
+    assert_eq!(disk.file().execute(flip, [first as i64]).unwrap(), 1);
 }
 
 #[test]
@@ -226,9 +234,9 @@ fn a_past_of_an_earlier_release_is_read_and_goes_on() {
         let plain = "UPDATE blocks SET content = ?1 WHERE first = ?2 AND length(content) > ?3";
         let content = block.encoder.content();
         let row = params![content, first as i64, 40];
-        assert_eq!(writer.connection.execute(plain, row).unwrap(), 1);
+        assert_eq!(disk.file().execute(plain, row).unwrap(), 1);
     }
-    writer.connection.pragma_update(None, "user_version", SCHEMA_VERSION_1).unwrap();
+    disk.file().pragma_update(None, "user_version", SCHEMA_VERSION_1).unwrap();
     drop(writer);
     let mut writer = disk.open();
     assert_eq!(found(&writer, 1..=400), entries(1..=300));
@@ -238,7 +246,7 @@ fn a_past_of_an_earlier_release_is_read_and_goes_on() {
     let writer = disk.open();
     assert_eq!(found(&writer, 1..=400), entries(1..=400));
     let version = "SELECT user_version FROM pragma_user_version";
-    let version: i32 = writer.connection.query_row(version, [], |row| row.get(0)).unwrap();
+    let version: i32 = disk.file().query_row(version, [], |row| row.get(0)).unwrap();
     assert_eq!(version, SCHEMA_VERSION);
 }
 
@@ -254,14 +262,14 @@ fn a_block_that_is_damaged_is_forgotten_by_itself_while_its_rest_is_filled() {
     writer.reaches(EntryNumber(700));
     writer.append(&entries(701..=1_000)).unwrap();
     writer.commit(false).unwrap();
-    damage(&writer, 257);
+    damage(&disk, 257);
     let (first, content) = sent(257, 512);
     assert!(writer.fill(first, &content).unwrap());
     assert_eq!(forgotten(&mut writer), [257]);
     assert_eq!(writer.missing(), [513..=700]);
     assert_eq!(found(&writer, 1..=512), entries(1..=512));
     // Its rest is made again.
-    damage(&writer, 701);
+    damage(&disk, 701);
     writer.append(&entries(513..=768)).unwrap();
     assert_eq!(forgotten(&mut writer), [701]);
     assert_eq!(writer.missing(), []);
@@ -274,8 +282,8 @@ fn a_block_that_is_damaged_at_a_start_is_forgotten_by_itself_and_made_again() {
     let mut writer = disk.open();
     writer.append(&entries(1..=700)).unwrap();
     writer.commit(false).unwrap();
-    damage(&writer, 257);
-    damage(&writer, 513);
+    damage(&disk, 257);
+    damage(&disk, 513);
     // The last one is looked at when the file is opened, another one when the first entry is made.
     let mut writer = disk.open();
     assert_eq!(forgotten(&mut writer), [513]);
@@ -296,7 +304,7 @@ fn a_row_that_is_not_where_it_belongs_keeps_nothing_from_being_filled() {
     writer.append(&entries(1..=1_000)).unwrap();
     writer.commit(false).unwrap();
     let moved = "UPDATE blocks SET first = 400 WHERE first = 1";
-    assert_eq!(writer.connection.execute(moved, []).unwrap(), 1);
+    assert_eq!(disk.file().execute(moved, []).unwrap(), 1);
     for number in [1, 257] {
         writer.forget(EntryNumber(number)).unwrap();
         let (first, content) = sent(number, number + 255);

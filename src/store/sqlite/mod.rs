@@ -11,18 +11,13 @@
 //! One connection writes; others may read alongside it, each as of one commit, without waiting or
 //! holding it up. A lock on the folder keeps out a second process.
 //!
-//! Here: opening, and what is asked of a [`Store`]. `basis` is what a start reads of it, `schema`
-//! has the tables, `rows` writes and reads them, `contents` proves what is read, `reader` is the
-//! connection for reading only.
+//! Here: opening, and what is asked of a [`Store`]. `schema` has the tables, `tables` the rows in
+//! them, `reader` is the connection for reading only; what is written and what is believed is the
+//! same for all engines (`journal`).
 
-mod basis;
-mod contents;
-mod folder;
-mod head;
 mod reader;
-mod rows;
 mod schema;
-mod tip;
+mod tables;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -30,17 +25,16 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
-pub(super) use self::basis::suspect;
-use self::basis::{Basis, SUSPECT_NAME, suspicion};
-use self::contents::Contents;
-pub(super) use self::folder::{lock, make_private};
-use self::head::Head;
 use self::reader::SqliteReader;
 pub(super) use self::reader::for_reading;
-use self::rows::Writer;
 use self::schema::{APPLICATION_ID, SCHEMA_VERSION, SCHEMA_VERSION_1};
-use self::tip::Tip;
-use super::{Change, Found, JournalReader, Owner, Remembered, Store, StoreError};
+use self::tables::SqliteTables;
+use super::folder::{lock, make_private};
+use super::journal::{
+    Basis, Contents, Head, SUSPECT_NAME, TIP_NAME, Tip, Writer, check_owner, check_tip, read_plan,
+    suspicion,
+};
+use super::{Change, Disk, Found, JournalReader, Owner, Remembered, Store, StoreError};
 use crate::ids::{ChainHash, Position};
 use crate::protocol::execution::JournalEntry;
 use crate::protocol::snapshot::SnapshotPiece;
@@ -57,10 +51,11 @@ const CHECKPOINT_PAGES: i32 = 4_000;
 const FILE_NAME: &str = "journal.sqlite";
 /// The files that belong to a journal.
 pub(super) const FILE_NAMES: [&str; 5] =
-    [SUSPECT_NAME, "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, tip::FILE_NAME];
+    [SUSPECT_NAME, "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, TIP_NAME];
 
 /// The SQLite store.
 pub struct SqliteStore {
+    folder: PathBuf,
     path: PathBuf,
     connection: Connection,
     tip: Tip,
@@ -111,6 +106,7 @@ impl SqliteStore {
         let packs = schema::packs(&opening.connection).map_err(|error| opening.failed(&error))?;
         let Opening { path, connection, tip } = opening;
         let mut store = SqliteStore {
+            folder: folder.to_owned(),
             path,
             connection,
             tip,
@@ -123,42 +119,6 @@ impl SqliteStore {
         store.end_doubt(owner)?;
         store.speak_this_protocol()?;
         Ok(store)
-    }
-
-    /// Declares, in a person's name, that this disk decides how the next view begins although too
-    /// few others are left. Returns whether it may: a disk that lacks something, or never belonged
-    /// to a view, knows too little. A disk on which an fsync has failed may: perhaps all disks
-    /// share the hardware that failed, and this one lacks nothing that it had claimed to hold.
-    ///
-    /// # Errors
-    /// As for [`Store::write`].
-    pub fn declare_rescue(&mut self) -> Result<bool, StoreError> {
-        let lacks_something = self.head.learner && !self.head.in_doubt;
-        if lacks_something || self.remembered()?.prepared == PreparePlan::default() {
-            return Ok(false);
-        }
-        self.commit(|writer| {
-            writer.write(&Change::Counts)?;
-            writer.head.rescue = true;
-            Ok(())
-        })?;
-        Ok(true)
-    }
-
-    /// Gives the space of dropped rows back to the file system.
-    ///
-    /// # Errors
-    /// As for [`Store::write`].
-    pub(crate) fn shrink(&mut self) -> Result<(), StoreError> {
-        self.connection
-            .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
-            .map_err(|error| self.write_failed(&error))
-    }
-
-    /// Whether an fsync had failed when the store was last used.
-    #[must_use]
-    pub fn was_in_doubt(&self) -> bool {
-        self.was_in_doubt
     }
 
     /// After an fsync that failed: everything that can be read is written once more, to a different
@@ -175,7 +135,8 @@ impl SqliteStore {
             .query_row(sql, [], |row| row.get(0))
             .map_err(|error| self.write_failed(&error))?;
         assert_eq!(busy, 0, "nobody else reads the journal");
-        self.commit(|writer| if owner.banks > 1 { writer.write(&Change::Doubted) } else { Ok(()) })
+        let doubted: &[Change] = if owner.banks > 1 { &[Change::Doubted] } else { &[] };
+        self.commit(|writer| writer.write(doubted))
     }
 
     fn speak_this_protocol(&mut self) -> Result<(), StoreError> {
@@ -189,16 +150,17 @@ impl SqliteStore {
     }
 
     /// One transaction, on disk when this returns.
-    fn commit(
+    fn commit<'c>(
         &mut self,
-        write: impl FnOnce(&mut Writer<'_>) -> rusqlite::Result<()>,
+        write: impl for<'a> FnOnce(&mut Writer<'c, 'a, SqliteTables<'a>>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        let (mut head, packs) = (self.head.clone(), self.packs);
+        let mut head = self.head.clone();
         head.commits += 1;
         let written = (|| {
             let transaction = self.connection.transaction()?;
-            write(&mut Writer { transaction: &transaction, head: &mut head, packs })?;
-            head.write(&transaction)?;
+            let tables = SqliteTables { path: &self.path, db: &transaction, packs: self.packs };
+            write(&mut Writer::new(&tables, &mut head))?;
+            head.write(&tables)?;
             transaction.commit()
         })();
         written.map_err(|error: rusqlite::Error| self.write_failed(&error))?;
@@ -227,7 +189,7 @@ impl SqliteStore {
         head.commits += 1;
         let written = (|| {
             let transaction = self.connection.transaction()?;
-            head.write(&transaction)?;
+            head.write(&SqliteTables { path: &self.path, db: &transaction, packs: self.packs })?;
             transaction.commit()?;
             self.connection
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
@@ -248,8 +210,8 @@ impl SqliteStore {
         self.tip.write(disk, *commits).map_err(|error| self.failed(error.to_string()))
     }
 
-    fn contents(&self) -> Contents<'_> {
-        Contents { path: &self.path, connection: &self.connection, head: &self.head }
+    fn tables(&self) -> SqliteTables<'_> {
+        SqliteTables { path: &self.path, db: &self.connection, packs: self.packs }
     }
 
     fn reading_failed(&self, error: &rusqlite::Error) -> StoreError {
@@ -306,7 +268,7 @@ impl Opening {
             (true, version) if version == i64::from(SCHEMA_VERSION) => self.read_head()?,
             (true, version) if schema::is_without_signatures(version) => {
                 let head = self.read_head()?;
-                self.check_owner(&head, owner).and_then(|()| self.check_tip(&head))?;
+                self.check(&head, owner)?;
                 schema::make_room(&mut self.connection, head)
                     .map_err(|error| self.reading_failed(&error))?
             }
@@ -322,8 +284,7 @@ impl Opening {
             }
             _ => return Err(self.foreign("another program's database".into())),
         };
-        self.check_owner(&head, owner)?;
-        self.check_tip(&head)?;
+        self.check(&head, owner)?;
         Ok(head)
     }
 
@@ -338,7 +299,7 @@ impl Opening {
 
     fn read_head(&self) -> Result<Head, StoreError> {
         let read =
-            || Ok((Head::read(&self.connection)?, schema::digest_of_tables(&self.connection)?));
+            || Ok((Head::read(&self.tables())?, schema::digest_of_tables(&self.connection)?));
         let (head, tables) = read().map_err(|error| self.reading_failed(&error))?;
         let head = head.map_err(|why| self.damaged(why))?;
         if head.tables == tables {
@@ -348,37 +309,13 @@ impl Opening {
         }
     }
 
-    fn check_owner(&self, head: &Head, owner: Owner) -> Result<(), StoreError> {
-        if head.protocol > PROTOCOL_VERSION {
-            let why = format!("protocol {}, this program speaks {PROTOCOL_VERSION}", head.protocol);
-            return Err(self.foreign(why));
-        }
-        let path = self.path.clone();
-        match (head.bank == owner.bank, head.banks) {
-            (true, banks) if banks <= owner.banks => Ok(()),
-            (true, banks) => Err(StoreError::Fewer { path, banks, listed: owner.banks }),
-            (false, banks) => {
-                let found = match banks {
-                    0 => format!("bank {}", head.bank),
-                    banks => format!("bank {} of {banks}", head.bank),
-                };
-                let wanted = format!("bank {} of {}", owner.bank, owner.banks);
-                Err(StoreError::OtherBank { path, found, wanted })
-            }
-        }
+    fn check(&self, head: &Head, owner: Owner) -> Result<(), StoreError> {
+        check_owner(&self.path, head, owner)?;
+        check_tip(&self.path, head, &self.tip)
     }
 
-    fn check_tip(&self, head: &Head) -> Result<(), StoreError> {
-        match self.tip.read() {
-            Some(said) if said.disk != head.disk => {
-                Err(self.damaged("it is not the journal that was here".into()))
-            }
-            Some(said) if said.commits > head.commits => {
-                let why = format!("its last {} commits are gone", said.commits - head.commits);
-                Err(self.damaged(why))
-            }
-            _ => Ok(()),
-        }
+    fn tables(&self) -> SqliteTables<'_> {
+        SqliteTables { path: &self.path, db: &self.connection, packs: true }
     }
 
     fn failed(&self, error: &rusqlite::Error) -> StoreError {
@@ -416,26 +353,17 @@ impl Opening {
 
 impl Store for SqliteStore {
     fn remembered(&mut self) -> Result<Remembered, StoreError> {
-        let prepared = rows::read_plan(&self.connection, &self.head)
-            .map_err(|error| self.reading_failed(&error))?;
+        let prepared =
+            read_plan(&self.tables(), &self.head).map_err(|error| self.reading_failed(&error))?;
         let prepared = prepared.ok_or_else(|| self.damaged("the prepared view".into()))?;
-        Ok(Remembered {
-            promised: self.head.promised,
-            prepared,
-            learner: self.head.learner,
-            fresh: self.head.fresh,
-            rescue: self.head.rescue,
-            unverified: self.head.unverified,
-            arriving: self.head.arriving.as_ref().map(|stored| (stored.head.clone(), stored.here)),
-            snapshot: self.head.snapshot.as_ref().map(|stored| stored.head.clone()),
-        })
+        Ok(self.head.remembered(prepared))
     }
 
     fn load(
         &mut self,
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let unread = self.unread();
+        let unread = self.basis.unread(&self.head, &self.folder);
         // The quick check leaves out whether an index has its table's rows. For the pieces of
         // snapshots, a row missing there would be noticed only at the first write, and again so
         // after every start; the walk below notices it for events. It reads the whole file.
@@ -456,29 +384,64 @@ impl Store for SqliteStore {
                 return Err(self.damaged(sound));
             }
         }
-        if let Some(stored) = self.head.arriving.as_ref().filter(|_| self.basis != Basis::Journal) {
-            self.contents().pieces(stored, &mut |_| Ok(()))?;
+        let (tables, head) = (self.tables(), &self.head);
+        let contents = Contents { tables: &tables, head };
+        if let Some(stored) = head.arriving.as_ref().filter(|_| self.basis != Basis::Journal) {
+            contents.pieces(stored, &mut |_| Ok(()))?;
         }
         let mut after = Position::default();
-        if let Some(stored) = self.head.snapshot.as_ref().filter(|_| self.basis != Basis::Journal) {
+        if let Some(stored) = head.snapshot.as_ref().filter(|_| self.basis != Basis::Journal) {
             after = stored.head.position;
-            self.contents().pieces(stored, found)?;
+            contents.pieces(stored, found)?;
         }
-        self.contents().walk(unread, after, found)?;
+        contents.walk(unread, after, found)?;
         self.prove_writable()?;
         if unread.is_none() {
             // Everything was read, and is whole.
-            let _ = std::fs::remove_file(suspicion(&self.path));
+            let _ = std::fs::remove_file(suspicion(&self.folder));
         }
         Ok(())
     }
 
     fn write(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        self.commit(|writer| changes.iter().try_for_each(|change| writer.write(change)))
+        self.commit(|writer| writer.write(changes))
     }
 
     fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError> {
         Ok(Box::new(SqliteReader::open(&self.path)?))
+    }
+}
+
+impl Disk for SqliteStore {
+    fn declare_rescue(&mut self) -> Result<bool, StoreError> {
+        let lacks_something = self.head.learner && !self.head.in_doubt;
+        if lacks_something || self.remembered()?.prepared == PreparePlan::default() {
+            return Ok(false);
+        }
+        self.commit(|writer| {
+            writer.write(&[Change::Counts])?;
+            writer.head.rescue = true;
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
+    fn shrink(&mut self) -> Result<(), StoreError> {
+        self.connection
+            .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
+            .map_err(|error| self.write_failed(&error))
+    }
+
+    fn was_in_doubt(&self) -> bool {
+        self.was_in_doubt
+    }
+
+    fn use_whole_journal(&mut self) -> bool {
+        self.basis.use_whole_journal(&self.head)
+    }
+
+    fn abandon_snapshot(&mut self) -> Result<(), StoreError> {
+        self.commit(|writer| writer.abandon_snapshot())
     }
 }
 
@@ -497,11 +460,11 @@ impl JournalReader for SqliteStore {
         after: Position,
         bytes: usize,
     ) -> Result<Vec<JournalEntry>, StoreError> {
-        self.contents().executed_after(after, bytes)
+        Contents { tables: &self.tables(), head: &self.head }.executed_after(after, bytes)
     }
 
     fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
-        self.contents().hash_at(position)
+        Contents { tables: &self.tables(), head: &self.head }.hash_at(position)
     }
 
     fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
@@ -509,15 +472,17 @@ impl JournalReader for SqliteStore {
     }
 
     fn settled(&mut self) -> Result<Position, StoreError> {
-        Ok(self.head.settled.map_or(Position::default(), |settled| settled.position))
+        Ok(self.head.settled_through())
     }
 
     fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        self.contents().piece_of(self.head.snapshot.as_ref(), index)
+        Contents { tables: &self.tables(), head: &self.head }
+            .piece_of(self.head.snapshot.as_ref(), index)
     }
 
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        self.contents().piece_of(self.head.arriving.as_ref(), index)
+        Contents { tables: &self.tables(), head: &self.head }
+            .piece_of(self.head.arriving.as_ref(), index)
     }
 }
 

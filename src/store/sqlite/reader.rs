@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::contents::Contents;
-use super::head::Head;
 use super::reading_failed;
+use super::tables::SqliteTables;
 use crate::ids::{ChainHash, Position};
 use crate::protocol::execution::JournalEntry;
 use crate::protocol::snapshot::SnapshotPiece;
+use crate::store::journal::{Contents, Head};
 use crate::store::{JournalReader, StoreError};
 
 /// Opens a file in WAL mode for reading only.
@@ -45,9 +45,19 @@ impl SqliteReader {
         Ok(SqliteReader { path: path.to_owned(), connection: for_reading(path)?, head: None })
     }
 
-    fn contents(&self) -> Contents<'_> {
-        let head = self.head.as_ref().expect("reads stand between begin and end");
-        Contents { path: &self.path, connection: &self.connection, head }
+    fn read<R>(
+        &self,
+        read: impl FnOnce(Contents<'_, SqliteTables<'_>>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        read(Contents { tables: &self.tables(), head: self.head() })
+    }
+
+    fn tables(&self) -> SqliteTables<'_> {
+        SqliteTables { path: &self.path, db: &self.connection, packs: true }
+    }
+
+    fn head(&self) -> &Head {
+        self.head.as_ref().expect("reads stand between begin and end")
     }
 }
 
@@ -55,7 +65,7 @@ impl JournalReader for SqliteReader {
     fn begin(&mut self) -> Result<(), StoreError> {
         let read = || {
             self.connection.execute_batch("BEGIN")?;
-            Head::read(&self.connection)
+            Head::read(&self.tables())
         };
         let head = read().map_err(|error| reading_failed(&self.path, &error))?;
         self.head = Some(head.map_err(|why| StoreError::Damaged { path: self.path.clone(), why })?);
@@ -72,28 +82,26 @@ impl JournalReader for SqliteReader {
         after: Position,
         bytes: usize,
     ) -> Result<Vec<JournalEntry>, StoreError> {
-        self.contents().executed_after(after, bytes)
+        self.read(|contents| contents.executed_after(after, bytes))
     }
 
     fn hash_at(&mut self, position: Position) -> Result<Option<ChainHash>, StoreError> {
-        self.contents().hash_at(position)
+        self.read(|contents| contents.hash_at(position))
     }
 
     fn journal_starts_after(&mut self) -> Result<Position, StoreError> {
-        Ok(self.contents().head.starts_after.0)
+        Ok(self.head().starts_after.0)
     }
 
     fn settled(&mut self) -> Result<Position, StoreError> {
-        Ok(self.contents().head.settled.map_or(Position::default(), |settled| settled.position))
+        Ok(self.head().settled_through())
     }
 
     fn snapshot_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        let contents = self.contents();
-        contents.piece_of(contents.head.snapshot.as_ref(), index)
+        self.read(|contents| contents.piece_of(contents.head.snapshot.as_ref(), index))
     }
 
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
-        let contents = self.contents();
-        contents.piece_of(contents.head.arriving.as_ref(), index)
+        self.read(|contents| contents.piece_of(contents.head.arriving.as_ref(), index))
     }
 }

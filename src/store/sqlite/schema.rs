@@ -1,15 +1,16 @@
 //! The tables, and how files of earlier versions become files of this one.
 
+use std::path::Path;
+
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::de::DeserializeOwned;
 
-use super::head::{Head, Seal, sha256};
-use super::rows;
-use crate::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
+use super::tables::{SqliteTables, seal_of_events, seal_of_executed};
+use crate::ids::{Ballot, BankId, Sha256Digest};
 use crate::protocol::view::PreparePlan;
 use crate::store::Owner;
-use crate::wire::PROTOCOL_VERSION;
+use crate::store::journal::{Beginning, Head, Seal, sha256, write_plan};
 
 /// Marks a file as ours ("NtBk").
 pub(super) const APPLICATION_ID: i32 = 0x4e74_426b;
@@ -91,8 +92,7 @@ pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<Head> {
     let sql = "INSERT INTO executed SELECT position, round, coordinator, sum, sender, hash FROM executed_1";
     transaction.execute(sql, [])?;
     transaction.execute_batch("DROP TABLE executed_1; DROP TABLE meta;")?;
-    let (events, executed) =
-        (rows::seal_of_events(&transaction)?, rows::seal_of_executed(&transaction)?);
+    let (events, executed) = (seal_of_events(&transaction)?, seal_of_executed(&transaction)?);
     finish(transaction, Known { owner, promised, plan, events, executed })
 }
 
@@ -102,7 +102,7 @@ pub(super) fn make_room(db: &mut Connection, mut head: Head) -> rusqlite::Result
     transaction.execute_batch(SIGNATURE)?;
     head.tables = digest_of_tables(&transaction)?;
     head.commits += 1;
-    head.write(&transaction)?;
+    head.write(&rows_of(&transaction))?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(head)
@@ -110,33 +110,20 @@ pub(super) fn make_room(db: &mut Connection, mut head: Head) -> rusqlite::Result
 
 fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> {
     let Known { owner, promised, plan, events, executed } = known;
-    let mut head = Head {
-        bank: owner.bank,
-        banks: owner.banks,
-        disk: uuid::Uuid::new_v4().to_string(),
-        protocol: PROTOCOL_VERSION,
-        tables: digest_of_tables(&transaction)?,
-        commits: 0,
-        promised,
-        plan: Sha256Digest::default(),
-        learner: false,
-        fresh: false,
-        in_doubt: false,
-        unverified: false,
-        rescue: false,
-        snapshot: None,
-        arriving: None,
-        starts_after: (Position::default(), ChainHash::default()),
-        events,
-        executed,
-        settled: None,
-    };
-    rows::write_plan(&transaction, &mut head, &plan)?;
-    head.write(&transaction)?;
+    let tables = digest_of_tables(&transaction)?;
+    let mut head = Head::beginning(Beginning { owner, promised, tables, events, executed });
+    let rows = rows_of(&transaction);
+    write_plan(&rows, &mut head, &plan)?;
+    head.write(&rows)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(head)
+}
+
+/// The tables for a transaction that writes the head and the plan.
+fn rows_of<'a>(transaction: &'a Transaction<'_>) -> SqliteTables<'a> {
+    SqliteTables { path: Path::new(""), db: transaction, packs: true }
 }
 
 /// What the definitions of the tables hash to.

@@ -16,7 +16,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::head::row_digest;
+use super::digest::row_digest;
 
 /// Name of the file in the data folder.
 pub(in crate::store) const FILE_NAME: &str = "journal.tip";
@@ -28,26 +28,26 @@ const DOUBT: &[u8] = b"doubt";
 
 /// What the file says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) disk: String,
-    pub(super) commits: u64,
+pub(in crate::store) struct Said {
+    pub(in crate::store) disk: String,
+    pub(in crate::store) commits: u64,
     /// Whether an fsync has failed since the disk was last known to be whole.
-    pub(super) in_doubt: bool,
+    pub(in crate::store) in_doubt: bool,
 }
 
 /// The file.
-pub(super) struct Tip {
+pub(in crate::store) struct Tip {
     path: PathBuf,
     file: Option<File>,
 }
 
 impl Tip {
-    pub(super) fn in_folder(folder: &Path) -> Self {
+    pub(in crate::store) fn in_folder(folder: &Path) -> Self {
         Tip { path: folder.join(FILE_NAME), file: None }
     }
 
     /// What the file says; `None` if it is missing or torn.
-    pub(super) fn read(&self) -> Option<Said> {
+    pub(in crate::store) fn read(&self) -> Option<Said> {
         let mut bytes = Vec::new();
         File::open(&self.path).ok()?.take(BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
         let (disk, rest) = bytes.split_at_checked(DISK_BYTES)?;
@@ -60,14 +60,14 @@ impl Tip {
         Some(Said { disk: String::from_utf8(disk.to_vec()).ok()?, commits, in_doubt })
     }
 
-    pub(super) fn write(&mut self, disk: &str, commits: u64) -> io::Result<()> {
+    pub(in crate::store) fn write(&mut self, disk: &str, commits: u64) -> io::Result<()> {
         let commits = commits.to_be_bytes();
         let digest = row_digest(&[disk.as_bytes(), &commits]);
         self.file()?.write_all_at(&[disk.as_bytes(), &commits, &digest].concat(), 0)
     }
 
     /// Records that an fsync has failed.
-    pub(super) fn doubt(&mut self, disk: &str, commits: u64) -> io::Result<()> {
+    pub(in crate::store) fn doubt(&mut self, disk: &str, commits: u64) -> io::Result<()> {
         let commits = commits.to_be_bytes();
         let digest = row_digest(&[disk.as_bytes(), &commits, DOUBT]);
         let file = self.file()?;

@@ -5,91 +5,101 @@
 //! each commit rewrites it, so a row that vanishes, appears or changes without a commit is noticed
 //! when the rows are read.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::digest::{RowDigest, sha256};
+use super::tables::Tables;
 use crate::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
 use crate::protocol::order_key::OrderKey;
 use crate::protocol::snapshot::SnapshotHead;
 use crate::protocol::vector_clock::VectorClock;
-
-/// First half of a SHA-256: enough against damage, which is not deliberate.
-pub(super) type RowDigest = [u8; 16];
+use crate::protocol::view::PreparePlan;
+use crate::store::{Owner, Remembered};
+use crate::wire::PROTOCOL_VERSION;
 
 /// What the disk knows about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Head {
-    pub(super) bank: BankId,
+pub(in crate::store) struct Head {
+    pub(in crate::store) bank: BankId,
     /// How many banks the disk's consortium has, going by the views and events that it knows of;
     /// zero before the first of them.
-    pub(super) banks: usize,
+    pub(in crate::store) banks: usize,
     /// Drawn at the first start: names this disk and no other.
-    pub(super) disk: String,
+    pub(in crate::store) disk: String,
     /// Version of the protocol between the banks when the disk was last used.
-    pub(super) protocol: u32,
+    pub(in crate::store) protocol: u32,
     /// Digest of the definitions of the tables, which decide how SQLite reads columns.
-    pub(super) tables: Sha256Digest,
+    pub(in crate::store) tables: Sha256Digest,
     /// How many commits there were.
-    pub(super) commits: u64,
-    pub(super) promised: Ballot,
+    pub(in crate::store) commits: u64,
+    pub(in crate::store) promised: Ballot,
     /// Digest of the prepared plan, which has a row of its own because it may be long.
-    pub(super) plan: Sha256Digest,
-    pub(super) learner: bool,
+    pub(in crate::store) plan: Sha256Digest,
+    pub(in crate::store) learner: bool,
     /// Whether it is a learner because it is new, not because it has lost something.
     #[serde(default)]
-    pub(super) fresh: bool,
+    pub(in crate::store) fresh: bool,
     /// Whether it is a learner only because an fsync has failed: it may not have lost anything.
     #[serde(default)]
-    pub(super) in_doubt: bool,
-    pub(super) rescue: bool,
+    pub(in crate::store) in_doubt: bool,
+    pub(in crate::store) rescue: bool,
     /// Whether what was executed last, since that view was prepared, is known only from others.
     // The alias is its name in older journals.
     #[serde(default, alias = "hearsay")]
-    pub(super) unverified: bool,
+    pub(in crate::store) unverified: bool,
     /// The ledger as it was, from which the journal goes on.
-    pub(super) snapshot: Option<Stored>,
+    pub(in crate::store) snapshot: Option<Stored>,
     /// A snapshot that is on its way.
-    pub(super) arriving: Option<Stored>,
+    pub(in crate::store) arriving: Option<Stored>,
     /// The last position that is no longer in the journal, and the chain hash there.
-    pub(super) starts_after: (Position, ChainHash),
-    pub(super) events: Seal,
-    pub(super) executed: Seal,
+    pub(in crate::store) starts_after: (Position, ChainHash),
+    pub(in crate::store) events: Seal,
+    pub(in crate::store) executed: Seal,
     /// The old part of the journal, which a start from the snapshot need not read.
     #[serde(default)]
-    pub(super) settled: Option<Settled>,
+    pub(in crate::store) settled: Option<Settled>,
 }
 
 /// A part of the journal that was proved and does not change any more, except that it is dropped:
 /// from its beginning through an executed event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settled {
+pub(in crate::store) struct Settled {
     /// The event's key, and its position.
-    pub(super) key: OrderKey,
-    pub(super) position: Position,
+    pub(in crate::store) key: OrderKey,
+    pub(in crate::store) position: Position,
     /// What is here of it.
-    pub(super) events: Seal,
-    pub(super) executed: Seal,
+    pub(in crate::store) events: Seal,
+    pub(in crate::store) executed: Seal,
+}
+
+/// What a new head is made of.
+pub(in crate::store) struct Beginning {
+    pub(in crate::store) owner: Owner,
+    pub(in crate::store) promised: Ballot,
+    /// Digest of the definitions of the tables.
+    pub(in crate::store) tables: Sha256Digest,
+    pub(in crate::store) events: Seal,
+    pub(in crate::store) executed: Seal,
 }
 
 /// A snapshot whose pieces are on this disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stored {
+pub(in crate::store) struct Stored {
     /// The number under which its pieces are stored.
-    pub(super) number: i64,
-    pub(super) head: SnapshotHead,
+    pub(in crate::store) number: i64,
+    pub(in crate::store) head: SnapshotHead,
     /// How many of the pieces are here, from the first without a gap.
-    pub(super) here: u32,
+    pub(in crate::store) here: u32,
 }
 
 /// How many rows a table has, and the sum of their digests: the same whatever the order in which
 /// they came and went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Seal {
+pub(in crate::store) struct Seal {
     rows: u64,
     #[serde(with = "hexadecimal")]
     sum: u128,
@@ -97,16 +107,16 @@ pub(super) struct Seal {
 
 impl Seal {
     /// How many rows there are.
-    pub(super) fn rows(self) -> u64 {
+    pub(in crate::store) fn rows(self) -> u64 {
         self.rows
     }
 
-    pub(super) fn add(&mut self, row: RowDigest) {
+    pub(in crate::store) fn add(&mut self, row: RowDigest) {
         self.rows += 1;
         self.sum = self.sum.wrapping_add(u128::from_be_bytes(row));
     }
 
-    pub(super) fn take(&mut self, row: RowDigest) {
+    pub(in crate::store) fn take(&mut self, row: RowDigest) {
         self.rows = self.rows.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(u128::from_be_bytes(row));
     }
@@ -118,11 +128,14 @@ mod hexadecimal {
 
     use crate::hex::{self, Hex};
 
-    pub(super) fn serialize<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::store) fn serialize<S: Serializer>(
+        sum: &u128,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&Hex(&sum.to_be_bytes()))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<u128, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
@@ -139,25 +152,25 @@ impl Head {
     }
 
     /// An event was written.
-    pub(super) fn add_event(&mut self, key: OrderKey, row: RowDigest) {
+    pub(in crate::store) fn add_event(&mut self, key: OrderKey, row: RowDigest) {
         self.events.add(row);
         self.settled_with(key).into_iter().for_each(|settled| settled.events.add(row));
     }
 
     /// An event was deleted.
-    pub(super) fn take_event(&mut self, key: OrderKey, row: RowDigest) {
+    pub(in crate::store) fn take_event(&mut self, key: OrderKey, row: RowDigest) {
         self.events.take(row);
         self.settled_with(key).into_iter().for_each(|settled| settled.events.take(row));
     }
 
     /// A mark of execution was written.
-    pub(super) fn add_mark(&mut self, key: OrderKey, row: RowDigest) {
+    pub(in crate::store) fn add_mark(&mut self, key: OrderKey, row: RowDigest) {
         self.executed.add(row);
         self.settled_with(key).into_iter().for_each(|settled| settled.executed.add(row));
     }
 
     /// A mark of execution was deleted.
-    pub(super) fn take_mark(&mut self, key: OrderKey, row: RowDigest) {
+    pub(in crate::store) fn take_mark(&mut self, key: OrderKey, row: RowDigest) {
         self.executed.take(row);
         self.settled_with(key).into_iter().for_each(|settled| settled.executed.take(row));
     }
@@ -166,18 +179,41 @@ impl Head {
     /// consortium of all of them. Not earlier, since until the banks have agreed on a longer
     /// `nodes.json`, the old one may come back; and not only once the view has begun, since it may
     /// begin, and go on, with other banks without this disk hearing of it.
-    pub(super) fn belongs_to(&mut self, clock: &VectorClock) {
+    pub(in crate::store) fn belongs_to(&mut self, clock: &VectorClock) {
         self.banks = self.banks.max(clock.len());
     }
 
+    /// What a new journal begins with, of a disk that gets its name now.
+    pub(in crate::store) fn beginning(beginning: Beginning) -> Head {
+        let Beginning { owner, promised, tables, events, executed } = beginning;
+        Head {
+            bank: owner.bank,
+            banks: owner.banks,
+            disk: uuid::Uuid::new_v4().to_string(),
+            protocol: PROTOCOL_VERSION,
+            tables,
+            commits: 0,
+            promised,
+            plan: Sha256Digest::default(),
+            learner: false,
+            fresh: false,
+            in_doubt: false,
+            unverified: false,
+            rescue: false,
+            snapshot: None,
+            arriving: None,
+            starts_after: (Position::default(), ChainHash::default()),
+            events,
+            executed,
+            settled: None,
+        }
+    }
+
     /// Reads the head; the inner error says what is wrong with one that is there or should be.
-    pub(super) fn read(db: &Connection) -> rusqlite::Result<Result<Head, String>> {
-        let columns =
-            |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
-        let row = db
-            .query_row("SELECT content, digest FROM head WHERE one = 1", [], columns)
-            .optional()?;
-        let Some((content, digest)) = row else { return Ok(Err("the head is missing".into())) };
+    pub(in crate::store) fn read<T: Tables>(tables: &T) -> Result<Result<Head, String>, T::Error> {
+        let Some((content, digest)) = tables.read_head()? else {
+            return Ok(Err("the head is missing".into()));
+        };
         if sha256(&content).0[..] != digest[..] {
             return Ok(Err("the head's digest".into()));
         }
@@ -185,31 +221,29 @@ impl Head {
     }
 
     /// Writes the head.
-    pub(super) fn write(&self, db: &Connection) -> rusqlite::Result<()> {
+    pub(in crate::store) fn write<T: Tables>(&self, tables: &T) -> Result<(), T::Error> {
         let content = serde_json::to_string(self).expect("the head is JSON");
-        let digest = sha256(&content);
-        let mut statement = db.prepare_cached("INSERT OR REPLACE INTO head VALUES (1, ?1, ?2)")?;
-        statement.execute(params![content, &digest.0[..]]).map(|_| ())
+        tables.write_head(&content, &sha256(&content).0)
     }
-}
 
-pub(super) fn sha256(text: &str) -> Sha256Digest {
-    Sha256Digest(Sha256::digest(text).into())
-}
-
-/// The digest of the fields of a row. None of them but the last has a zero byte, or all have a
-/// fixed length.
-pub(super) fn row_digest(fields: &[&[u8]]) -> RowDigest {
-    let mut whole = Sha256::new();
-    for (index, field) in fields.iter().enumerate() {
-        if index > 0 {
-            whole.update([0]);
+    /// What a store remembers, with the plan that its head goes with.
+    pub(in crate::store) fn remembered(&self, prepared: PreparePlan) -> Remembered {
+        Remembered {
+            promised: self.promised,
+            prepared,
+            learner: self.learner,
+            fresh: self.fresh,
+            rescue: self.rescue,
+            unverified: self.unverified,
+            arriving: self.arriving.as_ref().map(|stored| (stored.head.clone(), stored.here)),
+            snapshot: self.snapshot.as_ref().map(|stored| stored.head.clone()),
         }
-        whole.update(field);
     }
-    let mut half = [0; 16];
-    half.copy_from_slice(&whole.finalize()[..16]);
-    half
+
+    /// The position through which the journal is settled.
+    pub(in crate::store) fn settled_through(&self) -> Position {
+        self.settled.map_or(Position::default(), |settled| settled.position)
+    }
 }
 
 #[cfg(test)]

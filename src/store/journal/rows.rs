@@ -1,0 +1,123 @@
+//! What a row must be to be believed, and keys as columns.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::digest::{RowDigest, row_digest};
+use crate::ids::signature::Signature;
+use crate::ids::{Ballot, BankId, BankSet};
+use crate::protocol::event::{Event, Held};
+use crate::protocol::execution::ExecutedMark;
+use crate::protocol::order_key::OrderKey;
+
+/// Larger than every key there is.
+const ABOVE_ALL: OrderKey = OrderKey {
+    view: Ballot { round: i64::MAX as u64, coordinator: BankId(u16::MAX) },
+    sum: i64::MAX as u64,
+    sender: BankId(u16::MAX),
+};
+
+/// A key as four columns: round, coordinator, sum, sender.
+pub(in crate::store) type KeyColumns = (i64, i64, i64, i64);
+
+/// Columns of a key that is smaller than every key there is.
+pub(in crate::store) const BELOW_ALL: KeyColumns = (-1, 0, 0, 0);
+
+pub(in crate::store) fn key_columns(key: OrderKey) -> KeyColumns {
+    (to_sql(key.view.round), key.view.coordinator.0.into(), to_sql(key.sum), key.sender.0.into())
+}
+
+/// The key that has these columns; `None` if none has.
+pub(in crate::store) fn key_of_columns(columns: KeyColumns) -> Option<OrderKey> {
+    let (round, coordinator, sum, sender) = columns;
+    let bank = |number: i64| u16::try_from(number).ok().map(BankId);
+    let view = Ballot { round: round.unsigned_abs(), coordinator: bank(coordinator)? };
+    Some(OrderKey { view, sum: sum.unsigned_abs(), sender: bank(sender)? })
+}
+
+/// The columns of a lower and an upper bound; without one, all keys are within.
+pub(in crate::store) fn columns_between(
+    lower: Option<OrderKey>,
+    upper: Option<OrderKey>,
+) -> (KeyColumns, KeyColumns) {
+    (lower.map_or(BELOW_ALL, key_columns), key_columns(upper.unwrap_or(ABOVE_ALL)))
+}
+
+/// An event on its way into its table.
+pub(in crate::store) struct NewEvent<'a> {
+    pub(in crate::store) key: OrderKey,
+    pub(in crate::store) members: String,
+    pub(in crate::store) body: &'a str,
+    pub(in crate::store) digest: RowDigest,
+    pub(in crate::store) signature: Option<Vec<u8>>,
+}
+
+impl<'a> NewEvent<'a> {
+    pub(in crate::store) fn of(held: &'a Held) -> Self {
+        let (members, body) = (as_json(&held.members), held.event.wire().get());
+        let signature = held.event.signature().map(Signature::to_bytes);
+        let digest = digest_of(&members, body, signature.as_deref());
+        NewEvent { key: held.event.order_key(), members, body, digest, signature }
+    }
+}
+
+/// An event's row as it is stored, its body unpacked: if that is not possible there is none, which
+/// no digest fits.
+pub(in crate::store) struct EventRow {
+    pub(in crate::store) key: OrderKey,
+    pub(in crate::store) members: String,
+    pub(in crate::store) body: String,
+    pub(in crate::store) digest: RowDigest,
+    pub(in crate::store) signature: Option<Vec<u8>>,
+}
+
+impl EventRow {
+    /// Whether the row is what was written.
+    pub(in crate::store) fn is_whole(&self) -> bool {
+        digest_of(&self.members, &self.body, self.signature.as_deref()) == self.digest
+    }
+
+    /// The event, if the row is what was written.
+    pub(in crate::store) fn held(&mut self) -> Option<Held> {
+        if !self.is_whole() {
+            return None;
+        }
+        let signature = self.signature.as_deref().map(Signature::from_bytes);
+        if signature == Some(None) {
+            return None;
+        }
+        let text = RawValue::from_string(std::mem::take(&mut self.body)).ok()?;
+        let event = Event::from_text(text.into(), Ballot::default()).ok()?;
+        let members: BankSet = serde_json::from_str(&self.members).ok()?;
+        let event = Arc::new(event.with_signature(signature.flatten()));
+        (event.order_key() == self.key).then_some(Held { event, members })
+    }
+}
+
+/// Rows from before events were signed have no signature, and the same digest as then.
+fn digest_of(members: &str, body: &str, signature: Option<&[u8]>) -> RowDigest {
+    let (members, body) = (members.as_bytes(), body.as_bytes());
+    match signature {
+        Some(signature) => row_digest(&[members, body, signature]),
+        None => row_digest(&[members, body]),
+    }
+}
+
+pub(in crate::store) fn mark_digest(mark: &ExecutedMark) -> RowDigest {
+    let OrderKey { view, sum, sender } = mark.key;
+    let numbers = [mark.position.0, view.round, view.coordinator.0.into(), sum, sender.0.into()];
+    row_digest(&[numbers.map(u64::to_be_bytes).as_flattened(), &mark.hash.0])
+}
+
+pub(super) fn piece_digest(number: i64, index: u32, text: &str) -> RowDigest {
+    row_digest(&[&number.to_be_bytes(), &index.to_be_bytes(), text.as_bytes()])
+}
+
+pub(super) fn as_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("the protocol's types are JSON")
+}
+
+pub(in crate::store) fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).expect("counters stay far below 2^63")
+}
