@@ -1,7 +1,6 @@
 //! The door for events: whether their senders have signed them is found out here, by whoever reads
 //! what a peer says, before any part of the node hears of them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +16,6 @@ use crate::wire::{self, BANK_HEADER, CERTIFICATE_PATH};
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// The largest answer, in bytes: a certificate with those between it and its authority.
 const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
-/// The most certificates that one message may make this bank ask for: more than one for each bank.
-const ASKED_MAX: usize = 128;
 
 /// Who has handed over events, and how it is asked for certificates that are not known here.
 pub(crate) struct Giver<'a> {
@@ -30,37 +27,42 @@ pub(crate) struct Giver<'a> {
     pub(crate) transport: &'a Transport,
 }
 
-/// Marks the events that their senders have signed. Whoever handed them over is asked for
-/// certificates that are not known here; it must have them, or it could not have taken the events.
+/// Marks the events that their senders have signed, up to the first that its sender has not: no
+/// bank hands over such an event, so what is behind it is not worth the work. Whoever handed them
+/// over is asked for certificates that are not known here; it must have them, or it could not have
+/// taken the events.
 pub(crate) async fn prove(giver: &Giver<'_>, events: impl Iterator<Item = &mut Arc<Event>>) {
     if !giver.transport.signs() {
         return;
     }
-    let mut asked = BTreeSet::new();
     for (place, event) in events.enumerate() {
         if place > 0 {
             // Others who work on this thread need not wait for all of them.
             tokio::task::yield_now().await;
         }
         let Some(by) = event.signature().map(|signature| signature.by) else { continue };
-        let is_known = giver.transport.knows(by);
-        if !is_known && asked.len() < ASKED_MAX && asked.insert(by) {
-            giver.fetch(by).await;
-        }
-        let is_genuine = event.signature().is_some_and(|signature| {
-            giver.transport.is_by(event.sender, event.wire().get(), signature)
-        });
+        let is_known = giver.transport.knows(by) || giver.fetch(by).await;
+        let is_genuine = is_known
+            && event.signature().is_some_and(|signature| {
+                giver.transport.is_by(event.sender, event.wire().get(), signature)
+            });
         if !is_genuine {
             let (sender, from) = (event.sender, giver.from);
             log::debug!("bank {from} sent an event of bank {sender} that is not proved: by {by}");
+            return;
         }
         // Nobody else has it yet.
-        Arc::get_mut(event).filter(|_| is_genuine).into_iter().for_each(Event::set_proved);
+        Arc::get_mut(event).into_iter().for_each(Event::set_proved);
     }
 }
 
 impl Giver<'_> {
-    async fn fetch(&self, id: CertificateId) {
+    /// Returns whether the certificate is known now. A bank that was asked in vain is left in peace
+    /// for a while.
+    async fn fetch(&self, id: CertificateId) -> bool {
+        if !self.transport.may_ask(self.from) {
+            return false;
+        }
         let client = wire::client_of_peer(self.from, self.transport, 1, ANSWER_WITHIN);
         let asked = client
             .get(format!("{}{CERTIFICATE_PATH}/{id}", self.url))
@@ -78,8 +80,10 @@ impl Giver<'_> {
             Ok(answer) => Err(answer.status().to_string()),
             Err(error) => Err(error.to_string()),
         };
-        if let Err(why) = learnt {
+        if let Err(why) = &learnt {
             log::debug!("certificate {id} from bank {}: {why}", self.from);
+            self.transport.asked_in_vain(self.from);
         }
+        learnt.is_ok()
     }
 }

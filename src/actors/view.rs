@@ -8,7 +8,7 @@ use crate::ids::{Ballot, BankId, BankSet};
 use crate::protocol::effect::ViewInput;
 use crate::protocol::peer_state::PeerState;
 use crate::protocol::report::PeerReport;
-use crate::protocol::view::{PhaseName, Reach, TICK_MS, View};
+use crate::protocol::view::{Bulk, PhaseName, Reach, TICK_MS, View};
 
 impl Message for ViewInput {
     type Result = ();
@@ -75,6 +75,24 @@ impl Handler<Report> for ViewActor {
 
     fn handle(&mut self, _: Report, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.view.report())
+    }
+}
+
+/// Asks whether a large answer from a bank is of use.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(crate) struct Wants {
+    /// Who has sent it.
+    pub from: BankId,
+    /// Which question it answers.
+    pub bulk: Bulk,
+}
+
+impl Handler<Wants> for ViewActor {
+    type Result = bool;
+
+    fn handle(&mut self, Wants { from, bulk }: Wants, _: &mut Self::Context) -> bool {
+        self.view.wants(from, bulk)
     }
 }
 

@@ -13,6 +13,7 @@ use super::texts;
 use crate::actors::buffer::FromPeer;
 use crate::actors::laboratory::Passage;
 use crate::actors::proofs::{Giver, prove};
+use crate::actors::view::Wants;
 use crate::config::CustomerAuth;
 use crate::ids::signature::CertificateId;
 use crate::ids::{BankId, EventId};
@@ -63,7 +64,8 @@ pub(super) async fn envelope(
     let said: EnvelopeIn = read(&body)?;
     speaks_for_itself(from, said.from)?;
     let mut parcel = said.read().map_err(Bad::Event)?;
-    prove_events(&bank, &request, parcel.envelope.events.iter_mut()).await;
+    let own = parcel.envelope.events.iter_mut().filter(|event| event.sender == from);
+    prove_events(&bank, &request, own).await;
     let answer = bank.actors.routes.buffer.send(FromPeer { from, parcel }).await?;
     if !answer.taken {
         return Err(Refused::OtherView);
@@ -80,8 +82,15 @@ pub(super) async fn view(
     let from = speaker(&bank, Caller::from(&request))?;
     let (body, _room) = bank.peer_room.receive(from, &request, body, PEER_BODY_BYTES_MAX).await?;
     let mut message: ViewMessage = read(&body)?;
+    let bulk = message.bulk();
+    let is_large = bulk.is_some();
+    // To check signatures is work: it is done for answers to what this bank has asked.
+    if let Some(bulk) = bulk
+        && !bank.actors.routes.view.send(Wants { from, bulk }).await?
+    {
+        return Ok(taken());
+    }
     prove_events(&bank, &request, message.events_mut()).await;
-    let is_large = message.bulk().is_some();
     let message = ViewInput::Message(from, message);
     if is_large {
         // It takes its room until it has been dealt with.

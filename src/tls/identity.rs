@@ -1,11 +1,13 @@
 //! A bank's certificate among banks.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_rt::net::TcpStream;
 use rustls::client::Resumption;
@@ -28,6 +30,8 @@ use crate::ids::{BankId, BankSet};
 
 /// The end of the year 9999, beyond which no certificate is valid, in Unix seconds.
 const END_OF_TIME_S: u64 = 253_402_300_799;
+/// For how long a bank that was asked for a certificate in vain is not asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// A bank's certificate with its key, and the authority by which it knows the others.
 #[derive(Clone)]
@@ -36,6 +40,8 @@ pub struct Identity {
     banks: usize,
     loaded: Renewed<Loaded>,
     signers: Signers,
+    /// When banks were last asked for a certificate in vain.
+    in_vain: RefCell<BTreeMap<BankId, Instant>>,
 }
 
 #[derive(Clone)]
@@ -113,7 +119,8 @@ impl Identity {
     pub(super) fn load(folder: &Path, me: BankId, banks: usize) -> Result<Self, BadCertificates> {
         let files = Files::new(folder, &[AUTHORITY, CERTIFICATE, FORMER, KEY, WITHDRAWN]);
         let loaded = Renewed::new(files, move |files| load(files, me))?;
-        Ok(Identity { me, banks, loaded, signers: Signers::new(None) })
+        let in_vain = RefCell::default();
+        Ok(Identity { me, banks, loaded, signers: Signers::new(None), in_vain })
     }
 
     pub(super) fn keeping_signers_in(self, data: &Path) -> Self {
@@ -158,6 +165,14 @@ impl Identity {
     /// Whether a bank has signed a text, by a certificate that is known here.
     pub(super) fn is_by(&self, sender: BankId, text: &str, signature: &Signature) -> bool {
         self.signers.is_by((sender, self.banks), text, signature)
+    }
+
+    pub(super) fn may_ask(&self, bank: BankId) -> bool {
+        self.in_vain.borrow().get(&bank).is_none_or(|at| at.elapsed() >= ASK_AGAIN_AFTER)
+    }
+
+    pub(super) fn asked_in_vain(&self, bank: BankId) {
+        self.in_vain.borrow_mut().insert(bank, Instant::now());
     }
 
     /// Learns of a certificate that somebody else has handed over: it is one if the authority

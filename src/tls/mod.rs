@@ -164,6 +164,21 @@ impl Transport {
         }
     }
 
+    /// Whether a bank may be asked for a certificate: not soon after it was asked in vain.
+    pub(crate) fn may_ask(&self, bank: BankId) -> bool {
+        match self {
+            Transport::Open => false,
+            Transport::Certified(identity) => identity.may_ask(bank),
+        }
+    }
+
+    /// A bank has not given a certificate for which it was asked.
+    pub(crate) fn asked_in_vain(&self, bank: BankId) {
+        if let Transport::Certified(identity) = self {
+            identity.asked_in_vain(bank);
+        }
+    }
+
     /// What a connection that this bank opened to a peer becomes.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! Events are signed by their banks, and what is passed on is held against the signature.
 
+use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use netbanking::ids::BankId;
 use netbanking::ids::request::{Header, RawRequest, raw};
+use netbanking::ids::signature::{CertificateId, Signature};
 use netbanking::ids::{Ballot, BankSet, EventId};
 use netbanking::protocol::event::Event;
 use netbanking::tls::Transport;
@@ -110,4 +113,51 @@ async fn an_event_that_its_bank_has_not_signed_is_refused_alone_and_named() {
     cluster.wait_log(0, "bank 2 sent an event that its sender has not signed").await;
     write(&cluster, 2, 2).await;
     cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
+async fn a_bank_that_names_certificates_and_gives_none_costs_others_one_question() {
+    let cluster = Cluster::prepare(3, "sessions");
+    cluster.certify();
+    cluster.start_all().await;
+    cluster.kill(2);
+    cluster.wait_members(&[0, 1]).await;
+    // It takes connections, and says nothing on them.
+    let _mute = TcpListener::bind(("127.0.0.1", cluster.ports(2).0)).unwrap();
+    let folder = cluster.certificates().join("bank-2");
+    let transport = Transport::with(Some(&folder), BankId(2), 3).unwrap();
+    let client = wire::client_of_peer(BankId(0), &transport, 1, PATIENCE);
+    let unknown = |counter: u64| {
+        let clock = vec![0, 0, counter].into();
+        let id = EventId::new(BankId(2), &format!("x{counter}"));
+        let request = RawRequest { id, type_msg: "X".into(), msg: raw(&1) };
+        let header = Header { at_ms: 1, open: false };
+        let event = Event::stamp(Ballot::default(), BankId(2), clock, vec![request], header);
+        let mut by = [2; 16];
+        by[..8].copy_from_slice(&counter.to_be_bytes());
+        let seal = Arc::from([1; 64]);
+        let signature = Signature { by: CertificateId(by), members: BankSet::all(3), seal };
+        (json!(event), json!(signature))
+    };
+    let (events, signatures): (Vec<_>, Vec<_>) = (1..=64).map(unknown).unzip();
+    let held = events.iter().zip(&signatures).map(
+        |(event, signature)| json!({"event": event, "members": [0, 1, 2], "signature": signature}),
+    );
+    let flush =
+        json!({"Events": {"ballot": Ballot::default(), "events": held.collect::<Vec<_>>()}});
+    let envelope = json!({"from": 2, "events": events, "signatures": signatures});
+    for (path, body) in [("/peer/envelope", envelope), ("/peer/view", flush)] {
+        for _ in 0..3 {
+            let sent = client
+                .post(cluster.url(0, path))
+                .insert_header(("authorization", format!("Bearer {SECRET}")))
+                .insert_header((BANK_HEADER, "2"))
+                .send_json(&body)
+                .await;
+            // To ask for all of them would have taken longer than this client waits.
+            let status = sent.expect("it is answered soon").status().as_u16();
+            assert!(matches!(status, 200 | 409), "{status}");
+        }
+    }
+    write(&cluster, 0, 1).await;
 }

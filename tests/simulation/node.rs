@@ -445,6 +445,7 @@ impl Process {
             Effect::Journal(input) => self.gather(input),
             Effect::Ledger(input) => self.execute(input, scene.said),
             Effect::Checks(input) => self.checks.handle(input, &mut self.out),
+            Effect::View(ViewInput::Message(from, message)) if self.is_unasked(from, &message) => {}
             Effect::View(input) => self.view.handle(input, &mut self.out),
             Effect::Heartbeat(input) => {
                 self.consortium_time.handle(input.clone(), now, &mut self.out);

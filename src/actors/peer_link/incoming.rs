@@ -96,7 +96,9 @@ impl Incoming {
         let Line { me, url, credentials, .. } = &*self.line;
         let (url, secret, transport) = (url.clone(), &credentials.secret, &credentials.transport);
         let giver = Giver { me: *me, from, url, secret, transport };
-        prove(&giver, parcel.envelope.events.iter_mut()).await;
+        // Others' events are refused, whoever has signed them.
+        let own = parcel.envelope.events.iter_mut().filter(|event| event.sender == from);
+        prove(&giver, own).await;
         self.buffer.send(FromPeer { from, parcel }).await.map_err(|error| error.to_string())
     }
 }

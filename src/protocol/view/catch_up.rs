@@ -8,7 +8,7 @@
 
 use super::View;
 use super::genuine::first_signed;
-use super::message::{PIECE_EVENTS_MAX, ViewMessage, WireEntry};
+use super::message::{Bulk, PIECE_EVENTS_MAX, PreparePlan, ViewMessage, WireEntry};
 use super::phase::{Interim, PhaseName};
 use super::ticks::Ticks;
 use super::transfer::{Arrived, Wanted};
@@ -129,6 +129,22 @@ impl View {
     /// late answer is as good as any.
     fn takes_from(&self, from: BankId) -> bool {
         self.phase.can_replay() && !self.transfer.is_storing() && self.transfer.has_asked(from)
+    }
+
+    /// Whether a large answer is one to what this bank has asked, so that it is worth a closer look.
+    #[must_use]
+    pub fn wants(&self, from: BankId, bulk: Bulk) -> bool {
+        match bulk {
+            Bulk::Journal(after, _) => self.takes_from(from) && after == self.position(),
+            Bulk::Snapshot(..) => self.takes_from(from),
+            Bulk::Events(ballot, first, _) => {
+                let planned = |plan: &PreparePlan| {
+                    first.is_none_or(|first| plan.events.iter().any(|(key, _)| *key == first))
+                };
+                let fetching = self.phase.fetching().map(|fetching| &fetching.plan);
+                ballot == self.disk.promised && fetching.is_some_and(planned)
+            }
+        }
     }
 
     /// Whether something that was fetched is being executed or written.

@@ -155,6 +155,7 @@ impl Consortium {
     fn give(&mut self, bank: BankId, input: ViewInput) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            self.assert_of_no_use_unless_wanted(bank, &input);
             let mut out = Vec::new();
             let before = self.views[bank.index()].phase();
             self.views[bank.index()].handle(input, &mut out);
@@ -163,6 +164,18 @@ impl Consortium {
                 self.story.push(format!("  bank {bank}: {before:?} → {phase:?}"));
             }
             inputs.extend(out.into_iter().filter_map(|effect| self.carry_out(bank, effect)));
+        }
+    }
+
+    /// The door throws away large answers that nobody wants: they would have changed nothing.
+    fn assert_of_no_use_unless_wanted(&self, bank: BankId, input: &ViewInput) {
+        let ViewInput::Message(from, message) = input else { return };
+        let view = &self.views[bank.index()];
+        let is_unwanted = message.bulk().is_some_and(|bulk| !view.wants(*from, bulk));
+        if is_unwanted && view.impossible(message).is_none() {
+            let (mut after, mut out) = (view.clone(), Vec::new());
+            after.handle(ViewInput::Message(*from, message.clone()), &mut out);
+            assert!(out.is_empty() && after == *view, "bank {bank} uses {message:?}: {out:?}");
         }
     }
 

@@ -78,6 +78,11 @@ impl Process {
         );
     }
 
+    /// Whether it is a large answer that nobody waits for: the real door does not look at it further.
+    pub(crate) fn is_unasked(&self, from: BankId, message: &ViewMessage) -> bool {
+        message.bulk().is_some_and(|bulk| !self.view.wants(from, bulk))
+    }
+
     /// Something arrives on a connection that a peer has opened; returns whether it is known here.
     pub(crate) fn on_line(&mut self, from: BankId, line: LineId, what: OnLine) -> bool {
         let post = match what {

@@ -73,6 +73,27 @@ fn a_bank_that_is_ahead_of_the_member_it_asks_turns_to_another() {
 }
 
 #[test]
+fn only_answers_to_what_was_asked_are_looked_at() {
+    let mut view = outside([PeerState::Up; 2]);
+    let wants =
+        |view: &View, from, message: &ViewMessage| view.wants(from, message.bulk().unwrap());
+    assert!(!wants(&view, BankId(0), &piece(0)) && !wants(&view, BankId(1), &piece(0)));
+    let from = asked(&mut view);
+    let other = BankId(1 - from.0);
+    assert!(wants(&view, from, &piece(0)) && !wants(&view, other, &piece(0)));
+    let of_another_question = ViewMessage::JournalPiece {
+        after: Position(0),
+        entries: Vec::new(),
+        hash_before: None,
+        starts_after: Position(0),
+    };
+    assert!(!wants(&view, from, &of_another_question));
+    // Nothing of a flush is being fetched.
+    let flush = ViewMessage::Events { ballot: FIRST, events: Vec::new() };
+    assert!(!wants(&view, from, &flush));
+}
+
+#[test]
 fn while_a_piece_of_a_snapshot_is_not_on_disk_it_is_not_fetched_again() {
     let mut view = outside([PeerState::Up; 2]);
     let from = asked(&mut view);
