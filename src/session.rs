@@ -22,6 +22,8 @@ pub(crate) const SESSIONS_MAX: usize = 1_000_000;
 pub(crate) const SESSIONS_OF_ONE_MAX: usize = 32;
 /// How many logins are remembered of a customer who has a session.
 const LOGINS_KEPT: usize = 5;
+/// How many ended sessions may stand in the order of ages whatever the number of open ones.
+const ENDED_KEPT: usize = 64;
 /// Digits of the name that a session has where its customer sees it.
 const NAME_DIGITS: usize = 12;
 
@@ -104,8 +106,8 @@ struct OfUser {
 pub(crate) struct Sessions {
     lifetime: Lifetime,
     open: BTreeMap<TokenDigest, Session>,
-    /// In the order in which they began, and so in which they end at the latest; some may have
-    /// ended.
+    /// In the order in which they began, and so in which they end at the latest; some, but not many
+    /// more than half, may have ended.
     by_age: VecDeque<TokenDigest>,
     /// Of customers who have a session.
     users: BTreeMap<UserName, OfUser>,
@@ -122,7 +124,8 @@ impl Sessions {
     /// Begins a session; the token must be unguessable.
     pub(crate) fn begin(&mut self, token: &str, user: UserName, from: String, at: Moment) {
         self.end_overdue(at.now);
-        if self.by_age.len() >= SESSIONS_MAX
+        self.forget_ended();
+        while self.open.len() >= SESSIONS_MAX
             && let Some(oldest) = self.by_age.pop_front()
         {
             self.remove(&oldest);
@@ -207,6 +210,14 @@ impl Sessions {
         Some(user)
     }
 
+    /// Takes those that have ended out of the order of ages once they are more than half of it:
+    /// whoever logs in and out again and again takes no memory, and ends nobody else's session.
+    fn forget_ended(&mut self) {
+        if self.by_age.len() > 2 * self.open.len() + ENDED_KEPT {
+            self.by_age.retain(|digest| self.open.contains_key(digest));
+        }
+    }
+
     fn end_overdue(&mut self, now: Millis) {
         while let Some(oldest) = self.by_age.front().copied() {
             match self.open.get(&oldest) {
@@ -281,6 +292,20 @@ mod tests {
         sessions.begin("t3", user("bia"), String::new(), at(LIFETIME.most_ms + 10));
         let Sessions { open, by_age, users, .. } = &sessions;
         assert_eq!((open.len(), by_age.len(), users.len()), (1, 1, 1));
+    }
+
+    #[test]
+    fn who_logs_in_and_out_again_and_again_takes_no_memory() {
+        let mut sessions = sessions();
+        for index in 0..10_000 {
+            sessions.begin(&index.to_string(), user("bia"), String::new(), at(20));
+            assert!(sessions.end(&index.to_string()).is_some());
+            assert!(sessions.by_age.len() <= 2 * sessions.open.len() + ENDED_KEPT + 1);
+        }
+        assert_eq!(sessions.user(TokenDigest::of("t1"), at(21)), Some(user("ana")));
+        // They still end in the order of their ages.
+        sessions.begin("t3", user("bia"), String::new(), at(LIFETIME.most_ms + 10));
+        assert_eq!((sessions.open.len(), sessions.users.len()), (1, 1));
     }
 
     #[test]
