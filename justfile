@@ -38,6 +38,14 @@ model:
 chaos banks="3" runs="1" seconds="30" seed="1":
     cargo test --locked --test chaos -- --banks {{banks}} --runs {{runs}} --seconds {{seconds}} --seed {{seed}}
 
+# a running consortium against its own /openapi.json (installs schemathesis)
+schemathesis cases="20":
+    tests/schemathesis {{cases}}
+
+# what comes from outside, given to every door at random (installs cargo-fuzz)
+fuzz seconds="20":
+    fuzz/run {{seconds}}
+
 # how fast a running consortium is
 bench:
     cargo run --release -- bench --clients 64 --seconds 10 --disk ./data

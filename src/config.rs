@@ -95,6 +95,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long a login lasts at this bank.
     pub sessions: SessionTimes,
+    /// What becomes of a new password that many people have.
+    pub common_passwords: CommonPasswords,
 }
 
 /// One bank: its name and where it is reached.
@@ -198,6 +200,17 @@ pub enum CustomerAuth {
     Open,
 }
 
+/// What becomes of a new password that many people have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommonPasswords {
+    /// It is taken, and its customer is warned.
+    #[default]
+    Warn,
+    /// It is refused.
+    Refuse,
+}
+
 /// `nodes.json` as it is written, before anything is checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -223,6 +236,8 @@ struct Written {
     limits: Limits,
     #[serde(default)]
     sessions: SessionTimes,
+    #[serde(default)]
+    common_passwords: CommonPasswords,
 }
 
 /// An entry of `nodes` as it is written.
@@ -324,6 +339,7 @@ impl Config {
             insecure_peers: written.insecure_peers,
             limits: written.limits,
             sessions: written.sessions,
+            common_passwords: written.common_passwords,
         };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;

@@ -3,7 +3,8 @@
 //! The modules ('rooms'), from the outside inward; each depends only on those below it:
 //!
 //! - [`cli`]: one file per command; [`node`]: a node as a whole.
-//! - [`web`]: pages for people; [`http`]: handlers that forward requests to actors as messages.
+//! - [`doors`]: what comes from outside, for fuzzers. [`web`]: pages for people; [`http`]: handlers
+//!   that forward requests to actors as messages.
 //! - [`actors`]: one per owner (clock, buffer, ledger, journal, peer links, heartbeat, …), thin
 //!   shells around
 //! - [`protocol`]: the total order, pure; start reading there, at its picture,
@@ -27,6 +28,7 @@ pub(crate) mod brazilian;
 pub mod civil;
 pub mod cli;
 pub mod config;
+pub mod doors;
 pub(crate) mod drafts;
 pub(crate) mod hex;
 pub mod http;

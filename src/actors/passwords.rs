@@ -9,6 +9,7 @@ mod queue;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, SyncArbiter};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
+use zeroize::Zeroizing;
 
 use self::hashing::{Hasher, HashingThread};
 use self::queue::{Queue, Work};
@@ -25,7 +26,7 @@ pub(crate) type Promised<T> = Option<Receiver<T>>;
 #[derive(Message)]
 #[rtype(result = "()")]
 enum Job {
-    Hash(String, Sender<PasswordHash>),
+    Hash(Zeroizing<String>, Sender<PasswordHash>),
     Verify(Verify, Sender<bool>),
 }
 
@@ -107,10 +108,10 @@ impl Handler<Idle> for PasswordsActor {
     }
 }
 
-/// Asks for the hash of a new password.
+/// Asks for the hash of a new password, which is wiped from memory then.
 #[derive(Message)]
 #[rtype(result = "Promised<PasswordHash>")]
-pub(crate) struct Hash(pub String);
+pub(crate) struct Hash(pub Zeroizing<String>);
 
 impl Handler<Hash> for PasswordsActor {
     type Result = MessageResult<Hash>;
@@ -125,8 +126,8 @@ impl Handler<Hash> for PasswordsActor {
 #[derive(Message)]
 #[rtype(result = "Promised<bool>")]
 pub(crate) struct Verify {
-    /// What the customer sent.
-    pub password: String,
+    /// What the customer sent; wiped from memory then.
+    pub password: Zeroizing<String>,
     /// What the ledger has.
     pub hash: Option<PasswordHash>,
 }
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     fn wrong_login() -> Verify {
-        Verify { password: "a wrong password".into(), hash: None }
+        Verify { password: String::from("a wrong password").into(), hash: None }
     }
 
     #[actix_rt::test]

@@ -13,7 +13,7 @@ use super::body::{Fields, receive, text};
 use super::customers::{authenticate, user_name};
 use super::entry_line::{EntryLine, named};
 use super::freshness::{read as read_ledger, read_before_past};
-use super::order::{idempotency_key, may_move, order};
+use super::order::{idempotency_key, order, up_to};
 use super::refusal::{Bad, Refused};
 use super::share::{LookUps, is_company, origin};
 use super::texts;
@@ -90,10 +90,19 @@ fn users(fields: &Fields<'_>) -> Result<Vec<UserName>, Refused> {
 
 /// A positive amount in reais with at most two decimals, which one operation may move.
 pub(super) fn amount(bank: &Bank, fields: &Fields<'_>, name: &str) -> Result<Amount, Refused> {
+    amount_up_to(bank.config.operation_max, fields, name)
+}
+
+/// A positive amount in reais with at most two decimals, up to the most that may be moved.
+pub(super) fn amount_up_to(
+    most: Amount,
+    fields: &Fields<'_>,
+    name: &str,
+) -> Result<Amount, Refused> {
     let bad = |why: String| Refused::from(Bad::Value(fields.place(name), why));
     let amount = Amount::parse_json(fields.raw(name)?.get());
     let amount = amount.map_err(|error| bad(error.to_string()))?;
-    may_move(bank, amount).map_err(|above| bad(above.to_string()))?;
+    up_to(most, amount).map_err(|above| bad(above.to_string()))?;
     Ok(amount)
 }
 

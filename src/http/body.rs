@@ -16,6 +16,7 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use zeroize::Zeroize as _;
 
 use super::refusal::{Bad, Kind, Refused};
 use super::share::{CUSTOMER_BODY_BYTES_MAX, origin};
@@ -65,6 +66,8 @@ impl Deref for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        // There may be a password in it.
+        self.bytes.as_mut().zeroize();
         self.memory.0.borrow_mut().give_back(self.from, self.bytes.len());
     }
 }

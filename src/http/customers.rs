@@ -4,23 +4,25 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::account_line::{AccountLine, line};
 use super::auth::bearer;
 use super::body::{Fields, receive};
 use super::names::readable;
-use super::order::{idempotency_key, order};
+use super::order::{answer, idempotency_key, place};
 use super::refusal::{Bad, Crowded, Refused};
 use super::share::{attempt, note, origin, proved};
-use super::{Bank, freshness, texts};
+use super::{Bank, common_passwords, freshness, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::passwords::{Hash, Promised, Verify};
 use crate::actors::sessions::{Begin, End};
 use crate::audit::Event;
+use crate::config::CommonPasswords;
 use crate::ids::BankId;
 use crate::ledger::{
-    Action, Book, Document, PasswordChange, PasswordHash, PersonName, Registration, TypePerson,
-    UserName,
+    Action, Book, Document, IdempotencyKey, Outcome, PasswordChange, PasswordHash, PersonName,
+    Registration, TypePerson, UserName,
 };
 
 /// Shortest password, in characters.
@@ -44,7 +46,23 @@ pub(super) async fn register(
         password: fields.text("password")?,
     };
     let key = idempotency_key(&request)?;
-    order(&bank, &request, None, key, newcomer.registration(&bank).await?).await
+    let is_common = common_passwords::has(&newcomer.password);
+    let action = newcomer.registration(&bank).await?;
+    order_warning(&bank, &request, None, key, action, is_common).await
+}
+
+/// Orders a new password, which may be one that many people have.
+async fn order_warning(
+    bank: &Bank,
+    request: &HttpRequest,
+    by: Option<UserName>,
+    key: Option<IdempotencyKey>,
+    action: Action,
+    is_common: bool,
+) -> Result<HttpResponse, Refused> {
+    let executed = place(bank, request, by, key, action).await?;
+    let is_done = matches!(executed.outcome, Outcome::Done(_));
+    Ok(answer(&executed, (is_common && is_done).then_some(texts::COMMON_PASSWORD)))
 }
 
 /// What somebody says about themselves to become a customer; none of it is checked yet.
@@ -65,7 +83,7 @@ impl Newcomer {
             Document::typed(self.type_person, &self.num_cadastro, bank.config.check_digits)
                 .map_err(|error| Refused::bad(error.to_string()))?;
         let user_name = user_name(&self.user_name)?;
-        let password = new_password(self.password)?;
+        let password = new_password(bank, self.password)?;
         let promised = bank.actors.passwords.send(Hash(password)).await?;
         let password_hash = kept(promised).await?;
         let registration =
@@ -79,12 +97,17 @@ pub(crate) fn user_name(text: &str) -> Result<UserName, Refused> {
     UserName::parse(text).map_err(|error| Refused::bad(error.to_string()))
 }
 
-fn new_password(password: String) -> Result<String, Refused> {
+fn new_password(bank: &Bank, password: String) -> Result<Zeroizing<String>, Refused> {
+    let password = Zeroizing::new(password);
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(Bad::PasswordTooShort(PASSWORD_CHARS_MIN).into());
     }
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Bad::PasswordTooLong(PASSWORD_BYTES_MAX).into());
+    }
+    let refuses = bank.config.common_passwords == CommonPasswords::Refuse;
+    if refuses && common_passwords::has(&password) {
+        return Err(Bad::PasswordTooCommon.into());
     }
     Ok(password)
 }
@@ -156,7 +179,7 @@ async fn proof(
     let lower = || UserName::parse(&typed.as_str().to_ascii_lowercase()).unwrap_or(typed.clone());
     let user = user.unwrap_or_else(lower);
     attempt(bank, from, &user).await?;
-    let verify = Verify { password, hash: hash.clone() };
+    let verify = Verify { password: password.into(), hash: hash.clone() };
     let promised = bank.actors.passwords.send(verify).await?;
     // The same work for a customer who does not exist.
     let fits = kept(promised).await?;
@@ -175,7 +198,7 @@ async fn proof(
 
 /// The action that gives a customer, who is proved, a new password.
 pub(crate) async fn new_password_of(bank: &Bank, password: String) -> Result<Action, Refused> {
-    let promised = bank.actors.passwords.send(Hash(new_password(password)?)).await?;
+    let promised = bank.actors.passwords.send(Hash(new_password(bank, password)?)).await?;
     let password_hash = kept(promised).await?;
     Ok(Action::ChangePassword(PasswordChange { password_hash }))
 }
@@ -191,8 +214,9 @@ pub(super) async fn change_password(
     let new = fields.text("new_password")?;
     let key = idempotency_key(&request)?;
     let user = authenticate(&bank, &request, &fields).await?;
+    let is_common = common_passwords::has(&new);
     let action = new_password_of(&bank, new).await?;
-    order(&bank, &request, Some(user), key, action).await
+    order_warning(&bank, &request, Some(user), key, action, is_common).await
 }
 
 /// What a hashing thread answers, if there was room to wait for one.

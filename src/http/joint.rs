@@ -6,16 +6,16 @@ use serde::Serialize;
 use super::auth::customer;
 use super::body::{Fields, receive};
 use super::freshness::read;
-use super::order::{idempotency_key, order};
+use super::order::{JOINT_ASKED_MAX, idempotency_key, order};
 use super::refusal::{Bad, Refused};
 use super::{Bank, texts};
 use crate::civil::Zone;
 use crate::ids::BankId;
-use crate::ledger::joint::JointRequest;
+use crate::ledger::joint::{JOINT_WAITING_MAX, JointRequest};
 use crate::ledger::{AccountNumber, Action, Book, JointAnswer, PixKey, Reais, UserName};
 
-/// The most that are listed at once: anybody may ask a customer.
-const LISTED_MAX: usize = 100;
+/// The most that are listed at once: those of others, and the customer's own.
+const LISTED_MAX: usize = JOINT_ASKED_MAX + JOINT_WAITING_MAX;
 
 /// One of them, as those see it who are to hold the account.
 #[derive(Serialize)]

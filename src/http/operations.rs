@@ -4,14 +4,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::value::RawValue;
 
 use super::Bank;
-use super::accounts::amount;
+use super::accounts::amount_up_to;
 use super::auth::customer_who_orders;
 use super::body::{Fields, receive};
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Kind, Refused};
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Action, Message, Note, Operation, OperationKind, Package, PixKey, Txid,
+    AccountNumber, Action, Amount, Message, Note, Operation, OperationKind, Package, PixKey, Txid,
 };
 
 /// `POST /operations`
@@ -23,16 +23,16 @@ pub(super) async fn execute(
     let by = customer_who_orders(&bank, &request).await?;
     let key = idempotency_key(&request)?;
     let body = receive(&request, body).await?;
-    let package = parse_package(&bank, &body)?;
+    let package = read_package(bank.config.nodes.len(), bank.config.operation_max, &body)?;
     order(&bank, &request, by, key, Action::Operations(package)).await
 }
 
 /// Reads a package in the requirement's form: bank, then account, then its operations, all in
-/// document order.
-fn parse_package(bank: &Bank, body: &[u8]) -> Result<Package, Refused> {
+/// document order, none of which moves more than `most`.
+pub(crate) fn read_package(banks: usize, most: Amount, body: &[u8]) -> Result<Package, Refused> {
     let mut operations = Vec::new();
     for (named, accounts, place) in Fields::of_body(body)?.iter() {
-        let at = parse_bank(named, bank.config.nodes.len())?;
+        let at = parse_bank(named, banks)?;
         for (account, content, place) in Fields::of_field(accounts, place)?.iter() {
             let number = AccountNumber::parse(account)
                 .map_err(|error| Bad::Value(place.clone(), error.to_string()))?;
@@ -40,7 +40,7 @@ fn parse_package(bank: &Bank, body: &[u8]) -> Result<Package, Refused> {
             content.only(&["package"])?;
             for (index, raw) in content.list("package")?.into_iter().enumerate() {
                 let place = format!("{place}.package[{index}]");
-                operations.push(parse_operation(bank, raw, (at, number), &place)?);
+                operations.push(parse_operation((banks, most), raw, (at, number), &place)?);
             }
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn no_such_bank(bank: BankId, banks: usize) -> Result<(), Bad> {
 }
 
 fn parse_operation(
-    bank: &Bank,
+    (banks, most): (usize, Amount),
     raw: &RawValue,
     (at, account): (BankId, AccountNumber),
     place: &str,
@@ -76,7 +76,7 @@ fn parse_operation(
     fields.only(known)?;
     let sender = AccountNumber::parse(fields.raw("sender")?.get())
         .map_err(|_| Bad::NotA(fields.place("sender"), Kind::AccountNumber))?;
-    let value = amount(bank, &fields, "value")?;
+    let value = amount_up_to(most, &fields, "value")?;
     let other = Some(sender).filter(|sender| *sender != account);
     let kind = match word.as_str() {
         "DEPOSIT" => OperationKind::Deposit { value, sender: other },
@@ -89,8 +89,7 @@ fn parse_operation(
             let bad = |why: String| Bad::Value(fields.place("pix"), why);
             let pix =
                 PixKey::parse(&fields.text("pix")?).map_err(|error| bad(error.to_string()))?;
-            no_such_bank(pix.bank(), bank.config.nodes.len())
-                .map_err(|error| bad(error.to_string()))?;
+            no_such_bank(pix.bank(), banks).map_err(|error| bad(error.to_string()))?;
             OperationKind::Transfer { value, pix, note: Some(note(&fields)?) }
         }
         _ => {

@@ -10,20 +10,25 @@ use super::Bank;
 use super::auth::By;
 use super::refusal::{Bad, Refused};
 use super::share::{Order, note, origin};
+use crate::actors::ledger::Ask;
 use crate::actors::replies::{Submit, Told};
 use crate::actors::sessions::OnBehalf;
 use crate::actors::time::unix_ms;
 use crate::audit::Event;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
-    AccountNumber, Action, Amount, Done, Executed, IdempotencyKey, Outcome, PixKey, Request,
-    UserName,
+    AccountNumber, Action, Amount, Book, Done, Executed, IdempotencyKey, Outcome, PixKey, Refusal,
+    Request, UserName,
 };
 use crate::protocol::reply::{NotTaken, Reply};
 
 /// How long a customer waits for the answer of all members; after that the outcome is unknown to
 /// them.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How many joint accounts that others want to open may wait for a customer; all are listed.
+pub(crate) const JOINT_ASKED_MAX: usize = 90;
+/// How many of these may be one customer's.
+const JOINT_ASKED_BY_ONE_MAX: usize = 3;
 /// Header with which a customer makes a request repeatable.
 pub(crate) const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 
@@ -39,6 +44,8 @@ struct Answer<'a> {
     /// The holders of a joint account who have to accept before it opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: Option<&'a [UserName]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
 }
 
 /// The request's `Idempotency-Key`, if it has one.
@@ -56,12 +63,16 @@ pub(super) async fn order(
     key: Option<IdempotencyKey>,
     action: Action,
 ) -> Result<HttpResponse, Refused> {
-    place(bank, request, by, key, action).await.map(|executed| answer(&executed))
+    place(bank, request, by, key, action).await.map(|executed| answer(&executed, None))
 }
 
 /// Refuses an amount that one operation may not move.
 pub(crate) fn may_move(bank: &Bank, amount: Amount) -> Result<(), Refused> {
-    let most = bank.config.operation_max;
+    up_to(bank.config.operation_max, amount)
+}
+
+/// Refuses an amount above the most that one operation may move.
+pub(super) fn up_to(most: Amount, amount: Amount) -> Result<(), Refused> {
     if amount <= most { Ok(()) } else { Err(Bad::AboveMax(most).into()) }
 }
 
@@ -92,6 +103,30 @@ fn amounts(action: &Action) -> Vec<Amount> {
     }
 }
 
+/// Refuses a joint account one of whose holders is asked about so many already, by anybody or by
+/// who wants to open it, that their list would not show all. The bank that is asked sees to it, as
+/// it does for amounts; whose list it is, is not told.
+async fn may_ask_holders(bank: &Bank, action: &Action) -> Result<(), Refused> {
+    let Action::CreateAccount(opening) = action else { return Ok(()) };
+    if !opening.consent || opening.users.is_empty() {
+        return Ok(());
+    }
+    let (opener, holders) = (opening.user_name.clone(), opening.users.clone());
+    let is_full = move |book: &Book| {
+        holders.iter().any(|holder| {
+            let asked = book.joint_requests_of(holder).filter(|joint| joint.opener() != holder);
+            let (all, own) = asked.take(JOINT_ASKED_MAX).fold((0, 0), |(all, own), joint| {
+                (all + 1, own + usize::from(*joint.opener() == opener))
+            });
+            all >= JOINT_ASKED_MAX || own >= JOINT_ASKED_BY_ONE_MAX
+        })
+    };
+    match bank.actors.routes.ledger.send(Ask(is_full)).await? {
+        true => Err(Refused::bad(Refusal::TooManyJoint.to_string())),
+        false => Ok(()),
+    }
+}
+
 /// Places an action in the common order and waits until all members have executed it.
 pub(crate) async fn place(
     bank: &Bank,
@@ -101,6 +136,7 @@ pub(crate) async fn place(
     action: Action,
 ) -> Result<Executed, Refused> {
     amounts(&action).into_iter().try_for_each(|amount| may_move(bank, amount))?;
+    may_ask_holders(bank, &action).await?;
     let By { user: by, session } = by.into();
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     // Only what touches accounts by their number says it, and only what counts against limits says
@@ -155,7 +191,8 @@ fn note_done(bank: &Bank, asked: &HttpRequest, executed: &Executed) {
     }
 }
 
-fn answer(executed: &Executed) -> HttpResponse {
+/// The answer in JSON, with what the customer should know besides.
+pub(super) fn answer(executed: &Executed, warning: Option<&'static str>) -> HttpResponse {
     let mut response = match &executed.outcome {
         Outcome::Done(_) => HttpResponse::Ok(),
         Outcome::Refused(refusal) if refusal.is_forbidden() => HttpResponse::Forbidden(),
@@ -181,5 +218,6 @@ fn answer(executed: &Executed) -> HttpResponse {
         num_account,
         kay_pix,
         waiting_for,
+        warning,
     })
 }

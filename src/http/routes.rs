@@ -1,9 +1,9 @@
 //! The whole route table.
 
 use actix_web::dev::HttpServiceFactory;
-use actix_web::error::{PathError, QueryPayloadError};
+use actix_web::error::{PathError, QueryPayloadError, UrlencodedError};
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data, PathConfig, QueryConfig, ServiceConfig};
+use actix_web::web::{self, Data, FormConfig, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::auth::Known;
@@ -26,6 +26,9 @@ pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
                 PathConfig::default()
                     .error_handler(|_: PathError, _: &HttpRequest| Refused::from(Bad::Path).into()),
             )
+            .app_data(FormConfig::default().error_handler(|_: UrlencodedError, _: &HttpRequest| {
+                Refused::from(Bad::Form).into()
+            }))
             .app_data(QueryConfig::default().error_handler(
                 |_: QueryPayloadError, _: &HttpRequest| Refused::from(Bad::Query).into(),
             ));

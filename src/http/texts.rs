@@ -12,6 +12,9 @@ pub(super) const REFUNDABLE: &str = "Pix recebido";
 pub(super) const SESSIONS_LISTED: &str = "Sessões neste banco";
 pub(super) const KEY_FOUND: &str = "Chave Pix encontrada";
 pub(super) const MESSAGE_TAKEN: &str = "Mensagem recebida";
+/// For customers whose new password many people have.
+pub(crate) const COMMON_PASSWORD: &str =
+    "Muita gente tem esta senha, e quem tenta entrar começa por ela. Troque-a assim que puder";
 /// For customers who come in the open to a bank that is reached by HTTPS.
 pub(super) const NOT_ENCRYPTED: &str =
     "Este banco só atende por HTTPS: troque http:// por https:// no endereço";

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 pub use compaction::Snapshots;
 pub use group_commit::GroupCommit;
+pub(crate) use journal::read_record;
 pub use reading::Read;
 pub use sqlite::SqliteStore;
 

@@ -1,6 +1,7 @@
 //! Pages for people, rendered at the bank: forms, links and tables that work without a script.
 //!
 //! - [`bank`]: the internet bank at `/`; [`watch`]: the consortium page at `/consorcio`.
+//! - [`api`]: what programs can ask of a bank, described for them.
 //! - [`assets`]: style sheet and scripts, embedded in the program; [`frame`]: what surrounds every
 //!   page; [`refused`]: what is answered where there is no page.
 //!
@@ -8,6 +9,7 @@
 //! [`crate::http`] do, and read the same ledger. Nothing on them comes from another host, and no
 //! page contains inline scripts.
 
+mod api;
 pub mod assets;
 mod bank;
 mod frame;
@@ -26,6 +28,8 @@ use askama::Template;
 
 use crate::http::{Bank, at, routes};
 
+pub use api::described;
+pub(crate) use bank::is_code;
 pub use watch::tell;
 
 /// Scripts, styles and pictures only from the bank itself, none of them inline; no frames around a
@@ -40,6 +44,7 @@ pub fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
         app.service(refused::resource(at("/assets/{name}").get(serve_asset::serve)));
         bank::configure(app);
         watch::configure(app);
+        api::configure(app);
         app.default_service(to(refused::no_such_page));
     }
 }

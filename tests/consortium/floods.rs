@@ -244,3 +244,65 @@ async fn an_address_beyond_its_share_keeps_the_bank_no_busier_the_faster_it_asks
     assert!(answers < 60 + 32 * (FLOOD.as_secs() + 2), "{answers} answers");
     assert!(computed(cluster.process_id(0)) < FLOOD, "refusing them was work");
 }
+
+/// What is in a stopped bank's folder, in bytes.
+fn on_disk(cluster: &Cluster, bank: usize) -> u64 {
+    let files = std::fs::read_dir(cluster.data(bank)).unwrap();
+    files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[actix_rt::test]
+async fn a_day_of_one_customer_at_their_limits_costs_little_disk_and_memory() {
+    /// What a customer may order in a day unless `nodes.json` says otherwise.
+    const OPERATIONS: usize = 10_000;
+    /// What they do before anything is measured: connections and caches take memory too.
+    const FIRST: usize = 1_000;
+    /// A day's operations may be used at once, and come back in the day that follows.
+    const DAYS: u64 = 2;
+    let cluster = Cluster::prepare(1, "sessions");
+    cluster.change_nodes_json(&cluster.nodes_json(), |config| {
+        let many = 1_000_000;
+        config["limits"] = json!({"loopback": true, "customer": {"requests_per_minute": many},
+            "address": {"requests_per_minute": many}});
+    });
+    cluster.start_bank(0);
+    cluster.wait_log(0, "ready (").await;
+    let customer = Customer::register(&cluster, "karen123", 5).await;
+    let accounts = [customer.open(&cluster, 0, 50.0).await, customer.open(&cluster, 0, 50.0).await];
+    // The most that a package of one operation can say, and nothing that would pack well.
+    let package = |number: usize| {
+        let drawn = |place: usize| 0x4e00 + (number * 7_919 + place * 104_729) as u32 % 20_000;
+        let message: String = (0..140).filter_map(|place| char::from_u32(drawn(place))).collect();
+        json!({"0": {accounts[0].number.to_string(): {"package": [{"type": "TRANSFER",
+            "value": 0.01, "sender": accounts[0].number, "message": message,
+            "pix": format!("0:@{}", accounts[1].number), "txid": format!("{number:T>35}")}]}}})
+        .to_string()
+    };
+    let order = async |numbers: std::ops::Range<usize>| {
+        let numbers: Vec<_> = numbers.collect();
+        let mut refused = 0;
+        for some in numbers.chunks(64) {
+            let asked = some.iter().map(|number| {
+                let key = format!("{number:0>255}");
+                let (customer, cluster, package) = (&customer, &cluster, package(*number));
+                async move { customer.operate(cluster, 0, &package, &key).await.unwrap().status }
+            });
+            let statuses = futures_util::future::join_all(asked).await;
+            refused += statuses.iter().filter(|status| **status == 429).count();
+            assert!(statuses.iter().all(|status| [200, 400, 429].contains(status)), "{statuses:?}");
+        }
+        refused
+    };
+    assert_eq!(order(0..FIRST).await, 0);
+    let memory = resident_kib(cluster.process_id(0));
+    let refused = order(FIRST..OPERATIONS + 500).await;
+    // Opening accounts counts too, and some have come back meanwhile.
+    assert!(refused > 300, "{refused} were refused");
+    let grown = resident_kib(cluster.process_id(0)).saturating_sub(memory);
+    let done = (OPERATIONS - FIRST) as u64;
+    cluster.stop(0);
+    let disk = on_disk(&cluster, 0) * DAYS;
+    println!("{} B of memory each, {disk} B of disk in a day", grown * 1_024 / done);
+    assert!(disk < 50_000_000, "{disk} B of disk");
+    assert!(grown * 1_024 * DAYS < 10_000_000, "{grown} KiB of memory for {done} operations");
+}

@@ -18,7 +18,7 @@ async fn documents_and_keys_are_taken_as_people_type_them() {
     let mut shop = Browser::new(&service);
     let mut fields = registration("k1", "Padaria", "padaria", " 12abc345 / 01de-35");
     fields[1].1 = "PJ";
-    shop.post("/cadastro", &fields).await.leads_to("/");
+    shop.post("/cadastro", &fields).await.leads_to("/?senha=comum");
     let key = shop.get("/contas/nova").await.value("chave");
     let mut account = opening(&key, "0", "50", "CNPJ");
     account[2].1 = "PJ";
@@ -26,7 +26,7 @@ async fn documents_and_keys_are_taken_as_people_type_them() {
     shop.get("/").await.has("0:12.ABC.345/01DE-35");
 
     let mut ana = Browser::new(&service);
-    ana.register("Ana Souza", "ana", "52998224725").await.leads_to("/");
+    ana.register("Ana Souza", "ana", "52998224725").await.leads_to("/?senha=comum");
     let place = ana.open("100", "CPF").await;
     ana.get("/").await.has("0:529.982.247-25");
     let again = ana.register("Ana Outra", "ana2", "529 982 247–25").await;
@@ -75,7 +75,7 @@ async fn check_digits_that_do_not_fit_are_confirmed_once_or_refused() {
     ana.post("/cadastro", &other).await.is(400).has("222.222.222-22 não conferem");
     let mut confirmed = fields;
     confirmed[7].1 = "111.111.111-11";
-    ana.post("/cadastro", &confirmed).await.leads_to("/");
+    ana.post("/cadastro", &confirmed).await.leads_to("/?senha=comum");
 
     let (bank, _data) = one_bank_with(serde_json::json!({"check_digits": true})).await;
     let strict = service(&bank).await;

@@ -17,6 +17,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::description::assert_described;
+
 pub(crate) const SECRET: &str = "the secret of the harness";
 
 /// What a handler answered.
@@ -70,13 +72,20 @@ pub(crate) async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, T
     (bank, data)
 }
 
+/// The bank's routes; that each answer is one of those described is checked on the way.
 pub(crate) async fn service(
     bank: &Bank,
 ) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
-    test::init_service(
-        App::new().configure(netbanking::web::configure(web::Data::new(bank.clone()))),
-    )
-    .await
+    let app = App::new().wrap_fn(|request, routes| {
+        let answer = routes.call(request);
+        async {
+            let answer = answer.await?;
+            assert_described(answer.request(), answer.status().as_u16());
+            Ok(answer)
+        }
+    });
+    let routes = netbanking::web::configure(web::Data::new(bank.clone()));
+    test::init_service(app.configure(routes)).await
 }
 
 /// Sends a request; every answer must be JSON.

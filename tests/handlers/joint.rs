@@ -180,3 +180,32 @@ async fn people_accept_and_decline_on_their_overview() {
     }
     browser.post("/contas/conjunta", &[("chave", "x"), ("resposta", "?")]).await.is(400);
 }
+
+#[actix_web::test]
+async fn nobody_fills_the_list_of_another_and_whose_list_is_full_is_not_told() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    register(&service, &["ana", "bia", "cia"]).await;
+    let ask = async |opener: &str, holder: &str| {
+        let body = json!({"user_name": opener, "password": "12345678", "type_account": "CONJUNTA",
+            "pix_type": "NUM_CONTA", "users": [holder], "value_init": 50});
+        call(&service, post("/create_account", body.to_string())).await
+    };
+    let mut opened = Vec::new();
+    for _ in 0..3 {
+        let asked = ask("ana", "bia").await;
+        assert_eq!(asked.status, 200, "{asked:?}");
+        opened.push(asked.body["num_account"].clone());
+    }
+    let more = ask("ana", "bia").await;
+    let said = "Falha na operação: Já há contas conjuntas demais esperando os titulares";
+    assert_eq!((more.status, more.descript()), (400, said));
+    // It was not ordered.
+    assert_eq!(more.body["position"], Value::Null);
+    assert_eq!(listed(&service, "bia").await.len(), 3);
+    // Others can still ask her, she can ask, and who declines makes room.
+    assert_eq!(ask("cia", "bia").await.status, 200);
+    assert_eq!(ask("bia", "ana").await.status, 200);
+    assert_eq!(answer(&service, "bia", &opened[0], false).await.status, 200);
+    assert_eq!(ask("ana", "bia").await.status, 200);
+}

@@ -7,6 +7,7 @@ mod addresses;
 mod bad_input;
 mod basket;
 mod browser;
+mod description;
 mod habits;
 mod harness;
 mod https;

@@ -21,7 +21,7 @@ async fn a_name_that_could_pass_for_another_is_refused_at_the_door() {
         assert_eq!((answer.status, answer.descript()), (400, why));
     }
     // Composed and decomposed letters are the same name.
-    browser.register("Joa\u{303}o Souza", "joao", "111.111.111-11").await.leads_to("/");
+    browser.register("Joa\u{303}o Souza", "joao", "111.111.111-11").await.leads_to("/?senha=comum");
     browser.get("/").await.has("Olá, <bdi>João Souza</bdi>");
     let twin = browser.register("Outro João", "J0A0", "222.222.222-22").await;
     twin.is(400).has("Nome de usuário parecido demais com um já cadastrado");

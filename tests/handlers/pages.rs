@@ -11,7 +11,7 @@ async fn a_customer_registers_opens_accounts_and_sees_their_total() {
     let service = service(&bank).await;
     let mut browser = Browser::new(&service);
     browser.get("/").await.is(200).has("Cadastrar-se").has("lang=\"pt-BR\"");
-    browser.register("Ana Souza", "ana", "111.111.111-11").await.leads_to("/");
+    browser.register("Ana Souza", "ana", "111.111.111-11").await.leads_to("/?senha=comum");
     browser.get("/").await.is(200).has("Olá, <bdi>Ana Souza</bdi>").has("ainda não tem conta");
     let first = browser.open("1.250,50", "CPF").await;
     let opened = browser.get(&format!("/?aberta={first}")).await;
@@ -120,7 +120,7 @@ async fn bad_fields_are_named_and_what_was_typed_stays() {
             page.has("value=\"Ana Souza\"");
         }
     }
-    browser.register("Ana Souza", "ana", "111.111.111-11").await.leads_to("/");
+    browser.register("Ana Souza", "ana", "111.111.111-11").await.leads_to("/?senha=comum");
     browser.register("Ana Outra", "ana2", "111.111.111-11").await.is(400).has("CPF já cadastrado");
     for (field, text, problem) in [
         ("banco", "7", "Escolha um banco"),
@@ -155,8 +155,8 @@ async fn forms_that_are_sent_twice_take_effect_once() {
     let mut browser = Browser::new(&service);
     let key = browser.get("/cadastro").await.value("chave");
     let fields = registration(&key, "Ana Souza", "ana", "111.111.111-11");
-    browser.post("/cadastro", &fields).await.leads_to("/");
-    browser.post("/cadastro", &fields).await.leads_to("/");
+    browser.post("/cadastro", &fields).await.leads_to("/?senha=comum");
+    browser.post("/cadastro", &fields).await.leads_to("/?senha=comum");
     let key = browser.get("/contas/nova").await.value("chave");
     let fields = opening(&key, "0", "100", "RANDOM");
     let first = browser.post("/contas/nova", &fields).await.location;
@@ -179,7 +179,7 @@ async fn a_repeated_registration_does_not_log_in_without_the_password() {
     browser
         .post("/cadastro", &registration("known", "Ana Souza", "ana", "111.111.111-11"))
         .await
-        .leads_to("/");
+        .leads_to("/?senha=comum");
     let mut thief = Browser::new(&service);
     let mut fields = registration("known", "Ana Souza", "ana", "111.111.111-11");
     fields[5].1 = "87654321";
@@ -285,7 +285,7 @@ async fn customers_text_is_always_shown_as_text() {
     let service = service(&bank).await;
     let mut eve = Browser::new(&service);
     let name = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
-    eve.register(name, "eve", "333.333.333-33").await.leads_to("/");
+    eve.register(name, "eve", "333.333.333-33").await.leads_to("/?senha=comum");
     let place = eve.open("100", "USER_NAME").await;
     let mut pages = vec![eve.get("/").await, eve.part("/pacote/destinatario?pix=0:eve").await];
     pages.push(

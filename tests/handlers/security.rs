@@ -7,7 +7,7 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, one_bank};
+use crate::browser::{Browser, one_bank, one_bank_with};
 use crate::harness::{Answer, call, post, service};
 
 async fn log_in<S, B>(service: &S, password: &str) -> Answer
@@ -137,4 +137,45 @@ async fn a_customer_sees_and_ends_their_own_sessions_only() {
     browser.get("/seguranca").await.is(303);
     browser.cookie = bia;
     browser.get("/seguranca").await.is(200);
+}
+
+#[actix_web::test]
+async fn who_chooses_a_password_that_many_people_have_is_warned_or_refused() {
+    let registration = |user: &str, document: &str, password: &str| {
+        let body = json!({"name": "Ana Souza", "num_cadastro": document, "user_name": user,
+            "password": password, "type_person": "PF"});
+        post("/register-customer", body.to_string())
+    };
+    let change = |old: &str, new: &str| {
+        let body = json!({"user_name": "ana", "password": old, "new_password": new});
+        post("/password", body.to_string())
+    };
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    let warned = |answer: &Answer| answer.body["warning"].is_string();
+    let common = call(&service, registration("ana", "111.111.111-11", "12345678")).await;
+    assert!(common.status == 200 && warned(&common), "{common:?}");
+    let rare = call(&service, change("12345678", "correct horse")).await;
+    assert!(rare.status == 200 && !warned(&rare), "{rare:?}");
+    let common = call(&service, change("correct horse", "Password1")).await;
+    assert!(common.status == 200 && warned(&common), "{common:?}");
+    // Who is refused for something else is not warned.
+    let refused = call(&service, registration("ana", "111.111.111-11", "12345678")).await;
+    assert!(refused.status == 400 && !warned(&refused), "{refused:?}");
+    let mut browser = Browser::new(&service);
+    browser.register("Bia Souza", "bia", "222.222.222-22").await.leads_to("/?senha=comum");
+    browser.get("/?senha=comum").await.has("Muita gente tem a senha");
+    browser.get("/").await.lacks("Muita gente tem a senha");
+
+    let (bank, _data) = one_bank_with(json!({"common_passwords": "refuse"})).await;
+    let service = crate::harness::service(&bank).await;
+    let why = "Muita gente tem esta senha, e quem tenta entrar começa por ela: escolha outra";
+    let common = call(&service, registration("ana", "111.111.111-11", "12345678")).await;
+    assert_eq!((common.status, common.descript()), (400, why));
+    let rare = call(&service, registration("ana", "111.111.111-11", "correct horse")).await;
+    assert_eq!(rare.status, 200, "{rare:?}");
+    let common = call(&service, change("correct horse", "QWERTYUIOP")).await;
+    assert_eq!((common.status, common.descript()), (400, why));
+    let mut browser = Browser::new(&service);
+    browser.register("Bia Souza", "bia", "222.222.222-22").await.is(400).has(why);
 }

@@ -46,6 +46,8 @@ pub(crate) enum Bad {
     Path,
     /// The query cannot be read.
     Query,
+    /// The form cannot be read.
+    Form,
     /// `min_position` is not a position.
     MinPosition,
     /// `limit` is not between 1 and this.
@@ -60,6 +62,8 @@ pub(crate) enum Bad {
     PasswordTooShort(usize),
     /// A new password is longer than this many bytes.
     PasswordTooLong(usize),
+    /// A new password is one that many people have.
+    PasswordTooCommon,
     /// User name or password is wrong; which of the two is never told.
     WrongLogin,
     /// There is no such customer.
@@ -159,6 +163,7 @@ impl fmt::Display for Bad {
             Bad::Said(why) => f.write_str(why),
             Bad::Path => f.write_str("Caminho inválido"),
             Bad::Query => f.write_str("Parâmetros da consulta inválidos"),
+            Bad::Form => f.write_str("Formulário inválido"),
             Bad::MinPosition => {
                 write!(f, "min_position deve ser um número inteiro entre 0 e {}", u64::MAX)
             }
@@ -172,6 +177,9 @@ impl fmt::Display for Bad {
                 write!(f, "A senha deve ter pelo menos {least} caracteres")
             }
             Bad::PasswordTooLong(most) => write!(f, "A senha deve ter no máximo {most} bytes"),
+            Bad::PasswordTooCommon => f.write_str(
+                "Muita gente tem esta senha, e quem tenta entrar começa por ela: escolha outra",
+            ),
             Bad::WrongLogin => f.write_str("Nome de usuário ou senha incorretos"),
             Bad::NoSuchSession => f.write_str("Não há tal sessão neste banco"),
             Bad::NoSuchCustomer => f.write_str("Cliente não encontrado"),

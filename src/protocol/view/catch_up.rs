@@ -131,7 +131,7 @@ impl View {
         self.phase.can_replay() && !self.transfer.is_storing() && self.transfer.has_asked(from)
     }
 
-    /// Whether a large answer is one to what this bank has asked, so that it is worth a closer look.
+    /// Whether a large answer is one to what this bank has asked, and so worth a closer look.
     #[must_use]
     pub fn wants(&self, from: BankId, bulk: Bulk) -> bool {
         match bulk {

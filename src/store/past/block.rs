@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::ids::{BankId, EventId, Position, Sha256Digest};
 use crate::ledger::past::{EntryNumber, Links, PastEntry};
 use crate::ledger::{Centavos, Details, Entry, EntryKind, PixKey, RefundOf, UserName};
+use crate::store::packed::unpack;
 
 /// How many entries a block has. Blocks are cut at multiples of it, so that all banks have the
 /// same ones.
@@ -180,6 +181,22 @@ fn entry(number: EntryNumber, row: Row, shared: &Shared) -> Option<PastEntry> {
     let links = Links { before: link(row.before)?, skip: link(row.skip)? };
     let (account, index) = (row.account, row.index);
     Some(PastEntry { number, account, index, links, entry })
+}
+
+/// The entries of a block, from bytes as they are stored.
+pub(crate) fn read_block(
+    first: EntryNumber,
+    stored: &[u8],
+    is_packed: bool,
+) -> Option<Vec<PastEntry>> {
+    if is_packed { decode(first, &unpack(stored)?) } else { decode(first, stored) }
+}
+
+/// The bytes of a block of these entries, before they are packed.
+pub(crate) fn written(entries: &[PastEntry]) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    entries.iter().for_each(|entry| encoder.push(entry));
+    encoder.content
 }
 
 /// What a block hashes to, its place included.

@@ -13,7 +13,7 @@ use super::package::Basket;
 use super::{Answer, see_other, sent, shown, texts};
 use crate::actors::sessions::End;
 use crate::audit::Event;
-use crate::http::{Bank, Newcomer, Refused, log_in, note, place};
+use crate::http::{Bank, Newcomer, Refused, is_common, log_in, note, place};
 use crate::ledger::Outcome;
 use crate::web::frame::Frame;
 use crate::web::refused::with_header;
@@ -57,7 +57,10 @@ pub(super) async fn register(
         Err(refused) => return shown(&bank, &request, Err(refused)).await,
     };
     let refused = match registered(&bank, &request, &form).await {
-        Ok(token) => return logged_in(&bank, &request, token, "/"),
+        Ok(token) => {
+            let target = if is_common(form.raw("senha")) { "/?senha=comum" } else { "/" };
+            return logged_in(&bank, &request, token, target);
+        }
         Err(refused) => refused,
     };
     // If the outcome is unknown, sending the very same form again finds it out.

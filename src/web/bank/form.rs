@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
+use zeroize::Zeroize as _;
 
 use crate::http::{Refused, receive};
 use crate::ledger::IdempotencyKey;
@@ -14,6 +15,13 @@ const FIELDS_MAX: usize = OPERATIONS_MAX + 24;
 /// The fields of a form.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Form(Vec<(String, String)>);
+
+/// There may be a password in it.
+impl Drop for Form {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, text)| text.zeroize());
+    }
+}
 
 impl Form {
     /// Reads the body of a request.

@@ -7,13 +7,13 @@ use super::form::new_key;
 use super::money::reais;
 use super::{Answer, bank_name, basket, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, place};
+use crate::http::{Bank, JOINT_ASKED_MAX, Refused, place};
 use crate::ids::BankId;
-use crate::ledger::joint::JointRequest;
+use crate::ledger::joint::{JOINT_WAITING_MAX, JointRequest};
 use crate::ledger::{AccountNumber, Action, Book, JointAnswer, Outcome, UserName};
 
-/// The most that a page lists: anybody may ask a customer.
-const LISTED_MAX: usize = 50;
+/// The most that a page lists: those of others, and the customer's own.
+const LISTED_MAX: usize = JOINT_ASKED_MAX + JOINT_WAITING_MAX;
 
 /// One of them.
 pub(super) struct JointLine {

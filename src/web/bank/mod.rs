@@ -37,6 +37,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
+use self::br_code::Charge;
 use self::form::Form;
 use super::refused::{refused_page, resource};
 use super::session;
@@ -85,6 +86,11 @@ fn figures(methods: Methods) -> impl HttpServiceFactory {
 
 /// The result of a page handler.
 type Answer = Result<HttpResponse, Refused>;
+
+/// Reads what somebody has copied as a charge; returns whether it is one.
+pub(crate) fn is_code(text: &str) -> bool {
+    Charge::read(text).is_ok()
+}
 
 /// Shows a refusal as a page; somebody who is not logged in gets the login page.
 async fn shown(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpResponse {

@@ -89,6 +89,7 @@ struct OverviewPage {
     total: String,
     joint: Vec<JointLine>,
     news: Option<String>,
+    warning: Option<&'static str>,
 }
 
 /// `GET /`
@@ -110,7 +111,9 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
     let name = bank.actors.routes.ledger.send(name).await?.ok_or(Refused::Internal)?;
     let frame = Frame::of(bank, request).await;
     let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
-    let new = Form::of_query(request)?.text("aberta").to_owned();
+    let query = Form::of_query(request)?;
+    let (new, warning) =
+        (query.text("aberta").to_owned(), texts::common_password(query.text("senha")));
     // Only an account that really exists is announced as new, whatever the address says.
     let opened = accounts.iter().find(|account| account.place() == new);
     let opened = opened.map(|account| texts::account_opened(account.number, &account.bank_name));
@@ -127,5 +130,5 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
         accounts,
     });
     let banks = banks.collect();
-    Ok(page(StatusCode::OK, &OverviewPage { frame, name, banks, total, joint, news }))
+    Ok(page(StatusCode::OK, &OverviewPage { frame, name, banks, total, joint, news, warning }))
 }

@@ -12,7 +12,7 @@ use crate::actors::sessions::{EndAllOf, EndNamed, Look};
 use crate::audit::Event;
 use crate::brazilian::date;
 use crate::civil::Zone;
-use crate::http::{Bank, Refused, log_in, new_password_of, note, place, prove};
+use crate::http::{Bank, Refused, is_common, log_in, new_password_of, note, place, prove};
 use crate::ledger::{Outcome, UserName};
 use crate::session::{Login, Overview, Shown};
 use crate::web::frame::Frame;
@@ -38,6 +38,7 @@ struct SecurityPage {
     frame: Frame,
     problem: Option<String>,
     news: Option<&'static str>,
+    warning: Option<&'static str>,
     key: String,
     user: UserName,
     sessions: Vec<SessionLine>,
@@ -49,7 +50,8 @@ struct SecurityPage {
 /// `GET /seguranca`
 pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
     let answer = async {
-        let changed = Form::of_query(&request)?.text("trocada") == "sim";
+        let query = Form::of_query(&request)?;
+        let changed = query.text("trocada") == "sim";
         let news = changed.then_some(texts::PASSWORD_CHANGED);
         rendered(&bank, &request, StatusCode::OK, news, None, new_key()).await
     };
@@ -81,6 +83,7 @@ async fn rendered(
         frame: Frame::of(bank, request).await,
         problem,
         news,
+        warning: texts::common_password(Form::of_query(request)?.text("senha")),
         key,
         user,
         sessions: sessions.into_iter().map(line).collect(),
@@ -123,7 +126,11 @@ async fn try_change(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer
     let form = sent(request, body).await?;
     let user = customer(bank, request).await?;
     match changed(bank, request, &user, &form).await {
-        Ok(token) => Ok(logged_in(bank, request, token, "/seguranca?trocada=sim")),
+        Ok(token) => {
+            let is_common = is_common(form.raw("nova"));
+            let said = if is_common { "?trocada=sim&senha=comum" } else { "?trocada=sim" };
+            Ok(logged_in(bank, request, token, &format!("/seguranca{said}")))
+        }
         Err(refused) => {
             let unknown = refused.leaves_unknown();
             let key = if unknown { form.text("chave").to_owned() } else { new_key() };

@@ -11,6 +11,7 @@ use crate::ledger::{Entry, Refusal, TypeAccount};
 
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
 pub(super) const NO_SUCH_ACCOUNT: &str = "Não há tal conta entre as suas";
+const COMMON_PASSWORD: &str = "Muita gente tem a senha que você escolheu, e quem tenta entrar começa por ela. Troque-a em Segurança";
 pub(super) const PASSWORD_CHANGED: &str =
     "Senha trocada. As suas outras sessões, em todos os bancos, terminaram";
 pub(super) const PASSWORDS_DIFFER: &str = "As duas senhas não são iguais";
@@ -63,6 +64,11 @@ pub(super) const CHECK_RECIPIENT: &str = "Confira quem vai receber e acrescente 
 pub(super) const WHICH_WAY: &str = "A data inicial vem depois da final";
 pub(super) const DATE_FORM: &str = "A data deve ter a forma 23/11/2026";
 pub(super) const TXID_FORM: &str = "O identificador tem de 1 a 25 letras e algarismos";
+
+/// What a customer should know who has just chosen a password, as the address says.
+pub(super) fn common_password(said: &str) -> Option<&'static str> {
+    (said == "comum").then_some(COMMON_PASSWORD)
+}
 
 /// What an entry is.
 pub(super) fn entry_name(entry: &Entry) -> &'static str {

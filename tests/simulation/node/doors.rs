@@ -78,7 +78,7 @@ impl Process {
         );
     }
 
-    /// Whether it is a large answer that nobody waits for: the real door does not look at it further.
+    /// Whether it is a large answer that nobody waits for: the real door throws it away.
     pub(crate) fn is_unasked(&self, from: BankId, message: &ViewMessage) -> bool {
         message.bulk().is_some_and(|bulk| !self.view.wants(from, bulk))
     }
