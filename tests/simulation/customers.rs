@@ -158,7 +158,8 @@ impl World {
         if customer.accounts.is_empty() || (customer.accounts.len() < 3 && random.per_mille(80)) {
             return What::Open { value: amount(random.between(5_000, 50_000)) };
         }
-        if random.per_mille(40) {
+        // Seldom: no limit is raised again within a run, and a run of refusals proves little.
+        if random.per_mille(8) {
             let most = random.between(0, 300_000);
             let most = Limit::parse(amount(most.max(1)).get()).expect("a limit");
             return What::Limits(LimitsChange {
