@@ -66,7 +66,16 @@ pub fn package(bytes: &[u8]) {
     let by = UserName::parse("ana").ok();
     let id = EventId::new(ME, "package");
     let action = Action::Operations(package);
-    let request = Request { id, at_ms: None, key: None, by, own: true, offset_s: Some(0), action };
+    let request = Request {
+        id,
+        at_ms: None,
+        key: None,
+        by,
+        own: true,
+        offset_s: Some(0),
+        confirmed: false,
+        action,
+    };
     let mut book = BOOK.clone();
     // It travels as text.
     book.apply(&circumstances(), &request.to_raw());

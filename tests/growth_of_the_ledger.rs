@@ -51,8 +51,17 @@ impl Asked {
         self.count += 1;
         let unique = format!("00000000-0000-4000-8000-{:012}", self.count);
         let id = EventId::new(BankId(0), &unique);
-        let request =
-            Request { id, at_ms: None, key, by, own: false, offset_s: None, action }.to_raw();
+        let request = Request {
+            id,
+            at_ms: None,
+            key,
+            by,
+            own: false,
+            offset_s: None,
+            confirmed: false,
+            action,
+        }
+        .to_raw();
         let header = Some(Header { at_ms: 1_795_442_602_000, open: false });
         let of = Circumstances { sender: BankId(0), members: BankSet::all(BANKS), header };
         let began = Instant::now();

@@ -59,11 +59,20 @@ pub(crate) struct By {
     pub(super) user: Option<UserName>,
     /// The session to ask about on the way, if it has not been asked about already.
     pub(super) session: Option<TokenDigest>,
+    /// Whether they have given their password with it.
+    pub(super) confirmed: bool,
+}
+
+impl By {
+    /// A customer who has given their password with what is to be ordered.
+    pub(crate) fn confirmed(user: UserName) -> By {
+        By { user: Some(user), session: None, confirmed: true }
+    }
 }
 
 impl From<Option<UserName>> for By {
     fn from(user: Option<UserName>) -> Self {
-        By { user, session: None }
+        By { user, session: None, confirmed: false }
     }
 }
 
@@ -76,11 +85,11 @@ pub(super) async fn customer_who_orders(bank: &Bank, request: &HttpRequest) -> R
     let known = request.app_data::<Known>().ok_or(Refused::Internal)?;
     if let Some(user) = known.owner(token) {
         take_of_customer(bank, request, &user).await?;
-        return Ok(By { user: Some(user), session: Some(token) });
+        return Ok(By { user: Some(user), session: Some(token), confirmed: false });
     }
     let user = owner(bank, request, token).await?;
     known.remember(token, user.clone());
-    Ok(By { user: Some(user), session: None })
+    Ok(By { user: Some(user), session: None, confirmed: false })
 }
 
 /// The most sessions that a worker remembers; about 100 bytes each.

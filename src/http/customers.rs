@@ -131,6 +131,19 @@ pub(crate) async fn prove(
     proof(bank, request, name, password).await.map(|(user, _)| user)
 }
 
+/// Proves that whoever asks in a customer's name knows the password too.
+pub(crate) async fn prove_again(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: &UserName,
+    password: String,
+) -> Result<(), Refused> {
+    match prove(bank, request, user.as_str(), password).await {
+        Err(Refused::Bad(Bad::WrongLogin)) => Err(Bad::WrongPassword.into()),
+        proved => proved.map(|_| ()),
+    }
+}
+
 /// Begins a session of a customer who is proved by name and password; returns its token.
 pub(crate) async fn log_in(
     bank: &Bank,

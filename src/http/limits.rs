@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Bank;
 use super::auth::customer;
 use super::body::{Fields, receive};
+use super::customers::prove_again;
 use super::freshness::read;
 use super::order::{idempotency_key, offset_s, order};
 use super::refusal::{Bad, Refused};
@@ -27,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) now: PartOfDay,
     /// and how much has left in it.
     pub(crate) spent: Centavos,
+    /// Above which sum the password is to be given again.
+    pub(crate) confirm_above: Option<Centavos>,
 }
 
 impl Found {
@@ -35,7 +38,8 @@ impl Found {
         let of = |part| book.limit_of(user, part, at_ms);
         let now = PartOfDay::at(at_ms, offset_s);
         let spent = book.spent(user, at_ms, offset_s);
-        Found { day: of(PartOfDay::Day), night: of(PartOfDay::Night), now, spent }
+        let (day, night) = (of(PartOfDay::Day), of(PartOfDay::Night));
+        Found { day, night, now, spent, confirm_above: book.confirm_above(user) }
     }
 
     /// The limit that counts now.
@@ -68,6 +72,8 @@ struct Data {
     spent: Reais,
     /// `null` without a limit.
     left: Option<Reais>,
+    /// `null` where the password is never asked for again.
+    confirm_above: Option<Reais>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +115,7 @@ pub(super) async fn show(
         now: found.now,
         spent: Reais(found.spent),
         left: found.left().map(Reais),
+        confirm_above: found.confirm_above.map(Reais),
     };
     Ok(HttpResponse::Ok().json(Read { data, descript: texts::LIMITS_READ }))
 }
@@ -123,8 +130,15 @@ pub(super) async fn change(
     let key = idempotency_key(&request)?;
     let body = receive(&request, body).await?;
     let fields = Fields::of_body(&body)?;
-    fields.only(&["day", "night"])?;
-    let change = LimitsChange { day: wish(&fields, "day")?, night: wish(&fields, "night")? };
+    fields.only(&["day", "night", "confirm_above", "password"])?;
+    let confirm = wish(&fields, "confirm_above")?;
+    let change =
+        LimitsChange { day: wish(&fields, "day")?, night: wish(&fields, "night")?, confirm };
+    // Whoever has only a session must not decide when the password is asked for.
+    if confirm != Wish::Keep {
+        let user = user.as_ref().ok_or(Refused::NoSession)?;
+        prove_again(&bank, &request, user, fields.text("password")?).await?;
+    }
     order(&bank, &request, user, key, Action::Limits(change)).await
 }
 

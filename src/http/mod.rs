@@ -36,10 +36,10 @@ mod upgrade;
 mod visits;
 
 pub(crate) use accounts::{key_meant, opening};
-pub(crate) use auth::{Caller, peer};
+pub(crate) use auth::{By, Caller, peer};
 pub(crate) use body::receive;
 pub(crate) use common_passwords::has as is_common;
-pub(crate) use customers::{Newcomer, log_in, new_password_of, prove, user_name};
+pub(crate) use customers::{Newcomer, log_in, new_password_of, prove, prove_again, user_name};
 pub(crate) use entry_line::{Named, named};
 pub(crate) use freshness::{
     Freshness, MIN_POSITION_HEADER, POSITION_HEADER, is_fresh, mark_figures,
@@ -48,11 +48,11 @@ pub(crate) use https::is_encrypted;
 pub(crate) use keys::new_key_of;
 pub(crate) use limits::Found as LimitsFound;
 pub(crate) use methods::{Methods, at};
-pub(crate) use operations::read_package;
+pub(crate) use operations::{PASSWORD_HEADER, read_package};
 pub(crate) use order::{IDEMPOTENCY_HEADER, JOINT_ASKED_MAX, may_move, offset_s, own_only, place};
 pub use peer_room::PeerRoom;
 pub(crate) use refunds::{Refundable, refundable};
-pub(crate) use refusal::{Bad, Refused};
+pub(crate) use refusal::Refused;
 pub(crate) use share::{LookUps, is_company, note, origin, take_of_customer};
 
 use std::net::{SocketAddr, TcpListener};

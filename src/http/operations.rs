@@ -1,12 +1,14 @@
 //! Packages: deposits, withdrawals and transfers that happen all or not at all.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 
 use super::Bank;
 use super::accounts::amount_up_to;
-use super::auth::customer_who_orders;
+use super::auth::{By, customer_who_orders};
 use super::body::{Fields, receive};
+use super::customers::prove_again;
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Kind, Refused};
 use crate::ids::BankId;
@@ -14,17 +16,33 @@ use crate::ledger::{
     AccountNumber, Action, Amount, Message, Note, Operation, OperationKind, Package, PixKey, Txid,
 };
 
+/// Header by which a customer confirms a package with their password, percent-encoded as in an
+/// address.
+pub(crate) const PASSWORD_HEADER: &str = "netbanking-password";
+
 /// `POST /operations`
 pub(super) async fn execute(
     bank: web::Data<Bank>,
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let by = customer_who_orders(&bank, &request).await?;
+    let by = confirmed(&bank, &request, customer_who_orders(&bank, &request).await?).await?;
     let key = idempotency_key(&request)?;
     let body = receive(&request, body).await?;
     let package = read_package(bank.config.nodes.len(), bank.config.operation_max, &body)?;
     order(&bank, &request, by, key, Action::Operations(package)).await
+}
+
+/// Who asks, and whether they have given their password too.
+async fn confirmed(bank: &Bank, request: &HttpRequest, by: By) -> Result<By, Refused> {
+    let Some(value) = request.headers().get(PASSWORD_HEADER) else { return Ok(by) };
+    let written = percent_decode(value.as_bytes()).decode_utf8();
+    let password = written.map_err(|_| Refused::from(Bad::PasswordHeader))?.into_owned();
+    match &by.user {
+        Some(user) => prove_again(bank, request, user, password).await?,
+        None => return Err(Refused::NoSession),
+    }
+    Ok(By { confirmed: true, ..by })
 }
 
 /// Reads a package in the requirement's form: bank, then account, then its operations, all in

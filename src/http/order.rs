@@ -137,7 +137,7 @@ pub(crate) async fn place(
 ) -> Result<Executed, Refused> {
     amounts(&action).into_iter().try_for_each(|amount| may_move(bank, amount))?;
     may_ask_holders(bank, &action).await?;
-    let By { user: by, session } = by.into();
+    let By { user: by, session, confirmed } = by.into();
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     // Only what touches accounts by their number says it, and only what counts against limits says
     // which hour it is.
@@ -145,7 +145,8 @@ pub(crate) async fn place(
     let own = is_package && own_only(bank);
     let in_the_name_of = session.zip(by.clone());
     let offset_s = is_package.then(|| offset_s(bank));
-    let request = Request { id, at_ms: None, key, by, own, offset_s, action };
+    let confirmed = is_package && confirmed;
+    let request = Request { id, at_ms: None, key, by, own, offset_s, confirmed, action };
     let raw = request.to_raw();
     let share = Order::begin(bank, origin(asked), &request, raw.msg.get().len()).await?;
     let (submit, waiting) = Submit::new(raw);

@@ -113,11 +113,12 @@ impl From<Limit> for i64 {
     }
 }
 
-/// What is to become of one of the two limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is to become of a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Wish {
     /// It stays as it is.
+    #[default]
     Keep,
     /// There is none any more.
     Unlimited,
@@ -133,6 +134,17 @@ pub struct LimitsChange {
     pub day: Wish,
     /// From 20:00 to 6:00.
     pub night: Wish,
+    /// What leaves in a day or a night without the password being given again. The bank that is
+    /// asked sees to it that it is given for this too, so that it counts at once.
+    #[serde(default, skip_serializing_if = "Wish::keeps")]
+    pub confirm: Wish,
+}
+
+impl Wish {
+    /// Whether nothing is to change.
+    fn keeps(&self) -> bool {
+        *self == Wish::Keep
+    }
 }
 
 /// A limit that is going to be higher.
@@ -212,6 +224,9 @@ fn height(limit: Option<Limit>) -> (bool, Option<Limit>) {
 pub(crate) struct Limits {
     day: Ceiling,
     night: Ceiling,
+    /// What may leave in a day or a night without the password being given again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirm: Option<Limit>,
 }
 
 impl Limits {
@@ -230,7 +245,18 @@ impl Limits {
         Limits {
             day: self.day.wished(change.day, at_ms),
             night: self.night.wished(change.night, at_ms),
+            confirm: match change.confirm {
+                Wish::Keep => self.confirm,
+                Wish::Unlimited => None,
+                Wish::Most(limit) => Some(limit),
+            },
         }
+    }
+
+    /// Above which sum of a day or a night the password is to be given again.
+    #[must_use]
+    pub(crate) fn confirm(&self) -> Option<Limit> {
+        self.confirm
     }
 
     /// Whether one of them is going to be raised.

@@ -259,6 +259,14 @@ pub enum Refusal {
         /// What may still leave.
         left: Centavos,
     },
+    /// More would leave than the customer lets leave without giving the password again.
+    #[error(
+        "Falha na operação: Acima de {most} por dia ou por noite é preciso confirmar com a senha"
+    )]
+    NeedsPassword {
+        /// The sum.
+        most: Centavos,
+    },
     /// The account has received no such Pix.
     #[error("Falha na operação: Não há tal Pix recebido nesta conta")]
     UnknownOriginal,
@@ -302,6 +310,9 @@ impl Refusal {
             Refusal::AboveLimit { part, .. } => {
                 format!("Falha na operação: Acima do limite {}", limit_name(*part))
             }
+            Refusal::NeedsPassword { .. } => {
+                "Falha na operação: É preciso confirmar com a senha".to_owned()
+            }
             other => other.to_string(),
         }
     }
@@ -309,7 +320,10 @@ impl Refusal {
     /// Whether the customer asked for what only another may ask for.
     #[must_use]
     pub(crate) fn is_forbidden(&self) -> bool {
-        matches!(self, Refusal::NotHolder { .. } | Refusal::NoCustomer)
+        matches!(
+            self,
+            Refusal::NotHolder { .. } | Refusal::NoCustomer | Refusal::NeedsPassword { .. }
+        )
     }
 }
 
@@ -428,6 +442,7 @@ mod tests {
             Refusal::PixKeyTaken(key.clone()),
             Refusal::UnknownPixKey(key),
             Refusal::AboveLimit { part: PartOfDay::Day, most: balance, left: balance },
+            Refusal::NeedsPassword { most: balance },
         ] {
             let logged = refusal.logged();
             assert!(!logged.contains("149.50") && !logged.contains("123.123"), "{logged}");

@@ -193,6 +193,8 @@ pub struct Request {
     /// By how many seconds the clocks of the consortium's time zone are ahead of UTC: decides what
     /// is day and what is night; not in older journals, nor where no customer is named.
     pub offset_s: Option<i32>,
+    /// Whether they have given their password with it, as the bank that was asked says.
+    pub confirmed: bool,
     /// What they ask for.
     pub action: Action,
 }
@@ -211,6 +213,8 @@ struct Content<A> {
     own: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     offset_s: Option<i32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    confirmed: bool,
     action: A,
 }
 
@@ -224,6 +228,7 @@ impl Request {
             by: self.by.clone(),
             own: self.own,
             offset_s: self.offset_s,
+            confirmed: self.confirmed,
             action: &self.action,
         };
         RawRequest {
@@ -253,8 +258,8 @@ impl Request {
         {
             return Err(MalformedRequest::RandomKey);
         }
-        let Content { at_ms, key, by, own, offset_s, action } = content;
-        Ok(Request { id: raw.id.clone(), at_ms, key, by, own, offset_s, action })
+        let Content { at_ms, key, by, own, offset_s, confirmed, action } = content;
+        Ok(Request { id: raw.id.clone(), at_ms, key, by, own, offset_s, confirmed, action })
     }
 }
 
@@ -290,6 +295,7 @@ mod tests {
             by: Some(user_name("karen123")),
             own: false,
             offset_s: None,
+            confirmed: false,
             action: Action::CreateAccount(Opening {
                 user_name: user_name("karen123"),
                 type_account: TypeAccount::Conjunta,
@@ -317,7 +323,7 @@ mod tests {
     fn package() -> Request {
         let text = r#"[{"bank":0,"account":740358,"kind":{"WITHDRAW":{"value":1}}}]"#;
         let action = Action::Operations(serde_json::from_str(text).unwrap());
-        Request { own: true, offset_s: Some(-10_800), action, ..opening() }
+        Request { own: true, offset_s: Some(-10_800), confirmed: true, action, ..opening() }
     }
 
     fn answer() -> Request {

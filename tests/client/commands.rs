@@ -152,6 +152,33 @@ fn persons_read_portuguese(machine: &Machine, account: u64) {
 }
 
 #[actix_rt::test]
+async fn above_a_sum_that_the_customer_sets_a_package_is_confirmed_with_the_password() {
+    let cluster = Cluster::start(1, "sessions").await;
+    let machine = Machine::of(&cluster);
+    machine.register("bia", "222.333.444-05");
+    let (account, _) = machine.open(0);
+    let above = ["limits", "--confirm-above", "40,00"];
+    let without_password = machine.run_with(&above, &[], "").expect(2);
+    assert!(without_password.err.contains("senha"), "{without_password:?}");
+    machine.run(&above).expect(0);
+    let shown = machine.run(&["limits"]).expect(0).out;
+    assert!(shown.contains("Acima de R$ 40,00 por dia ou por noite, a senha"), "{shown}");
+    let withdrawal = format!(
+        r#"{{"0": {{"{account}": {{"package": [{{"type": "WITHDRAW", "value": 50, "sender": {account}}}]}}}}}}"#
+    );
+    machine.file("package.json", &withdrawal);
+    let operate = ["operate", "package.json"];
+    let refused = machine.run(&operate).expect(1);
+    assert!(refused.err.contains("é preciso confirmar com a senha"), "{refused:?}");
+    assert_eq!(machine.balance(account), "100.0");
+    let confirm = [&operate[..], &["--confirm"]].concat();
+    let wrong = machine.run_with(&confirm, &[("NETBANKING_PASSWORD", "outra senha çã")], "");
+    assert!(wrong.expect(1).err.contains("A senha não está certa"));
+    machine.run(&confirm).expect(0);
+    assert_eq!(machine.balance(account), "50.0");
+}
+
+#[actix_rt::test]
 async fn a_new_password_ends_the_sessions_that_a_command_shows() {
     let cluster = Cluster::start(2, "sessions").await;
     let machine = Machine::of(&cluster);

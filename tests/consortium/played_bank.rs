@@ -372,6 +372,7 @@ fn own_registration(user: &str, number: u32, name: &str) -> Request {
         by: None,
         own: false,
         offset_s: None,
+        confirmed: false,
         action: Action::Register(Registration {
             name: PersonName::parse("Cliente do Banco 2").unwrap(),
             num_cadastro,

@@ -85,3 +85,83 @@ async fn the_page_of_limits_sets_them_and_says_what_waits() {
     ana.cookie = None;
     ana.get("/limites").await.is(303);
 }
+
+#[actix_web::test]
+async fn above_the_sum_that_a_customer_has_set_the_password_is_asked_for_again() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    let mut ana = Browser::new(&service);
+    ana.register("Ana Souza", "ana", "111.222.333-11").await;
+    let place = ana.open("100", "CPF").await;
+    let number = place.split_once('-').unwrap().1.to_owned();
+    let set = |body: Value| post("/limits", body.to_string());
+    // Whoever has only a session does not decide when the password is asked for.
+    let without = ask(&service, "ana", set(json!({"confirm_above": 10}))).await;
+    assert_eq!((without.status, without.descript()), (400, "Falta o campo password"));
+    let wrong = ask(&service, "ana", set(json!({"confirm_above": 10, "password": "87654321"})));
+    let wrong = wrong.await;
+    assert_eq!((wrong.status, wrong.descript()), (400, "A senha não está certa. Nada foi enviado"));
+    let set_to_10 = set(json!({"confirm_above": 10, "password": "12345678"}));
+    assert_eq!(ask(&service, "ana", set_to_10).await.status, 200);
+    let read = ask(&service, "ana", TestRequest::get().uri("/limits")).await;
+    assert_eq!(read.body["data"]["confirm_above"], json!(10.0));
+    let withdraw = || {
+        let operation =
+            json!({"type": "WITHDRAW", "value": 10.01, "sender": number.parse::<u64>().unwrap()});
+        let mut body = json!({"0": {}});
+        body["0"][&number] = json!({"package": [operation]});
+        post("/operations", body.to_string())
+    };
+    let refused = ask(&service, "ana", withdraw()).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.descript().contains("é preciso confirmar com a senha"), "{refused:?}");
+    let with = |password: &'static str| withdraw().insert_header(("netbanking-password", password));
+    let wrong = ask(&service, "ana", with("87654321")).await;
+    assert_eq!((wrong.status, wrong.descript()), (400, "A senha não está certa. Nada foi enviado"));
+    let unreadable = ask(&service, "ana", with("%ff")).await;
+    assert!(unreadable.status == 400 && unreadable.body["position"] == Value::Null);
+    assert_eq!(ask(&service, "ana", with("1234%35678")).await.status, 200);
+    // On the page of packages.
+    let op = format!("S.{}.500", place.replace('-', "."));
+    let send = |key: String, password: &'static str| {
+        [
+            ("chave", key),
+            ("op", op.clone()),
+            ("acao", "confirmar".into()),
+            ("senha", password.into()),
+        ]
+    };
+    for (password, status, says) in [
+        ("", 403, "é preciso confirmar com a senha"),
+        ("87654321", 400, "A senha não está certa"),
+        ("12345678", 200, "Pacote executado"),
+    ] {
+        let key = ana.get("/pacote").await.value("chave");
+        let fields = send(key, password);
+        let fields: Vec<_> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let page = ana.package(&fields).await;
+        page.is(status).has(says);
+        if status != 200 {
+            page.has("name=\"senha\"");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_page_of_limits_changes_that_sum_with_the_password_only() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    let mut ana = Browser::new(&service);
+    ana.register("Ana Souza", "ana", "111.222.333-11").await;
+    for (password, status) in [("", 400), ("12345678", 303)] {
+        let key = ana.get("/limites").await.values("chave").pop().unwrap();
+        let fields = [("chave", key.as_str()), ("confirmar", "500,00"), ("senha", password)];
+        ana.post("/limites", &fields).await.is(status);
+    }
+    let page = ana.get("/limites").await;
+    page.has("acima de <span class=\"amount\">R$\u{a0}500,00</span>").has("value=\"500,00\"");
+    // Without a change of it no password is asked for.
+    let key = page.values("chave").pop().unwrap();
+    let fields = [("chave", key.as_str()), ("dia", "1.000"), ("confirmar", "500,00")];
+    ana.post("/limites", &fields).await.leads_to("/limites?feito=ja");
+}

@@ -121,7 +121,8 @@ impl Played {
         let id =
             EventId::new(BankId(0), &format!("{:0digits$}", self.asked, digits = self.id_digits));
         let key = self.has_keys.then_some(key);
-        Request { id, at_ms: None, key, by, own: false, offset_s: None, action }.to_raw()
+        Request { id, at_ms: None, key, by, own: false, offset_s: None, confirmed: false, action }
+            .to_raw()
     }
 
     /// The ledger as a snapshot.

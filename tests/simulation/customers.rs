@@ -165,6 +165,7 @@ impl World {
             return What::Limits(LimitsChange {
                 day: LedgerWish::Keep,
                 night: LedgerWish::Most(most),
+                confirm: LedgerWish::Keep,
             });
         }
         if random.per_mille(120)
@@ -252,6 +253,7 @@ impl World {
             by,
             own: false,
             offset_s,
+            confirmed: false,
             action,
         };
         self.trace

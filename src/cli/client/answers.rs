@@ -192,6 +192,8 @@ pub(super) struct LimitsData {
     pub(super) spent: Answered,
     /// What may still leave; absent without a limit.
     pub(super) left: Option<Answered>,
+    /// Above which sum the password is asked for again, if at all.
+    pub(super) confirm_above: Option<Answered>,
 }
 
 #[derive(Deserialize)]

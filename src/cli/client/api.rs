@@ -85,11 +85,24 @@ pub(super) enum KeyWish<'a> {
 pub(super) type LimitWish = Option<Limit>;
 
 #[derive(Serialize)]
-struct LimitsBody {
+struct LimitsBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     day: Option<Option<Reais>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     night: Option<Option<Reais>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm_above: Option<Option<Reais>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+}
+
+/// Which limits are to change, and to what.
+#[derive(Default)]
+pub(super) struct LimitWishes {
+    pub(super) day: Option<LimitWish>,
+    pub(super) night: Option<LimitWish>,
+    /// Above which sum the password is asked for again, and the password.
+    pub(super) confirm: Option<(LimitWish, Password)>,
 }
 
 #[derive(Default, Serialize)]
@@ -210,15 +223,16 @@ impl Banks {
         done(self.ask(session, &Request::post(path, body).with_key(key).in_session()).await?)
     }
 
-    /// Sends a package in the requirement's form.
+    /// Sends a package in the requirement's form, confirmed with the password if there is one.
     pub(super) async fn operate(
         &mut self,
         session: &mut Session,
         package: String,
+        confirmed: Option<&Password>,
         key: &str,
     ) -> Result<Answer, ClientError> {
         let request = Request::post("/operations", package).with_key(key).in_session();
-        done(self.ask(session, &request).await?)
+        done(self.ask(session, &request.confirmed(confirmed)).await?)
     }
 
     /// The Pix keys of an account.
@@ -262,15 +276,20 @@ impl Banks {
         done(self.ask(session, &Request::get("/limits").in_session()).await?)
     }
 
-    /// Sets one of the two limits, or both.
+    /// Sets some of the limits.
     pub(super) async fn set_limits(
         &mut self,
         session: &mut Session,
-        (day, night): (Option<LimitWish>, Option<LimitWish>),
+        LimitWishes { day, night, confirm }: &LimitWishes,
         key: &str,
     ) -> Result<Answer, ClientError> {
         let reais = |wish: LimitWish| wish.map(|limit| Reais(limit.get()));
-        let body = LimitsBody { day: day.map(reais), night: night.map(reais) };
+        let body = LimitsBody {
+            day: day.map(reais),
+            night: night.map(reais),
+            confirm_above: confirm.as_ref().map(|(wish, _)| reais(*wish)),
+            password: confirm.as_ref().map(|(_, password)| password.reveal()),
+        };
         let request = Request::post("/limits", super::json(&body)).with_key(key).in_session();
         done(self.ask(session, &request).await?)
     }

@@ -208,6 +208,8 @@ pub(super) struct Pay {
     pub(super) message: Option<Message>,
     #[arg(long, value_name = "TXID", value_parser = txid, help = help::PAID_TXID)]
     pub(super) txid: Option<Txid>,
+    #[arg(long, help = help::CONFIRM)]
+    pub(super) confirm: bool,
     #[command(flatten)]
     pub(super) key: Key,
 }
@@ -258,6 +260,8 @@ pub(super) struct Limits {
     pub(super) day: Option<LimitWish>,
     #[arg(long, value_name = "VALOR", value_parser = limit, help = help::LIMIT_BY_NIGHT)]
     pub(super) night: Option<LimitWish>,
+    #[arg(long, value_name = "VALOR", value_parser = limit, help = help::CONFIRM_ABOVE)]
+    pub(super) confirm_above: Option<LimitWish>,
     #[command(flatten)]
     pub(super) key: Key,
 }
@@ -267,6 +271,8 @@ pub(super) struct Limits {
 pub(super) struct Operate {
     #[arg(value_name = "ARQUIVO", help = help::PACKAGE)]
     pub(super) package: PathBuf,
+    #[arg(long, help = help::CONFIRM)]
+    pub(super) confirm: bool,
     #[command(flatten)]
     pub(super) key: Key,
 }

@@ -10,9 +10,10 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::super::base_url::BaseUrl;
 use super::answers::Said;
+use super::session::Password;
 use super::texts;
-use crate::http::{MIN_POSITION_HEADER, POSITION_HEADER};
-use crate::wire;
+use crate::http::{MIN_POSITION_HEADER, PASSWORD_HEADER, POSITION_HEADER};
+use crate::wire::{self, escaped};
 
 /// Largest answer that is read, in bytes: a page of a statement is far smaller.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -29,12 +30,21 @@ pub(super) struct Request {
     pub(super) as_customer: bool,
     /// The only bank that can answer it, as its place in the list.
     pub(super) only_at: Option<usize>,
+    /// The customer's password, where they confirm with it.
+    pub(super) password: Option<Password>,
 }
 
 impl Request {
     pub(super) fn get(path: impl Into<String>) -> Request {
-        let (path, body) = (path.into(), None);
-        Request { method: Method::GET, path, body, key: None, as_customer: false, only_at: None }
+        Request {
+            method: Method::GET,
+            path: path.into(),
+            body: None,
+            key: None,
+            as_customer: false,
+            only_at: None,
+            password: None,
+        }
     }
 
     pub(super) fn post(path: impl Into<String>, body: String) -> Request {
@@ -47,6 +57,10 @@ impl Request {
 
     pub(super) fn in_session(self) -> Request {
         Request { as_customer: true, ..self }
+    }
+
+    pub(super) fn confirmed(self, password: Option<&Password>) -> Request {
+        Request { password: password.cloned(), ..self }
     }
 
     pub(super) fn only_at(self, place: usize) -> Request {
@@ -127,6 +141,9 @@ pub(super) async fn call(
     }
     if let Some(token) = asking.token {
         ask = ask.insert_header(("authorization", format!("Bearer {token}")));
+    }
+    if let Some(password) = &request.password {
+        ask = ask.insert_header((PASSWORD_HEADER, escaped(password.reveal()).to_string()));
     }
     let sent = match &request.body {
         Some(body) => {

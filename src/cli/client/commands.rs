@@ -327,14 +327,16 @@ impl Work<'_> {
     async fn operate(&mut self, arguments: &Operate) -> Result<(), ClientError> {
         let package = read_package(&arguments.package)?;
         let key = arguments.key.or_new();
-        let answer = self.banks.operate(&mut self.session, package, &key).await?;
+        let confirmed = arguments.confirm.then(|| self.password()).transpose()?;
+        let answer =
+            self.banks.operate(&mut self.session, package, confirmed.as_ref(), &key).await?;
         self.tell_done(&answer, &key)
     }
 
     /// A package of one Pix. A person sees who is paid and confirms it; whoever gives a key repeats
     /// what was sent.
     async fn pay(&mut self, arguments: &Pay) -> Result<(), ClientError> {
-        let Pay { payee, value, from, at, message, txid, key } = arguments;
+        let Pay { payee, value, from, at, message, txid, confirm, key } = arguments;
         let answer = self.banks.recipient(payee).await?;
         let RecipientRead { data, kay_pix } = read(&answer)?;
         if self.screen.has_person && !self.options.json {
@@ -348,7 +350,10 @@ impl Work<'_> {
         let mut basket = Basket::default();
         basket.add(Line { bank: *at, account: *from, kind, recipient: Some(data) });
         let key = key.or_new();
-        let answer = self.banks.operate(&mut self.session, basket.to_json(), &key).await?;
+        let confirmed = confirm.then(|| self.password()).transpose()?;
+        let package = basket.to_json();
+        let answer =
+            self.banks.operate(&mut self.session, package, confirmed.as_ref(), &key).await?;
         self.tell_done(&answer, &key)
     }
 

@@ -273,7 +273,10 @@ pub(super) const BY_DAY: &str = "Das 6h às 20h";
 pub(super) const BY_NIGHT: &str = "Das 20h às 6h";
 pub(super) const SET_BY_DAY: &str = "Mudar o limite das 6h às 20h";
 pub(super) const SET_BY_NIGHT: &str = "Mudar o limite das 20h às 6h";
+pub(super) const SET_CONFIRM_ABOVE: &str = "Mudar acima de quanto a senha é pedida de novo";
 pub(super) const LIMIT_VALUE: &str = "Novo limite:";
+pub(super) const CONFIRM_HELP: &str =
+    "Um valor por dia ou por noite como 500,00, ou «sem» para nunca";
 /// The word for no limit.
 pub(super) const WITHOUT: &str = "sem";
 pub(super) const NO_LIMIT: &str = "sem limite";
@@ -287,6 +290,14 @@ pub(super) fn limit(title: &str, most: &str, next: Option<&str>) -> String {
 pub(super) fn limit_later(most: &str, from: &str) -> String {
     let (date, time) = date_and_time(from);
     format!("; a partir de {date} {time}: {most}")
+}
+
+pub(super) fn confirmed_above(sum: &str) -> String {
+    format!("Acima de {sum} por dia ou por noite, a senha é pedida de novo")
+}
+
+pub(super) fn confirm_password(sum: &str) -> String {
+    format!("Sua senha, se isto passa de {sum} no dia ou na noite (Esc se não):")
 }
 
 pub(super) fn spent_now(spent: &str, left: Option<&str>) -> String {

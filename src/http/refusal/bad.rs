@@ -64,6 +64,10 @@ pub(crate) enum Bad {
     PasswordTooLong(usize),
     /// A new password is one that many people have.
     PasswordTooCommon,
+    /// Whoever is logged in has not given their password.
+    WrongPassword,
+    /// The header `Netbanking-Password` cannot be read.
+    PasswordHeader,
     /// User name or password is wrong; which of the two is never told.
     WrongLogin,
     /// There is no such customer.
@@ -179,6 +183,10 @@ impl fmt::Display for Bad {
             Bad::PasswordTooLong(most) => write!(f, "A senha deve ter no máximo {most} bytes"),
             Bad::PasswordTooCommon => f.write_str(
                 "Muita gente tem esta senha, e quem tenta entrar começa por ela: escolha outra",
+            ),
+            Bad::WrongPassword => f.write_str("A senha não está certa. Nada foi enviado"),
+            Bad::PasswordHeader => f.write_str(
+                "Netbanking-Password deve ser a senha, com %XX no lugar de caracteres especiais",
             ),
             Bad::WrongLogin => f.write_str("Nome de usuário ou senha incorretos"),
             Bad::NoSuchSession => f.write_str("Não há tal sessão neste banco"),

@@ -118,6 +118,8 @@ fn add_limits(fields: &mut Fields, limits: &Limits) {
         let from_ms = ceiling.next_from_ms();
         fields.tag(from_ms.is_some().into()).signed(from_ms.unwrap_or_default());
     }
+    let confirm = limits.confirm();
+    fields.tag(confirm.is_some().into()).signed(confirm.map_or(0, i64::from));
 }
 
 fn add_postings(fields: &mut Fields, postings: &[Posting]) {

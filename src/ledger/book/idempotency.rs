@@ -76,9 +76,9 @@ fn digest(action: &Action) -> Half {
             fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());
         }
         Action::Keys(change) => add_keys(fields.tag(7), change),
-        Action::Limits(LimitsChange { day, night }) => {
+        Action::Limits(LimitsChange { day, night, confirm }) => {
             fields.tag(8);
-            for wish in [day, night] {
+            for wish in [day, night, confirm] {
                 match wish {
                     Wish::Keep => _ = fields.tag(1),
                     Wish::Unlimited => _ = fields.tag(2),

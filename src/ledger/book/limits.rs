@@ -33,7 +33,17 @@ impl Book {
         let period = Period::at(at_ms, offset_s);
         let limits = record.limits.as_deref().copied().unwrap_or_default();
         let limit = limits.of(period.part()).at(at_ms).map(|limit| limit.get());
-        Some(Outlay::new(customer, period, limit, record.spendings.sum(period)))
+        let unconfirmed = limits.confirm().map(|limit| limit.get());
+        Some(
+            Outlay::new(customer, period, limit, record.spendings.sum(period))
+                .asking_above(unconfirmed),
+        )
+    }
+
+    /// Above which sum of a day or a night a customer is to give the password again.
+    #[must_use]
+    pub(crate) fn confirm_above(&self, user_name: &UserName) -> Option<Centavos> {
+        self.limits(user_name).confirm().map(|limit| limit.get())
     }
 
     /// A limit of a customer at a date.

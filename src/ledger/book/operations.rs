@@ -31,6 +31,9 @@ impl Book {
         let mut draft = Draft::new(self, turn.members, by, turn.request.own);
         let limited = by.zip(turn.request.offset_s);
         draft.outlay = limited.and_then(|(by, offset_s)| self.outlay(by, turn.at_ms, offset_s));
+        if turn.request.confirmed {
+            draft.outlay = draft.outlay.map(|outlay| outlay.asking_above(None));
+        }
         for (index, operation) in package.operations().iter().enumerate() {
             draft
                 .run(operation, &mut |leg| postings.push(turn.posting(&self[leg.slot], leg)))

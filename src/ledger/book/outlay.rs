@@ -12,6 +12,8 @@ pub(super) struct Outlay {
     pub(super) period: Period,
     /// Without one, only the sum is kept.
     limit: Option<Centavos>,
+    /// Above this sum the password is to be given again.
+    unconfirmed: Option<Centavos>,
     pub(super) sum: Centavos,
     /// Whether it is another sum than before.
     pub(super) has_grown: bool,
@@ -25,7 +27,12 @@ impl Outlay {
         limit: Option<Centavos>,
         sum: Centavos,
     ) -> Outlay {
-        Outlay { customer, period, limit, sum, has_grown: false }
+        Outlay { customer, period, limit, unconfirmed: None, sum, has_grown: false }
+    }
+
+    /// The same, where the password is to be given again above a sum, if any.
+    pub(super) fn asking_above(self, unconfirmed: Option<Centavos>) -> Outlay {
+        Outlay { unconfirmed, ..self }
     }
 
     /// Adds what is going to leave.
@@ -34,6 +41,9 @@ impl Outlay {
         if let Some(most) = self.limit.filter(|most| sum > *most) {
             let left = most.checked_sub(self.sum).unwrap_or_default().max(Centavos::ZERO);
             return Err(Refusal::AboveLimit { part: self.period.part(), most, left });
+        }
+        if let Some(most) = self.unconfirmed.filter(|most| sum > *most) {
+            return Err(Refusal::NeedsPassword { most });
         }
         (self.sum, self.has_grown) = (sum, true);
         Ok(())

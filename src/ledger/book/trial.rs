@@ -41,7 +41,9 @@ impl Book {
     ) -> Trial {
         let mut trial = Trial::default();
         let mut draft = Draft::new(self, members, Some(by), own);
-        draft.outlay = at.and_then(|(at_ms, offset_s)| self.outlay(by, at_ms, offset_s));
+        let outlay = at.and_then(|(at_ms, offset_s)| self.outlay(by, at_ms, offset_s));
+        // The password may still be given.
+        draft.outlay = outlay.map(|outlay| outlay.asking_above(None));
         for operation in operations {
             // The operation's own account comes first.
             let mut own = None;
@@ -129,6 +131,7 @@ mod tests {
                 by: by.map(user),
                 own: false,
                 offset_s: None,
+                confirmed: false,
                 action,
             };
             let of = Circumstances { sender: BankId(bank), members: self.members, header: None };

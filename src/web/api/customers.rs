@@ -106,6 +106,7 @@ fn money() -> Vec<Told> {
             .read("Recipient"),
         post("/operations", "A package of operations, of which all happen or none")
             .by_customer()
+            .header("Netbanking-Password", text(), "The password, where a sum needs it.")
             .body("Package")
             .ordered(),
         get("/refunds/{bank}/{num_account}/{entry}", "What can be given back of a Pix")

@@ -6,6 +6,10 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
 
+/// The words for the kinds of Pix key.
+const KINDS_OF_KEY: [&str; 7] =
+    ["CPF", "CNPJ", "USER_NAME", "NUM_CONTA", "RANDOM", "EMAIL", "TELEFONE"];
+
 /// A kind that stands among the others under its name.
 pub(super) fn named(kind: &str) -> Ref {
     Ref::from_schema_name(kind)
@@ -129,7 +133,7 @@ fn by_name(of: impl Into<RefOr<Schema>>) -> ObjectBuilder {
 
 /// All kinds, under their names.
 pub(super) fn components() -> Components {
-    let kinds = requests().into_iter().chain(answers()).chain(statements());
+    let kinds = requests().into_iter().chain(changes()).chain(answers()).chain(statements());
     let add = |components: ComponentsBuilder, (name, kind)| components.schema(name, kind);
     kinds.fold(ComponentsBuilder::new(), add).build()
 }
@@ -151,8 +155,6 @@ fn requests() -> Kinds {
     let package = by_name(accounts).property_names(Some(digits("^(0|[1-9][0-9]?)$")));
     let package = package.examples([json!({"0": {"574425": {"package": [
         {"type": "TRANSFER", "value": 100.5, "sender": 574_425, "pix": "1:renata332"}]}}})]);
-    let kinds_of_key =
-        ["CPF", "CNPJ", "USER_NAME", "NUM_CONTA", "RANDOM", "EMAIL", "TELEFONE"].as_slice();
     vec![
         ("Login", login().into()),
         ("NewPassword", login().with("new_password", password()).into()),
@@ -168,7 +170,7 @@ fn requests() -> Kinds {
             "Opening",
             login()
                 .with("type_account", words(&["PF", "PJ", "CONJUNTA"]))
-                .with("pix_type", words(&kinds_of_key[..5]))
+                .with("pix_type", words(&KINDS_OF_KEY[..5]))
                 .with("users", list(user_name()).max_items(Some(9)))
                 .with("value_init", amount())
                 .into(),
@@ -177,16 +179,30 @@ fn requests() -> Kinds {
         ("JointAnswer", fields().with("accept", truth()).into()),
         ("Operation", operation.into()),
         ("Package", package.into()),
+    ]
+}
+
+/// What customers change about their accounts.
+fn changes() -> Kinds {
+    vec![
         (
             "NewKey",
             fields()
                 .with("bank", bank())
                 .with("num_account", account_number())
-                .with("type", words(kinds_of_key))
+                .with("type", words(&KINDS_OF_KEY))
                 .may("value", text())
                 .into(),
         ),
-        ("LimitsChange", fields().may("day", sum_or_none()).may("night", sum_or_none()).into()),
+        (
+            "LimitsChange",
+            fields()
+                .may("day", sum_or_none())
+                .may("night", sum_or_none())
+                .may("confirm_above", sum_or_none())
+                .may("password", password())
+                .into(),
+        ),
         ("Key", fields().with("kay_pix", pix_key()).into()),
         (
             "KeyMove",
@@ -305,6 +321,7 @@ fn limits() -> Fields {
         .with("now", words(&["day", "night"]))
         .with("spent", money())
         .with("left", sum_or_none())
+        .with("confirm_above", sum_or_none())
 }
 
 fn statements() -> Kinds {

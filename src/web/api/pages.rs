@@ -35,7 +35,13 @@ fn entry() -> Vec<Told> {
             .page_of_customer()
             .form(&["senha", "nova", "nova2", KEY]),
         get("/limites", "What may leave by day and by night").page_of_customer(),
-        post("/limites", "Let more or less leave").page_of_customer().form(&["dia", "noite", KEY]),
+        post("/limites", "Let more or less leave").page_of_customer().form(&[
+            "dia",
+            "noite",
+            "confirmar",
+            "senha",
+            KEY,
+        ]),
         post("/seguranca/sessoes", "End sessions").page_of_customer().form(&["sessao"]),
         get("/cadastro", "Register").page(),
         post("/cadastro", "Register").page().form(&registration),

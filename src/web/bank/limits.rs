@@ -8,7 +8,7 @@ use askama::Template;
 use super::form::{Form, new_key};
 use super::money::{plain_reais, reais};
 use super::security::moment;
-use super::{Answer, customer, see_other, sent, shown, texts};
+use super::{Answer, check_password, customer, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::time::unix_ms;
 use crate::brazilian::parse_limit;
@@ -43,6 +43,9 @@ struct LimitsPage {
     now: &'static str,
     spent: String,
     left: Option<String>,
+    confirm_above: Option<String>,
+    /// What the form has for it.
+    confirm_typed: String,
     key: String,
 }
 
@@ -100,6 +103,11 @@ async fn rendered(
         now: limit_name(found.now),
         spent: reais(found.spent),
         left: found.left().map(reais),
+        confirm_above: found.confirm_above.map(reais),
+        confirm_typed: form.map_or_else(
+            || found.confirm_above.map(plain_reais).unwrap_or_default(),
+            |form| form.text("confirmar").to_owned(),
+        ),
         key,
     };
     Ok(page(status, &limits))
@@ -133,12 +141,29 @@ async fn changed(
     form: &Form,
 ) -> Result<&'static str, Refused> {
     let key = form.key()?;
-    let change = LimitsChange { day: wish(form, "dia")?, night: wish(form, "noite")? };
+    let confirm = changed_wish(bank, &user, wish(form, "confirmar")?).await?;
+    // Whoever has only a session must not decide when the password is asked for.
+    if confirm != Wish::Keep {
+        check_password(bank, request, &user, form).await?;
+    }
+    let change = LimitsChange { day: wish(form, "dia")?, night: wish(form, "noite")?, confirm };
     let executed = place(bank, request, Some(user), Some(key), Action::Limits(change)).await?;
     match executed.outcome {
         Outcome::Done(done) => Ok(if done.waits() { "depois" } else { "ja" }),
         Outcome::Refused(refusal) => Err(Refused::bad(refusal.to_string())),
     }
+}
+
+/// The form has what counts already, which is no wish.
+async fn changed_wish(bank: &Bank, user: &UserName, wish: Wish) -> Result<Wish, Refused> {
+    let user = user.clone();
+    let counts = Ask(move |book: &Book| book.confirm_above(&user));
+    let counts = bank.actors.routes.ledger.send(counts).await?;
+    Ok(match (wish, counts) {
+        (Wish::Unlimited, None) => Wish::Keep,
+        (Wish::Most(limit), Some(counts)) if limit.get() == counts => Wish::Keep,
+        _ => wish,
+    })
 }
 
 /// Nothing typed is no limit.

@@ -41,7 +41,7 @@ use self::br_code::Charge;
 use self::form::Form;
 use super::refused::{refused_page, resource};
 use super::session;
-use crate::http::{Bad, Bank, Methods, Refused, at, mark_figures, prove, take_of_customer};
+use crate::http::{Bank, Methods, Refused, at, mark_figures, prove_again, take_of_customer};
 use crate::ids::BankId;
 use crate::ledger::UserName;
 
@@ -127,10 +127,7 @@ async fn check_password(
     user: &UserName,
     form: &Form,
 ) -> Result<(), Refused> {
-    match prove(bank, request, user.as_str(), form.raw("senha").to_owned()).await {
-        Err(Refused::Bad(Bad::WrongLogin)) => Err(Refused::bad(texts::WRONG_PASSWORD)),
-        proved => proved.map(|_| ()),
-    }
+    prove_again(bank, request, user, form.raw("senha").to_owned()).await
 }
 
 /// The fields of a form that was sent from a page of this bank.

@@ -19,8 +19,9 @@ use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::overview::{AccountLine, accounts_of};
 use super::{Answer, FROM_SCRIPT, customer, recipient, see_other, sent, shown, texts};
+use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused, may_move, take_of_customer};
-use crate::ledger::{IdempotencyKey, OperationKind, UserName};
+use crate::ledger::{Book, IdempotencyKey, OperationKind, UserName};
 use crate::web::frame::Frame;
 use crate::web::refused::with_header;
 use crate::web::{page, session};
@@ -44,6 +45,8 @@ struct PackagePage {
     picture: Picture,
     key: String,
     state: State,
+    /// Whether the customer wants to be asked for the password above some sum.
+    asks_password: bool,
 }
 
 impl PackagePage {
@@ -242,5 +245,7 @@ async fn rendered(bank: &Bank, user: UserName, status: StatusCode, state: State)
     let accounts = accounts_of(bank, &user).await?;
     let key = state.key.as_ref().map(IdempotencyKey::as_str);
     let key = key.map_or_else(new_key, str::to_owned);
-    Ok(page(status, &PackagePage { frame, accounts, picture, key, state }))
+    let asks_password = Ask(move |book: &Book| book.confirm_above(&user).is_some());
+    let asks_password = bank.actors.routes.ledger.send(asks_password).await?;
+    Ok(page(status, &PackagePage { frame, accounts, picture, key, state, asks_password }))
 }

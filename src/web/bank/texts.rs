@@ -29,7 +29,6 @@ pub(super) const NOT_SENT: &str =
     "A sua sessão tinha terminado. Nada foi enviado: confira o pacote e confirme";
 pub(super) const NO_SUCH_PACKAGE: &str =
     "Não há entre os seus pacotes das últimas 24 horas um com este endereço";
-pub(super) const WRONG_PASSWORD: &str = "A senha não está certa. Nada foi enviado";
 pub(super) const CHARGE_OPEN: &str = "Em aberto";
 pub(super) const CHARGE_PAID: &str = "Paga";
 pub(super) const CHARGE_EXPIRED: &str = "Vencida";

@@ -186,6 +186,7 @@ fn trial(bank: &Bank) -> Request {
         by: None,
         own: false,
         offset_s: None,
+        confirmed: false,
         action: Action::CreateAccount(Opening {
             user_name: UserName::parse("laboratorio").expect("a user name of letters"),
             type_account: TypeAccount::Pf,

@@ -405,7 +405,17 @@ impl World {
         let action = Action::Register(registration);
         let (at_ms, key, by) = Default::default();
         process.submit(
-            Request { id: id.clone(), at_ms, key, by, own: false, offset_s: None, action }.to_raw(),
+            Request {
+                id: id.clone(),
+                at_ms,
+                key,
+                by,
+                own: false,
+                offset_s: None,
+                confirmed: false,
+                action,
+            }
+            .to_raw(),
         );
         self.open.insert(id, bank);
         self.plan_work(bank);

@@ -1,13 +1,14 @@
 //! The package in the menu: a basket to put operations into, one confirmation, and the real
 //! outcome.
 
-use super::super::answers::{Recipient, RecipientRead, Said};
+use super::super::answers::{LimitsRead, Recipient, RecipientRead, Said};
 use super::super::api::{new_key, read};
 use super::super::arguments::{amount, message, pix_key};
 use super::super::commands::recipient_line;
 use super::super::money::Brl;
 use super::super::package::{Basket, Line};
 use super::super::screen::{Tone, plain};
+use super::super::session::Password;
 use super::super::table::{Field, table};
 use super::super::{ClientError, texts};
 use super::{Menu, Step};
@@ -153,15 +154,27 @@ impl Menu {
         }
     }
 
+    /// The password, where the customer wants to be asked for it and gives it.
+    async fn confirmation(&mut self) -> Step<Password> {
+        let answer = self.banks.limits(&mut self.session).await?;
+        let LimitsRead { data } = read(&answer)?;
+        let Some(above) = data.confirm_above else { return Ok(None) };
+        let question = texts::confirm_password(&Brl(above.0).to_string());
+        let given = self.prompts.password(&question)?;
+        Ok(given.filter(|password| !password.reveal().is_empty()))
+    }
+
     /// Sends the basket under a key of its own. While the outcome is unknown it can only be asked
     /// for again, under the same key: what may have been done must not be sent under another key.
     async fn send(&mut self, basket: &Basket) -> Step<()> {
         if !self.prompts.confirm(&texts::send_package(basket.lines().len()))? {
             return Ok(None);
         }
+        let confirmed = self.confirmation().await?;
         let key = new_key();
         loop {
-            match self.banks.operate(&mut self.session, basket.to_json(), &key).await {
+            let package = basket.to_json();
+            match self.banks.operate(&mut self.session, package, confirmed.as_ref(), &key).await {
                 Ok(answer) => {
                     let Said { descript, position } = read(&answer)?;
                     let descript = plain(&descript);

@@ -78,7 +78,7 @@ pub(in super::super) const DECLINE: &str =
     "Recusa uma conta conjunta, ou desiste de uma que você pediu";
 pub(in super::super) const PIX_USAGE: &str = "netbanking client pix CHAVE [OPÇÕES]";
 pub(in super::super) const PIX: &str = "Mostra quem recebe por uma chave Pix";
-pub(in super::super) const PAY_USAGE: &str = "netbanking client pay CHAVE --value VALOR --from CONTA --at BANCO [--message TEXTO] [--txid TXID] [OPÇÕES]";
+pub(in super::super) const PAY_USAGE: &str = "netbanking client pay CHAVE --value VALOR --from CONTA --at BANCO [--message TEXTO] [--txid TXID] [--confirm] [OPÇÕES]";
 pub(in super::super) const PAY: &str = "Paga um Pix";
 pub(in super::super) const REFUND_USAGE: &str = "netbanking client refund CONTA --at BANCO --entry N --value VALOR [--message TEXTO] [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const REFUND: &str = "Devolve um Pix recebido, inteiro ou em parte";
@@ -90,15 +90,18 @@ pub(in super::super) const KEY_VALUE: &str = "O e-mail ou o telefone";
 pub(in super::super) const REMOVE_KEY: &str = "Remove esta chave, como a lista a mostra";
 pub(in super::super) const MOVE_KEY: &str =
     "Passa para esta conta uma chave de outra conta sua no mesmo banco";
-pub(in super::super) const LIMITS_USAGE: &str =
-    "netbanking client limits [--day VALOR] [--night VALOR] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const LIMITS_USAGE: &str = "netbanking client limits [--day VALOR] [--night VALOR] [--confirm-above VALOR] [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const LIMITS: &str =
     "Mostra quanto pode sair por Pix e saques, de dia e de noite, ou muda os limites";
 pub(in super::super) const LIMIT_BY_DAY: &str =
     "Quanto pode sair das 6h às 20h, ou «sem»; o que aumenta só vale depois de 24 horas";
 pub(in super::super) const LIMIT_BY_NIGHT: &str = "O mesmo das 20h às 6h";
+pub(in super::super) const CONFIRM_ABOVE: &str =
+    "Acima de quanto, por dia ou por noite, a senha é pedida de novo, ou «sem»; pede a senha";
+pub(in super::super) const CONFIRM: &str =
+    "Confirma com a senha, para o que passa do valor de limits --confirm-above";
 pub(in super::super) const OPERATE_USAGE: &str =
-    "netbanking client operate ARQUIVO [--key CHAVE] [OPÇÕES]";
+    "netbanking client operate ARQUIVO [--confirm] [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const OPERATE: &str =
     "Envia um pacote de depósitos, saques e Pix: tudo ou nada";
 pub(in super::super) const STATEMENT_USAGE: &str =

@@ -21,7 +21,7 @@ fn most(centavos: i64) -> Wish {
 }
 
 fn limits(day: Wish, night: Wish) -> Action {
-    Action::Limits(LimitsChange { day, night })
+    Action::Limits(LimitsChange { day, night, confirm: Wish::Keep })
 }
 
 impl Trial {
@@ -248,4 +248,55 @@ proptest! {
             }
         }
     }
+}
+
+/// Ana lets leave R$ 10.00 a day or a night without giving her password again.
+fn confirming() -> Trial {
+    let mut trial = Trial::with_customers();
+    trial.headers = Some(false);
+    let (day, night) = (Wish::Keep, Wish::Keep);
+    let change = LimitsChange { day, night, confirm: most(1_000) };
+    done(trial.ask_by_day(0, "ana", Action::Limits(change)));
+    trial
+}
+
+impl Trial {
+    fn confirm(&mut self, by: &str, operations: Vec<Operation>) -> Executed {
+        let request = self.request(Some(by), None, package(operations));
+        let (offset_s, confirmed) = (Some(OFFSET_S), true);
+        self.apply(1, &Request { offset_s, confirmed, ..request })
+    }
+}
+
+#[test]
+fn above_a_sum_of_all_banks_that_the_customer_has_set_a_package_needs_the_password() {
+    let mut trial = confirming();
+    let needed = Refusal::NeedsPassword { most: Centavos::new(1_000) };
+    done(trial.let_leave("ana", vec![withdraw(0, 101, 600)]));
+    // At whichever bank, and summed within a package.
+    assert_eq!(refusal(trial.let_leave("ana", vec![withdraw(0, 101, 401)])), needed);
+    let two = vec![withdraw(0, 101, 300), withdraw(0, 101, 101)];
+    assert_eq!(refusal(trial.let_leave("ana", two.clone())), needed);
+    done(trial.let_leave("ana", vec![withdraw(0, 101, 400)]));
+    done(trial.confirm("ana", two));
+    assert_eq!(trial.spent("ana"), 1_401);
+    // What was confirmed has left too.
+    assert_eq!(refusal(trial.let_leave("ana", vec![withdraw(0, 101, 1)])), needed);
+    trial.at_ms += TO_NIGHT_MS;
+    done(trial.let_leave("ana", vec![withdraw(0, 101, 1_000)]));
+    // A limit holds whether the password was given or not.
+    done(trial.ask_by_day(0, "ana", limits(most(0), most(0))));
+    assert!(matches!(
+        refusal(trial.confirm("ana", vec![withdraw(0, 101, 1)])),
+        Refusal::AboveLimit { .. }
+    ));
+}
+
+#[test]
+fn a_snapshot_has_the_sum_above_which_the_password_is_needed() {
+    let trial = confirming();
+    assert_eq!(trial.book.confirm_above(&user("ana")), Some(Centavos::new(1_000)));
+    let restored = read(&pieces(&trial.book)).unwrap();
+    assert_eq!(restored.confirm_above(&user("ana")), Some(Centavos::new(1_000)));
+    assert_eq!(restored.confirm_above(&user("bia")), None);
 }

@@ -170,6 +170,7 @@ impl Trial {
             by: by.map(user),
             own: false,
             offset_s: None,
+            confirmed: false,
             action,
         }
     }

@@ -161,8 +161,9 @@ fn any_action() -> impl Strategy<Value = Action> {
         2 => any_answer().prop_map(Action::AnswerJoint),
         2 => any_key_change().prop_map(Action::Keys),
         2 => any_refund().prop_map(Action::Refund),
-        2 => (any_wish(), any_wish())
-            .prop_map(|(day, night)| Action::Limits(LimitsChange { day, night })),
+        2 => (any_wish(), any_wish(), any_wish()).prop_map(|(day, night, confirm)| {
+            Action::Limits(LimitsChange { day, night, confirm })
+        }),
         6 => vec(any_operation(), 1..4).prop_map(package),
     ]
 }
@@ -178,11 +179,12 @@ fn any_raw() -> impl Strategy<Value = RawRequest> {
     let (soon, late) = (START_MS + 60_000, START_MS + 3 * IDEMPOTENCY_WINDOW_MS);
     let at_ms = prop_oneof![6 => START_MS..soon, 1 => START_MS..late];
     let offset_s = option::weighted(0.8, select(&[-10_800, -7_200, 0][..]));
-    let drawn = (any_action(), by, key, at_ms, any::<bool>(), offset_s);
-    let sensible = drawn.prop_map(|(action, by, key, at_ms, own, offset_s)| {
+    let drawn = (any_action(), by, key, at_ms, any::<(bool, bool)>(), offset_s);
+    let sensible = drawn.prop_map(|(action, by, key, at_ms, (own, confirmed), offset_s)| {
         let key = key.map(|key| IdempotencyKey::parse(key).unwrap());
         let id = EventId::parse("EV0-x").unwrap();
-        Request { id, at_ms: Some(at_ms), key, by: by.map(user), own, offset_s, action }.to_raw()
+        let (at_ms, by) = (Some(at_ms), by.map(user));
+        Request { id, at_ms, key, by, own, offset_s, confirmed, action }.to_raw()
     });
     let nonsense = "[a-z{}\"]{0,8}".prop_map(|text| {
         let id = EventId::parse("EV0-x").unwrap();

@@ -11,7 +11,7 @@ use super::rows::{Picture, picture};
 use super::state::{Flow, State};
 use super::{moved, rendered};
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, place};
+use crate::http::{Bank, By, Refused, place};
 use crate::ids::Position;
 use crate::ledger::{
     Action, Book, Done, Executed, IdempotencyKey, Outcome, Package, Refusal, UserName,
@@ -51,16 +51,18 @@ pub(super) async fn confirm(
         state.problem = Some(texts::BASKET_EMPTY.into());
         return rendered(bank, user, StatusCode::BAD_REQUEST, state).await;
     };
-    if state.flow == Flow::Pix
-        && let Err(refused) = check_password(bank, request, &user, form).await
-    {
+    let gives_password = state.flow == Flow::Pix || !form.raw("senha").is_empty();
+    if gives_password && let Err(refused) = check_password(bank, request, &user, form).await {
         return not_sent(bank, user, key, state, &refused).await;
     }
+    let by = match gives_password {
+        true => By::confirmed(user.clone()),
+        false => By::from(Some(user.clone())),
+    };
     // Whoever loads the page anew meanwhile, or comes back later, must not send it a second time.
     (state.unknown, state.key) = (true, Some(key.clone()));
     state.keep(bank, &user);
-    let sent =
-        place(bank, request, Some(user.clone()), Some(key.clone()), Action::Operations(package));
+    let sent = place(bank, request, by, Some(key.clone()), Action::Operations(package));
     match sent.await {
         Ok(executed) => settled(bank, request, user, key, state, executed).await,
         Err(refused) => {
