@@ -23,6 +23,7 @@ use super::past::{self, Keep, PastActor, PastAddresses, PastReaderActor, Serve, 
 use super::peer_link::{IsEmpty, Line, PeerLinkActor};
 use super::replies::{RepliesActor, Waiting};
 use super::routes::{Routes, Wire};
+use super::schedules::SchedulesActor;
 use super::sessions::SessionsActor;
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
@@ -138,6 +139,9 @@ pub fn start(
     let answering =
         Answering { introduction, banks, times, routes: asked, time, laboratory: shown };
     pulse.spawn_fn(move || _ = actix_rt::spawn(answer_pings(pings, answering)));
+    let due = (routes.ledger.clone(), routes.replies.clone());
+    let zone = config.time_zone.clone();
+    on(&gate, move || SchedulesActor::new(me, zone, due, time));
     Ok(Actors {
         routes,
         sessions,

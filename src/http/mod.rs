@@ -27,6 +27,7 @@ mod peers;
 mod refunds;
 mod refusal;
 pub(crate) mod routes;
+mod schedules;
 mod sessions;
 mod share;
 mod status;

@@ -18,7 +18,7 @@ use crate::audit::Event;
 use crate::ids::{EventId, Position};
 use crate::ledger::{
     AccountNumber, Action, Amount, Book, Done, Executed, IdempotencyKey, Outcome, PixKey, Refusal,
-    Request, UserName,
+    Request, ScheduleChange, UserName,
 };
 use crate::protocol::reply::{NotTaken, Reply};
 
@@ -94,7 +94,10 @@ fn amounts(action: &Action) -> Vec<Amount> {
         | Action::AnswerJoint(_)
         | Action::ChangePassword(_)
         | Action::Keys(_)
-        | Action::Limits(_) => Vec::new(),
+        | Action::Limits(_)
+        | Action::Due(_)
+        | Action::Schedule(ScheduleChange::Cancel { .. }) => Vec::new(),
+        Action::Schedule(ScheduleChange::Make(planned)) => vec![planned.value],
         Action::CreateAccount(opening) => vec![opening.value_init],
         Action::Refund(refund) => vec![refund.value],
         Action::Operations(package) => {
@@ -144,8 +147,9 @@ pub(crate) async fn place(
     let is_package = by.is_some() && matches!(action, Action::Operations(_));
     let own = is_package && own_only(bank);
     let in_the_name_of = session.zip(by.clone());
-    let offset_s = is_package.then(|| offset_s(bank));
-    let confirmed = is_package && confirmed;
+    let has_hours = is_package || matches!(action, Action::Schedule(_));
+    let offset_s = has_hours.then(|| offset_s(bank));
+    let confirmed = has_hours && confirmed;
     let request = Request { id, at_ms: None, key, by, own, offset_s, confirmed, action };
     let raw = request.to_raw();
     let share = Order::begin(bank, origin(asked), &request, raw.msg.get().len()).await?;

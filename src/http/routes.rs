@@ -13,7 +13,7 @@ use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
 use super::{
     Bank, accounts, body_bytes_per_worker, customers, joint, keys, limits, operations, past, peers,
-    refunds, sessions, status,
+    refunds, schedules, sessions, status,
 };
 
 /// All routes of a bank, for a server and for actix's test harness alike.
@@ -66,6 +66,8 @@ fn customer_routes(app: &mut ServiceConfig) {
         // A key may contain a slash, as that of a CNPJ does.
         .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
         .service(read(at("/limits").get(limits::show).post(limits::change)))
+        .service(read(at("/schedules").get(schedules::list).post(schedules::plan)))
+        .service(at("/schedules/{number}/cancel").post(schedules::cancel).resource())
         .service(read(at("/refunds/{bank}/{num_account}/{entry}").get(refunds::read)))
         .service(at("/refunds").post(refunds::give_back).resource())
         .service(read(at("/keys/{bank}/{num_account}").get(keys::list)))

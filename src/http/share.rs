@@ -89,7 +89,9 @@ impl Order {
             | Action::ChangePassword(_)
             | Action::Refund(_)
             | Action::Keys(_)
-            | Action::Limits(_) => (request.by.clone(), 1, 0),
+            | Action::Limits(_)
+            | Action::Schedule(_)
+            | Action::Due(_) => (request.by.clone(), 1, 0),
             Action::Register(_) => (None, 1, 0),
         };
         let asker = Asker { from, customer };

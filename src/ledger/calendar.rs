@@ -32,8 +32,35 @@ impl Date {
         Date::from_days(unix_ms.div_euclid(DAY_MS))
     }
 
+    /// How many days after 1970-01-01; Hinnant's `days_from_civil`.
+    #[must_use]
+    pub(crate) fn days_since_1970(self) -> i64 {
+        let year = self.year - i64::from(self.month <= 2);
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let month_from_march = (i64::from(self.month) + 9) % 12;
+        let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(self.day) - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        era * ERA_DAYS + day_of_era - EPOCH_DAYS
+    }
+
+    /// The same day so many months later, or the last day of a month that has no such day.
+    #[must_use]
+    pub(crate) fn months_later(self, months: i64) -> Date {
+        let month = self.year * 12 + i64::from(self.month) - 1 + months;
+        let first_of = |month: i64| {
+            let number = u8::try_from(month.rem_euclid(12) + 1).expect("a year has 12 months");
+            Date { year: month.div_euclid(12), month: number, day: 1 }
+        };
+        let (first, next) = (first_of(month), first_of(month + 1));
+        let days = next.days_since_1970() - first.days_since_1970();
+        let day = i64::from(self.day).min(days);
+        Date { day: u8::try_from(day).expect("a month has 31 days at most"), ..first }
+    }
+
     /// The day this many days after 1970-01-01.
-    fn from_days(days_since_epoch: i64) -> Self {
+    #[must_use]
+    pub(crate) fn from_days(days_since_epoch: i64) -> Self {
         let days = days_since_epoch + EPOCH_DAYS;
         let era = days.div_euclid(ERA_DAYS);
         let day_of_era = days.rem_euclid(ERA_DAYS);
@@ -107,17 +134,6 @@ mod tests {
 
     use super::*;
 
-    /// Hinnant's `days_from_civil`, the inverse.
-    fn days_from_civil(date: Date) -> i64 {
-        let year = date.year - i64::from(date.month <= 2);
-        let era = year.div_euclid(400);
-        let year_of_era = year.rem_euclid(400);
-        let month_from_march = (i64::from(date.month) + 9) % 12;
-        let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(date.day) - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        era * ERA_DAYS + day_of_era - EPOCH_DAYS
-    }
-
     fn text(unix_ms: i64) -> String {
         format!("{} {}", Date::at(unix_ms), TimeOfDay::at(unix_ms))
     }
@@ -152,10 +168,25 @@ mod tests {
         assert_eq!(Moment(253_402_300_800_000).to_string(), "10000-01-01T00:00:00.000Z");
     }
 
+    #[test]
+    fn the_same_day_of_later_months_is_their_last_one_where_they_are_shorter() {
+        let day = |year, month, day| Date { year, month, day };
+        for (from, months, to) in [
+            (day(2026, 11, 27), 1, day(2026, 12, 27)),
+            (day(2026, 11, 30), 3, day(2027, 2, 28)),
+            (day(2026, 11, 30), 4, day(2027, 3, 30)),
+            (day(2027, 12, 31), 2, day(2028, 2, 29)),
+            (day(2026, 1, 31), 12 * 74 + 1, day(2100, 2, 28)),
+            (day(2026, 1, 31), 0, day(2026, 1, 31)),
+        ] {
+            assert_eq!(from.months_later(months), to);
+        }
+    }
+
     proptest! {
         #[test]
         fn a_day_is_found_again_from_its_date(days in -1_000_000_i64..4_000_000) {
-            prop_assert_eq!(days_from_civil(Date::from_days(days)), days);
+            prop_assert_eq!(Date::from_days(days).days_since_1970(), days);
         }
 
         #[test]

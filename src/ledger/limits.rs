@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::money::{BadMoney, Centavos};
+use super::schedule::Day;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -66,6 +67,12 @@ impl Period {
     #[must_use]
     pub(crate) fn part(self) -> PartOfDay {
         if self.0.rem_euclid(2) == 0 { PartOfDay::Day } else { PartOfDay::Night }
+    }
+
+    /// The civil day on which it begins.
+    #[must_use]
+    pub(crate) fn day(self) -> Day {
+        Day::new(self.0.div_euclid(2))
     }
 
     /// For the chain.

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! - [`money`], [`customer`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
-//!   [`keys`], [`limits`], [`package`], [`refund`], [`request`]: what can be asked for, in newtypes
-//!   that can be made only by their `parse`.
+//!   [`keys`], [`limits`], [`package`], [`refund`], [`schedule`], [`request`]: what can be asked
+//!   for, in newtypes that can be made only by their `parse`; [`scheduled`]: Pix of days to come.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
 //! - [`statement`], [`calendar`]: the entries of an account; [`counterparty`]: who is on the other
 //!   side of one; [`past`]: where they are found.
@@ -47,6 +47,8 @@ pub mod past;
 pub(crate) mod pix;
 pub(crate) mod refund;
 pub mod request;
+pub(crate) mod schedule;
+pub(crate) mod scheduled;
 pub(crate) mod statement;
 pub(crate) mod typed;
 
@@ -68,6 +70,7 @@ pub use refund::{Original, Refund};
 pub use request::{
     Action, IdempotencyKey, JointAnswer, Opening, PasswordChange, Registration, Request,
 };
+pub use schedule::{Day, Due, Every, Planned, ScheduleChange};
 pub(crate) use statement::EntryKind;
 pub use statement::{Details, Entry, RefundOf};
 pub(crate) use typed::TypedKey;

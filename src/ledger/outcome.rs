@@ -55,6 +55,20 @@ pub enum Done {
         /// Whether one of them counts only later.
         waits: bool,
     },
+    /// A Pix of days to come is planned.
+    Scheduled {
+        /// What the customer calls it by.
+        number: Position,
+    },
+    /// It will not be paid any more.
+    ScheduleEnded,
+    /// A day of it has been paid.
+    ScheduleRan,
+    /// A day of it was not paid, and will not be.
+    ScheduleFailed {
+        /// Why.
+        why: Box<Refusal>,
+    },
     /// An account has a further key.
     KeyAdded {
         /// The key.
@@ -98,6 +112,10 @@ impl Done {
             Done::LimitsSet { waits: true } => {
                 "Limites alterados: o que aumenta só vale daqui a 24 horas".to_owned()
             }
+            Done::Scheduled { .. } => "Pix agendado".to_owned(),
+            Done::ScheduleEnded => "Agendamento cancelado".to_owned(),
+            Done::ScheduleRan => "Pix agendado feito".to_owned(),
+            Done::ScheduleFailed { why } => format!("Pix agendado não foi feito: {why}"),
             Done::KeyAdded { .. } => "Chave Pix cadastrada".to_owned(),
             Done::KeyRemoved => "Chave Pix removida".to_owned(),
             Done::KeyMoved => "Chave Pix passada para a outra conta".to_owned(),
@@ -267,6 +285,25 @@ pub enum Refusal {
         /// The sum.
         most: Centavos,
     },
+    /// The customer has no such schedule.
+    #[error("Falha na operação: Não há tal agendamento")]
+    NoSuchSchedule,
+    /// A schedule has no such day, it has been run, or it has not come.
+    #[error("Falha na operação: O dia do agendamento não chegou, ou já passou por aqui")]
+    NotDue,
+    /// A schedule that begins today or before, or too late, or has too many days or none.
+    #[error(
+        "Falha na operação: Um Pix pode ser agendado a partir de amanhã, até daqui a {} dias, de 1 a {} vezes",
+        super::schedule::DAYS_AHEAD_MAX,
+        super::schedule::TIMES_MAX
+    )]
+    ScheduleDays,
+    /// The customer has as many schedules as anybody may have.
+    #[error(
+        "Falha na operação: Já há {} agendamentos: cancele um antes",
+        super::schedule::SCHEDULES_MAX
+    )]
+    TooManySchedules,
     /// The account has received no such Pix.
     #[error("Falha na operação: Não há tal Pix recebido nesta conta")]
     UnknownOriginal,

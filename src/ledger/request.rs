@@ -19,6 +19,7 @@ use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
 use super::refund::Refund;
+use super::schedule::{Due, ScheduleChange};
 use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
 use crate::ids::{BankId, EventId};
 
@@ -156,6 +157,10 @@ pub enum Action {
     Keys(KeyChange),
     /// Set how much may leave by day and by night.
     Limits(LimitsChange),
+    /// Plan a Pix of days to come, or give it up.
+    Schedule(ScheduleChange),
+    /// A day of such a Pix has come; no customer asks for it.
+    Due(Due),
 }
 
 impl Action {
@@ -171,6 +176,8 @@ impl Action {
             Action::Refund(_) => "REFUND",
             Action::Keys(_) => "KEYS",
             Action::Limits(_) => "LIMITS",
+            Action::Schedule(_) => "SCHEDULE",
+            Action::Due(_) => "DUE",
         }
     }
 }

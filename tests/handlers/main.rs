@@ -23,6 +23,7 @@ mod pix;
 mod reads;
 mod refunds;
 mod requirement_examples;
+mod schedules;
 mod security;
 mod statements;
 mod watch;

@@ -210,6 +210,32 @@ pub(super) struct NextLimit {
     pub(super) from: String,
 }
 
+/// `GET /schedules`
+#[derive(Deserialize)]
+pub(super) struct SchedulesRead {
+    pub(super) data: Vec<ScheduleLine>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ScheduleLine {
+    pub(super) number: u64,
+    pub(super) pix: String,
+    pub(super) value: Answered,
+    pub(super) times: u16,
+    pub(super) done: u16,
+    /// Absent once it has ended.
+    pub(super) next: Option<String>,
+    pub(super) last: Option<LastRun>,
+}
+
+/// What became of the latest day.
+#[derive(Deserialize)]
+pub(super) struct LastRun {
+    pub(super) day: String,
+    /// Why nothing was paid.
+    pub(super) refused: Option<String>,
+}
+
 /// `GET /status`
 #[derive(Deserialize)]
 pub(super) struct Status {

@@ -105,6 +105,21 @@ pub(super) struct LimitWishes {
     pub(super) confirm: Option<(LimitWish, Password)>,
 }
 
+/// A Pix of days to come.
+#[derive(Serialize)]
+pub(super) struct Plan<'a> {
+    pub(super) bank: BankId,
+    pub(super) num_account: AccountNumber,
+    pub(super) pix: &'a PixKey,
+    pub(super) value: Reais,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<&'a Message>,
+    /// `2026-11-23`
+    pub(super) day: &'a str,
+    pub(super) every: &'static str,
+    pub(super) times: u16,
+}
+
 #[derive(Default, Serialize)]
 struct KeyBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -291,6 +306,34 @@ impl Banks {
             password: confirm.as_ref().map(|(_, password)| password.reveal()),
         };
         let request = Request::post("/limits", super::json(&body)).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// The customer's Pix of days to come.
+    pub(super) async fn schedules(&mut self, session: &mut Session) -> Result<Answer, ClientError> {
+        done(self.ask(session, &Request::get("/schedules").in_session()).await?)
+    }
+
+    /// Plans one.
+    pub(super) async fn schedule(
+        &mut self,
+        session: &mut Session,
+        plan: &Plan<'_>,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let request = Request::post("/schedules", super::json(plan)).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// Gives one up.
+    pub(super) async fn cancel_schedule(
+        &mut self,
+        session: &mut Session,
+        number: u64,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let path = format!("/schedules/{number}/cancel");
+        let request = Request::post(path, "{}".to_owned()).with_key(key).in_session();
         done(self.ask(session, &request).await?)
     }
 

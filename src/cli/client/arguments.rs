@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use super::super::base_url::BaseUrl;
 use super::api::LimitWish;
 use super::texts::{self, help};
-use crate::brazilian::{parse_amount, parse_limit};
+use crate::brazilian::{parse_amount, parse_date, parse_limit};
 use crate::ids::BankId;
 use crate::ledger::{
     AccountNumber, Amount, Document, IdempotencyKey, Message, PersonName, PixType, Txid,
@@ -110,6 +110,12 @@ pub(super) enum Command {
     #[command(about = help::KEYS, override_usage = help::KEYS_USAGE,
         help_template = help::TEMPLATE)]
     Keys(Keys),
+    #[command(about = help::SCHEDULE, override_usage = help::SCHEDULE_USAGE,
+        help_template = help::TEMPLATE)]
+    Schedule(Schedule),
+    #[command(about = help::SCHEDULES, override_usage = help::SCHEDULES_USAGE,
+        help_template = help::TEMPLATE)]
+    Schedules(Schedules),
     #[command(about = help::LIMITS, override_usage = help::LIMITS_USAGE,
         help_template = help::TEMPLATE)]
     Limits(Limits),
@@ -248,6 +254,64 @@ pub(super) struct Keys {
     #[arg(long = "move", value_name = "CHAVE", conflicts_with_all = ["add", "remove"],
         help = help::MOVE_KEY)]
     pub(super) pass_on: Option<String>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// A Pix of days to come.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Schedule {
+    #[arg(value_name = "CHAVE", value_parser = pix_key, help = help::PAYEE)]
+    pub(super) payee: String,
+    #[arg(long, value_name = "VALOR", value_parser = amount, help = help::PAID)]
+    pub(super) value: Amount,
+    #[arg(long, value_name = "CONTA", value_parser = account_number, help = help::FROM)]
+    pub(super) from: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, value_name = "DATA", value_parser = day, help = help::DAY)]
+    pub(super) day: String,
+    #[arg(long, value_name = "QUANDO", ignore_case = true, hide_possible_values = true,
+        default_value = "mes", hide_default_value = true, help = help::EVERY)]
+    pub(super) every: Often,
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
+        help = help::TIMES)]
+    pub(super) times: u16,
+    #[arg(long, value_name = "TEXTO", value_parser = said, help = help::MESSAGE)]
+    pub(super) message: Option<Message>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// How often it is paid.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Often {
+    #[value(name = "dia")]
+    Day,
+    #[value(name = "semana")]
+    Week,
+    #[value(name = "mes")]
+    Month,
+}
+
+impl Often {
+    /// The word in requests.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Often::Day => "DAY",
+            Often::Week => "WEEK",
+            Often::Month => "MONTH",
+        }
+    }
+}
+
+/// Those that there are, and the one to be given up.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Schedules {
+    #[arg(long, value_name = "N", help = help::CANCEL_SCHEDULE)]
+    pub(super) cancel: Option<u64>,
     #[command(flatten)]
     pub(super) key: Key,
 }
@@ -396,6 +460,12 @@ pub(super) fn person_name(text: &str) -> Result<PersonName, String> {
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
     parse_amount(text).map_err(|bad| texts::bad_amount(bad).to_owned())
+}
+
+/// A day as people write it, as requests do.
+fn day(text: &str) -> Result<String, String> {
+    let day = parse_date(text).ok_or_else(|| texts::BAD_DAY.to_owned())?;
+    Ok(day.to_string())
 }
 
 /// A limit, or the word for none.

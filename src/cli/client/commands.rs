@@ -25,6 +25,7 @@ use crate::ledger::money::sum;
 use crate::ledger::{NewAccount, Note, OperationKind, Reais, UserName};
 
 mod limits;
+mod schedules;
 mod security;
 mod show;
 
@@ -95,6 +96,8 @@ pub(super) async fn run(
         Command::Pay(arguments) => work.pay(arguments).await,
         Command::Refund(arguments) => work.refund(arguments).await,
         Command::Keys(arguments) => work.keys(arguments).await,
+        Command::Schedule(arguments) => work.schedule(arguments).await,
+        Command::Schedules(arguments) => work.schedules(arguments).await,
         Command::Limits(arguments) => work.limits(arguments).await,
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
@@ -112,17 +115,7 @@ pub(super) async fn run(
 
 /// Whether tokens are read from the file and kept there.
 fn needs_session(command: &Command) -> bool {
-    match command {
-        Command::Login | Command::Logout | Command::Accounts | Command::Open(_) => true,
-        Command::Pay(_) | Command::Refund(_) | Command::Operate(_) | Command::Statement(_) => true,
-        Command::Keys(_)
-        | Command::Limits(_)
-        | Command::Joint
-        | Command::Accept(_)
-        | Command::Decline(_) => true,
-        Command::Password(_) | Command::Sessions(_) => true,
-        Command::Banks | Command::Register(_) | Command::Pix(_) => false,
-    }
+    !matches!(command, Command::Banks | Command::Register(_) | Command::Pix(_))
 }
 
 impl Work<'_> {

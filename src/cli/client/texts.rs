@@ -268,6 +268,25 @@ pub(super) fn key_kind(word: &str) -> &'static str {
     }
 }
 
+pub(super) const NO_SCHEDULES: &str = "Nenhum Pix agendado.";
+pub(super) const ENDED: &str = "terminou";
+pub(super) const BAD_DAY: &str = "use a forma 23/11/2026";
+pub(super) const SCHEDULES_HEADER: [&str; 6] =
+    ["Número", "Próximo", "Chave Pix", "Valor", "Feitos", "Último"];
+
+/// A day of an answer.
+pub(super) fn date(written: &str) -> String {
+    date_and_time(written).0
+}
+
+/// What became of the latest day.
+pub(super) fn last_run(day: &str, refused: Option<&str>) -> String {
+    match refused {
+        None => format!("{} feito", date(day)),
+        Some(why) => format!("{} não feito: {}", date(day), super::screen::plain(why)),
+    }
+}
+
 pub(super) const LIMITS: &str = "Limites de Pix e saque";
 pub(super) const BY_DAY: &str = "Das 6h às 20h";
 pub(super) const BY_NIGHT: &str = "Das 20h às 6h";

@@ -86,10 +86,19 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
         Some(Change::Posted { postings, outlay }) => {
             fields.tag(3);
             add_postings(fields, postings);
-            // Nothing in older journals. What follows a state is a yes or a no.
-            if let Some(Outlay { customer, period, sum, .. }) = outlay {
-                fields.tag(OUTLAY).number((*customer).into()).signed(period.number()).money(*sum);
-            }
+            add_outlay(fields, outlay.as_ref());
+        }
+        Some(Change::Scheduled(schedule)) => {
+            fields.tag(11).number(schedule.number.0).text(schedule.by.as_str());
+            fields.signed(schedule.planned.first.get());
+        }
+        Some(Change::Unscheduled(number)) => {
+            fields.tag(12).number(number.0);
+        }
+        Some(Change::Ran { number, run, postings, outlay }) => {
+            fields.tag(13).number(number.0).signed(run.day.get()).signed(run.at_ms);
+            add_postings(fields, postings);
+            add_outlay(fields, outlay.as_ref());
         }
         Some(Change::Limited { user_name, limits, .. }) => {
             fields.tag(10).text(user_name.as_str());
@@ -106,6 +115,13 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             fields.tag(8).number(refunded.entry.0).money(refunded.refunded);
             add_postings(fields, postings);
         }
+    }
+}
+
+/// Nothing in older journals. What follows a state is a yes or a no.
+fn add_outlay(fields: &mut Fields, outlay: Option<&Outlay>) {
+    if let Some(Outlay { customer, period, sum, .. }) = outlay {
+        fields.tag(OUTLAY).number((*customer).into()).signed(period.number()).money(*sum);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a request that was not refused is going to write.
 
 use super::outlay::Outlay;
-use crate::ids::BankId;
+use crate::ids::{BankId, Position};
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::customer::{Customer, PasswordHash, UserName};
 use crate::ledger::joint::JointRequest;
@@ -9,6 +9,7 @@ use crate::ledger::limits::Limits;
 use crate::ledger::outcome::Done;
 use crate::ledger::pix::PixKey;
 use crate::ledger::refund::Refunded;
+use crate::ledger::scheduled::{Run, Schedule};
 use crate::ledger::statement::Entry;
 
 /// An account's place in the order of openings.
@@ -91,6 +92,18 @@ pub(super) enum Change {
         /// Whether one of them counts only later.
         waits: bool,
     },
+    /// A Pix of days to come is planned.
+    Scheduled(Box<Schedule>),
+    /// It is given up.
+    Unscheduled(Position),
+    /// A day of it has come.
+    Ran {
+        number: Position,
+        run: Run,
+        /// Empty if nothing was paid.
+        postings: Vec<Posting>,
+        outlay: Option<Outlay>,
+    },
     /// Accounts have other keys.
     Rekeyed(Rekeyed),
     /// It waits no more, and will not be opened.
@@ -112,6 +125,12 @@ impl Change {
             }
             Change::Posted { .. } => Done::PackageExecuted,
             Change::Refunded { .. } => Done::Refunded,
+            Change::Scheduled(schedule) => Done::Scheduled { number: schedule.number },
+            Change::Unscheduled(_) => Done::ScheduleEnded,
+            Change::Ran { run, .. } => match &run.failed {
+                None => Done::ScheduleRan,
+                Some(why) => Done::ScheduleFailed { why: Box::new(why.clone()) },
+            },
             Change::Limited { waits, .. } => Done::LimitsSet { waits: *waits },
             Change::Rekeyed(Rekeyed { key, from: None, .. }) => Done::KeyAdded { key: key.clone() },
             Change::Rekeyed(Rekeyed { to: None, .. }) => Done::KeyRemoved,

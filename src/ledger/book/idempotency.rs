@@ -17,6 +17,7 @@ use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::request::{Action, IdempotencyKey, JointAnswer, Request};
+use crate::ledger::schedule::{Due, Every, Planned, ScheduleChange};
 
 /// Comes before what a customer says about an operation.
 const SAID: u8 = 1;
@@ -76,6 +77,11 @@ fn digest(action: &Action) -> Half {
             fields.tag(4).number(bank.0.into()).number(account.get()).tag((*accept).into());
         }
         Action::Keys(change) => add_keys(fields.tag(7), change),
+        Action::Schedule(change) => add_schedule(fields.tag(9), change),
+        // Nobody's, so it has no key.
+        Action::Due(Due { number, day }) => {
+            fields.tag(10).number(number.0).signed(day.get());
+        }
         Action::Limits(LimitsChange { day, night, confirm }) => {
             fields.tag(8);
             for wish in [day, night, confirm] {
@@ -99,6 +105,23 @@ fn digest(action: &Action) -> Half {
         }
     }
     Half::of(fields.finish())
+}
+
+fn add_schedule(fields: &mut Fields, change: &ScheduleChange) {
+    match change {
+        ScheduleChange::Make(planned) => {
+            let Planned { bank, account, value, pix, note, first, every, times } = &**planned;
+            fields.tag(1).number(bank.0.into()).number(account.get()).signed((*value).into());
+            fields.text(pix.as_str()).signed(first.get()).number((*times).into());
+            fields.tag(match every {
+                Every::Day => 1,
+                Every::Week => 2,
+                Every::Month => 3,
+            });
+            add_note(fields, Some(note));
+        }
+        ScheduleChange::Cancel { number } => _ = fields.tag(2).number(number.0),
+    }
 }
 
 /// The value of a random key is left out: the bank draws it anew.

@@ -6,12 +6,12 @@
 //! everything is always zero.
 //!
 //! The rules are in the files next to this one: `registration`, `opening`, `joint`, `keys`,
-//! `limits`, `operations`, `refund`; `trial` runs those of a package without writing; `outlay`
-//! counts what leaves; `proof` looks at what they decide before it is written, and `guard` turns
-//! their panics into refusals; `idempotency` and `remembered` know what was asked before, `refunds`
-//! what was given back, `ledger_time` dates, `chain` hashes, `audit` counts everything again,
-//! `snapshot` writes the book down and reads it back. Customers and accounts are in `chunks`, found
-//! by an `index`: see `lookup`.
+//! `limits`, `schedule`, `operations`, `refund`; `trial` runs those of a package without writing;
+//! `outlay` counts what leaves; `proof` looks at what they decide before it is written, and `guard`
+//! turns their panics into refusals; `idempotency` and `remembered` know what was asked before,
+//! `refunds` what was given back, `schedules` what is to be paid, `ledger_time` dates, `chain`
+//! hashes, `audit` counts everything again, `snapshot` writes the book down and reads it back.
+//! Customers and accounts are in `chunks`, found by an `index`: see `lookup`.
 
 mod audit;
 mod chain;
@@ -34,6 +34,8 @@ mod refund;
 mod refunds;
 mod registration;
 mod remembered;
+mod schedule;
+mod schedules;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ use self::ledger_time::LedgerTime;
 use self::outlay::Outlay;
 use self::refunds::Refunds;
 use self::remembered::{Claim, Recalled, Remembered};
+use self::schedules::Schedules;
 use self::waiting::Waiting;
 use super::account::Account;
 use super::customer::Customer;
@@ -93,6 +96,8 @@ pub struct Book {
     /// Joint accounts that are not open yet.
     waiting: Waiting,
     refunds: Refunds,
+    /// Pix of days to come.
+    schedules: Schedules,
     time: LedgerTime,
     position: Position,
     hash: ChainHash,
@@ -183,6 +188,7 @@ impl Book {
             remembered: Remembered::default(),
             waiting: Waiting::default(),
             refunds: Refunds::default(),
+            schedules: Schedules::default(),
             time: LedgerTime::default(),
             position: Position::default(),
             hash: ChainHash::default(),
@@ -289,6 +295,8 @@ impl Book {
             Action::Refund(refund) => self.decide_refund(turn, refund),
             Action::Keys(change) => Ok(self.decide_keys(turn, change)?),
             Action::Limits(change) => Ok(self.decide_limits(turn, change)?),
+            Action::Schedule(change) => Ok(self.decide_schedule(turn, change)?),
+            Action::Due(due) => Ok(self.decide_due(turn, *due)?),
         }
     }
 
@@ -307,9 +315,7 @@ impl Book {
             }
             Change::Posted { postings, outlay } => {
                 self.post_all(postings);
-                if let Some(Outlay { customer, period, sum, .. }) = outlay {
-                    self.record_at(customer).spendings.keep(period, sum);
-                }
+                self.spend(outlay);
             }
             Change::Refunded { postings, refunded } => {
                 self.post_all(postings);
@@ -318,6 +324,13 @@ impl Book {
             Change::Password { user_name, password_hash } => {
                 self.set_password(&user_name, password_hash);
             }
+            Change::Scheduled(schedule) => self.schedules.add(*schedule),
+            Change::Unscheduled(number) => _ = self.schedules.end(number),
+            Change::Ran { number, run, postings, outlay } => {
+                self.post_all(postings);
+                self.spend(outlay);
+                self.schedules.ran(number, run);
+            }
             Change::Limited { user_name, limits, .. } => self.set_limits(&user_name, limits),
             Change::Asked(request) => self.waiting.add(*request),
             Change::Accepted { bank, account, by, .. } => {
@@ -325,6 +338,12 @@ impl Book {
             }
             Change::Ended { bank, account } => self.waiting.end((bank, account)),
             Change::Rekeyed(rekeyed) => self.rekey(rekeyed),
+        }
+    }
+
+    fn spend(&mut self, outlay: Option<Outlay>) {
+        if let Some(Outlay { customer, period, sum, .. }) = outlay {
+            self.record_at(customer).spendings.keep(period, sum);
         }
     }
 

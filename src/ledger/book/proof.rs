@@ -7,6 +7,7 @@ use super::Book;
 use super::change::{Change, Posting, Rekeyed};
 use super::outlay::Outlay;
 use crate::ledger::Centavos;
+use crate::ledger::scheduled::Schedule;
 
 impl Book {
     /// Panics if the change cannot be written; see [`super::guard`] for what happens then.
@@ -54,6 +55,19 @@ impl Book {
                 assert_eq!(self.slot_by_key(key), *from, "a key has one owner");
                 assert!(from != to, "it gets another");
                 assert!(from.is_some() || !self.has_key(key), "a key is given once");
+            }
+            Change::Scheduled(schedule) => {
+                assert!(schedule.is_sound(), "it has days to come");
+                assert!(self.schedules.get(schedule.number).is_none(), "a number is given once");
+            }
+            Change::Unscheduled(number) => {
+                assert!(self.schedules.get(*number).is_some(), "what ends is there");
+            }
+            Change::Ran { number, run, postings, .. } => {
+                let next = self.schedules.get(*number).and_then(Schedule::next);
+                assert_eq!(next, Some(run.day), "each day is run once");
+                assert_eq!(run.failed.is_some(), postings.is_empty(), "it is paid, or it failed");
+                self.prove_postings(postings);
             }
             Change::Posted { postings, outlay } => {
                 let is_customer =

@@ -11,6 +11,7 @@
 
 mod reading;
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use super::Book;
 use super::chunks::Chunks;
 use super::ledger_time::Jump;
 use super::remembered::{Line, ManyKeys, OneKey, RememberedKey};
+use super::schedules;
 use super::waiting::{self, Requests};
 use crate::ids::{BankId, ChainHash, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
@@ -31,6 +33,7 @@ use crate::ledger::money::Centavos;
 use crate::ledger::past::Trail;
 use crate::ledger::pix::PixKey;
 use crate::ledger::refund::Refunded;
+use crate::ledger::scheduled::Schedule;
 use crate::ledger::statement::EntryKind;
 
 /// Bytes after which a piece ends; it may be longer by one record.
@@ -63,6 +66,8 @@ enum Record {
     Waiting(JointRequest),
     /// A Pix that has had a refund, by first refund.
     Refunded(Refunded),
+    /// A Pix of days to come, by number.
+    Schedule(Schedule),
     Key(OneKey),
     Keys(ManyKeys),
 }
@@ -98,6 +103,8 @@ struct Counts {
     waiting: usize,
     #[serde(default, skip_serializing_if = "is_zero")]
     refunds: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    schedules: usize,
     keys: usize,
 }
 
@@ -114,6 +121,7 @@ pub struct Present {
     accounts: Chunks<Account>,
     waiting: Requests,
     refunds: Chunks<Refunded>,
+    schedules: schedules::All,
     keys: Chunks<RememberedKey>,
 }
 
@@ -142,6 +150,7 @@ impl Book {
             accounts: self.accounts.clone(),
             waiting: Arc::clone(self.waiting.requests()),
             refunds: self.refunds.known().clone(),
+            schedules: Arc::clone(self.schedules.all()),
             keys: self.remembered.keys().clone(),
         })
     }
@@ -167,6 +176,8 @@ enum Place {
     /// After this account that waits, or the first one.
     Waiting(Option<waiting::Place>),
     Refunded(usize),
+    /// After this one, or the first one.
+    Schedule(Option<Position>),
     Key(usize),
 }
 
@@ -178,55 +189,70 @@ impl Pieces {
     }
 
     fn next_record(&mut self) -> Option<Record> {
-        let book = &self.book;
         loop {
-            let (record, next) = match self.next {
-                Place::Heading => (Some(Record::Book(book.heading.clone())), Place::Customer(0)),
-                Place::Customer(index) => match book.customers.get(index) {
-                    Some(found) => (Some(customer_record(&found.customer)), Place::Limits(index)),
-                    None => (None, Place::Account(0)),
-                },
-                Place::Limits(index) => {
-                    let limits = book.customers.get(index).and_then(limits_record);
-                    (limits, Place::Customer(index + 1))
-                }
-                Place::Account(index) => match book.accounts.get(index) {
-                    Some(account) => (Some(account_record(account)), Place::Keys(index)),
-                    None => (None, Place::Waiting(None)),
-                },
-                Place::Keys(index) => {
-                    let more = book.accounts.get(index).map(|account| account.more_keys.to_vec());
-                    let more = more.filter(|more| !more.is_empty());
-                    (more.map(Record::PixKeys), Place::Account(index + 1))
-                }
-                Place::Waiting(last) => {
-                    let after = last.map_or(Bound::Unbounded, Bound::Excluded);
-                    match book.waiting.range((after, Bound::Unbounded)).next() {
-                        Some((place, request)) => {
-                            (Some(Record::Waiting(request.clone())), Place::Waiting(Some(*place)))
-                        }
-                        None => (None, Place::Refunded(book.refunds.start())),
-                    }
-                }
-                Place::Refunded(place) => match book.refunds.get(place) {
-                    Some(known) => (Some(Record::Refunded(*known)), Place::Refunded(place + 1)),
-                    None => (None, Place::Key(book.keys.start())),
-                },
-                Place::Key(place) => {
-                    let (line, next) = Line::at(&book.keys, place)?;
-                    let record = match line {
-                        Line::One(key) => Record::Key(key),
-                        Line::Many(keys) => Record::Keys(keys),
-                    };
-                    (Some(record), Place::Key(next))
-                }
-            };
+            let (record, next) = self.at(self.next)?;
             self.next = next;
             if record.is_some() {
                 return record;
             }
         }
     }
+
+    /// What stands at a place, if anything does, and the place after it; `None` at the end.
+    fn at(&self, place: Place) -> Option<(Option<Record>, Place)> {
+        let book = &self.book;
+        Some(match place {
+            Place::Heading => (Some(Record::Book(book.heading.clone())), Place::Customer(0)),
+            Place::Customer(index) => match book.customers.get(index) {
+                Some(found) => (Some(customer_record(&found.customer)), Place::Limits(index)),
+                None => (None, Place::Account(0)),
+            },
+            Place::Limits(index) => {
+                let limits = book.customers.get(index).and_then(limits_record);
+                (limits, Place::Customer(index + 1))
+            }
+            Place::Account(index) => match book.accounts.get(index) {
+                Some(account) => (Some(account_record(account)), Place::Keys(index)),
+                None => (None, Place::Waiting(None)),
+            },
+            Place::Keys(index) => {
+                let more = book.accounts.get(index).map(|account| account.more_keys.to_vec());
+                let more = more.filter(|more| !more.is_empty());
+                (more.map(Record::PixKeys), Place::Account(index + 1))
+            }
+            Place::Waiting(last) => match after(&book.waiting, last) {
+                Some((place, request)) => {
+                    (Some(Record::Waiting(request.clone())), Place::Waiting(Some(*place)))
+                }
+                None => (None, Place::Refunded(book.refunds.start())),
+            },
+            Place::Refunded(place) => match book.refunds.get(place) {
+                Some(known) => (Some(Record::Refunded(*known)), Place::Refunded(place + 1)),
+                None => (None, Place::Schedule(None)),
+            },
+            Place::Schedule(last) => match after(&book.schedules, last) {
+                Some((number, schedule)) => {
+                    let record = Record::Schedule(Schedule::clone(schedule));
+                    (Some(record), Place::Schedule(Some(*number)))
+                }
+                None => (None, Place::Key(book.keys.start())),
+            },
+            Place::Key(place) => {
+                let (line, next) = Line::at(&book.keys, place)?;
+                let record = match line {
+                    Line::One(key) => Record::Key(key),
+                    Line::Many(keys) => Record::Keys(keys),
+                };
+                (Some(record), Place::Key(next))
+            }
+        })
+    }
+}
+
+/// What comes after a key, or first.
+fn after<K: Ord, V>(all: &BTreeMap<K, V>, last: Option<K>) -> Option<(&K, &V)> {
+    let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+    all.range((after, Bound::Unbounded)).next()
 }
 
 impl Iterator for Pieces {
@@ -253,6 +279,7 @@ fn heading(book: &Book) -> Heading {
         entries: book.entries.0,
         waiting: book.waiting.requests().len(),
         refunds: book.refunds.known().len(),
+        schedules: book.schedules.all().len(),
         keys: book.remembered.keys().len(),
     };
     let (pending, age_ms) = book.time.beside_floor();

@@ -123,6 +123,15 @@ fn money() -> Vec<Told> {
             .by_customer()
             .body("LimitsChange")
             .ordered(),
+        get("/schedules", "The customer's Pix of days to come").by_customer().read("Schedules"),
+        post("/schedules", "Pay a Pix on a day to come, once or again and again")
+            .by_customer()
+            .body("Schedule")
+            .ordered(),
+        post("/schedules/{number}/cancel", "Give up a Pix of days to come")
+            .part("number", number().minimum(Some(0)), "The schedule's number.")
+            .by_customer()
+            .ordered(),
         post("/refunds", "Give back what came by a Pix, or some of it")
             .by_customer()
             .body("Refund")

@@ -131,6 +131,47 @@ fn by_name(of: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(parts))
 }
 
+/// How often a Pix of days to come is paid.
+fn every() -> ObjectBuilder {
+    words(&["DAY", "WEEK", "MONTH"])
+}
+
+fn times() -> ObjectBuilder {
+    number().minimum(Some(1)).maximum(Some(120))
+}
+
+/// A Pix of days to come that is to be.
+fn schedule() -> Fields {
+    fields()
+        .with("bank", bank())
+        .with("num_account", account_number())
+        .with("pix", pix_key())
+        .with("value", amount())
+        .may("message", text().max_length(Some(140)))
+        .may("txid", text().max_length(Some(35)).pattern(Some("^[A-Za-z0-9]*$")))
+        .with("day", text().description(Some("The first day.")).examples([json!("2026-12-01")]))
+        .may("every", every())
+        .may("times", times())
+}
+
+/// A Pix of days to come that stands, and what became of its latest day.
+fn scheduled() -> Fields {
+    let next = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+    let last = fields().with("day", text()).with("at", text()).may("refused", text());
+    fields()
+        .with("number", position())
+        .with("bank", bank())
+        .with("num_account", account_number())
+        .with("pix", pix_key())
+        .with("value", amount())
+        .may("message", text())
+        .with("every", every())
+        .with("times", times())
+        .with("done", number())
+        .with("next", next)
+        .may("last", last)
+}
+
 /// All kinds, under their names.
 pub(super) fn components() -> Components {
     let kinds = requests().into_iter().chain(changes()).chain(answers()).chain(statements());
@@ -194,6 +235,7 @@ fn changes() -> Kinds {
                 .may("value", text())
                 .into(),
         ),
+        ("Schedule", schedule().into()),
         (
             "LimitsChange",
             fields()
@@ -368,6 +410,7 @@ fn statements() -> Kinds {
         ("JointRequests", fields().said().with("data", list(joint)).into()),
         ("Keys", fields().said().with("data", list(pix_key())).into()),
         ("Limits", fields().said().with("data", limits()).into()),
+        ("Schedules", fields().said().with("data", list(scheduled())).into()),
         ("Refundable", fields().said().with("data", refundable).into()),
     ]
 }

@@ -99,6 +99,10 @@ fn accounts() -> Vec<Told> {
 fn paying() -> Vec<Told> {
     let step = |path, says| get(path, says).page_of_customer().refuses(&[401]);
     let payment = ["acao", "conta", "pix", "valor", "mensagem", "codigo", "senha", KEY];
+    let planned = [
+        "acao", "conta", "pix", "valor", "mensagem", "dia", "repetir", "vezes", "numero", "senha",
+        KEY,
+    ];
     let package =
         ["acao", "op", "tipo", "conta", "pix", "valor", "codigo", "conferido", "senha", KEY];
     vec![
@@ -110,6 +114,10 @@ fn paying() -> Vec<Told> {
         post("/pacote", "Build a package, send it").page_of_customer().form(&package),
         step("/pacote/destinatario", "Who is behind a key").query("pix", text(), "The key."),
         step("/pacote/{chave}", "A package that was executed").part(KEY, text(), "Its key."),
+        get("/agendados", "Pix of days to come")
+            .query("feito", text(), "What was done.")
+            .page_of_customer(),
+        post("/agendados", "Plan a Pix, or give one up").page_of_customer().form(&planned),
         step("/cobranca", "Ask for money")
             .query("conta", text(), "The account.")
             .query("valor", text(), "How much.")

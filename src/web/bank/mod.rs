@@ -26,6 +26,7 @@ mod package;
 mod receipt;
 mod recipient;
 mod refund;
+mod schedules;
 mod search;
 mod security;
 mod statement;
@@ -55,6 +56,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/sair").post(entry::logout)))
         .service(resource(at("/seguranca").get(security::show).post(security::change)))
         .service(resource(at("/seguranca/sessoes").post(security::end)))
+        .service(figures(at("/agendados").get(schedules::show).post(schedules::act)))
         .service(figures(at("/limites").get(limits::show).post(limits::change)))
         .service(resource(at("/cadastro").get(entry::register_form).post(entry::register)))
         .service(resource(at("/cadastro/documento").get(document::check)))

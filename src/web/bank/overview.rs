@@ -15,6 +15,7 @@ use super::{Answer, customer, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::http::{Bank, Refused};
 use crate::ids::BankId;
+use crate::ledger::scheduled::Schedule;
 use crate::ledger::{Account, AccountNumber, Book, Centavos, UserName, money};
 use crate::web::frame::Frame;
 use crate::web::{page, session};
@@ -90,6 +91,8 @@ struct OverviewPage {
     joint: Vec<JointLine>,
     news: Option<String>,
     warning: Option<&'static str>,
+    /// Whether a Pix of another day was not paid when its day came.
+    failed: bool,
 }
 
 /// `GET /`
@@ -106,9 +109,12 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let accounts = accounts_of(bank, &user).await?;
     let joint = joint::lines(bank, &user).await?;
-    let name =
-        Ask(move |book: &Book| book.customer(&user).map(|customer| customer.name.to_string()));
-    let name = bank.actors.routes.ledger.send(name).await?.ok_or(Refused::Internal)?;
+    let known = Ask(move |book: &Book| {
+        let name = book.customer(&user).map(|customer| customer.name.to_string());
+        (name, book.schedules_of(&user).any(Schedule::has_failed))
+    });
+    let (name, failed) = bank.actors.routes.ledger.send(known).await?;
+    let name = name.ok_or(Refused::Internal)?;
     let frame = Frame::of(bank, request).await;
     let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
     let query = Form::of_query(request)?;
@@ -130,5 +136,6 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
         accounts,
     });
     let banks = banks.collect();
-    Ok(page(StatusCode::OK, &OverviewPage { frame, name, banks, total, joint, news, warning }))
+    let content = OverviewPage { frame, name, banks, total, joint, news, warning, failed };
+    Ok(page(StatusCode::OK, &content))
 }

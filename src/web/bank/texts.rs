@@ -7,7 +7,7 @@ pub(super) use crate::brazilian::{entry_kind, pix_type};
 use crate::ids::BankId;
 use crate::ledger::outcome::limit_name;
 use crate::ledger::request::OPENING_MIN;
-use crate::ledger::{Entry, Refusal, TypeAccount};
+use crate::ledger::{Entry, Every, Refusal, TypeAccount};
 
 pub(super) const NO_SUCH_PAGE: &str = "Página não encontrada";
 pub(super) const NO_SUCH_ACCOUNT: &str = "Não há tal conta entre as suas";
@@ -52,6 +52,22 @@ const MONTHS: [&str; 12] = [
 pub(super) const KEY_ADDED: &str = "Chave Pix cadastrada";
 pub(super) const KEY_REMOVED: &str = "Chave Pix removida";
 pub(super) const KEY_MOVED: &str = "Chave Pix passada para a outra conta";
+pub(super) const SCHEDULED: &str = "Pix agendado";
+pub(super) const SCHEDULE_ENDED: &str = "Agendamento cancelado";
+pub(super) const NO_SUCH_SCHEDULE: &str = "Não há tal agendamento";
+pub(super) const TIMES_FORM: &str = "Diga quantas vezes, como 12";
+
+/// How often a Pix is paid, and how often it has been.
+pub(super) fn repeated(every: Every, times: u16, done: u16) -> String {
+    let often = match every {
+        _ if times == 1 => return "uma vez".to_owned(),
+        Every::Day => "todo dia",
+        Every::Week => "toda semana",
+        Every::Month => "todo mês",
+    };
+    format!("{often}, {done} de {times} vezes")
+}
+
 pub(super) const LIMITS_SET: &str = "Limites alterados";
 pub(super) const LIMITS_WAIT: &str = "Limites alterados. O que aumenta só vale daqui a 24 horas";
 pub(super) const NO_LIMIT: &str = "sem limite";

@@ -90,6 +90,15 @@ pub(in super::super) const KEY_VALUE: &str = "O e-mail ou o telefone";
 pub(in super::super) const REMOVE_KEY: &str = "Remove esta chave, como a lista a mostra";
 pub(in super::super) const MOVE_KEY: &str =
     "Passa para esta conta uma chave de outra conta sua no mesmo banco";
+pub(in super::super) const SCHEDULE_USAGE: &str = "netbanking client schedule CHAVE --value VALOR --from CONTA --at BANCO --day DATA [--every QUANDO --times N] [--message TEXTO] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const SCHEDULE: &str = "Agenda um Pix, uma vez ou várias";
+pub(in super::super) const DAY: &str = "O primeiro dia, como 23/11/2026";
+pub(in super::super) const EVERY: &str = "De quanto em quanto: dia, semana ou mes [padrão: mes]";
+pub(in super::super) const TIMES: &str = "Quantas vezes [padrão: 1]";
+pub(in super::super) const SCHEDULES_USAGE: &str =
+    "netbanking client schedules [--cancel N] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const SCHEDULES: &str = "Mostra os Pix agendados, ou cancela um";
+pub(in super::super) const CANCEL_SCHEDULE: &str = "Cancela este, pelo número que a lista mostra";
 pub(in super::super) const LIMITS_USAGE: &str = "netbanking client limits [--day VALOR] [--night VALOR] [--confirm-above VALOR] [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const LIMITS: &str =
     "Mostra quanto pode sair por Pix e saques, de dia e de noite, ou muda os limites";

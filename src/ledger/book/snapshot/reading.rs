@@ -16,6 +16,7 @@ use crate::ledger::money::Centavos;
 use crate::ledger::past::{EntryNumber, Trail};
 use crate::ledger::pix::PixKey;
 use crate::ledger::refund::Refunded;
+use crate::ledger::scheduled::Schedule;
 use crate::ledger::statement::{Details, Entry};
 
 /// The most customers or accounts for which room is made because the first line announces them.
@@ -138,8 +139,9 @@ impl Reader {
         if self.announced.is_some() == matches!(record, Record::Book(_)) {
             return Err("the heading stands first, and once");
         }
-        let Counts { accounts, entries, waiting, refunds, keys, .. } = self.seen;
-        let is_head = waiting == 0 && refunds == 0 && keys == 0;
+        let Counts { accounts, waiting, refunds, schedules, keys, .. } = self.seen;
+        let are_tail_free = schedules == 0 && keys == 0;
+        let is_head = waiting == 0 && refunds == 0 && are_tail_free;
         let are_customers = accounts == 0 && is_head;
         match record {
             Record::Book(heading) => self.take_heading(heading),
@@ -156,9 +158,22 @@ impl Reader {
                 self.take_account(account(opened, balance, trail))
             }
             Record::PixKeys(more) if is_head && !self.has_entries => self.take_pix_keys(more),
-            Record::Account(bank, number, type_account, holders, key)
-                if keys == 0 && self.has_entries =>
-            {
+            record @ (Record::Account(..) | Record::Entry(..)) if keys == 0 && self.has_entries => {
+                self.take_old_record(record)
+            }
+            Record::Waiting(request) if refunds == 0 && are_tail_free => self.take_waiting(request),
+            Record::Refunded(known) if are_tail_free => self.take_refunded(known),
+            Record::Schedule(schedule) if keys == 0 => self.take_schedule(schedule),
+            Record::Key(key) => self.take_keys(key.keys()),
+            Record::Keys(keys) => self.take_keys(keys.keys().ok_or("these are no keys")?),
+            _ => Err("it stands in the wrong order"),
+        }
+    }
+
+    /// A record of format 1.
+    fn take_old_record(&mut self, record: Record) -> Result<(), &'static str> {
+        match record {
+            Record::Account(bank, number, type_account, holders, key) => {
                 let opened = (bank, number, type_account, holders, key);
                 self.take_account(account(opened, Centavos::ZERO, Trail::default()))
             }
@@ -172,8 +187,8 @@ impl Reader {
                 id,
                 position,
                 pix,
-            ) if keys == 0 && self.has_entries => {
-                self.seen.entries = entries + 1;
+            ) => {
+                self.seen.entries += 1;
                 self.take_entry(Entry {
                     kind,
                     value,
@@ -187,10 +202,6 @@ impl Reader {
                     details: Details::default(),
                 })
             }
-            Record::Waiting(request) if refunds == 0 && keys == 0 => self.take_waiting(request),
-            Record::Refunded(known) if keys == 0 => self.take_refunded(known),
-            Record::Key(key) => self.take_keys(key.keys()),
-            Record::Keys(keys) => self.take_keys(keys.keys().ok_or("these are no keys")?),
             _ => Err("it stands in the wrong order"),
         }
     }
@@ -297,6 +308,20 @@ impl Reader {
         self.seen.keys += keys.len();
         let all_fit = self.book.remembered.restore(keys);
         if all_fit { Ok(()) } else { Err("a key stands twice or too late") }
+    }
+
+    fn take_schedule(&mut self, mut schedule: Schedule) -> Result<(), &'static str> {
+        let book = &mut self.book;
+        let last = book.schedules.all().last_key_value();
+        let is_next = last.is_none_or(|(number, _)| *number < schedule.number);
+        if !schedule.is_sound() || !is_next || schedule.number > book.position {
+            return Err("the schedule cannot be");
+        }
+        let customer = book.customer(&schedule.by).ok_or("the schedule is nobody's")?;
+        schedule.by = customer.user_name.clone();
+        self.seen.schedules += 1;
+        book.schedules.add(schedule);
+        Ok(())
     }
 
     fn take_refunded(&mut self, known: Refunded) -> Result<(), &'static str> {

@@ -12,6 +12,7 @@ mod properties;
 mod refund;
 mod registration;
 pub(super) mod rules;
+mod schedule;
 mod snapshot;
 mod time;
 
