@@ -24,6 +24,7 @@ mod order;
 mod past;
 mod peer_room;
 mod peers;
+mod profile;
 mod refunds;
 mod refusal;
 pub(crate) mod routes;

@@ -41,7 +41,7 @@ struct Answer<'a> {
     num_account: Option<AccountNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kay_pix: Option<&'a PixKey>,
-    /// The holders of a joint account who have to accept before it opens.
+    /// The holders of a joint account who have to accept before it opens, or is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: Option<&'a [UserName]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +96,8 @@ fn amounts(action: &Action) -> Vec<Amount> {
         | Action::Keys(_)
         | Action::Limits(_)
         | Action::Due(_)
+        | Action::Close(_)
+        | Action::Profile(_)
         | Action::Schedule(ScheduleChange::Cancel { .. }) => Vec::new(),
         Action::Schedule(ScheduleChange::Make(planned)) => vec![planned.value],
         Action::CreateAccount(opening) => vec![opening.value_init],
@@ -212,7 +214,9 @@ pub(super) fn answer(executed: &Executed, warning: Option<&'static str>) -> Http
     };
     let waiting_for = match &executed.outcome {
         Outcome::Done(
-            Done::JointAsked { waiting_for, .. } | Done::JointAccepted { waiting_for },
+            Done::JointAsked { waiting_for, .. }
+            | Done::JointAccepted { waiting_for }
+            | Done::CloseAgreed { waiting_for },
         ) => Some(waiting_for.as_slice()),
         _ => None,
     };

@@ -13,7 +13,7 @@ use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
 use super::{
     Bank, accounts, body_bytes_per_worker, customers, joint, keys, limits, operations, past, peers,
-    refunds, schedules, sessions, status,
+    profile, refunds, schedules, sessions, status,
 };
 
 /// All routes of a bank, for a server and for actix's test harness alike.
@@ -66,6 +66,11 @@ fn customer_routes(app: &mut ServiceConfig) {
         // A key may contain a slash, as that of a CNPJ does.
         .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
         .service(read(at("/limits").get(limits::show).post(limits::change)))
+        .service(read(at("/profile").get(profile::show)))
+        .service(at("/nickname").post(profile::nickname).resource())
+        .service(at("/favourites").post(profile::favourite).resource())
+        .service(at("/favourites/remove").post(profile::forget).resource())
+        .service(at("/close_account").post(profile::close).resource())
         .service(read(at("/schedules").get(schedules::list).post(schedules::plan)))
         .service(at("/schedules/{number}/cancel").post(schedules::cancel).resource())
         .service(read(at("/refunds/{bank}/{num_account}/{entry}").get(refunds::read)))

@@ -91,7 +91,9 @@ impl Order {
             | Action::Keys(_)
             | Action::Limits(_)
             | Action::Schedule(_)
-            | Action::Due(_) => (request.by.clone(), 1, 0),
+            | Action::Due(_)
+            | Action::Close(_)
+            | Action::Profile(_) => (request.by.clone(), 1, 0),
             Action::Register(_) => (None, 1, 0),
         };
         let asker = Asker { from, customer };

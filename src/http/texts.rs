@@ -10,6 +10,7 @@ pub(super) const KEYS_LISTED: &str = "Chaves Pix da conta";
 pub(super) const LIMITS_READ: &str = "Limites de Pix e saque";
 pub(super) const SCHEDULES_LISTED: &str = "Pix agendados";
 pub(super) const DAY_FORM: &str = "A data deve ter a forma 2026-11-23";
+pub(super) const PROFILE_READ: &str = "Apelidos e favoritos";
 pub(super) const REFUNDABLE: &str = "Pix recebido";
 pub(super) const SESSIONS_LISTED: &str = "Sessões neste banco";
 pub(super) const KEY_FOUND: &str = "Chave Pix encontrada";

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use super::account_number::AccountNumber;
+use super::closing::End;
 use super::customer::{TypePerson, UserName};
 use super::money::Centavos;
 use super::past::Trail;
@@ -70,6 +71,8 @@ pub struct Account {
     pub balance: Centavos,
     /// Where its entries are in the past; they begin with its opening.
     pub trail: Trail,
+    /// How far its end has come.
+    pub end: Option<Box<End>>,
 }
 
 impl Account {
@@ -77,6 +80,21 @@ impl Account {
     #[must_use]
     pub(crate) fn opener(&self) -> &UserName {
         self.holders.first().expect("an account has a holder")
+    }
+
+    /// Whether it is closed.
+    #[must_use]
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.end.as_deref(), Some(End::Closed(_)))
+    }
+
+    /// The holders who agree to its being closed, if others do not yet.
+    #[must_use]
+    pub(crate) fn closing(&self) -> &[UserName] {
+        match self.end.as_deref() {
+            Some(End::Agreed(agreed)) => agreed,
+            _ => &[],
+        }
     }
 
     /// The keys it is paid by, oldest first.

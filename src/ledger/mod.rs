@@ -10,7 +10,8 @@
 //!
 //! - [`money`], [`customer`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
 //!   [`keys`], [`limits`], [`package`], [`refund`], [`schedule`], [`request`]: what can be asked
-//!   for, in newtypes that can be made only by their `parse`; [`scheduled`]: Pix of days to come.
+//!   for, in newtypes that can be made only by their `parse`; [`scheduled`]: Pix of days to come;
+//!   [`closing`]: the end of an account; [`profile`]: what customers call things.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
 //! - [`statement`], [`calendar`]: the entries of an account; [`counterparty`]: who is on the other
 //!   side of one; [`past`]: where they are found.
@@ -31,6 +32,7 @@ pub mod account;
 pub(crate) mod account_number;
 pub mod book;
 pub mod calendar;
+pub(crate) mod closing;
 pub(crate) mod counterparty;
 pub(crate) mod customer;
 mod entry_number;
@@ -45,6 +47,7 @@ pub(crate) mod outcome;
 pub(crate) mod package;
 pub mod past;
 pub(crate) mod pix;
+pub(crate) mod profile;
 pub(crate) mod refund;
 pub mod request;
 pub(crate) mod schedule;
@@ -55,6 +58,7 @@ pub(crate) mod typed;
 pub(crate) use account::Account;
 pub use account::{AccountNumber, TypeAccount};
 pub use book::{Book, Circumstances};
+pub use closing::Closing;
 pub(crate) use counterparty::Counterparty;
 pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
 pub use keys::{KeyChange, NewKey};
@@ -66,6 +70,7 @@ pub(crate) use outcome::Refusal;
 pub use outcome::{Done, Executed, Outcome};
 pub use package::{Operation, OperationKind, Package};
 pub use pix::{PixKey, PixType};
+pub use profile::{Nickname, ProfileChange};
 pub use refund::{Original, Refund};
 pub use request::{
     Action, IdempotencyKey, JointAnswer, Opening, PasswordChange, Registration, Request,

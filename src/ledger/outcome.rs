@@ -55,6 +55,17 @@ pub enum Done {
         /// Whether one of them counts only later.
         waits: bool,
     },
+    /// An account is closed.
+    AccountClosed,
+    /// A holder agrees to an account's being closed.
+    CloseAgreed {
+        /// Who does not yet.
+        waiting_for: Vec<UserName>,
+    },
+    /// An account is not going to be closed.
+    CloseTakenBack,
+    /// A customer calls something by another name.
+    Called,
     /// A Pix of days to come is planned.
     Scheduled {
         /// What the customer calls it by.
@@ -112,6 +123,12 @@ impl Done {
             Done::LimitsSet { waits: true } => {
                 "Limites alterados: o que aumenta só vale daqui a 24 horas".to_owned()
             }
+            Done::AccountClosed => "Conta encerrada".to_owned(),
+            Done::CloseAgreed { .. } => {
+                "Aceito: a conta é encerrada quando os outros titulares também pedirem".to_owned()
+            }
+            Done::CloseTakenBack => "A conta continua aberta".to_owned(),
+            Done::Called => "Nome guardado".to_owned(),
             Done::Scheduled { .. } => "Pix agendado".to_owned(),
             Done::ScheduleEnded => "Agendamento cancelado".to_owned(),
             Done::ScheduleRan => "Pix agendado feito".to_owned(),
@@ -285,6 +302,27 @@ pub enum Refusal {
         /// The sum.
         most: Centavos,
     },
+    /// There is money in an account that is to be closed.
+    #[error(
+        "Falha na operação: A conta {account} no banco {bank} só pode ser encerrada sem saldo: transfira o que há nela"
+    )]
+    NotEmpty {
+        /// Where it is.
+        bank: BankId,
+        /// Its number.
+        account: AccountNumber,
+    },
+    /// The account was closed.
+    #[error("Falha na operação: A conta {account} no banco {bank} foi encerrada")]
+    AccountClosed {
+        /// Where it was.
+        bank: BankId,
+        /// Its number.
+        account: AccountNumber,
+    },
+    /// The customer has as many favourites as anybody may have.
+    #[error("Falha na operação: Já há {} favoritos: tire um antes", super::profile::FAVOURITES_MAX)]
+    TooManyFavourites,
     /// The customer has no such schedule.
     #[error("Falha na operação: Não há tal agendamento")]
     NoSuchSchedule,

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::account::{AccountNumber, TypeAccount};
+use super::closing::Closing;
 use super::customer::{Document, PasswordHash, PersonName, UserName};
 use super::keys::KeyChange;
 use super::limits::{LimitsChange, OFFSET_MAX_S};
 use super::money::{Amount, Centavos};
 use super::package::Package;
 use super::pix::{PixType, is_pix_value};
+use super::profile::ProfileChange;
 use super::refund::Refund;
 use super::schedule::{Due, ScheduleChange};
 use crate::ids::request::{AT_MS_MAX, RawRequest, raw};
@@ -159,6 +161,10 @@ pub enum Action {
     Limits(LimitsChange),
     /// Plan a Pix of days to come, or give it up.
     Schedule(ScheduleChange),
+    /// Close an account, or keep it open.
+    Close(Closing),
+    /// Call an account or a payee something.
+    Profile(ProfileChange),
     /// A day of such a Pix has come; no customer asks for it.
     Due(Due),
 }
@@ -178,6 +184,8 @@ impl Action {
             Action::Limits(_) => "LIMITS",
             Action::Schedule(_) => "SCHEDULE",
             Action::Due(_) => "DUE",
+            Action::Close(_) => "CLOSE",
+            Action::Profile(_) => "PROFILE",
         }
     }
 }

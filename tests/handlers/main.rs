@@ -20,6 +20,7 @@ mod own_limits;
 mod pages;
 mod peer_messages;
 mod pix;
+mod profile;
 mod reads;
 mod refunds;
 mod requirement_examples;

@@ -236,6 +236,23 @@ pub(super) struct LastRun {
     pub(super) refused: Option<String>,
 }
 
+/// `GET /profile`
+#[derive(Deserialize)]
+pub(super) struct ProfileRead {
+    pub(super) data: ProfileData,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ProfileData {
+    pub(super) favourites: Vec<FavouriteLine>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct FavouriteLine {
+    pub(super) kay_pix: String,
+    pub(super) name: String,
+}
+
 /// `GET /status`
 #[derive(Deserialize)]
 pub(super) struct Status {

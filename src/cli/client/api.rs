@@ -11,8 +11,8 @@ use super::session::{Password, Session};
 use super::{ClientError, texts};
 use crate::ids::BankId;
 use crate::ledger::{
-    AccountNumber, Centavos, Document, Limit, Message, NewAccount, PersonName, PixKey, Reais, Txid,
-    TypePerson, UserName,
+    AccountNumber, Centavos, Document, Limit, Message, NewAccount, Nickname, PersonName, PixKey,
+    Reais, Txid, TypePerson, UserName,
 };
 use crate::wire::escaped;
 
@@ -118,6 +118,27 @@ pub(super) struct Plan<'a> {
     pub(super) day: &'a str,
     pub(super) every: &'static str,
     pub(super) times: u16,
+}
+
+#[derive(Serialize)]
+struct CloseBody {
+    bank: BankId,
+    num_account: AccountNumber,
+    close: bool,
+}
+
+#[derive(Serialize)]
+struct NicknameBody<'a> {
+    bank: BankId,
+    num_account: AccountNumber,
+    /// `null` for no nickname.
+    name: Option<&'a Nickname>,
+}
+
+#[derive(Serialize)]
+struct FavouriteBody<'a> {
+    kay_pix: &'a PixKey,
+    name: &'a Nickname,
 }
 
 #[derive(Default, Serialize)]
@@ -334,6 +355,61 @@ impl Banks {
     ) -> Result<Answer, ClientError> {
         let path = format!("/schedules/{number}/cancel");
         let request = Request::post(path, "{}".to_owned()).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// Closes an account, or keeps it open.
+    pub(super) async fn close(
+        &mut self,
+        session: &mut Session,
+        (bank, num_account): (BankId, AccountNumber),
+        close: bool,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let body = super::json(&CloseBody { bank, num_account, close });
+        let request = Request::post("/close_account", body).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// Calls an account something; nothing without a name.
+    pub(super) async fn nickname(
+        &mut self,
+        session: &mut Session,
+        (bank, num_account): (BankId, AccountNumber),
+        name: Option<&Nickname>,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let body = super::json(&NicknameBody { bank, num_account, name });
+        let request = Request::post("/nickname", body).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// What the customer calls accounts and payees.
+    pub(super) async fn profile(&mut self, session: &mut Session) -> Result<Answer, ClientError> {
+        done(self.ask(session, &Request::get("/profile").in_session()).await?)
+    }
+
+    /// Keeps a payee among the favourites.
+    pub(super) async fn favourite(
+        &mut self,
+        session: &mut Session,
+        (kay_pix, name): (&PixKey, &Nickname),
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let body = super::json(&FavouriteBody { kay_pix, name });
+        let request = Request::post("/favourites", body).with_key(key).in_session();
+        done(self.ask(session, &request).await?)
+    }
+
+    /// Takes one off.
+    pub(super) async fn forget_favourite(
+        &mut self,
+        session: &mut Session,
+        pix: &str,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let body = super::json(&KeyBody { kay_pix: Some(pix), ..KeyBody::default() });
+        let request = Request::post("/favourites/remove", body).with_key(key).in_session();
         done(self.ask(session, &request).await?)
     }
 

@@ -11,6 +11,7 @@ use super::api::LimitWish;
 use super::texts::{self, help};
 use crate::brazilian::{parse_amount, parse_date, parse_limit};
 use crate::ids::BankId;
+use crate::ledger;
 use crate::ledger::{
     AccountNumber, Amount, Document, IdempotencyKey, Message, PersonName, PixType, Txid,
     TypeAccount, TypePerson, TypedKey, UserName,
@@ -110,6 +111,15 @@ pub(super) enum Command {
     #[command(about = help::KEYS, override_usage = help::KEYS_USAGE,
         help_template = help::TEMPLATE)]
     Keys(Keys),
+    #[command(about = help::CLOSE, override_usage = help::CLOSE_USAGE,
+        help_template = help::TEMPLATE)]
+    Close(Close),
+    #[command(about = help::NICKNAME, override_usage = help::NICKNAME_USAGE,
+        help_template = help::TEMPLATE)]
+    Nickname(Nickname),
+    #[command(about = help::FAVOURITES, override_usage = help::FAVOURITES_USAGE,
+        help_template = help::TEMPLATE)]
+    Favourites(Favourites),
     #[command(about = help::SCHEDULE, override_usage = help::SCHEDULE_USAGE,
         help_template = help::TEMPLATE)]
     Schedule(Schedule),
@@ -254,6 +264,50 @@ pub(super) struct Keys {
     #[arg(long = "move", value_name = "CHAVE", conflicts_with_all = ["add", "remove"],
         help = help::MOVE_KEY)]
     pub(super) pass_on: Option<String>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// The end of an account.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Close {
+    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
+    pub(super) account: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, help = help::KEEP_OPEN)]
+    pub(super) keep_open: bool,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// What an account is called.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Nickname {
+    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
+    pub(super) account: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, value_name = "APELIDO", value_parser = nickname, help = help::NICKNAME_NAME)]
+    pub(super) name: Option<ledger::Nickname>,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// Those who are paid often, and at most one change.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Favourites {
+    #[arg(long, value_name = "CHAVE", value_parser = pix_key, requires = "name",
+        help = help::ADD_FAVOURITE)]
+    pub(super) add: Option<String>,
+    #[arg(long, value_name = "APELIDO", value_parser = nickname, requires = "add",
+        help = help::FAVOURITE_NAME)]
+    pub(super) name: Option<ledger::Nickname>,
+    #[arg(long, value_name = "CHAVE", conflicts_with = "add", help = help::REMOVE_FAVOURITE)]
+    pub(super) remove: Option<String>,
     #[command(flatten)]
     pub(super) key: Key,
 }
@@ -460,6 +514,10 @@ pub(super) fn person_name(text: &str) -> Result<PersonName, String> {
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
     parse_amount(text).map_err(|bad| texts::bad_amount(bad).to_owned())
+}
+
+fn nickname(text: &str) -> Result<ledger::Nickname, String> {
+    ledger::Nickname::parse(text).map_err(|error| error.to_string())
 }
 
 /// A day as people write it, as requests do.

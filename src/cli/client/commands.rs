@@ -25,6 +25,7 @@ use crate::ledger::money::sum;
 use crate::ledger::{NewAccount, Note, OperationKind, Reais, UserName};
 
 mod limits;
+mod profile;
 mod schedules;
 mod security;
 mod show;
@@ -96,6 +97,9 @@ pub(super) async fn run(
         Command::Pay(arguments) => work.pay(arguments).await,
         Command::Refund(arguments) => work.refund(arguments).await,
         Command::Keys(arguments) => work.keys(arguments).await,
+        Command::Close(arguments) => work.close(arguments).await,
+        Command::Nickname(arguments) => work.nickname(arguments).await,
+        Command::Favourites(arguments) => work.favourites(arguments).await,
         Command::Schedule(arguments) => work.schedule(arguments).await,
         Command::Schedules(arguments) => work.schedules(arguments).await,
         Command::Limits(arguments) => work.limits(arguments).await,

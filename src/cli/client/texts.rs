@@ -268,6 +268,8 @@ pub(super) fn key_kind(word: &str) -> &'static str {
     }
 }
 
+pub(super) const NO_FAVOURITES: &str = "Nenhum favorito.";
+pub(super) const FAVOURITES_HEADER: [&str; 2] = ["Apelido", "Chave Pix"];
 pub(super) const NO_SCHEDULES: &str = "Nenhum Pix agendado.";
 pub(super) const ENDED: &str = "terminou";
 pub(super) const BAD_DAY: &str = "use a forma 23/11/2026";

@@ -65,6 +65,11 @@ impl Book {
         if account.balance < Centavos::ZERO {
             return Err("its balance is negative");
         }
+        if account.is_closed()
+            && (account.balance != Centavos::ZERO || account.keys().next().is_some())
+        {
+            return Err("it is closed, and not empty");
+        }
         if !account.trail.is_sound(self.entries) {
             return Err("the trail of its entries leads nowhere");
         }

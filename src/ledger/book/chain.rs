@@ -9,6 +9,7 @@ use super::fields::Fields;
 use super::outlay::Outlay;
 use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, ChainHash, Position};
+use crate::ledger::closing::End;
 use crate::ledger::limits::{Limits, PartOfDay};
 use crate::ledger::outcome::Outcome;
 
@@ -87,6 +88,21 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             fields.tag(3);
             add_postings(fields, postings);
             add_outlay(fields, outlay.as_ref());
+        }
+        Some(Change::Closing { slot, end, .. }) => {
+            fields.tag(14).number(slot.place().into());
+            match end {
+                None => _ = fields.tag(0),
+                Some(End::Agreed(agreed)) => {
+                    fields.tag(1).count(agreed.len());
+                    agreed.iter().for_each(|holder| _ = fields.text(holder.as_str()));
+                }
+                Some(End::Closed(at_ms)) => _ = fields.tag(2).signed(*at_ms),
+            }
+        }
+        // What it is called is in the request.
+        Some(Change::Called { user_name, .. }) => {
+            fields.tag(15).text(user_name.as_str());
         }
         Some(Change::Scheduled(schedule)) => {
             fields.tag(11).number(schedule.number.0).text(schedule.by.as_str());

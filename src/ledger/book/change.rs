@@ -3,11 +3,13 @@
 use super::outlay::Outlay;
 use crate::ids::{BankId, Position};
 use crate::ledger::account::{Account, AccountNumber};
+use crate::ledger::closing::End;
 use crate::ledger::customer::{Customer, PasswordHash, UserName};
 use crate::ledger::joint::JointRequest;
 use crate::ledger::limits::Limits;
 use crate::ledger::outcome::Done;
 use crate::ledger::pix::PixKey;
+use crate::ledger::profile::ProfileChange;
 use crate::ledger::refund::Refunded;
 use crate::ledger::scheduled::{Run, Schedule};
 use crate::ledger::statement::Entry;
@@ -92,6 +94,18 @@ pub(super) enum Change {
         /// Whether one of them counts only later.
         waits: bool,
     },
+    /// The end of an account comes closer, or does not come.
+    Closing {
+        slot: AccountSlot,
+        end: Option<End>,
+        /// Who has to agree to it.
+        waiting_for: Vec<UserName>,
+    },
+    /// A customer calls something by another name.
+    Called {
+        user_name: UserName,
+        change: Box<ProfileChange>,
+    },
     /// A Pix of days to come is planned.
     Scheduled(Box<Schedule>),
     /// It is given up.
@@ -125,6 +139,12 @@ impl Change {
             }
             Change::Posted { .. } => Done::PackageExecuted,
             Change::Refunded { .. } => Done::Refunded,
+            Change::Closing { end: None, .. } => Done::CloseTakenBack,
+            Change::Closing { end: Some(End::Closed(_)), .. } => Done::AccountClosed,
+            Change::Closing { waiting_for, .. } => {
+                Done::CloseAgreed { waiting_for: waiting_for.clone() }
+            }
+            Change::Called { .. } => Done::Called,
             Change::Scheduled(schedule) => Done::Scheduled { number: schedule.number },
             Change::Unscheduled(_) => Done::ScheduleEnded,
             Change::Ran { run, .. } => match &run.failed {

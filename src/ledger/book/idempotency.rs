@@ -10,12 +10,14 @@ use super::Book;
 use super::fields::Fields;
 use super::remembered::{Claim, Half, RememberedKey};
 use crate::ledger::account::AccountNumber;
+use crate::ledger::closing::Closing;
 use crate::ledger::customer::UserName;
 use crate::ledger::keys::{KeyChange, NewKey};
 use crate::ledger::limits::{LimitsChange, Wish};
 use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::Executed;
 use crate::ledger::package::{Operation, OperationKind};
+use crate::ledger::profile::{Nickname, ProfileChange};
 use crate::ledger::request::{Action, IdempotencyKey, JointAnswer, Request};
 use crate::ledger::schedule::{Due, Every, Planned, ScheduleChange};
 
@@ -78,6 +80,11 @@ fn digest(action: &Action) -> Half {
         }
         Action::Keys(change) => add_keys(fields.tag(7), change),
         Action::Schedule(change) => add_schedule(fields.tag(9), change),
+        Action::Close(Closing { bank, account, close }) => {
+            let fields = fields.tag(11).number(bank.0.into()).number(account.get());
+            fields.tag((*close).into());
+        }
+        Action::Profile(change) => add_profile(fields.tag(12), change),
         // Nobody's, so it has no key.
         Action::Due(Due { number, day }) => {
             fields.tag(10).number(number.0).signed(day.get());
@@ -105,6 +112,19 @@ fn digest(action: &Action) -> Half {
         }
     }
     Half::of(fields.finish())
+}
+
+fn add_profile(fields: &mut Fields, change: &ProfileChange) {
+    match change {
+        ProfileChange::Nickname { bank, account, name } => {
+            fields.tag(1).number(bank.0.into()).number(account.get());
+            fields.text(name.as_ref().map_or("", Nickname::as_str));
+        }
+        ProfileChange::Favourite { pix, name } => {
+            fields.tag(2).text(pix.as_str()).text(name.as_str());
+        }
+        ProfileChange::Forget { pix } => _ = fields.tag(3).text(pix.as_str()),
+    }
 }
 
 fn add_schedule(fields: &mut Fields, change: &ScheduleChange) {

@@ -69,6 +69,7 @@ impl Book {
             more_keys: Box::default(),
             balance: Centavos::ZERO,
             trail: Trail::default(),
+            end: None,
         });
         let entry = opening_entry(turn, request.opener(), request.value_init);
         Ok(Change::Opened { account: opened, entry })

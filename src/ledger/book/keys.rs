@@ -50,12 +50,23 @@ impl Book {
         account: AccountNumber,
     ) -> Result<AccountSlot, Refusal> {
         let slot = self.slot(bank, account);
-        match by {
+        let slot = match by {
             Some(by) => slot
                 .filter(|slot| self[*slot].is_held_by(by))
                 .ok_or_else(|| Refusal::NotHolder { bank, account, user_name: by.clone() }),
             None => slot.ok_or(Refusal::UnknownAccount { bank, account }),
+        }?;
+        self.check_open(slot)
+    }
+
+    /// Refuses an account that was closed.
+    pub(super) fn check_open(&self, slot: AccountSlot) -> Result<AccountSlot, Refusal> {
+        let account = &self[slot];
+        let (bank, number) = (account.bank, account.number);
+        if account.is_closed() {
+            return Err(Refusal::AccountClosed { bank, account: number });
         }
+        Ok(slot)
     }
 
     /// The account of a key that the customer may take away from it. What names another holder is

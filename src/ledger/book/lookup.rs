@@ -5,10 +5,12 @@ use super::change::{AccountSlot, Rekeyed};
 use super::{Record, chunks::Chunks};
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
+use crate::ledger::closing::End;
 use crate::ledger::customer::{Customer, Document, PasswordHash, UserName};
 use crate::ledger::limits::{Limits, Spendings};
 use crate::ledger::outcome::Refusal;
 use crate::ledger::pix::PixKey;
+use crate::ledger::profile::ProfileChange;
 
 /// A place in one of the vectors, as an index keeps it.
 fn place(place: usize) -> u32 {
@@ -40,7 +42,7 @@ impl Record {
     /// A customer without accounts.
     fn of(customer: Customer) -> Record {
         let (accounts, spendings) = (Vec::new(), Spendings::default());
-        Record { customer, accounts, limits: None, spendings }
+        Record { customer, accounts, limits: None, spendings, profile: None }
     }
 }
 
@@ -72,6 +74,23 @@ impl Book {
     pub(super) fn set_limits(&mut self, name: &UserName, limits: Limits) {
         let at = self.place_of(name).expect("who changes limits is a customer");
         self.record_at(at).limits = (!limits.are_none()).then(|| Box::new(limits));
+    }
+
+    pub(super) fn call(&mut self, name: &UserName, change: &ProfileChange) {
+        let at = self.place_of(name).expect("who calls something is a customer");
+        let record = self.record_at(at);
+        let mut profile = record.profile.take().unwrap_or_default();
+        profile.change(change);
+        record.profile = (!profile.is_empty()).then_some(profile);
+    }
+
+    /// An account that is closed has no keys.
+    pub(super) fn end_account(&mut self, slot: AccountSlot, end: Option<End>) {
+        if matches!(end, Some(End::Closed(_))) {
+            self.change_keys(slot, Vec::clear);
+        }
+        let account = self.accounts.get_mut(slot.index()).expect("the account is there");
+        account.end = end.map(Box::new);
     }
 
     pub(super) fn record_at(&mut self, place: u32) -> &mut Record {
@@ -201,10 +220,11 @@ impl Book {
 
     /// The account that a payer means: by one of its keys, or by its number.
     pub(super) fn slot_paid_by(&self, named: &PixKey) -> Option<AccountSlot> {
-        match AccountNumber::named_by(named) {
+        let slot = match AccountNumber::named_by(named) {
             Some(number) => self.slot(named.bank(), number),
             None => self.slot_by_key(named),
-        }
+        };
+        slot.filter(|slot| !self[*slot].is_closed())
     }
 
     /// The customer of this user name.
@@ -234,13 +254,24 @@ impl Book {
         self.accounts.iter()
     }
 
-    /// The accounts that a customer holds, alone or with others, by bank and then in opening order.
+    /// The open accounts that a customer holds, alone or with others, by bank and then in opening order.
     pub(crate) fn accounts_of<'a>(
         &'a self,
         user_name: &UserName,
     ) -> impl Iterator<Item = &'a Account> + use<'a> {
         let held = self.record(user_name).map(|record| record.accounts.as_slice());
-        held.unwrap_or_default().iter().map(|slot| &self[*slot])
+        let all = held.unwrap_or_default().iter().map(|slot| &self[*slot]);
+        all.filter(|account| !account.is_closed())
+    }
+
+    /// The accounts that a customer held until they were closed.
+    pub(crate) fn closed_accounts_of<'a>(
+        &'a self,
+        user_name: &UserName,
+    ) -> impl Iterator<Item = &'a Account> + use<'a> {
+        let held = self.record(user_name).map(|record| record.accounts.as_slice());
+        let all = held.unwrap_or_default().iter().map(|slot| &self[*slot]);
+        all.filter(|account| account.is_closed())
     }
 
     /// Who is paid by a key: the account and the customer who opened it.

@@ -17,6 +17,7 @@ mod audit;
 mod chain;
 mod change;
 mod chunks;
+mod closing;
 mod fields;
 mod guard;
 mod idempotency;
@@ -29,6 +30,7 @@ mod lookup;
 mod opening;
 mod operations;
 mod outlay;
+mod profile;
 mod proof;
 mod refund;
 mod refunds;
@@ -61,6 +63,7 @@ use super::money;
 use super::outcome::{Executed, Outcome, Refusal};
 use super::past::{AccountTrail, EntryNumber, PastEntry};
 use super::pix::PixKey;
+use super::profile::Profile;
 use super::request::{Action, Request};
 use super::statement::Entry;
 use crate::ids::request::{Header, RawRequest};
@@ -116,6 +119,8 @@ struct Record {
     /// Where they have set any.
     limits: Option<Box<Limits>>,
     spendings: Spendings,
+    /// Where they call anything something.
+    profile: Option<Box<Profile>>,
 }
 
 /// The circumstances in which a request is executed: those of its event, the same at every bank.
@@ -295,6 +300,8 @@ impl Book {
             Action::Refund(refund) => self.decide_refund(turn, refund),
             Action::Keys(change) => Ok(self.decide_keys(turn, change)?),
             Action::Limits(change) => Ok(self.decide_limits(turn, change)?),
+            Action::Close(closing) => Ok(self.decide_closing(turn, closing)?),
+            Action::Profile(change) => Ok(self.decide_profile(turn, change)?),
             Action::Schedule(change) => Ok(self.decide_schedule(turn, change)?),
             Action::Due(due) => Ok(self.decide_due(turn, *due)?),
         }
@@ -324,6 +331,8 @@ impl Book {
             Change::Password { user_name, password_hash } => {
                 self.set_password(&user_name, password_hash);
             }
+            Change::Closing { slot, end, .. } => self.end_account(slot, end),
+            Change::Called { user_name, change } => self.call(&user_name, &change),
             Change::Scheduled(schedule) => self.schedules.add(*schedule),
             Change::Unscheduled(number) => _ = self.schedules.end(number),
             Change::Ran { number, run, postings, outlay } => {

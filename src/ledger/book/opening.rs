@@ -37,6 +37,7 @@ impl Book {
             more_keys: Box::default(),
             balance: Centavos::ZERO,
             trail: Trail::default(),
+            end: None,
         };
         if opening.consent && opening.type_account == TypeAccount::Conjunta {
             return self.decide_joint(turn, opening, account);

@@ -211,13 +211,14 @@ impl<'a> Draft<'a> {
     ) -> Result<AccountSlot, Refusal> {
         self.book.check_online(bank, self.members)?;
         let slot = self.book.slot(bank, account);
-        match self.by.filter(|_| self.own) {
+        let slot = match self.by.filter(|_| self.own) {
             // Whether somebody else has an account of this number is not told.
             Some(by) => slot
                 .filter(|slot| self.book[*slot].is_held_by(by))
                 .ok_or_else(|| Refusal::NotHolder { bank, account, user_name: by.clone() }),
             None => slot.ok_or(Refusal::UnknownAccount { bank, account }),
-        }
+        }?;
+        self.book.check_open(slot)
     }
 
     /// Older releases knew of no accounts as payees, and what they refused stays refused.
@@ -225,6 +226,7 @@ impl<'a> Draft<'a> {
         self.book.check_online(pix.bank(), self.members)?;
         let slot = match may_be_account {
             true => self.book.slot_paid_by(pix),
+            // What is closed has no keys.
             false => self.book.slot_by_key(pix),
         };
         slot.ok_or_else(|| Refusal::UnknownPixKey(pix.clone()))

@@ -56,6 +56,14 @@ impl Book {
                 assert!(from != to, "it gets another");
                 assert!(from.is_some() || !self.has_key(key), "a key is given once");
             }
+            Change::Closing { slot, end, .. } => {
+                let account = &self[*slot];
+                assert!(!account.is_closed(), "an account is closed once");
+                assert!(end.is_none() || account.balance == Centavos::ZERO, "it is empty");
+            }
+            Change::Called { user_name, .. } => {
+                assert!(self.record(user_name).is_some(), "a customer calls it so");
+            }
             Change::Scheduled(schedule) => {
                 assert!(schedule.is_sound(), "it has days to come");
                 assert!(self.schedules.get(schedule.number).is_none(), "a number is given once");

@@ -19,7 +19,7 @@ impl Book {
         let mut draft = Draft::new(self, turn.members, by, by.is_some());
         let slot = draft.account(refund.bank, refund.account)?;
         let (to, refunded) = self.refundable(turn, slot, refund)?;
-        let payer = &self[to];
+        let payer = &self[self.check_open(to)?];
         self.check_online(payer.bank, turn.members)?;
         let named = payer.number.naming(payer.bank);
         let details = |other: AccountSlot| Details {

@@ -26,12 +26,14 @@ use super::schedules;
 use super::waiting::{self, Requests};
 use crate::ids::{BankId, ChainHash, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
+use crate::ledger::closing::End;
 use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, UserName};
 use crate::ledger::joint::JointRequest;
 use crate::ledger::limits::{Limits, Spendings};
 use crate::ledger::money::Centavos;
 use crate::ledger::past::Trail;
 use crate::ledger::pix::PixKey;
+use crate::ledger::profile::Profile;
 use crate::ledger::refund::Refunded;
 use crate::ledger::scheduled::Schedule;
 use crate::ledger::statement::EntryKind;
@@ -55,6 +57,10 @@ enum Record {
     Limits(Limits, Spendings),
     /// An account as it stands, in opening order: also its balance and where its entries are.
     Standing(BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey, Centavos, Trail),
+    /// What the customer above calls things.
+    Profile(Profile),
+    /// How far the end of the account above has come.
+    End(End),
     /// The keys of the account above beside its oldest.
     PixKeys(Vec<PixKey>),
     /// Format 1: an account, in opening order; its entries follow.
@@ -170,7 +176,11 @@ enum Place {
     Customer(usize),
     /// The limits of this customer.
     Limits(usize),
+    /// What this customer calls things.
+    Profile(usize),
     Account(usize),
+    /// The end of this account.
+    End(usize),
     /// The other keys of this account.
     Keys(usize),
     /// After this account that waits, or the first one.
@@ -209,7 +219,11 @@ impl Pieces {
             },
             Place::Limits(index) => {
                 let limits = book.customers.get(index).and_then(limits_record);
-                (limits, Place::Customer(index + 1))
+                (limits, Place::Profile(index))
+            }
+            Place::Profile(index) => {
+                let profile = book.customers.get(index).and_then(|of| of.profile.as_deref());
+                (profile.cloned().map(Record::Profile), Place::Customer(index + 1))
             }
             Place::Account(index) => match book.accounts.get(index) {
                 Some(account) => (Some(account_record(account)), Place::Keys(index)),
@@ -218,7 +232,11 @@ impl Pieces {
             Place::Keys(index) => {
                 let more = book.accounts.get(index).map(|account| account.more_keys.to_vec());
                 let more = more.filter(|more| !more.is_empty());
-                (more.map(Record::PixKeys), Place::Account(index + 1))
+                (more.map(Record::PixKeys), Place::End(index))
+            }
+            Place::End(index) => {
+                let end = book.accounts.get(index).and_then(|account| account.end.as_deref());
+                (end.cloned().map(Record::End), Place::Account(index + 1))
             }
             Place::Waiting(last) => match after(&book.waiting, last) {
                 Some((place, request)) => {

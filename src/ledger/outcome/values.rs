@@ -12,6 +12,7 @@ use crate::ledger::money::BadMoney;
 use crate::ledger::note::{BadMessage, BadTxid, MESSAGE_CHARS_MAX, TXID_CHARS_MAX};
 use crate::ledger::package::{BadPackage, OPERATIONS_MAX};
 use crate::ledger::pix::BadPixKey;
+use crate::ledger::profile::{BadNickname, NICKNAME_CHARS_MAX};
 use crate::ledger::request::BadIdempotencyKey;
 
 impl Error for BadAccountNumber {}
@@ -20,6 +21,7 @@ impl Error for BadEmail {}
 impl Error for BadIdempotencyKey {}
 impl Error for BadMessage {}
 impl Error for BadMoney {}
+impl Error for BadNickname {}
 impl Error for BadPackage {}
 impl Error for BadPasswordHash {}
 impl Error for BadPersonName {}
@@ -90,6 +92,12 @@ impl fmt::Display for BadMoney {
             BadMoney::NotPositive => "Valor deve ser maior que zero",
             BadMoney::Negative => "Valor não pode ser negativo",
         })
+    }
+}
+
+impl fmt::Display for BadNickname {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Apelido deve ter de 1 a {NICKNAME_CHARS_MAX} caracteres visíveis")
     }
 }
 

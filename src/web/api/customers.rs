@@ -84,6 +84,22 @@ fn accounts() -> Vec<Told> {
             .by_customer()
             .refuses(&[403])
             .read("Account"),
+        post("/close_account", "Close an account, or have it stay open after all")
+            .by_customer()
+            .body("Closing")
+            .ordered(),
+        get("/profile", "What the customer calls accounts and payees")
+            .by_customer()
+            .read("Profile"),
+        post("/nickname", "Call an account something").by_customer().body("Nickname").ordered(),
+        post("/favourites", "Call somebody whom the customer pays often something")
+            .by_customer()
+            .body("Favourite")
+            .ordered(),
+        post("/favourites/remove", "Take a favourite off the list")
+            .by_customer()
+            .body("Key")
+            .ordered(),
         of_account(get("/keys/{bank}/{num_account}", "The Pix keys of an account, oldest first"))
             .by_customer()
             .refuses(&[403])

@@ -131,6 +131,21 @@ fn by_name(of: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(parts))
 }
 
+/// An account, by its bank and number.
+fn place() -> Fields {
+    fields().with("bank", bank()).with("num_account", account_number())
+}
+
+/// What a customer calls something.
+fn nickname() -> ObjectBuilder {
+    text().min_length(Some(1)).max_length(Some(40))
+}
+
+/// The same, or no name.
+fn name_or_none() -> ObjectBuilder {
+    nickname().schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
 /// How often a Pix of days to come is paid.
 fn every() -> ObjectBuilder {
     words(&["DAY", "WEEK", "MONTH"])
@@ -236,6 +251,9 @@ fn changes() -> Kinds {
                 .into(),
         ),
         ("Schedule", schedule().into()),
+        ("Closing", place().may("close", truth()).into()),
+        ("Nickname", place().with("name", name_or_none()).into()),
+        ("Favourite", fields().with("kay_pix", pix_key()).with("name", nickname()).into()),
         (
             "LimitsChange",
             fields()
@@ -410,6 +428,19 @@ fn statements() -> Kinds {
         ("JointRequests", fields().said().with("data", list(joint)).into()),
         ("Keys", fields().said().with("data", list(pix_key())).into()),
         ("Limits", fields().said().with("data", limits()).into()),
+        (
+            "Profile",
+            fields()
+                .said()
+                .with(
+                    "data",
+                    fields().with("nicknames", list(place().with("name", text()))).with(
+                        "favourites",
+                        list(fields().with("kay_pix", pix_key()).with("name", text())),
+                    ),
+                )
+                .into(),
+        ),
         ("Schedules", fields().said().with("data", list(scheduled())).into()),
         ("Refundable", fields().said().with("data", refundable).into()),
     ]

@@ -80,6 +80,12 @@ fn accounts() -> Vec<Told> {
         of_account(post("/contas/{account}/chaves", "Change an account's Pix keys"))
             .page_of_customer()
             .form(&["acao", "tipo", "valor", "pix", "para", KEY]),
+        of_account(get("/contas/{account}/ajustes", "What the account is called, and its end"))
+            .query("feito", text(), "What was done.")
+            .page_of_customer(),
+        of_account(post("/contas/{account}/ajustes", "Call the account something, or close it"))
+            .page_of_customer()
+            .form(&["acao", "apelido", "senha", KEY]),
         filtered(get("/contas/{account}/extrato.csv", "The statement as CSV"))
             .page_of_customer()
             .answers_in(200, "text/csv", text().into()),
@@ -114,6 +120,12 @@ fn paying() -> Vec<Told> {
         post("/pacote", "Build a package, send it").page_of_customer().form(&package),
         step("/pacote/destinatario", "Who is behind a key").query("pix", text(), "The key."),
         step("/pacote/{chave}", "A package that was executed").part(KEY, text(), "Its key."),
+        get("/favoritos", "Those whom the customer pays often")
+            .query("feito", text(), "What was done.")
+            .page_of_customer(),
+        post("/favoritos", "Keep a payee, or take one off the list")
+            .page_of_customer()
+            .form(&["acao", "pix", "nome", KEY]),
         get("/agendados", "Pix of days to come")
             .query("feito", text(), "What was done.")
             .page_of_customer(),

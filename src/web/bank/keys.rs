@@ -7,14 +7,12 @@ use askama::Template;
 
 use super::form::{Form, new_key};
 use super::statement::{own, place as account_of};
-use super::{Answer, bank_name, customer, see_other, sent, shown, texts};
+use super::{Answer, bank_name, customer, ordered, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, new_key_of, place};
+use crate::http::{Bank, Refused, new_key_of};
 use crate::ids::BankId;
 use crate::ledger::keys::keys_max;
-use crate::ledger::{
-    AccountNumber, Action, Book, KeyChange, Outcome, PixKey, TypePerson, UserName,
-};
+use crate::ledger::{AccountNumber, Action, Book, KeyChange, PixKey, TypePerson, UserName};
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::web::refused::with_header;
@@ -148,15 +146,8 @@ async fn changed(
     form: &Form,
     of: (BankId, AccountNumber),
 ) -> Result<&'static str, Refused> {
-    let key = form.key()?;
     let (change, done) = wanted(form, of)?;
-    let executed = place(bank, request, Some(user), Some(key), Action::Keys(change)).await?;
-    match executed.outcome {
-        Outcome::Done(_) => Ok(done),
-        Outcome::Refused(refusal) => {
-            Err(Refused::bad(texts::refusal(&refusal, |of| bank_name(bank, of))))
-        }
-    }
+    ordered(bank, request, &user, form, Action::Keys(change)).await.map(|_| done)
 }
 
 fn wanted(

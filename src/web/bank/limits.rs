@@ -8,15 +8,15 @@ use askama::Template;
 use super::form::{Form, new_key};
 use super::money::{plain_reais, reais};
 use super::security::moment;
-use super::{Answer, check_password, customer, see_other, sent, shown, texts};
+use super::{Answer, check_password, customer, ordered, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::time::unix_ms;
 use crate::brazilian::parse_limit;
 use crate::civil::Zone;
-use crate::http::{Bank, LimitsFound, Refused, offset_s, place};
+use crate::http::{Bank, LimitsFound, Refused, offset_s};
 use crate::ledger::limits::Shown;
 use crate::ledger::outcome::limit_name;
-use crate::ledger::{Action, Book, LimitsChange, Outcome, UserName, Wish};
+use crate::ledger::{Action, Book, LimitsChange, UserName, Wish};
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::web::refused::with_header;
@@ -140,18 +140,14 @@ async fn changed(
     user: UserName,
     form: &Form,
 ) -> Result<&'static str, Refused> {
-    let key = form.key()?;
     let confirm = changed_wish(bank, &user, wish(form, "confirmar")?).await?;
     // Whoever has only a session must not decide when the password is asked for.
     if confirm != Wish::Keep {
         check_password(bank, request, &user, form).await?;
     }
     let change = LimitsChange { day: wish(form, "dia")?, night: wish(form, "noite")?, confirm };
-    let executed = place(bank, request, Some(user), Some(key), Action::Limits(change)).await?;
-    match executed.outcome {
-        Outcome::Done(done) => Ok(if done.waits() { "depois" } else { "ja" }),
-        Outcome::Refused(refusal) => Err(Refused::bad(refusal.to_string())),
-    }
+    let done = ordered(bank, request, &user, form, Action::Limits(change)).await?;
+    Ok(if done.waits() { "depois" } else { "ja" })
 }
 
 /// The form has what counts already, which is no wish.

@@ -11,6 +11,7 @@ mod chart;
 mod document;
 mod entry;
 mod export;
+mod favourites;
 mod filter;
 mod form;
 mod given_back;
@@ -29,6 +30,7 @@ mod refund;
 mod schedules;
 mod search;
 mod security;
+mod settings;
 mod statement;
 mod texts;
 
@@ -42,9 +44,9 @@ use self::br_code::Charge;
 use self::form::Form;
 use super::refused::{refused_page, resource};
 use super::session;
-use crate::http::{Bank, Methods, Refused, at, mark_figures, prove_again, take_of_customer};
+use crate::http::{Bank, Methods, Refused, at, mark_figures, place, prove_again, take_of_customer};
 use crate::ids::BankId;
-use crate::ledger::UserName;
+use crate::ledger::{Action, Done, Outcome, UserName};
 
 /// The header by which htmx identifies itself.
 const FROM_SCRIPT: &str = "hx-request";
@@ -56,6 +58,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/sair").post(entry::logout)))
         .service(resource(at("/seguranca").get(security::show).post(security::change)))
         .service(resource(at("/seguranca/sessoes").post(security::end)))
+        .service(figures(at("/favoritos").get(favourites::show).post(favourites::act)))
         .service(figures(at("/agendados").get(schedules::show).post(schedules::act)))
         .service(figures(at("/limites").get(limits::show).post(limits::change)))
         .service(resource(at("/cadastro").get(entry::register_form).post(entry::register)))
@@ -70,6 +73,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/pagar/confirmar").get(package::pix::show)))
         .service(figures(at("/contas/{account}").get(statement::show)))
         .service(figures(at("/contas/{account}/chaves").get(keys::show).post(keys::act)))
+        .service(figures(at("/contas/{account}/ajustes").get(settings::show).post(settings::act)))
         .service(figures(at("/contas/{account}/extrato.csv").get(export::csv)))
         .service(figures(at("/contas/{account}/extrato.ofx").get(export::ofx)))
         .service(figures(at("/contas/{account}/comprovante/{entry}").get(receipt::show)))
@@ -130,6 +134,23 @@ async fn check_password(
     form: &Form,
 ) -> Result<(), Refused> {
     prove_again(bank, request, user, form.raw("senha").to_owned()).await
+}
+
+/// Orders what a form asks for, under the form's key. The ledger's refusal names banks.
+async fn ordered(
+    bank: &Bank,
+    request: &HttpRequest,
+    user: &UserName,
+    form: &Form,
+    action: Action,
+) -> Result<Done, Refused> {
+    let key = form.key()?;
+    match place(bank, request, Some(user.clone()), Some(key), action).await?.outcome {
+        Outcome::Done(done) => Ok(done),
+        Outcome::Refused(refusal) => {
+            Err(Refused::bad(texts::refusal(&refusal, |of| bank_name(bank, of))))
+        }
+    }
 }
 
 /// The fields of a form that was sent from a page of this bank.

@@ -30,10 +30,14 @@ pub(super) struct AccountLine {
     pub(super) kind: &'static str,
     pub(super) others: Vec<UserName>,
     pub(super) balance: Centavos,
+    /// What the customer calls it.
+    pub(super) nickname: Option<String>,
 }
 
 impl AccountLine {
-    fn of(account: &Account, reader: &UserName) -> Self {
+    fn of(book: &Book, account: &Account, reader: &UserName) -> Self {
+        let profile = book.profile(reader);
+        let nickname = profile.and_then(|profile| profile.nickname(account.bank, account.number));
         let others = account.holders.iter().filter(|holder| *holder != reader).cloned();
         AccountLine {
             bank: account.bank,
@@ -43,6 +47,7 @@ impl AccountLine {
             kind: texts::type_account(account.type_account),
             others: others.collect(),
             balance: account.balance,
+            nickname: nickname.map(ToString::to_string),
         }
     }
 
@@ -60,7 +65,8 @@ impl AccountLine {
 pub(super) async fn accounts_of(bank: &Bank, user: &UserName) -> Result<Vec<AccountLine>, Refused> {
     let user = user.clone();
     let lines = Ask(move |book: &Book| {
-        book.accounts_of(&user).map(|account| AccountLine::of(account, &user)).collect::<Vec<_>>()
+        let line = |account| AccountLine::of(book, account, &user);
+        book.accounts_of(&user).map(line).collect::<Vec<_>>()
     });
     let mut lines = bank.actors.routes.ledger.send(lines).await?;
     for line in &mut lines {
@@ -93,6 +99,8 @@ struct OverviewPage {
     warning: Option<&'static str>,
     /// Whether a Pix of another day was not paid when its day came.
     failed: bool,
+    /// Accounts that were closed, as addresses name them.
+    closed: Vec<String>,
 }
 
 /// `GET /`
@@ -111,9 +119,11 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
     let joint = joint::lines(bank, &user).await?;
     let known = Ask(move |book: &Book| {
         let name = book.customer(&user).map(|customer| customer.name.to_string());
-        (name, book.schedules_of(&user).any(Schedule::has_failed))
+        let place = |account: &Account| format!("{}-{}", account.bank, account.number);
+        let closed: Vec<_> = book.closed_accounts_of(&user).map(place).collect();
+        (name, book.schedules_of(&user).any(Schedule::has_failed), closed)
     });
-    let (name, failed) = bank.actors.routes.ledger.send(known).await?;
+    let (name, failed, closed) = bank.actors.routes.ledger.send(known).await?;
     let name = name.ok_or(Refused::Internal)?;
     let frame = Frame::of(bank, request).await;
     let total = reais_wide(money::sum(accounts.iter().map(|account| account.balance)));
@@ -136,6 +146,6 @@ async fn overview(bank: &Bank, request: &HttpRequest) -> Answer {
         accounts,
     });
     let banks = banks.collect();
-    let content = OverviewPage { frame, name, banks, total, joint, news, warning, failed };
+    let content = OverviewPage { frame, name, banks, total, joint, news, warning, failed, closed };
     Ok(page(StatusCode::OK, &content))
 }

@@ -11,14 +11,14 @@ use super::form::{Form, new_key};
 use super::money::reais;
 use super::overview::{AccountLine, accounts_of};
 use super::recipient::{self, Recipient};
-use super::{Answer, bank_name, check_password, customer, see_other, sent, shown, texts};
+use super::{Answer, bank_name, check_password, customer, ordered, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::{date, parse_amount, parse_date};
-use crate::http::{Bank, Refused, may_move, place};
+use crate::http::{Bank, Refused, may_move};
 use crate::ids::Position;
 use crate::ledger::scheduled::{Run, Schedule};
 use crate::ledger::{
-    Action, Book, Day, Every, Message, Note, Outcome, PixKey, Planned, ScheduleChange, UserName,
+    Action, Book, Day, Every, Message, Note, PixKey, Planned, ScheduleChange, UserName,
 };
 use crate::web::frame::Frame;
 use crate::web::page;
@@ -236,7 +236,7 @@ async fn planned_now(
 ) -> Result<&'static str, Refused> {
     check_password(bank, request, user, form).await?;
     let change = ScheduleChange::Make(Box::new(planned));
-    ordered(bank, request, user, form, change).await.map(|()| "agendado")
+    ordered(bank, request, user, form, Action::Schedule(change)).await.map(|_| "agendado")
 }
 
 async fn cancelled(
@@ -248,22 +248,5 @@ async fn cancelled(
     let number = form.text("numero").parse().map(Position);
     let number = number.map_err(|_| Refused::bad(texts::NO_SUCH_SCHEDULE))?;
     let change = ScheduleChange::Cancel { number };
-    ordered(bank, request, user, form, change).await.map(|()| "cancelado")
-}
-
-async fn ordered(
-    bank: &Bank,
-    request: &HttpRequest,
-    user: &UserName,
-    form: &Form,
-    change: ScheduleChange,
-) -> Result<(), Refused> {
-    let key = form.key()?;
-    let action = Action::Schedule(change);
-    match place(bank, request, Some(user.clone()), Some(key), action).await?.outcome {
-        Outcome::Done(_) => Ok(()),
-        Outcome::Refused(refusal) => {
-            Err(Refused::bad(texts::refusal(&refusal, |of| bank_name(bank, of))))
-        }
-    }
+    ordered(bank, request, user, form, Action::Schedule(change)).await.map(|_| "cancelado")
 }

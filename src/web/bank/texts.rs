@@ -52,6 +52,13 @@ const MONTHS: [&str; 12] = [
 pub(super) const KEY_ADDED: &str = "Chave Pix cadastrada";
 pub(super) const KEY_REMOVED: &str = "Chave Pix removida";
 pub(super) const KEY_MOVED: &str = "Chave Pix passada para a outra conta";
+pub(super) const NICKNAME_KEPT: &str = "Apelido guardado";
+pub(super) const ACCOUNT_CLOSED: &str = "Conta encerrada";
+pub(super) const CLOSE_AGREED: &str =
+    "Pedido feito: a conta é encerrada quando os outros titulares também pedirem";
+pub(super) const CLOSE_TAKEN_BACK: &str = "A conta continua aberta";
+pub(super) const FAVOURITE_KEPT: &str = "Favorito guardado";
+pub(super) const FAVOURITE_GONE: &str = "Favorito tirado";
 pub(super) const SCHEDULED: &str = "Pix agendado";
 pub(super) const SCHEDULE_ENDED: &str = "Agendamento cancelado";
 pub(super) const NO_SUCH_SCHEDULE: &str = "Não há tal agendamento";
@@ -130,6 +137,9 @@ pub(super) fn refusal(refusal: &Refusal, name: impl Fn(BankId) -> String) -> Str
         Refusal::NoJointRequest { bank, account } => {
             (bank, format!("Não há conta conjunta {account} que espere a sua resposta"))
         }
+        Refusal::AccountClosed { bank, account } => {
+            (bank, format!("A conta {account} foi encerrada"))
+        }
         Refusal::SameAccount { bank, account } => {
             (bank, format!("Transferência da conta {account} para ela mesma"))
         }
@@ -140,6 +150,12 @@ pub(super) fn refusal(refusal: &Refusal, name: impl Fn(BankId) -> String) -> Str
             let (name, most, left) = (limit_name(*part), reais(*most), reais(*left));
             return format!(
                 "Falha na operação: Acima do seu limite {name}, de {most}: restam {left}"
+            );
+        }
+        Refusal::NotEmpty { bank, account } => {
+            let bank = name(*bank);
+            return format!(
+                "A conta {account} no {bank} só pode ser encerrada sem saldo: transfira o que há nela"
             );
         }
         Refusal::RefundTooLarge { left } => {

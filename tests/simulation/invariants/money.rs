@@ -14,6 +14,7 @@ impl Judge {
             Action::Refund(_) | Action::Keys(_) | Action::Limits(_) => {}
             // The simulated customers plan nothing.
             Action::Schedule(_) | Action::Due(_) => {}
+            Action::Close(_) | Action::Profile(_) => {}
             Action::CreateAccount(opening) => self.total += opening.value_init.get().get(),
             Action::Operations(package) => {
                 for operation in package.operations() {

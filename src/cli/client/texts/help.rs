@@ -90,6 +90,20 @@ pub(in super::super) const KEY_VALUE: &str = "O e-mail ou o telefone";
 pub(in super::super) const REMOVE_KEY: &str = "Remove esta chave, como a lista a mostra";
 pub(in super::super) const MOVE_KEY: &str =
     "Passa para esta conta uma chave de outra conta sua no mesmo banco";
+pub(in super::super) const CLOSE_USAGE: &str =
+    "netbanking client close CONTA --at BANCO [--keep-open] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const CLOSE: &str =
+    "Encerra uma conta sem saldo; uma conjunta, quando todos os titulares pedirem";
+pub(in super::super) const KEEP_OPEN: &str = "Desfaz os pedidos e mantém a conta aberta";
+pub(in super::super) const NICKNAME_USAGE: &str =
+    "netbanking client nickname CONTA --at BANCO [--name APELIDO] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const NICKNAME: &str = "Dá um apelido a uma conta, que só você vê";
+pub(in super::super) const NICKNAME_NAME: &str = "O apelido; sem ele, nenhum";
+pub(in super::super) const FAVOURITES_USAGE: &str = "netbanking client favourites [--add CHAVE --name APELIDO | --remove CHAVE] [--key CHAVE] [OPÇÕES]";
+pub(in super::super) const FAVOURITES: &str = "Mostra quem você paga sempre, ou muda a lista";
+pub(in super::super) const ADD_FAVOURITE: &str = "Guarda quem recebe por esta chave";
+pub(in super::super) const FAVOURITE_NAME: &str = "Como você chama quem recebe";
+pub(in super::super) const REMOVE_FAVOURITE: &str = "Tira esta chave, como a lista a mostra";
 pub(in super::super) const SCHEDULE_USAGE: &str = "netbanking client schedule CHAVE --value VALOR --from CONTA --at BANCO --day DATA [--every QUANDO --times N] [--message TEXTO] [--key CHAVE] [OPÇÕES]";
 pub(in super::super) const SCHEDULE: &str = "Agenda um Pix, uma vez ou várias";
 pub(in super::super) const DAY: &str = "O primeiro dia, como 23/11/2026";

@@ -9,12 +9,14 @@ use crate::ledger::book::Book;
 use crate::ledger::book::change::AccountSlot;
 use crate::ledger::book::ledger_time::LedgerTime;
 use crate::ledger::book::remembered::RememberedKey;
+use crate::ledger::closing::End;
 use crate::ledger::customer::{Customer, UserName};
 use crate::ledger::joint::JointRequest;
 use crate::ledger::limits::{Limits, Spendings};
 use crate::ledger::money::Centavos;
 use crate::ledger::past::{EntryNumber, Trail};
 use crate::ledger::pix::PixKey;
+use crate::ledger::profile::Profile;
 use crate::ledger::refund::Refunded;
 use crate::ledger::scheduled::Schedule;
 use crate::ledger::statement::{Details, Entry};
@@ -91,7 +93,7 @@ type Opened = (BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey);
 fn account(opened: Opened, balance: Centavos, trail: Trail) -> Account {
     let (bank, number, type_account, holders, key) = opened;
     let more_keys = Box::default();
-    Account { bank, number, type_account, holders, key, more_keys, balance, trail }
+    Account { bank, number, type_account, holders, key, more_keys, balance, trail, end: None }
 }
 
 impl Reader {
@@ -157,6 +159,8 @@ impl Reader {
                 let opened = (bank, number, type_account, holders, key);
                 self.take_account(account(opened, balance, trail))
             }
+            Record::Profile(profile) if are_customers => self.take_profile(profile),
+            Record::End(end) if is_head && !self.has_entries => self.take_end(end),
             Record::PixKeys(more) if is_head && !self.has_entries => self.take_pix_keys(more),
             record @ (Record::Account(..) | Record::Entry(..)) if keys == 0 && self.has_entries => {
                 self.take_old_record(record)
@@ -285,6 +289,28 @@ impl Reader {
             }
             book.change_keys(AccountSlot::new(slot), |keys| keys.push(key));
         }
+        Ok(())
+    }
+
+    fn take_profile(&mut self, profile: Profile) -> Result<(), &'static str> {
+        let customers = &mut self.book.customers;
+        let last = customers.end().checked_sub(1).and_then(|last| customers.get_mut(last));
+        let record = last.ok_or("what is called something has no customer")?;
+        if record.profile.is_some() || profile.is_empty() {
+            return Err("the customer calls things by two names");
+        }
+        record.profile = Some(Box::new(profile));
+        Ok(())
+    }
+
+    fn take_end(&mut self, end: End) -> Result<(), &'static str> {
+        let accounts = &mut self.book.accounts;
+        let last = accounts.end().checked_sub(1).and_then(|last| accounts.get_mut(last));
+        let account = last.ok_or("the end has no account")?;
+        if account.end.is_some() {
+            return Err("the account ends twice");
+        }
+        account.end = Some(Box::new(end));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod chain;
+mod closing;
 mod idempotency;
 mod joint;
 mod keys;

@@ -19,7 +19,7 @@ use crate::ledger::{IdempotencyKey, UserName};
 use crate::web::bank::br_code::Charge;
 use crate::web::bank::form::{Form, new_key};
 use crate::web::bank::overview::{AccountLine, accounts_of};
-use crate::web::bank::{Answer, customer, recipient, see_other, sent, shown, texts};
+use crate::web::bank::{Answer, customer, favourites, recipient, see_other, sent, shown, texts};
 use crate::web::frame::Frame;
 use crate::web::{page, session};
 
@@ -61,6 +61,8 @@ struct PixPage {
     frame: Frame,
     step: Step,
     accounts: Vec<AccountLine>,
+    /// Whom the customer pays often; only for the first step.
+    favourites: Vec<favourites::Line>,
     /// The transfer that is to be confirmed.
     row: Option<Row>,
     key: String,
@@ -233,8 +235,12 @@ async fn rendered(
     let frame = Frame::for_customer(bank, Flow::Pix.path(), Some(user.clone())).await;
     let picture = picture(bank, &user, &frame.absent, &state).await?;
     let accounts = accounts_of(bank, &user).await?;
+    let favourites = match step {
+        Step::Payee => favourites::lines(bank, &user).await?,
+        _ => Vec::new(),
+    };
     let key = state.key.as_ref().map(IdempotencyKey::as_str);
     let key = key.map_or_else(new_key, str::to_owned);
     let row = picture.rows.into_iter().next();
-    Ok(page(status, &PixPage { frame, step, accounts, row, key, state }))
+    Ok(page(status, &PixPage { frame, step, accounts, favourites, row, key, state }))
 }
