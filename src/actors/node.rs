@@ -139,9 +139,7 @@ pub fn start(
     let answering =
         Answering { introduction, banks, times, routes: asked, time, laboratory: shown };
     pulse.spawn_fn(move || _ = actix_rt::spawn(answer_pings(pings, answering)));
-    let due = (routes.ledger.clone(), routes.replies.clone());
-    let zone = config.time_zone.clone();
-    on(&gate, move || SchedulesActor::new(me, zone, due, time));
+    ask_for_what_is_due(&gate, me, config, &routes, time);
     Ok(Actors {
         routes,
         sessions,
@@ -155,6 +153,19 @@ pub fn start(
         started_in,
         arbiters: [core, ledger, disk, reads, past_thread, pulse, watch, gate].into(),
     })
+}
+
+/// Starts what asks for the Pix of days to come.
+fn ask_for_what_is_due(
+    thread: &Arbiter,
+    me: BankId,
+    config: &Config,
+    routes: &Routes,
+    time: Monotonic,
+) {
+    let asked = (routes.ledger.clone(), routes.replies.clone());
+    let zone = config.time_zone.clone();
+    on(thread, move || SchedulesActor::new(me, zone, asked, time));
 }
 
 /// What stamps events, and what puts them into order.

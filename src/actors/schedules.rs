@@ -3,7 +3,7 @@
 //! What is due stands in the ledger, and the ledger runs each day once. So this actor may forget
 //! everything, end at any moment, and ask for the same day twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use actix::{
@@ -68,7 +68,7 @@ impl SchedulesActor {
             return;
         }
         let (me, at_ms, offset_s) = (self.me, unix_ms(), self.offset_s());
-        let rest: Vec<_> = self.rests.keys().copied().collect();
+        let rest: HashSet<_> = self.rests.keys().copied().collect();
         let asked = Ask(move |book: &Book| {
             // A clock that is behind does not hold up what others have dated already.
             let due = book.due(me, at_ms.max(book.time_ms()), offset_s);
@@ -100,7 +100,7 @@ impl SchedulesActor {
         self.rests.insert(due.number, self.time.now() + AGAIN_MS);
         self.under_way += 1;
         let answered = actix_rt::time::timeout(ANSWER_WAIT, waiting).into_actor(self);
-        context.spawn(answered.map(move |told, actor, _| {
+        context.spawn(answered.map(move |told, actor, context| {
             actor.under_way -= 1;
             let told = told.ok().and_then(Result::ok);
             let is_done = matches!(&told, Some(Told::Reply(Reply::Executed(executed)))
@@ -108,6 +108,10 @@ impl SchedulesActor {
             if is_done {
                 // Its next day may have come as well.
                 actor.rests.remove(&due.number);
+            }
+            // At six in the morning there are many.
+            if is_done && actor.under_way == AT_ONCE_MAX / 2 {
+                actor.look(context);
             }
         }));
     }
@@ -130,6 +134,8 @@ impl Handler<Found> for SchedulesActor {
     type Result = ();
 
     fn handle(&mut self, Found(due): Found, context: &mut Self::Context) {
-        due.into_iter().for_each(|due| self.ask(due, context));
+        let asked = |due: &Due| self.rests.contains_key(&due.number);
+        let new: Vec<_> = due.into_iter().filter(|due| !asked(due)).collect();
+        new.into_iter().for_each(|due| self.ask(due, context));
     }
 }

@@ -70,6 +70,12 @@ impl By {
     }
 }
 
+impl From<&UserName> for By {
+    fn from(user: &UserName) -> Self {
+        By::from(Some(user.clone()))
+    }
+}
+
 impl From<Option<UserName>> for By {
     fn from(user: Option<UserName>) -> Self {
         By { user, session: None, confirmed: false }

@@ -34,7 +34,7 @@ pub(super) async fn execute(
 }
 
 /// Who asks, and whether they have given their password too.
-async fn confirmed(bank: &Bank, request: &HttpRequest, by: By) -> Result<By, Refused> {
+pub(super) async fn confirmed(bank: &Bank, request: &HttpRequest, by: By) -> Result<By, Refused> {
     let Some(value) = request.headers().get(PASSWORD_HEADER) else { return Ok(by) };
     let written = percent_decode(value.as_bytes()).decode_utf8();
     let password = written.map_err(|_| Refused::from(Bad::PasswordHeader))?.into_owned();

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::Bank;
 use super::accounts::amount;
-use super::auth::customer;
+use super::auth::{By, customer};
 use super::body::{Fields, receive};
 use super::freshness::read;
-use super::operations::{no_such_bank, said};
+use super::operations::{confirmed, no_such_bank, said};
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Kind, Refused};
 use super::texts;
@@ -99,7 +99,8 @@ pub(super) async fn plan(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
-    let user = customer(&bank, &request).await?;
+    let by = By::from(customer(&bank, &request).await?);
+    let by = confirmed(&bank, &request, by).await?;
     let key = idempotency_key(&request)?;
     let body = receive(&request, body).await?;
     let fields = Fields::of_body(&body)?;
@@ -132,7 +133,7 @@ pub(super) async fn plan(
     let times = fields.find("times").map(|_| fields.number("times")).transpose()?.unwrap_or(1);
     let planned = Planned { bank: of, account, value, pix, note, first, every, times };
     let change = ScheduleChange::Make(Box::new(planned));
-    order(&bank, &request, user, key, Action::Schedule(change)).await
+    order(&bank, &request, by, key, Action::Schedule(change)).await
 }
 
 /// `POST /schedules/{number}/cancel`

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountNumber;
+use super::account_number::AccountNumber;
 use super::customer::UserName;
 use crate::ids::BankId;
 

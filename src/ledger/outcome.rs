@@ -312,6 +312,19 @@ pub enum Refusal {
         /// Its number.
         account: AccountNumber,
     },
+    /// Pix of days to come are to be paid from an account that is to be closed.
+    #[error(
+        "Falha na operação: Há Pix agendados na conta {account} no banco {bank}: cancele-os antes de encerrar a conta"
+    )]
+    HasSchedules {
+        /// Where it is.
+        bank: BankId,
+        /// Its number.
+        account: AccountNumber,
+    },
+    /// The key has another owner than when the Pix was planned.
+    #[error("Falha na operação: A chave Pix passou a ser de outra pessoa")]
+    PayeeChanged,
     /// The account was closed.
     #[error("Falha na operação: A conta {account} no banco {bank} foi encerrada")]
     AccountClosed {

@@ -1,10 +1,10 @@
-//! Pix of days to come: once, or every week or month, each executed on its day from 6:00 on, exactly
-//! once.
+//! Pix of days to come: once, or every week or month, each executed on its day from 6:00 on,
+//! exactly once.
 //!
-//! A schedule is part of the ledger. When one of its days has come, the bank of its account asks for
-//! it by the schedule's number and the day, and asks again as long as the ledger says that it is
-//! due. Whoever asks, and however often: the ledger runs each day of a schedule once, in their order.
-//! A day that nobody could ask for is made up for as soon as somebody can.
+//! A schedule is part of the ledger. When one of its days has come, the bank of its account asks
+//! for it by the schedule's number and the day, and asks again as long as the ledger says that it
+//! is due. Whoever asks, and however often: the ledger runs each day of a schedule once, in their
+//! order. A day that nobody could ask for is made up for as soon as somebody can.
 
 use serde::{Deserialize, Serialize};
 

@@ -27,7 +27,12 @@ pub(crate) struct Schedule {
     pub(crate) number: Position,
     /// Whose it is.
     pub(crate) by: UserName,
+    /// Who was found by the key when it was planned. Nobody else is paid, whoever has the key then.
+    pub(crate) payee: UserName,
     pub(crate) planned: Planned,
+    /// Whether the password was given for it, so that its days do not need it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) confirmed: bool,
     /// How many of its days have been run.
     pub(crate) done: u16,
     /// The latest of them.

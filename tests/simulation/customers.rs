@@ -14,6 +14,7 @@ use netbanking::protocol::reply::Reply;
 
 use super::agenda::Item;
 use super::network::REFUSAL_US;
+use super::plans;
 use super::world::World;
 
 const MS: u64 = 1_000;
@@ -31,12 +32,16 @@ pub(crate) struct Wish {
 }
 
 #[derive(Clone, Debug)]
-enum What {
+pub(crate) enum What {
     Register,
-    Open { value: Amount },
+    Open {
+        value: Amount,
+    },
     Package(Package),
     Refund(Box<Refund>),
     Limits(LimitsChange),
+    /// What [`super::plans`] are about.
+    Plain(Action),
 }
 
 #[derive(Debug)]
@@ -44,7 +49,7 @@ pub(crate) struct Customer {
     user_name: UserName,
     document: Document,
     is_registered: bool,
-    accounts: Vec<(BankId, AccountNumber)>,
+    pub(crate) accounts: Vec<(BankId, AccountNumber)>,
     /// Of the accounts, in the same order.
     keys: Vec<PixKey>,
     wish: Option<Wish>,
@@ -91,9 +96,17 @@ impl Customer {
             is_served: false,
         }
     }
+
+    /// An account is closed.
+    pub(crate) fn give_up(&mut self, closed: (BankId, AccountNumber)) {
+        if let Some(place) = self.accounts.iter().position(|account| *account == closed) {
+            self.accounts.remove(place);
+            self.keys.remove(place);
+        }
+    }
 }
 
-fn amount(centavos: u64) -> Amount {
+pub(crate) fn amount(centavos: u64) -> Amount {
     Amount::parse(Centavos::new(i64::try_from(centavos).expect("a small sum")))
         .expect("a positive sum")
 }
@@ -173,6 +186,9 @@ impl World {
         {
             return What::Refund(Box::new(refund));
         }
+        if let Some(what) = self.plan_next(number) {
+            return what;
+        }
         let (random, customer) = (&mut self.random, &self.customers[number]);
         let count = random.skewed(1, 4);
         let operations = (0..count).map(|_| {
@@ -243,9 +259,10 @@ impl World {
         let action = self.action(number, what);
         let id = EventId::new(bank, &format!("{number}-{attempt}"));
         let is_named =
-            matches!(action, Action::Operations(_) | Action::Refund(_) | Action::Limits(_));
+            !matches!(action, Action::Register(_) | Action::CreateAccount(_) | Action::Due(_));
         let by = is_named.then(|| self.customers[number].user_name.clone());
-        let offset_s = by.is_some().then_some(-10_800);
+        let is_in_zone = is_named || matches!(action, Action::Due(_));
+        let offset_s = is_in_zone.then(|| plans::offset_s(&action));
         let request = Request {
             id: id.clone(),
             at_ms: None,
@@ -290,6 +307,7 @@ impl World {
             What::Package(package) => Action::Operations(package),
             What::Refund(refund) => Action::Refund(*refund),
             What::Limits(change) => Action::Limits(change),
+            What::Plain(action) => action,
         }
     }
 
@@ -357,10 +375,8 @@ impl World {
         let directory = &mut self.directory;
         let customer = &mut self.customers[number];
         customer.is_served |= customer.asks_once_more;
-        match customer.wish.take() {
-            Some(wish) if wish.is_old => return,
-            wish => customer.old_wishes.extend(wish),
-        }
+        let Some(wish) = customer.wish.take().filter(|wish| !wish.is_old) else { return };
+        customer.old_wishes.push(wish.clone());
         match &executed.outcome {
             Outcome::Done(Done::CustomerCreated { .. }) => customer.is_registered = true,
             Outcome::Done(Done::AccountCreated { number, key }) => {
@@ -370,6 +386,7 @@ impl World {
             }
             Outcome::Done(_) | Outcome::Refused(_) => {}
         }
+        self.learn(number, &wish.what, executed);
     }
 
     pub(crate) fn customer_soon(&mut self, number: usize, after_us: u64) {

@@ -30,6 +30,7 @@ mod mistakes;
 mod network;
 mod node;
 mod ordeal;
+mod plans;
 mod pulse;
 #[path = "../random/mod.rs"]
 mod random;

@@ -27,6 +27,7 @@ use super::mending::Mending;
 use super::network::{LineId, Message, Network, OnLine};
 use super::node::{Process, Said, Scene, Settings};
 use super::ordeal::Ordeal;
+use super::plans::Plans;
 use super::pulse::Conversation;
 use super::random::Random;
 use super::scenario::Scenario;
@@ -44,7 +45,7 @@ const TICK_MS: u64 = 100;
 /// `actors/journal.rs`.
 const LAZY_COMMIT_MS: u64 = 500;
 /// When every run begins, in Unix milliseconds.
-const EPOCH_MS: i64 = 1_795_392_000_000;
+pub(crate) const EPOCH_MS: i64 = 1_795_392_000_000;
 /// After what time a bank that could not start is started again.
 const RETRY_US: u64 = 500 * MS;
 
@@ -93,6 +94,7 @@ pub(crate) struct World {
     pub(crate) attempts: BTreeMap<EventId, Attempt>,
     /// Keys that customers know of.
     pub(crate) directory: Vec<PixKey>,
+    pub(crate) plans: Plans,
     /// Banks that customers ask.
     pub(crate) open_banks: Vec<BankId>,
     pub(crate) judge: Judge,
@@ -157,6 +159,7 @@ impl World {
             customers: (0..scenario.customers).map(Customer::new).collect(),
             attempts: BTreeMap::new(),
             directory: vec![nobody()],
+            plans: Plans::of(seed),
             open_banks: BankId::all(banks).collect(),
             judge: Judge::new(banks, !scenario.clocks_of_many),
             trace,

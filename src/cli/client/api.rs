@@ -340,10 +340,11 @@ impl Banks {
         &mut self,
         session: &mut Session,
         plan: &Plan<'_>,
+        confirmed: Option<&Password>,
         key: &str,
     ) -> Result<Answer, ClientError> {
         let request = Request::post("/schedules", super::json(plan)).with_key(key).in_session();
-        done(self.ask(session, &request).await?)
+        done(self.ask(session, &request.confirmed(confirmed)).await?)
     }
 
     /// Gives one up.

@@ -334,6 +334,8 @@ pub(super) struct Schedule {
     pub(super) times: u16,
     #[arg(long, value_name = "TEXTO", value_parser = said, help = help::MESSAGE)]
     pub(super) message: Option<Message>,
+    #[arg(long, help = help::CONFIRM)]
+    pub(super) confirm: bool,
     #[command(flatten)]
     pub(super) key: Key,
 }

@@ -285,7 +285,7 @@ pub(super) fn date(written: &str) -> String {
 pub(super) fn last_run(day: &str, refused: Option<&str>) -> String {
     match refused {
         None => format!("{} feito", date(day)),
-        Some(why) => format!("{} não feito: {}", date(day), super::screen::plain(why)),
+        Some(why) => format!("{} não feito: {}", date(day), why),
     }
 }
 

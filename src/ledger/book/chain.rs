@@ -90,15 +90,7 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             add_outlay(fields, outlay.as_ref());
         }
         Some(Change::Closing { slot, end, .. }) => {
-            fields.tag(14).number(slot.place().into());
-            match end {
-                None => _ = fields.tag(0),
-                Some(End::Agreed(agreed)) => {
-                    fields.tag(1).count(agreed.len());
-                    agreed.iter().for_each(|holder| _ = fields.text(holder.as_str()));
-                }
-                Some(End::Closed(at_ms)) => _ = fields.tag(2).signed(*at_ms),
-            }
+            add_end(fields.tag(14).number(slot.place().into()), end.as_ref());
         }
         // What it is called is in the request.
         Some(Change::Called { user_name, .. }) => {
@@ -121,16 +113,30 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             add_limits(fields, limits);
         }
         Some(Change::Rekeyed(Rekeyed { key, from, to })) => {
-            fields.tag(9).text(key.as_str());
-            for place in [from, to] {
-                let place = place.map(AccountSlot::place);
-                fields.tag(place.is_some().into()).number(place.unwrap_or_default().into());
-            }
+            add_places(fields.tag(9).text(key.as_str()), [*from, *to]);
         }
         Some(Change::Refunded { postings, refunded }) => {
             fields.tag(8).number(refunded.entry.0).money(refunded.refunded);
             add_postings(fields, postings);
         }
+    }
+}
+
+fn add_end(fields: &mut Fields, end: Option<&End>) {
+    match end {
+        None => _ = fields.tag(0),
+        Some(End::Agreed(agreed)) => {
+            fields.tag(1).count(agreed.len());
+            agreed.iter().for_each(|holder| _ = fields.text(holder.as_str()));
+        }
+        Some(End::Closed(at_ms)) => _ = fields.tag(2).signed(*at_ms),
+    }
+}
+
+fn add_places(fields: &mut Fields, places: [Option<AccountSlot>; 2]) {
+    for place in places {
+        let place = place.map(AccountSlot::place);
+        fields.tag(place.is_some().into()).number(place.unwrap_or_default().into());
     }
 }
 

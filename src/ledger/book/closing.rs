@@ -23,6 +23,9 @@ impl Book {
         if account.balance > Centavos::ZERO {
             return Err(Refusal::NotEmpty { bank, account: number });
         }
+        if self.is_to_pay(slot) {
+            return Err(Refusal::HasSchedules { bank, account: number });
+        }
         let mut agreed = match account.end.as_deref() {
             Some(End::Agreed(agreed)) => agreed.clone(),
             _ => Vec::new(),

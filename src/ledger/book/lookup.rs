@@ -254,7 +254,8 @@ impl Book {
         self.accounts.iter()
     }
 
-    /// The open accounts that a customer holds, alone or with others, by bank and then in opening order.
+    /// The open accounts that a customer holds, alone or with others, by bank and then in opening
+    /// order.
     pub(crate) fn accounts_of<'a>(
         &'a self,
         user_name: &UserName,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::Book;
 use super::change::{Change, Posting, Rekeyed};
 use super::outlay::Outlay;
-use crate::ledger::Centavos;
 use crate::ledger::scheduled::Schedule;
+use crate::ledger::{Account, Centavos, Entry};
 
 impl Book {
     /// Panics if the change cannot be written; see [`super::guard`] for what happens then.
@@ -20,21 +20,7 @@ impl Book {
                 );
             }
             Change::Opened { account, entry } => {
-                assert!(account.bank.index() < self.cash.len(), "the bank exists");
-                assert!(
-                    self.slot(account.bank, account.number).is_none(),
-                    "a number is given once"
-                );
-                assert!(
-                    account.holders.iter().all(|holder| self.record(holder).is_some()),
-                    "holders are customers"
-                );
-                assert_eq!(
-                    account.balance,
-                    entry.previous_balance(),
-                    "an account opens with its first entry"
-                );
-                assert!(entry.kind.is_cash(), "it comes in cash");
+                self.prove_opening(account, entry);
             }
             Change::Asked(request) => {
                 assert!(request.is_sound(), "somebody has to accept");
@@ -94,6 +80,21 @@ impl Book {
                 self.prove_postings(postings);
             }
         }
+    }
+
+    fn prove_opening(&self, account: &Account, entry: &Entry) {
+        assert!(account.bank.index() < self.cash.len(), "the bank exists");
+        assert!(self.slot(account.bank, account.number).is_none(), "a number is given once");
+        assert!(
+            account.holders.iter().all(|holder| self.record(holder).is_some()),
+            "holders are customers"
+        );
+        assert_eq!(
+            account.balance,
+            entry.previous_balance(),
+            "an account opens with its first entry"
+        );
+        assert!(entry.kind.is_cash(), "it comes in cash");
     }
 
     fn prove_postings(&self, postings: &[Posting]) {

@@ -1,11 +1,11 @@
 //! The rules for Pix of days to come; see [`schedule`](crate::ledger::schedule).
 
-use super::change::Change;
+use super::change::{AccountSlot, Change};
 use super::operations::Draft;
 use super::{Book, Turn};
 use crate::ids::BankId;
 use crate::ledger::customer::UserName;
-use crate::ledger::limits::Period;
+use crate::ledger::limits::{PartOfDay, Period};
 use crate::ledger::outcome::Refusal;
 use crate::ledger::package::{Operation, OperationKind};
 use crate::ledger::schedule::{
@@ -49,15 +49,23 @@ impl Book {
         if !(1..=DAYS_AHEAD_MAX).contains(&ahead) || !(1..=TIMES_MAX).contains(&planned.times) {
             return Err(Refusal::ScheduleDays);
         }
+        let unconfirmed = self.confirm_above(by).filter(|_| !turn.request.confirmed);
+        if let Some(most) = unconfirmed.filter(|most| planned.value.get() > *most) {
+            return Err(Refusal::NeedsPassword { most });
+        }
         if self.schedules.of(by).count() >= SCHEDULES_MAX {
             return Err(Refusal::TooManySchedules);
         }
-        let (by, planned) = (by.clone(), planned.clone());
+        let (by, payee, planned) = (by.clone(), self[to].opener().clone(), planned.clone());
         let number = turn.position;
-        Ok(Change::Scheduled(Box::new(Schedule { number, by, planned, done: 0, last: None })))
+        let confirmed = turn.request.confirmed;
+        let schedule = Schedule { number, by, payee, planned, confirmed, done: 0, last: None };
+        Ok(Change::Scheduled(Box::new(schedule)))
     }
 
-    /// What cannot be paid today will not be paid; only where a bank is away, it waits for the bank.
+    /// What cannot be paid today will not be paid. It waits only for a bank that is away, and for
+    /// the morning where the bank could ask no sooner than at night and the limit of the night is
+    /// too small.
     pub(super) fn decide_due(&self, turn: &Turn<'_>, due: Due) -> Result<Change, Refusal> {
         let schedule = self.schedules.get(due.number).ok_or(Refusal::NoSuchSchedule)?;
         let offset_s = turn.request.offset_s.unwrap_or_default();
@@ -67,12 +75,23 @@ impl Book {
         }
         let by = &self.known_customer(&schedule.by)?.user_name;
         let Planned { bank, account, value, pix, note, .. } = schedule.planned.clone();
-        let kind = OperationKind::Transfer { value, pix, note: Some(note) };
         let mut draft = Draft::new(self, turn.members, Some(by), true);
-        draft.outlay = self.outlay(by, turn.at_ms, offset_s);
+        let outlay = self.outlay(by, turn.at_ms, offset_s);
+        draft.outlay = match schedule.confirmed {
+            true => outlay.map(|outlay| outlay.asking_above(None)),
+            false => outlay,
+        };
         let mut postings = Vec::with_capacity(2);
-        let ran = draft.run(&Operation { bank, account, kind }, &mut |leg| {
-            postings.push(turn.posting(&self[leg.slot], leg));
+        let same_payee = match self.slot_paid_by(&pix) {
+            Some(to) if *self[to].opener() != schedule.payee => Err(Refusal::PayeeChanged),
+            // That there is none any more is found out like all else.
+            _ => Ok(()),
+        };
+        let kind = OperationKind::Transfer { value, pix, note: Some(note) };
+        let ran = same_payee.and_then(|()| {
+            draft.run(&Operation { bank, account, kind }, &mut |leg| {
+                postings.push(turn.posting(&self[leg.slot], leg));
+            })
         });
         let run = |failed| Run { day: due.day, at_ms: turn.at_ms, failed };
         match ran {
@@ -80,7 +99,10 @@ impl Book {
                 let outlay = draft.outlay.filter(|outlay| outlay.has_grown);
                 Ok(Change::Ran { number: due.number, run: run(None), postings, outlay })
             }
-            Err(away @ Refusal::BankOffline(_)) => Err(away),
+            Err(
+                later @ (Refusal::BankOffline(_)
+                | Refusal::AboveLimit { part: PartOfDay::Night, .. }),
+            ) => Err(later),
             Err(refusal) => Ok(Change::Ran {
                 number: due.number,
                 run: run(Some(refusal)),
@@ -88,6 +110,16 @@ impl Book {
                 outlay: None,
             }),
         }
+    }
+
+    /// Whether money is still to leave an account on a day to come.
+    pub(super) fn is_to_pay(&self, slot: AccountSlot) -> bool {
+        let account = &self[slot];
+        let of = |schedule: &Schedule| {
+            let Planned { bank, account: number, .. } = schedule.planned;
+            (bank, number) == (account.bank, account.number) && schedule.next().is_some()
+        };
+        account.holders.iter().any(|holder| self.schedules.of(holder).any(of))
     }
 
     /// The schedules of a customer, oldest first.

@@ -141,6 +141,7 @@ fn money() -> Vec<Told> {
             .ordered(),
         get("/schedules", "The customer's Pix of days to come").by_customer().read("Schedules"),
         post("/schedules", "Pay a Pix on a day to come, once or again and again")
+            .header("Netbanking-Password", text(), "The password, where a sum needs it.")
             .by_customer()
             .body("Schedule")
             .ordered(),

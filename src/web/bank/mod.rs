@@ -44,7 +44,9 @@ use self::br_code::Charge;
 use self::form::Form;
 use super::refused::{refused_page, resource};
 use super::session;
-use crate::http::{Bank, Methods, Refused, at, mark_figures, place, prove_again, take_of_customer};
+use crate::http::{
+    Bank, By, Methods, Refused, at, mark_figures, place, prove_again, take_of_customer,
+};
 use crate::ids::BankId;
 use crate::ledger::{Action, Done, Outcome, UserName};
 
@@ -140,12 +142,12 @@ async fn check_password(
 async fn ordered(
     bank: &Bank,
     request: &HttpRequest,
-    user: &UserName,
+    by: impl Into<By>,
     form: &Form,
     action: Action,
 ) -> Result<Done, Refused> {
     let key = form.key()?;
-    match place(bank, request, Some(user.clone()), Some(key), action).await?.outcome {
+    match place(bank, request, by, Some(key), action).await?.outcome {
         Outcome::Done(done) => Ok(done),
         Outcome::Refused(refusal) => {
             Err(Refused::bad(texts::refusal(&refusal, |of| bank_name(bank, of))))

@@ -14,7 +14,7 @@ use super::recipient::{self, Recipient};
 use super::{Answer, bank_name, check_password, customer, ordered, see_other, sent, shown, texts};
 use crate::actors::ledger::Ask;
 use crate::brazilian::{date, parse_amount, parse_date};
-use crate::http::{Bank, Refused, may_move};
+use crate::http::{Bank, By, Refused, may_move};
 use crate::ids::Position;
 use crate::ledger::scheduled::{Run, Schedule};
 use crate::ledger::{
@@ -236,7 +236,8 @@ async fn planned_now(
 ) -> Result<&'static str, Refused> {
     check_password(bank, request, user, form).await?;
     let change = ScheduleChange::Make(Box::new(planned));
-    ordered(bank, request, user, form, Action::Schedule(change)).await.map(|_| "agendado")
+    let by = By::confirmed(user.clone());
+    ordered(bank, request, by, form, Action::Schedule(change)).await.map(|_| "agendado")
 }
 
 async fn cancelled(

@@ -158,6 +158,12 @@ pub(super) fn refusal(refusal: &Refusal, name: impl Fn(BankId) -> String) -> Str
                 "A conta {account} no {bank} só pode ser encerrada sem saldo: transfira o que há nela"
             );
         }
+        Refusal::HasSchedules { bank, account } => {
+            let bank = name(*bank);
+            return format!(
+                "Há Pix agendados na conta {account} no {bank}: cancele-os antes de encerrar a conta"
+            );
+        }
         Refusal::RefundTooLarge { left } => {
             return format!("Deste Pix só se pode devolver ainda {}", reais(*left));
         }

@@ -28,6 +28,7 @@ impl Judge {
                 if matches!(executed.outcome, Outcome::Done(_)) {
                     self.count_money(&request.action);
                     self.count_leaving(&request, executed);
+                    self.count_schedules(&request, executed);
                 }
             }
             Some(first) => assert!(

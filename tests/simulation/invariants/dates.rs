@@ -50,6 +50,7 @@ impl Judge {
             None => {
                 assert!(place == self.past.len(), "bank {bank} leaves out entries: {past:?}");
                 self.count_refund(bank, &past);
+                self.count_balance(&past);
                 self.past.push(past);
             }
         }

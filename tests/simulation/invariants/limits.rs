@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use netbanking::ids::EventId;
 use netbanking::ledger::{
-    Action, Done, Executed, OperationKind, Outcome, PixKey, Request, UserName, Wish,
+    Action, Done, Executed, OperationKind, Outcome, PixKey, Planned, Request, UserName, Wish,
 };
 
 use super::Judge;
@@ -42,17 +43,28 @@ impl Judge {
                     OperationKind::Withdraw { .. } => true,
                     OperationKind::Transfer { pix, .. } => allowed.owners.get(pix) != Some(by),
                 });
-                let sum: i128 = leaves.map(|it| it.kind.value().get().get()).sum();
-                let spent = allowed.spent.entry(by.clone()).or_default();
-                *spent += sum;
-                let most = allowed.limits.get(by).copied().unwrap_or(i128::MAX);
-                assert!(
-                    sum == 0 || *spent <= most || !self.dates_are_right,
-                    "{by} lets {spent} centavos leave, and allows {most}: {}",
-                    request.id
-                );
+                let sum = leaves.map(|it| it.kind.value().get().get()).sum();
+                self.has_left(by, sum, &request.id);
             }
             _ => {}
         }
+    }
+
+    /// A Pix of a day to come was paid.
+    pub(super) fn count_paid(&mut self, by: &UserName, planned: &Planned, id: &EventId) {
+        if self.allowed.owners.get(&planned.pix) != Some(by) {
+            self.has_left(by, planned.value.get().get(), id);
+        }
+    }
+
+    fn has_left(&mut self, by: &UserName, sum: i128, id: &EventId) {
+        let allowed = &mut self.allowed;
+        let spent = allowed.spent.entry(by.clone()).or_default();
+        *spent += sum;
+        let most = allowed.limits.get(by).copied().unwrap_or(i128::MAX);
+        assert!(
+            sum == 0 || *spent <= most || !self.dates_are_right,
+            "{by} lets {spent} centavos leave, and allows {most}: {id}"
+        );
     }
 }

@@ -16,6 +16,7 @@
 //! | whatever clocks say, no key is forgotten: customers ask again for what they had long ago | consortium time | `answers` |
 //! | no more is given back of a Pix than came, whoever asks at whichever bank | ledger | `refunds` |
 //! | no more leaves in a night than its customer allows, whoever asks at whichever bank | ledger | `limits` |
+//! | a day of a schedule is run once, and none after it was given up, whoever asks; nothing is booked in a closed account | ledger | `schedules` |
 //! | money comes and goes only by deposits and withdrawals, at every bank | ledger | `money` |
 
 mod answers;
@@ -26,6 +27,7 @@ mod money;
 mod promises;
 mod refunds;
 mod same_order;
+mod schedules;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +41,7 @@ use netbanking::protocol::order_key::OrderKey;
 use self::limits::Allowed;
 use self::promises::Told;
 use self::same_order::LogEvent;
+use self::schedules::Agreed;
 use self::views::ViewFacts;
 use super::disk::Disk;
 
@@ -78,6 +81,7 @@ pub(crate) struct Judge {
     /// By the entry with which a Pix came, how much of it went back, in centavos.
     refunded: BTreeMap<u64, i128>,
     allowed: Allowed,
+    agreed: Agreed,
 }
 
 impl Judge {
@@ -102,6 +106,7 @@ impl Judge {
             past: Vec::new(),
             refunded: BTreeMap::new(),
             allowed: Allowed::default(),
+            agreed: Agreed::default(),
         }
     }
 

@@ -12,9 +12,7 @@ impl Judge {
             // The simulated customers have no joint accounts.
             Action::Register(_) | Action::AnswerJoint(_) | Action::ChangePassword(_) => {}
             Action::Refund(_) | Action::Keys(_) | Action::Limits(_) => {}
-            // The simulated customers plan nothing.
-            Action::Schedule(_) | Action::Due(_) => {}
-            Action::Close(_) | Action::Profile(_) => {}
+            Action::Schedule(_) | Action::Due(_) | Action::Close(_) | Action::Profile(_) => {}
             Action::CreateAccount(opening) => self.total += opening.value_init.get().get(),
             Action::Operations(package) => {
                 for operation in package.operations() {

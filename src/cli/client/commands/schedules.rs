@@ -30,10 +30,11 @@ impl Work<'_> {
             let done = format!("{}/{}", line.done, line.times);
             let fields = [line.number.to_string(), next, plain(&line.pix)];
             let value = Field::money(line.value.0);
-            let last =
-                line.last.as_ref().map(|last| texts::last_run(&last.day, last.refused.as_deref()));
-            let fields = fields.iter().map(|field| Field::text(field));
-            let rest = [value, Field::text(&done), Field::text(&last.unwrap_or_default())];
+            let last = line.last.as_ref().map(|last| {
+                texts::last_run(&last.day, last.refused.as_deref().map(plain).as_deref())
+            });
+            let fields = fields.iter().map(Field::text);
+            let rest = [value, Field::text(&done), Field::text(last.unwrap_or_default())];
             fields.chain(rest).collect()
         };
         let rows = data.iter().map(row).collect();
@@ -62,7 +63,9 @@ impl Work<'_> {
             times: arguments.times,
         };
         let key = arguments.key.or_new();
-        let answer = self.banks.schedule(&mut self.session, &plan, &key).await?;
+        let confirmed = arguments.confirm.then(|| self.password()).transpose()?;
+        let answer =
+            self.banks.schedule(&mut self.session, &plan, confirmed.as_ref(), &key).await?;
         self.tell_done(&answer, &key)
     }
 }

@@ -345,6 +345,8 @@ impl Reader {
         }
         let customer = book.customer(&schedule.by).ok_or("the schedule is nobody's")?;
         schedule.by = customer.user_name.clone();
+        let payee = book.customer(&schedule.payee).ok_or("the schedule pays nobody")?;
+        schedule.payee = payee.user_name.clone();
         self.seen.schedules += 1;
         book.schedules.add(schedule);
         Ok(())

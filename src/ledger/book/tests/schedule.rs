@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use super::snapshot::{pieces, read};
 use super::*;
 use crate::ids::Position;
-use crate::ledger::limits::{Limit, LimitsChange, Wish};
+use crate::ledger::closing::Closing;
+use crate::ledger::keys::{Email, KeyChange, NewKey};
+use crate::ledger::limits::{Limit, LimitsChange, PartOfDay, Wish};
 use crate::ledger::schedule::{
     DAYS_AHEAD_MAX, Day, Due, Every, Planned, SCHEDULES_MAX, ScheduleChange, TIMES_MAX,
 };
@@ -74,7 +76,7 @@ impl Trial {
         self.book.due(BankId(0), self.at_ms, OFFSET_S).collect()
     }
 
-    fn to_hour(&mut self, days: i64, hour: i64) {
+    fn reach_hour(&mut self, days: i64, hour: i64) {
         let day_began_ms = today().get() * DAY_MS - i64::from(OFFSET_S) * 1_000;
         self.at_ms = day_began_ms + days * DAY_MS + hour * HOUR_MS;
     }
@@ -91,10 +93,10 @@ fn a_pix_of_another_day_is_paid_at_six_of_that_day_and_not_again() {
     let mut trial = trial();
     let number = trial.planned(once(2));
     assert_eq!((trial.balance(0, 101), trial.due()), (10_000, vec![]));
-    trial.to_hour(2, 5);
+    trial.reach_hour(2, 5);
     assert_eq!(trial.due(), vec![]);
     assert_eq!(refusal(trial.run_due(0, number, after(2))), Refusal::NotDue);
-    trial.to_hour(2, 6);
+    trial.reach_hour(2, 6);
     assert_eq!(trial.due(), vec![Due { number, day: after(2) }]);
     assert_eq!(done(trial.run_due(0, number, after(2))), Done::ScheduleRan);
     for bank in 0..3 {
@@ -110,7 +112,7 @@ fn a_pix_of_another_day_is_paid_at_six_of_that_day_and_not_again() {
 fn days_that_were_missed_are_made_up_for_each_once_and_in_order() {
     let mut trial = trial();
     let number = trial.planned(planned(after(1), Every::Week, 3));
-    trial.to_hour(20, 12);
+    trial.reach_hour(20, 12);
     for (days, week) in [(1, 0), (8, 1), (15, 2)] {
         assert_eq!(trial.due(), vec![Due { number, day: after(days) }]);
         if week < 2 {
@@ -126,7 +128,7 @@ fn what_cannot_be_paid_is_refused_for_that_day_and_its_customer_sees_why() {
     let mut trial = trial();
     let number = trial.planned(planned(after(1), Every::Day, 2));
     done(trial.operate("ana", vec![withdraw(0, 101, 9_500)]));
-    trial.to_hour(1, 8);
+    trial.reach_hour(1, 8);
     let failed = done(trial.run_due(0, number, after(1)));
     assert_eq!(
         failed.descript(),
@@ -149,7 +151,7 @@ fn what_cannot_be_paid_is_refused_for_that_day_and_its_customer_sees_why() {
             confirm: Wish::Keep,
         }),
     ));
-    trial.to_hour(2, 8);
+    trial.reach_hour(2, 8);
     let why = done(trial.run_due(0, number, after(2))).descript();
     assert!(why.contains("Acima do seu limite diurno (das 6h às 20h), de 9.99"), "{why}");
     // It has ended, and stays until somebody has looked.
@@ -167,12 +169,12 @@ fn what_cannot_be_paid_is_refused_for_that_day_and_its_customer_sees_why() {
 fn a_day_waits_for_a_bank_that_is_away() {
     let mut trial = trial();
     let number = trial.planned(once(1));
-    trial.to_hour(1, 8);
+    trial.reach_hour(1, 8);
     trial.members.remove(BankId(1));
     assert_eq!(refusal(trial.run_due(0, number, after(1))), Refusal::BankOffline(BankId(1)));
     assert_eq!(trial.due().len(), 1);
     trial.members = BankSet::all(BANKS);
-    trial.to_hour(3, 23);
+    trial.reach_hour(3, 23);
     assert_eq!(done(trial.run_due(0, number, after(1))), Done::ScheduleRan);
 }
 
@@ -180,13 +182,13 @@ fn a_day_waits_for_a_bank_that_is_away() {
 fn it_is_cancelled_at_any_time_and_only_by_its_customer() {
     let mut trial = trial();
     let number = trial.planned(planned(after(1), Every::Day, 5));
-    trial.to_hour(1, 8);
+    trial.reach_hour(1, 8);
     done(trial.run_due(0, number, after(1)));
     let cancel = Action::Schedule(ScheduleChange::Cancel { number });
     assert_eq!(refusal(trial.ask_in_zone(1, Some("bia"), cancel.clone())), Refusal::NoSuchSchedule);
     assert_eq!(refusal(trial.ask_in_zone(1, None, cancel.clone())), Refusal::NoCustomer);
     assert_eq!(done(trial.ask_in_zone(1, Some("ana"), cancel)), Done::ScheduleEnded);
-    trial.to_hour(9, 8);
+    trial.reach_hour(9, 8);
     assert_eq!((trial.due(), trial.balance(1, 202)), (vec![], 11_000));
 }
 
@@ -214,6 +216,99 @@ fn nonsense_is_not_planned_and_nobody_plans_for_others_or_without_end() {
         trial.planned(once(1));
     }
     assert_eq!(refusal(trial.plan("ana", once(1))), Refusal::TooManySchedules);
+}
+
+#[test]
+fn nobody_is_paid_but_who_had_the_key_when_the_pix_was_planned() {
+    let mut trial = trial();
+    let email = |bank: u16, account: u64| KeyChange::Add {
+        bank: BankId(bank),
+        account: number(account),
+        key: NewKey::Email(Email::parse("loja@exemplo.com").unwrap()),
+    };
+    let key = pix("1:loja@exemplo.com");
+    done(trial.ask_in_zone(1, Some("bia"), Action::Keys(email(1, 202))));
+    let schedule = trial.planned(Planned { pix: key.clone(), ..planned(after(1), Every::Day, 3) });
+    done(trial.ask_in_zone(1, Some("bia"), Action::Keys(KeyChange::Remove { key: key.clone() })));
+    let why = |trial: &Trial| {
+        let schedule = trial.book.schedules_of(&user("ana")).next();
+        schedule.and_then(|schedule| schedule.last.clone()).unwrap().failed
+    };
+    trial.reach_hour(1, 8);
+    done(trial.run_due(0, schedule, after(1)));
+    assert_eq!(why(&trial), Some(Refusal::UnknownPixKey(key.clone())));
+    // Somebody else takes the key.
+    done(trial.ask(1, Action::CreateAccount(opening("ana", 204))));
+    done(trial.ask_in_zone(1, Some("ana"), Action::Keys(email(1, 204))));
+    trial.book = read(&pieces(&trial.book)).unwrap();
+    trial.reach_hour(2, 8);
+    done(trial.run_due(0, schedule, after(2)));
+    assert_eq!(why(&trial), Some(Refusal::PayeeChanged));
+    assert_eq!((trial.balance(0, 101), trial.balance(1, 204)), (10_000, 10_000));
+    done(trial.ask_in_zone(1, Some("ana"), Action::Keys(KeyChange::Remove { key })));
+    // The same payee with another account is the same payee.
+    let second = Opening { pix_type: PixType::NumConta, ..opening("bia", 205) };
+    done(trial.ask(1, Action::CreateAccount(second)));
+    done(trial.ask_in_zone(1, Some("bia"), Action::Keys(email(1, 205))));
+    trial.reach_hour(3, 8);
+    assert_eq!(done(trial.run_due(0, schedule, after(3))), Done::ScheduleRan);
+    assert_eq!(trial.balance(1, 205), 11_000);
+}
+
+#[test]
+fn what_is_made_up_for_at_night_waits_for_the_morning_where_the_night_has_too_small_a_limit() {
+    let mut trial = trial();
+    let schedule = trial.planned(once(1));
+    let night = Wish::Most(Limit::try_from(999).unwrap());
+    let lower = LimitsChange { day: Wish::Keep, night, confirm: Wish::Keep };
+    done(trial.ask_in_zone(0, Some("ana"), Action::Limits(lower)));
+    trial.reach_hour(1, 21);
+    let refused = refusal(trial.run_due(0, schedule, after(1)));
+    assert!(matches!(refused, Refusal::AboveLimit { part: PartOfDay::Night, .. }), "{refused:?}");
+    assert_eq!(trial.due().len(), 1);
+    trial.reach_hour(2, 6);
+    assert_eq!(done(trial.run_due(0, schedule, after(1))), Done::ScheduleRan);
+}
+
+#[test]
+fn a_day_needs_the_password_above_the_customers_sum_unless_it_was_given_when_it_was_planned() {
+    let mut trial = trial();
+    let confirm = Wish::Most(Limit::try_from(1_500).unwrap());
+    let ask = LimitsChange { day: Wish::Keep, night: Wish::Keep, confirm };
+    done(trial.ask_in_zone(0, Some("ana"), Action::Limits(ask)));
+    let needed = Refusal::NeedsPassword { most: Centavos::new(1_500) };
+    let large = Planned { value: amount(1_501), ..once(1) };
+    assert_eq!(refusal(trial.plan("ana", large.clone())), needed);
+    let change = ScheduleChange::Make(Box::new(large));
+    let request = trial.request(Some("ana"), None, Action::Schedule(change));
+    let request = Request { offset_s: Some(OFFSET_S), confirmed: true, ..request };
+    let Done::Scheduled { number: large } = done(trial.apply(0, &request)) else { panic!() };
+    let small = [trial.planned(once(2)), trial.planned(once(2))];
+    trial.book = read(&pieces(&trial.book)).unwrap();
+    trial.reach_hour(1, 8);
+    assert_eq!(done(trial.run_due(0, large, after(1))), Done::ScheduleRan);
+    // Many small ones come to as much as a large one.
+    trial.reach_hour(2, 8);
+    assert_eq!(done(trial.run_due(0, small[0], after(2))), Done::ScheduleRan);
+    let failed = Done::ScheduleFailed { why: Box::new(needed) };
+    assert_eq!(done(trial.run_due(0, small[1], after(2))), failed);
+}
+
+#[test]
+fn an_account_is_not_closed_while_money_is_to_leave_it_on_a_day_to_come() {
+    let mut trial = trial();
+    let schedule = trial.planned(planned(after(1), Every::Day, 2));
+    done(trial.operate("ana", vec![withdraw(0, 101, 10_000)]));
+    let close = || Action::Close(Closing { bank: BankId(0), account: number(101), close: true });
+    let planned = Refusal::HasSchedules { bank: BankId(0), account: number(101) };
+    assert_eq!(refusal(trial.ask_in_zone(2, Some("ana"), close())), planned);
+    trial.reach_hour(2, 8);
+    done(trial.run_due(0, schedule, after(1)));
+    assert_eq!(refusal(trial.ask_in_zone(2, Some("ana"), close())), planned);
+    done(trial.run_due(0, schedule, after(2)));
+    // One that has ended, and is only still to be looked at, is in nobody's way.
+    assert_eq!(trial.book.schedules_of(&user("ana")).count(), 1);
+    assert_eq!(done(trial.ask_in_zone(2, Some("ana"), close())), Done::AccountClosed);
 }
 
 proptest! {
@@ -256,7 +351,7 @@ proptest! {
                 trial.book = read(&pieces(&trial.book)).unwrap();
             }
         }
-        trial.to_hour(30, 6);
+        trial.reach_hour(30, 6);
         while let Some(due) = trial.due().first().copied() {
             ask(&mut trial, 1, due);
         }
