@@ -97,6 +97,9 @@ pub struct Config {
     pub sessions: SessionTimes,
     /// What becomes of a new password that many people have.
     pub common_passwords: CommonPasswords,
+    /// The database in which banks keep their journals, unless a bank is told of another one; where
+    /// there is none, each keeps its own in files.
+    pub store: Option<String>,
 }
 
 /// One bank: its name and where it is reached.
@@ -238,6 +241,7 @@ struct Written {
     sessions: SessionTimes,
     #[serde(default)]
     common_passwords: CommonPasswords,
+    store: Option<String>,
 }
 
 /// An entry of `nodes` as it is written.
@@ -340,6 +344,7 @@ impl Config {
             limits: written.limits,
             sessions: written.sessions,
             common_passwords: written.common_passwords,
+            store: written.store,
         };
         check_nodes(&config.nodes)?;
         check_times(&config.heartbeat)?;

@@ -11,7 +11,7 @@ use crate::config::{Config, CustomerAuth};
 use crate::http::{self, Bank, DrawNumbers, PeerRoom};
 use crate::ids::BankId;
 use crate::machine::{name_thread, raise_descriptors};
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 use crate::tls::{BadCertificates, Credentials, Entrance, Site, Transport};
 use crate::web;
 
@@ -22,8 +22,9 @@ pub struct NodeOptions {
     pub bank: BankId,
     /// The consortium.
     pub config: Config,
-    /// Folder of the node's own files; made at the first start.
-    pub data: PathBuf,
+    /// Folder of the node's own files, which is made at the first start, and the database besides if
+    /// there is one.
+    pub place: Place,
     /// IP address to listen on, if it is not the bank's host in `nodes.json`.
     pub listen: Option<String>,
     /// What peers prove themselves with.
@@ -89,9 +90,10 @@ impl Node {
     /// [`NodeError`] when ports or journal cannot be used.
     pub async fn start(options: NodeOptions, draw: DrawNumbers) -> Result<Node, NodeError> {
         let NodeOptions {
-            bank: me, config, data, listen, peer_secret, certificates, https, ..
+            bank: me, config, place, listen, peer_secret, certificates, https, ..
         } = options;
-        let transport = transport(me, &config, certificates.as_deref())?.keeping_signers_in(&data);
+        let transport =
+            transport(me, &config, certificates.as_deref())?.keeping_signers_in(place.folder());
         let site = https.map(|folder| Site::load(&folder, me)).transpose();
         let site = site.map_err(NodeError::Https)?;
         let credentials = Credentials { secret: peer_secret, transport };
@@ -108,7 +110,7 @@ impl Node {
         let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
         let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
         let actors =
-            crate::actors::node::start(me, &config, &data, &credentials, pings, web::tell)?;
+            crate::actors::node::start(me, &config, &place, &credentials, pings, web::tell)?;
         if config.customer_auth == CustomerAuth::Open {
             log::warn!(
                 "bank {me}: customer_auth is \"open\": anybody moves the money of any account. For \

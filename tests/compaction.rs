@@ -14,7 +14,7 @@ use netbanking::protocol::execution::Executions;
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::snapshot::SnapshotPiece;
 use netbanking::protocol::view::{PreparePlan, View};
-use netbanking::store::recovery::{Recovered, rebuild, recover, whole};
+use netbanking::store::recovery::{self, Recovered, rebuild};
 use netbanking::store::{
     Change, Found, GroupCommit, JournalReader, Owner, Snapshots, SqliteStore, Store, StoreError,
 };
@@ -35,6 +35,14 @@ fn journal(folder: &Path, positions: u64) -> (SqliteStore, Played, Held) {
     let held = played.held(1);
     store.write(&[Change::Append(held.clone())]).unwrap();
     (store, played, held)
+}
+
+fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
+    recovery::recover(folder, owner)
+}
+
+fn whole(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
+    recovery::whole(folder, owner)
 }
 
 /// Opens a folder that nobody uses any more. A program that another test is starting has the locks

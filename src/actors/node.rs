@@ -1,7 +1,7 @@
 //! The only place that wires actors together: it starts a node's actors on what its disk holds and
 //! tells each where the others are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ use crate::protocol::view::{OnDisk, View};
 use crate::session::Lifetime;
 use crate::store::past::Past;
 use crate::store::recovery::{Recovered, recover};
-use crate::store::{Disk, GroupCommit, Owner, Snapshots, StoreError};
+use crate::store::{Disk, GroupCommit, Owner, Place, Snapshots, StoreError};
 use crate::tls::{Credentials, Transport};
 use crate::watch::History;
 
@@ -79,7 +79,7 @@ pub struct Actors {
     arbiters: Arc<[Arbiter]>,
 }
 
-/// Starts the actors of bank `me` on the journal in `data`; `tell` writes what those who watch are
+/// Starts the actors of bank `me` on the journal in `place`; `tell` writes what those who watch are
 /// told.
 ///
 /// # Errors
@@ -87,13 +87,13 @@ pub struct Actors {
 pub fn start(
     me: BankId,
     config: &Config,
-    data: &Path,
+    place: &Place,
     credentials: &Credentials,
     pings: TcpListener,
     tell: Tell,
 ) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
-    let (recovered, started_in) = recovered(me, banks, data)?;
+    let (recovered, started_in) = recovered(me, banks, place)?;
     let Recovered { store, book, past, disk: on_disk, .. } = recovered;
     let (at, time) = (book.position(), Monotonic::start());
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
@@ -149,7 +149,7 @@ pub fn start(
         limits: limits(&gate, config.limits, audit.clone(), time),
         audit,
         laboratory,
-        folder: data.to_owned(),
+        folder: place.folder().to_owned(),
         started_in,
         arbiters: [core, ledger, disk, reads, past_thread, pulse, watch, gate].into(),
     })
@@ -194,13 +194,13 @@ fn introduction(me: BankId, config: &Config, credentials: &Credentials) -> Intro
 }
 
 /// Rebuilds the ledger and reports what is wrong with the disk; says how long it took.
-fn recovered(me: BankId, banks: usize, data: &Path) -> Result<(Recovered, Duration), StoreError> {
+fn recovered(me: BankId, banks: usize, place: &Place) -> Result<(Recovered, Duration), StoreError> {
     let began = Instant::now();
-    let mut recovered = recover(data, Owner { bank: me, banks })?;
+    let mut recovered = recover(place.clone(), Owner { bank: me, banks })?;
     tell_of_disk(me, banks, recovered.set_aside.take(), recovered.store.was_in_doubt());
     tell_of_snapshot(me, recovered.fell_back.take());
     let at = recovered.book.position();
-    log::info!("bank {me}: journal in {} up to position {at}", data.display());
+    log::info!("bank {me}: journal in {place} up to position {at}");
     Ok((recovered, began.elapsed()))
 }
 

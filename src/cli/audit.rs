@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use super::disk::DiskArgs;
+use super::disk::{BankDisk, DiskArgs};
 use super::{CommandError, stdout};
 use crate::hex::Hex;
 use crate::ledger::past::{Auditor, EntryNumber};
@@ -89,9 +89,9 @@ impl Signed {
 
 /// Rebuilds the ledger from the journal, reads the whole past, and compares.
 pub(super) fn run(arguments: &AuditArgs) -> Result<(), CommandError> {
-    let owner = arguments.disk.owner()?;
+    let BankDisk { owner, place } = arguments.disk.find()?;
     let bank = owner.bank;
-    let Recovered { book, past, mut store, disk, .. } = whole(&arguments.disk.data, owner)?;
+    let Recovered { book, past, mut store, disk, .. } = whole(place, owner)?;
     let signed = signatures(&mut *store, &disk, &arguments.disk.data, owner)?;
     if let Some(first) = missing(&past) {
         let count = past.missing().iter().map(|gap| gap.end() - gap.start() + 1).sum();

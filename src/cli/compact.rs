@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::CommandError;
-use super::disk::{DiskArgs, note};
+use super::disk::{BankDisk, DiskArgs, note};
 use super::stdout;
 use crate::store::recovery::{compact, whole};
 
@@ -21,8 +21,8 @@ pub(super) struct CompactArgs {
 /// Executes the journal once more, writes the ledger as a snapshot, and drops the journal that led
 /// to it.
 pub(super) fn run(arguments: &CompactArgs) -> Result<(), CommandError> {
-    let owner = arguments.disk.owner()?;
-    let recovered = whole(&arguments.disk.data, owner)?;
+    let BankDisk { owner, place } = arguments.disk.find()?;
+    let recovered = whole(place, owner)?;
     let position = recovered.book.position();
     let said = match compact(recovered)? {
         true => format!(

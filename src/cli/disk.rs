@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::node::{bank_of, check_data};
+use super::place::PlaceArgs;
 use super::{CommandError, outlet};
 use crate::config::Config;
 use crate::ids::BankId;
-use crate::store::Owner;
+use crate::store::{Owner, Place};
 
 /// Tells standard error, in the words of a bank's log, what somebody has done to a disk.
 pub(super) fn note(command: &str, bank: BankId, data: &Path) {
@@ -30,12 +31,20 @@ pub(super) struct DiskArgs {
     /// Folder of this bank's own data
     #[arg(long, env = "NETBANKING_DATA", value_name = "DIR")]
     pub(super) data: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Whose disk it is, and where.
+pub(super) struct BankDisk {
+    pub(super) owner: Owner,
+    pub(super) place: Place,
 }
 
 impl DiskArgs {
-    /// The owner that the disk must have; refuses a folder that does not exist, because opening
+    /// The owner that the disk must have, and where it is; refuses a folder that does not exist, because opening
     /// would create it.
-    pub(super) fn owner(&self) -> Result<Owner, CommandError> {
+    pub(super) fn find(&self) -> Result<BankDisk, CommandError> {
         let config = Config::load(&self.nodes)?;
         let bank = bank_of(self.bank, &config, &self.nodes)?;
         if !self.data.is_dir() {
@@ -45,6 +54,7 @@ impl DiskArgs {
             )));
         }
         check_data(&self.data)?;
-        Ok(Owner { bank, banks: config.nodes.len() })
+        let place = self.place.place(&config, &self.data)?;
+        Ok(BankDisk { owner: Owner { bank, banks: config.nodes.len() }, place })
     }
 }

@@ -15,8 +15,10 @@ mod client;
 mod compact;
 mod consortium;
 mod disk;
+mod move_store;
 mod node;
 mod outlet;
+mod place;
 mod rescue;
 mod stdout;
 
@@ -62,6 +64,8 @@ enum Command {
     Client(client::ClientArgs),
     /// Replace the journal of a stopped bank by a snapshot of the ledger
     Compact(compact::CompactArgs),
+    /// Carry a stopped bank's store from its folder into a database, or back
+    MoveStore(move_store::MoveStoreArgs),
     /// Prove that all entries on a stopped bank's disk lead to the balances of its ledger
     Audit(audit::AuditArgs),
     /// Make the consortium's own authority and a certificate for every bank
@@ -158,6 +162,7 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Client(arguments)) => Ok(client::run(&arguments)?),
         Some(Command::Compact(arguments)) => compact::run(&arguments),
+        Some(Command::MoveStore(arguments)) => move_store::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Rescue(arguments)) => rescue::run(&arguments),
     }

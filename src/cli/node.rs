@@ -10,6 +10,7 @@ use log::{Log, Metadata, Record};
 
 use super::CommandError;
 use super::outlet::{self, FLUSH_WITHIN};
+use super::place::PlaceArgs;
 use crate::actors::time::unix_ms;
 use crate::config::Config;
 use crate::ids::BankId;
@@ -63,6 +64,8 @@ pub(super) struct NodeArgs {
     /// Folder with the certificate that customers are shown: fullchain.pem and privkey.pem
     #[arg(long, env = HTTPS_VARIABLE, value_name = "DIR")]
     https: Option<PathBuf>,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Stop cleanly when standard input ends, so that no bank outlives its supervisor
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -74,8 +77,8 @@ pub(super) fn run(arguments: &NodeArgs) -> Result<(), CommandError> {
     check_data(&arguments.data)?;
     let options = NodeOptions {
         bank: bank_of(arguments.bank, &config, &arguments.nodes)?,
+        place: arguments.place.place(&config, &arguments.data)?,
         config,
-        data: arguments.data.clone(),
         listen: arguments.listen.map(as_host),
         peer_secret: peer_secret(secret_of_environment()?, arguments.peer_secret_file.as_deref())?,
         certificates: folder(arguments.certificates.as_ref()),

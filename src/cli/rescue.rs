@@ -3,7 +3,7 @@
 
 use clap::Args;
 
-use super::disk::{DiskArgs, note};
+use super::disk::{BankDisk, DiskArgs, note};
 use super::{CommandError, stdout};
 use crate::store::recovery::{Recovered, whole};
 
@@ -48,8 +48,8 @@ pub(super) struct UnfitForRescue(crate::ids::BankId);
 
 /// Sets the mark that the node reads at its next start.
 pub(super) fn run(arguments: &RescueArgs) -> Result<(), CommandError> {
-    let owner = arguments.disk.owner()?;
-    let Recovered { mut store, book, disk, .. } = whole(&arguments.disk.data, owner)?;
+    let BankDisk { owner, place } = arguments.disk.find()?;
+    let Recovered { mut store, book, disk, .. } = whole(place, owner)?;
     let (bank, position) = (owner.bank, book.position());
     let said = if !arguments.yes {
         let view = disk.prepared.ballot;

@@ -35,9 +35,10 @@ impl Settings {
     pub fn of(config: &Config) -> Settings {
         // `journal` may differ: how much of its own journal a disk keeps, and when it writes its
         // ledger down, does not concern other banks, since a bank that lacks more is given the
-        // snapshot, and all snapshots of a position are the same. So may `limits`, `sessions` and
-        // `common_passwords`: each bank protects its own machine and its own logins. A bank with
-        // certificates and one without do not understand each other anyway.
+        // snapshot, and all snapshots of a position are the same. Where a bank keeps its journal is
+        // its own matter, too. So may `limits`, `sessions` and `common_passwords`: each bank
+        // protects its own machine and its own logins. A bank with certificates and one without do
+        // not understand each other anyway.
         let Config {
             nodes,
             heartbeat,
@@ -53,6 +54,7 @@ impl Settings {
             limits: _,
             sessions: _,
             common_passwords: _,
+            store: _,
         } = config;
         let mut settings = BTreeMap::new();
         let as_value =

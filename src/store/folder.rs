@@ -6,6 +6,8 @@ use std::path::Path;
 
 use crate::store::StoreError;
 
+/// Name of the file that says that the journal is in a database.
+const ELSEWHERE_NAME: &str = "journal.elsewhere";
 /// Name of the file that is locked while a process uses the folder.
 const LOCK_NAME: &str = "journal.lock";
 
@@ -23,6 +25,56 @@ pub(in crate::store) fn lock(folder: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
         Err(TryLockError::Error(error)) => Err(cannot(error)),
     }
+}
+
+/// Makes sure that a bank's journal is not in a database, whose place an empty file would take.
+///
+/// # Errors
+/// [`StoreError::Elsewhere`]
+pub(in crate::store) fn check_here(folder: &Path) -> Result<(), StoreError> {
+    match folder.join(ELSEWHERE_NAME).exists() {
+        true => Err(StoreError::Elsewhere {
+            folder: folder.to_owned(),
+            found: "in a database",
+            wanted: "in this folder",
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Makes sure that a bank's journal is not a file in its folder. What is left of one that was
+/// carried into a database does not count.
+///
+/// # Errors
+/// [`StoreError::Elsewhere`]
+pub(in crate::store) fn check_not_here(folder: &Path, file: &str) -> Result<(), StoreError> {
+    match folder.join(file).exists() && !folder.join(ELSEWHERE_NAME).exists() {
+        true => Err(StoreError::Elsewhere {
+            folder: folder.to_owned(),
+            found: "in this folder",
+            wanted: "in a database",
+        }),
+        false => Ok(()),
+    }
+}
+
+/// From now on, the journal is in a database, or is not any more.
+///
+/// # Errors
+/// [`StoreError::Open`] when the system refuses.
+pub(in crate::store) fn keep_elsewhere(
+    folder: &Path,
+    is_elsewhere: bool,
+) -> Result<(), StoreError> {
+    let path = folder.join(ELSEWHERE_NAME);
+    let done = match is_elsewhere {
+        true => make_private(&path).map(|_| ()),
+        false => std::fs::remove_file(&path).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        }),
+    };
+    done.map_err(|error| StoreError::Open { path, why: error.to_string() })
 }
 
 /// Makes the file if it is not there and returns its length. SQLite gives its companion files the

@@ -12,10 +12,14 @@ mod compaction;
 mod folder;
 mod group_commit;
 mod journal;
+mod moving;
 mod packed;
 pub mod past;
+mod place;
+mod postgres;
 mod reading;
 pub mod recovery;
+mod rows_over;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -23,6 +27,9 @@ use std::path::PathBuf;
 pub use compaction::Snapshots;
 pub use group_commit::GroupCommit;
 pub(crate) use journal::read_record;
+pub use moving::{Direction, Moved, move_store};
+pub use place::Place;
+pub use postgres::{AWAY_MAX, BadDatabase, Database, PgStore};
 pub use reading::Read;
 pub use sqlite::SqliteStore;
 
@@ -270,6 +277,54 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Another node writes to the same tables of a database.
+    #[error(
+        "{path}: another node uses it. Two nodes never share a bank's database: stop the other one first"
+    )]
+    DatabaseInUse {
+        /// The database and the schema.
+        path: PathBuf,
+    },
+    /// A database would report commits that it might lose.
+    #[error(
+        "{path}: this database is not used, as it may lose what it has committed: {why}. Nothing was changed"
+    )]
+    Unsafe {
+        /// The database and the schema.
+        path: PathBuf,
+        /// The setting, what it is and what it must be.
+        why: String,
+    },
+    /// A database does not let the bank in, or not do what it needs.
+    #[error("{path}: the database refuses: {why}")]
+    Refused {
+        /// The database and the schema.
+        path: PathBuf,
+        /// Its words.
+        why: String,
+    },
+    /// A database does not answer.
+    #[error(
+        "{path}: the database does not answer: {why}. The node ends here, and nothing that it had acknowledged is lost; start it again when the database is back"
+    )]
+    Away {
+        /// The database and the schema.
+        path: PathBuf,
+        /// What was the last that happened.
+        why: String,
+    },
+    /// A bank's journal is in another place than the one that was named.
+    #[error(
+        "{folder}: this bank's journal is {found}, and this command line means the one {wanted}. Nothing was changed; NETBANKING_STORE and `store` in nodes.json say which, and `netbanking move-store` carries it over"
+    )]
+    Elsewhere {
+        /// The bank's own folder.
+        folder: PathBuf,
+        /// Where the journal is.
+        found: &'static str,
+        /// Where it was expected.
+        wanted: &'static str,
+    },
     /// Not a journal of ours.
     #[error(
         "{path}: not a NetBanking journal ({why}). Nothing was changed; name another --data folder, or move the file away"
@@ -360,7 +415,11 @@ impl StoreError {
     pub(crate) fn is_misplaced(&self) -> bool {
         matches!(
             self,
-            StoreError::Foreign { .. } | StoreError::OtherBank { .. } | StoreError::Fewer { .. }
+            StoreError::Foreign { .. }
+                | StoreError::OtherBank { .. }
+                | StoreError::Fewer { .. }
+                | StoreError::Elsewhere { .. }
+                | StoreError::Unsafe { .. }
         )
     }
 }

@@ -6,6 +6,9 @@ use crate::ids::{BankId, Position};
 use crate::protocol::effect::{Effect, LedgerInput, ViewInput};
 use crate::protocol::snapshot::SnapshotHead;
 
+/// How often something is read whose reading is cut short.
+const READ_TIMES: u32 = 5;
+
 /// Something to read.
 #[derive(Clone, Debug)]
 pub enum Read {
@@ -51,6 +54,17 @@ impl Read {
     /// # Errors
     /// [`StoreError`] when the disk fails or what it holds is damaged.
     pub fn answer(self, reader: &mut dyn JournalReader) -> Result<Effect, StoreError> {
+        for _ in 1..READ_TIMES {
+            reader.begin()?;
+            match self.clone().find(reader) {
+                // A connection that was lost; beginning again waits for a new one.
+                Err(StoreError::Away { .. }) => {}
+                found => {
+                    reader.end()?;
+                    return found;
+                }
+            }
+        }
         reader.begin()?;
         let found = self.find(reader)?;
         reader.end()?;

@@ -8,16 +8,14 @@
 //! A learner counts for no majority until it has prepared a view, so it cannot take part in
 //! deciding again what its disk has forgotten. Nothing is ever deleted here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::aside::put_aside;
-use super::folder::lock;
 use super::past::Past;
-use super::sqlite::FILE_NAMES;
-use super::{Change, Disk, Found, Owner, Remembered, SqliteStore, Store, StoreError};
+use super::place::Place;
+use super::{Change, Disk, Found, Owner, Remembered, Store, StoreError};
 use crate::ids::Sha256Digest;
 use crate::ledger::Book;
 use crate::ledger::book::{BadSnapshot, Lines, Pieces, Reader};
@@ -47,47 +45,45 @@ pub struct Recovered {
     pub fell_back: Option<StoreError>,
 }
 
-/// Opens a data folder and rebuilds the ledger, from the snapshot if it is of use. A damaged
+/// Opens a bank's store and rebuilds the ledger, from the snapshot if it is of use. A damaged
 /// journal is put aside, into a folder `damaged-…` next to it, and the node begins as a learner; a
 /// bank that is alone has nobody to learn from, and gets the error instead.
 ///
 /// # Errors
 /// [`StoreError`] when the folder cannot be used, or its journal belongs to another bank.
-pub fn recover(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
-    let opened = open(folder, owner);
-    let damage = match opened.and_then(|store| with_past(store, folder, owner)) {
+pub fn recover(place: impl Into<Place>, owner: Owner) -> Result<Recovered, StoreError> {
+    let place = place.into();
+    let opened = place.open(owner);
+    let damage = match opened.and_then(|store| with_past(store, &place, owner)) {
         Err(damage @ StoreError::Damaged { .. }) if owner.banks > 1 => damage,
         done => return done,
     };
-    let aside = set_aside(folder)?;
-    let mut store = open(folder, owner)?;
+    let aside = place.put_aside(owner)?;
+    let mut store = place.open(owner)?;
     store.write(&[Change::Forgotten])?;
-    let recovered = with_past(store, folder, owner)?;
+    let recovered = with_past(store, &place, owner)?;
     Ok(Recovered { set_aside: Some((aside, damage)), ..recovered })
 }
 
-/// Opens a data folder, reads and proves everything in it and rebuilds the ledger from the whole
+/// Opens a bank's store, reads and proves everything in it and rebuilds the ledger from the whole
 /// journal, if all of it is here; or says why that is impossible. Changes nothing.
 ///
 /// # Errors
 /// As for [`recover`], and [`StoreError::Damaged`].
-pub fn whole(folder: &Path, owner: Owner) -> Result<Recovered, StoreError> {
-    let mut store = open(folder, owner)?;
+pub fn whole(place: impl Into<Place>, owner: Owner) -> Result<Recovered, StoreError> {
+    let place = place.into();
+    let mut store = place.open(owner)?;
     store.use_whole_journal();
-    with_past(store, folder, owner)
-}
-
-fn open(folder: &Path, owner: Owner) -> Result<Box<dyn Disk>, StoreError> {
-    Ok(Box::new(SqliteStore::open(folder, owner)?))
+    with_past(store, &place, owner)
 }
 
 /// Rebuilds the ledger and writes down what its past lacks.
 fn with_past(
     mut store: Box<dyn Disk>,
-    folder: &Path,
+    place: &Place,
     owner: Owner,
 ) -> Result<Recovered, StoreError> {
-    let mut past = Past::open(folder, owner.bank)?;
+    let mut past = Past::at(place.of_the_past(owner.bank), owner.bank)?;
     let mut fell_back = None;
     let (book, disk) = match rebuild_beside(&mut *store, owner, &mut past) {
         Err(useless @ (StoreError::Damaged { .. } | StoreError::Differs { .. }))
@@ -274,11 +270,4 @@ pub fn compact(recovered: Recovered) -> Result<bool, StoreError> {
     store.write(&[Change::SnapshotComplete(head)])?;
     store.shrink()?;
     Ok(true)
-}
-
-/// Moves the files of a journal into a folder of their own. The tip goes last: as long as it is
-/// here, a half-moved journal is known to be damaged.
-fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
-    let _lock = lock(folder)?;
-    put_aside(folder, &FILE_NAMES)
 }

@@ -69,6 +69,11 @@ impl Cluster {
         self.variables.borrow_mut().entry(bank).or_default().push((name, value));
     }
 
+    /// What a bank's process has in its environment from its next start on.
+    pub(crate) fn variables(&self, bank: usize) -> Vec<(&'static str, String)> {
+        self.variables.borrow().get(&bank).cloned().unwrap_or_default()
+    }
+
     /// Gives every bank a certificate; from their next start on they use it.
     pub(crate) fn certify(&self) {
         self.certs(&[]);
@@ -192,7 +197,7 @@ impl Cluster {
             nodes_json,
             data: &self.data(bank),
             listen: self.links.as_ref().map(|_| own_address(bank)),
-            variables: self.variables.borrow().get(&bank).cloned().unwrap_or_default(),
+            variables: self.variables(bank),
             log: log.into(),
         });
         self.processes.borrow_mut()[bank] = Some(process);

@@ -26,6 +26,7 @@ mod output;
 mod past;
 mod peer_stream;
 mod played_bank;
+mod postgres;
 #[path = "../processes/mod.rs"]
 mod processes;
 #[path = "../random/mod.rs"]

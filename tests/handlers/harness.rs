@@ -58,7 +58,8 @@ pub(crate) async fn start(me: u16, banks: usize, mut written: Value) -> (Bank, T
     let tell = netbanking::web::tell;
     let credentials = Credentials { secret: SECRET.to_owned(), transport: Transport::Open };
     let actors =
-        actors::node::start(BankId(me), &config, data.path(), &credentials, pings, tell).unwrap();
+        actors::node::start(BankId(me), &config, &data.path().into(), &credentials, pings, tell)
+            .unwrap();
     let bank = Bank {
         me: BankId(me),
         config: Arc::new(config),

@@ -102,7 +102,7 @@ impl Banks {
             let options = NodeOptions {
                 bank,
                 config: Config::parse(&text).unwrap(),
-                data: data.path().join(bank.to_string()),
+                place: data.path().join(bank.to_string()).as_path().into(),
                 listen: None,
                 peer_secret: SECRET.to_owned(),
                 certificates: None,

@@ -8,6 +8,7 @@ pub(crate) mod bank;
 pub(crate) mod clocks;
 pub(crate) mod links;
 pub(crate) mod ports;
+pub(crate) mod postgres;
 
 /// Sends processes a signal, such as `-STOP`; returns whether it reached them all.
 pub(crate) fn signal(signal: &str, processes: &[u32]) -> bool {

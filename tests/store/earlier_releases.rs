@@ -2,6 +2,8 @@
 
 use netbanking::ids::signature::{CertificateId, Signature};
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 /// The tables of the first release, with two events of which the first is executed.
@@ -95,7 +97,7 @@ fn a_journal_from_before_events_were_signed_goes_on_being_read_and_takes_signed_
     store.write(&[Change::Append(Held { event: signed, members })]).unwrap();
     drop(store);
     let mut signatures = Vec::new();
-    let load = |store: &mut SqliteStore, signatures: &mut Vec<_>| {
+    let load = |store: &mut Box<dyn Disk>, signatures: &mut Vec<_>| {
         store.load(&mut |found| {
             if let Found::Held(held) = found {
                 signatures.push(held.event.signature().cloned());

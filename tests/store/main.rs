@@ -3,7 +3,15 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
+mod doubt;
 mod earlier_releases;
+mod moving;
+#[path = "../played/mod.rs"]
+mod played;
+mod postgres;
+#[path = "../processes/mod.rs"]
+mod processes;
+mod shelf;
 mod snapshots;
 
 use std::path::{Path, PathBuf};
@@ -19,10 +27,10 @@ use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{
-    Change, DROP_EVENTS_MAX, Disk, Found, JournalReader, Owner, PIECE_EVENTS_MAX, Read, Remembered,
-    SqliteStore, Store, StoreError,
+    Change, DROP_EVENTS_MAX, Disk, Found, Owner, PIECE_EVENTS_MAX, Read, Remembered, SqliteStore,
+    Store, StoreError,
 };
-use sha2::{Digest, Sha256};
+use shelf::everywhere;
 
 const OWNER: Owner = Owner { bank: BankId(1), banks: 3 };
 const VIEW: Ballot = Ballot { round: 1, coordinator: BankId(0) };
@@ -40,8 +48,8 @@ fn mark(counter: u64) -> ExecutedMark {
     ExecutedMark { key: held(counter).event.order_key(), position: Position(counter), hash }
 }
 
-fn open(folder: &Path) -> SqliteStore {
-    SqliteStore::open(folder, OWNER).unwrap()
+fn open(folder: &Path) -> Box<dyn Disk> {
+    Box::new(SqliteStore::open(folder, OWNER).unwrap())
 }
 
 fn plan(position: u64) -> PreparePlan {
@@ -100,7 +108,7 @@ fn is_damaged(error: &StoreError) -> bool {
 }
 
 /// What a store holds: executed positions, then the keys of what is held beyond them.
-fn contents(store: &mut SqliteStore) -> Result<(Vec<u64>, Vec<OrderKey>), StoreError> {
+fn contents(store: &mut Box<dyn Disk>) -> Result<(Vec<u64>, Vec<OrderKey>), StoreError> {
     let (mut executed, mut beyond) = (Vec::new(), Vec::new());
     store.load(&mut |found| {
         match found {
@@ -116,136 +124,145 @@ fn contents(store: &mut SqliteStore) -> Result<(Vec<u64>, Vec<OrderKey>), StoreE
 
 #[test]
 fn what_was_written_is_there_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    let appended: Vec<_> = (1..=4).map(|counter| Change::Append(held(counter))).collect();
-    store.write(&appended).unwrap();
-    store
-        .write(&[
-            Change::Executed(mark(1)),
-            Change::Promise(Ballot { round: 7, coordinator: BankId(2) }),
-        ])
-        .unwrap();
-    drop(store);
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        let appended: Vec<_> = (1..=4).map(|counter| Change::Append(held(counter))).collect();
+        store.write(&appended).unwrap();
+        store
+            .write(&[
+                Change::Executed(mark(1)),
+                Change::Promise(Ballot { round: 7, coordinator: BankId(2) }),
+            ])
+            .unwrap();
+        drop(store);
 
-    let mut store = open(folder.path());
-    assert_eq!(store.remembered().unwrap().promised, Ballot { round: 7, coordinator: BankId(2) });
-    let keys = [2, 3, 4].map(|counter| held(counter).event.order_key());
-    assert_eq!(contents(&mut store).unwrap(), (vec![1], keys.to_vec()));
+        let mut store = shelf.open();
+        assert_eq!(
+            store.remembered().unwrap().promised,
+            Ballot { round: 7, coordinator: BankId(2) }
+        );
+        let keys = [2, 3, 4].map(|counter| held(counter).event.order_key());
+        assert_eq!(contents(&mut store).unwrap(), (vec![1], keys.to_vec()));
+    });
 }
 
 #[test]
 fn a_prepared_view_brings_new_events_and_drops_others_in_one_step() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    store.write(&[Change::Append(held(1)), Change::Append(held(2))]).unwrap();
-    let events = [1, 3].map(|counter| (held(counter).event.order_key(), BankId(0))).to_vec();
-    let plan = PreparePlan { clock: vec![3, 0, 0].into(), events, ..plan(0) };
-    let dropped = vec![held(2).event.order_key()];
-    store
-        .write(&[Change::Prepared {
-            plan: plan.clone(),
-            fetched: vec![held(3)],
-            dropped,
-            learner: false,
-        }])
-        .unwrap();
-    drop(store);
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        store.write(&[Change::Append(held(1)), Change::Append(held(2))]).unwrap();
+        let events = [1, 3].map(|counter| (held(counter).event.order_key(), BankId(0))).to_vec();
+        let plan = PreparePlan { clock: vec![3, 0, 0].into(), events, ..plan(0) };
+        let dropped = vec![held(2).event.order_key()];
+        store
+            .write(&[Change::Prepared {
+                plan: plan.clone(),
+                fetched: vec![held(3)],
+                dropped,
+                learner: false,
+            }])
+            .unwrap();
+        drop(store);
 
-    let mut store = open(folder.path());
-    assert_eq!(store.remembered().unwrap().prepared.clock, plan.clock);
-    let keys = [1, 3].map(|counter| held(counter).event.order_key());
-    assert_eq!(contents(&mut store).unwrap(), (Vec::new(), keys.to_vec()));
+        let mut store = shelf.open();
+        assert_eq!(store.remembered().unwrap().prepared.clock, plan.clock);
+        let keys = [1, 3].map(|counter| held(counter).event.order_key());
+        assert_eq!(contents(&mut store).unwrap(), (Vec::new(), keys.to_vec()));
+    });
 }
 
 #[test]
 fn a_journal_with_entries_from_others_is_unverified_until_a_view_is_prepared() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    store.write(&[Change::Append(held(1)), Change::Executed(mark(1))]).unwrap();
-    assert!(!store.remembered().unwrap().unverified);
-    let told = JournalEntry { held: held(2), position: Position(2), hash: mark(2).hash };
-    store.write(&[Change::Replayed(told)]).unwrap();
-    drop(store);
-    let mut store = open(folder.path());
-    assert!(store.remembered().unwrap().unverified);
-    let plan = PreparePlan {
-        ballot: VIEW,
-        position: Position(2),
-        clock: vec![2, 0, 0].into(),
-        ..Default::default()
-    };
-    store
-        .write(&[Change::Prepared {
-            plan,
-            fetched: Vec::new(),
-            dropped: Vec::new(),
-            learner: false,
-        }])
-        .unwrap();
-    assert!(!store.remembered().unwrap().unverified);
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        store.write(&[Change::Append(held(1)), Change::Executed(mark(1))]).unwrap();
+        assert!(!store.remembered().unwrap().unverified);
+        let told = JournalEntry { held: held(2), position: Position(2), hash: mark(2).hash };
+        store.write(&[Change::Replayed(told)]).unwrap();
+        drop(store);
+        let mut store = shelf.open();
+        assert!(store.remembered().unwrap().unverified);
+        let plan = PreparePlan {
+            ballot: VIEW,
+            position: Position(2),
+            clock: vec![2, 0, 0].into(),
+            ..Default::default()
+        };
+        store
+            .write(&[Change::Prepared {
+                plan,
+                fetched: Vec::new(),
+                dropped: Vec::new(),
+                learner: false,
+            }])
+            .unwrap();
+        assert!(!store.remembered().unwrap().unverified);
+    });
 }
 
 #[test]
 fn a_bank_that_catches_up_is_given_the_journal_in_bounded_pieces() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    let count = PIECE_EVENTS_MAX as u64 + 10;
-    // Held before it was fetched as executed: that does no harm.
-    store.write(&[Change::Append(held(3))]).unwrap();
-    store
-        .write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
-        .unwrap();
-    let first = store.executed_after(Position(0), usize::MAX).unwrap();
-    assert_eq!(first.len(), PIECE_EVENTS_MAX);
-    let rest = store.executed_after(first.last().unwrap().position, usize::MAX).unwrap();
-    assert_eq!(rest.len(), 10);
-    assert_eq!(rest.last().unwrap().hash, mark(count).hash);
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        let count = PIECE_EVENTS_MAX as u64 + 10;
+        // Held before it was fetched as executed: that does no harm.
+        store.write(&[Change::Append(held(3))]).unwrap();
+        store
+            .write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
+            .unwrap();
+        let first = store.executed_after(Position(0), usize::MAX).unwrap();
+        assert_eq!(first.len(), PIECE_EVENTS_MAX);
+        let rest = store.executed_after(first.last().unwrap().position, usize::MAX).unwrap();
+        assert_eq!(rest.len(), 10);
+        assert_eq!(rest.last().unwrap().hash, mark(count).hash);
+    });
 }
 
 #[test]
 fn reads_for_others_see_a_single_commit_and_do_not_hold_up_writes() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    store.write(&[Change::Replayed(entry(1))]).unwrap();
-    let mut reader = store.reader().unwrap();
-    reader.begin().unwrap();
-    assert_eq!(reader.executed_after(Position(0), usize::MAX).unwrap().len(), 1);
-    store.write(&[Change::Replayed(entry(2))]).unwrap();
-    assert_eq!(
-        reader.executed_after(Position(0), usize::MAX).unwrap().len(),
-        1,
-        "what it saw at first"
-    );
-    assert_eq!(reader.hash_at(Position(2)).unwrap(), None);
-    reader.end().unwrap();
-    let read = Read::Journal { to: BankId(2), after: Position(1), bytes: u32::MAX };
-    let Effect::View(ViewInput::JournalRead { entries, hash_before, .. }) =
-        read.answer(&mut *reader).unwrap()
-    else {
-        panic!("the journal was asked for");
-    };
-    assert_eq!(
-        (entries.len(), hash_before),
-        (1, Some(mark(1).hash)),
-        "what has been written since"
-    );
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        store.write(&[Change::Replayed(entry(1))]).unwrap();
+        let mut reader = store.reader().unwrap();
+        reader.begin().unwrap();
+        assert_eq!(reader.executed_after(Position(0), usize::MAX).unwrap().len(), 1);
+        store.write(&[Change::Replayed(entry(2))]).unwrap();
+        assert_eq!(
+            reader.executed_after(Position(0), usize::MAX).unwrap().len(),
+            1,
+            "what it saw at first"
+        );
+        assert_eq!(reader.hash_at(Position(2)).unwrap(), None);
+        reader.end().unwrap();
+        let read = Read::Journal { to: BankId(2), after: Position(1), bytes: u32::MAX };
+        let Effect::View(ViewInput::JournalRead { entries, hash_before, .. }) =
+            read.answer(&mut *reader).unwrap()
+        else {
+            panic!("the journal was asked for");
+        };
+        assert_eq!(
+            (entries.len(), hash_before),
+            (1, Some(mark(1).hash)),
+            "what has been written since"
+        );
+    });
 }
 
 #[test]
 fn a_bank_that_asks_for_what_lies_beyond_all_positions_is_given_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    store.write(&[Change::Replayed(entry(1))]).unwrap();
-    for after in [1 << 63, u64::MAX] {
-        let read = Read::Journal { to: BankId(2), after: Position(after), bytes: u32::MAX };
-        let found = read.answer(&mut *store.reader().unwrap()).unwrap();
-        assert!(
-            matches!(&found, Effect::View(ViewInput::JournalRead { entries, hash_before: None, .. })
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        store.write(&[Change::Replayed(entry(1))]).unwrap();
+        for after in [1 << 63, u64::MAX] {
+            let read = Read::Journal { to: BankId(2), after: Position(after), bytes: u32::MAX };
+            let found = read.answer(&mut *store.reader().unwrap()).unwrap();
+            assert!(
+                matches!(&found, Effect::View(ViewInput::JournalRead { entries, hash_before: None, .. })
                 if entries.is_empty()),
-            "{found:?}"
-        );
-    }
+                "{found:?}"
+            );
+        }
+    });
 }
 
 /// Changes a byte of every event.
@@ -254,22 +271,24 @@ const OTHER_BODY: &str =
 
 #[test]
 fn a_reader_finds_damage_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    store.write(&[Change::Replayed(entry(1))]).unwrap();
-    let mut reader = store.reader().unwrap();
-    meddle(folder.path(), OTHER_BODY);
-    let read = Read::Journal { to: BankId(2), after: Position(0), bytes: u32::MAX };
-    assert!(is_damaged(&read.answer(&mut *reader).unwrap_err()));
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        store.write(&[Change::Replayed(entry(1))]).unwrap();
+        let mut reader = store.reader().unwrap();
+        shelf.meddle(OTHER_BODY);
+        let read = Read::Journal { to: BankId(2), after: Position(0), bytes: u32::MAX };
+        assert!(is_damaged(&read.answer(&mut *reader).unwrap_err()));
+    });
 }
 
 #[test]
 fn two_processes_cannot_use_one_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let _first = open(folder.path());
-    let second = SqliteStore::open(folder.path(), OWNER).err().unwrap();
-    assert!(matches!(second, StoreError::InUse { .. }), "{second}");
-    assert!(second.to_string().contains("stop the other one"));
+    everywhere(|shelf| {
+        let _first = shelf.open();
+        let second = shelf.try_open(OWNER).err().unwrap();
+        assert!(matches!(second, StoreError::InUse { .. }), "{second}");
+        assert!(second.to_string().contains("stop the other one"));
+    });
 }
 
 #[test]
@@ -303,44 +322,46 @@ fn nobody_else_on_the_machine_reads_the_journal() {
 
 #[test]
 fn a_disk_grows_with_what_the_banks_have_agreed_on_and_not_with_a_file_that_lists_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let longer = Owner { banks: 4, ..OWNER };
-    let prepared = |banks: usize| {
-        let plan = PreparePlan { clock: VectorClock::zero(banks), ..plan(0) };
-        Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new(), learner: false }
-    };
-    open(folder.path()).write(&[prepared(3)]).unwrap();
-    // The longer list in the file changes nothing, and neither do promises.
-    let mut store = SqliteStore::open(folder.path(), longer).unwrap();
-    store.write(&[Change::Promise(Ballot { round: 9, coordinator: BankId(3) })]).unwrap();
-    drop(store);
-    drop(open(folder.path()));
-    assert!(SqliteStore::open(folder.path(), Owner { banks: 2, ..OWNER }).is_err());
+    everywhere(|shelf| {
+        let longer = Owner { banks: 4, ..OWNER };
+        let prepared = |banks: usize| {
+            let plan = PreparePlan { clock: VectorClock::zero(banks), ..plan(0) };
+            Change::Prepared { plan, fetched: Vec::new(), dropped: Vec::new(), learner: false }
+        };
+        shelf.open().write(&[prepared(3)]).unwrap();
+        // The longer list in the file changes nothing, and neither do promises.
+        let mut store = shelf.try_open(longer).unwrap();
+        store.write(&[Change::Promise(Ballot { round: 9, coordinator: BankId(3) })]).unwrap();
+        drop(store);
+        drop(shelf.open());
+        assert!(shelf.try_open(Owner { banks: 2, ..OWNER }).is_err());
 
-    SqliteStore::open(folder.path(), longer).unwrap().write(&[prepared(4)]).unwrap();
-    let fewer = SqliteStore::open(folder.path(), OWNER).err().unwrap();
-    assert!(matches!(fewer, StoreError::Fewer { banks: 4, listed: 3, .. }), "{fewer}");
-    assert!(fewer.to_string().contains("put the missing entries back"), "{fewer}");
-    drop(SqliteStore::open(folder.path(), longer).unwrap());
+        shelf.try_open(longer).unwrap().write(&[prepared(4)]).unwrap();
+        let fewer = shelf.try_open(OWNER).err().unwrap();
+        assert!(matches!(fewer, StoreError::Fewer { banks: 4, listed: 3, .. }), "{fewer}");
+        assert!(fewer.to_string().contains("put the missing entries back"), "{fewer}");
+        drop(shelf.try_open(longer).unwrap());
+    });
 }
 
 #[test]
 fn a_disk_that_only_learns_belongs_to_as_many_banks_as_its_events_do() {
-    for learned in [Change::Append(held(1)), Change::Replayed(entry(1))] {
-        let folder = tempfile::tempdir().unwrap();
-        drop(open(folder.path()));
-        drop(SqliteStore::open(folder.path(), Owner { banks: 1, ..OWNER }).unwrap());
-        open(folder.path()).write(&[learned]).unwrap();
-        let fewer = SqliteStore::open(folder.path(), Owner { banks: 2, ..OWNER }).err().unwrap();
-        assert!(matches!(fewer, StoreError::Fewer { banks: 3, listed: 2, .. }), "{fewer}");
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    let (head, pieces) = snapshot(5);
-    store.write(&pieces).unwrap();
-    store.write(&[Change::SnapshotComplete(head)]).unwrap();
-    drop(store);
-    assert!(SqliteStore::open(folder.path(), Owner { banks: 2, ..OWNER }).is_err());
+    everywhere(|shelf| {
+        for learned in [Change::Append(held(1)), Change::Replayed(entry(1))] {
+            let shelf = &shelf.another();
+            drop(shelf.open());
+            drop(shelf.try_open(Owner { banks: 1, ..OWNER }).unwrap());
+            shelf.open().write(&[learned]).unwrap();
+            let fewer = shelf.try_open(Owner { banks: 2, ..OWNER }).err().unwrap();
+            assert!(matches!(fewer, StoreError::Fewer { banks: 3, listed: 2, .. }), "{fewer}");
+        }
+        let mut store = shelf.open();
+        let (head, pieces) = snapshot(5);
+        store.write(&pieces).unwrap();
+        store.write(&[Change::SnapshotComplete(head)]).unwrap();
+        drop(store);
+        assert!(shelf.try_open(Owner { banks: 2, ..OWNER }).is_err());
+    });
 }
 
 #[test]
@@ -370,54 +391,64 @@ fn foreign_files_are_refused_and_left_alone() {
 
 #[test]
 fn changed_vanished_and_added_rows_are_noticed() {
-    let other_body = format!("{OTHER_BODY} WHERE sum = 3");
-    for (sql, found) in [
-        (other_body.as_str(), "event 1.0.3"),
-        ("UPDATE events SET members = '[0]' WHERE sum = 3", "event 1.0.3"),
-        ("UPDATE events SET sum = 9 WHERE sum = 3", "event 1.0.9"),
-        ("DELETE FROM events WHERE sum = 3", "rows are missing"),
-        ("DELETE FROM events WHERE sum = 1", "rows are missing"),
-        ("DELETE FROM executed WHERE position = 2", "rows are missing"),
-        ("UPDATE executed SET position = 7 WHERE position = 2", "rows are missing"),
-        ("UPDATE executed SET hash = zeroblob(32) WHERE position = 2", "rows are missing"),
-        (
-            "INSERT INTO executed SELECT 3, round, coordinator, 3, sender, hash FROM executed WHERE position = 2",
-            "rows",
-        ),
-        (
-            "UPDATE head SET content = replace(content, '\"promised\":{\"round\":1', '\"promised\":{\"round\":2')",
-            "head",
-        ),
-        ("DELETE FROM head", "the head is missing"),
-        (
-            "UPDATE plan SET content = replace(content, '\"round\":1', '\"round\":2')",
-            "the prepared view",
-        ),
-        ("DELETE FROM plan", "the prepared view"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = open(folder.path());
-        store
-            .write(&(1..=3).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>())
-            .unwrap();
-        store
-            .write(&[Change::Promise(VIEW), Change::Executed(mark(1)), Change::Executed(mark(2))])
-            .unwrap();
-        let fetched = Vec::new();
-        let events = vec![(held(3).event.order_key(), BankId(0))];
-        let plan = PreparePlan { events, ..plan(2) };
-        store
-            .write(&[Change::Prepared { plan, fetched, dropped: Vec::new(), learner: false }])
-            .unwrap();
-        assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![held(3).event.order_key()]));
-        drop(store);
-        meddle(folder.path(), sql);
-        let error = SqliteStore::open(folder.path(), OWNER)
-            .and_then(|mut store| store.remembered().and_then(|_| contents(&mut store)))
-            .unwrap_err();
-        assert!(is_damaged(&error) && error.to_string().contains(found), "{sql}: {error}");
-        assert!(error.to_string().contains("the other banks hold the same journal"));
-    }
+    everywhere(|shelf| {
+        let other_body = format!("{OTHER_BODY} WHERE sum = 3");
+        for (sql, found) in [
+            (other_body.as_str(), "event 1.0.3"),
+            ("UPDATE events SET members = '[0]' WHERE sum = 3", "event 1.0.3"),
+            ("UPDATE events SET sum = 9 WHERE sum = 3", "event 1.0.9"),
+            ("DELETE FROM events WHERE sum = 3", "rows are missing"),
+            ("DELETE FROM events WHERE sum = 1", "rows are missing"),
+            ("DELETE FROM executed WHERE position = 2", "rows are missing"),
+            ("UPDATE executed SET position = 7 WHERE position = 2", "rows are missing"),
+            ("UPDATE executed SET hash = zeroblob(32) WHERE position = 2", "rows are missing"),
+            (
+                "INSERT INTO executed SELECT 3, round, coordinator, 3, sender, hash FROM executed WHERE position = 2",
+                "rows",
+            ),
+            (
+                "UPDATE head SET content = replace(content, '\"promised\":{\"round\":1', '\"promised\":{\"round\":2')",
+                "head",
+            ),
+            ("DELETE FROM head", "the head is missing"),
+            (
+                "UPDATE plan SET content = replace(content, '\"round\":1', '\"round\":2')",
+                "the prepared view",
+            ),
+            ("DELETE FROM plan", "the prepared view"),
+        ] {
+            let shelf = &shelf.another();
+            let mut store = shelf.open();
+            store
+                .write(&(1..=3).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>())
+                .unwrap();
+            store
+                .write(&[
+                    Change::Promise(VIEW),
+                    Change::Executed(mark(1)),
+                    Change::Executed(mark(2)),
+                ])
+                .unwrap();
+            let fetched = Vec::new();
+            let events = vec![(held(3).event.order_key(), BankId(0))];
+            let plan = PreparePlan { events, ..plan(2) };
+            store
+                .write(&[Change::Prepared { plan, fetched, dropped: Vec::new(), learner: false }])
+                .unwrap();
+            assert_eq!(
+                contents(&mut store).unwrap(),
+                (vec![1, 2], vec![held(3).event.order_key()])
+            );
+            drop(store);
+            shelf.meddle(sql);
+            let error = shelf
+                .try_open(OWNER)
+                .and_then(|mut store| store.remembered().and_then(|_| contents(&mut store)))
+                .unwrap_err();
+            assert!(is_damaged(&error) && error.to_string().contains(found), "{sql}: {error}");
+            assert!(error.to_string().contains("the other banks hold the same journal"));
+        }
+    });
 }
 
 #[test]
@@ -457,144 +488,78 @@ fn a_journal_that_was_rolled_back_destroyed_or_replaced_is_noticed() {
 
 #[test]
 fn events_unknown_to_a_view_are_dropped_when_the_view_is_prepared() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    store.write(&(1..=5).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>()).unwrap();
-    store
-        .write(&[Change::Executed(mark(1)), Change::Executed(mark(2)), Change::Forgotten])
-        .unwrap();
-    assert!(store.remembered().unwrap().learner);
-    let key = |counter| held(counter).event.order_key();
-    let prepared = |position| Change::Prepared {
-        plan: PreparePlan { events: vec![(key(4), BankId(0))], ..plan(position) },
-        fetched: Vec::new(),
-        dropped: vec![key(3)],
-        learner: false,
-    };
-    // The mark of position 3 is still on its way: nothing is dropped that the view did not name.
-    store.write(&[prepared(3)]).unwrap();
-    assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![key(4), key(5)]));
-    store.write(&[prepared(2)]).unwrap();
-    assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![key(4)]));
-    let Remembered { learner, rescue, prepared, .. } = store.remembered().unwrap();
-    assert_eq!((learner, rescue, prepared.ballot), (false, false, VIEW));
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        store
+            .write(&(1..=5).map(|counter| Change::Append(held(counter))).collect::<Vec<_>>())
+            .unwrap();
+        store
+            .write(&[Change::Executed(mark(1)), Change::Executed(mark(2)), Change::Forgotten])
+            .unwrap();
+        assert!(store.remembered().unwrap().learner);
+        let key = |counter| held(counter).event.order_key();
+        let prepared = |position| Change::Prepared {
+            plan: PreparePlan { events: vec![(key(4), BankId(0))], ..plan(position) },
+            fetched: Vec::new(),
+            dropped: vec![key(3)],
+            learner: false,
+        };
+        // The mark of position 3 is still on its way: nothing is dropped that the view did not name.
+        store.write(&[prepared(3)]).unwrap();
+        assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![key(4), key(5)]));
+        store.write(&[prepared(2)]).unwrap();
+        assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![key(4)]));
+        let Remembered { learner, rescue, prepared, .. } = store.remembered().unwrap();
+        assert_eq!((learner, rescue, prepared.ballot), (false, false, VIEW));
+    });
 }
 
 #[test]
 fn a_person_may_declare_rescue_only_on_a_disk_that_knows_its_view() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    assert!(!store.declare_rescue().unwrap(), "it never belonged to a view");
-    let prepared = || Change::Prepared {
-        plan: plan(0),
-        fetched: Vec::new(),
-        dropped: Vec::new(),
-        learner: false,
-    };
-    store.write(&[prepared(), Change::Forgotten]).unwrap();
-    assert!(!store.declare_rescue().unwrap(), "it is a learner");
-    store.write(&[prepared()]).unwrap();
-    assert!(store.declare_rescue().unwrap());
-    drop(store);
-    let mut store = open(folder.path());
-    assert!(store.remembered().unwrap().rescue);
-    store.write(&[prepared()]).unwrap();
-    assert!(!store.remembered().unwrap().rescue, "it counts for one view");
-}
-
-/// Marks the disk as a process that ends because of a failed fsync does.
-fn put_in_doubt(folder: &Path) {
-    let tip = folder.join("journal.tip");
-    let bytes = std::fs::read(&tip).unwrap();
-    let (disk, commits) = bytes[..44].split_at(36);
-    let digest = Sha256::digest([disk, b"\0", commits, b"\0doubt"].concat());
-    std::fs::write(&tip, [disk, commits, &digest[..16]].concat()).unwrap();
-}
-
-#[test]
-fn after_an_fsync_that_failed_a_disk_counts_for_nothing_until_a_view_has_begun_with_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let prepared = || Change::Prepared {
-        plan: plan(0),
-        fetched: Vec::new(),
-        dropped: Vec::new(),
-        learner: false,
-    };
-    open(folder.path()).write(&[prepared(), Change::Append(held(1))]).unwrap();
-    put_in_doubt(folder.path());
-    for was_in_doubt in [true, false] {
-        let mut store = open(folder.path());
-        assert_eq!(
-            store.was_in_doubt(),
-            was_in_doubt,
-            "what was read is written once more, and once"
-        );
-        let Remembered { learner, fresh, .. } = store.remembered().unwrap();
-        assert_eq!((learner, fresh), (true, false), "it has lost something, perhaps");
-        assert_eq!(
-            contents(&mut store).unwrap().1,
-            [held(1).event.order_key()],
-            "what it holds it goes on holding"
-        );
-    }
-    open(folder.path()).write(&[Change::Counts]).unwrap();
-    assert!(!open(folder.path()).remembered().unwrap().learner);
-}
-
-#[test]
-fn a_disk_in_doubt_may_be_rescued_and_one_that_has_forgotten_may_not() {
-    for (also, may) in [(None, true), (Some(Change::Forgotten), false)] {
-        let folder = tempfile::tempdir().unwrap();
-        let prepared = Change::Prepared {
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        assert!(!store.declare_rescue().unwrap(), "it never belonged to a view");
+        let prepared = || Change::Prepared {
             plan: plan(0),
             fetched: Vec::new(),
             dropped: Vec::new(),
             learner: false,
         };
-        let mut store = open(folder.path());
-        store.write(&[prepared]).unwrap();
+        store.write(&[prepared(), Change::Forgotten]).unwrap();
+        assert!(!store.declare_rescue().unwrap(), "it is a learner");
+        store.write(&[prepared()]).unwrap();
+        assert!(store.declare_rescue().unwrap());
         drop(store);
-        put_in_doubt(folder.path());
-        let mut store = open(folder.path());
-        store.write(&also.into_iter().collect::<Vec<_>>()).unwrap();
-        assert_eq!(store.declare_rescue().unwrap(), may);
-        let Remembered { learner, rescue, .. } = store.remembered().unwrap();
-        assert_eq!((learner, rescue), (!may, may));
-    }
-}
-
-#[test]
-fn a_bank_that_is_alone_goes_on_after_an_fsync_that_failed() {
-    let folder = tempfile::tempdir().unwrap();
-    let alone = Owner { bank: BankId(0), banks: 1 };
-    drop(SqliteStore::open(folder.path(), alone).unwrap());
-    put_in_doubt(folder.path());
-    let mut store = SqliteStore::open(folder.path(), alone).unwrap();
-    assert!(store.was_in_doubt() && !store.remembered().unwrap().learner);
+        let mut store = shelf.open();
+        assert!(store.remembered().unwrap().rescue);
+        store.write(&[prepared()]).unwrap();
+        assert!(!store.remembered().unwrap().rescue, "it counts for one view");
+    });
 }
 
 /// A bank gone mad may have sent one version of an event here and another one elsewhere.
 #[test]
 fn an_event_that_was_executed_elsewhere_in_another_version_than_the_one_held_is_found_as_executed()
 {
-    let folder = tempfile::tempdir().unwrap();
-    let request =
-        RawRequest { id: EventId::new(BankId(0), "y"), type_msg: "X".into(), msg: raw(&7) };
-    let (timestamp, header) = (vec![1, 0, 0].into(), Header::default());
-    let event = Event::stamp(VIEW, BankId(0), timestamp, vec![request], header);
-    let other = Held { event: Arc::new(event), members: BankSet::all(3) };
-    let text = other.event.wire().get().to_owned();
-    let mut store = open(folder.path());
-    store.load(&mut |_| Ok(())).unwrap();
-    store.write(&[Change::Append(held(1))]).unwrap();
-    store.write(&[Change::Replayed(JournalEntry { held: other, ..entry(1) })]).unwrap();
-    drop(store);
-    let mut found = Vec::new();
-    let mut keep = |it| {
-        found.push(it);
-        Ok(())
-    };
-    open(folder.path()).load(&mut keep).unwrap();
-    let [Found::Executed(JournalEntry { held, .. })] = &found[..] else { panic!("{found:?}") };
-    assert_eq!(held.event.wire().get(), text);
+    everywhere(|shelf| {
+        let request =
+            RawRequest { id: EventId::new(BankId(0), "y"), type_msg: "X".into(), msg: raw(&7) };
+        let (timestamp, header) = (vec![1, 0, 0].into(), Header::default());
+        let event = Event::stamp(VIEW, BankId(0), timestamp, vec![request], header);
+        let other = Held { event: Arc::new(event), members: BankSet::all(3) };
+        let text = other.event.wire().get().to_owned();
+        let mut store = shelf.open();
+        store.load(&mut |_| Ok(())).unwrap();
+        store.write(&[Change::Append(held(1))]).unwrap();
+        store.write(&[Change::Replayed(JournalEntry { held: other, ..entry(1) })]).unwrap();
+        drop(store);
+        let mut found = Vec::new();
+        let mut keep = |it| {
+            found.push(it);
+            Ok(())
+        };
+        shelf.open().load(&mut keep).unwrap();
+        let [Found::Executed(JournalEntry { held, .. })] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(held.event.wire().get(), text);
+    });
 }

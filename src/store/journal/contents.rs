@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::basis::Basis;
 use super::head::{Head, Settled, Stored};
 use super::rows::{EventRow, mark_digest, piece_digest};
 use super::tables::Tables;
@@ -40,9 +41,34 @@ impl<T: Tables> Marks<'_, T> {
 }
 
 impl<T: Tables> Contents<'_, T> {
+    /// Hands over what a ledger is rebuilt from, as [`Store::load`](crate::store::Store::load) does;
+    /// the part that is `unread` is left out.
+    pub(in crate::store) fn load(
+        &self,
+        basis: Basis,
+        unread: Option<Settled>,
+        found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let of_use = |_: &&Stored| basis != Basis::Journal;
+        if let Some(stored) = self.head.arriving.as_ref().filter(of_use) {
+            self.pieces(stored, &mut |_| Ok(()))?;
+        }
+        let mut after = Position::default();
+        if let Some(stored) = self.head.snapshot.as_ref().filter(of_use) {
+            after = stored.head.position;
+            self.pieces(stored, found)?;
+        }
+        self.walk(unread, after, found)
+    }
+
+    /// Proves everything there is.
+    pub(in crate::store) fn prove(&self) -> Result<(), StoreError> {
+        self.load(Basis::SnapshotAndAll, None, &mut |_| Ok(()))
+    }
+
     /// Walks events and execution marks side by side; both must be complete. What is settled is
     /// left out if it is given, and what was executed through `after` is not handed over.
-    pub(in crate::store) fn walk(
+    fn walk(
         &self,
         settled: Option<Settled>,
         after: Position,
@@ -93,7 +119,7 @@ impl<T: Tables> Contents<'_, T> {
     }
 
     /// All pieces of a snapshot that the disk must have, one after another.
-    pub(in crate::store) fn pieces(
+    fn pieces(
         &self,
         stored: &Stored,
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,

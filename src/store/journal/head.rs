@@ -222,8 +222,15 @@ impl Head {
 
     /// Writes the head.
     pub(in crate::store) fn write<T: Tables>(&self, tables: &T) -> Result<(), T::Error> {
+        let (content, digest) = self.as_row();
+        tables.write_head(&content, &digest)
+    }
+
+    /// Its content, and the digest of it.
+    pub(in crate::store) fn as_row(&self) -> (String, [u8; 32]) {
         let content = serde_json::to_string(self).expect("the head is JSON");
-        tables.write_head(&content, &sha256(&content).0)
+        let digest = sha256(&content).0;
+        (content, digest)
     }
 
     /// What a store remembers, with the plan that its head goes with.

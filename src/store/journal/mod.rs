@@ -19,7 +19,7 @@ pub(in crate::store) use self::basis::{Basis, SUSPECT_NAME, suspect, suspicion};
 pub(in crate::store) use self::contents::Contents;
 pub(in crate::store) use self::digest::{RowDigest, sha256};
 pub(in crate::store) use self::head::{Beginning, Head, Seal};
-pub(in crate::store) use self::recognise::{check_owner, check_tip};
+pub(in crate::store) use self::recognise::{check_owner, check_tip, may_decide};
 pub(crate) use self::rows::read_record;
 pub(in crate::store) use self::rows::{
     EventRow, NewEvent, columns_between, key_columns, key_of_columns, mark_digest, to_sql,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::head::Head;
 use super::tip::Tip;
+use crate::protocol::view::PreparePlan;
 use crate::store::{Owner, StoreError};
 use crate::wire::PROTOCOL_VERSION;
 
@@ -33,6 +34,12 @@ pub(in crate::store) fn check_owner(
             Err(StoreError::OtherBank { path, found, wanted })
         }
     }
+}
+
+/// Whether a disk knows enough to decide alone how the next view begins, if a person says so.
+pub(in crate::store) fn may_decide(head: &Head, prepared: &PreparePlan) -> bool {
+    let lacks_something = head.learner && !head.in_doubt;
+    !lacks_something && *prepared != PreparePlan::default()
 }
 
 /// Whether a journal has all the commits that the tip knows of.

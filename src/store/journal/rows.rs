@@ -74,6 +74,17 @@ pub(in crate::store) struct EventRow {
 }
 
 impl EventRow {
+    /// The row as it goes into another table.
+    pub(in crate::store) fn as_new(&self) -> NewEvent<'_> {
+        NewEvent {
+            key: self.key,
+            members: self.members.clone(),
+            body: &self.body,
+            digest: self.digest,
+            signature: self.signature.clone(),
+        }
+    }
+
     /// Whether the row is what was written.
     pub(in crate::store) fn is_whole(&self) -> bool {
         digest_of(&self.members, &self.body, self.signature.as_deref()) == self.digest

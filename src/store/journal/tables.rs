@@ -20,6 +20,9 @@ pub(in crate::store) trait Tables {
     /// What it means that reading failed.
     fn reading_failed(&self, error: &Self::Error) -> StoreError;
 
+    /// What it means that writing failed.
+    fn writing_failed(&self, error: &Self::Error) -> StoreError;
+
     /// What is here is not what was written.
     fn damaged(&self, why: String) -> StoreError;
 

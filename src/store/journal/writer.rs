@@ -279,6 +279,13 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
         self.delete_pieces_but(&stored)
     }
 
+    /// This disk decides how the next view begins.
+    pub(in crate::store) fn declare_rescue(&mut self) -> Result<(), T::Error> {
+        self.take(&Change::Counts)?;
+        self.head.rescue = true;
+        Ok(())
+    }
+
     /// Deletes the installed snapshot.
     pub(in crate::store) fn abandon_snapshot(&mut self) -> Result<(), T::Error> {
         (self.head.snapshot, self.head.arriving) = (None, None);

@@ -3,15 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{FILE_NAMES, Numbers, PastReader, PastWriter};
+use super::{Numbers, PastPlace, PastReader, PastWriter, SqlitePlace};
 use crate::ids::BankId;
 use crate::ledger::past::{EntryNumber, PastEntry};
 use crate::store::StoreError;
-use crate::store::aside::put_aside;
 
 /// A [`PastWriter`] that starts over where the file is damaged.
 pub struct Past {
-    folder: PathBuf,
+    place: Box<dyn PastPlace>,
     bank: BankId,
     writer: PastWriter,
     /// Where damaged files were put, and what was wrong with them, until somebody is told.
@@ -26,15 +25,24 @@ impl Past {
     /// # Errors
     /// [`StoreError`] when the folder cannot be used, or the file is another bank's.
     pub fn open(folder: &Path, bank: BankId) -> Result<Self, StoreError> {
+        Past::at(Box::new(SqlitePlace::new(folder)), bank)
+    }
+
+    /// The same wherever it is.
+    pub(in crate::store) fn at(
+        place: Box<dyn PastPlace>,
+        bank: BankId,
+    ) -> Result<Self, StoreError> {
         let mut aside = Vec::new();
-        let writer = match PastWriter::open(folder, bank) {
+        let open = || place.open().and_then(|table| PastWriter::on(table, bank));
+        let writer = match open() {
             Err(damage @ StoreError::Damaged { .. }) => {
-                aside.push((put_aside(folder, &FILE_NAMES)?, damage));
-                PastWriter::open(folder, bank)?
+                aside.push((place.put_aside()?, damage));
+                open()?
             }
             opened => opened?,
         };
-        Ok(Past { folder: folder.to_owned(), bank, writer, aside, generation: 0 })
+        Ok(Past { place, bank, writer, aside, generation: 0 })
     }
 
     /// Where damaged files were put since the last call, and what was wrong with them.
@@ -69,6 +77,14 @@ impl Past {
     #[must_use]
     pub fn missing(&self) -> &[Numbers] {
         self.writer.missing()
+    }
+
+    /// [`PastWriter::reader`]
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be used.
+    pub fn reader(&self) -> Result<PastReader, StoreError> {
+        self.writer.reader()
     }
 
     /// Opens readers, also on other threads.
@@ -116,7 +132,7 @@ impl Past {
     pub(crate) fn forget(&mut self, numbers: &[EntryNumber]) -> Result<(), StoreError> {
         if numbers.is_empty() {
             let why = "a reader could not make sense of it".to_owned();
-            return self.start_over(StoreError::Damaged { path: self.folder.clone(), why });
+            return self.start_over(self.writer.damaged(why));
         }
         self.healing(|writer| numbers.iter().try_for_each(|number| writer.forget(*number)))
     }
@@ -137,8 +153,8 @@ impl Past {
 
     fn start_over(&mut self, damage: StoreError) -> Result<(), StoreError> {
         let last = self.writer.last();
-        self.aside.push((put_aside(&self.folder, &FILE_NAMES)?, damage));
-        self.writer = PastWriter::open(&self.folder, self.bank)?;
+        self.aside.push((self.place.put_aside()?, damage));
+        self.writer = PastWriter::on(self.place.open()?, self.bank)?;
         self.generation += 1;
         self.writer.reaches(last);
         Ok(())

@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use self::block::{Encoder, bounds};
 pub use self::keeper::Past;
 pub use self::reader::{PastReader, StoredBlock};
-use self::sqlite::{FILE_NAMES, SqliteBlocks};
-use self::table::{BlockChange, BlockRow, BlockTable, Opener};
+pub(super) use self::sqlite::SqlitePlace;
+pub(super) use self::table::{BlockChange, BlockRow, BlockTable, Opener, PastPlace};
 use super::StoreError;
 use super::packed::{pack, unpack};
 use crate::ids::{BankId, Sha256Digest};
@@ -86,10 +86,10 @@ impl PastWriter {
     /// # Errors
     /// [`StoreError`] when it cannot be opened, or is damaged or another bank's.
     pub fn open(folder: &Path, bank: BankId) -> Result<Self, StoreError> {
-        PastWriter::on(Box::new(SqliteBlocks::open(folder)?), bank)
+        PastWriter::on(SqlitePlace::new(folder).open()?, bank)
     }
 
-    /// The same on these tables.
+    /// The same with these tables.
     fn on(mut table: Box<dyn BlockTable>, bank: BankId) -> Result<Self, StoreError> {
         let head = match read_head(&mut *table)? {
             Some(head) => head.ok_or_else(|| table.damaged("the head".into()))?,

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
-use super::table::{BlockChange, BlockRow, BlockTable, Opener};
+use super::table::{BlockChange, BlockRow, BlockTable, Opener, PastPlace};
 use crate::ids::Sha256Digest;
 use crate::ledger::past::EntryNumber;
 use crate::store::StoreError;
+use crate::store::aside::put_aside;
 use crate::store::folder::make_private;
 use crate::store::sqlite::{for_reading, reading_failed};
 
 /// Name of the file in the data folder.
 pub(super) const FILE_NAME: &str = "past.sqlite";
 /// The files that belong to it.
-pub(super) const FILE_NAMES: [&str; 3] = ["past.sqlite-shm", "past.sqlite-wal", FILE_NAME];
+const FILE_NAMES: [&str; 3] = ["past.sqlite-shm", "past.sqlite-wal", FILE_NAME];
 /// Marks a file as ours ("NtBp").
 const APPLICATION_ID: i32 = 0x4e74_4270;
 /// Layout of the tables.
@@ -33,8 +34,29 @@ CREATE TABLE blocks (
 const SELECT: &str =
     "SELECT first, last, content, digest FROM blocks WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
 
+/// A data folder that this process has locked.
+pub(in crate::store) struct SqlitePlace {
+    folder: PathBuf,
+}
+
+impl SqlitePlace {
+    pub(in crate::store) fn new(folder: &Path) -> Self {
+        SqlitePlace { folder: folder.to_owned() }
+    }
+}
+
+impl PastPlace for SqlitePlace {
+    fn open(&self) -> Result<Box<dyn BlockTable>, StoreError> {
+        Ok(Box::new(SqliteBlocks::open(&self.folder)?))
+    }
+
+    fn put_aside(&self) -> Result<PathBuf, StoreError> {
+        put_aside(&self.folder, &FILE_NAMES)
+    }
+}
+
 /// The file, through one connection.
-pub(super) struct SqliteBlocks {
+struct SqliteBlocks {
     path: PathBuf,
     connection: Connection,
 }
@@ -44,7 +66,7 @@ impl SqliteBlocks {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened or is damaged.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+    fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
         let cannot = |why: String| StoreError::Open { path: path.clone(), why };
         make_private(&path).map_err(|error| cannot(error.to_string()))?;

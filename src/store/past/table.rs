@@ -1,5 +1,6 @@
 //! What an engine is asked for: blocks in and out, and the head that goes with them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Numbers;
@@ -33,6 +34,22 @@ pub(in crate::store) struct BlockChange {
 /// Opens further ways to the same blocks, also on other threads.
 pub(in crate::store) type Opener =
     Arc<dyn Fn() -> Result<Box<dyn BlockTable>, StoreError> + Send + Sync>;
+
+/// Where one past is.
+pub(in crate::store) trait PastPlace: Send {
+    /// Opens it for writing, making it if it is not there. The caller sees to it that nobody else
+    /// does.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened or makes no sense.
+    fn open(&self) -> Result<Box<dyn BlockTable>, StoreError>;
+
+    /// Puts what is there where nobody mistakes it for a whole past; says where.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that is refused.
+    fn put_aside(&self) -> Result<PathBuf, StoreError>;
+}
 
 /// The blocks of one past, through one connection.
 pub(in crate::store) trait BlockTable: Send {

@@ -29,16 +29,15 @@ use self::reader::SqliteReader;
 pub(super) use self::reader::for_reading;
 use self::schema::{APPLICATION_ID, SCHEMA_VERSION, SCHEMA_VERSION_1};
 use self::tables::SqliteTables;
-use super::folder::{lock, make_private};
+use super::folder::{check_here, lock, make_private};
 use super::journal::{
-    Basis, Contents, Head, SUSPECT_NAME, TIP_NAME, Tip, Writer, check_owner, check_tip, read_plan,
-    suspicion,
+    Basis, Contents, Head, SUSPECT_NAME, TIP_NAME, Tables, Tip, Writer, check_owner, check_tip,
+    may_decide, read_plan, suspicion,
 };
 use super::{Change, Disk, Found, JournalReader, Owner, Remembered, Store, StoreError};
 use crate::ids::{ChainHash, Position};
 use crate::protocol::execution::JournalEntry;
 use crate::protocol::snapshot::SnapshotPiece;
-use crate::protocol::view::PreparePlan;
 use crate::wire::PROTOCOL_VERSION;
 
 /// SQLite up to 3.51.2 can lose a WAL reset (see its release notes for 3.51.3).
@@ -48,10 +47,21 @@ const SQLITE_HEADER_BYTES: u64 = 512;
 /// Pages that gather in the WAL before they are moved into the file.
 const CHECKPOINT_PAGES: i32 = 4_000;
 /// Name of the file in the data folder.
-const FILE_NAME: &str = "journal.sqlite";
+pub(super) const FILE_NAME: &str = "journal.sqlite";
 /// The files that belong to a journal.
 pub(super) const FILE_NAMES: [&str; 5] =
     [SUSPECT_NAME, "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, TIP_NAME];
+
+/// The same without the tip, and those of the past.
+pub(super) const NAMES_BUT_TIP: [&str; 7] = [
+    SUSPECT_NAME,
+    "past.sqlite-shm",
+    "past.sqlite-wal",
+    "past.sqlite",
+    "journal.sqlite-shm",
+    "journal.sqlite-wal",
+    FILE_NAME,
+];
 
 /// The SQLite store.
 pub struct SqliteStore {
@@ -68,6 +78,30 @@ pub struct SqliteStore {
     basis: Basis,
     /// Held while the store is open.
     _lock: File,
+}
+
+/// Makes a journal in a folder of what another store holds, and proves it before it counts.
+///
+/// # Errors
+/// [`StoreError`] of the side that fails; [`StoreError::Open`] if there is a journal already.
+pub(super) fn receive<S: Tables>(folder: &Path, head: &Head, from: &S) -> Result<(), StoreError> {
+    let path = folder.join(FILE_NAME);
+    let cannot = |why: String| StoreError::Open { path: path.clone(), why };
+    if path.exists() {
+        return Err(cannot("there is one already".into()));
+    }
+    make_private(&path).map_err(|error| cannot(error.to_string()))?;
+    let received = || {
+        let connection = Connection::open(&path).map_err(|error| cannot(error.to_string()))?;
+        let tip = Tip::in_folder(folder);
+        let mut opening = Opening { path: path.clone(), connection, tip };
+        opening.settle().map_err(|error| opening.failed(&error))?;
+        schema::receive(&path, &mut opening.connection, head, from)
+    };
+    received().inspect_err(|_| {
+        // Nobody has been told of it.
+        NAMES_BUT_TIP[4..].iter().for_each(|name| _ = std::fs::remove_file(folder.join(name)));
+    })
 }
 
 /// A file on its way to be a store.
@@ -87,6 +121,7 @@ impl SqliteStore {
         let path = folder.join(FILE_NAME);
         let cannot = |why: String| StoreError::Open { path: path.clone(), why };
         let lock = lock(folder)?;
+        check_here(folder)?;
         let length = make_private(&path).map_err(|error| cannot(error.to_string()))?;
         let tip = Tip::in_folder(folder);
         // SQLite would start a new database in a file that is too short for its header.
@@ -119,6 +154,14 @@ impl SqliteStore {
         store.end_doubt(owner)?;
         store.speak_this_protocol()?;
         Ok(store)
+    }
+
+    /// Hands over what is in it, to be carried elsewhere.
+    pub(super) fn carry(
+        &self,
+        carry: impl FnOnce(&Head, &SqliteTables<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        carry(&self.head, &self.tables())
     }
 
     /// After an fsync that failed: everything that can be read is written once more, to a different
@@ -384,17 +427,8 @@ impl Store for SqliteStore {
                 return Err(self.damaged(sound));
             }
         }
-        let (tables, head) = (self.tables(), &self.head);
-        let contents = Contents { tables: &tables, head };
-        if let Some(stored) = head.arriving.as_ref().filter(|_| self.basis != Basis::Journal) {
-            contents.pieces(stored, &mut |_| Ok(()))?;
-        }
-        let mut after = Position::default();
-        if let Some(stored) = head.snapshot.as_ref().filter(|_| self.basis != Basis::Journal) {
-            after = stored.head.position;
-            contents.pieces(stored, found)?;
-        }
-        contents.walk(unread, after, found)?;
+        let contents = Contents { tables: &self.tables(), head: &self.head };
+        contents.load(self.basis, unread, found)?;
         self.prove_writable()?;
         if unread.is_none() {
             // Everything was read, and is whole.
@@ -414,15 +448,11 @@ impl Store for SqliteStore {
 
 impl Disk for SqliteStore {
     fn declare_rescue(&mut self) -> Result<bool, StoreError> {
-        let lacks_something = self.head.learner && !self.head.in_doubt;
-        if lacks_something || self.remembered()?.prepared == PreparePlan::default() {
+        let prepared = self.remembered()?.prepared;
+        if !may_decide(&self.head, &prepared) {
             return Ok(false);
         }
-        self.commit(|writer| {
-            writer.write(&[Change::Counts])?;
-            writer.head.rescue = true;
-            Ok(())
-        })?;
+        self.commit(|writer| writer.declare_rescue())?;
         Ok(true)
     }
 

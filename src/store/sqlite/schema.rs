@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use super::tables::{SqliteTables, seal_of_events, seal_of_executed};
 use crate::ids::{Ballot, BankId, Sha256Digest};
 use crate::protocol::view::PreparePlan;
-use crate::store::Owner;
-use crate::store::journal::{Beginning, Head, Seal, sha256, write_plan};
+use crate::store::journal::{Beginning, Contents, Head, Seal, Tables, sha256, write_plan};
+use crate::store::rows_over::copy;
+use crate::store::{Owner, StoreError};
 
 /// Marks a file as ours ("NtBk").
 pub(super) const APPLICATION_ID: i32 = 0x4e74_426b;
@@ -106,6 +107,40 @@ pub(super) fn make_room(db: &mut Connection, mut head: Head) -> rusqlite::Result
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(head)
+}
+
+/// Makes the tables in a blank file, fills them with what another store holds, and proves it before
+/// it counts.
+///
+/// # Errors
+/// [`StoreError`] of the side that fails.
+pub(super) fn receive<S: Tables>(
+    path: &Path,
+    db: &mut Connection,
+    head: &Head,
+    from: &S,
+) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::Failed {
+        path: path.to_owned(),
+        why: error.to_string(),
+    };
+    let transaction = db.transaction().map_err(failed)?;
+    [EVENTS, SIGNATURE, OTHERS]
+        .iter()
+        .try_for_each(|sql| transaction.execute_batch(sql))
+        .map_err(failed)?;
+    let tables = SqliteTables { path, db: &transaction, packs: true };
+    copy(from, &tables, head)?;
+    let mut head = Head { commits: head.commits + 1, ..head.clone() };
+    head.tables = digest_of_tables(&transaction).map_err(failed)?;
+    Contents { tables: &tables, head: &head }.prove()?;
+    head.write(&tables).map_err(failed)?;
+    let committed = (|| {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.commit()
+    })();
+    committed.map_err(failed)
 }
 
 fn finish(transaction: Transaction<'_>, known: Known) -> rusqlite::Result<Head> {

@@ -42,7 +42,7 @@ DELETE FROM executed WHERE position IN
 RETURNING round, coordinator, sum, sender, position, hash";
 
 /// One connection's view of the tables.
-pub(super) struct SqliteTables<'a> {
+pub(in crate::store) struct SqliteTables<'a> {
     pub(super) path: &'a Path,
     pub(super) db: &'a Connection,
     /// Whether events and pieces are written packed.
@@ -80,6 +80,10 @@ impl Tables for SqliteTables<'_> {
 
     fn reading_failed(&self, error: &rusqlite::Error) -> StoreError {
         reading_failed(self.path, error)
+    }
+
+    fn writing_failed(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::Failed { path: self.path.to_owned(), why: error.to_string() }
     }
 
     fn damaged(&self, why: String) -> StoreError {

@@ -1,0 +1,191 @@
+//! The past in PostgreSQL: blocks in a schema of their own, by sessions of their own.
+//!
+//! Everything here may be asked again: what is written takes the place of what is there.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::address::{Database, Part, Shelf};
+use super::session::{Backend, Purpose, Session, get};
+use super::trouble::Trouble;
+use super::{AWAY_MAX, rename, schema};
+use crate::ids::{BankId, Sha256Digest};
+use crate::ledger::past::EntryNumber;
+use crate::store::StoreError;
+use crate::store::past::{BlockChange, BlockRow, BlockTable, Opener, PastPlace};
+
+/// How long a reader waits for a database that is away: somebody waits for the reader.
+const READER_WAIT: Duration = Duration::from_secs(5);
+
+const SELECT: &str =
+    "SELECT first, last, content, digest FROM blocks WHERE first <= $1 ORDER BY first DESC LIMIT 1";
+
+const INSERT: &str = "
+INSERT INTO blocks (first, last, content, digest)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])
+ON CONFLICT (first) DO UPDATE
+SET last = excluded.last, content = excluded.content, digest = excluded.digest";
+
+const WRITE_HEAD: &str = "
+INSERT INTO head VALUES (1, $1, $2)
+ON CONFLICT (one) DO UPDATE SET content = excluded.content, digest = excluded.digest";
+
+/// Where a bank's past is.
+pub(in crate::store) struct PgPlace {
+    shelf: Shelf,
+}
+
+impl PgPlace {
+    pub(in crate::store) fn new(database: &Database, bank: BankId) -> Self {
+        PgPlace { shelf: Shelf { database: database.clone(), bank, part: Part::Past } }
+    }
+}
+
+impl PastPlace for PgPlace {
+    fn open(&self) -> Result<Box<dyn BlockTable>, StoreError> {
+        let mut blocks = PgBlocks::new(self.shelf.clone(), Purpose::Write, AWAY_MAX);
+        let shelf = self.shelf.clone();
+        let layout = blocks.ask(|session| found(session, &shelf));
+        match layout.map_err(|trouble| blocks.failed(&trouble))? {
+            Some(schema::PAST_LAYOUT) => Ok(Box::new(blocks)),
+            _ => Err(blocks.damaged("the layout of the tables".into())),
+        }
+    }
+
+    fn put_aside(&self) -> Result<PathBuf, StoreError> {
+        rename(&self.shelf, "damaged")
+    }
+}
+
+/// Makes the tables where there is no schema; answers their layout.
+fn found(session: &Session, shelf: &Shelf) -> Result<Option<i32>, Trouble> {
+    let name = shelf.schema();
+    if !schema::is_there(session, &name)? {
+        session.execute_batch("BEGIN")?;
+        schema::make(session, &name, schema::PAST, schema::PAST_LAYOUT)?;
+        session.execute_batch("COMMIT")?;
+    }
+    schema::layout(session, &name)
+}
+
+/// The blocks, through one session at a time.
+struct PgBlocks {
+    shelf: Shelf,
+    purpose: Purpose,
+    /// For how long a database that is away is called.
+    patience: Duration,
+    session: Option<Session>,
+    /// The session that was lost last.
+    lost: Option<Backend>,
+}
+
+impl PgBlocks {
+    fn new(shelf: Shelf, purpose: Purpose, patience: Duration) -> Self {
+        PgBlocks { shelf, purpose, patience, session: None, lost: None }
+    }
+
+    /// Asks, and asks again when the connection is lost.
+    fn ask<R>(&mut self, question: impl Fn(&Session) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        let began = Instant::now();
+        loop {
+            let session = match self.session.take() {
+                Some(session) => session,
+                None => {
+                    let left = self.patience.saturating_sub(began.elapsed());
+                    Session::open(&self.shelf, self.purpose, self.lost.as_ref(), left)?
+                }
+            };
+            match question(&session) {
+                Err(Trouble::Away(_)) if began.elapsed() < self.patience => {
+                    self.lost = Some(session.backend().clone());
+                }
+                Err(trouble) => {
+                    // Its transaction, if there is one, ends with it.
+                    self.lost = Some(session.backend().clone());
+                    return Err(trouble);
+                }
+                Ok(answer) => {
+                    self.session = Some(session);
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+
+    fn failed(&self, trouble: &Trouble) -> StoreError {
+        trouble.of_the_past(&self.shelf.path())
+    }
+}
+
+impl BlockTable for PgBlocks {
+    fn read_head(&mut self) -> Result<Option<(String, Vec<u8>)>, StoreError> {
+        let read = self.ask(|session| {
+            let rows = session.query("SELECT content, digest FROM head WHERE one = 1", &[])?;
+            rows.first().map(|row| Ok((get(row, 0)?, get(row, 1)?))).transpose()
+        });
+        read.map_err(|trouble| self.failed(&trouble))
+    }
+
+    fn has_blocks(&mut self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM blocks)";
+        let read = self.ask(|session| get(&session.one(sql, &[])?, 0));
+        read.map_err(|trouble| self.failed(&trouble))
+    }
+
+    fn find(&mut self, number: EntryNumber) -> Result<Option<BlockRow>, StoreError> {
+        let read = self.ask(|session| {
+            let rows = session.query(SELECT, &[&sql(number)])?;
+            let Some(row) = rows.first() else { return Ok(None) };
+            let number = |column| get(row, column).map(|of: i64| EntryNumber(of.unsigned_abs()));
+            let digest: &[u8] = get(row, 3)?;
+            let digest = digest.try_into().map_err(|_| Trouble::Strange("a digest".into()))?;
+            let (first, last, stored) = (number(0)?, number(1)?, get(row, 2)?);
+            Ok(Some(BlockRow { first, last, stored, digest: Sha256Digest(digest) }))
+        });
+        read.map_err(|trouble| self.failed(&trouble))
+    }
+
+    fn write(&mut self, change: &BlockChange) -> Result<(), StoreError> {
+        let numbers = |of: fn(&BlockRow) -> EntryNumber| -> Vec<i64> {
+            change.rows.iter().map(|row| sql(of(row))).collect()
+        };
+        let (firsts, lasts) = (numbers(|row| row.first), numbers(|row| row.last));
+        let contents: Vec<_> = change.rows.iter().map(|row| &row.stored[..]).collect();
+        let digests: Vec<_> = change.rows.iter().map(|row| &row.digest.0[..]).collect();
+        let written = self.ask(|session| {
+            session.execute_batch(match change.sync {
+                true => "BEGIN",
+                false => "BEGIN; SET LOCAL synchronous_commit TO off",
+            })?;
+            if let Some(gone) = &change.gone {
+                let [from, to] = [*gone.start(), *gone.end()].map(|of| sql(EntryNumber(of)));
+                let delete = "DELETE FROM blocks WHERE first >= $1 AND first <= $2";
+                session.query(delete, &[&from, &to])?;
+            }
+            if !change.rows.is_empty() {
+                session.query(INSERT, &[&firsts, &lasts, &contents, &digests])?;
+            }
+            let digest = &change.head_digest.0[..];
+            session.execute_and_commit(WRITE_HEAD, &[&change.head, &digest])
+        });
+        written.map_err(|trouble| self.failed(&trouble))
+    }
+
+    fn opener(&self) -> Opener {
+        let shelf = self.shelf.clone();
+        Arc::new(move || Ok(Box::new(PgBlocks::new(shelf.clone(), Purpose::Read, READER_WAIT))))
+    }
+
+    fn of_another(&self, found: String, wanted: String) -> StoreError {
+        StoreError::OtherBank { path: self.shelf.path(), found, wanted }
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
+        StoreError::Damaged { path: self.shelf.path(), why }
+    }
+}
+
+fn sql(number: EntryNumber) -> i64 {
+    i64::try_from(number.0).unwrap_or(i64::MAX)
+}
