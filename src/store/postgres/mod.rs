@@ -61,6 +61,8 @@ pub struct PgStore {
     session: Option<Session>,
     tip: Tip,
     head: Head,
+    /// The digest of its row, as it was read: an earlier release may have written it.
+    digest: Vec<u8>,
     basis: Basis,
     /// For how long a database that is away is called.
     patience: Duration,
@@ -97,10 +99,13 @@ impl PgStore {
             .map_err(|trouble| trouble.when_opening(&path))?;
         let opening = Opening { folder, shelf: &shelf, session: &session, tip: &tip };
         let head = opening.recognise(owner)?;
+        let (_, digest) =
+            read_head(&opening.tables()).map_err(|trouble| trouble.when_reading(&path, folder))?;
         keep_elsewhere(folder, true)?;
         let folder = folder.to_owned();
         let (session, basis) = (Some(session), Basis::Snapshot);
-        let mut store = PgStore { folder, shelf, session, tip, head, basis, patience, _lock: lock };
+        let mut store =
+            PgStore { folder, shelf, session, tip, head, digest, basis, patience, _lock: lock };
         if store.head.protocol == PROTOCOL_VERSION {
             store.remember_tip()?;
         } else {
@@ -168,12 +173,12 @@ impl PgStore {
             let Trouble::Away(why) = trouble else { return Err(self.writing_failed(&trouble)) };
             log::warn!("DATABASE AWAY: {}: {why}", self.shelf.path().display());
             let left = self.patience.saturating_sub(began.elapsed());
-            let found = self.call_again(left)?;
+            let (found, digest) = self.call_again(left)?;
             log::warn!("database back: {}", self.shelf.path().display());
             if found == head {
                 return self.committed(head);
             }
-            if found != self.head {
+            if digest != self.digest {
                 let why = "another process has written to it meanwhile".to_owned();
                 return Err(StoreError::Failed { path: self.shelf.path(), why });
             }
@@ -188,16 +193,16 @@ impl PgStore {
         let tables = self.tables()?;
         tables.session.execute_batch("BEGIN ISOLATION LEVEL REPEATABLE READ")?;
         let written =
-            write(&mut Writer::new(&tables, head)).and_then(|()| tables.commit(&self.head, head));
-        if written.is_err() {
-            // A session that is gone has nothing to undo.
+            write(&mut Writer::new(&tables, head)).and_then(|()| tables.commit(&self.digest, head));
+        // A session that is gone has nothing to undo, and one that hangs would be waited for again.
+        if written.as_ref().is_err_and(|trouble| !matches!(trouble, Trouble::Away(_))) {
             _ = tables.session.execute_batch("ROLLBACK");
         }
         written
     }
 
     /// Calls a database that is away, and reads the head that is there.
-    fn call_again(&mut self, at_most: Duration) -> Result<Head, StoreError> {
+    fn call_again(&mut self, at_most: Duration) -> Result<(Head, Vec<u8>), StoreError> {
         let lost = self.session.take().map(|session| session.backend().clone());
         let began = Instant::now();
         loop {
@@ -205,8 +210,11 @@ impl PgStore {
             let opened = Session::open(&self.shelf, Purpose::Write, lost.as_ref(), left);
             let session = opened.map_err(|trouble| trouble.when_opening(&self.shelf.path()))?;
             self.session = Some(session);
-            match self.tables().and_then(|tables| Head::read(&tables)) {
-                Ok(head) => return head.map_err(|why| self.damaged(why)),
+            match self.tables().and_then(|tables| read_head(&tables)) {
+                Ok((head, digest)) => {
+                    let head = head.map_err(|why| self.damaged(why))?;
+                    return Ok((head, digest));
+                }
                 Err(Trouble::Away(_)) if began.elapsed() < at_most => {}
                 Err(trouble) => return Err(self.reading_failed(&trouble)),
             }
@@ -214,6 +222,7 @@ impl PgStore {
     }
 
     fn committed(&mut self, head: Head) -> Result<(), StoreError> {
+        self.digest = head.as_row().1.to_vec();
         self.head = head;
         self.remember_tip()
     }
@@ -251,6 +260,12 @@ impl PgStore {
     fn damaged(&self, why: String) -> StoreError {
         trouble::damaged(&self.shelf.path(), &self.folder, why)
     }
+}
+
+/// The head, and the digest of its row.
+fn read_head(tables: &PgTables<'_>) -> Result<(Result<Head, String>, Vec<u8>), Trouble> {
+    let digest = tables.read_head()?.map(|(_, digest)| digest).unwrap_or_default();
+    Ok((Head::read(tables)?, digest))
 }
 
 /// A schema on its way to be a store.

@@ -74,6 +74,9 @@ const COMMIT_HEAD: &str = "
 WITH done AS (UPDATE head SET content = $1, digest = $2 WHERE one = 1 AND digest = $3 RETURNING 1)
 SELECT 1 / count(*) FROM done";
 
+/// What it says when that head is not there: it divides by the number of rows.
+const NOBODY_THERE: &str = "22012";
+
 /// One session's view of the tables.
 pub(in crate::store) struct PgTables<'a> {
     pub(super) session: &'a Session,
@@ -99,12 +102,18 @@ impl KeyArrays {
 }
 
 impl PgTables<'_> {
-    /// Commits, with this head in place of the one that it came of.
-    pub(super) fn commit(&self, before: &Head, head: &Head) -> Result<(), Trouble> {
-        let ((content, digest), (_, before)) = (head.as_row(), before.as_row());
+    /// Commits, with this head in place of the one with this digest, that it came of.
+    pub(super) fn commit(&self, before: &[u8], head: &Head) -> Result<(), Trouble> {
+        let (content, digest) = head.as_row();
         let params: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&content, &&digest[..], &&before[..]];
-        self.session.execute_and_commit(COMMIT_HEAD, &params)
+            [&content, &&digest[..], &before];
+        match self.session.execute_and_commit(COMMIT_HEAD, &params) {
+            Err(Trouble::Refused { code, .. }) if code == NOBODY_THERE => {
+                let why = "another process has written to it meanwhile".to_owned();
+                Err(Trouble::Refused { code, why })
+            }
+            done => done,
+        }
     }
 }
 
