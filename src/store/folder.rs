@@ -67,13 +67,15 @@ pub(in crate::store) fn keep_elsewhere(
     is_elsewhere: bool,
 ) -> Result<(), StoreError> {
     let path = folder.join(ELSEWHERE_NAME);
+    if path.exists() == is_elsewhere {
+        return Ok(());
+    }
     let done = match is_elsewhere {
         true => make_private(&path).map(|_| ()),
-        false => std::fs::remove_file(&path).or_else(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        }),
+        false => std::fs::remove_file(&path),
     };
+    // If the machine loses its power, it must not come back with the journal that was before.
+    let done = done.and_then(|()| File::open(folder)?.sync_all());
     done.map_err(|error| StoreError::Open { path, why: error.to_string() })
 }
 

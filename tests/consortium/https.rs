@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::customer::{cpf, registration};
 
 /// Writes an authority and a certificate for this machine.
-fn make_certificate(folder: &Path) {
+pub(crate) fn make_certificate(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.distinguished_name.push(DnType::CommonName, "An authority");

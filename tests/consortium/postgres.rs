@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
+use crate::https::make_certificate;
 use crate::load::Load;
 use crate::processes::postgres::Postgres;
 
@@ -103,6 +104,36 @@ async fn a_bank_whose_database_hangs_is_left_out_and_comes_back() {
     load.ask_again(&cluster).await;
     load.judge(&cluster).await;
     cluster.assert_same_everywhere().await;
+}
+
+#[actix_rt::test]
+async fn the_way_to_a_database_is_encrypted_if_its_url_says_so_and_ends_at_a_server_that_is_known()
+{
+    let server = Postgres::start();
+    let cluster = Cluster::prepare(1, "sessions");
+    let url = with_password(&server.make_database());
+    let certificates = tempfile::tempdir().unwrap();
+    let [authority, certificate, key] = ["authority.pem", "fullchain.pem", "privkey.pem"]
+        .map(|name| certificates.path().join(name));
+    make_certificate(certificates.path());
+    server.encrypt(&certificate, &key);
+    std::fs::create_dir(cluster.data(0)).unwrap();
+    let asked = |url: &str, authority: &Path| {
+        let mut command = command(&cluster, 0, "audit");
+        command.env("NETBANKING_STORE", url).env("SSL_CERT_FILE", authority).output().unwrap()
+    };
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let plain = asked(&url, &authority);
+    let why = said(&plain.stderr);
+    assert!(!plain.status.success() && why.contains("no encryption"), "{why}");
+    let encrypted = format!("{url}?sslmode=require");
+    let done = asked(&encrypted, &authority);
+    assert!(done.status.success(), "{}", said(&done.stderr));
+    // The system's authorities, of which the one of this server is none.
+    let stranger = asked(&encrypted, Path::new("/nowhere"));
+    let why = said(&stranger.stderr);
+    assert!(!stranger.status.success() && why.contains("the database refuses"), "{why}");
+    assert!(why.contains("certificate") && !why.contains(PASSWORD), "{why}");
 }
 
 #[actix_rt::test]

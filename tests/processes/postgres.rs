@@ -18,6 +18,9 @@ use super::ports::free_port;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Whom root runs the server as.
 const USER: &str = "postgres";
+/// What is said where there is no server to start.
+const MISSING: &str = "THE TESTS OF STORES IN A DATABASE NEED PostgreSQL: run .ci/run, which installs it, or \
+                       apt-get install postgresql";
 
 /// Ends the server and removes its folder when this process ends, however it does.
 const GUARD: &str = r#"
@@ -159,6 +162,24 @@ impl Postgres {
         ask(&self.url(database), sql).unwrap();
     }
 
+    /// Gives the server this certificate, and lets nobody in who does not use it.
+    pub(crate) fn encrypt(&self, certificate: &Path, key: &Path) {
+        let put = |name: &str, text: &[u8]| {
+            let file = self.data().join(name);
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = server_user() {
+                chown(file, Some(user), Some(group)).unwrap();
+            }
+        };
+        put("server.crt", &std::fs::read(certificate).unwrap());
+        put("server.key", &std::fs::read(key).unwrap());
+        put("pg_hba.conf", b"hostssl all all 127.0.0.1/32 trust\n");
+        self.set("ssl = on");
+        // It reads its files when it comes to it.
+        while ask(&self.url("postgres"), "SELECT 1").is_ok() {}
+    }
+
     /// Sets something for all sessions from now on.
     pub(crate) fn set(&self, setting: &str) {
         self.ask("postgres", &format!("ALTER SYSTEM SET {setting}"));
@@ -230,7 +251,7 @@ fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     folders.extend(versions.filter_map(Result::ok).map(|version| version.path().join("bin")));
     let found = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
-    found.expect("POSTGRESQL (Debian: postgresql), WHICH THIS MACHINE HAS NOT")
+    found.expect(MISSING)
 }
 
 fn as_server(program: &Path) -> Command {

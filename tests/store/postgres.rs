@@ -1,6 +1,7 @@
 //! What only a database does: it refuses what is not safe, goes away, and comes back.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use netbanking::store::{PgStore, SqliteStore, Store as _, recovery};
 
@@ -137,31 +138,76 @@ fn a_commit_during_which_the_connection_is_lost_counts_once() {
     assert_eq!(contents(&mut shelf.open()).unwrap().1, keys(1..=3));
 }
 
+/// Notes in a table which session of a bank waits for a replica, besides those that did before.
+fn wait_for_replica(url: &str, meanwhile: impl Fn()) {
+    let note =
+        "SET synchronous_commit TO local; INSERT INTO waiting SELECT pid FROM pg_stat_activity
+        WHERE wait_event = 'SyncRep' AND application_name LIKE 'netbanking%'
+            AND pid NOT IN (SELECT pid FROM waiting)";
+    let deadline = Instant::now() + PATIENCE;
+    while postgres::ask(url, note) != Ok(1) {
+        assert!(Instant::now() < deadline, "no session waits for a replica");
+        meanwhile();
+    }
+}
+
+/// Writes one entry after another.
+fn write_until(store: &mut PgStore, done: &AtomicBool, written: &AtomicU64) {
+    while !done.load(Ordering::SeqCst) {
+        let next = written.load(Ordering::SeqCst) + 1;
+        store.write(&[Change::Replayed(entry(next))]).unwrap();
+        written.store(next, Ordering::SeqCst);
+    }
+}
+
 #[test]
-fn a_commit_whose_answer_is_lost_counts_once() {
+fn a_commit_whose_answer_is_lost_counts_once_and_only_when_it_is_safe() {
     let (server, shelf) = own_server();
+    let url = shelf.url.clone().unwrap();
     let mut store = open_within(&shelf, PATIENCE).unwrap();
     store.write(&[Change::Append(held(1))]).unwrap();
-    // A commit that is on disk waits for a replica that does not exist before it is reported.
-    server.set("synchronous_standby_names = 'nobody'");
-    let url = shelf.url.clone().unwrap();
+    postgres::ask(&url, "CREATE TABLE waiting (pid int)").unwrap();
+    let (done, written) = (AtomicBool::new(false), AtomicU64::new(1));
     std::thread::scope(|scope| {
-        let writing = scope.spawn(|| store.write(&[Change::Replayed(entry(2))]).unwrap());
-        let waits = "SELECT 1 FROM pg_stat_activity
-            WHERE wait_event = 'SyncRep' AND application_name LIKE 'netbanking%'";
-        while postgres::ask(&url, waits) != Ok(1) {
-            assert!(!writing.is_finished(), "it is not reported before");
-            std::thread::yield_now();
-        }
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE application_name LIKE 'netbanking%'";
-        postgres::ask(&url, end).unwrap();
+        let writing = scope.spawn(|| write_until(&mut store, &done, &written));
+        // From now on, a commit that is on disk waits for a replica that does not exist.
+        server.set("synchronous_standby_names = 'nobody'");
+        wait_for_replica(&url, || ());
+        let before = written.load(Ordering::SeqCst);
+        let end = "SELECT pg_terminate_backend(pid) FROM waiting";
+        assert_eq!(postgres::ask(&url, end), Ok(1));
+        // The next session finds it, but not yet where it would outlive this server.
+        wait_for_replica(&url, || {
+            assert_eq!(written.load(Ordering::SeqCst), before, "it was reported too early");
+        });
+        assert_eq!(written.load(Ordering::SeqCst), before, "it was reported too early");
+        done.store(true, Ordering::SeqCst);
         server.set("synchronous_standby_names = ''");
         writing.join().unwrap();
     });
-    store.write(&[Change::Replayed(entry(3))]).unwrap();
     drop(store);
-    assert_eq!(contents(&mut shelf.open()).unwrap(), (vec![2, 3], keys([1])));
+    let written = written.load(Ordering::SeqCst);
+    assert_eq!(contents(&mut shelf.open()).unwrap(), ((2..=written).collect(), keys([1])));
+}
+
+#[test]
+fn a_session_goes_on_as_safely_as_it_began_whatever_the_server_is_told_later() {
+    let (server, shelf) = own_server();
+    let url = shelf.url.clone().unwrap();
+    let mut store = open_within(&shelf, PATIENCE).unwrap();
+    store.write(&[Change::Append(held(1))]).unwrap();
+    postgres::ask(&url, "CREATE TABLE waiting (pid int)").unwrap();
+    server.set("synchronous_commit = off");
+    let (done, written) = (AtomicBool::new(false), AtomicU64::new(1));
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| write_until(&mut store, &done, &written));
+        server.set("synchronous_standby_names = 'nobody'");
+        // With the server's word of now it would wait for nobody.
+        wait_for_replica(&url, || ());
+        done.store(true, Ordering::SeqCst);
+        server.set("synchronous_standby_names = ''");
+        writing.join().unwrap();
+    });
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl PgStore {
         written
     }
 
-    /// Calls a database that is away, and reads the head that is there.
+    /// Calls a database that is away, and reads the head that is there and stays there.
     fn call_again(&mut self, at_most: Duration) -> Result<(Head, Vec<u8>), StoreError> {
         let lost = self.session.take().map(|session| session.backend().clone());
         let began = Instant::now();
@@ -210,7 +210,8 @@ impl PgStore {
             let opened = Session::open(&self.shelf, Purpose::Write, lost.as_ref(), left);
             let session = opened.map_err(|trouble| trouble.when_opening(&self.shelf.path()))?;
             self.session = Some(session);
-            match self.tables().and_then(|tables| read_head(&tables)) {
+            let read = |tables: PgTables<'_>| tables.make_safe().and_then(|()| read_head(&tables));
+            match self.tables().and_then(read) {
                 Ok((head, digest)) => {
                     let head = head.map_err(|why| self.damaged(why))?;
                     return Ok((head, digest));

@@ -28,8 +28,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(20);
 const LONG_WAIT: Duration = Duration::from_secs(24 * 3_600);
 /// How often a database that is away is called again.
 const CALL_EVERY: Duration = Duration::from_millis(200);
-/// For how long the lock of a process that has just ended may still be held.
-const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// For how long the lock of a process that has just ended, perhaps with its machine, may still be
+/// held: longer than a server takes to notice, as [`FOR_THIS_SESSION`] tells it to.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// The first half of the locks' numbers ("NtBk").
 const LOCK_SPACE: i32 = 0x4e74_426b;
 /// The oldest server that this was made for.
@@ -45,6 +46,18 @@ const SETTINGS: [(&str, &[&str]); 6] = [
     ("zero_damaged_pages", &["off"]),
     ("ignore_checksum_failure", &["off"]),
 ];
+
+/// What a session sets for itself. A server would find out only after two hours that the machine at
+/// the other end is gone, and keep its lock as long.
+const FOR_THIS_SESSION: &str = "
+SET tcp_keepalives_idle = 3; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = 6000; SET enable_seqscan = off;
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+    'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');";
+
+/// A server that is told otherwise later goes on with this session as it was promised.
+const KEPT_AS_IT_IS: &str =
+    "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)";
 
 /// A server's process, and when it began: numbers of processes come again.
 #[derive(Clone, Debug)]
@@ -108,12 +121,10 @@ impl Session {
         let client = connect(shelf.database.config(&shelf.application()))?;
         let backend = Backend { number: 0, since: String::new() };
         let mut session = Session { client, prepared: RefCell::default(), backend };
-        session.execute_batch(&format!(
-            "SET search_path TO {}; SET statement_timeout = 0; SET lock_timeout = 0;
-             SET idle_in_transaction_session_timeout = 0; SET enable_seqscan = off;",
-            shelf.schema()
-        ))?;
+        session
+            .execute_batch(&format!("SET search_path TO {}; {FOR_THIS_SESSION}", shelf.schema()))?;
         session.check_settings()?;
+        session.execute_batch(KEPT_AS_IT_IS)?;
         let me = "SELECT pid, extract(epoch FROM backend_start)::text FROM pg_stat_activity
             WHERE pid = pg_backend_pid()";
         let me = session.one(me, &[])?;

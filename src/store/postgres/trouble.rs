@@ -1,6 +1,7 @@
 //! Why a database did not do what it was asked, and what that means.
 
 use std::fmt::{self, Display, Formatter};
+use std::io;
 use std::path::Path;
 
 use crate::store::StoreError;
@@ -53,6 +54,8 @@ const AWAY: [&str; 4] = ["08", "57P", "53300", "25006"];
 const NOT_OURS: [&str; 4] = ["XX", "42", "22", "21"];
 /// Not allowed; it begins as the others of its class do.
 const NOT_ALLOWED: &str = "42501";
+/// What a server says to whom it does not know, and we to one that we do not.
+const NO_ENTRANCE: &str = "28000";
 
 impl Trouble {
     /// Of an error, on a connection that has ended or not.
@@ -64,6 +67,9 @@ impl Trouble {
                     true => Trouble::Away(format!("{why} ({code})")),
                     false => Trouble::Refused { code, why },
                 }
+            }
+            None if is_a_stranger(error) => {
+                Trouble::Refused { code: NO_ENTRANCE.to_owned(), why: in_full(error) }
             }
             None if has_ended || error.is_closed() => Trouble::Away(in_full(error)),
             None => Trouble::Strange(in_full(error)),
@@ -116,6 +122,20 @@ impl Trouble {
             }
         }
     }
+}
+
+/// Whether it is a server whose certificate is not believed, which calling again does not change.
+fn is_a_stranger(error: &tokio_postgres::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.and_then(|error| error.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(_)) = inner {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn is_not_ours(code: &str) -> bool {
