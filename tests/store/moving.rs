@@ -36,7 +36,7 @@ fn state(place: impl Into<Place>, folder: &Path) -> State {
     }
 }
 
-fn blocks(past: &Past) -> Vec<Sha256Digest> {
+pub(crate) fn blocks(past: &Past) -> Vec<Sha256Digest> {
     let mut reader = past.reader().unwrap();
     let firsts = (1..=past.last().0).step_by(256);
     firsts.map(|first| reader.stored(EntryNumber(first)).unwrap().unwrap().digest).collect()

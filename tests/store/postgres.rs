@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use netbanking::store::{PgStore, SqliteStore, Store as _, recovery};
 
+use super::moving;
 use super::shelf::Shelf;
 use super::*;
+use crate::played::Played;
 use crate::processes::postgres::{self, Postgres};
 
 /// Long enough for a server to come back on a busy machine.
@@ -233,6 +235,21 @@ fn a_server_that_is_killed_in_the_middle_of_the_writing_loses_and_doubles_nothin
     drop(store);
     let (executed, held) = contents(&mut shelf.open()).unwrap();
     assert_eq!((executed, held), ((1..=EVENTS).collect(), Vec::new()));
+}
+
+#[test]
+fn a_server_that_crashes_alone_takes_nothing_with_it_that_the_past_was_told_is_written() {
+    let (server, shelf) = own_server();
+    // What is not synced stays for long where only the server has it.
+    server.set("wal_writer_delay = 10000");
+    let mut played = Played::new();
+    let entries: Vec<_> = (0..20).map(|_| Change::Replayed(played.entry(10))).collect();
+    shelf.open().write(&entries).unwrap();
+    let place = netbanking::store::Place::new(shelf.folder.path(), shelf.database());
+    let recovered = recovery::recover(place, OWNER).unwrap();
+    server.kill();
+    server.go_on();
+    assert!(!moving::blocks(&recovered.past).is_empty());
 }
 
 #[test]

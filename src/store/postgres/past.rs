@@ -154,10 +154,9 @@ impl BlockTable for PgBlocks {
         let contents: Vec<_> = change.rows.iter().map(|row| &row.stored[..]).collect();
         let digests: Vec<_> = change.rows.iter().map(|row| &row.digest.0[..]).collect();
         let written = self.ask(|session| {
-            session.execute_batch(match change.sync {
-                true => "BEGIN",
-                false => "BEGIN; SET LOCAL synchronous_commit TO off",
-            })?;
+            // Always with an fsync: a server may crash alone, and a bank that goes on would not know
+            // that something is gone which it has written.
+            session.execute_batch("BEGIN")?;
             if let Some(gone) = &change.gone {
                 let [from, to] = [*gone.start(), *gone.end()].map(|of| sql(EntryNumber(of)));
                 let delete = "DELETE FROM blocks WHERE first >= $1 AND first <= $2";
