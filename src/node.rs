@@ -22,8 +22,8 @@ pub struct NodeOptions {
     pub bank: BankId,
     /// The consortium.
     pub config: Config,
-    /// Folder of the node's own files, which is made at the first start, and the database besides if
-    /// there is one.
+    /// Folder of the node's own files, which is made at the first start, and the database besides
+    /// if there is one.
     pub place: Place,
     /// IP address to listen on, if it is not the bank's host in `nodes.json`.
     pub listen: Option<String>,

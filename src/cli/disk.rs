@@ -42,8 +42,8 @@ pub(super) struct BankDisk {
 }
 
 impl DiskArgs {
-    /// The owner that the disk must have, and where it is; refuses a folder that does not exist, because opening
-    /// would create it.
+    /// The owner that the disk must have, and where it is; refuses a folder that does not exist,
+    /// because opening would create it.
     pub(super) fn find(&self) -> Result<BankDisk, CommandError> {
         let config = Config::load(&self.nodes)?;
         let bank = bank_of(self.bank, &config, &self.nodes)?;

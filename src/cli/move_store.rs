@@ -1,4 +1,5 @@
-//! `netbanking move-store`: carries a stopped bank's store from its folder into a database, or back.
+//! `netbanking move-store`: carries a stopped bank's store from its folder into a database, or
+//! back.
 
 use clap::{Args, ValueEnum};
 

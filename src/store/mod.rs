@@ -29,7 +29,7 @@ pub use group_commit::GroupCommit;
 pub(crate) use journal::read_record;
 pub use moving::{Direction, Moved, move_store};
 pub use place::Place;
-pub use postgres::{AWAY_MAX, BadDatabase, Database, PgStore};
+pub use postgres::{BadDatabase, Database, PgStore};
 pub use reading::Read;
 pub use sqlite::SqliteStore;
 

@@ -257,8 +257,11 @@ fn a_bank_that_asks_for_what_lies_beyond_all_positions_is_given_nothing() {
             let read = Read::Journal { to: BankId(2), after: Position(after), bytes: u32::MAX };
             let found = read.answer(&mut *store.reader().unwrap()).unwrap();
             assert!(
-                matches!(&found, Effect::View(ViewInput::JournalRead { entries, hash_before: None, .. })
-                if entries.is_empty()),
+                matches!(&found, Effect::View(ViewInput::JournalRead {
+                    entries,
+                    hash_before: None,
+                    ..
+                }) if entries.is_empty()),
                 "{found:?}"
             );
         }
@@ -504,7 +507,8 @@ fn events_unknown_to_a_view_are_dropped_when_the_view_is_prepared() {
             dropped: vec![key(3)],
             learner: false,
         };
-        // The mark of position 3 is still on its way: nothing is dropped that the view did not name.
+        // The mark of position 3 is still on its way: nothing is dropped that the view did not
+        // name.
         store.write(&[prepared(3)]).unwrap();
         assert_eq!(contents(&mut store).unwrap(), (vec![1, 2], vec![key(4), key(5)]));
         store.write(&[prepared(2)]).unwrap();

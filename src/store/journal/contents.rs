@@ -41,8 +41,8 @@ impl<T: Tables> Marks<'_, T> {
 }
 
 impl<T: Tables> Contents<'_, T> {
-    /// Hands over what a ledger is rebuilt from, as [`Store::load`](crate::store::Store::load) does;
-    /// the part that is `unread` is left out.
+    /// Hands over what a ledger is rebuilt from, as [`Store::load`](crate::store::Store::load)
+    /// does; the part that is `unread` is left out.
     pub(in crate::store) fn load(
         &self,
         basis: Basis,

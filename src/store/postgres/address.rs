@@ -82,7 +82,7 @@ fn is_on_this_machine(host: &Host) -> bool {
 impl Database {
     /// Whether the URL has a password in it.
     #[must_use]
-    pub fn has_password(&self) -> bool {
+    pub(crate) fn has_password(&self) -> bool {
         self.config.get_password().is_some()
     }
 

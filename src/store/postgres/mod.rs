@@ -51,7 +51,7 @@ use crate::protocol::view::PreparePlan;
 use crate::wire::PROTOCOL_VERSION;
 
 /// For how long a database that is away is called before the process ends.
-pub const AWAY_MAX: Duration = Duration::from_secs(60);
+const AWAY_MAX: Duration = Duration::from_secs(60);
 
 /// The store in PostgreSQL.
 pub struct PgStore {
@@ -129,7 +129,8 @@ impl PgStore {
     /// Makes a journal in a database of what another store holds, and proves it before it counts.
     ///
     /// # Errors
-    /// [`StoreError`] of the side that fails; [`StoreError::Refused`] if there is a journal already.
+    /// [`StoreError`] of the side that fails; [`StoreError::Refused`] if there is a journal
+    /// already.
     pub(super) fn receive<S: Tables>(
         folder: &Path,
         database: &Database,

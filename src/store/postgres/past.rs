@@ -154,8 +154,8 @@ impl BlockTable for PgBlocks {
         let contents: Vec<_> = change.rows.iter().map(|row| &row.stored[..]).collect();
         let digests: Vec<_> = change.rows.iter().map(|row| &row.digest.0[..]).collect();
         let written = self.ask(|session| {
-            // Always with an fsync: a server may crash alone, and a bank that goes on would not know
-            // that something is gone which it has written.
+            // Always with an fsync: a server may crash alone, and a bank that goes on would not
+            // know that something is gone which it has written.
             session.execute_batch("BEGIN")?;
             if let Some(gone) = &change.gone {
                 let [from, to] = [*gone.start(), *gone.end()].map(|of| sql(EntryNumber(of)));
