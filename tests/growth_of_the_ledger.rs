@@ -17,7 +17,7 @@ use netbanking::protocol::execution::Executions;
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
 use netbanking::store::recovery::whole;
-use netbanking::store::{Change, Owner, SqliteStore, Store as _};
+use netbanking::store::{Change, FolderShelf, Owner, Shelf as _, SqliteStore, Store as _};
 
 const CUSTOMERS: u64 = 1_000_000;
 const BANKS: usize = 3;
@@ -126,18 +126,15 @@ fn a_million_customers_fit_and_a_copy_of_them_stops_nobody() {
     assert!(copied < COPIED_WITHIN && bytes < BYTES_MAX);
 }
 
-/// Packages of one day, and the most memory that each may leave, in bytes.
-const PACKAGES: u64 = 1_000_000;
-const BYTES_OF_A_KEY_MAX: u64 = 100;
+/// Packages of one day, and the most that their keys may take, in bytes.
+const PACKAGES: [u64; 2] = [1_000_000, 10_000_000];
+const BYTES_OF_KEYS_MAX: u64 = 60_000_000;
+/// How many new and known keys are looked up.
+const LOOKED_UP: u64 = 20_000;
 
-#[test]
-#[ignore = "a minute, and means something in a release build only"]
-fn a_million_packages_leave_little_for_their_keys() {
-    let mut asked = Asked { book: Book::new(BANKS), count: 0 };
-    asked.enter(1);
-    let before = resident();
-    let by = UserName::parse("customer1").unwrap();
-    for number in 0..PACKAGES {
+impl Asked {
+    /// A package of customer 1, under a key of its own.
+    fn pay(&mut self, number: u64) -> Duration {
         let deposit = Operation {
             bank: BankId(0),
             account: AccountNumber::try_from(1_000_001).unwrap(),
@@ -146,24 +143,72 @@ fn a_million_packages_leave_little_for_their_keys() {
                 sender: None,
             },
         };
-        let key =
-            IdempotencyKey::parse(&format!("a-key-of-the-usual-length-{number:010}")).unwrap();
         let package = Action::Operations(Package::parse(vec![deposit]).unwrap());
-        asked.ask_with(package, Some(by.clone()), Some(key));
+        let by = UserName::parse("customer1").unwrap();
+        self.ask_with(package, Some(by), Some(key(number)))
     }
-    let bytes = (resident() - before) / PACKAGES;
-    let began = Instant::now();
-    let pieces: Vec<_> = Pieces::of(asked.book.present()).collect();
-    let (written, size) = (began.elapsed(), pieces.iter().map(String::len).sum::<usize>());
-    let began = Instant::now();
-    let read = Book::from_snapshot(BANKS, pieces.iter().map(String::as_str)).unwrap();
-    println!(
-        "{bytes} bytes for a key, {} in a snapshot; {PACKAGES} written in {written:?}, read in {:?}",
-        size as u64 / PACKAGES,
+
+    /// Keeps what was sealed; returns how long that took.
+    fn shelve(&mut self, shelf: &FolderShelf) -> Duration {
+        let began = Instant::now();
+        for run in self.book.take_sealed() {
+            self.book.shelve(shelf.put(&run).unwrap());
+        }
         began.elapsed()
-    );
-    assert_eq!(read.hash(), asked.book.hash());
-    assert!(bytes < BYTES_OF_A_KEY_MAX);
+    }
+}
+
+fn key(number: u64) -> IdempotencyKey {
+    IdempotencyKey::parse(&format!("a-key-of-the-usual-length-{number:010}")).unwrap()
+}
+
+#[test]
+#[ignore = "some minutes, and means something in an optimised build only"]
+fn the_keys_of_ten_million_packages_take_little_memory_and_few_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = FolderShelf::open(folder.path()).unwrap();
+    let mut asked = Asked { book: Book::new(BANKS), count: 0 };
+    asked.enter(1);
+    let (before, mut number) = (resident(), 0);
+    for packages in PACKAGES {
+        let (began, mut longest, mut shelved) = (Instant::now(), Duration::ZERO, Duration::ZERO);
+        let first = number;
+        while number < packages {
+            longest = longest.max(asked.pay(number));
+            shelved = shelved.max(asked.shelve(&shelf));
+            number += 1;
+        }
+        let each = began.elapsed() / u32::try_from(packages - first).unwrap();
+        let bytes = resident() - before;
+        println!(
+            "{packages} packages: {} MB of memory, {each:?} each, the longest {longest:?}, a run \
+             written in at most {shelved:?}",
+            bytes / 1_000_000
+        );
+        let mut own = 0;
+        let mut pieces = Pieces::of(asked.book.present());
+        let began = Instant::now();
+        let all = pieces.by_ref().map(|piece| piece.len()).sum::<usize>();
+        let runs = asked.book.present().runs().len();
+        let written = began.elapsed();
+        let files = std::fs::read_dir(folder.path().join("keys")).unwrap();
+        own += files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>();
+        println!(
+            "a snapshot for others: {} MB, made in {written:?}; {runs} runs with {} MB of files",
+            all / 1_000_000,
+            own / 1_000_000
+        );
+        for (what, from) in [("new", 1 << 40), ("known", 0)] {
+            let (by, began) = (UserName::parse("customer1").unwrap(), Instant::now());
+            let step = number / LOOKED_UP;
+            let found = (0..LOOKED_UP)
+                .filter(|place| asked.book.answered(&by, &key(from + place * step)).is_some())
+                .count();
+            let each = began.elapsed() / u32::try_from(LOOKED_UP).unwrap();
+            println!("{LOOKED_UP} {what} keys looked up, {found} found: {each:?} each");
+        }
+        assert!(bytes < BYTES_OF_KEYS_MAX);
+    }
 }
 
 /// How long a start may take.

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::past::{Append, Keep, PastActor, Reaches, Settled};
 use super::routes::{Post, Wire};
 use super::sessions::{EndAll, EndAllOf, SessionsActor};
+use super::shelf::{AllShelved, Sealed, ShelfActor, Shelved};
 use super::time::Monotonic;
 use super::watch::{Recorder, TakeFacts};
 use crate::ids::{Ballot, BankId, Position};
@@ -55,6 +56,8 @@ pub struct LedgerActor {
     span: Option<Span>,
     span_is_due: bool,
     past: Past,
+    /// Keeps what the ledger seals.
+    shelf: Addr<ShelfActor>,
     /// Told when a password has changed.
     sessions: Addr<SessionsActor>,
     post: Post,
@@ -94,6 +97,7 @@ impl LedgerActor {
         executor: Executor,
         time: Monotonic,
         address: Addr<PastActor>,
+        shelf: Addr<ShelfActor>,
         sessions: Addr<SessionsActor>,
     ) -> Self {
         let handed = executor.book().entries();
@@ -105,6 +109,7 @@ impl LedgerActor {
             span: None,
             span_is_due: false,
             waiting: BTreeMap::new(),
+            shelf,
             sessions,
             post: Post::default(),
         }
@@ -165,15 +170,17 @@ impl LedgerActor {
 }
 
 impl LedgerActor {
-    /// A snapshot lets the journal forget what led to it, so its past has to be on disk first.
+    /// A snapshot lets the journal forget what led to it, so its past has to be on disk first; and
+    /// it names the keys that are sealed, so they have to be there, too.
     fn hold_snapshot(&mut self, context: &mut Context<Self>) {
         let is_snapshot =
             |effect: &Effect| matches!(effect, Effect::Journal(JournalInput::Snapshot { .. }));
         let Some(place) = self.post.out.iter().position(is_snapshot) else { return };
         let snapshot = self.post.out.remove(place);
         self.past.hand_over();
-        let kept = self.past.address.send(Keep).into_actor(self);
-        context.spawn(kept.map(|kept, actor, _| {
+        let (shelved, kept) = (self.shelf.send(AllShelved), self.past.address.send(Keep));
+        let kept = async { shelved.await.and(kept.await) };
+        context.spawn(kept.into_actor(self).map(|kept, actor, _| {
             if kept.is_ok() {
                 actor.post.out.push(snapshot);
                 actor.post.deliver();
@@ -246,6 +253,7 @@ impl Handler<LedgerInput> for LedgerActor {
         if self.past.fresh.len() >= HANDED_OVER {
             self.past.hand_over();
         }
+        self.executor.take_sealed().into_iter().for_each(|run| self.shelf.do_send(Sealed(run)));
         // Noted before anybody can act on it, and passed on later.
         executed.iter().for_each(|event| self.recorder.executed(event));
         let replayed = self.executor.take_replayed();
@@ -284,6 +292,14 @@ impl Handler<Kept> for LedgerActor {
 
     fn handle(&mut self, Kept(kept): Kept, _: &mut Self::Context) {
         self.past.kept = kept;
+    }
+}
+
+impl Handler<Shelved> for LedgerActor {
+    type Result = ();
+
+    fn handle(&mut self, Shelved(run): Shelved, _: &mut Self::Context) {
+        self.executor.shelve(run);
     }
 }
 

@@ -23,6 +23,7 @@ pub mod replies;
 pub mod routes;
 pub(crate) mod schedules;
 pub mod sessions;
+pub mod shelf;
 pub mod time;
 pub mod view;
 pub mod watch;

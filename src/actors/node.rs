@@ -25,6 +25,7 @@ use super::replies::{RepliesActor, Waiting};
 use super::routes::{Routes, Wire};
 use super::schedules::SchedulesActor;
 use super::sessions::SessionsActor;
+use super::shelf::{KeepFor, ShelfActor};
 use super::time::Monotonic;
 use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
@@ -94,22 +95,22 @@ pub fn start(
 ) -> Result<Actors, StoreError> {
     let banks = config.nodes.len();
     let (recovered, started_in) = recovered(me, banks, place)?;
-    let Recovered { store, book, past, disk: on_disk, .. } = recovered;
+    let Recovered { store, book, past, shelf, disk: on_disk, .. } = recovered;
     let (at, time) = (book.position(), Monotonic::start());
     // The core decides, and talks to the peers; each other thread keeps one thing off it.
     let [core, ledger, disk, reads, past_thread, pulse, watch, gate] =
         ["core", "ledger", "disk", "reads", "past", "pulse", "watch", "gate"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let executor = Executor::new(me, banks, book, on_disk.state.executed.clone());
-    let history = History::new(me, banks, at);
-    let journal = writer_of(store, config, at)?;
-    let reader = journal.reader()?;
+    let journal = writer_of(store, config, at)?.with_shelf(Arc::clone(&shelf));
+    let (history, reader) = (History::new(me, banks, at), journal.reader()?);
     let reader = on(&reads, move || JournalReaderActor::new(reader));
     let past = past_actors(me, config, past, credentials, &past_thread);
     let replies = on(&core, RepliesActor::default);
     let audit = on(&gate, move || AuditActor::new(me, time));
     let sessions = sessions(config, &core, time, replies.clone());
-    let (writer, told) = (past.writer.clone(), sessions.clone());
+    let shelf = on(&past_thread, move || ShelfActor::new(shelf));
+    let (writer, keeper, told) = (past.writer.clone(), shelf.clone(), sessions.clone());
     let introduction = introduction(me, config, credentials);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
@@ -125,7 +126,7 @@ pub fn start(
         checks: on(&core, move || ChecksActor::new(Checks::new(me, banks), time)),
         replies,
         view: on(&core, move || ViewActor::new(view, banks)),
-        ledger: on(&ledger, move || LedgerActor::new(me, executor, time, writer, told)),
+        ledger: on(&ledger, move || LedgerActor::new(me, executor, time, writer, keeper, told)),
         journal: on(&disk, move || JournalActor::new(journal, reader)),
         heartbeat: on(&pulse, move || HeartbeatActor::new(introduced, times, peers, time, weather)),
         watch: on(&watch, move || WatchActor::new(history, time, shown_weather, tell, streams_max)),
@@ -135,6 +136,7 @@ pub fn start(
     };
     wire(&routes);
     past.writer.do_send(Serve(routes.ledger.clone()));
+    shelf.do_send(KeepFor(routes.ledger.clone()));
     let (asked, shown) = (routes.clone(), laboratory.clone());
     let answering =
         Answering { introduction, banks, times, routes: asked, time, laboratory: shown };

@@ -10,6 +10,7 @@ use super::event::Held;
 use super::execution::{Check, ExecutedEvent, ExecutedMark, Executions, JournalEntry};
 use super::snapshot::SnapshotHead;
 use crate::ids::{Ballot, BankId, BankSet};
+use crate::ledger::book::Run;
 use crate::ledger::past::PastEntry;
 use crate::ledger::{Book, Circumstances};
 
@@ -20,7 +21,6 @@ pub struct Executor {
     members: BankSet,
     in_force: Option<Ballot>,
     book: Book,
-    banks: usize,
     /// The last executed event.
     executed: Option<Executions>,
     /// What the last input executed because other banks had already done so, for the log.
@@ -31,12 +31,12 @@ impl Executor {
     /// An executor over a ledger that the journal has rebuilt.
     #[must_use]
     pub fn new(me: BankId, banks: usize, book: Book, executed: Option<Executions>) -> Self {
+        assert_eq!(book.banks(), banks, "the ledger is that of the consortium");
         Executor {
             me,
             members: BankSet::default(),
             in_force: None,
             book,
-            banks,
             executed,
             replayed: Vec::new(),
         }
@@ -51,6 +51,16 @@ impl Executor {
     /// Hands over the entries that were made since the last call.
     pub fn take_fresh(&mut self) -> Vec<PastEntry> {
         self.book.take_fresh()
+    }
+
+    /// Hands over the runs of keys that were sealed since the last call.
+    pub fn take_sealed(&mut self) -> Vec<Run> {
+        self.book.take_sealed()
+    }
+
+    /// A run of keys is kept elsewhere now.
+    pub fn shelve(&mut self, kept: Run) {
+        self.book.shelve(kept);
     }
 
     /// Hands over the events that the last input executed because other banks had already done so:
@@ -126,7 +136,7 @@ impl Executor {
 
     /// A snapshot that is not what its head says is ignored; the copy here stays as it was.
     fn restore(&mut self, head: SnapshotHead, pieces: Vec<String>, out: &mut Vec<Effect>) {
-        match restored(self.banks, &head, &pieces) {
+        match restored(self.book.blank(), &head, &pieces) {
             Some(book) => {
                 self.book = book;
                 self.executed = Some(head.executed.clone().as_unverified());
@@ -174,13 +184,11 @@ impl Executor {
     }
 }
 
-/// The ledger of a snapshot, if the pieces are what the head says.
+/// The ledger of a snapshot, put into an empty book, if the pieces are what the head says.
 #[must_use]
-pub(crate) fn restored(banks: usize, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
-    let book = head
-        .covers(pieces)
-        .then(|| Book::from_snapshot(banks, pieces.iter().map(String::as_str)))?
-        .ok()?;
+pub(crate) fn restored(blank: Book, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
+    let book =
+        head.covers(pieces).then(|| blank.restored(pieces.iter().map(String::as_str)))?.ok()?;
     ((book.position(), book.hash()) == (head.position, head.hash)).then_some(book)
 }
 

@@ -6,14 +6,48 @@
 //! A crash at any moment leaves the old snapshot or the new one, and a journal that reaches back to
 //! that snapshot.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Change;
+use super::shelf::reference::Reference;
 use crate::ids::{Position, Sha256Digest};
-use crate::ledger::book::{Pieces, Present};
+use crate::ledger::book::{Pieces, Present, Run};
 use crate::protocol::effect::{Effect, LedgerInput};
 use crate::protocol::execution::Executions;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+
+/// What a first pass over the pieces of a snapshot finds out.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    pub(super) pieces: u32,
+    pub(super) digest: Sha256Digest,
+    /// What stands on disk in the place of pieces that are a part of a run.
+    references: BTreeMap<u32, Reference>,
+}
+
+impl Outline {
+    /// The next piece, and the run that it is a part of.
+    pub(super) fn take(&mut self, piece: &str, run: Option<&Run>) {
+        if let Some(run) = run {
+            let last = self.references.last_key_value().map(|(_, last)| *last);
+            let part = last.filter(|last| last.run == run.number()).map_or(0, |last| last.part + 1);
+            self.references.insert(self.pieces, Reference::to(run, part));
+        }
+        self.pieces += 1;
+        self.digest = digest_with(self.digest, piece);
+    }
+
+    /// How many pieces are written down, and not only named.
+    fn written(&self) -> u32 {
+        self.pieces - self.references.len() as u32
+    }
+
+    /// What stands on disk in the place of this piece, if it is not the piece itself.
+    pub(super) fn reference(&self, index: u32) -> Option<String> {
+        self.references.get(&index).map(Reference::text)
+    }
+}
 
 /// The most pieces that are written at a time: where the journal has a limit,
 const PIECES_AT_ONCE: usize = 4;
@@ -54,6 +88,10 @@ pub(super) struct Compaction {
     stage: Stage,
     /// A snapshot is arriving from another bank.
     arriving: bool,
+    /// Whether it names runs of keys instead of writing them down.
+    names_runs: bool,
+    /// Runs of keys before this one are not named by the snapshot that goes with the next commit.
+    first_run: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -63,9 +101,9 @@ enum Stage {
     /// The ledger was asked for a copy of itself.
     Asked,
     /// A first pass over the pieces, to know what the head must say,
-    Hashing { present: Arc<Present>, left: Pieces, head: SnapshotHead },
+    Hashing { present: Arc<Present>, left: Pieces, head: SnapshotHead, outline: Outline },
     /// a second one to store them.
-    Storing { left: Pieces, head: SnapshotHead, next: u32 },
+    Storing { present: Arc<Present>, left: Pieces, head: SnapshotHead, outline: Outline, at: u32 },
     /// The snapshot is on disk, and the journal's old end is being dropped,
     Dropping { through: Position, before: Option<Position> },
     /// and the rest of what led to the snapshot settled.
@@ -77,6 +115,11 @@ impl Compaction {
     pub(super) fn new(when: Snapshots, snapshot: Option<&SnapshotHead>) -> Self {
         let last = snapshot.map(|head| (head.position, head.pieces)).unwrap_or_default();
         Compaction { when, last, stage: Stage::Settling { before: None }, ..Compaction::default() }
+    }
+
+    /// From now on, runs of keys are named instead of written down.
+    pub(super) fn name_runs(&mut self) {
+        self.names_runs = true;
     }
 
     /// How many pieces are written at a time.
@@ -107,7 +150,8 @@ impl Compaction {
         }
         let digest = Sha256Digest::default();
         let head = SnapshotHead { position, hash, executed, pieces: 0, digest };
-        self.stage = Stage::Hashing { left: Pieces::of(Arc::clone(&present)), present, head };
+        let (left, outline) = (Pieces::of(Arc::clone(&present)), Outline::default());
+        self.stage = Stage::Hashing { left, present, head, outline };
     }
 
     /// A snapshot is arriving from another bank: there is no room for this bank's own one, which
@@ -143,40 +187,37 @@ impl Compaction {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
             }
-            Stage::Hashing { present, mut left, mut head } => {
-                let before = head.pieces;
-                for piece in left.by_ref().take(self.pieces_at_once()) {
-                    head.pieces += 1;
-                    head.digest = digest_with(head.digest, &piece);
+            Stage::Hashing { present, mut left, head, mut outline } => {
+                let before = outline.pieces;
+                for _ in 0..self.pieces_at_once() {
+                    let Some(piece) = left.next() else { break };
+                    outline.take(&piece, left.run().filter(|_| self.names_runs));
                 }
-                if head.pieces > before {
-                    Stage::Hashing { present, left, head }
+                if outline.pieces > before {
+                    Stage::Hashing { present, left, head, outline }
                 } else {
-                    Stage::Storing { left: Pieces::of(present), head, next: 0 }
+                    let head =
+                        SnapshotHead { pieces: outline.pieces, digest: outline.digest, ..head };
+                    let second = if self.names_runs { Pieces::without_runs } else { Pieces::of };
+                    let left = second(Arc::clone(&present));
+                    Stage::Storing { present, left, head, outline, at: 0 }
                 }
             }
-            Stage::Storing { mut left, head, mut next } => {
-                for text in left.by_ref().take(self.pieces_at_once()) {
-                    changes.push(Change::SnapshotPiece(SnapshotPiece {
-                        head: head.clone(),
-                        index: next,
-                        text,
-                    }));
-                    next += 1;
+            Stage::Storing { present, mut left, head, outline, mut at } => {
+                let mut whole = 0;
+                while whole < self.pieces_at_once() && at < head.pieces {
+                    let reference = outline.reference(at);
+                    whole += usize::from(reference.is_none());
+                    let Some(text) = reference.or_else(|| left.next()) else { break };
+                    let (head, index) = (head.clone(), at);
+                    changes.push(Change::SnapshotPiece(SnapshotPiece { head, index, text }));
+                    at += 1;
                 }
-                if next < head.pieces {
-                    Stage::Storing { left, head, next }
+                if at < head.pieces {
+                    Stage::Storing { present, left, head, outline, at }
                 } else {
-                    self.last = (head.position, head.pieces);
-                    // Banks that were away only for a moment will still find what they lack in the
-                    // journal.
-                    let kept = match self.when.journal_max {
-                        0 => head.position.0,
-                        most => most / 2,
-                    };
-                    let through = Position(head.position.0.saturating_sub(kept));
-                    changes.push(Change::SnapshotMade(head));
-                    Stage::Dropping { through, before: None }
+                    self.last = (head.position, outline.written());
+                    self.made(&present, head, changes)
                 }
             }
             Stage::Dropping { through, before }
@@ -192,6 +233,25 @@ impl Compaction {
             }
             stage => stage,
         };
+    }
+
+    /// All pieces are written, or will be with the next commit.
+    fn made(&mut self, present: &Present, head: SnapshotHead, changes: &mut Vec<Change>) -> Stage {
+        self.first_run = present.runs().first().map(Run::number);
+        // Banks that were away only for a moment will still find what they lack in the journal.
+        let kept = match self.when.journal_max {
+            0 => head.position.0,
+            most => most / 2,
+        };
+        let through = Position(head.position.0.saturating_sub(kept));
+        changes.push(Change::SnapshotMade(head));
+        Stage::Dropping { through, before: None }
+    }
+
+    /// Everything that was to be written is on disk: runs of keys before this one, if there is one,
+    /// are not needed any more.
+    pub(super) fn take_first_run(&mut self) -> Option<u64> {
+        self.first_run.take()
     }
 
     /// Whether all is settled that led to the snapshot, or nothing came of settling the last time,

@@ -1,7 +1,11 @@
 //! Group commit: everything that has queued up since the last commit goes to disk in one
 //! transaction, and only then is anybody told about it.
 
+use std::sync::Arc;
+
 use super::compaction::{Compaction, Reach, Snapshots};
+use super::shelf::Shelf;
+use super::shelf::pieces::WithRuns;
 use super::{Change, JournalReader, Read, Store, StoreError};
 use crate::ids::Position;
 use crate::protocol::effect::{BufferInput, Effect, JournalInput, ViewInput};
@@ -16,6 +20,8 @@ pub struct GroupCommit {
     /// What to read after the commit.
     reads: Vec<Read>,
     compaction: Compaction,
+    /// Where the runs of keys are that snapshots name.
+    shelf: Option<Arc<dyn Shelf>>,
     /// The last position that is known to have been executed.
     executed: Position,
     /// Whether anything has gathered that somebody waits for. Execution marks alone can wait: they
@@ -33,6 +39,7 @@ impl GroupCommit {
             afterwards: Vec::new(),
             reads: Vec::new(),
             compaction: Compaction::default(),
+            shelf: None,
             executed: Position::default(),
             urgent: false,
         }
@@ -49,7 +56,17 @@ impl GroupCommit {
     ) -> Result<Self, StoreError> {
         let snapshot = self.store.remembered()?.snapshot;
         self.compaction = Compaction::new(when, snapshot.as_ref());
+        if self.shelf.is_some() {
+            self.compaction.name_runs();
+        }
         Ok(GroupCommit { executed, ..self })
+    }
+
+    /// The same writer, whose snapshots name runs of keys that are on this shelf.
+    #[must_use]
+    pub fn with_shelf(mut self, shelf: Arc<dyn Shelf>) -> Self {
+        self.compaction.name_runs();
+        GroupCommit { shelf: Some(shelf), ..self }
     }
 
     /// Whether somebody waits for the next commit.
@@ -159,6 +176,9 @@ impl GroupCommit {
             self.changes.clear();
         }
         out.append(&mut self.afterwards);
+        if let Some((first, shelf)) = self.compaction.take_first_run().zip(self.shelf.as_ref()) {
+            shelf.drop_before(first)?;
+        }
         Ok(())
     }
 
@@ -172,6 +192,10 @@ impl GroupCommit {
     /// # Errors
     /// [`StoreError`] when the disk fails.
     pub fn reader(&self) -> Result<Box<dyn JournalReader>, StoreError> {
-        self.store.reader()
+        let reader = self.store.reader()?;
+        Ok(match &self.shelf {
+            Some(shelf) => Box::new(WithRuns::new(reader, Arc::clone(shelf))),
+            None => reader,
+        })
     }
 }

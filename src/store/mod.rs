@@ -20,6 +20,7 @@ mod postgres;
 mod reading;
 pub mod recovery;
 mod rows_over;
+mod shelf;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use moving::{Direction, Moved, move_store};
 pub use place::Place;
 pub use postgres::{BadDatabase, Database, PgStore};
 pub use reading::Read;
+pub use shelf::{FolderShelf, Shelf};
 pub use sqlite::SqliteStore;
 
 use crate::ids::{Ballot, BankId, ChainHash, Position};

@@ -13,12 +13,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::compaction::Outline;
 use super::past::Past;
 use super::place::Place;
+use super::shelf::reference::Reference;
+use super::shelf::{FolderShelf, Shelf};
 use super::{Change, Disk, Found, Owner, Remembered, Store, StoreError};
 use crate::ids::Sha256Digest;
 use crate::ledger::Book;
-use crate::ledger::book::{BadSnapshot, Lines, Pieces, Reader};
+use crate::ledger::book::{BadSnapshot, Lines, Pieces, Reader, Run};
 use crate::ledger::past::PastEntry;
 use crate::protocol::execution::Executions;
 use crate::protocol::executor;
@@ -29,6 +32,9 @@ use crate::protocol::view::{Frozen, OnDisk, first_signed};
 /// How many pieces of a snapshot may be read before they are put together: a megabyte each.
 const PIECES_AHEAD: usize = 8;
 
+/// More pieces than the keys of a snapshot take that are in no run.
+const UNSEALED_PIECES_MAX: usize = 64;
+
 /// What a node's disk held.
 pub struct Recovered {
     /// The disk.
@@ -37,6 +43,8 @@ pub struct Recovered {
     pub book: Book,
     /// Its past: every entry that the ledger has made, or which of them are missing.
     pub past: Past,
+    /// Where its sealed keys are.
+    pub shelf: Arc<dyn Shelf>,
     /// What the view must know.
     pub disk: OnDisk,
     /// Where damaged files were put, and what was wrong with them.
@@ -84,31 +92,36 @@ fn with_past(
     owner: Owner,
 ) -> Result<Recovered, StoreError> {
     let mut past = Past::at(place.of_the_past(owner.bank), owner.bank)?;
+    let shelf = FolderShelf::open(place.folder())?;
     let mut fell_back = None;
-    let (book, disk) = match rebuild_beside(&mut *store, owner, &mut past) {
+    let (book, disk) = match rebuild_beside(&mut *store, owner, &mut past, &shelf) {
         Err(useless @ (StoreError::Damaged { .. } | StoreError::Differs { .. }))
             if store.use_whole_journal() =>
         {
-            let rebuilt = rebuild_beside(&mut *store, owner, &mut past)?;
+            let rebuilt = rebuild_beside(&mut *store, owner, &mut past, &shelf)?;
             store.abandon_snapshot()?;
             fell_back = Some(useless);
             rebuilt
         }
         // A bank that is alone gets what its past lacks from nobody else.
         Ok(_) if owner.banks == 1 && !past.missing().is_empty() && store.use_whole_journal() => {
-            rebuild_beside(&mut *store, owner, &mut past)?
+            rebuild_beside(&mut *store, owner, &mut past, &shelf)?
         }
         rebuilt => rebuilt?,
     };
-    Ok(Recovered { store, book, past, disk, set_aside: None, fell_back })
+    let shelf = Arc::new(shelf);
+    Ok(Recovered { store, book, past, shelf, disk, set_aside: None, fell_back })
 }
 
 fn rebuild_beside(
     store: &mut dyn Disk,
     owner: Owner,
     past: &mut Past,
+    shelf: &dyn Shelf,
 ) -> Result<(Book, OnDisk), StoreError> {
-    let (book, disk) = rebuild_with(store, owner.banks, &mut |entries| past.append(&entries))?;
+    let blank = Book::new(owner.banks);
+    let (book, disk) =
+        rebuild_with(store, &blank, Some(shelf), &mut |entries| past.append(&entries))?;
     past.reaches(book.entries());
     past.commit(false)?;
     Ok((book, disk))
@@ -121,7 +134,19 @@ fn rebuild_beside(
 /// [`StoreError::Damaged`]; [`StoreError::Differs`] when nothing is damaged and the result still is
 /// not the same.
 pub fn rebuild(store: &mut dyn Store, banks: usize) -> Result<(Book, OnDisk), StoreError> {
-    rebuild_with(store, banks, &mut |_| Ok(()))
+    rebuild_with(store, &Book::new(banks), None, &mut |_| Ok(()))
+}
+
+/// The same, beginning with a book that is empty; its sealed keys are kept on a shelf.
+///
+/// # Errors
+/// As for [`rebuild`].
+pub fn rebuild_on(
+    store: &mut dyn Store,
+    blank: &Book,
+    shelf: &dyn Shelf,
+) -> Result<(Book, OnDisk), StoreError> {
+    rebuild_with(store, blank, Some(shelf), &mut |_| Ok(()))
 }
 
 /// Takes the entries that a ledger makes while it is rebuilt, in their order.
@@ -129,10 +154,11 @@ type Made<'a> = &'a mut dyn FnMut(Vec<PastEntry>) -> Result<(), StoreError>;
 
 fn rebuild_with(
     store: &mut dyn Store,
-    banks: usize,
+    blank: &Book,
+    shelf: Option<&dyn Shelf>,
     made: Made<'_>,
 ) -> Result<(Book, OnDisk), StoreError> {
-    match replay(store, banks, made) {
+    match replay(store, blank, shelf, made) {
         // If damage is the cause, it shows in the digests.
         Err(differs @ StoreError::Differs { .. }) => {
             Err(store.load(&mut |_| Ok(())).err().unwrap_or(differs))
@@ -143,7 +169,8 @@ fn rebuild_with(
 
 fn replay(
     store: &mut dyn Store,
-    banks: usize,
+    blank: &Book,
+    shelf: Option<&dyn Shelf>,
     made: Made<'_>,
 ) -> Result<(Book, OnDisk), StoreError> {
     let Remembered {
@@ -156,7 +183,8 @@ fn replay(
         arriving,
         snapshot: _,
     } = store.remembered()?;
-    let mut book = Book::new(banks);
+    let (banks, named) = (blank.banks(), first_named(store)?);
+    let mut book = blank.clone();
     let mut restoring = None;
     // The clock of the last view: where it began, and every event of it that is here.
     let mut clock = prepared.clock.clone();
@@ -166,14 +194,14 @@ fn replay(
     store.load(&mut |found| {
         match found {
             Found::Piece(SnapshotPiece { head, index, text }) => {
-                let under_way = restoring.take().unwrap_or_else(|| Restoring::begin(banks));
+                let under_way = restoring.take().unwrap_or_else(|| Restoring::begin(blank.clone()));
+                let under_way = under_way.take(&text, shelf)?;
                 if index + 1 < head.pieces {
-                    restoring = Some(under_way.take(&text));
+                    restoring = Some(under_way);
                     return Ok(());
                 }
                 let position = head.position;
-                book =
-                    under_way.take(&text).finish(&head).ok_or(StoreError::Differs { position })?;
+                book = under_way.finish(&head).ok_or(StoreError::Differs { position })?;
                 if head.executed.last.view == prepared.ballot {
                     state.clock.merge(&head.executed.clock);
                 }
@@ -197,6 +225,7 @@ fn replay(
                 state.held.push(held);
             }
         }
+        shelve(&mut book, shelf, named)?;
         made(book.take_fresh())
     })?;
     if unverified {
@@ -209,40 +238,105 @@ fn replay(
     Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, signed_from, state }))
 }
 
+/// Keeps the runs of keys that a ledger has sealed; without a shelf, it keeps them itself. A long
+/// journal makes many that are then forgotten: they go, but for those that the snapshot names.
+fn shelve(
+    book: &mut Book,
+    shelf: Option<&dyn Shelf>,
+    named: Option<u64>,
+) -> Result<(), StoreError> {
+    let Some(shelf) = shelf else { return Ok(()) };
+    let sealed = book.take_sealed();
+    for run in &sealed {
+        book.shelve(shelf.put(run)?);
+    }
+    match book.first_run().filter(|_| !sealed.is_empty()) {
+        Some(first) => shelf.drop_before(named.map_or(first, |named| named.min(first))),
+        None => Ok(()),
+    }
+}
+
+/// The first run of keys that the snapshot names. They stand before the last pieces, which have the
+/// keys that are in no run.
+fn first_named(store: &mut dyn Store) -> Result<Option<u64>, StoreError> {
+    let pieces = store.remembered()?.snapshot.map_or(0, |head| head.pieces);
+    // What is damaged is of no use, and found to be so later.
+    let mut reference = |index: u32| {
+        let piece = store.snapshot_piece(index).ok().flatten();
+        piece.and_then(|piece| Reference::read(&piece.text))
+    };
+    let mut left = (0..pieces).rev();
+    let last = left.by_ref().take(UNSEALED_PIECES_MAX).find_map(&mut reference);
+    let before = left.map_while(reference).last();
+    Ok(before.or(last).map(|first| first.run))
+}
+
 /// A ledger that is being restored from a snapshot: one thread reads the disk and the lines,
 /// another one puts them together.
 struct Restoring {
-    digest: Sha256Digest,
-    lines: SyncSender<Lines>,
+    /// What the pieces hash to, as far as they have come; nothing once a run stood in the place of
+    /// some, which was proved by itself.
+    digest: Option<Sha256Digest>,
+    parts: SyncSender<Part>,
     book: JoinHandle<Result<Book, BadSnapshot>>,
 }
 
+/// A part of a snapshot.
+enum Part {
+    Lines(Lines),
+    Run(Run),
+}
+
 impl Restoring {
-    fn begin(banks: usize) -> Restoring {
-        let (lines, taken) = sync_channel::<Lines>(PIECES_AHEAD);
+    fn begin(blank: Book) -> Restoring {
+        let (parts, taken) = sync_channel(PIECES_AHEAD);
         let book = std::thread::spawn(move || {
-            let mut reader = Reader::new(banks);
-            taken.iter().try_for_each(|lines| reader.take(lines))?;
+            let mut reader = Reader::of(blank);
+            taken.iter().try_for_each(|part| match part {
+                Part::Lines(lines) => reader.take(lines),
+                Part::Run(run) => reader.take_run(run),
+            })?;
             reader.finish()
         });
-        Restoring { digest: Sha256Digest::default(), lines, book }
+        Restoring { digest: Some(Sha256Digest::default()), parts, book }
     }
 
-    fn take(self, piece: &str) -> Restoring {
+    fn take(self, piece: &str, shelf: Option<&dyn Shelf>) -> Result<Restoring, StoreError> {
+        let Some(reference) = Reference::read(piece) else {
+            self.send(Part::Lines(Lines::read(piece)));
+            let digest = self.digest.map(|digest| digest_with(digest, piece));
+            return Ok(Restoring { digest, ..self });
+        };
+        if reference.part == 0 {
+            self.send(Part::Run(named(reference, shelf)?));
+        }
+        Ok(Restoring { digest: None, ..self })
+    }
+
+    fn send(&self, part: Part) {
         // If the other thread has ended, what was wrong is found at the end.
-        let _ = self.lines.send(Lines::read(piece));
-        Restoring { digest: digest_with(self.digest, piece), ..self }
+        let _ = self.parts.send(part);
     }
 
     /// The ledger, if it is what the head says.
     fn finish(self, head: &SnapshotHead) -> Option<Book> {
-        let Restoring { digest, lines, book } = self;
-        drop(lines);
+        let Restoring { digest, parts, book } = self;
+        drop(parts);
         let book = book.join().ok()?.ok()?;
-        let is_it =
-            (digest, book.position(), book.hash()) == (head.digest, head.position, head.hash);
+        let is_whole = digest.is_none_or(|digest| digest == head.digest);
+        let is_it = is_whole && (book.position(), book.hash()) == (head.position, head.hash);
         is_it.then_some(book)
     }
+}
+
+/// The run that a snapshot names.
+fn named(reference: Reference, shelf: Option<&dyn Shelf>) -> Result<Run, StoreError> {
+    let Reference { run, digest, .. } = reference;
+    let found = shelf.map_or(Ok(None), |shelf| shelf.take(run, digest))?;
+    found.ok_or_else(|| {
+        let path = PathBuf::from("keys").join(run.to_string());
+        StoreError::Damaged { path, why: "a run of keys that the snapshot names is gone".into() }
+    })
 }
 
 /// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that led to it,
@@ -252,22 +346,26 @@ impl Restoring {
 /// # Errors
 /// [`StoreError::Failed`] when the disk does.
 pub fn compact(recovered: Recovered) -> Result<bool, StoreError> {
-    let Recovered { mut store, book, mut past, disk, .. } = recovered;
+    let Recovered { mut store, book, mut past, shelf, disk, .. } = recovered;
     let Some(executed) = disk.state.executed else { return Ok(false) };
     // The journal can make the past again only as long as it is here.
     past.commit(true)?;
     let present = book.present();
-    let (mut pieces, mut digest) = (0, Sha256Digest::default());
-    for piece in Pieces::of(Arc::clone(&present)) {
-        digest = digest_with(digest, &piece);
-        pieces += 1;
+    let (mut outline, mut left) = (Outline::default(), Pieces::of(Arc::clone(&present)));
+    while let Some(piece) = left.next() {
+        outline.take(&piece, left.run());
     }
+    let (pieces, digest) = (outline.pieces, outline.digest);
     let head =
         SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
-    for (index, text) in (0..).zip(Pieces::of(present)) {
+    let first_run = present.runs().first().map(Run::number);
+    let mut left = Pieces::without_runs(present);
+    for index in 0..pieces {
+        let Some(text) = outline.reference(index).or_else(|| left.next()) else { break };
         store.write(&[Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index, text })])?;
     }
     store.write(&[Change::SnapshotComplete(head)])?;
+    first_run.map_or(Ok(()), |first| shelf.drop_before(first))?;
     store.shrink()?;
     Ok(true)
 }

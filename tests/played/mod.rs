@@ -34,6 +34,9 @@ pub(crate) struct Played {
     pub(crate) id_digits: usize,
     /// Whether requests have idempotency keys.
     pub(crate) has_keys: bool,
+    /// How much later an event comes than the one before it, in milliseconds.
+    pub(crate) apart_ms: i64,
+    late_ms: i64,
 }
 
 impl Played {
@@ -45,6 +48,8 @@ impl Played {
             asked: 0,
             id_digits: 1,
             has_keys: true,
+            apart_ms: 0,
+            late_ms: 0,
         }
     }
 
@@ -59,7 +64,9 @@ impl Played {
     pub(crate) fn held(&mut self, requests: usize) -> Held {
         let requests = (0..requests).map(|_| self.request()).collect();
         self.counter += 1;
-        let header = Header { at_ms: START_MS + self.asked.cast_signed(), open: false };
+        self.late_ms += self.apart_ms;
+        let at_ms = START_MS + self.asked.cast_signed() + self.late_ms;
+        let header = Header { at_ms, open: false };
         let event =
             Event::stamp(VIEW, BankId(0), vec![self.counter, 0, 0].into(), requests, header);
         Held { event: Arc::new(event), members: BankSet::all(BANKS) }

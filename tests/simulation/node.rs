@@ -5,6 +5,7 @@
 //! process, and everything that a judge wants to know, is [`Said`].
 
 mod doors;
+mod sealed;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use netbanking::ids::request::RawRequest;
 use netbanking::ids::signature::Signer;
 use netbanking::ids::{BankId, ChainHash, EventId, Position};
 use netbanking::ledger::Book;
+use netbanking::ledger::book::Run;
 use netbanking::ledger::past::PastEntry;
 use netbanking::protocol::checks::Checks;
 use netbanking::protocol::clock::Clock;
@@ -34,7 +36,7 @@ use netbanking::protocol::reply::Reply;
 use netbanking::protocol::report::PeerReport;
 use netbanking::protocol::time::Millis;
 use netbanking::protocol::view::{Installed, View, ViewMessage};
-use netbanking::store::recovery::rebuild;
+use netbanking::store::recovery::rebuild_on;
 use netbanking::store::{self, GroupCommit, JournalReader, Snapshots, StoreError};
 
 use super::disk::Disk;
@@ -169,6 +171,8 @@ pub(crate) struct Settings {
     pub(crate) fsync_max_us: u64,
     /// When it makes snapshots.
     pub(crate) snapshots: Snapshots,
+    /// How many positions' keys are sealed together.
+    pub(crate) span: u64,
     pub(crate) ping_every_ms: u64,
     /// From how many members on acknowledgements are gathered.
     pub(crate) gather_from: usize,
@@ -196,6 +200,12 @@ pub(crate) struct Process {
     clock: Clock,
     buffer: OrderedBuffer,
     journal: GroupCommit,
+    /// Where sealed keys are kept,
+    shelf: Disk,
+    /// and those that are not there yet.
+    sealed: Vec<Run>,
+    /// A copy of the ledger that waits until what it names is on disk, and for how many ticks more.
+    copy: Option<(Effect, u64)>,
     reader: Box<dyn JournalReader>,
     executor: Executor,
     checks: Checks,
@@ -234,9 +244,11 @@ impl Process {
         random: &mut Random,
     ) -> Result<Self, StoreError> {
         let Settings { me, banks, patience, .. } = settings;
-        let (book, on_disk) = rebuild(&mut disk, banks)?;
-        let journal =
-            GroupCommit::new(Box::new(disk)).with_snapshots(settings.snapshots, book.position())?;
+        let (blank, shelf) = (Book::sealing(banks, settings.span), disk.clone());
+        let (book, on_disk) = rebuild_on(&mut disk, &blank, &shelf)?;
+        let journal = GroupCommit::new(Box::new(disk))
+            .with_snapshots(settings.snapshots, book.position())?
+            .with_shelf(Arc::new(shelf.clone()));
         let executed = on_disk.state.executed.clone();
         let mut weights = [8; PARTS];
         weights.iter_mut().for_each(|weight| *weight = random.pick(&[1, 8, 8, 64]));
@@ -249,6 +261,9 @@ impl Process {
                 .with_signatures(settings.signs),
             reader: journal.reader()?,
             journal,
+            shelf,
+            sealed: Vec::new(),
+            copy: None,
             executor: Executor::new(me, banks, book, executed),
             checks: Checks::new(me, banks),
             view: View::new(me, banks, on_disk).with_signatures(settings.signs),
@@ -413,10 +428,13 @@ impl Process {
                 self.flush_is_queued = false;
                 self.flush(scene);
             }
-            Post::LazyFlush => match self.journal.tick(&mut self.out) {
-                Ok(()) => self.flush(scene),
-                Err(error) => scene.said.push(Said::DiskFailed(error)),
-            },
+            Post::LazyFlush => {
+                self.release_copy();
+                match self.journal.tick(&mut self.out) {
+                    Ok(()) => self.flush(scene),
+                    Err(error) => scene.said.push(Said::DiskFailed(error)),
+                }
+            }
             Post::OnDisk(effects) => self.out.extend(effects),
             Post::Look(read) => match read.answer(&mut *self.reader) {
                 Ok(found) => self.out.push(found),
@@ -474,6 +492,9 @@ impl Process {
         let changes_book = !matches!(input, LedgerInput::Freeze(_) | LedgerInput::Snapshot);
         let executed = self.executor.handle(input, &mut self.out);
         let made = self.executor.take_fresh();
+        if let Err(error) = self.keep_keys() {
+            return said.push(Said::DiskFailed(error));
+        }
         if !changes_book || (begins && executed.is_empty()) {
             return;
         }

@@ -36,6 +36,8 @@ pub(crate) struct Scenario {
     pub(crate) fsync_max_us: u64,
     /// When banks make snapshots.
     pub(crate) snapshots: Snapshots,
+    /// How many positions' keys are sealed together.
+    pub(crate) span: u64,
     /// The one bank whose clock may be wrong,
     pub(crate) clock_victim: BankId,
     /// or whether all clocks may be: then dates are not promised, only that no key is forgotten.
@@ -51,6 +53,12 @@ pub(crate) struct Scenario {
 /// what they were.
 fn every(drawn: u64) -> u64 {
     if (drawn / 16).is_multiple_of(2) { 0 } else { 1 + drawn / 32 % 40 }
+}
+
+/// How many positions' keys are sealed together: in half of the runs as many as in earnest, which
+/// is more than there are, in the others a few. Not drawn, either.
+fn span(drawn: u64) -> u64 {
+    if (drawn / 8).is_multiple_of(2) { 1 << 16 } else { 1 + drawn / 64 % 12 }
 }
 
 impl Scenario {
@@ -94,12 +102,14 @@ impl Scenario {
                 journal_max: if random.coin() { 0 } else { random.skewed(2, 100) },
                 every: 0,
             },
+            span: 0,
             clock_victim: BankId(random.below(banks as u64) as u16),
             clocks_of_many: random.per_mille(250),
             heals_only_some: random.per_mille(300),
             gather_from: random.pick(&[2, 3, 5, 5, usize::MAX]),
         };
         scenario.snapshots.every = every(scenario.chaos_us);
+        scenario.span = span(scenario.chaos_us);
         scenario
     }
 

@@ -53,7 +53,7 @@ use self::index::Index;
 use self::ledger_time::LedgerTime;
 use self::outlay::Outlay;
 use self::refunds::Refunds;
-use self::remembered::{Claim, Recalled, Remembered};
+use self::remembered::{Claim, Recalled, Remembered, SPAN};
 use self::schedules::Schedules;
 use self::waiting::Waiting;
 use super::account::Account;
@@ -70,6 +70,8 @@ use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub(crate) use self::guard::is_guarded;
+pub use self::remembered::{Rows, Run};
+pub(crate) use self::snapshot::pieces_of;
 pub use self::snapshot::{BadSnapshot, Lines, Pieces, Present, Reader};
 
 /// All customers and accounts of the consortium, as one bank holds them.
@@ -180,6 +182,13 @@ impl Book {
     /// The empty book of a consortium of `banks` banks.
     #[must_use]
     pub fn new(banks: usize) -> Self {
+        Book::sealing(banks, SPAN)
+    }
+
+    /// The same, which seals the idempotency keys of so many positions together; all banks must
+    /// have the same number.
+    #[must_use]
+    pub fn sealing(banks: usize, span: u64) -> Self {
         Book {
             customers: Chunks::default(),
             by_user_name: Index::default(),
@@ -190,7 +199,7 @@ impl Book {
             by_key: Index::default(),
             by_more_keys: BTreeMap::new(),
             cash: vec![0; banks],
-            remembered: Remembered::default(),
+            remembered: Remembered::new(span),
             waiting: Waiting::default(),
             refunds: Refunds::default(),
             schedules: Schedules::default(),
@@ -252,6 +261,7 @@ impl Book {
         if let Some(change) = change {
             self.write(change);
         }
+        self.remembered.seal(self.position);
         executed
     }
 
@@ -416,6 +426,29 @@ impl Book {
     pub(crate) fn trail_of(&self, account: &Account) -> AccountTrail {
         let slot = self.slot(account.bank, account.number).expect("an account is found");
         AccountTrail { account: slot.place(), trail: account.trail }
+    }
+
+    /// An empty book for the same consortium.
+    #[must_use]
+    pub(crate) fn blank(&self) -> Book {
+        Book::sealing(self.banks(), self.remembered.span())
+    }
+
+    /// Hands over the runs of keys that were sealed since the last call. Until they are shelved,
+    /// all their bytes are in memory.
+    pub fn take_sealed(&mut self) -> Vec<Run> {
+        self.remembered.take_fresh()
+    }
+
+    /// The number of the oldest run of keys, if there is any.
+    #[must_use]
+    pub(crate) fn first_run(&self) -> Option<u64> {
+        self.remembered.runs().front().map(Run::number)
+    }
+
+    /// A run of keys is kept elsewhere now.
+    pub fn shelve(&mut self, kept: Run) {
+        self.remembered.shelve(kept);
     }
 
     /// Hands over the entries that were made since the last call, in their order.

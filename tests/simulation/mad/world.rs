@@ -174,6 +174,7 @@ impl World {
                 journal_max: random.pick(&[0, 20]),
                 every: 0,
             },
+            span: 5,
             ping_every_ms: 100,
             gather_from: random.pick(&[3, 5, 99]),
             signs: forges,

@@ -53,6 +53,7 @@ impl World {
             rate_ppm: machine.rate_ppm,
             fsync_max_us: self.scenario.fsync_max_us,
             snapshots: self.scenario.snapshots,
+            span: self.scenario.span,
             ping_every_ms: self.scenario.ping_every_ms,
             gather_from: self.scenario.gather_from,
             signs: true,
@@ -81,6 +82,10 @@ impl World {
                 self.judge.forgets(bank);
                 Process::start(settings, machine.disk.clone(), &mut self.random)
                     .expect("an empty disk is readable")
+            }
+            // What the ledger seals while it is rebuilt finds no room.
+            Err(StoreError::Failed { .. }) if machine.disk.is_full() => {
+                return self.put_in(RETRY_US, Item::Restart(life));
             }
             Err(error) => panic!("bank {bank} cannot start on an intact disk: {error}"),
         };

@@ -8,7 +8,7 @@ use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::book::Book;
 use crate::ledger::book::change::AccountSlot;
 use crate::ledger::book::ledger_time::LedgerTime;
-use crate::ledger::book::remembered::RememberedKey;
+use crate::ledger::book::remembered::{RememberedKey, Run};
 use crate::ledger::closing::End;
 use crate::ledger::customer::{Customer, UserName};
 use crate::ledger::joint::JointRequest;
@@ -54,7 +54,15 @@ impl Book {
         banks: usize,
         pieces: impl Iterator<Item = &'a str>,
     ) -> Result<Book, BadSnapshot> {
-        let mut reader = Reader::new(banks);
+        Book::new(banks).restored(pieces)
+    }
+
+    /// Reads back what [`Pieces`](super::Pieces) wrote into this book, which is empty.
+    ///
+    /// # Errors
+    /// [`BadSnapshot`] for anything that no book would have written.
+    pub fn restored<'a>(self, pieces: impl Iterator<Item = &'a str>) -> Result<Book, BadSnapshot> {
+        let mut reader = Reader::of(self);
         pieces.map(Lines::read).try_for_each(|lines| reader.take(lines))?;
         reader.finish()
     }
@@ -97,11 +105,11 @@ fn account(opened: Opened, balance: Centavos, trail: Trail) -> Account {
 }
 
 impl Reader {
-    /// For a consortium of so many banks.
+    /// Puts everything into this book, which is empty.
     #[must_use]
-    pub fn new(banks: usize) -> Reader {
+    pub fn of(book: Book) -> Reader {
         Reader {
-            book: Book::new(banks),
+            book,
             lines: 0,
             announced: None,
             seen: Counts::default(),
@@ -124,6 +132,18 @@ impl Reader {
         Ok(())
     }
 
+    /// Takes a run in place of its pieces.
+    ///
+    /// # Errors
+    /// [`BadSnapshot::Line`]
+    pub(crate) fn take_run(&mut self, run: Run) -> Result<(), BadSnapshot> {
+        self.seen.keys += run.len();
+        let executed = self.book.position;
+        let is_next = self.book.remembered.restore_run(run, executed);
+        let why = || "the run of keys is not the next one".to_owned();
+        if is_next { Ok(()) } else { Err(BadSnapshot::Line { line: self.lines, why: why() }) }
+    }
+
     /// The book, once all pieces were taken.
     ///
     /// # Errors
@@ -132,7 +152,8 @@ impl Reader {
         if self.announced != Some(self.seen) {
             return Err(BadSnapshot::Incomplete);
         }
-        let book = self.numbered();
+        let mut book = self.numbered();
+        book.remembered.restored(book.position, book.time.age_ms());
         book.adds_up().map_err(BadSnapshot::Audit)?;
         Ok(book)
     }
@@ -332,7 +353,7 @@ impl Reader {
 
     fn take_keys(&mut self, keys: Vec<RememberedKey>) -> Result<(), &'static str> {
         self.seen.keys += keys.len();
-        let all_fit = self.book.remembered.restore(keys);
+        let all_fit = self.book.remembered.restore(keys, self.book.position);
         if all_fit { Ok(()) } else { Err("a key stands twice or too late") }
     }
 

@@ -14,6 +14,7 @@ mod refund;
 mod registration;
 pub(super) mod rules;
 mod schedule;
+mod sealing;
 mod snapshot;
 mod time;
 

@@ -322,6 +322,31 @@ proptest! {
     }
 
     #[test]
+    fn a_book_that_seals_keys_gives_the_same_results_and_goes_on_from_its_snapshots(
+        before in any_steps(),
+        after in any_steps(),
+        span in 1..9_u64,
+    ) {
+        let mut plain = Trial::with_customers().book;
+        let restored = |pieces: &[String]| {
+            Book::sealing(BANKS, span).restored(pieces.iter().map(String::as_str)).unwrap()
+        };
+        let mut sealing = restored(&pieces(&plain));
+        for step in before.iter().chain(&after).chain(&before) {
+            prop_assert_eq!(apply(&mut sealing, step), apply(&mut plain, step));
+            prop_assert_eq!(sealing.hash(), plain.hash());
+        }
+        let written = pieces(&sealing);
+        let mut read = restored(&written);
+        prop_assert_eq!(&pieces(&read), &written);
+        for step in &after {
+            prop_assert_eq!(apply(&mut read, step), apply(&mut plain, step));
+            apply(&mut sealing, step);
+        }
+        prop_assert_eq!(pieces(&read), pieces(&sealing));
+    }
+
+    #[test]
     fn one_different_request_makes_every_later_hash_different(
         steps in any_steps(),
         place in any::<prop::sample::Index>(),

@@ -158,16 +158,16 @@ fn any_changed_byte_of_a_piece_is_refused_by_the_head() {
         pieces: 1,
         digest: digest_with(Sha256Digest::default(), &pieces[0]),
     };
-    assert!(restored(BANKS, &head, &pieces).is_some());
-    assert!(restored(BANKS, &head, &[]).is_none());
+    assert!(restored(Book::new(BANKS), &head, &pieces).is_some());
+    assert!(restored(Book::new(BANKS), &head, &[]).is_none());
     for place in 0..pieces[0].len() {
         let mut bytes = pieces[0].clone().into_bytes();
         bytes[place] ^= 1;
         let changed = [String::from_utf8_lossy(&bytes).into_owned()];
-        assert!(restored(BANKS, &head, &changed).is_none(), "byte {place}");
+        assert!(restored(Book::new(BANKS), &head, &changed).is_none(), "byte {place}");
     }
     let elsewhere = SnapshotHead { position: book.position().next(), ..head };
-    assert!(restored(BANKS, &elsewhere, &pieces).is_none());
+    assert!(restored(Book::new(BANKS), &elsewhere, &pieces).is_none());
 }
 
 #[test]

@@ -6,12 +6,15 @@
 //! and audits the whole. The past is not part of it: its size depends only on how many customers,
 //! accounts and remembered keys there are.
 //!
+//! A [`Run`] of keys begins and ends a piece. What the pieces of a run are follows from the run
+//! alone, so a bank that has the run need not keep them: see [`Pieces::without_runs`].
+//!
 //! Snapshots of earlier releases are read as well. Those of format 2 have a line for each key, and
 //! those of format 1 have all entries too; their past is numbered when they are read.
 
 mod reading;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -21,7 +24,7 @@ pub use self::reading::{BadSnapshot, Lines, Reader};
 use super::Book;
 use super::chunks::Chunks;
 use super::ledger_time::Jump;
-use super::remembered::{Line, ManyKeys, OneKey, RememberedKey};
+use super::remembered::{Line, ManyKeys, OneKey, RememberedKey, Run};
 use super::schedules;
 use super::waiting::{self, Requests};
 use crate::ids::{BankId, ChainHash, EventId, Position};
@@ -128,10 +131,18 @@ pub struct Present {
     waiting: Requests,
     refunds: Chunks<Refunded>,
     schedules: schedules::All,
+    runs: Vec<Run>,
+    /// Those that are in no run.
     keys: Chunks<RememberedKey>,
 }
 
 impl Present {
+    /// The keys that are sealed, oldest first.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
     /// The position at which it was taken.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -157,6 +168,7 @@ impl Book {
             waiting: Arc::clone(self.waiting.requests()),
             refunds: self.refunds.known().clone(),
             schedules: Arc::clone(self.schedules.all()),
+            runs: self.remembered.runs().iter().cloned().collect(),
             keys: self.remembered.keys().clone(),
         })
     }
@@ -167,6 +179,12 @@ impl Book {
 pub struct Pieces {
     book: Arc<Present>,
     next: Place,
+    /// Whether the pieces of runs are wanted.
+    with_runs: bool,
+    /// Those of a run that come next.
+    of_run: VecDeque<String>,
+    /// Which run the last piece was of.
+    run: Option<usize>,
 }
 
 /// Which record comes next.
@@ -188,6 +206,8 @@ enum Place {
     Refunded(usize),
     /// After this one, or the first one.
     Schedule(Option<Position>),
+    Run(usize),
+    /// A key that is in no run.
     Key(usize),
 }
 
@@ -195,7 +215,20 @@ impl Pieces {
     /// The pieces of a book, from the first.
     #[must_use]
     pub fn of(book: Arc<Present>) -> Self {
-        Pieces { book, next: Place::Heading }
+        let (next, of_run) = (Place::Heading, VecDeque::new());
+        Pieces { book, next, with_runs: true, of_run, run: None }
+    }
+
+    /// The same pieces but those of runs, which are not even read.
+    #[must_use]
+    pub(crate) fn without_runs(book: Arc<Present>) -> Self {
+        Pieces { with_runs: false, ..Pieces::of(book) }
+    }
+
+    /// The run that the last piece was a part of.
+    #[must_use]
+    pub(crate) fn run(&self) -> Option<&Run> {
+        self.run.map(|index| &self.book.runs[index])
     }
 
     fn next_record(&mut self) -> Option<Record> {
@@ -208,7 +241,8 @@ impl Pieces {
         }
     }
 
-    /// What stands at a place, if anything does, and the place after it; `None` at the end.
+    /// What stands at a place, if anything does, and the place after it; `None` before a run, and at
+    /// the end.
     fn at(&self, place: Place) -> Option<(Option<Record>, Place)> {
         let book = &self.book;
         Some(match place {
@@ -253,15 +287,14 @@ impl Pieces {
                     let record = Record::Schedule(Schedule::clone(schedule));
                     (Some(record), Place::Schedule(Some(*number)))
                 }
-                None => (None, Place::Key(book.keys.start())),
+                None => (None, Place::Run(0)),
             },
+            // A run begins a piece, and ends one.
+            Place::Run(index) if index < book.runs.len() => return None,
+            Place::Run(_) => (None, Place::Key(book.keys.start())),
             Place::Key(place) => {
-                let (line, next) = Line::at(&book.keys, place)?;
-                let record = match line {
-                    Line::One(key) => Record::Key(key),
-                    Line::Many(keys) => Record::Keys(keys),
-                };
-                (Some(record), Place::Key(next))
+                let (line, next) = Line::at(|place| book.keys.get(place), place)?;
+                (Some(key_record(line)), Place::Key(next))
             }
         })
     }
@@ -277,16 +310,48 @@ impl Iterator for Pieces {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        let mut piece = Vec::new();
-        while piece.len() < SNAPSHOT_PIECE_BYTES
-            && let Some(record) = self.next_record()
-        {
-            serde_json::to_writer(&mut piece, &record)
-                .expect("records are JSON, and memory takes it");
-            piece.push(b'\n');
+        if let Some(piece) = self.of_run.pop_front() {
+            return Some(piece);
         }
-        (!piece.is_empty()).then(|| String::from_utf8(piece).expect("serde_json writes UTF-8"))
+        self.run = None;
+        loop {
+            let piece = piece_of(|| self.next_record());
+            if piece.is_some() {
+                return piece;
+            }
+            let Place::Run(index) = self.next else { return None };
+            self.next = Place::Run(index + 1);
+            if self.with_runs {
+                self.of_run = pieces_of(&self.book.runs[index]).into();
+                self.run = Some(index);
+                return self.of_run.pop_front();
+            }
+        }
     }
+}
+
+/// The next records as a piece, if there are any.
+fn piece_of(mut next_record: impl FnMut() -> Option<Record>) -> Option<String> {
+    let mut piece = Vec::new();
+    while piece.len() < SNAPSHOT_PIECE_BYTES
+        && let Some(record) = next_record()
+    {
+        serde_json::to_writer(&mut piece, &record).expect("records are JSON, and memory takes it");
+        piece.push(b'\n');
+    }
+    (!piece.is_empty()).then(|| String::from_utf8(piece).expect("serde_json writes UTF-8"))
+}
+
+/// The pieces of a run.
+#[must_use]
+pub(crate) fn pieces_of(run: &Run) -> Vec<String> {
+    let (keys, mut place) = (run.keys(), 0);
+    let mut next_record = || {
+        let (line, next) = Line::at(|place| keys.get(place), place)?;
+        place = next;
+        Some(key_record(line))
+    };
+    std::iter::from_fn(|| piece_of(&mut next_record)).collect()
 }
 
 fn heading(book: &Book) -> Heading {
@@ -298,7 +363,7 @@ fn heading(book: &Book) -> Heading {
         waiting: book.waiting.requests().len(),
         refunds: book.refunds.known().len(),
         schedules: book.schedules.all().len(),
-        keys: book.remembered.keys().len(),
+        keys: book.remembered.len(),
     };
     let (pending, age_ms) = book.time.beside_floor();
     Heading {
@@ -328,4 +393,11 @@ fn account_record(account: &Account) -> Record {
     let Account { bank, number, type_account, holders, key, balance, trail, .. } = account;
     let (holders, key) = (holders.clone(), key.clone());
     Record::Standing(*bank, *number, *type_account, holders, key, *balance, *trail)
+}
+
+fn key_record(line: Line) -> Record {
+    match line {
+        Line::One(key) => Record::Key(key),
+        Line::Many(keys) => Record::Keys(keys),
+    }
 }
