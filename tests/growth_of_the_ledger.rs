@@ -16,11 +16,12 @@ use netbanking::ledger::{
 use netbanking::protocol::execution::Executions;
 use netbanking::protocol::order_key::OrderKey;
 use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
-use netbanking::store::recovery::whole;
+use netbanking::store::recovery::{recover, whole};
 use netbanking::store::{Change, FolderShelf, Owner, Shelf as _, SqliteStore, Store as _};
 
 const CUSTOMERS: u64 = 1_000_000;
 const BANKS: usize = 3;
+const OWNER: Owner = Owner { bank: BankId(0), banks: BANKS };
 /// How long the ledger may stand still for a snapshot of itself.
 const COPIED_WITHIN: Duration = Duration::from_millis(20);
 /// The most memory that a customer with an account may take, in bytes.
@@ -148,6 +149,37 @@ impl Asked {
         self.ask_with(package, Some(by), Some(key(number)))
     }
 
+    /// A snapshot as it stands on this bank's own disk.
+    fn snapshot_naming_runs(&self) -> (SnapshotHead, Vec<String>) {
+        let mut pieces = Pieces::of(self.book.present());
+        let (mut texts, mut before) = (Vec::new(), (None, 0));
+        while let Some(piece) = pieces.next() {
+            texts.push(pieces.run().map_or(piece, |run| {
+                let part = if before.0 == Some(run.number()) { before.1 + 1 } else { 0 };
+                before = (Some(run.number()), part);
+                let named = serde_json::json!({
+                    "run": run.number(), "part": part, "digest": run.digest(),
+                });
+                named.to_string()
+            }));
+        }
+        (self.head(&texts), texts)
+    }
+
+    /// The head of a snapshot of these pieces.
+    fn head(&self, pieces: &[String]) -> SnapshotHead {
+        let view = Ballot { round: 1, coordinator: BankId(0) };
+        let executed = Executions {
+            last: OrderKey { view, sum: 1, sender: BankId(0) },
+            members: BankSet::all(BANKS),
+            clock: vec![1, 0, 0].into(),
+        };
+        let digest =
+            pieces.iter().fold(Sha256Digest::default(), |before, piece| digest_with(before, piece));
+        let (position, hash) = (self.book.position(), self.book.hash());
+        SnapshotHead { position, hash, executed, pieces: pieces.len() as u32, digest }
+    }
+
     /// Keeps what was sealed; returns how long that took.
     fn shelve(&mut self, shelf: &FolderShelf) -> Duration {
         let began = Instant::now();
@@ -185,18 +217,16 @@ fn the_keys_of_ten_million_packages_take_little_memory_and_few_reads() {
              written in at most {shelved:?}",
             bytes / 1_000_000
         );
-        let mut own = 0;
-        let mut pieces = Pieces::of(asked.book.present());
         let began = Instant::now();
-        let all = pieces.by_ref().map(|piece| piece.len()).sum::<usize>();
+        let all = Pieces::of(asked.book.present()).map(|piece| piece.len()).sum::<usize>();
+        let made = began.elapsed();
         let runs = asked.book.present().runs().len();
-        let written = began.elapsed();
         let files = std::fs::read_dir(folder.path().join("keys")).unwrap();
-        own += files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>();
+        let in_files = files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>();
         println!(
-            "a snapshot for others: {} MB, made in {written:?}; {runs} runs with {} MB of files",
+            "a snapshot for others: {} MB, made in {made:?}; {runs} runs with {} MB of files",
             all / 1_000_000,
-            own / 1_000_000
+            in_files / 1_000_000
         );
         for (what, from) in [("new", 1 << 40), ("known", 0)] {
             let (by, began) = (UserName::parse("customer1").unwrap(), Instant::now());
@@ -208,7 +238,27 @@ fn the_keys_of_ten_million_packages_take_little_memory_and_few_reads() {
             println!("{LOOKED_UP} {what} keys looked up, {found} found: {each:?} each");
         }
         assert!(bytes < BYTES_OF_KEYS_MAX);
+        let own = asked.snapshot_naming_runs();
+        println!(
+            "a snapshot of its own: {} KB",
+            own.1.iter().map(String::len).sum::<usize>() / 1_000
+        );
+        let store = SqliteStore::open(folder.path(), OWNER).unwrap();
+        stored(store, &own);
+        let before = resident();
+        let started = timed("a start", || recover(folder.path(), OWNER).unwrap());
+        println!("which takes {} MB", (resident() - before) / 1_000_000);
+        assert!(started.set_aside.is_none() && started.book.hash() == asked.book.hash());
     }
+}
+
+/// Puts a snapshot into a store.
+fn stored(mut store: SqliteStore, (head, pieces): &(SnapshotHead, Vec<String>)) {
+    for (index, text) in (0..).zip(pieces) {
+        let piece = SnapshotPiece { head: head.clone(), index, text: text.clone() };
+        store.write(&[Change::SnapshotPiece(piece)]).unwrap();
+    }
+    store.write(&[Change::SnapshotComplete(head.clone())]).unwrap();
 }
 
 /// How long a start may take.
@@ -227,26 +277,12 @@ fn timed<R>(what: &str, job: impl FnOnce() -> R) -> R {
 fn a_bank_with_a_million_customers_starts_in_seconds() {
     let mut asked = Asked { book: Book::new(BANKS), count: 0 };
     (0..CUSTOMERS).for_each(|number| _ = asked.enter(number));
-    let (folder, owner) = (tempfile::tempdir().unwrap(), Owner { bank: BankId(0), banks: BANKS });
+    let (folder, position) = (tempfile::tempdir().unwrap(), asked.book.position());
     let pieces: Vec<String> = timed("write", || Pieces::of(asked.book.present()).collect());
-    let view = Ballot { round: 1, coordinator: BankId(0) };
-    let executed = Executions {
-        last: OrderKey { view, sum: 1, sender: BankId(0) },
-        members: BankSet::all(BANKS),
-        clock: vec![1, 0, 0].into(),
-    };
-    let digest =
-        pieces.iter().fold(Sha256Digest::default(), |before, piece| digest_with(before, piece));
-    let (position, hash) = (asked.book.position(), asked.book.hash());
-    let head = SnapshotHead { position, hash, executed, pieces: pieces.len() as u32, digest };
-    let mut store = SqliteStore::open(folder.path(), owner).unwrap();
-    for (index, text) in (0..).zip(&pieces) {
-        let piece = SnapshotPiece { head: head.clone(), index, text: text.clone() };
-        store.write(&[Change::SnapshotPiece(piece)]).unwrap();
-    }
-    store.write(&[Change::SnapshotComplete(head.clone())]).unwrap();
-    drop(store);
-    let mut store = timed("open", || SqliteStore::open(folder.path(), owner).unwrap());
+    let snapshot = (asked.head(&pieces), pieces);
+    stored(SqliteStore::open(folder.path(), OWNER).unwrap(), &snapshot);
+    let (head, pieces) = snapshot;
+    let mut store = timed("open", || SqliteStore::open(folder.path(), OWNER).unwrap());
     timed("load", || store.load(&mut |_| Ok(())).unwrap());
     drop(store);
     timed("digest", || assert!(head.covers(&pieces)));
@@ -255,7 +291,7 @@ fn a_bank_with_a_million_customers_starts_in_seconds() {
     timed("verify", || book.verify().unwrap());
     drop((book, pieces, asked));
     let began = Instant::now();
-    let started = whole(folder.path(), owner).unwrap();
+    let started = whole(folder.path(), OWNER).unwrap();
     println!("a start: {:?}", began.elapsed());
     assert_eq!(started.book.position(), position);
     assert!(began.elapsed() < STARTED_WITHIN);

@@ -192,6 +192,13 @@ fn runs_go_when_their_keys_are_forgotten_and_no_snapshot_names_them() {
     assert!(named.iter().all(|file| !file.exists()));
     assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
     assert_eq!(bank.runs().len(), started.present().runs().len());
+    // A day later, nothing is left of them, although nobody has used a key meanwhile.
+    bank.played.has_keys = false;
+    bank.executes(1_500);
+    assert!(!bank.runs().is_empty());
+    bank.makes_a_snapshot();
+    assert_eq!(bank.runs(), Vec::<PathBuf>::new());
+    assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl Compaction {
 
     /// All pieces are written, or will be with the next commit.
     fn made(&mut self, present: &Present, head: SnapshotHead, changes: &mut Vec<Change>) -> Stage {
-        self.first_run = present.runs().first().map(Run::number);
+        self.first_run = Some(present.first_run());
         // Banks that were away only for a moment will still find what they lack in the journal.
         let kept = match self.when.journal_max {
             0 => head.position.0,

@@ -250,10 +250,11 @@ fn shelve(
     for run in &sealed {
         book.shelve(shelf.put(run)?);
     }
-    match book.first_run().filter(|_| !sealed.is_empty()) {
-        Some(first) => shelf.drop_before(named.map_or(first, |named| named.min(first))),
-        None => Ok(()),
+    if sealed.is_empty() {
+        return Ok(());
     }
+    let first = book.first_run();
+    shelf.drop_before(named.map_or(first, |named| named.min(first)))
 }
 
 /// The first run of keys that the snapshot names. They stand before the last pieces, which have the
@@ -358,14 +359,14 @@ pub fn compact(recovered: Recovered) -> Result<bool, StoreError> {
     let (pieces, digest) = (outline.pieces, outline.digest);
     let head =
         SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
-    let first_run = present.runs().first().map(Run::number);
+    let first_run = present.first_run();
     let mut left = Pieces::without_runs(present);
     for index in 0..pieces {
         let Some(text) = outline.reference(index).or_else(|| left.next()) else { break };
         store.write(&[Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index, text })])?;
     }
     store.write(&[Change::SnapshotComplete(head)])?;
-    first_run.map_or(Ok(()), |first| shelf.drop_before(first))?;
+    shelf.drop_before(first_run)?;
     store.shrink()?;
     Ok(true)
 }

@@ -440,10 +440,10 @@ impl Book {
         self.remembered.take_fresh()
     }
 
-    /// The number of the oldest run of keys, if there is any.
+    /// Runs of keys before this number are forgotten.
     #[must_use]
-    pub(crate) fn first_run(&self) -> Option<u64> {
-        self.remembered.runs().front().map(Run::number)
+    pub(crate) fn first_run(&self) -> u64 {
+        self.remembered.first_run(self.position)
     }
 
     /// A run of keys is kept elsewhere now.

@@ -193,6 +193,11 @@ impl Remembered {
         }
     }
 
+    /// Runs before this one are forgotten, once everything through a position is executed.
+    pub(super) fn first_run(&self, executed: Position) -> u64 {
+        self.runs.front().map_or_else(|| self.sealed_before(executed), Run::number)
+    }
+
     /// Seals all spans before this one.
     fn seal_before(&mut self, end: u64) {
         while let Some(number) = self.oldest().map(|key| self.number_of(key.position))

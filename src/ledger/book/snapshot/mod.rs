@@ -132,6 +132,8 @@ pub struct Present {
     refunds: Chunks<Refunded>,
     schedules: schedules::All,
     runs: Vec<Run>,
+    /// Runs before this one are forgotten.
+    first_run: u64,
     /// Those that are in no run.
     keys: Chunks<RememberedKey>,
 }
@@ -141,6 +143,12 @@ impl Present {
     #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs
+    }
+
+    /// Runs before this number are forgotten, also where there is none.
+    #[must_use]
+    pub(crate) fn first_run(&self) -> u64 {
+        self.first_run
     }
 
     /// The position at which it was taken.
@@ -169,6 +177,7 @@ impl Book {
             refunds: self.refunds.known().clone(),
             schedules: Arc::clone(self.schedules.all()),
             runs: self.remembered.runs().iter().cloned().collect(),
+            first_run: self.first_run(),
             keys: self.remembered.keys().clone(),
         })
     }
@@ -227,7 +236,7 @@ impl Pieces {
 
     /// The run that the last piece was a part of.
     #[must_use]
-    pub(crate) fn run(&self) -> Option<&Run> {
+    pub fn run(&self) -> Option<&Run> {
         self.run.map(|index| &self.book.runs[index])
     }
 
