@@ -7,7 +7,7 @@
 //! the snapshot that is installed does not name it ([`Shelf::drop_before`]).
 //!
 //! In a snapshot as other banks get it, a run is some pieces like any others. On this bank's own
-//! disk, a [`reference`] stands in the place of each; [`pieces`] puts the text there again.
+//! disk, a [`mod@reference`] stands in the place of each; [`pieces`] puts the text there again.
 
 mod folder;
 pub(super) mod pieces;
