@@ -44,3 +44,52 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
 }
+
+// What arrives while somebody looks. A stream that ends stays ended, as the session does.
+const arrivals = document.getElementById("chegadas");
+if (arrivals && window.EventSource) {
+  const source = new EventSource("/chegadas");
+  source.onmessage = (event) => {
+    const arrived = JSON.parse(event.data);
+    const receipt = document.createElement("a");
+    receipt.href = arrived.receipt;
+    receipt.textContent = "Ver comprovante";
+    const line = document.createElement("p");
+    line.className = "notice good";
+    line.append(arrived.text, " ", receipt);
+    arrivals.prepend(line);
+    // The latest five.
+    while (arrivals.childElementCount > 5) arrivals.lastElementChild.remove();
+    const show = (where, text) => document.querySelectorAll(where).forEach((shown) => (shown.textContent = text));
+    show(`[data-balance="${arrived.account}"]`, arrived.balance);
+    show("[data-total]", arrived.total);
+    if (sound?.checked) ring();
+  };
+  source.onerror = () => source.close();
+}
+
+// A sound, only where somebody wants one in this browser.
+const sound = document.getElementById("som");
+if (sound && window.AudioContext) {
+  document.getElementById("com-som").hidden = false;
+  try {
+    sound.checked = localStorage.getItem("som") === "sim";
+    sound.addEventListener("change", () => localStorage.setItem("som", sound.checked ? "sim" : "não"));
+  } catch {
+    // A browser that keeps nothing asks anew on every visit.
+  }
+  sound.addEventListener("change", () => sound.checked && ring());
+}
+
+function ring() {
+  const audio = new AudioContext();
+  const tone = audio.createOscillator();
+  const volume = audio.createGain();
+  volume.gain.setValueAtTime(0.1, audio.currentTime);
+  volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
+  tone.frequency.value = 880;
+  tone.connect(volume).connect(audio.destination);
+  tone.onended = () => audio.close();
+  tone.start();
+  tone.stop(audio.currentTime + 0.4);
+}

@@ -158,6 +158,13 @@ impl Sessions {
         Some(session.user.clone())
     }
 
+    /// Whether there is such a session; it does not count as used.
+    #[must_use]
+    pub(crate) fn is_open(&self, token: TokenDigest, at: Moment) -> bool {
+        let session = self.open.get(&token);
+        session.is_some_and(|session| !is_over(session, self.lifetime, at.now))
+    }
+
     /// Ends a session; returns whose it was.
     pub(crate) fn end(&mut self, token: &str) -> Option<UserName> {
         self.remove(&TokenDigest::of(token))

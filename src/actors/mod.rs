@@ -4,6 +4,7 @@
 //! [`routes`] says where every effect goes, and [`node`] alone wires the actors together. Only
 //! [`peer_link`], [`heartbeat`], [`past`] and [`proofs`] await the network.
 
+pub(crate) mod arrivals;
 pub mod audit;
 pub mod buffer;
 pub mod checks;

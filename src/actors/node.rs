@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, Arbiter, SyncArbiter};
 use tokio::net::TcpListener;
 
+use super::arrivals::{ArrivalsActor, EndLooking};
 use super::audit::AuditActor;
 use super::buffer::{BufferActor, BufferStatus};
 use super::checks::{ChecksActor, Unconfirmed};
@@ -62,6 +63,8 @@ pub struct Actors {
     pub sessions: Addr<SessionsActor>,
     /// What customers have begun and not finished.
     pub drafts: Addr<DraftsActor>,
+    /// Who looks at what arrives.
+    pub(crate) arrivals: Addr<ArrivalsActor>,
     /// Hashes passwords.
     pub passwords: Addr<PasswordsActor>,
     /// Every entry that was ever made.
@@ -114,9 +117,8 @@ pub fn start(
     let introduction = introduction(me, config, credentials);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());
     let (weather, shown_weather) = (laboratory.clone(), laboratory.clone());
-    let open = config.customer_auth == CustomerAuth::Open;
     tell_of_signatures(me, &on_disk, &credentials.transport);
-    let (clock, buffer) = order(me, banks, open, &credentials.transport);
+    let (clock, buffer) = order(me, config, &credentials.transport);
     let view = View::new(me, banks, on_disk).with_signatures(credentials.transport.signs());
     let streams_max = config.limits.address.streams;
     let routes = Routes {
@@ -146,6 +148,7 @@ pub fn start(
         routes,
         sessions,
         drafts: on(&core, move || DraftsActor::new(time)),
+        arrivals: on(&gate, ArrivalsActor::default),
         passwords: passwords(&gate, config.limits.password_threads),
         past,
         limits: limits(&gate, config.limits, audit.clone(), time),
@@ -171,7 +174,8 @@ fn ask_for_what_is_due(
 }
 
 /// What stamps events, and what puts them into order.
-fn order(me: BankId, banks: usize, open: bool, transport: &Transport) -> (Clock, OrderedBuffer) {
+fn order(me: BankId, config: &Config, transport: &Transport) -> (Clock, OrderedBuffer) {
+    let (banks, open) = (config.nodes.len(), config.customer_auth == CustomerAuth::Open);
     let clock = Clock::new(me, banks).with_open_customers(open).with_signer(transport.signer());
     let buffer = OrderedBuffer::new(me, banks).with_open_customers(open);
     (clock, buffer.with_signatures(transport.signs()))
@@ -353,6 +357,7 @@ impl Actors {
         self.routes.view.do_send(Draining);
         self.routes.clock.do_send(ClockInput::Drain);
         self.routes.watch.do_send(EndStreams);
+        self.arrivals.do_send(EndLooking);
         let idle = async {
             while !self.is_idle().await {
                 actix_rt::time::sleep(DRAIN_LOOK).await;

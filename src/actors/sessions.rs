@@ -64,6 +64,19 @@ impl Handler<Whose> for SessionsActor {
     }
 }
 
+/// Asks whether a session lasts; that is no use of it.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(crate) struct IsOpen(pub TokenDigest);
+
+impl Handler<IsOpen> for SessionsActor {
+    type Result = bool;
+
+    fn handle(&mut self, IsOpen(token): IsOpen, _: &mut Self::Context) -> bool {
+        self.sessions.is_open(token, self.at())
+    }
+}
+
 /// A request for the common order in the name of a customer whose session somebody has asked about
 /// before: it goes on if the session is still theirs. So a request costs the bank's handlers one
 /// message out and one back, and a session that has ended orders nothing.

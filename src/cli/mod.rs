@@ -20,13 +20,14 @@ mod node;
 mod outlet;
 mod place;
 mod rescue;
+mod shell;
 mod stdout;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::node::NodeError;
@@ -72,6 +73,10 @@ enum Command {
     Certs(certs::CertsArgs),
     /// Let a stopped bank's disk decide alone, when more than half of all disks are lost
     Rescue(rescue::RescueArgs),
+    /// Print a script that makes a shell complete commands and options
+    Completion(shell::CompletionArgs),
+    /// Print the manual page of a command, for man
+    Manual(shell::ManualArgs),
 }
 
 /// Why a command ends without success.
@@ -165,6 +170,11 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         Some(Command::MoveStore(arguments)) => move_store::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Rescue(arguments)) => rescue::run(&arguments),
+        Some(Command::Completion(arguments)) => {
+            shell::complete(CommandLine::command(), &arguments);
+            Ok(())
+        }
+        Some(Command::Manual(arguments)) => shell::explain(CommandLine::command(), &arguments),
     }
 }
 
@@ -178,8 +188,6 @@ fn in_one_line(rendered: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::ids::BankId;
     use crate::store::{Owner, SqliteStore};

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
 mod addresses;
+mod arrivals;
 mod bad_input;
 mod basket;
 mod browser;

@@ -310,3 +310,56 @@ async fn a_payee_finds_a_payment_by_its_charge_and_sees_how_the_charge_stands() 
     assert_eq!(page.value("identificador").len(), 25);
     assert_ne!(bia.get(&address).await.value("identificador"), "");
 }
+
+/// A file that may be anything but text.
+async fn file<S, B>(service: &S, browser: &Browser<'_, S>, path: &str) -> (String, Vec<u8>)
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    let cookie = browser.cookie.clone().unwrap();
+    let request = TestRequest::get().uri(path).insert_header(("cookie", cookie));
+    let response = actix_web::test::call_service(service, request.to_request()).await;
+    assert_eq!(response.status(), 200);
+    let kind = response.headers().get("content-type").unwrap().to_str().unwrap().to_owned();
+    (kind, actix_web::test::read_body(response).await.to_vec())
+}
+
+#[actix_web::test]
+async fn receipts_and_statements_can_be_kept_as_pdf() {
+    let (bank, _data) = one_bank().await;
+    let service = service(&bank).await;
+    let (mut ana, mut bia) = (Browser::new(&service), Browser::new(&service));
+    ana.register("Ana Souza", "ana", "111.111.111-11").await;
+    bia.register("Bia Conceição", "bia", "222.222.222-22").await;
+    let place = ana.open("100", "CPF").await;
+    bia.open("100", "USER_NAME").await;
+    let from: u64 = place.split_once('-').unwrap().1.parse().unwrap();
+    let pay = serde_json::json!({"type": "TRANSFER", "value": 12.5, "sender": from, "pix": "0:bia", "message": "pão"});
+    let package = serde_json::json!({"0": {from.to_string(): {"package": [pay]}}}).to_string();
+    let bearer = token(&service, "ana").await;
+    let sent = post("/operations", &package).insert_header(("authorization", bearer));
+    assert_eq!(call(&service, sent).await.status, 200);
+    let receipt = format!("/contas/{place}/comprovante/1");
+    ana.get(&receipt).await.has(&format!("{receipt}/pdf"));
+    let statement = format!("/contas/{place}/extrato.pdf");
+    ana.get(&format!("/contas/{place}")).await.has(&statement);
+    for (path, says) in [
+        (format!("{receipt}/pdf"), &b"(R$\xa012,50)"[..]),
+        (format!("{receipt}/pdf"), b"(p\xe3o)"),
+        (format!("{receipt}/pdf"), b"(Bia Concei\xe7\xe3o)"),
+        (statement.clone(), b"(\x96R$\xa012,50)"),
+        (statement.clone(), b"(R$\xa087,50)"),
+    ] {
+        let (kind, pdf) = file(&service, &ana, &path).await;
+        assert_eq!(kind, "application/pdf");
+        assert!(pdf.starts_with(b"%PDF-"));
+        assert!(pdf.windows(says.len()).any(|found| found == says), "{path}: {says:?}");
+    }
+    // Nobody else may, and whoever has to log in comes to a page.
+    bia.get(&format!("{receipt}/pdf")).await.is(404);
+    bia.get(&statement).await.is(404);
+    Browser::new(&service).get(&format!("{receipt}/pdf")).await.is(303);
+    let none = file(&service, &ana, &format!("{statement}?de=01/01/2001&ate=02/01/2001")).await.1;
+    assert!(none.windows(8).any(|found| found == b"per\xedodo)".as_slice()), "nothing to show");
+}

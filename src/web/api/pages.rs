@@ -92,8 +92,14 @@ fn accounts() -> Vec<Told> {
         filtered(get("/contas/{account}/extrato.ofx", "The statement as OFX"))
             .page_of_customer()
             .answers_in(200, "application/x-ofx", text().into()),
+        filtered(get("/contas/{account}/extrato.pdf", "The statement as PDF"))
+            .page_of_customer()
+            .answers_in(200, "application/pdf", text().into()),
         of_entry(get("/contas/{account}/comprovante/{entry}", "The receipt of an entry"))
             .page_of_customer(),
+        of_entry(get("/contas/{account}/comprovante/{entry}/pdf", "The receipt as PDF"))
+            .page_of_customer()
+            .answers_in(200, "application/pdf", text().into()),
         of_entry(get("/contas/{account}/comprovante/{entry}/devolver", "Give a Pix back"))
             .page_of_customer(),
         of_entry(post("/contas/{account}/comprovante/{entry}/devolver", "Give a Pix back"))
@@ -120,6 +126,9 @@ fn paying() -> Vec<Told> {
         post("/pacote", "Build a package, send it").page_of_customer().form(&package),
         step("/pacote/destinatario", "Who is behind a key").query("pix", text(), "The key."),
         step("/pacote/{chave}", "A package that was executed").part(KEY, text(), "Its key."),
+        get("/chegadas", "What arrives, as long as the session lasts")
+            .page_of_customer()
+            .answers_in(200, "text/event-stream", utoipa::openapi::schema::empty().into()),
         get("/favoritos", "Those whom the customer pays often")
             .query("feito", text(), "What was done.")
             .page_of_customer(),

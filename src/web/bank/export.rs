@@ -47,7 +47,11 @@ pub(super) async fn ofx(bank: Data<Bank>, request: HttpRequest) -> HttpResponse 
 
 /// After a login, the page with the link to the file is shown: a file alone would leave the login
 /// page on the screen.
-async fn shown_with_statement(bank: &Bank, request: &HttpRequest, answer: Answer) -> HttpResponse {
+pub(super) async fn shown_with_statement(
+    bank: &Bank,
+    request: &HttpRequest,
+    answer: Answer,
+) -> HttpResponse {
     if !matches!(answer, Err(Refused::NoSession)) {
         return shown(bank, request, answer).await;
     }

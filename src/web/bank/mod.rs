@@ -18,12 +18,15 @@ mod given_back;
 mod joint;
 mod keys;
 mod limits;
+mod live;
 mod login_page;
 mod money;
 mod month;
 mod opening;
 mod overview;
 mod package;
+mod paper;
+mod print;
 mod receipt;
 mod recipient;
 mod refund;
@@ -60,6 +63,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/sair").post(entry::logout)))
         .service(resource(at("/seguranca").get(security::show).post(security::change)))
         .service(resource(at("/seguranca/sessoes").post(security::end)))
+        .service(resource(at("/chegadas").get(live::stream_arrivals)))
         .service(figures(at("/favoritos").get(favourites::show).post(favourites::act)))
         .service(figures(at("/agendados").get(schedules::show).post(schedules::act)))
         .service(figures(at("/limites").get(limits::show).post(limits::change)))
@@ -78,7 +82,9 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(figures(at("/contas/{account}/ajustes").get(settings::show).post(settings::act)))
         .service(figures(at("/contas/{account}/extrato.csv").get(export::csv)))
         .service(figures(at("/contas/{account}/extrato.ofx").get(export::ofx)))
+        .service(figures(at("/contas/{account}/extrato.pdf").get(print::statement_pdf)))
         .service(figures(at("/contas/{account}/comprovante/{entry}").get(receipt::show)))
+        .service(figures(at("/contas/{account}/comprovante/{entry}/pdf").get(print::receipt_pdf)))
         .service(figures(
             at("/contas/{account}/comprovante/{entry}/devolver")
                 .get(refund::show)

@@ -43,14 +43,14 @@ impl Side {
 
 #[derive(Template)]
 #[template(path = "bank/receipt.html")]
-struct ReceiptPage {
+pub(super) struct ReceiptPage {
     frame: Frame,
     /// The account as its page's address names it.
-    place: String,
-    kind: &'static str,
+    pub(super) place: String,
+    pub(super) kind: &'static str,
     /// Whether it has just been made.
     is_new: bool,
-    value: String,
+    pub(super) value: String,
     date: String,
     time: String,
     zone: String,
@@ -60,9 +60,33 @@ struct ReceiptPage {
     /// The account that a deposit or withdrawal named as its sender.
     sender: Option<AccountNumber>,
     refunds: Refunds,
-    index: u64,
+    pub(super) index: u64,
     id: EventId,
     position: Position,
+}
+
+impl ReceiptPage {
+    /// What stands on paper: labels, and the lines beside them.
+    pub(super) fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
+        let mut rows =
+            vec![("Data e hora", vec![format!("{}, {} ({})", self.date, self.time, self.zone)])];
+        for Side { role, name, document, place } in &self.sides {
+            let place = place.as_ref().map(|(bank, number)| format!("{bank}, conta {number}"));
+            let lines = [name.clone(), document.clone()].into_iter().chain(place);
+            rows.push((*role, lines.collect()));
+        }
+        let said = |text: String| vec![text];
+        rows.extend(self.message.as_ref().map(|text| ("Mensagem", said(text.to_string()))));
+        rows.extend(self.txid.as_ref().map(|text| ("Cobrança", said(text.to_string()))));
+        let sender = |number| ("Remetente informado", said(format!("conta {number}")));
+        rows.extend(self.sender.map(sender));
+        let of = self.refunds.of.as_ref();
+        rows.extend(of.map(|of| ("Devolução do Pix", said(of.id.to_string()))));
+        rows.extend(self.refunds.refunded.clone().map(|sum| ("Devolvido", said(sum))));
+        rows.push(("Identificação", said(self.id.to_string())));
+        rows.push(("Posição na ordem", said(texts::same_everywhere(self.position))));
+        rows
+    }
 }
 
 /// The address of the receipt for what was executed with an account at this position; that of the
@@ -85,10 +109,13 @@ pub(super) async fn address(
 
 /// `GET /contas/{account}/comprovante/{entry}`
 pub(super) async fn show(bank: Data<Bank>, request: HttpRequest) -> HttpResponse {
-    shown(&bank, &request, receipt(&bank, &request).await).await
+    let found = receipt(&bank, &request).await;
+    let answer: Answer = found.map(|receipt| page(StatusCode::OK, &receipt));
+    shown(&bank, &request, answer).await
 }
 
-async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
+/// What a receipt says, by its address.
+pub(super) async fn receipt(bank: &Bank, request: &HttpRequest) -> Result<ReceiptPage, Refused> {
     let user = customer(bank, request).await?;
     let of = place(request)?;
     let no_such = Refused::NoSuchPage(texts::NO_SUCH_RECEIPT);
@@ -102,7 +129,7 @@ async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
     let own = own_side(bank, of, &entry).await?;
     let Named { entry, counterparty, .. } = entry;
     let zone = &bank.config.time_zone;
-    let receipt = ReceiptPage {
+    Ok(ReceiptPage {
         frame: Frame::of(bank, request).await,
         place: format!("{}-{}", of.0, of.1),
         kind: texts::entry_name(&entry),
@@ -119,8 +146,7 @@ async fn receipt(bank: &Bank, request: &HttpRequest) -> Answer {
         index,
         id: entry.id,
         position: entry.position,
-    };
-    Ok(page(StatusCode::OK, &receipt))
+    })
 }
 
 /// The entry at a place of the statement.

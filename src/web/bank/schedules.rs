@@ -27,7 +27,7 @@ use crate::web::refused::with_header;
 /// A schedule under way.
 struct Line {
     number: Position,
-    /// Who is paid, if the key still leads to somebody.
+    /// Who is paid, whoever has the key now.
     name: Option<String>,
     key: PixKey,
     value: String,
@@ -145,7 +145,7 @@ async fn rendered(
     let by = user.clone();
     let found = Ask(move |book: &Book| {
         let named = |schedule: &Schedule| {
-            let name = book.pix(&schedule.planned.pix).map(|(_, owner)| owner.name.to_string());
+            let name = book.customer(&schedule.payee).map(|payee| payee.name.to_string());
             (schedule.clone(), name)
         };
         book.schedules_of(&by).map(named).collect::<Vec<_>>()

@@ -1,10 +1,11 @@
 //! What the internet bank's code tells customers; the rest of its texts are in `templates/bank/`.
 
 use super::money::reais;
-use crate::brazilian::BadAmount;
 use crate::brazilian::entry_title;
+use crate::brazilian::{BadAmount, date};
 pub(super) use crate::brazilian::{entry_kind, pix_type};
-use crate::ids::BankId;
+use crate::ids::{BankId, Position};
+use crate::ledger::calendar::Date;
 use crate::ledger::outcome::limit_name;
 use crate::ledger::request::OPENING_MIN;
 use crate::ledger::{Entry, Every, Refusal, TypeAccount};
@@ -192,6 +193,39 @@ pub(super) fn bank_lost(name: &str) -> String {
 /// A joint account waits for its holders.
 pub(super) fn account_waits(number: impl std::fmt::Display, bank: &str) -> String {
     format!("A conta {number} abre no {bank} quando todos os titulares aceitarem")
+}
+
+pub(super) const RECEIPT: &str = "Comprovante";
+pub(super) const NO_ENTRIES: &str = "Não há lançamentos neste período";
+pub(super) const OLDER_NOT_PRINTED: &str =
+    "Há lançamentos mais antigos, que não cabem aqui: escolha um período menor ou baixe o CSV";
+
+/// The period of a statement on paper.
+pub(super) fn period((from, to): (Option<Date>, Option<Date>)) -> String {
+    match (from.map(date), to.map(date)) {
+        (Some(from), Some(to)) => format!("De {from} a {to}"),
+        (Some(from), None) => format!("Desde {from}"),
+        (None, Some(to)) => format!("Até {to}"),
+        (None, None) => "Todos os lançamentos".to_owned(),
+    }
+}
+
+/// A position of the common order, for whoever asks elsewhere.
+pub(super) fn same_everywhere(position: Position) -> String {
+    format!("{position}, a mesma em todos os bancos")
+}
+
+/// By which bank and when something was put on paper.
+pub(super) fn printed(bank: &str, moment: &str) -> String {
+    format!("Emitido por {bank} em {moment}")
+}
+
+/// A Pix that has arrived.
+pub(super) fn arrived(value: &str, payer: Option<&str>) -> String {
+    payer.map_or_else(
+        || format!("Você recebeu {value}."),
+        |payer| format!("Você recebeu {value} de {payer}."),
+    )
 }
 
 pub(super) fn account_opened(number: impl std::fmt::Display, bank: &str) -> String {
