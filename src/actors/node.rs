@@ -136,9 +136,7 @@ pub fn start(
             .map(|peer| link(&core, line(me, peer, config, credentials), time, &laboratory))
             .collect(),
     };
-    wire(&routes);
-    past.writer.do_send(Serve(routes.ledger.clone()));
-    shelf.do_send(KeepFor(routes.ledger.clone()));
+    wire(&routes, &past, &shelf);
     let (asked, shown) = (routes.clone(), laboratory.clone());
     let answering =
         Answering { introduction, banks, times, routes: asked, time, laboratory: shown };
@@ -337,7 +335,9 @@ fn peers(me: BankId, config: &Config) -> Vec<PeerAddress> {
     BankId::all(config.nodes.len()).filter(|bank| *bank != me).map(address).collect()
 }
 
-fn wire(routes: &Routes) {
+fn wire(routes: &Routes, past: &PastAddresses, shelf: &Addr<ShelfActor>) {
+    past.writer.do_send(Serve(routes.ledger.clone()));
+    shelf.do_send(KeepFor(routes.ledger.clone()));
     routes.clock.do_send(Wire(routes.clone()));
     routes.buffer.do_send(Wire(routes.clone()));
     routes.checks.do_send(Wire(routes.clone()));

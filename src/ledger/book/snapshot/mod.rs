@@ -250,8 +250,8 @@ impl Pieces {
         }
     }
 
-    /// What stands at a place, if anything does, and the place after it; `None` before a run, and at
-    /// the end.
+    /// What stands at a place, if anything does, and the place after it; `None` before a run, and
+    /// at the end.
     fn at(&self, place: Place) -> Option<(Option<Record>, Place)> {
         let book = &self.book;
         Some(match place {
