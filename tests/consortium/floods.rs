@@ -54,7 +54,7 @@ fn asked(stream: &mut TcpStream, request: &str) -> String {
 }
 
 /// What a process holds in memory, in KiB.
-fn resident_kib(process_id: u32) -> u64 {
+pub(crate) fn resident_kib(process_id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -245,8 +245,8 @@ async fn an_address_beyond_its_share_keeps_the_bank_no_busier_the_faster_it_asks
     assert!(computed(cluster.process_id(0)) < FLOOD, "refusing them was work");
 }
 
-/// What is in a stopped bank's folder, in bytes.
-fn on_disk(cluster: &Cluster, bank: usize) -> u64 {
+/// What is in a bank's folder, in bytes.
+pub(crate) fn on_disk(cluster: &Cluster, bank: usize) -> u64 {
     let files = std::fs::read_dir(cluster.data(bank)).unwrap();
     files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
 }

@@ -36,6 +36,7 @@ mod settings;
 mod signatures;
 mod slow_calls;
 mod survival;
+mod under_floods;
 mod uniqueness;
 mod watching;
 mod wrong_clocks;

@@ -1,0 +1,347 @@
+//! What other customers notice of a flood, and what it takes of a bank's memory and disk. Run it as
+//! `cargo test --release --test consortium under_floods -- --ignored --nocapture`; it prints what it
+//! measured.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_rt::time::sleep;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::cluster::Cluster;
+use crate::customer::{Customer, OwnAccount};
+use crate::floods::{on_disk, resident_kib};
+
+/// Where the flood comes from; the other customers are at another address.
+const ATTACKER: [u8; 4] = [127, 0, 0, 2];
+/// How long writes are measured without a flood, and under one.
+const MEASURED: Duration = Duration::from_secs(8);
+/// How long a flood goes on before anything is measured.
+const SETTLING: Duration = Duration::from_secs(2);
+/// Between two writes of a customer.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What a write may take under a flood, against the quiet.
+const SLOWER_MAX: u32 = 10;
+/// What the quiet is taken for where it is quicker: a machine with two cores that also runs the
+/// flood cannot do better.
+const QUIET_MIN: Duration = Duration::from_millis(10);
+/// The longest that a customer's writes may stop.
+const STOP_MAX: Duration = Duration::from_secs(2);
+const MEMORY_KIB_MAX: u64 = 256 * 1_024;
+/// How long one of the flood's requests is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What each of the flood's connections does, over and over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Asks and reads the answer.
+    Asks,
+    /// Asks and leaves.
+    Leaves,
+    /// Says this much, and then nothing more.
+    Stays,
+}
+
+struct Flood {
+    name: &'static str,
+    manner: Manner,
+    connections: usize,
+    /// At the heartbeat port rather than at the customers'.
+    heartbeat: bool,
+    said: Vec<u8>,
+}
+
+/// What the flood has been answered.
+#[derive(Default)]
+struct Answered {
+    done: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// A flood that goes on until it is dropped.
+struct Flowing {
+    over: Arc<AtomicBool>,
+    answered: Arc<Answered>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Flood {
+    fn begin(&self, cluster: &Cluster) -> Flowing {
+        let (http, heartbeat) = cluster.ports(0);
+        let port = if self.heartbeat { heartbeat } else { http };
+        let to = SocketAddr::from(([127, 0, 0, 1], port));
+        let over = Arc::new(AtomicBool::new(false));
+        let answered = Arc::new(Answered::default());
+        let (manner, connections) = (self.manner, self.connections);
+        let said: Arc<[u8]> = self.said.clone().into();
+        let (ends, counts) = (Arc::clone(&over), Arc::clone(&answered));
+        let thread = std::thread::spawn(move || {
+            let yields = least_urgent();
+            assert!(yields, "the flood's thread cannot be made the least urgent");
+            let many = async {
+                let one = |_| {
+                    let (said, over, counts) =
+                        (Arc::clone(&said), Arc::clone(&ends), Arc::clone(&counts));
+                    actix_rt::spawn(async move {
+                        while !over.load(Ordering::Relaxed) {
+                            let _ =
+                                timeout(PATIENCE, once(to, manner, &said, &over, &counts)).await;
+                        }
+                    })
+                };
+                futures_util::future::join_all((0..connections).map(one)).await;
+            };
+            actix_rt::Runtime::new().unwrap().block_on(many);
+        });
+        Flowing { over, answered, thread: Some(thread) }
+    }
+}
+
+impl Drop for Flowing {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(std::thread::JoinHandle::join);
+        assert!(ended.is_none_or(|ended| ended.is_ok()), "the flood broke off");
+    }
+}
+
+/// Lets everything else on this machine run first: a flood comes from other machines.
+fn least_urgent() -> bool {
+    let thread = std::fs::read_link("/proc/thread-self").unwrap();
+    let thread = thread.file_name().unwrap().to_str().unwrap().to_owned();
+    Command::new("renice").args(["-n", "19", "-p", &thread]).output().unwrap().status.success()
+}
+
+async fn once(
+    to: SocketAddr,
+    manner: Manner,
+    said: &[u8],
+    over: &AtomicBool,
+    counts: &Answered,
+) -> std::io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((ATTACKER, 0)))?;
+    let mut stream: TcpStream = match socket.connect(to).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            sleep(Duration::from_millis(10)).await;
+            return Err(error);
+        }
+    };
+    let sent = stream.write_all(said).await;
+    match manner {
+        Manner::Leaves => return Ok(()),
+        Manner::Asks => {}
+        Manner::Stays => {
+            while !over.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(200)).await;
+            }
+            return Ok(());
+        }
+    }
+    // Who has been refused half way has an answer too.
+    let mut answer = [0; 16 * 1_024];
+    let mut first = true;
+    loop {
+        let bytes = stream.read(&mut answer).await?;
+        if bytes == 0 {
+            return sent;
+        }
+        if first {
+            let count =
+                if answer.starts_with(b"HTTP/1.1 2") { &counts.done } else { &counts.refused };
+            count.fetch_add(1, Ordering::Relaxed);
+            first = false;
+        }
+    }
+}
+
+/// A customer who pays in a centavo at a bank again and again.
+struct Writer {
+    customer: Customer,
+    account: OwnAccount,
+    written: u64,
+}
+
+impl Writer {
+    /// How long each write took, until the time is over. One that fails counts as a stop.
+    async fn write(&mut self, cluster: &Cluster, during: Duration) -> Vec<Duration> {
+        let (bank, number) = (self.account.bank, self.account.number);
+        let package = json!({bank.to_string(): {number.to_string(): {"package": [
+            {"type": "DEPOSIT", "value": 0.01, "sender": number}]}}})
+        .to_string();
+        let began = Instant::now();
+        let mut taken = Vec::new();
+        while began.elapsed() < during {
+            self.written += 1;
+            let key = format!("{bank}/{}", self.written);
+            let asked = Instant::now();
+            let answer = self.customer.operate(cluster, bank, &package, &key).await;
+            let is_done = answer.as_ref().is_ok_and(|answer| answer.status == 200);
+            if !is_done {
+                println!("a customer of bank {bank} is not served: {answer:?}");
+            }
+            taken.push(if is_done { asked.elapsed() } else { STOP_MAX + asked.elapsed() });
+            sleep(PAUSE).await;
+        }
+        taken
+    }
+}
+
+/// What part of the writes took at most this.
+fn quantile(taken: &mut [Duration], per_mille: usize) -> Duration {
+    taken.sort();
+    taken[(taken.len() - 1) * per_mille / 1_000]
+}
+
+async fn measured(cluster: &Cluster, writers: &mut [Writer], during: Duration) -> Vec<Duration> {
+    let all = writers.iter_mut().map(|writer| writer.write(cluster, during));
+    futures_util::future::join_all(all).await.concat()
+}
+
+fn request(head: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length =
+        if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+    format!("{head} HTTP/1.1\r\nhost: bank\r\nconnection: close\r\n{headers}{length}\r\n{body}")
+        .into()
+}
+
+/// A customer with a long account, and what they and strangers can do with it.
+async fn floods(cluster: &Cluster) -> Vec<Flood> {
+    let mad = Customer::register(cluster, "mallory", 7).await;
+    let account = mad.open(cluster, 0, 50.0).await;
+    let number = account.number;
+    let deposit = json!({"type": "DEPOSIT", "value": 0.01, "sender": number});
+    let package = |operations: usize| {
+        json!({"0": {number.to_string(): {"package": vec![deposit.clone(); operations]}}})
+            .to_string()
+    };
+    for turn in 0..8 {
+        let answer =
+            mad.operate(cluster, 0, &package(1_000), &format!("long/{turn}")).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let token = &mad.tokens[0];
+    let bearer = format!("authorization: Bearer {token}\r\n");
+    let cookie = format!("cookie: netbanking-0={token}\r\n");
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let login = r#"{"user_name":"ninguem","password":"12345678"}"#;
+    let basket = format!("chave=k&acao=adicionar{}", format!("&op=D.0.{number}.1").repeat(16_375));
+    let mut unfinished =
+        b"POST /register-customer HTTP/1.1\r\nhost: bank\r\ncontent-length: 262144\r\n\r\n"
+            .to_vec();
+    unfinished.resize(250_000, b' ');
+    let refused = package(1_000).replacen("DEPOSIT", "WITHDRAW", 999);
+    let search = format!("GET /contas/0-{number}?tipo=DEPOSIT&busca=nada");
+    let flood = |name, manner, connections, said| Flood {
+        name,
+        manner,
+        connections,
+        heartbeat: false,
+        said,
+    };
+    vec![
+        flood("statements", Manner::Asks, 600, request(&search, &cookie, "")),
+        flood(
+            "pages of entries",
+            Manner::Asks,
+            600,
+            request(&format!("GET /get_account/{number}?limit=1000"), &bearer, ""),
+        ),
+        flood(
+            "abandoned exports",
+            Manner::Leaves,
+            600,
+            request(&format!("GET /contas/0-{number}/extrato.csv"), &cookie, ""),
+        ),
+        flood("abandoned logins", Manner::Leaves, 1_000, request("POST /login", "", login)),
+        flood("logins", Manner::Asks, 1_000, request("POST /login", "", login)),
+        flood(
+            "baskets",
+            Manner::Asks,
+            64,
+            request("POST /pacote", &format!("{cookie}{form}"), &basket),
+        ),
+        flood("unfinished bodies", Manner::Stays, 1_000, unfinished),
+        flood("refused packages", Manner::Asks, 64, request("POST /operations", &bearer, &refused)),
+        flood("guessed keys", Manner::Asks, 256, request("GET /pix/0:nobody", &bearer, "")),
+        flood("streams", Manner::Asks, 512, request("GET /consorcio/eventos", "", "")),
+        Flood {
+            heartbeat: true,
+            ..flood("silence at the heartbeat port", Manner::Stays, 1_000, Vec::new())
+        },
+        Flood {
+            heartbeat: true,
+            ..flood(
+                "wrong hellos",
+                Manner::Asks,
+                256,
+                b"{\"bank\": 77, \"hello\": \"x\"}\n".to_vec(),
+            )
+        },
+    ]
+}
+
+#[actix_rt::test]
+#[ignore = "three minutes, and means something in a release build on a quiet machine only"]
+async fn no_flood_from_one_address_stops_other_customers() {
+    netbanking::machine::raise_descriptors();
+    let cluster = Cluster::prepare(3, "sessions");
+    cluster.change_nodes_json(&cluster.nodes_json(), |config| {
+        config["limits"] = json!({"loopback": true});
+    });
+    cluster.start_all().await;
+    let mut writers = Vec::new();
+    for bank in 0..cluster.banks() {
+        let number = u32::try_from(bank).unwrap() + 20;
+        let customer = Customer::register(&cluster, &format!("writer{bank}"), number).await;
+        let account = customer.open(&cluster, bank, 1.0).await;
+        writers.push(Writer { customer, account, written: 0 });
+    }
+    let floods = floods(&cluster).await;
+    measured(&cluster, &mut writers, SETTLING).await;
+    println!(
+        "{:<30} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>10} {:>12}",
+        "flood",
+        "quiet p99",
+        "p50",
+        "p99",
+        "longest",
+        "answered",
+        "refused",
+        "memory KiB",
+        "disk B"
+    );
+    let mut broken = Vec::new();
+    for flood in &floods {
+        let mut quiet = measured(&cluster, &mut writers, MEASURED).await;
+        let quiet = quantile(&mut quiet, 990);
+        let (memory, disk) = (resident_kib(cluster.process_id(0)), on_disk(&cluster, 0));
+        let flowing = flood.begin(&cluster);
+        sleep(SETTLING).await;
+        let mut taken = measured(&cluster, &mut writers, MEASURED).await;
+        let grown = resident_kib(cluster.process_id(0)).saturating_sub(memory);
+        let written = on_disk(&cluster, 0).saturating_sub(disk);
+        let answered = Arc::clone(&flowing.answered);
+        drop(flowing);
+        let (p50, p99, longest) =
+            (quantile(&mut taken, 500), quantile(&mut taken, 990), quantile(&mut taken, 1_000));
+        println!(
+            "{:<30} {quiet:>9.1?} {p50:>9.1?} {p99:>9.1?} {longest:>9.1?} {:>9} {:>10} {grown:>10} {written:>12}",
+            flood.name,
+            answered.done.load(Ordering::Relaxed),
+            answered.refused.load(Ordering::Relaxed)
+        );
+        if p99 > SLOWER_MAX * quiet.max(QUIET_MIN) || longest > STOP_MAX || grown > MEMORY_KIB_MAX {
+            broken.push(flood.name);
+        }
+    }
+    cluster.assert_same_everywhere().await;
+    assert!(broken.is_empty(), "held up by {broken:?}");
+}
