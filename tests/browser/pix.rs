@@ -149,12 +149,15 @@ async fn is_at(browser: &Browser, field: &str) {
     browser.evaluate_until(script, |at| at == field).await;
 }
 
-/// Presses Tab until the focus is on a link that begins with this.
+/// Presses Tab until the focus is on a link that begins with this and leads no deeper: an account
+/// is meant by the beginning of its number, and not what belongs to it.
 async fn tab_to(browser: &Browser, link: &str) {
     let script = "return document.activeElement.getAttribute('href') || ''";
     for _ in 0..TABS_MAX {
         browser.key(TAB).await;
-        if browser.evaluate(script).await.as_str().is_some_and(|at| at.starts_with(link)) {
+        let at = browser.evaluate(script).await;
+        let rest = at.as_str().and_then(|at| at.strip_prefix(link));
+        if rest.is_some_and(|rest| !rest.contains('/')) {
             return;
         }
     }
