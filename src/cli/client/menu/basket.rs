@@ -56,6 +56,8 @@ impl Menu {
             self.screen.say(Tone::Plain, texts::NO_ACCOUNTS);
             return Ok(None);
         }
+        // Known before anything is confirmed: what is confirmed is sent, and nothing else is asked.
+        let confirm_above = self.confirm_above().await?;
         let mut basket = Basket::default();
         loop {
             self.show(&basket);
@@ -73,7 +75,7 @@ impl Menu {
                     }
                 }
                 Choice::Send => {
-                    let sent = self.send(&basket).await;
+                    let sent = self.send(&basket, confirm_above).await;
                     if self.survive(sent)?.is_some() {
                         return Ok(Some(()));
                     }
@@ -154,23 +156,27 @@ impl Menu {
         }
     }
 
-    /// The password, where the customer wants to be asked for it and gives it.
-    async fn confirmation(&mut self) -> Step<Password> {
+    /// Above which sum the customer wants to be asked for the password.
+    async fn confirm_above(&mut self) -> Step<Centavos> {
         let answer = self.banks.limits(&mut self.session).await?;
         let LimitsRead { data } = read(&answer)?;
-        let Some(above) = data.confirm_above else { return Ok(None) };
-        let question = texts::confirm_password(&Brl(above.0).to_string());
-        let given = self.prompts.password(&question)?;
+        Ok(data.confirm_above.map(|above| above.0))
+    }
+
+    /// The password, where it may be needed and the customer gives it.
+    fn confirmation(&self, above: Option<Centavos>) -> Step<Password> {
+        let Some(above) = above else { return Ok(None) };
+        let given = self.prompts.password(&texts::confirm_password(&Brl(above).to_string()))?;
         Ok(given.filter(|password| !password.reveal().is_empty()))
     }
 
     /// Sends the basket under a key of its own. While the outcome is unknown it can only be asked
     /// for again, under the same key: what may have been done must not be sent under another key.
-    async fn send(&mut self, basket: &Basket) -> Step<()> {
+    async fn send(&mut self, basket: &Basket, confirm_above: Option<Centavos>) -> Step<()> {
         if !self.prompts.confirm(&texts::send_package(basket.lines().len()))? {
             return Ok(None);
         }
-        let confirmed = self.confirmation().await?;
+        let confirmed = self.confirmation(confirm_above)?;
         let key = new_key();
         loop {
             let package = basket.to_json();
