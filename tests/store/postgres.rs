@@ -153,6 +153,15 @@ fn wait_for_replica(url: &str, meanwhile: impl Fn()) {
     }
 }
 
+/// Lets the writing end, also where a test fails that would otherwise wait for it.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Writes one entry after another.
 fn write_until(store: &mut PgStore, done: &AtomicBool, written: &AtomicU64) {
     while !done.load(Ordering::SeqCst) {
@@ -172,18 +181,19 @@ fn a_commit_whose_answer_is_lost_counts_once_and_only_when_it_is_safe() {
     let (done, written) = (AtomicBool::new(false), AtomicU64::new(1));
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| write_until(&mut store, &done, &written));
+        let end = End(&done);
         // From now on, a commit that is on disk waits for a replica that does not exist.
         server.set("synchronous_standby_names = 'nobody'");
         wait_for_replica(&url, || ());
         let before = written.load(Ordering::SeqCst);
-        let end = "SELECT pg_terminate_backend(pid) FROM waiting";
-        assert_eq!(postgres::ask(&url, end), Ok(1));
+        let cut = "SELECT pg_terminate_backend(pid) FROM waiting";
+        assert_eq!(postgres::ask(&url, cut), Ok(1));
         // The next session finds it, but not yet where it would outlive this server.
         wait_for_replica(&url, || {
             assert_eq!(written.load(Ordering::SeqCst), before, "it was reported too early");
         });
         assert_eq!(written.load(Ordering::SeqCst), before, "it was reported too early");
-        done.store(true, Ordering::SeqCst);
+        drop(end);
         server.set("synchronous_standby_names = ''");
         writing.join().unwrap();
     });
@@ -203,10 +213,11 @@ fn a_session_goes_on_as_safely_as_it_began_whatever_the_server_is_told_later() {
     let (done, written) = (AtomicBool::new(false), AtomicU64::new(1));
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| write_until(&mut store, &done, &written));
+        let end = End(&done);
         server.set("synchronous_standby_names = 'nobody'");
         // With the server's word of now it would wait for nobody.
         wait_for_replica(&url, || ());
-        done.store(true, Ordering::SeqCst);
+        drop(end);
         server.set("synchronous_standby_names = ''");
         writing.join().unwrap();
     });
