@@ -143,7 +143,10 @@ where
             self.cookie = (!pair.ends_with('=')).then(|| pair.to_owned());
         }
         let status = response.status().as_u16();
-        let html = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();
+        let body = test::read_body(response).await.to_vec();
+        // A file to keep may be anything; a page is text.
+        let is_pdf = headers.get("content-type").is_some_and(|kind| kind == "application/pdf");
+        let html = if is_pdf { String::new() } else { String::from_utf8(body).unwrap() };
         Page { status, location: headers.get("location").cloned(), headers, html }
     }
 
