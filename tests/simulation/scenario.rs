@@ -56,9 +56,10 @@ fn every(drawn: u64) -> u64 {
 }
 
 /// How many positions' keys are sealed together: in half of the runs as many as in earnest, which
-/// is more than there are, in the others a few. Not drawn, either.
+/// is more than there are, in the others some dozens: each run is a piece of a snapshot, and one a
+/// second is all that a slow disk takes. Not drawn, either.
 fn span(drawn: u64) -> u64 {
-    if (drawn / 8).is_multiple_of(2) { 1 << 16 } else { 1 + drawn / 64 % 12 }
+    if (drawn / 8).is_multiple_of(2) { 1 << 16 } else { 32 + drawn / 64 % 32 }
 }
 
 impl Scenario {
