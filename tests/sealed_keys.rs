@@ -1,27 +1,32 @@
-//! Idempotency keys that are sealed and kept on disk: what a snapshot says of them, what a start
-//! makes of it, and what a crash or damage does.
+//! Idempotency keys that are sealed and kept on disk, in files or in a database: what a snapshot
+//! says of them, what a start makes of it, and what a crash or damage does.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
 mod played;
+mod processes;
 
+use std::borrow::Cow;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netbanking::ids::BankId;
+use netbanking::ids::{BankId, Sha256Digest};
 use netbanking::ledger::Book;
-use netbanking::ledger::book::Pieces;
+use netbanking::ledger::book::{Pieces, Rows, Run};
 use netbanking::protocol::effect::{Effect, LedgerInput};
+use netbanking::protocol::event::Held;
 use netbanking::protocol::executor::Executor;
 use netbanking::protocol::snapshot::SnapshotHead;
 use netbanking::store::recovery::rebuild_on;
 use netbanking::store::{
-    Change, FolderShelf, GroupCommit, Owner, Shelf as _, Snapshots, SqliteStore, Store as _,
-    StoreError,
+    Change, Database, Disk, FolderShelf, GroupCommit, Owner, PgStore, Place, Shelf, Snapshots,
+    SqliteStore, StoreError,
 };
 
 use played::{BANKS, Played};
+use processes::postgres;
 
 const OWNER: Owner = Owner { bank: BankId(1), banks: BANKS };
 /// How many positions' keys are sealed together.
@@ -35,36 +40,72 @@ fn pieces(book: &Book) -> Vec<String> {
     Pieces::of(book.present()).collect()
 }
 
-/// A folder with a journal of `events` events, each with five requests, and the ledger after it.
+/// A store with a journal of `events` events, each with five requests, and the ledger after it.
 struct Bank {
     folder: tempfile::TempDir,
+    /// The URL of the database, if there is one.
+    url: Option<String>,
     played: Played,
 }
 
+/// Does something with a bank of `events` events in every kind of store.
+fn everywhere(events: usize, test: impl Fn(Bank)) {
+    println!("in files");
+    test(Bank::new(events, None));
+    println!("in PostgreSQL");
+    test(Bank::in_database(events));
+}
+
 impl Bank {
-    fn new(events: usize) -> Bank {
-        let mut bank = Bank { folder: tempfile::tempdir().unwrap(), played: Played::new() };
+    fn new(events: usize, url: Option<String>) -> Bank {
+        let mut bank = Bank { folder: tempfile::tempdir().unwrap(), url, played: Played::new() };
         bank.played.book = blank();
         bank.executes(events);
         bank
+    }
+
+    fn in_database(events: usize) -> Bank {
+        Bank::new(events, Some(postgres::shared().make_database()))
     }
 
     fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn store(&self) -> SqliteStore {
+    fn database(&self) -> Option<Database> {
+        self.url.as_deref().map(postgres::database)
+    }
+
+    fn place(&self) -> Place {
+        Place::new(self.path(), self.database())
+    }
+
+    fn store(&self) -> Box<dyn Disk> {
         // A program that another test is starting has the locks of all files for a moment.
         loop {
-            match SqliteStore::open(self.path(), OWNER) {
+            let opened: Result<Box<dyn Disk>, _> = match self.database() {
+                Some(database) => PgStore::open(self.path(), &database, OWNER)
+                    .map(|store| Box::new(store) as Box<dyn Disk>),
+                None => SqliteStore::open(self.path(), OWNER)
+                    .map(|store| Box::new(store) as Box<dyn Disk>),
+            };
+            match opened {
                 Err(StoreError::InUse { .. }) => std::thread::yield_now(),
                 opened => return opened.unwrap(),
             }
         }
     }
 
-    fn shelf(&self) -> FolderShelf {
-        FolderShelf::open(self.path()).unwrap()
+    fn shelf(&self) -> Arc<dyn Shelf> {
+        self.place().shelf(OWNER.bank).unwrap()
+    }
+
+    /// Changes the database behind the store's back; how many rows that changed or found.
+    fn ask(&self, sql: &str) -> u64 {
+        let set =
+            "SET search_path TO netbanking_1_keys, netbanking_1; SET synchronous_commit TO off";
+        let sql = format!("{set}; {sql}");
+        postgres::ask(self.url.as_deref().unwrap(), &sql).unwrap()
     }
 
     fn executes(&mut self, events: usize) {
@@ -73,7 +114,7 @@ impl Bank {
     }
 
     fn starts(&self) -> Result<Book, StoreError> {
-        Ok(rebuild_on(&mut self.store(), &blank(), &self.shelf())?.0)
+        Ok(rebuild_on(&mut *self.store(), &blank(), &*self.shelf())?.0)
     }
 
     /// Makes a snapshot in place of the journal as a running node does; returns its head and its
@@ -81,10 +122,10 @@ impl Bank {
     fn makes_a_snapshot(&mut self) -> (SnapshotHead, Vec<String>) {
         let (store, shelf) = (self.store(), self.shelf());
         let when = Snapshots { journal_max: 1, every: 0 };
-        let writer = GroupCommit::new(Box::new(store));
+        let writer = GroupCommit::new(store);
         let position = self.played.book.position();
         let mut writer =
-            writer.with_snapshots(when, position).unwrap().with_shelf(Arc::new(shelf.clone()));
+            writer.with_snapshots(when, position).unwrap().with_shelf(Arc::clone(&shelf));
         for run in self.played.book.take_sealed() {
             self.played.book.shelve(shelf.put(&run).unwrap());
         }
@@ -110,17 +151,77 @@ impl Bank {
         (pieces[0].head.clone(), pieces.into_iter().map(|piece| piece.text).collect())
     }
 
-    /// The files of runs, by name.
-    fn runs(&self) -> Vec<PathBuf> {
-        let files = fs::read_dir(self.path().join("keys")).unwrap();
-        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-        let number = |file: &PathBuf| file.file_stem()?.to_str()?.parse::<u64>().ok();
-        files.sort_by_key(number);
-        files
+    fn file(&self, run: u64) -> PathBuf {
+        self.path().join("keys").join(format!("{run}.run"))
+    }
+
+    /// How many runs are kept.
+    fn runs(&self) -> usize {
+        match self.url {
+            Some(_) => self.ask("SELECT DISTINCT run FROM runs") as usize,
+            None => fs::read_dir(self.path().join("keys")).unwrap().count(),
+        }
+    }
+
+    fn has(&self, run: u64) -> bool {
+        match self.url {
+            Some(_) => self.ask(&format!("SELECT 1 FROM runs WHERE run = {run}")) > 0,
+            None => self.file(run).exists(),
+        }
+    }
+
+    /// How many bytes a run has.
+    fn length(&self, run: u64) -> usize {
+        match self.url {
+            Some(_) => self.sum("length(content)", &format!("runs WHERE run = {run}")),
+            None => fs::metadata(self.file(run)).unwrap().len() as usize,
+        }
+    }
+
+    /// A sum, as so many rows.
+    fn sum(&self, of: &str, from: &str) -> usize {
+        self.ask(&format!("SELECT generate_series(1, (SELECT sum({of}) FROM {from}))")) as usize
+    }
+
+    fn lose(&self, run: u64) {
+        match self.url {
+            Some(_) => assert!(self.ask(&format!("DELETE FROM runs WHERE run = {run}")) > 0),
+            None => fs::rename(self.file(run), self.file(run).with_extension("new")).unwrap(),
+        }
+    }
+
+    /// Changes a byte of a run; done twice, it is as before.
+    fn flip(&self, run: u64, place: usize) {
+        let bit = 1 << (place % 8);
+        if self.url.is_some() {
+            let byte = format!("set_byte(content, {place}, get_byte(content, {place}) # {bit})");
+            assert_eq!(self.ask(&format!("UPDATE runs SET content = {byte} WHERE run = {run}")), 1);
+            return;
+        }
+        let mut content = fs::read(self.file(run)).unwrap();
+        content[place] ^= bit;
+        fs::write(self.file(run), content).unwrap();
+    }
+
+    /// Leaves only so many bytes of a run.
+    fn cut(&self, run: u64, bytes: usize) {
+        match self.url {
+            Some(_) => {
+                let left = format!("substring(content FROM 1 FOR {bytes})");
+                self.ask(&format!("UPDATE runs SET content = {left} WHERE run = {run}"));
+            }
+            None => {
+                let file = fs::File::options().write(true).open(self.file(run)).unwrap();
+                file.set_len(bytes as u64).unwrap();
+            }
+        }
     }
 
     /// How many bytes the snapshot takes on this bank's own disk.
     fn bytes_of_snapshot(&self) -> usize {
+        if self.url.is_some() {
+            return self.sum("length(text)", "pieces");
+        }
         let db = rusqlite::Connection::open(self.path().join("journal.sqlite")).unwrap();
         let sql = "SELECT sum(length(text)) FROM pieces";
         db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as usize
@@ -129,101 +230,195 @@ impl Bank {
 
 #[test]
 fn a_snapshot_names_runs_and_other_banks_get_their_keys_all_the_same() {
-    let mut bank = Bank::new(100);
-    let (head, texts) = bank.makes_a_snapshot();
-    assert_eq!(texts, pieces(&bank.played.book));
-    assert!(head.covers(&texts));
-    assert_eq!(bank.runs().len(), 9, "{:?}", bank.runs());
-    let bytes: usize = texts.iter().map(String::len).sum();
-    assert!(bank.bytes_of_snapshot() < bytes / 2, "{} of {bytes}", bank.bytes_of_snapshot());
-    let read = blank().restored(texts.iter().map(String::as_str)).unwrap();
-    assert_eq!(pieces(&read), texts);
-    let started = bank.starts().unwrap();
-    assert_eq!((started.hash(), pieces(&started)), (bank.played.book.hash(), texts));
+    everywhere(100, |mut bank| {
+        let (head, texts) = bank.makes_a_snapshot();
+        assert_eq!(texts, pieces(&bank.played.book));
+        assert!(head.covers(&texts));
+        assert_eq!(bank.runs(), 9);
+        let bytes: usize = texts.iter().map(String::len).sum();
+        assert!(bank.bytes_of_snapshot() < bytes / 2, "{} of {bytes}", bank.bytes_of_snapshot());
+        let read = blank().restored(texts.iter().map(String::as_str)).unwrap();
+        assert_eq!(pieces(&read), texts);
+        let started = bank.starts().unwrap();
+        assert_eq!((started.hash(), pieces(&started)), (bank.played.book.hash(), texts));
+    });
+}
+
+/// What was asked in the fourth event, long sealed.
+fn asked_before() -> Held {
+    let mut again = Played::new();
+    (0..4).map(|_| again.entry(5)).last().unwrap().held
 }
 
 #[test]
 fn a_start_goes_on_after_the_snapshot_and_answers_a_repeated_request_as_the_first_time() {
-    let mut bank = Bank::new(100);
-    bank.makes_a_snapshot();
-    bank.executes(60);
-    let mut started = bank.starts().unwrap();
-    assert_eq!(pieces(&started), pieces(&bank.played.book));
-    // What was asked in the fourth event, long sealed.
-    let held = {
-        let mut again = Played::new();
-        (0..4).map(|_| again.entry(5)).last().unwrap().held
-    };
-    let before = started.total();
-    let executed = netbanking::protocol::executor::apply(&mut started, &held);
-    let positions: Vec<_> = executed.outcomes.iter().map(|outcome| outcome.position.0).collect();
-    assert_eq!((positions, started.total()), (vec![16, 17, 18, 19, 20], before));
+    everywhere(100, |mut bank| {
+        bank.makes_a_snapshot();
+        bank.executes(60);
+        let mut started = bank.starts().unwrap();
+        assert_eq!(pieces(&started), pieces(&bank.played.book));
+        let before = started.total();
+        let executed = netbanking::protocol::executor::apply(&mut started, &asked_before());
+        let positions: Vec<_> =
+            executed.outcomes.iter().map(|outcome| outcome.position.0).collect();
+        assert_eq!((positions, started.total()), (vec![16, 17, 18, 19, 20], before));
+    });
 }
 
 #[test]
 fn a_crash_between_sealing_and_writing_takes_nothing_away() {
-    let mut bank = Bank::new(100);
-    bank.makes_a_snapshot();
-    bank.executes(60);
-    bank.starts().unwrap();
-    let all = bank.runs();
-    // Runs that the snapshot does not name may not have reached the disk, or in part.
-    for file in &all[9..] {
-        fs::rename(file, file.with_extension("new")).unwrap();
-    }
-    let started = bank.starts().unwrap();
-    assert_eq!(pieces(&started), pieces(&bank.played.book));
-    assert!(all.iter().all(|file| file.exists()));
+    everywhere(100, |mut bank| {
+        bank.makes_a_snapshot();
+        bank.executes(60);
+        bank.starts().unwrap();
+        let all = bank.runs() as u64;
+        assert!(all > 9);
+        // Runs that the snapshot does not name may not have reached the disk, or in part.
+        (9..all).for_each(|run| bank.lose(run));
+        let started = bank.starts().unwrap();
+        assert_eq!(pieces(&started), pieces(&bank.played.book));
+        assert!((0..all).all(|run| bank.has(run)));
+    });
 }
 
 #[test]
 fn runs_go_when_their_keys_are_forgotten_and_no_snapshot_names_them() {
-    let mut bank = Bank::new(100);
-    bank.makes_a_snapshot();
-    let named = bank.runs();
-    // Each event makes the ledger older by nearly a minute, which is the most that counts.
-    bank.played.apart_ms = 59_000;
-    bank.executes(1_500);
-    let started = bank.starts().unwrap();
-    assert_eq!(pieces(&started), pieces(&bank.played.book));
-    assert!(started.present().runs()[0].number() > 8, "the ledger has forgotten them");
-    assert!(named.iter().all(|file| file.exists()), "the snapshot has not");
-    bank.makes_a_snapshot();
-    assert!(named.iter().all(|file| !file.exists()));
-    assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
-    assert_eq!(bank.runs().len(), started.present().runs().len());
-    // A day later, nothing is left of them, although nobody has used a key meanwhile.
-    bank.played.has_keys = false;
-    bank.executes(1_500);
-    assert!(!bank.runs().is_empty());
-    bank.makes_a_snapshot();
-    assert_eq!(bank.runs(), Vec::<PathBuf>::new());
-    assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
+    everywhere(100, |mut bank| {
+        bank.makes_a_snapshot();
+        let named = bank.runs() as u64;
+        // Each event makes the ledger older by nearly a minute, which is the most that counts.
+        bank.played.apart_ms = 59_000;
+        bank.executes(1_500);
+        let started = bank.starts().unwrap();
+        assert_eq!(pieces(&started), pieces(&bank.played.book));
+        assert!(started.present().runs()[0].number() > 8, "the ledger has forgotten them");
+        assert!((0..named).all(|run| bank.has(run)), "the snapshot has not");
+        bank.makes_a_snapshot();
+        assert!((0..named).all(|run| !bank.has(run)));
+        assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
+        assert_eq!(bank.runs(), started.present().runs().len());
+        // A day later, nothing is left of them, although nobody has used a key meanwhile.
+        bank.played.has_keys = false;
+        bank.executes(1_500);
+        assert!(bank.runs() > 0);
+        bank.makes_a_snapshot();
+        assert_eq!(bank.runs(), 0);
+        assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
+    });
 }
 
 #[test]
 fn damage_to_any_byte_of_a_run_is_found_before_the_ledger_goes_on() {
-    let mut bank = Bank::new(30);
+    everywhere(30, |mut bank| {
+        bank.makes_a_snapshot();
+        let before = pieces(&bank.played.book);
+        let (shelf, digest) = (bank.shelf(), bank.played.book.present().runs()[0].digest());
+        // What proves the bytes is the same everywhere, and a database takes longer to change.
+        let step = if bank.url.is_some() { 97 } else { 1 };
+        for place in (0..bank.length(0)).step_by(step) {
+            bank.flip(0, place);
+            let found = shelf.take(0, digest).map(|_| ()).unwrap_err();
+            assert!(matches!(found, StoreError::Damaged { .. }), "{found}");
+            bank.flip(0, place);
+        }
+        assert_eq!(shelf.take(0, digest).unwrap().unwrap().digest(), digest);
+        let whole = bank.played.book.present().runs()[0].content().into_owned();
+        for end in (0..whole.len()).rev().step_by(step) {
+            bank.cut(0, end);
+            assert!(shelf.take(0, digest).is_err(), "{end}");
+        }
+        drop(shelf);
+        let refused = bank.starts().map(|_| ()).unwrap_err();
+        assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+        bank.lose(0);
+        let refused = bank.starts().map(|_| ()).unwrap_err();
+        assert!(refused.to_string().contains("a run of keys"), "{refused}");
+        bank.shelf().put(&run_of(&whole, digest)).unwrap();
+        assert_eq!(pieces(&bank.starts().unwrap()), before);
+    });
+}
+
+/// The bytes of a run, in memory.
+#[derive(Debug)]
+struct InMemory(Vec<u8>);
+
+impl Rows for InMemory {
+    fn read(&self, range: Range<usize>) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0[range])
+    }
+
+    fn give_up(&self, why: &str) -> ! {
+        panic!("{why}")
+    }
+}
+
+fn run_of(content: &[u8], digest: Sha256Digest) -> Run {
+    Run::read(content, digest, Arc::new(InMemory(content.to_vec()))).unwrap()
+}
+
+/// A run with enough keys for several parts of it.
+fn long_run() -> Run {
+    let mut played = Played::new();
+    played.book = Book::sealing(BANKS, 2_000);
+    (0..800).for_each(|_| drop(played.entry(5)));
+    played.book.take_sealed().swap_remove(0)
+}
+
+#[test]
+fn a_run_of_many_parts_is_read_wherever_one_ends() {
+    let run = long_run();
+    let content = run.content().into_owned();
+    assert!(content.len() > 100_000, "{}", content.len());
+    everywhere(1, |bank| {
+        let kept = bank.shelf().put(&run).unwrap();
+        assert_eq!(kept.content(), content);
+        let read = bank.shelf().take(0, run.digest()).unwrap().unwrap();
+        assert_eq!((read.content(), read.digest()), (run.content(), run.digest()));
+        if bank.url.is_some() {
+            assert!(bank.ask("SELECT 1 FROM runs") > 3);
+            assert_eq!(bank.ask("DELETE FROM runs WHERE part = 1"), 1);
+            let found = bank.shelf().take(0, run.digest()).unwrap_err();
+            assert!(matches!(found, StoreError::Damaged { .. }), "{found}");
+        }
+    });
+}
+
+#[test]
+fn a_bank_in_a_database_finds_its_keys_though_its_folder_is_lost() {
+    let mut bank = Bank::in_database(100);
     bank.makes_a_snapshot();
-    let file = bank.runs()[0].clone();
-    let (whole, before) = (fs::read(&file).unwrap(), pieces(&bank.played.book));
-    let (shelf, digest) = (bank.shelf(), bank.played.book.present().runs()[0].digest());
-    for place in 0..whole.len() {
-        let mut damaged = whole.clone();
-        damaged[place] ^= 1 << (place % 8);
-        fs::write(&file, &damaged).unwrap();
-        let found = shelf.take(0, digest).map(|_| ()).unwrap_err();
-        assert!(matches!(found, StoreError::Damaged { .. }), "{found}");
+    assert!(!bank.path().join("keys").exists());
+    bank.folder = tempfile::tempdir().unwrap();
+    assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
+}
+
+#[test]
+fn keys_that_an_earlier_release_kept_in_the_folder_of_a_bank_in_a_database_are_taken_there() {
+    let mut bank = Bank::in_database(100);
+    bank.makes_a_snapshot();
+    let before = bank.runs();
+    let files = FolderShelf::open(bank.path()).unwrap();
+    for run in bank.played.book.present().runs() {
+        files.put(run).unwrap();
     }
-    for end in 0..whole.len() {
-        fs::write(&file, &whole[..end]).unwrap();
-        assert!(shelf.take(0, digest).is_err(), "{end}");
-    }
-    let refused = bank.starts().map(|_| ()).unwrap_err();
-    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
-    fs::remove_file(&file).unwrap();
-    let refused = bank.starts().map(|_| ()).unwrap_err();
-    assert!(refused.to_string().contains("a run of keys"), "{refused}");
-    fs::write(&file, &whole).unwrap();
-    assert_eq!(pieces(&bank.starts().unwrap()), before);
+    // It does not matter if an earlier start was cut short on the way.
+    assert!(bank.ask("DELETE FROM runs WHERE run > 3") > 0);
+    assert_eq!(pieces(&bank.starts().unwrap()), pieces(&bank.played.book));
+    assert_eq!(bank.runs(), before);
+    assert!(!bank.path().join("keys").exists());
+    let names = fs::read_dir(bank.path()).unwrap().map(|file| file.unwrap().file_name());
+    let moved: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("moved-")).collect();
+    assert_eq!(moved.len(), 1, "{moved:?}");
+}
+
+#[test]
+fn a_table_of_keys_that_is_gone_is_made_again() {
+    let mut bank = Bank::in_database(100);
+    bank.makes_a_snapshot();
+    bank.ask("DROP TABLE runs");
+    let shelf = bank.shelf();
+    let run = long_run();
+    assert_eq!(shelf.put(&run).unwrap().content(), run.content());
+    let aside = "SELECT 1 FROM pg_namespace WHERE nspname LIKE 'netbanking_1_keys_damaged_%'";
+    assert_eq!(bank.ask(aside), 1);
 }

@@ -11,8 +11,9 @@ use super::aside::put_aside_as;
 use super::folder::{keep_elsewhere, lock};
 use super::past::{BlockChange, BlockTable, PastPlace, SqlitePlace};
 use super::place::Place;
-use super::postgres::{Database, PgPlace, PgStore, rename_journal, rename_past};
+use super::postgres::{Database, Part, PgPlace, PgShelf, PgStore, rename_part};
 use super::recovery::whole;
+use super::shelf::{self, FolderShelf};
 use super::sqlite::{self, SqliteStore};
 use super::{Owner, StoreError};
 use crate::ids::{ChainHash, Position};
@@ -83,9 +84,11 @@ fn state(place: Place, owner: Owner) -> Result<(Position, ChainHash), StoreError
 fn into_database(folder: &Path, database: &Database, owner: Owner) -> Result<PathBuf, StoreError> {
     let source = SqliteStore::open(folder, owner)?;
     source.carry(|head, tables| PgStore::receive(folder, database, owner, head, tables))?;
-    rename_past(database, owner, "former")?;
+    rename_part(database, owner, Part::Past, "former")?;
     let mut blocks = PgPlace::new(database, owner.bank).open()?;
     copy_blocks(&mut *SqlitePlace::new(folder).open()?, &mut *blocks)?;
+    rename_part(database, owner, Part::Keys, "former")?;
+    shelf::copy(&FolderShelf::open(folder)?, &PgShelf::open(database, owner.bank)?)?;
     keep_elsewhere(folder, true)?;
     drop(source);
     let _lock = lock(folder)?;
@@ -97,10 +100,12 @@ fn into_folder(folder: &Path, database: &Database, owner: Owner) -> Result<PathB
     source.carry(|head, tables| sqlite::receive(folder, head, tables))?;
     let mut blocks = SqlitePlace::new(folder).open()?;
     copy_blocks(&mut *PgPlace::new(database, owner.bank).open()?, &mut *blocks)?;
+    shelf::copy(&PgShelf::open(database, owner.bank)?, &FolderShelf::open(folder)?)?;
     keep_elsewhere(folder, false)?;
     drop(source);
-    rename_past(database, owner, WORD)?;
-    rename_journal(database, owner, WORD)
+    rename_part(database, owner, Part::Past, WORD)?;
+    rename_part(database, owner, Part::Keys, WORD)?;
+    rename_part(database, owner, Part::Journal, WORD)
 }
 
 /// Copies a past, the newest blocks first and the head with each of them.

@@ -3,11 +3,13 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::aside::put_aside;
 use super::folder::lock;
 use super::past::{PastPlace, SqlitePlace};
-use super::postgres::{Database, PgPlace, PgStore, put_journal_aside};
+use super::postgres::{Database, PgPlace, PgShelf, PgStore, put_journal_aside};
+use super::shelf::{FolderShelf, Shelf, fetch_from_folder};
 use super::sqlite::FILE_NAMES;
 use super::{Disk, Owner, SqliteStore, StoreError};
 use crate::ids::BankId;
@@ -75,6 +77,22 @@ impl Place {
         }
         let _lock = lock(&self.folder)?;
         put_aside(&self.folder, &FILE_NAMES)
+    }
+
+    /// Where a bank's sealed keys are. Those that an earlier release kept in the folder are taken
+    /// into the database, if there is one; the caller has locked the folder.
+    ///
+    /// # Errors
+    /// [`StoreError`] when folder or database cannot be used.
+    pub fn shelf(&self, bank: BankId) -> Result<Arc<dyn Shelf>, StoreError> {
+        Ok(match &self.database {
+            Some(database) => {
+                let shelf = PgShelf::open(database, bank)?;
+                fetch_from_folder(&self.folder, &shelf)?;
+                Arc::new(shelf)
+            }
+            None => Arc::new(FolderShelf::open(&self.folder)?),
+        })
     }
 
     /// Where the past is.

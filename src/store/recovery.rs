@@ -16,8 +16,8 @@ use std::thread::JoinHandle;
 use super::compaction::Outline;
 use super::past::Past;
 use super::place::Place;
+use super::shelf::Shelf;
 use super::shelf::reference::Reference;
-use super::shelf::{FolderShelf, Shelf};
 use super::{Change, Disk, Found, Owner, Remembered, Store, StoreError};
 use crate::ids::Sha256Digest;
 use crate::ledger::Book;
@@ -92,24 +92,23 @@ fn with_past(
     owner: Owner,
 ) -> Result<Recovered, StoreError> {
     let mut past = Past::at(place.of_the_past(owner.bank), owner.bank)?;
-    let shelf = FolderShelf::open(place.folder())?;
+    let shelf = place.shelf(owner.bank)?;
     let mut fell_back = None;
-    let (book, disk) = match rebuild_beside(&mut *store, owner, &mut past, &shelf) {
+    let (book, disk) = match rebuild_beside(&mut *store, owner, &mut past, &*shelf) {
         Err(useless @ (StoreError::Damaged { .. } | StoreError::Differs { .. }))
             if store.use_whole_journal() =>
         {
-            let rebuilt = rebuild_beside(&mut *store, owner, &mut past, &shelf)?;
+            let rebuilt = rebuild_beside(&mut *store, owner, &mut past, &*shelf)?;
             store.abandon_snapshot()?;
             fell_back = Some(useless);
             rebuilt
         }
         // A bank that is alone gets what its past lacks from nobody else.
         Ok(_) if owner.banks == 1 && !past.missing().is_empty() && store.use_whole_journal() => {
-            rebuild_beside(&mut *store, owner, &mut past, &shelf)?
+            rebuild_beside(&mut *store, owner, &mut past, &*shelf)?
         }
         rebuilt => rebuilt?,
     };
-    let shelf = Arc::new(shelf);
     Ok(Recovered { store, book, past, shelf, disk, set_aside: None, fell_back })
 }
 

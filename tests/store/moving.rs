@@ -1,5 +1,7 @@
 //! A bank's store that is carried into a database and back.
 
+use netbanking::ledger::Book;
+use netbanking::ledger::book::Run;
 use netbanking::ledger::past::EntryNumber;
 use netbanking::store::past::Past;
 use netbanking::store::recovery::{Recovered, whole};
@@ -42,6 +44,24 @@ pub(crate) fn blocks(past: &Past) -> Vec<Sha256Digest> {
     firsts.map(|first| reader.stored(EntryNumber(first)).unwrap().unwrap().digest).collect()
 }
 
+/// Some sealed keys.
+fn sealed() -> Vec<Run> {
+    let mut played = Played::new();
+    played.book = Book::sealing(played::BANKS, 100);
+    (0..60).for_each(|_| drop(played.entry(10)));
+    played.book.take_sealed()
+}
+
+/// Whether all of them are there, byte for byte.
+fn has_all(place: &Place, runs: &[Run]) -> bool {
+    let shelf = place.shelf(OWNER.bank).unwrap();
+    let is_there = |run: &Run| {
+        let taken = shelf.take(run.number(), run.digest()).unwrap();
+        taken.is_some_and(|taken| taken.content() == run.content())
+    };
+    runs.iter().all(is_there)
+}
+
 #[test]
 fn a_store_is_the_same_in_a_database_and_back_in_the_folder_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -57,6 +77,10 @@ fn a_store_is_the_same_in_a_database_and_back_in_the_folder_again() {
     store.write(&[Change::SnapshotMade(head), Change::Promise(VIEW)]).unwrap();
     store.write(&[Change::Replayed(played.entry(3)), Change::Append(played.held(1))]).unwrap();
     drop(store);
+    let runs = sealed();
+    let here = Place::from(folder);
+    let shelf = here.shelf(OWNER.bank).unwrap();
+    assert!(runs.iter().all(|run| shelf.put(run).is_ok()) && runs.len() == 5);
     let before = state(folder, folder);
     assert!(before.past.len() > 5 && before.snapshot.is_some());
 
@@ -65,6 +89,8 @@ fn a_store_is_the_same_in_a_database_and_back_in_the_folder_again() {
     assert_eq!((moved.position, moved.hash), before.ledger);
     assert!(moved.former.join("journal.sqlite").exists() && !file(folder).exists());
     assert_eq!(state(there(), folder), before);
+    assert!(has_all(&there(), &runs) && !folder.join("keys").exists());
+    assert!(moved.former.join("keys").join("0.run").exists());
     // What was moved counts no more, even if somebody puts it back.
     std::fs::copy(moved.former.join("journal.sqlite"), file(folder)).unwrap();
     let why = SqliteStore::open(folder, OWNER).err().unwrap();
@@ -78,6 +104,7 @@ fn a_store_is_the_same_in_a_database_and_back_in_the_folder_again() {
     let moved = move_store(folder, &database, OWNER, Direction::IntoFolder).unwrap();
     assert_eq!(moved.hash, played.book.hash());
     assert_eq!(state(folder, folder), later);
+    assert!(folder.join("keys").join("4.run").exists() && has_all(&here, &runs));
     let kept =
         format!("SELECT 1 FROM {}.head", moved.former.display().to_string().replace("schema ", ""));
     assert_eq!(postgres::ask(&url, &kept), Ok(1));

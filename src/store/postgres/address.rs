@@ -117,13 +117,15 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// Which of a bank's two sets of tables.
+/// Which of a bank's three sets of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(in crate::store) enum Part {
     /// The journal.
     Journal,
     /// The past.
     Past,
+    /// Sealed idempotency keys.
+    Keys,
 }
 
 /// A bank's tables of one part in a database: a schema of their own.
@@ -140,17 +142,27 @@ impl Shelf {
         match self.part {
             Part::Journal => format!("netbanking_{}", self.bank),
             Part::Past => format!("netbanking_{}_past", self.bank),
+            Part::Keys => format!("netbanking_{}_keys", self.bank),
         }
     }
 
     /// The number of the lock that whoever writes there holds.
     pub(super) fn lock(&self) -> i32 {
-        2 * i32::from(self.bank.0) + i32::from(self.part == Part::Past)
+        let bank = i32::from(self.bank.0);
+        match self.part {
+            Part::Journal => 2 * bank,
+            Part::Past => 2 * bank + 1,
+            Part::Keys => -1 - bank,
+        }
     }
 
     /// What the database's pages show.
     pub(super) fn application(&self) -> String {
-        let part = if self.part == Part::Past { "past" } else { "journal" };
+        let part = match self.part {
+            Part::Journal => "journal",
+            Part::Past => "past",
+            Part::Keys => "keys",
+        };
         format!("netbanking bank {} {part}", self.bank)
     }
 

@@ -15,6 +15,8 @@
 //! behind, is noticed like a disk that has.
 
 mod address;
+mod caller;
+mod keys;
 mod past;
 mod reader;
 mod schema;
@@ -28,8 +30,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub(super) use self::address::Part;
+use self::address::Shelf;
 pub use self::address::{BadDatabase, Database};
-use self::address::{Part, Shelf};
+pub(super) use self::keys::PgShelf;
 pub(super) use self::past::PgPlace;
 use self::reader::PgReader;
 use self::session::{Purpose, Session};
@@ -452,28 +456,20 @@ pub(super) fn put_journal_aside(
     owner: Owner,
 ) -> Result<PathBuf, StoreError> {
     let _lock = lock(folder)?;
-    let aside = rename_journal(database, owner, "damaged")?;
+    let aside = rename_part(database, owner, Part::Journal, "damaged")?;
     put_aside(folder, &[SUSPECT_NAME, TIP_NAME])?;
     Ok(aside)
 }
 
-/// Gives the schema of a journal another name, which begins with the same and this word. Returns
-/// what it is called now.
-pub(super) fn rename_journal(
+/// Gives the schema of a part of a bank's store, if it is there, another name, which begins with
+/// the same and this word. Returns what it is called now.
+pub(super) fn rename_part(
     database: &Database,
     owner: Owner,
+    part: Part,
     word: &str,
 ) -> Result<PathBuf, StoreError> {
-    rename(&Shelf { database: database.clone(), bank: owner.bank, part: Part::Journal }, word)
-}
-
-/// The same with that of a past.
-pub(super) fn rename_past(
-    database: &Database,
-    owner: Owner,
-    word: &str,
-) -> Result<PathBuf, StoreError> {
-    rename(&Shelf { database: database.clone(), bank: owner.bank, part: Part::Past }, word)
+    rename(&Shelf { database: database.clone(), bank: owner.bank, part }, word)
 }
 
 /// Gives a schema, if it is there, another name.

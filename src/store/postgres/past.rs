@@ -4,10 +4,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::address::{Database, Part, Shelf};
-use super::session::{Backend, Purpose, Session, get};
+use super::caller::Caller;
+use super::session::{Purpose, get};
 use super::trouble::Trouble;
 use super::{AWAY_MAX, rename, schema};
 use crate::ids::{BankId, Sha256Digest};
@@ -44,9 +45,10 @@ impl PgPlace {
 
 impl PastPlace for PgPlace {
     fn open(&self) -> Result<Box<dyn BlockTable>, StoreError> {
-        let mut blocks = PgBlocks::new(self.shelf.clone(), Purpose::Write, AWAY_MAX);
-        let shelf = self.shelf.clone();
-        let layout = blocks.ask(|session| found(session, &shelf));
+        let mut blocks = PgBlocks(Caller::new(self.shelf.clone(), Purpose::Write, AWAY_MAX));
+        let name = self.shelf.schema();
+        let made = (schema::PAST, schema::PAST_LAYOUT);
+        let layout = blocks.0.ask(|session| schema::found(session, &name, made));
         match layout.map_err(|trouble| blocks.failed(&trouble))? {
             Some(schema::PAST_LAYOUT) => Ok(Box::new(blocks)),
             _ => Err(blocks.damaged("the layout of the tables".into())),
@@ -58,69 +60,18 @@ impl PastPlace for PgPlace {
     }
 }
 
-/// Makes the tables where there is no schema; answers their layout.
-fn found(session: &Session, shelf: &Shelf) -> Result<Option<i32>, Trouble> {
-    let name = shelf.schema();
-    if !schema::is_there(session, &name)? {
-        session.execute_batch("BEGIN")?;
-        schema::make(session, &name, schema::PAST, schema::PAST_LAYOUT)?;
-        session.execute_batch("COMMIT")?;
-    }
-    schema::layout(session, &name)
-}
-
 /// The blocks, through one session at a time.
-struct PgBlocks {
-    shelf: Shelf,
-    purpose: Purpose,
-    /// For how long a database that is away is called.
-    patience: Duration,
-    session: Option<Session>,
-    /// The session that was lost last.
-    lost: Option<Backend>,
-}
+struct PgBlocks(Caller);
 
 impl PgBlocks {
-    fn new(shelf: Shelf, purpose: Purpose, patience: Duration) -> Self {
-        PgBlocks { shelf, purpose, patience, session: None, lost: None }
-    }
-
-    /// Asks, and asks again when the connection is lost.
-    fn ask<R>(&mut self, question: impl Fn(&Session) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        let began = Instant::now();
-        loop {
-            let session = match self.session.take() {
-                Some(session) => session,
-                None => {
-                    let left = self.patience.saturating_sub(began.elapsed());
-                    Session::open(&self.shelf, self.purpose, self.lost.as_ref(), left)?
-                }
-            };
-            match question(&session) {
-                Err(Trouble::Away(_)) if began.elapsed() < self.patience => {
-                    self.lost = Some(session.backend().clone());
-                }
-                Err(trouble) => {
-                    // Its transaction, if there is one, ends with it.
-                    self.lost = Some(session.backend().clone());
-                    return Err(trouble);
-                }
-                Ok(answer) => {
-                    self.session = Some(session);
-                    return Ok(answer);
-                }
-            }
-        }
-    }
-
     fn failed(&self, trouble: &Trouble) -> StoreError {
-        trouble.of_the_past(&self.shelf.path())
+        trouble.beside_the_journal(&self.0.path())
     }
 }
 
 impl BlockTable for PgBlocks {
     fn read_head(&mut self) -> Result<Option<(String, Vec<u8>)>, StoreError> {
-        let read = self.ask(|session| {
+        let read = self.0.ask(|session| {
             let rows = session.query("SELECT content, digest FROM head WHERE one = 1", &[])?;
             rows.first().map(|row| Ok((get(row, 0)?, get(row, 1)?))).transpose()
         });
@@ -129,12 +80,12 @@ impl BlockTable for PgBlocks {
 
     fn has_blocks(&mut self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM blocks)";
-        let read = self.ask(|session| get(&session.one(sql, &[])?, 0));
+        let read = self.0.ask(|session| get(&session.one(sql, &[])?, 0));
         read.map_err(|trouble| self.failed(&trouble))
     }
 
     fn find(&mut self, number: EntryNumber) -> Result<Option<BlockRow>, StoreError> {
-        let read = self.ask(|session| {
+        let read = self.0.ask(|session| {
             let rows = session.query(SELECT, &[&sql(number)])?;
             let Some(row) = rows.first() else { return Ok(None) };
             let number = |column| get(row, column).map(|of: i64| EntryNumber(of.unsigned_abs()));
@@ -153,7 +104,7 @@ impl BlockTable for PgBlocks {
         let (firsts, lasts) = (numbers(|row| row.first), numbers(|row| row.last));
         let contents: Vec<_> = change.rows.iter().map(|row| &row.stored[..]).collect();
         let digests: Vec<_> = change.rows.iter().map(|row| &row.digest.0[..]).collect();
-        let written = self.ask(|session| {
+        let written = self.0.ask(|session| {
             // Always with an fsync: a server may crash alone, and a bank that goes on would not
             // know that something is gone which it has written.
             session.execute_batch("BEGIN")?;
@@ -172,16 +123,18 @@ impl BlockTable for PgBlocks {
     }
 
     fn opener(&self) -> Opener {
-        let shelf = self.shelf.clone();
-        Arc::new(move || Ok(Box::new(PgBlocks::new(shelf.clone(), Purpose::Read, READER_WAIT))))
+        let shelf = self.0.shelf().clone();
+        Arc::new(move || {
+            Ok(Box::new(PgBlocks(Caller::new(shelf.clone(), Purpose::Read, READER_WAIT))))
+        })
     }
 
     fn of_another(&self, found: String, wanted: String) -> StoreError {
-        StoreError::OtherBank { path: self.shelf.path(), found, wanted }
+        StoreError::OtherBank { path: self.0.path(), found, wanted }
     }
 
     fn damaged(&self, why: String) -> StoreError {
-        StoreError::Damaged { path: self.shelf.path(), why }
+        StoreError::Damaged { path: self.0.path(), why }
     }
 }
 

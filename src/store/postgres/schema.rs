@@ -9,6 +9,8 @@ use crate::store::journal::sha256;
 pub(super) const JOURNAL_LAYOUT: i32 = 1;
 /// Layout of the past's.
 pub(super) const PAST_LAYOUT: i32 = 1;
+/// Layout of that of sealed keys.
+pub(super) const KEYS_LAYOUT: i32 = 1;
 
 /// What is packed is not packed once more.
 pub(super) const JOURNAL: &str = "
@@ -42,6 +44,15 @@ CREATE TABLE blocks (
 ALTER TABLE blocks ALTER COLUMN content SET STORAGE EXTERNAL;
 ";
 
+/// What is in a run does not let itself be packed: it is hashes.
+pub(super) const KEYS: &str = "
+CREATE TABLE layout (one int PRIMARY KEY CHECK (one = 1), version int NOT NULL);
+CREATE TABLE runs (
+    run bigint NOT NULL, part bigint NOT NULL, content bytea NOT NULL, PRIMARY KEY (run, part)
+);
+ALTER TABLE runs ALTER COLUMN content SET STORAGE EXTERNAL;
+";
+
 /// Whether the schema that the session's search path names is there.
 pub(super) fn is_there(session: &Session, schema: &str) -> Result<bool, Trouble> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)";
@@ -58,6 +69,21 @@ pub(super) fn make(
     session.execute_batch(&format!(
         "CREATE SCHEMA {schema}; {tables} INSERT INTO layout VALUES (1, {layout});"
     ))
+}
+
+/// Makes these tables of this layout where there is no schema of that name; answers the layout of
+/// what is there then.
+pub(super) fn found(
+    session: &Session,
+    name: &str,
+    (tables, version): (&str, i32),
+) -> Result<Option<i32>, Trouble> {
+    if !is_there(session, name)? {
+        session.execute_batch("BEGIN")?;
+        make(session, name, tables, version)?;
+        session.execute_batch("COMMIT")?;
+    }
+    layout(session, name)
 }
 
 /// The layout of the tables that are there; `None` if they are none of ours.

@@ -88,8 +88,9 @@ impl Trouble {
         }
     }
 
-    /// What it means for the past, whose rows are fetched again where they are damaged.
-    pub(super) fn of_the_past(&self, path: &Path) -> StoreError {
+    /// What it means for the past and for sealed keys, which can be made or fetched again where
+    /// they are damaged.
+    pub(super) fn beside_the_journal(&self, path: &Path) -> StoreError {
         let (path, why) = (path.to_owned(), self.to_string());
         match self {
             Trouble::Strange(_) => StoreError::Damaged { path, why },

@@ -8,15 +8,14 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use super::Shelf;
+use super::{Contents, Shelf, copy, end, put, take};
 use crate::ids::Sha256Digest;
 use crate::ledger::book::{Rows, Run};
 use crate::store::StoreError;
+use crate::store::aside::put_aside_as;
 
 /// Name of the folder in the data folder.
-const FOLDER_NAME: &str = "keys";
+pub(in crate::store) const FOLDER_NAME: &str = "keys";
 /// How the name of a run's file ends, behind its number,
 const RUN: &str = "run";
 /// and that of one which is being written.
@@ -52,7 +51,7 @@ impl FolderShelf {
     }
 
     /// Writes a file that is there as a whole or not at all.
-    fn write(&self, path: &Path, content: &[u8]) -> std::io::Result<()> {
+    fn write_file(&self, path: &Path, content: &[u8]) -> std::io::Result<()> {
         let unfinished = path.with_extension(UNFINISHED);
         let mut options = OpenOptions::new();
         let mut file =
@@ -64,10 +63,40 @@ impl FolderShelf {
         File::open(&self.folder)?.sync_all()
     }
 
-    /// Whether a file has this digest already: a ledger that is rebuilt makes its runs again.
-    fn has(&self, path: &Path, digest: Sha256Digest) -> bool {
-        fs::read(path).is_ok_and(|content| Sha256::digest(content)[..] == digest.0[..])
+    /// The numbers of the files that are here, with their names.
+    fn files(&self) -> Result<Vec<(u64, PathBuf)>, StoreError> {
+        let cannot = |error: std::io::Error| failed(&self.folder, &error);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            let stem = name.to_str().and_then(|name| name.split_once('.'));
+            let number = stem.and_then(|(stem, _)| stem.parse().ok());
+            files.extend(number.map(|number| (number, self.folder.join(name))));
+        }
+        Ok(files)
     }
+}
+
+/// Takes runs that are files of a data folder, which this process has locked, to another shelf, and
+/// puts them aside: earlier releases kept them there also where the journal was in a database.
+///
+/// # Errors
+/// [`StoreError`] of the side that fails.
+pub(in crate::store) fn fetch_from_folder(
+    data: &Path,
+    to: &impl Contents,
+) -> Result<(), StoreError> {
+    let folder = data.join(FOLDER_NAME);
+    if !folder.exists() || fs::remove_dir(&folder).is_ok() {
+        return Ok(());
+    }
+    copy(&FolderShelf { folder }, to)?;
+    let aside = put_aside_as("moved", data, &[FOLDER_NAME])?;
+    log::info!(
+        "idempotency keys are in the database now, and what was moved in {}",
+        aside.display()
+    );
+    Ok(())
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> StoreError {
@@ -78,45 +107,62 @@ fn failed(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Failed { path: path.to_owned(), why: error.to_string() }
 }
 
-fn damaged(path: &Path, why: &str) -> StoreError {
-    StoreError::Damaged { path: path.to_owned(), why: why.to_owned() }
+impl Contents for FolderShelf {
+    fn numbers(&self) -> Result<Vec<u64>, StoreError> {
+        let runs = self.files()?.into_iter();
+        let mut numbers: Vec<_> = runs
+            .filter_map(|(number, path)| (path == self.path(number)).then_some(number))
+            .collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    fn content(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path(number);
+        match fs::read(&path) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(refused(&path, &error)),
+        }
+    }
+
+    fn write(&self, number: u64, content: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(number);
+        self.write_file(&path, content).map_err(|error| failed(&path, &error))
+    }
+
+    fn make_safe(&self, _: u64) -> Result<(), StoreError> {
+        // A file has its name only once it is on disk.
+        Ok(())
+    }
+
+    fn rows(&self, number: u64) -> Result<Option<Arc<dyn Rows>>, StoreError> {
+        let path = self.path(number);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(Arc::new(Kept { path, file }))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(refused(&path, &error)),
+        }
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
+        StoreError::Damaged { path: self.folder.clone(), why }
+    }
 }
 
 impl Shelf for FolderShelf {
     fn put(&self, run: &Run) -> Result<Run, StoreError> {
-        let path = self.path(run.number());
-        if !self.has(&path, run.digest()) {
-            self.write(&path, &run.content()).map_err(|error| failed(&path, &error))?;
-        }
-        let file = File::open(&path).map_err(|error| refused(&path, &error))?;
-        Ok(run.kept_in(Arc::new(Kept { path, file })))
+        put(self, run)
     }
 
     fn take(&self, number: u64, digest: Sha256Digest) -> Result<Option<Run>, StoreError> {
-        let path = self.path(number);
-        let read = || -> std::io::Result<_> {
-            let file = File::open(&path)?;
-            Ok((fs::read(&path)?, file))
-        };
-        let (content, file) = match read() {
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(refused(&path, &error)),
-        };
-        let kept = Arc::new(Kept { path: path.clone(), file });
-        let run = Run::read(&content, digest, kept).filter(|run| run.number() == number);
-        run.map(Some).ok_or_else(|| damaged(&path, "it is not the run that was written"))
+        take(self, number, digest)
     }
 
     fn drop_before(&self, number: u64) -> Result<(), StoreError> {
-        let cannot = |error: std::io::Error| failed(&self.folder, &error);
-        for entry in fs::read_dir(&self.folder).map_err(cannot)? {
-            let name = entry.map_err(cannot)?.file_name();
-            let stem = name.to_str().and_then(|name| name.split_once('.'));
-            let of = stem.and_then(|(stem, _)| stem.parse::<u64>().ok());
-            if of.is_some_and(|of| of < number) {
-                fs::remove_file(self.folder.join(name)).map_err(cannot)?;
-            }
+        let gone = self.files()?.into_iter().filter(|(of, _)| *of < number);
+        for (_, path) in gone {
+            fs::remove_file(&path).map_err(|error| failed(&path, &error))?;
         }
         Ok(())
     }
@@ -132,14 +178,6 @@ impl Rows for Kept {
     }
 
     fn give_up(&self, why: &str) -> ! {
-        end(&damaged(&self.path, why))
+        end(&StoreError::Damaged { path: self.path.clone(), why: why.to_owned() })
     }
-}
-
-/// Whether a key was used cannot be told, and nobody may guess: the next start makes the run again
-/// or gets everything from the other banks.
-fn end(error: &StoreError) -> ! {
-    log::error!("KEYS UNREADABLE: {error}");
-    log::logger().flush();
-    std::process::exit(1);
 }

@@ -34,7 +34,7 @@ use super::journal::{
     Basis, Contents, Head, SUSPECT_NAME, TIP_NAME, Tables, Tip, Writer, check_owner, check_tip,
     may_decide, read_plan, suspicion,
 };
-use super::{Change, Disk, Found, JournalReader, Owner, Remembered, Store, StoreError};
+use super::{Change, Disk, Found, JournalReader, Owner, Remembered, Store, StoreError, shelf};
 use crate::ids::{ChainHash, Position};
 use crate::protocol::execution::JournalEntry;
 use crate::protocol::snapshot::SnapshotPiece;
@@ -52,9 +52,10 @@ pub(super) const FILE_NAME: &str = "journal.sqlite";
 pub(super) const FILE_NAMES: [&str; 5] =
     [SUSPECT_NAME, "journal.sqlite-shm", "journal.sqlite-wal", FILE_NAME, TIP_NAME];
 
-/// The same without the tip, and those of the past.
-pub(super) const NAMES_BUT_TIP: [&str; 7] = [
+/// The same without the tip, and those of the past and of sealed keys.
+pub(super) const NAMES_BUT_TIP: [&str; 8] = [
     SUSPECT_NAME,
+    shelf::FOLDER_NAME,
     "past.sqlite-shm",
     "past.sqlite-wal",
     "past.sqlite",
@@ -100,7 +101,7 @@ pub(super) fn receive<S: Tables>(folder: &Path, head: &Head, from: &S) -> Result
     };
     received().inspect_err(|_| {
         // Nobody has been told of it.
-        NAMES_BUT_TIP[4..].iter().for_each(|name| _ = std::fs::remove_file(folder.join(name)));
+        NAMES_BUT_TIP[5..].iter().for_each(|name| _ = std::fs::remove_file(folder.join(name)));
     })
 }
 
