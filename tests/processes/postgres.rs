@@ -180,6 +180,11 @@ impl Postgres {
         while ask(&self.url("postgres"), "SELECT 1").is_ok() {}
     }
 
+    /// What the server has said so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap()
+    }
+
     /// Sets something for all sessions from now on.
     pub(crate) fn set(&self, setting: &str) {
         self.ask("postgres", &format!("ALTER SYSTEM SET {setting}"));

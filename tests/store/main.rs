@@ -6,6 +6,7 @@
 mod doubt;
 mod earlier_releases;
 mod moving;
+mod partitions;
 #[path = "../played/mod.rs"]
 mod played;
 mod postgres;

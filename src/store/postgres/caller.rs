@@ -37,7 +37,7 @@ impl Caller {
     /// Asks, and asks again when the connection is lost.
     pub(super) fn ask<R>(
         &mut self,
-        question: impl Fn(&Session) -> Result<R, Trouble>,
+        mut question: impl FnMut(&Session) -> Result<R, Trouble>,
     ) -> Result<R, Trouble> {
         let began = Instant::now();
         loop {

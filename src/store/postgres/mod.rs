@@ -17,6 +17,7 @@
 mod address;
 mod caller;
 mod keys;
+mod partitions;
 mod past;
 mod reader;
 mod schema;

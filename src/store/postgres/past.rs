@@ -1,6 +1,10 @@
 //! The past in PostgreSQL: blocks in a schema of their own, by sessions of their own.
 //!
 //! Everything here may be asked again: what is written takes the place of what is there.
+//!
+//! Blocks are partitioned by the number of their first entry, which is the order of time: entries
+//! are numbered as they are made, at every bank alike, whatever its clock says, and every look-up
+//! is by number (`partitions`).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,19 +12,26 @@ use std::time::Duration;
 
 use super::address::{Database, Part, Shelf};
 use super::caller::Caller;
+use super::partitions::{self, Partitions};
 use super::session::{Purpose, get};
 use super::trouble::Trouble;
 use super::{AWAY_MAX, rename, schema};
 use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::past::EntryNumber;
 use crate::store::StoreError;
+use crate::store::past::block::bounds;
 use crate::store::past::{BlockChange, BlockRow, BlockTable, Opener, PastPlace};
 
 /// How long a reader waits for a database that is away: somebody waits for the reader.
 const READER_WAIT: Duration = Duration::from_secs(5);
 
-const SELECT: &str =
-    "SELECT first, last, content, digest FROM blocks WHERE first <= $1 ORDER BY first DESC LIMIT 1";
+/// The one that is looked for is between two numbers: of the partitions, one is read.
+const FIND: &str = "
+SELECT first, last, content, digest FROM blocks WHERE first <= $1 AND first >= $2
+ORDER BY first DESC LIMIT 1";
+/// The same where there is a gap.
+const FIND_BEFORE: &str =
+    "SELECT first, last, content, digest FROM blocks WHERE first < $1 ORDER BY first DESC LIMIT 1";
 
 const INSERT: &str = "
 INSERT INTO blocks (first, last, content, digest)
@@ -45,10 +56,14 @@ impl PgPlace {
 
 impl PastPlace for PgPlace {
     fn open(&self) -> Result<Box<dyn BlockTable>, StoreError> {
-        let mut blocks = PgBlocks(Caller::new(self.shelf.clone(), Purpose::Write, AWAY_MAX));
+        let caller = Caller::new(self.shelf.clone(), Purpose::Write, AWAY_MAX);
+        let mut blocks = PgBlocks { caller, partitions: Partitions::default() };
         let name = self.shelf.schema();
         let made = (schema::PAST, schema::PAST_LAYOUT);
-        let layout = blocks.0.ask(|session| schema::found(session, &name, made));
+        let layout = blocks.caller.ask(|session| match schema::found(session, &name, made)? {
+            Some(partitions::UNPARTITIONED) => partitions::divide(session).map(Some),
+            found => Ok(found),
+        });
         match layout.map_err(|trouble| blocks.failed(&trouble))? {
             Some(schema::PAST_LAYOUT) => Ok(Box::new(blocks)),
             _ => Err(blocks.damaged("the layout of the tables".into())),
@@ -61,17 +76,21 @@ impl PastPlace for PgPlace {
 }
 
 /// The blocks, through one session at a time.
-struct PgBlocks(Caller);
+struct PgBlocks {
+    caller: Caller,
+    /// Those that are there.
+    partitions: Partitions,
+}
 
 impl PgBlocks {
     fn failed(&self, trouble: &Trouble) -> StoreError {
-        trouble.beside_the_journal(&self.0.path())
+        trouble.beside_the_journal(&self.caller.path())
     }
 }
 
 impl BlockTable for PgBlocks {
     fn read_head(&mut self) -> Result<Option<(String, Vec<u8>)>, StoreError> {
-        let read = self.0.ask(|session| {
+        let read = self.caller.ask(|session| {
             let rows = session.query("SELECT content, digest FROM head WHERE one = 1", &[])?;
             rows.first().map(|row| Ok((get(row, 0)?, get(row, 1)?))).transpose()
         });
@@ -80,13 +99,17 @@ impl BlockTable for PgBlocks {
 
     fn has_blocks(&mut self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM blocks)";
-        let read = self.0.ask(|session| get(&session.one(sql, &[])?, 0));
+        let read = self.caller.ask(|session| get(&session.one(sql, &[])?, 0));
         read.map_err(|trouble| self.failed(&trouble))
     }
 
     fn find(&mut self, number: EntryNumber) -> Result<Option<BlockRow>, StoreError> {
-        let read = self.0.ask(|session| {
-            let rows = session.query(SELECT, &[&sql(number)])?;
+        let read = self.caller.ask(|session| {
+            let begins = bounds(number).0;
+            let mut rows = session.query(FIND, &[&sql(number), &sql(begins)])?;
+            if rows.is_empty() {
+                rows = session.query(FIND_BEFORE, &[&sql(begins)])?;
+            }
             let Some(row) = rows.first() else { return Ok(None) };
             let number = |column| get(row, column).map(|of: i64| EntryNumber(of.unsigned_abs()));
             let digest: &[u8] = get(row, 3)?;
@@ -104,7 +127,9 @@ impl BlockTable for PgBlocks {
         let (firsts, lasts) = (numbers(|row| row.first), numbers(|row| row.last));
         let contents: Vec<_> = change.rows.iter().map(|row| &row.stored[..]).collect();
         let digests: Vec<_> = change.rows.iter().map(|row| &row.digest.0[..]).collect();
-        let written = self.0.ask(|session| {
+        let partitions = &mut self.partitions;
+        let written = self.caller.ask(|session| {
+            partitions.make_for(session, &firsts)?;
             // Always with an fsync: a server may crash alone, and a bank that goes on would not
             // know that something is gone which it has written.
             session.execute_batch("BEGIN")?;
@@ -123,18 +148,19 @@ impl BlockTable for PgBlocks {
     }
 
     fn opener(&self) -> Opener {
-        let shelf = self.0.shelf().clone();
+        let shelf = self.caller.shelf().clone();
         Arc::new(move || {
-            Ok(Box::new(PgBlocks(Caller::new(shelf.clone(), Purpose::Read, READER_WAIT))))
+            let caller = Caller::new(shelf.clone(), Purpose::Read, READER_WAIT);
+            Ok(Box::new(PgBlocks { caller, partitions: Partitions::default() }))
         })
     }
 
     fn of_another(&self, found: String, wanted: String) -> StoreError {
-        StoreError::OtherBank { path: self.0.path(), found, wanted }
+        StoreError::OtherBank { path: self.caller.path(), found, wanted }
     }
 
     fn damaged(&self, why: String) -> StoreError {
-        StoreError::Damaged { path: self.0.path(), why }
+        StoreError::Damaged { path: self.caller.path(), why }
     }
 }
 

@@ -7,8 +7,8 @@ use crate::store::journal::sha256;
 
 /// Layout of the journal's tables below.
 pub(super) const JOURNAL_LAYOUT: i32 = 1;
-/// Layout of the past's.
-pub(super) const PAST_LAYOUT: i32 = 1;
+/// Layout of the past's. Before it, all blocks were in one table: see `partitions`.
+pub(super) const PAST_LAYOUT: i32 = 2;
 /// Layout of that of sealed keys.
 pub(super) const KEYS_LAYOUT: i32 = 1;
 
@@ -40,8 +40,9 @@ CREATE TABLE layout (one int PRIMARY KEY CHECK (one = 1), version int NOT NULL);
 CREATE TABLE head (one int PRIMARY KEY CHECK (one = 1), content text NOT NULL, digest bytea NOT NULL);
 CREATE TABLE blocks (
     first bigint PRIMARY KEY, last bigint NOT NULL, content bytea NOT NULL, digest bytea NOT NULL
-);
+) PARTITION BY RANGE (first);
 ALTER TABLE blocks ALTER COLUMN content SET STORAGE EXTERNAL;
+CREATE TABLE partitions (number bigint PRIMARY KEY);
 ";
 
 /// What is in a run does not let itself be packed: it is hashes.
