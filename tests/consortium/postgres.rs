@@ -69,6 +69,59 @@ async fn a_database_that_is_killed_under_load_loses_and_doubles_nothing_and_ends
     assert!(said.iter().all(|text| same(text) == same(&said[0])), "{said:?}");
 }
 
+#[actix_rt::test]
+async fn a_replica_takes_the_place_of_a_database_that_is_killed_under_load_and_nothing_is_lost() {
+    let server = Postgres::start();
+    let cluster = Cluster::prepare(3, "sessions");
+    let databases: Vec<_> = (0..3).map(|_| server.make_database()).collect();
+    let replica = server.start_replica();
+    for (bank, url) in databases.iter().enumerate() {
+        let url = server.url_with(&replica, &with_password(url));
+        cluster.set_variable(bank, "NETBANKING_STORE", url);
+    }
+    cluster.start_all().await;
+    let processes: Vec<_> = (0..3).map(|bank| cluster.process_id(bank)).collect();
+    let mut load = Load::prepare(&cluster, 30).await;
+    let not_synchronous = "REPLICA NOT SYNCHRONOUS";
+    assert!((0..3).all(|bank| !cluster.log(bank).contains(not_synchronous)));
+    let until = Instant::now() + Duration::from_secs(8);
+    let failing_over = async {
+        while load.sent.borrow().len() < 500 {
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
+        let (sent, killed) = (load.sent.borrow().len(), Instant::now());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                server.kill();
+                replica.promote();
+            });
+        });
+        println!(
+            "killed after {sent} packages, the replica took over after {:?}",
+            killed.elapsed()
+        );
+    };
+    futures_util::future::join(load.run(&cluster, 64, until), failing_over).await;
+    cluster.wait_ready().await;
+    load.customer.log_in(&cluster).await;
+    load.run(&cluster, 64, Instant::now() + Duration::from_secs(2)).await;
+    let lost = load.ask_again(&cluster).await;
+    let judged = load.judge(&cluster).await;
+    let position = cluster.assert_same_everywhere().await;
+    println!("{judged} packages judged, {lost} asked again, position {position}");
+    for (bank, process) in processes.into_iter().enumerate() {
+        assert_eq!(cluster.process_id(bank), process);
+        let log = cluster.log(bank);
+        assert!(log.contains("database back") && !log.contains("DAMAGED"), "{log}");
+        // There is no other replica yet.
+        assert!(log.contains(not_synchronous) && !log.contains(PASSWORD), "{log}");
+        assert!(cluster.stop(bank), "bank {bank} ends cleanly:\n{}", cluster.log(bank));
+    }
+    let said: Vec<_> = (0..3).map(|bank| audit(&cluster, bank)).collect();
+    let same = |text: &String| text.split_once(": ").unwrap().1.to_owned();
+    assert!(said.iter().all(|text| same(text) == same(&said[0])), "{said:?}");
+}
+
 fn audit(cluster: &Cluster, bank: usize) -> String {
     let done = command(cluster, bank, "audit").output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -39,6 +39,62 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// A new server, which answers.
     pub(crate) fn start() -> Postgres {
+        let server = Postgres::prepare();
+        let mut command = as_server(&program("initdb"));
+        command.args(["--no-sync", "--auth=trust", "--username=bank", "--encoding=UTF8", "-D"]);
+        server.fill(command.arg(server.data()));
+        server.go_on();
+        server
+    }
+
+    /// A server that follows this one, which from now on waits for it with every commit.
+    pub(crate) fn start_replica(&self) -> Postgres {
+        let replica = Postgres::prepare();
+        // What else has its name chooses a version of its own.
+        let mut command =
+            as_server(&program("initdb").canonicalize().unwrap().with_file_name("pg_basebackup"));
+        command.args([
+            "--no-sync",
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            "-h",
+            "127.0.0.1",
+        ]);
+        command.args(["-U", "bank", "-p", &self.port.to_string(), "-D"]);
+        replica.fill(command.arg(replica.data()));
+        let follow = format!(
+            "primary_conninfo = 'host=127.0.0.1 port={} user=bank application_name=replica'\n",
+            self.port
+        );
+        let file = replica.data().join("postgresql.auto.conf");
+        let mut settings = std::fs::read_to_string(&file).unwrap();
+        settings.push_str(&follow);
+        // The last of two counts.
+        std::fs::write(&file, settings).unwrap();
+        replica.go_on();
+        self.set("synchronous_standby_names = 'replica'");
+        let follows = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let deadline = Instant::now() + PATIENCE;
+        while ask(&self.url("postgres"), follows) != Ok(1) {
+            assert!(Instant::now() < deadline, "the replica does not follow");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        replica
+    }
+
+    /// Lets a replica take the place of the server that it has followed.
+    pub(crate) fn promote(&self) {
+        self.ask("postgres", "SELECT pg_promote()");
+    }
+
+    /// A database of this server, and of another one that has the same.
+    pub(crate) fn url_with(&self, other: &Postgres, url: &str) -> String {
+        let [here, there] = [self, other].map(|server| format!("127.0.0.1:{}", server.port));
+        url.replace(&here, &format!("{here},{there}")) + "?target_session_attrs=read-write"
+    }
+
+    /// A folder for a server, and who removes it.
+    fn prepare() -> Postgres {
         let folder = tempfile::tempdir().unwrap().keep();
         let guard = Command::new("sh")
             .args(["-c", GUARD, "sh"])
@@ -55,16 +111,13 @@ impl Postgres {
             }
         }
         std::fs::set_permissions(&data, PermissionsExt::from_mode(0o700)).unwrap();
-        let made = as_server(&program("initdb"))
-            .args(["--no-sync", "--auth=trust", "--username=bank", "--encoding=UTF8", "-D"])
-            .arg(&data)
-            .current_dir(&folder)
-            .output()
-            .unwrap();
+        Postgres { folder, port: free_port(), guard }
+    }
+
+    /// Has a program put a server's data into its folder.
+    fn fill(&self, command: &mut Command) {
+        let made = command.current_dir(&self.folder).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let server = Postgres { folder, port: free_port(), guard };
-        server.go_on();
-        server
     }
 
     /// Starts the server where it has ended, and waits until it answers.

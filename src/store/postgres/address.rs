@@ -86,6 +86,11 @@ impl Database {
         self.config.get_password().is_some()
     }
 
+    /// Whether there is another server that could take the place of the one in use.
+    pub(super) fn has_spare_host(&self) -> bool {
+        self.config.get_hosts().len() > 1
+    }
+
     /// How to connect, under a name that the database's own pages show.
     pub(super) fn config(&self, application: &str) -> Config {
         let mut config = Config::clone(&self.config);

@@ -14,7 +14,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Socket, Statement};
 
-use super::address::Shelf;
+use super::address::{Part, Shelf};
 use super::tls::Tls;
 use super::trouble::Trouble;
 use super::wait::wait;
@@ -136,8 +136,26 @@ impl Session {
             if !get::<bool>(&locked, 0)? {
                 return Err(Trouble::Locked);
             }
+            if shelf.part == Part::Journal && shelf.database.has_spare_host() {
+                session.check_replica(shelf)?;
+            }
         }
         Ok(session)
+    }
+
+    /// Says so where a replica may take the place of a server that does not wait for it. A bank is
+    /// not kept from going on after such a change, when there is no other replica yet.
+    fn check_replica(&self, shelf: &Shelf) -> Result<(), Trouble> {
+        let waits = "SELECT current_setting('synchronous_standby_names') <> ''";
+        if !get::<bool>(&self.one(waits, &[])?, 0)? {
+            let path = shelf.path();
+            log::warn!(
+                "REPLICA NOT SYNCHRONOUS: {}: the URL names several hosts, and synchronous_standby_names is \
+                 empty at the one in use: if another one takes its place, commits may be lost",
+                path.display()
+            );
+        }
+        Ok(())
     }
 
     fn check_settings(&self) -> Result<(), Trouble> {
