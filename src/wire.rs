@@ -29,6 +29,9 @@ pub const BANK_HEADER: &str = "netbanking-bank";
 pub const STREAM_PATH: &str = "/peer/stream";
 /// Version of the protocol between banks; banks of different versions refuse one another.
 pub const PROTOCOL_VERSION: u32 = 6;
+/// In answers about the past: which of its first entries are in archive files of the bank that was
+/// asked, as JSON.
+pub(crate) const PAST_ARCHIVED_HEADER: &str = "netbanking-past-archived";
 /// Where a bank asks for a part of the past.
 pub(crate) const PAST_PATH: &str = "/peer/past";
 /// Where a bank asks for a certificate by which an event was signed.

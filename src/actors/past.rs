@@ -22,7 +22,7 @@ use crate::ids::BankId;
 use crate::ledger::past::{EntryNumber, PastEntry};
 use crate::machine::{name_thread, yield_to_others};
 use crate::store::StoreError;
-use crate::store::past::{Numbers, Past, PastReader};
+use crate::store::past::{Archived, Numbers, Past, PastReader};
 use crate::tls::Credentials;
 
 /// How many threads read: one may wait for the disk while the other works.
@@ -204,6 +204,8 @@ pub struct PastState {
     pub last: EntryNumber,
     /// The entries before it that are not here, in order.
     pub missing: Vec<Numbers>,
+    /// The first ones, if they are in archive files.
+    pub archived: Option<Archived>,
 }
 
 /// Asks for [`PastState`].
@@ -215,7 +217,11 @@ impl Handler<PastStatus> for PastActor {
     type Result = MessageResult<PastStatus>;
 
     fn handle(&mut self, _: PastStatus, _: &mut Self::Context) -> Self::Result {
-        MessageResult(PastState { last: self.past.last(), missing: self.past.missing().to_vec() })
+        MessageResult(PastState {
+            last: self.past.last(),
+            missing: self.past.missing().to_vec(),
+            archived: self.past.archived().cloned(),
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! has some more. Whatever goes wrong is reported in one line on standard error, `netbanking: what
 //! and where`.
 
+mod archive;
 mod audit;
 mod base_url;
 mod bench;
@@ -32,6 +33,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::config::ConfigError;
 use crate::node::NodeError;
 use crate::store::StoreError;
+use crate::store::past::archive::ArchiveError;
 
 /// Something failed while the command ran.
 const EXIT_FAILED: u8 = 1;
@@ -67,6 +69,8 @@ enum Command {
     Compact(compact::CompactArgs),
     /// Carry a stopped bank's store from its folder into a database, or back
     MoveStore(move_store::MoveStoreArgs),
+    /// Move old entries of a stopped bank's statements into archive files, and read such files
+    Archive(archive::ArchiveArgs),
     /// Prove that all entries on a stopped bank's disk lead to the balances of its ledger
     Audit(audit::AuditArgs),
     /// Make the consortium's own authority and a certificate for every bank
@@ -101,6 +105,8 @@ enum CommandError {
     #[error(transparent)]
     Audit(#[from] audit::AuditFailed),
     #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
     Certs(#[from] certs::CertsError),
     #[error(transparent)]
     Rescue(#[from] rescue::UnfitForRescue),
@@ -125,6 +131,7 @@ impl CommandError {
             | CommandError::Check(_)
             | CommandError::Store(_)
             | CommandError::Audit(_)
+            | CommandError::Archive(_)
             | CommandError::Certs(_)
             | CommandError::Rescue(_) => EXIT_FAILED,
         }
@@ -168,6 +175,7 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
         Some(Command::Client(arguments)) => Ok(client::run(&arguments)?),
         Some(Command::Compact(arguments)) => compact::run(&arguments),
         Some(Command::MoveStore(arguments)) => move_store::run(&arguments),
+        Some(Command::Archive(arguments)) => archive::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Rescue(arguments)) => rescue::run(&arguments),
         Some(Command::Completion(arguments)) => {

@@ -14,6 +14,7 @@ use super::customers::{authenticate, user_name};
 use super::entry_line::{EntryLine, named};
 use super::freshness::{read as read_ledger, read_before_past};
 use super::order::{idempotency_key, order, up_to};
+use super::past::OlderArchived;
 use super::refusal::{Bad, Refused};
 use super::share::{LookUps, is_company, origin};
 use super::texts;
@@ -153,6 +154,9 @@ struct AccountRead<'a> {
     /// Older entries have not arrived at this bank yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     older_missing: bool,
+    /// Older entries are in archive files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    older_archived: Option<OlderArchived>,
 }
 
 #[derive(Serialize)]
@@ -186,8 +190,11 @@ pub(super) async fn read(
     let (mut data, trail) = read_before_past(&bank, &request, question).await??;
     let before = query.before.unwrap_or(u64::MAX);
     let wants = move |entry: &Entry| txid.is_none() || entry.details.txid == txid;
-    let read = move |past: &mut PastReader| page(past, &trail, 0..before, limit, &wants);
-    let page = bank.actors.past.read(read).await?;
+    let read = move |past: &mut PastReader| {
+        let page = page(past, &trail, 0..before, limit, &wants)?;
+        Ok((past.gone().filter(|_| page.is_cut).cloned(), page))
+    };
+    let (gone, page) = bank.actors.past.read(read).await?;
     let entries = named(&bank, page.entries).await?;
     data.transactions =
         entries.into_iter().map(|entry| EntryLine::of(entry, &bank.config)).collect();
@@ -196,7 +203,8 @@ pub(super) async fn read(
         fields: &data,
         descript: texts::ACCOUNT_READ,
         next_before: page.next_before,
-        older_missing: page.is_cut,
+        older_missing: page.is_cut && gone.is_none(),
+        older_archived: gone.as_ref().map(|archived| OlderArchived::of(&bank, archived)),
     }))
 }
 

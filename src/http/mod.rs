@@ -52,6 +52,7 @@ pub(crate) use limits::Found as LimitsFound;
 pub(crate) use methods::{Methods, at};
 pub(crate) use operations::{PASSWORD_HEADER, read_package};
 pub(crate) use order::{IDEMPOTENCY_HEADER, JOINT_ASKED_MAX, may_move, offset_s, own_only, place};
+pub(crate) use past::{lacking, older_is_archived};
 pub use peer_room::PeerRoom;
 pub(crate) use refunds::{Refundable, refundable};
 pub(crate) use refusal::Refused;

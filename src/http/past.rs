@@ -1,5 +1,6 @@
 //! What banks that lack a part of the past ask for.
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
@@ -7,19 +8,62 @@ use super::Bank;
 use super::auth::Caller;
 use super::peers::correspondent;
 use super::refusal::Refused;
+use super::texts;
 use crate::actors::past::{BLOCKS_MAX, Unread};
-use crate::ids::Sha256Digest;
+use crate::brazilian::date;
+use crate::ids::{Position, Sha256Digest};
+use crate::ledger::calendar::Date;
 use crate::ledger::past::EntryNumber;
 use crate::store::StoreError;
 use crate::store::past::block::{BLOCK_ENTRIES, bounds};
-use crate::store::past::{PastReader, StoredBlock};
-use crate::wire::PastBlock;
+use crate::store::past::{Archived, PastReader, StoredBlock};
+use crate::wire::{PAST_ARCHIVED_HEADER, PastBlock};
 
 impl From<Unread> for Refused {
     fn from(unread: Unread) -> Self {
         match unread {
             Unread::Store(_) => Refused::PastUnreadable,
             Unread::Ended(ended) => ended.into(),
+        }
+    }
+}
+
+/// The first day from which on nothing is in archive files.
+fn complete_from(bank: &Bank, archived: &Archived) -> Date {
+    let zone = &bank.config.time_zone;
+    zone.date(zone.end_of(zone.date(archived.until_ms)))
+}
+
+/// What is answered in place of entries that are not here, and those in archive files, if it is
+/// because of them.
+pub(crate) fn lacking(bank: &Bank, gone: Option<&Archived>) -> Refused {
+    match gone {
+        Some(archived) => Refused::PastArchived(date(complete_from(bank, archived))),
+        None => Refused::PastMissing,
+    }
+}
+
+/// What a statement says that ends where archive files begin.
+pub(crate) fn older_is_archived(bank: &Bank, archived: &Archived) -> String {
+    texts::older_is_archived(&date(complete_from(bank, archived)))
+}
+
+/// The same for programs.
+#[derive(Serialize)]
+pub(super) struct OlderArchived {
+    /// The first day of which the statement has everything.
+    complete_from: String,
+    /// The last position of which entries are in the archive.
+    position: Position,
+    descript: String,
+}
+
+impl OlderArchived {
+    pub(super) fn of(bank: &Bank, archived: &Archived) -> Self {
+        OlderArchived {
+            complete_from: complete_from(bank, archived).to_string(),
+            position: archived.position,
+            descript: older_is_archived(bank, archived),
         }
     }
 }
@@ -55,10 +99,18 @@ pub(super) async fn read(
     correspondent(&bank, Caller::from(&request))?;
     let Wanted { first, what } = path.into_inner();
     let (first, blocks) = (EntryNumber(first), query.blocks.unwrap_or(1).clamp(1, BLOCKS_MAX));
-    match what {
+    let archived = bank.actors.past.read(PastReader::archived).await?;
+    let mut answer = match what {
         What::Blocks => answer(&found(&bank, first, blocks, as_block).await?),
         What::Digests => answer(&found(&bank, first, blocks, as_digest).await?),
+    }?;
+    // Whoever lacks these entries need not wait for them to come from here.
+    if let Some(archived) = archived.filter(|archived| archived.through >= first) {
+        let said = serde_json::to_string(&archived).map_err(|_| Refused::Internal)?;
+        let said = HeaderValue::try_from(said).map_err(|_| Refused::Internal)?;
+        answer.headers_mut().insert(HeaderName::from_static(PAST_ARCHIVED_HEADER), said);
     }
+    Ok(answer)
 }
 
 fn as_block(block: StoredBlock) -> PastBlock {

@@ -11,6 +11,7 @@ use super::auth::customer;
 use super::body::{Fields, receive};
 use super::operations::{no_such_bank, said};
 use super::order::{idempotency_key, order};
+use super::past::lacking;
 use super::refusal::{Bad, Kind, Refused};
 use super::texts;
 use crate::actors::ledger::{Ask, ask_before_past};
@@ -79,8 +80,9 @@ pub(crate) async fn refundable(
     if index >= trail.trail.count() {
         return Err(Bad::NotRefundable.into());
     }
-    let read = move |past: &mut PastReader| at(past, &trail, index);
-    let past = bank.actors.past.read(read).await?.ok_or(Refused::PastMissing)?;
+    let read = move |past: &mut PastReader| Ok((at(past, &trail, index)?, past.gone().cloned()));
+    let (past, gone) = bank.actors.past.read(read).await?;
+    let past = past.ok_or_else(|| lacking(bank, gone.as_ref()))?;
     let original = original(&past).ok_or(Bad::NotRefundable)?;
     let entry = original.of.entry;
     let refunded = Ask(move |book: &Book| book.refunded(entry));

@@ -75,6 +75,8 @@ pub(crate) enum Refused {
     Behind(Position),
     /// A part of the past that has not arrived here yet.
     PastMissing,
+    /// A part of the past that is in archive files; complete is what comes from this day on.
+    PastArchived(String),
     /// A part of the past that cannot be read here now.
     PastUnreadable,
     /// A peer's message that the laboratory does not let through.
@@ -123,6 +125,7 @@ impl Refused {
             Refused::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refused::OtherView => StatusCode::CONFLICT,
+            Refused::PastArchived(_) => StatusCode::GONE,
             Refused::TooLarge(_) | Refused::TooManyFields(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::Overloaded | Refused::Excess(_) => StatusCode::TOO_MANY_REQUESTS,
             Refused::Crowded(crowded) => crowded.status(),
@@ -208,6 +211,9 @@ impl fmt::Display for Refused {
             }
             Refused::PastMissing => {
                 "Uma parte deste extrato ainda não chegou a este banco, que a está buscando nos outros. Tente mais tarde ou use outro banco"
+            }
+            Refused::PastArchived(from) => {
+                return f.write_str(&super::texts::older_is_archived(from));
             }
             Refused::PastUnreadable => {
                 "Este banco não consegue ler esta parte do extrato agora. Tente de novo ou use outro banco"

@@ -147,6 +147,9 @@ struct StatusPast {
     entries: EntryNumber,
     /// How many entries have not arrived at this bank yet.
     missing: u64,
+    /// The last one that is in archive files, if any is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archived_through: Option<EntryNumber>,
 }
 
 #[derive(Serialize)]
@@ -231,7 +234,11 @@ pub(super) async fn status(bank: web::Data<Bank>) -> Result<HttpResponse, Refuse
         durable_clocks,
         position,
         hash,
-        past: StatusPast { entries, missing },
+        past: StatusPast {
+            entries,
+            missing,
+            archived_through: past.archived.map(|archived| archived.through),
+        },
         footprint: StatusFootprint::of(&bank).await?,
         settings: Settings::of(&bank.config).without_addresses(),
     }))

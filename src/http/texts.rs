@@ -26,3 +26,10 @@ pub(super) const NOT_ENCRYPTED: &str =
 pub(super) fn sessions_ended(count: usize) -> String {
     if count == 1 { LOGGED_OUT.to_owned() } else { format!("{count} sessões encerradas") }
 }
+
+/// Of a statement whose older entries are in archive files.
+pub(crate) fn older_is_archived(complete_from: &str) -> String {
+    format!(
+        "O extrato está completo a partir de {complete_from}. Os lançamentos anteriores estão no arquivo do banco: peça-os a ele"
+    )
+}

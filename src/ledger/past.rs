@@ -9,6 +9,7 @@
 //! steps away, however long the account's past is; see [`walk`].
 
 mod audit;
+mod late_audit;
 #[cfg(test)]
 mod tests;
 pub mod walk;
@@ -16,6 +17,7 @@ pub mod walk;
 use serde::{Deserialize, Serialize};
 
 pub use self::audit::Auditor;
+pub use self::late_audit::LateAuditor;
 pub use super::entry_number::EntryNumber;
 use super::statement::Entry;
 

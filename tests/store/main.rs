@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the finding.
 
+mod archive;
 mod doubt;
 mod earlier_releases;
 mod moving;

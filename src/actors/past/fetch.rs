@@ -12,9 +12,12 @@ use awc::http::header::AUTHORIZATION;
 use super::PastActor;
 use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::past::EntryNumber;
+use crate::store::past::Archived;
 use crate::store::past::block::{bounds, digest};
 use crate::tls::Credentials;
-use crate::wire::{self, BANK_HEADER, PAST_PATH, PEER_BODY_BYTES_MAX, PastBlock};
+use crate::wire::{
+    self, BANK_HEADER, PAST_ARCHIVED_HEADER, PAST_PATH, PEER_BODY_BYTES_MAX, PastBlock,
+};
 
 /// The most blocks that are asked for at a time.
 pub(crate) const BLOCKS_MAX: u32 = 32;
@@ -41,7 +44,12 @@ pub(super) struct Fetcher {
     turn: usize,
     blocks: u32,
     is_busy: bool,
+    /// By source, which of the first entries it has moved into archive files, as it said last.
+    archived: Vec<Option<Archived>>,
 }
+
+/// What banks said of their archives: their place among the sources, and what they have moved.
+type Said = Vec<(usize, Option<Archived>)>;
 
 /// What a source sent, less what a witness contradicts.
 struct Fetched {
@@ -58,8 +66,9 @@ impl Fetcher {
             let client = wire::client_of_peer(source.bank, &transport, 1, ANSWER_WITHIN);
             (source, client)
         };
-        let sources = sources.into_iter().map(with_client).collect();
-        Fetcher { me, sources, secret, turn: 0, blocks: 1, is_busy: false }
+        let sources: Vec<_> = sources.into_iter().map(with_client).collect();
+        let archived = vec![None; sources.len()];
+        Fetcher { me, sources, secret, turn: 0, blocks: 1, is_busy: false, archived }
     }
 
     fn get(
@@ -75,28 +84,52 @@ impl Fetcher {
             .insert_header((BANK_HEADER, self.me.to_string()))
     }
 
-    fn ask(&self, first: EntryNumber) -> impl Future<Output = Option<Fetched>> + use<> {
+    fn ask(&self, first: EntryNumber) -> impl Future<Output = (Option<Fetched>, Said)> + use<> {
         let count = self.sources.len();
-        let blocks = self.get(&self.sources[self.turn % count], first, "blocks");
-        let witness =
-            (count > 1).then(|| self.get(&self.sources[(self.turn + 1) % count], first, "digests"));
+        let (asked, other) = (self.turn % count, (self.turn + 1) % count);
+        let blocks = self.get(&self.sources[asked], first, "blocks");
+        let witness = (count > 1).then(|| self.get(&self.sources[other], first, "digests"));
         async move {
-            let began = Instant::now();
-            let blocks: Vec<PastBlock> = body(blocks).await?;
-            let digests: Vec<Option<Sha256Digest>> = match witness {
-                Some(witness) => body(witness).await.unwrap_or_default(),
-                None => Vec::new(),
+            let (began, mut said) = (Instant::now(), Said::new());
+            let Some((blocks, archived)) = body::<Vec<PastBlock>>(blocks).await else {
+                return (None, said);
             };
-            Some(compared(blocks, &digests, began.elapsed()))
+            said.push((asked, archived));
+            let mut digests = Vec::new();
+            if let Some(witness) = witness
+                && let Some((told, archived)) = body::<Vec<Option<Sha256Digest>>>(witness).await
+            {
+                digests = told;
+                said.push((other, archived));
+            }
+            (Some(compared(blocks, &digests, began.elapsed())), said)
         }
+    }
+
+    /// What all sources have moved into archive files, by what they said last, if an entry is among
+    /// it and none of them contradicts another.
+    fn moved_by_all(&self, number: EntryNumber) -> Option<Archived> {
+        let said: Option<Vec<&Archived>> = self.archived.iter().map(Option::as_ref).collect();
+        let least = *said.as_ref()?.iter().min_by_key(|archived| archived.through)?;
+        let agrees = |other: &&&Archived| other.through == least.through;
+        let agree = said?.iter().filter(agrees).all(|other| *other == least);
+        (agree && number <= least.through).then(|| least.clone())
     }
 }
 
-/// What a bank answers; `None` if it does not, or not in the form that it should.
-async fn body<T: serde::de::DeserializeOwned>(request: awc::ClientRequest) -> Option<T> {
+/// What a bank answers, and what it has moved into archive files; `None` if it does not answer, or
+/// not in the form that it should.
+async fn body<T: serde::de::DeserializeOwned>(
+    request: awc::ClientRequest,
+) -> Option<(T, Option<Archived>)> {
     let mut answer = request.send().await.ok().filter(|answer| answer.status().is_success())?;
+    let archived = answer.headers().get(PAST_ARCHIVED_HEADER).map(|said| said.to_str().ok());
+    let archived = match archived {
+        Some(said) => Some(serde_json::from_str(said?).ok()?),
+        None => None,
+    };
     let body = answer.body().limit(PEER_BODY_BYTES_MAX).await.ok()?;
-    postcard::from_bytes(&body).ok()
+    Some((postcard::from_bytes(&body).ok()?, archived))
 }
 
 fn compared(blocks: Vec<PastBlock>, digests: &[Option<Sha256Digest>], took: Duration) -> Fetched {
@@ -126,7 +159,32 @@ impl PastActor {
         fetcher.is_busy = true;
         let first = bounds(EntryNumber(*gap.start())).0;
         let fetched = fetcher.ask(first).into_actor(self);
-        context.spawn(fetched.map(|fetched, actor, context| actor.fetched(fetched, context)));
+        context.spawn(fetched.map(|(fetched, said), actor, context| {
+            for (source, archived) in said {
+                actor.fetcher.archived[source] = archived;
+            }
+            actor.fetched(fetched, context);
+        }));
+    }
+
+    /// What no other bank has in its store any more will not come.
+    fn give_up(&mut self) -> bool {
+        let Some(gap) = self.past.missing().first() else { return false };
+        let moved = self.fetcher.moved_by_all(EntryNumber(*gap.start()));
+        let Some(archived) = moved.filter(|archived| archived.is_sound(self.past.last())) else {
+            return false;
+        };
+        let done = self.past.give_up(&archived);
+        let given_up = self.or_end(done);
+        if given_up && let Some(archived) = self.past.archived() {
+            log::warn!(
+                "bank {}: entries through {} are in archive files of all other banks: statements \
+                 here begin after them",
+                self.me,
+                archived.through
+            );
+        }
+        given_up
     }
 
     fn fetched(&mut self, fetched: Option<Fetched>, context: &mut Context<Self>) {
@@ -148,6 +206,7 @@ impl PastActor {
                 false => (self.fetcher.blocks / 2).max(1),
             };
         }
+        filled |= self.give_up();
         if !filled {
             // Another bank may have it; until the next look, for nobody may.
             self.fetcher.turn += 1;
@@ -163,6 +222,8 @@ impl PastActor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Position;
+    use crate::tls::Transport;
 
     #[test]
     fn what_a_witness_contradicts_is_left_out() {
@@ -184,5 +245,26 @@ mod tests {
         assert_eq!(some.blocks, [block(1, b"a"), block(513, b"c")]);
         assert_eq!(some.differs, Some(EntryNumber(257)));
         assert_eq!(compared(blocks(), &[], Duration::ZERO).blocks, blocks());
+    }
+
+    #[test]
+    fn what_will_not_come_is_what_all_others_have_moved() {
+        let archived = |through| {
+            let (until_ms, position, chain) = (7, Position(9), None);
+            Some(Archived { through: EntryNumber(through), until_ms, position, chain })
+        };
+        let moved = |said: &[Option<Archived>]| {
+            let credentials = Credentials { secret: String::new(), transport: Transport::Open };
+            let mut fetcher = Fetcher::new(BankId(0), Vec::new(), credentials);
+            fetcher.archived = said.to_vec();
+            fetcher.moved_by_all(EntryNumber(300))
+        };
+        assert_eq!(moved(&[archived(768), archived(512)]), archived(512));
+        assert_eq!(moved(&[archived(768), None]), None, "it may have it");
+        assert_eq!(moved(&[archived(768), archived(256)]), None, "it has it");
+        let mut other = archived(512);
+        other.as_mut().unwrap().until_ms = 8;
+        assert_eq!(moved(&[archived(512), other]), None, "one of them is wrong");
+        assert_eq!(moved(&[]), None);
     }
 }

@@ -8,7 +8,7 @@ use super::Book;
 use super::change::AccountSlot;
 use crate::ledger::account::Account;
 use crate::ledger::money::Centavos;
-use crate::ledger::past::Auditor;
+use crate::ledger::past::{Auditor, LateAuditor};
 
 fn at(account: &Account, why: &str) -> String {
     format!("account {} at bank {}: {why}", account.number, account.bank)
@@ -122,6 +122,36 @@ impl Book {
             Ok(())
         } else {
             Err("the cash of a bank is not the other side of what was paid in and out".into())
+        }
+    }
+
+    /// Whether the book is what the entries lead to that an auditor of the newer ones has followed.
+    /// Of an account without any of them, only that it has none is checked.
+    ///
+    /// # Errors
+    /// What does not hold, for the log.
+    pub(crate) fn agrees_after(&self, audited: &LateAuditor) -> Result<(), String> {
+        if audited.last() != self.entries.0 {
+            let last = audited.last();
+            return Err(format!("the past has {last} entries, and the ledger {}", self.entries));
+        }
+        let mut seen = 0;
+        for (place, account) in (0..).zip(self.accounts.iter()) {
+            let agrees = match audited.led(place) {
+                Some(led) => {
+                    seen += 1;
+                    let trail = (account.trail.count(), account.trail.last());
+                    (trail, account.balance) == ((led.count, led.last), led.balance)
+                }
+                None => account.trail.last() <= audited.unseen(),
+            };
+            if !agrees {
+                return Err(at(account, "differs from its entries"));
+            }
+        }
+        match seen == audited.accounts() {
+            true => Ok(()),
+            false => Err("there are entries of accounts that the ledger does not have".into()),
         }
     }
 }

@@ -19,6 +19,8 @@ struct Kept {
     reads: u64,
     /// What is older than this has not arrived.
     arrived_from: EntryNumber,
+    /// And will not, if there is a moment: no entry that is not here is dated after it.
+    gone_until_ms: Option<i64>,
 }
 
 impl Entries for Kept {
@@ -29,6 +31,10 @@ impl Entries for Kept {
         self.reads += 1;
         let found = self.entries.get(&number).expect("links lead to entries of the account");
         Ok(Some(found.clone()).filter(|_| number >= self.arrived_from))
+    }
+
+    fn gone_until_ms(&self) -> Option<i64> {
+        self.gone_until_ms
     }
 
     fn contradiction(&mut self, among: &[EntryNumber]) -> Self::Error {
@@ -111,6 +117,18 @@ fn what_has_not_arrived_cuts_the_page_and_says_so() {
     assert_eq!(period(&mut kept, &trail, None, Some(10)), cut(0..150));
     assert_eq!(period(&mut kept, &trail, Some(10), None), cut(150..200));
     assert!(!period(&mut kept, &trail, Some(900), None).unwrap().is_cut);
+}
+
+#[test]
+fn a_period_that_begins_after_what_is_in_archive_files_is_whole() {
+    let (mut kept, trail) = account(200, 1);
+    kept.arrived_from = EntryNumber(151);
+    let from = |kept: &mut Kept, from_ms| period(kept, &trail, Some(from_ms), None).unwrap();
+    assert!(from(&mut kept, 750).is_cut, "it may yet arrive");
+    kept.gone_until_ms = Some(740);
+    assert_eq!(from(&mut kept, 750), Period { range: 150..200, is_cut: false });
+    assert_eq!(from(&mut kept, 741), Period { range: 150..200, is_cut: false });
+    assert!(from(&mut kept, 740).is_cut, "that moment is not over");
 }
 
 #[test]

@@ -23,6 +23,12 @@ pub trait Entries {
     /// When it cannot be read.
     fn entry(&mut self, number: EntryNumber) -> Result<Option<PastEntry>, Self::Error>;
 
+    /// If the entry that was asked for last was not there and will not come: no entry that will not
+    /// come is dated after this, in Unix milliseconds.
+    fn gone_until_ms(&self) -> Option<i64> {
+        None
+    }
+
     /// What to answer when entries turn out not to belong together: at least one of these is not
     /// what was made.
     fn contradiction(&mut self, among: &[EntryNumber]) -> Self::Error;
@@ -108,7 +114,12 @@ pub(crate) fn period<E: Entries>(
         None => (of.trail.count, false),
     };
     let (start, start_is_cut) = match from_ms {
-        Some(from_ms) => first_at(entries, of, from_ms)?,
+        Some(from_ms) => {
+            let (start, is_cut) = first_at(entries, of, from_ms)?;
+            // What is known to be older than the period does not belong to it.
+            let is_older = entries.gone_until_ms().is_some_and(|until_ms| until_ms < from_ms);
+            (start, is_cut && !is_older)
+        }
         None => (0, false),
     };
     Ok(Period { range: start..end.max(start), is_cut: end_is_cut || start_is_cut })

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Numbers, PastPlace, PastReader, PastWriter, SqlitePlace};
+use super::{Archived, Numbers, PastPlace, PastReader, PastWriter, SqlitePlace};
 use crate::ids::BankId;
 use crate::ledger::past::{EntryNumber, PastEntry};
 use crate::store::StoreError;
@@ -79,6 +79,30 @@ impl Past {
         self.writer.missing()
     }
 
+    /// [`PastWriter::archived`]
+    #[must_use]
+    pub fn archived(&self) -> Option<&Archived> {
+        self.writer.archived()
+    }
+
+    /// [`PastWriter::let_go`]
+    pub(super) fn let_go(&mut self, archived: Archived) -> Result<(), StoreError> {
+        self.writer.let_go(archived)
+    }
+
+    /// [`PastWriter::give_up`]
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be used.
+    pub fn give_up(&mut self, archived: &Archived) -> Result<bool, StoreError> {
+        self.healing(|writer| writer.give_up(archived))
+    }
+
+    /// Gives the room of what was let go back to the disk, where the engine does not do so itself.
+    pub(super) fn give_back(&mut self) -> Result<(), StoreError> {
+        self.writer.table.give_back()
+    }
+
     /// [`PastWriter::reader`]
     ///
     /// # Errors
@@ -152,11 +176,12 @@ impl Past {
     }
 
     fn start_over(&mut self, damage: StoreError) -> Result<(), StoreError> {
-        let last = self.writer.last();
+        let (last, archived) = (self.writer.last(), self.writer.archived().cloned());
         self.aside.push((self.place.put_aside()?, damage));
         self.writer = PastWriter::on(self.place.open()?, self.bank)?;
         self.generation += 1;
         self.writer.reaches(last);
-        Ok(())
+        // What is in archive files is not fetched from the others.
+        archived.map_or(Ok(()), |archived| self.writer.let_go(archived))
     }
 }

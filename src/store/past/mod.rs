@@ -10,6 +10,7 @@
 //! forgotten by itself, whoever meets it, and then its entries are missing. Only a file that makes
 //! no sense is put aside as a whole.
 
+pub mod archive;
 pub(crate) mod block;
 mod keeper;
 mod reader;
@@ -24,6 +25,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::archive::Archived;
 use self::block::{Encoder, bounds};
 pub use self::keeper::Past;
 pub use self::reader::{PastReader, StoredBlock};
@@ -51,6 +53,9 @@ struct Head {
     last: EntryNumber,
     /// Those before it that are not here, in order.
     missing: Vec<Numbers>,
+    /// The first ones, if they are in archive files and neither here nor missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    archived: Option<Archived>,
 }
 
 /// A block on its way to the disk.
@@ -94,7 +99,9 @@ impl PastWriter {
         let head = match read_head(&mut *table)? {
             Some(head) => head.ok_or_else(|| table.damaged("the head".into()))?,
             None if table.has_blocks()? => return Err(table.damaged("the head is gone".into())),
-            None => Head { bank, last: EntryNumber::default(), missing: Vec::new() },
+            None => {
+                Head { bank, last: EntryNumber::default(), missing: Vec::new(), archived: None }
+            }
         };
         if head.bank != bank {
             let (found, wanted) = (format!("bank {}", head.bank), format!("bank {bank}"));
@@ -185,6 +192,12 @@ impl PastWriter {
         &self.head.missing
     }
 
+    /// The first entries, if they are in archive files.
+    #[must_use]
+    pub fn archived(&self) -> Option<&Archived> {
+        self.head.archived.as_ref()
+    }
+
     /// Takes in entries in their order. Those that are here already are left out: a ledger that is
     /// rebuilt makes them again. Those that are missing are put in their places.
     ///
@@ -225,6 +238,9 @@ impl PastWriter {
 
     /// An entry is made again: nothing to do unless it was missing.
     fn remake(&mut self, past: &PastEntry) -> Result<(), StoreError> {
+        if self.head.is_archived(past.number) {
+            return Ok(());
+        }
         if self.head.has(past.number) && self.compare(past)? {
             return Ok(());
         }
@@ -299,6 +315,47 @@ impl PastWriter {
         self.table.write(&BlockChange { gone, rows, head, head_digest, sync })
     }
 
+    /// The first entries are in archive files, where they were proved: they go.
+    fn let_go(&mut self, archived: Archived) -> Result<(), StoreError> {
+        self.commit(true)?;
+        let gone = 1..=archived.through.0;
+        let missing = without(&self.head.missing, &gone);
+        let head = Head { missing, archived: Some(archived), ..self.head.clone() };
+        self.write(Some(gone), Vec::new(), &head, true)?;
+        self.head = head;
+        Ok(())
+    }
+
+    /// All other banks have moved the first entries into archive files, so that those of them that
+    /// are missing here will not come: they count as archived, and with them everything before.
+    /// What is here of it stays. Returns whether there are any.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk fails.
+    pub fn give_up(&mut self, archived: &Archived) -> Result<bool, StoreError> {
+        self.commit(false)?;
+        let through = archived.through.0;
+        let lacking = self.head.missing.iter().filter(|gap| *gap.start() <= through);
+        let Some(last) = lacking.map(|gap| (*gap.end()).min(through)).max() else {
+            return Ok(false);
+        };
+        let through = bounds(EntryNumber(last)).1;
+        let mut given_up = Archived { through, ..archived.clone() };
+        if through < archived.through {
+            // A block after the gap is here, and says more exactly when the gap ends.
+            given_up.chain = None;
+            if let Some(next) = self.here(through.next())?.first() {
+                given_up.until_ms = next.entry.at_ms;
+                given_up.position = next.entry.position;
+            }
+        }
+        let missing = without(&self.head.missing, &(1..=through.0));
+        let head = Head { missing, archived: Some(given_up), ..self.head.clone() };
+        self.write(None, Vec::new(), &head, true)?;
+        self.head = head;
+        Ok(true)
+    }
+
     /// Takes in a block that was missing, wholly or in part; returns whether it is one. What is
     /// here of it already must be the same.
     ///
@@ -363,6 +420,9 @@ impl PastWriter {
     /// [`StoreError::Failed`] when the disk fails.
     pub(crate) fn forget(&mut self, number: EntryNumber) -> Result<(), StoreError> {
         self.commit(false)?;
+        if self.head.is_archived(number) {
+            return Ok(());
+        }
         let (first, last) = bounds(number);
         // What is being written is in memory as well, and is written again.
         let known_from = self.open.as_ref().map_or(u64::MAX, |open| open.first.0);
@@ -385,7 +445,14 @@ impl PastWriter {
 impl Head {
     /// Whether an entry must be on disk.
     fn has(&self, number: EntryNumber) -> bool {
-        number <= self.last && !self.missing.iter().any(|gap| gap.contains(&number.0))
+        number <= self.last
+            && !self.is_archived(number)
+            && !self.missing.iter().any(|gap| gap.contains(&number.0))
+    }
+
+    /// Whether an entry is in an archive file.
+    fn is_archived(&self, number: EntryNumber) -> bool {
+        self.archived.as_ref().is_some_and(|archived| number <= archived.through)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::block::{self, bounds, decode};
 use super::table::{BlockRow, BlockTable, Opener};
-use super::{content_of, read_head};
+use super::{Archived, content_of, read_head};
 use crate::ids::Sha256Digest;
 use crate::ledger::past::walk::Entries;
 use crate::ledger::past::{EntryNumber, PastEntry};
@@ -21,6 +21,8 @@ pub struct PastReader {
     cached: VecDeque<Arc<[PastEntry]>>,
     /// The entries whose blocks turned out to be damaged, or contradict each other.
     damaged: Vec<EntryNumber>,
+    /// If the entry that was looked for last and not found is in an archive file, what else is.
+    gone: Option<Archived>,
 }
 
 /// A block as it is stored.
@@ -49,7 +51,12 @@ impl PastReader {
     /// # Errors
     /// [`StoreError::Open`] when the system refuses.
     pub(super) fn open(opener: &Opener) -> Result<Self, StoreError> {
-        Ok(PastReader { table: opener()?, cached: VecDeque::new(), damaged: Vec::new() })
+        Ok(PastReader {
+            table: opener()?,
+            cached: VecDeque::new(),
+            damaged: Vec::new(),
+            gone: None,
+        })
     }
 
     /// The entries whose blocks turned out to be damaged, or contradict each other.
@@ -75,10 +82,30 @@ impl PastReader {
         Ok(Some(StoredBlock { first, content, digest, last }).filter(|block| block.last >= number))
     }
 
+    /// Whether the entry that was looked for last and not found is in an archive file; if so, all
+    /// that is.
+    #[must_use]
+    pub fn gone(&self) -> Option<&Archived> {
+        self.gone.as_ref()
+    }
+
+    /// The first entries, if they are in archive files.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be used.
+    pub fn archived(&mut self) -> Result<Option<Archived>, StoreError> {
+        Ok(read_head(&mut *self.table)?.flatten().and_then(|head| head.archived))
+    }
+
     /// Makes sure that a block that was not found is not one that should be here.
     fn check_missing(&mut self, number: EntryNumber) -> Result<(), StoreError> {
+        self.gone = None;
         match read_head(&mut *self.table)? {
-            Some(Some(head)) if !head.has(number) => Ok(()),
+            Some(Some(head)) if !head.has(number) => {
+                let is_archived = head.is_archived(number);
+                self.gone = head.archived.filter(|_| is_archived);
+                Ok(())
+            }
             None => Ok(()),
             Some(_) => Err(self.is_damaged(number)),
         }
@@ -136,6 +163,10 @@ impl Entries for PastReader {
 
     fn entry(&mut self, number: EntryNumber) -> Result<Option<PastEntry>, StoreError> {
         self.find(number)
+    }
+
+    fn gone_until_ms(&self) -> Option<i64> {
+        self.gone.as_ref().map(|archived| archived.until_ms)
     }
 
     fn contradiction(&mut self, among: &[EntryNumber]) -> StoreError {

@@ -148,6 +148,13 @@ impl BlockTable for SqliteBlocks {
         })
     }
 
+    /// The file is made anew with what is in it, which needs room for both.
+    fn give_back(&mut self) -> Result<(), StoreError> {
+        let made_anew = self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
+        made_anew
+            .map_err(|error| StoreError::Failed { path: self.path.clone(), why: error.to_string() })
+    }
+
     fn opener(&self) -> Opener {
         let path = self.path.clone();
         Arc::new(move || Ok(Box::new(SqliteBlocks::for_reading(&path)?)))

@@ -78,6 +78,12 @@ pub(in crate::store) trait BlockTable: Send {
     /// not let itself be changed.
     fn write(&mut self, change: &BlockChange) -> Result<(), StoreError>;
 
+    /// Gives room that is not used any more back to the disk, unless the engine does so itself.
+    ///
+    /// # Errors
+    /// As for [`BlockTable::write`].
+    fn give_back(&mut self) -> Result<(), StoreError>;
+
     /// For further ways to the same blocks, for reading only.
     fn opener(&self) -> Opener;
 

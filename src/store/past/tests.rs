@@ -403,3 +403,52 @@ fn ranges_are_taken_out_of_ranges() {
     assert_eq!(without(&[1..=10], &(0..=99)), [] as [Numbers; 0]);
     assert_eq!(bounds(EntryNumber(BLOCK_ENTRIES)).1, EntryNumber(BLOCK_ENTRIES));
 }
+
+fn archived(through: u64) -> Archived {
+    let last = entry(through).entry;
+    let (until_ms, position) = (last.at_ms, last.position);
+    Archived { through: EntryNumber(through), until_ms, position, chain: None }
+}
+
+#[test]
+fn what_the_others_have_moved_is_given_up_and_what_is_here_of_it_stays() {
+    let disk = Disk::new();
+    let mut writer = disk.open();
+    writer.append(&entries(1..=512)).unwrap();
+    writer.reaches(EntryNumber(1_024));
+    writer.append(&entries(1_025..=1_300)).unwrap();
+    assert!(!writer.give_up(&archived(512)).unwrap(), "nothing of it is missing");
+    assert_eq!(writer.archived(), None);
+    assert!(writer.give_up(&archived(768)).unwrap());
+    assert_eq!((writer.archived(), writer.missing()), (Some(&archived(768)), &[769..=1_024][..]));
+    // They have moved more than is missing here.
+    assert!(writer.give_up(&archived(1_280)).unwrap());
+    let mut writer = disk.open();
+    let given_up = writer.archived().unwrap().clone();
+    assert_eq!((given_up.through, writer.missing()), (EntryNumber(1_024), &[][..]));
+    assert_eq!(given_up.until_ms, entry(1_025).entry.at_ms, "no later than the next one");
+    assert_eq!(found(&writer, 1..=1_300), [entries(1..=512), entries(1_025..=1_300)].concat());
+    let mut reader = writer.reader().unwrap();
+    assert_eq!(reader.find(EntryNumber(600)).unwrap(), None);
+    assert_eq!(reader.gone(), Some(&given_up));
+    // Nobody wants it back.
+    let (first, content) = sent(513, 768);
+    assert!(!writer.fill(first, &content).unwrap());
+    writer.append(&entries(500..=1_310)).unwrap();
+    writer.forget(EntryNumber(600)).unwrap();
+    assert_eq!((writer.archived(), writer.missing()), (Some(&given_up), &[][..]));
+}
+
+#[test]
+fn what_is_in_archive_files_is_not_missing_when_the_store_is_damaged_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut past = Past::open(folder.path(), BANK).unwrap();
+    past.append(&entries(1..=1_000)).unwrap();
+    past.commit(true).unwrap();
+    past.let_go(archived(512)).unwrap();
+    past.forget(&[]).unwrap();
+    assert_eq!((past.archived(), past.missing()), (Some(&archived(512)), &[513..=1_000][..]));
+    drop(past);
+    let past = Past::open(folder.path(), BANK).unwrap();
+    assert_eq!((past.archived(), past.missing()), (Some(&archived(512)), &[513..=1_000][..]));
+}

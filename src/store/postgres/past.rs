@@ -147,6 +147,11 @@ impl BlockTable for PgBlocks {
         written.map_err(|trouble| self.failed(&trouble))
     }
 
+    /// What is gone is used again after autovacuum has seen it.
+    fn give_back(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn opener(&self) -> Opener {
         let shelf = self.caller.shelf().clone();
         Arc::new(move || {

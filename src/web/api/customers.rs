@@ -130,7 +130,7 @@ fn money() -> Vec<Told> {
             .part("num_account", account_number(), "The account that received it.")
             .part("entry", number().minimum(Some(0)), "Its place in the statement.")
             .by_customer()
-            .refuses(&[403])
+            .refuses(&[403, 410])
             .read("Refundable"),
         get("/limits", "What the customer lets leave by day and by night, and what has left")
             .by_customer()
@@ -151,6 +151,7 @@ fn money() -> Vec<Told> {
             .ordered(),
         post("/refunds", "Give back what came by a Pix, or some of it")
             .by_customer()
+            .refuses(&[410])
             .body("Refund")
             .ordered(),
     ]

@@ -329,6 +329,13 @@ fn answers() -> Kinds {
                 .with("ready", truth())
                 .with("position", position())
                 .with("hash", text())
+                .with(
+                    "past",
+                    fields()
+                        .with("entries", number())
+                        .with("missing", number())
+                        .may("archived_through", number()),
+                )
                 .into(),
         ),
         ("Taken", fields().with("taken", truth()).with("expected", number()).into()),
@@ -423,7 +430,16 @@ fn statements() -> Kinds {
         .with("position", position());
     vec![
         ("Entry", entry().into()),
-        ("Account", statement.may("older_missing", truth()).into()),
+        (
+            "Account",
+            statement
+                .may("older_missing", truth())
+                .may(
+                    "older_archived",
+                    fields().said().with("complete_from", text()).with("position", position()),
+                )
+                .into(),
+        ),
         ("Recipient", fields().said().with("data", recipient).with("kay_pix", pix_key()).into()),
         ("JointRequests", fields().said().with("data", list(joint)).into()),
         ("Keys", fields().said().with("data", list(pix_key())).into()),

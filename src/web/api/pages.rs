@@ -87,22 +87,28 @@ fn accounts() -> Vec<Told> {
             .page_of_customer()
             .form(&["acao", "apelido", "senha", KEY]),
         filtered(get("/contas/{account}/extrato.csv", "The statement as CSV"))
+            .refuses(&[410])
             .page_of_customer()
             .answers_in(200, "text/csv", text().into()),
         filtered(get("/contas/{account}/extrato.ofx", "The statement as OFX"))
+            .refuses(&[410])
             .page_of_customer()
             .answers_in(200, "application/x-ofx", text().into()),
         filtered(get("/contas/{account}/extrato.pdf", "The statement as PDF"))
             .page_of_customer()
             .answers_in(200, "application/pdf", text().into()),
         of_entry(get("/contas/{account}/comprovante/{entry}", "The receipt of an entry"))
+            .refuses(&[410])
             .page_of_customer(),
         of_entry(get("/contas/{account}/comprovante/{entry}/pdf", "The receipt as PDF"))
+            .refuses(&[410])
             .page_of_customer()
             .answers_in(200, "application/pdf", text().into()),
         of_entry(get("/contas/{account}/comprovante/{entry}/devolver", "Give a Pix back"))
+            .refuses(&[410])
             .page_of_customer(),
         of_entry(post("/contas/{account}/comprovante/{entry}/devolver", "Give a Pix back"))
+            .refuses(&[410])
             .page_of_customer()
             .form(&["valor", "mensagem", "senha", KEY]),
     ]

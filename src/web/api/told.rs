@@ -58,6 +58,7 @@ fn meaning(status: u16) -> &'static str {
         404 => "no such address",
         408 => "the body did not arrive in time",
         409 => "another view is in force",
+        410 => "in the bank's archive: the text says from which day on entries are here",
         413 => "the body is too large",
         429 => "too much: of the address, of the customer, or of the bank",
         503 => "not now; it will not take effect",

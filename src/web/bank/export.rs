@@ -23,14 +23,14 @@ use super::{Answer, customer, see_other, shown, texts};
 use crate::actors::ledger::ask_before_past;
 use crate::brazilian::date;
 use crate::civil::Zone;
-use crate::http::{Bank, Named, Refused, named};
+use crate::http::{Bank, Named, Refused, lacking, named};
 use crate::ids::BankId;
 use crate::ledger::calendar::{Date, TimeOfDay};
 use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::{Period, forward};
 use crate::ledger::{AccountNumber, Book, Centavos, Counterparty, EntryKind, Message, Txid};
 use crate::store::StoreError;
-use crate::store::past::PastReader;
+use crate::store::past::{Archived, PastReader};
 
 /// How many entries are read at a time.
 const PART: u64 = 1_000;
@@ -107,7 +107,7 @@ async fn file(bank: &Data<Bank>, request: &HttpRequest, format: &'static Format)
     let past = bank.actors.past.clone();
     let wanted = filter.clone();
     let bounds = past.read(move |past| bounds(past, &trail, &wanted)).await?;
-    let (period, ends_ms) = bounds.ok_or(Refused::PastMissing)?;
+    let (period, ends_ms) = bounds.map_err(|gone| lacking(bank, gone.as_ref()))?;
     let banks = bank.config.nodes.iter().map(|node| node.name.clone()).collect();
     let bank_name = bank_name(bank, of);
     let period_ms = filter.span_ms(ends_ms, now_ms);
@@ -128,12 +128,13 @@ async fn file(bank: &Data<Bank>, request: &HttpRequest, format: &'static Format)
 /// Indexes, and when the first and the last of their entries were made, if there are any.
 type Bounds = (Range<u64>, Option<(i64, i64)>);
 
-/// The entries of the period; `None` if not all have arrived.
+/// The entries of the period; if not all are here, those in archive files where it is because of
+/// them.
 fn bounds(
     past: &mut PastReader,
     trail: &AccountTrail,
     filter: &Filter,
-) -> Result<Option<Bounds>, StoreError> {
+) -> Result<Result<Bounds, Option<Archived>>, StoreError> {
     let Period { range: period, is_cut } = filter.period(past, trail)?;
     let last = period.end.saturating_sub(1)..period.end;
     let mut at = |range: Range<u64>| -> Result<Option<i64>, StoreError> {
@@ -142,7 +143,7 @@ fn bounds(
     };
     let ends = at(period.clone())?.zip(at(last)?);
     let is_here = !is_cut && (ends.is_some() || period.is_empty());
-    Ok(is_here.then_some((period, ends)))
+    Ok(if is_here { Ok((period, ends)) } else { Err(past.gone().cloned()) })
 }
 
 /// The entries as text, part by part, and then the end of the file.

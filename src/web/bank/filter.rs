@@ -18,7 +18,7 @@ use crate::ledger::past::AccountTrail;
 use crate::ledger::past::walk::{self, Period, period};
 use crate::ledger::{Entry, EntryKind};
 use crate::store::StoreError;
-use crate::store::past::PastReader;
+use crate::store::past::{Archived, PastReader};
 
 /// Entries that are named at a time.
 const PART: usize = 500;
@@ -127,6 +127,8 @@ pub(super) struct Found {
     pub(super) next_before: Option<u64>,
     /// Whether older entries have not arrived at this bank yet.
     pub(super) is_cut: bool,
+    /// What is in archive files, where it is because of them.
+    pub(super) gone: Option<Archived>,
 }
 
 /// The last `limit` entries of a range that a filter wants.
@@ -137,7 +139,8 @@ pub(super) async fn search(
     limit: usize,
     filter: &Filter,
 ) -> Result<Found, Refused> {
-    let mut found = Found { entries: Vec::new(), next_before: Some(range.end), is_cut: false };
+    let next_before = Some(range.end);
+    let mut found = Found { entries: Vec::new(), next_before, is_cut: false, gone: None };
     let mut looked_at = 0;
     while let Some(before) = found.next_before
         && found.entries.len() < limit
@@ -146,11 +149,12 @@ pub(super) async fn search(
         let part = if filter.searches() { PART } else { limit };
         let (part_of, wanted) = (range.start..before, filter.clone());
         let read = move |past: &mut PastReader| {
-            walk::page(past, &trail, part_of, part, &|entry| wanted.wants(entry))
+            let page = walk::page(past, &trail, part_of, part, &|entry| wanted.wants(entry))?;
+            Ok((past.gone().filter(|_| page.is_cut).cloned(), page))
         };
-        let page = bank.actors.past.read(read).await?;
+        let (gone, page) = bank.actors.past.read(read).await?;
         looked_at += before - page.next_before.unwrap_or(range.start).min(before);
-        (found.next_before, found.is_cut) = (page.next_before, page.is_cut);
+        (found.next_before, found.is_cut, found.gone) = (page.next_before, page.is_cut, gone);
         for named in named(bank, page.entries).await?.into_iter().rev() {
             if !filter.finds(&named) {
                 continue;

@@ -11,13 +11,14 @@ use super::money::{reais, signed_reais};
 use super::overview::bank_name;
 use super::paper::{Paper, Piece, ROOM};
 use super::receipt::{ReceiptPage, receipt};
-use super::statement::{own, place};
+use super::statement::{older_not_here, own, place};
 use super::{Answer, customer, texts};
 use crate::actors::ledger::ask_before_past;
 use crate::actors::time::unix_ms;
 use crate::brazilian::date;
 use crate::http::{Bank, Named};
 use crate::ledger::{Book, Centavos, Counterparty};
+use crate::store::past::PastReader;
 
 /// The most entries of a statement on paper: the newest. A spreadsheet has them all.
 const ENTRIES_MAX: usize = 2_000;
@@ -74,11 +75,20 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     };
     let (trail, balance) = ask_before_past(&bank.actors.routes.ledger, asked).await??;
     let wanted = filter.clone();
-    let period = bank.actors.past.read(move |past| wanted.period(past, &trail)).await?;
+    let read = move |past: &mut PastReader| {
+        let period = wanted.period(past, &trail)?;
+        Ok((past.gone().filter(|_| period.is_cut).cloned(), period))
+    };
+    let (gone, period) = bank.actors.past.read(read).await?;
     let found = search(bank, trail, period.range, ENTRIES_MAX, &filter).await?;
-    let is_cut = period.is_cut || found.is_cut || found.next_before.is_some();
+    let gone = found.gone.as_ref().or(gone.as_ref());
+    let cut = match (gone, period.is_cut || found.is_cut) {
+        _ if found.next_before.is_some() => Some(texts::OLDER_NOT_PRINTED.to_owned()),
+        (gone, true) => Some(older_not_here(bank, gone)),
+        (_, false) => None,
+    };
     let title = format!("Extrato da conta {number} · {}", bank_name(bank, of));
-    let paper = statement_paper(bank, &title, (&filter, balance), &found.entries, is_cut);
+    let paper = statement_paper(bank, &title, (&filter, balance), &found.entries, cut);
     Ok(file(&format!("extrato-{of}-{number}"), paper))
 }
 
@@ -88,7 +98,7 @@ fn statement_paper(
     title: &str,
     (filter, balance): (&Filter, Centavos),
     entries: &[Named],
-    is_cut: bool,
+    cut: Option<String>,
 ) -> Vec<u8> {
     let mut paper = Paper::new(title, &made_at(bank));
     paper.line(TITLE, &[Piece::left(0.0, ROOM, title).bold()]);
@@ -125,7 +135,7 @@ fn statement_paper(
         }
     }
     let end = if entries.is_empty() { Some(texts::NO_ENTRIES) } else { None };
-    for text in end.into_iter().chain(is_cut.then_some(texts::OLDER_NOT_PRINTED)) {
+    for text in end.into_iter().chain(cut.as_deref()) {
         paper.line(TEXT, &[Piece::left(0.0, ROOM, text)]);
     }
     paper.finish()

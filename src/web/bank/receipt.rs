@@ -16,7 +16,7 @@ use super::statement::{own, place};
 use super::{Answer, customer, shown, texts};
 use crate::actors::ledger::{Ask, ask_before_past};
 use crate::brazilian::date;
-use crate::http::{Bank, Named, Refused, named};
+use crate::http::{Bank, Named, Refused, lacking, named};
 use crate::ids::{BankId, EventId, Position};
 use crate::ledger::past::walk::{at, made_at};
 use crate::ledger::past::{AccountTrail, PastEntry};
@@ -154,8 +154,9 @@ async fn entry(bank: &Bank, trail: AccountTrail, index: u64) -> Result<Option<Pa
     if index >= trail.trail.count() {
         return Ok(None);
     }
-    let found = bank.actors.past.read(move |past: &mut PastReader| at(past, &trail, index)).await?;
-    found.map(Some).ok_or(Refused::PastMissing)
+    let read = move |past: &mut PastReader| Ok((at(past, &trail, index)?, past.gone().cloned()));
+    let (found, gone) = bank.actors.past.read(read).await?;
+    found.map(Some).ok_or_else(|| lacking(bank, gone.as_ref()))
 }
 
 /// Whoever holds the account: who sent the money, or else who opened the account.

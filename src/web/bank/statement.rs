@@ -16,7 +16,7 @@ use super::{Answer, basket, customer, shown, texts};
 use crate::actors::ledger::ask_before_past;
 use crate::actors::time::unix_ms;
 use crate::brazilian::date;
-use crate::http::{Bank, Named, Refused};
+use crate::http::{Bank, Named, Refused, older_is_archived};
 use crate::ids::BankId;
 use crate::ledger::calendar::Date;
 use crate::ledger::past::AccountTrail;
@@ -26,13 +26,21 @@ use crate::ledger::{
     TypeAccount, UserName,
 };
 use crate::store::StoreError;
-use crate::store::past::PastReader;
+use crate::store::past::{Archived, PastReader};
 use crate::web::frame::Frame;
 use crate::web::page;
 use crate::wire::escaped;
 
 /// Entries on one page.
 const PAGE: usize = 50;
+
+/// Why older entries are not here.
+pub(super) fn older_not_here(bank: &Bank, gone: Option<&Archived>) -> String {
+    match gone {
+        Some(archived) => older_is_archived(bank, archived),
+        None => texts::OLDER_NOT_ARRIVED.to_owned(),
+    }
+}
 
 /// An account that the customer may read.
 pub(super) fn own<'a>(
@@ -152,8 +160,8 @@ struct StatementPage {
     months: Vec<MonthLink>,
     /// Where the page with older entries begins.
     older: Option<u64>,
-    /// Whether older entries have not arrived at this bank yet.
-    is_cut: bool,
+    /// Why older entries are not here, if it is so.
+    cut: Option<String>,
     chart: Option<Chart>,
     kinds: Vec<Choice>,
     search: String,
@@ -189,6 +197,8 @@ impl Head {
 struct Outline {
     period: Period,
     points: Points,
+    /// What is in archive files, where the period is cut because of them.
+    gone: Option<Archived>,
     /// When the account was opened, if that has arrived.
     opened_ms: Option<i64>,
 }
@@ -199,9 +209,11 @@ fn outline(
     filter: &Filter,
 ) -> Result<Outline, StoreError> {
     let period = filter.period(past, trail)?;
+    let gone = past.gone().filter(|_| period.is_cut).cloned();
     let points = points(&samples(past, trail, &period.range, POINTS)?);
     let first = forward(past, trail, &(0..1), 1)?.unwrap_or_default();
-    Ok(Outline { period, points, opened_ms: first.first().map(|(_, entry)| entry.at_ms) })
+    let opened_ms = first.first().map(|(_, entry)| entry.at_ms);
+    Ok(Outline { period, points, gone, opened_ms })
 }
 
 /// `GET /contas/{account}`
@@ -222,10 +234,13 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let trail = head.trail;
     let (wanted, today) = (filter.clone(), zone.date(unix_ms()));
     let read = bank.actors.past.read(move |past| outline(past, &trail, &wanted)).await?;
-    let Outline { period: Period { range, is_cut }, points, opened_ms } = read;
+    let Outline { period: Period { range, is_cut }, points, gone, opened_ms } = read;
     let opened = opened_ms.map_or(today, |at_ms| zone.date(at_ms));
     let range = range.start..before.map_or(range.end, |before| before.min(range.end));
     let found = search(bank, trail, range, PAGE, &filter).await?;
+    let is_cut = found.is_cut || is_cut && found.next_before.is_none();
+    let gone = found.gone.as_ref().or(gone.as_ref());
+    let cut = is_cut.then(|| older_not_here(bank, gone));
     let is_joint = head.holders.len() > 1;
     let lines = found.entries.into_iter().rev();
     let lines = lines.map(|entry| Line::of(bank, entry, is_joint)).collect();
@@ -248,7 +263,7 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
         months: months(filter.month(), Month::of(opened), Month::of(today)),
         chart: chart(&points, zone),
         older: found.next_before,
-        is_cut: found.is_cut || is_cut && found.next_before.is_none(),
+        cut,
         key: head.key,
         holders: head.holders,
         kinds: KINDS

@@ -197,6 +197,8 @@ pub(super) fn account_waits(number: impl std::fmt::Display, bank: &str) -> Strin
 
 pub(super) const RECEIPT: &str = "Comprovante";
 pub(super) const NO_ENTRIES: &str = "Não há lançamentos neste período";
+pub(super) const OLDER_NOT_ARRIVED: &str =
+    "Os lançamentos mais antigos ainda não chegaram a este banco, que os está buscando nos outros";
 pub(super) const OLDER_NOT_PRINTED: &str =
     "Há lançamentos mais antigos, que não cabem aqui: escolha um período menor ou baixe o CSV";
 

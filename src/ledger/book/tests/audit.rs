@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::past::EntryNumber;
+use crate::ledger::past::{EntryNumber, LateAuditor};
 use crate::ledger::statement::EntryKind;
 
 /// Ana has paid Bia R$ 40.00 and got a centavo.
@@ -40,6 +40,38 @@ fn a_changed_missing_or_repeated_entry_is_found() {
     assert_eq!(link, "entry 5: its links are not those of its account");
     let other = past_audited(|past| past[3].account = 1);
     assert_eq!(other, "entry 4: its links are not those of its account");
+}
+
+/// The same of the entries after the second one.
+fn late_audited(change: impl Fn(&mut Trial)) -> String {
+    let mut trial = trial();
+    change(&mut trial);
+    let mut auditor = LateAuditor::after(EntryNumber(2));
+    let taken = trial.past.iter().skip(2).try_for_each(|past| auditor.take(past));
+    taken.and_then(|()| trial.book.agrees_after(&auditor)).unwrap_err()
+}
+
+#[test]
+fn a_changed_missing_or_repeated_entry_is_found_also_where_older_ones_are_not_seen() {
+    let changed = late_audited(|trial| trial.past[3].entry.value = Centavos::new(2));
+    assert_eq!(changed, "entry 4: does not follow from the one before");
+    let missing = late_audited(|trial| _ = trial.past.remove(2));
+    assert_eq!(missing, "entry 4: is not the next one");
+    let last = late_audited(|trial| _ = trial.past.pop());
+    assert_eq!(last, "the past has 4 entries, and the ledger 5");
+    let link = late_audited(|trial| trial.past[3].links.before = EntryNumber(1));
+    assert_eq!(link, "entry 4: its links are not those of its account");
+    let first = late_audited(|trial| trial.past[2].links.before = EntryNumber(3));
+    assert_eq!(first, "entry 3: its links are not those of its account");
+    let skip = late_audited(|trial| trial.past[2].links.skip = EntryNumber(3));
+    assert_eq!(skip, "entry 3: its links are not those of its account");
+    let opening = late_audited(|trial| trial.past[4].entry.kind = EntryKind::Opening);
+    assert_eq!(opening, "entry 5: the statement does not begin with a single opening");
+    let balance = |trial: &mut Trial| {
+        trial.book.accounts.get_mut(1).unwrap().balance = Centavos::new(6_000);
+    };
+    let differs = late_audited(balance);
+    assert!(differs.ends_with("at bank 1: differs from its entries"), "{differs}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::ids::{ChainHash, Position};
 use crate::ledger::book::remembered::IDEMPOTENCY_WINDOW_MS;
 use crate::ledger::keys::{Email, KeyChange, NewKey};
 use crate::ledger::limits::{Limit, LimitsChange, Wish};
-use crate::ledger::past::EntryNumber;
+use crate::ledger::past::{EntryNumber, LateAuditor};
 use crate::ledger::refund::{Original, Refund};
 use crate::ledger::statement::RefundOf;
 
@@ -258,6 +258,25 @@ proptest! {
             }
             prop_assert_eq!(trial.book.agrees_with(&trial.auditor), Ok(()));
         }
+    }
+
+    #[test]
+    fn the_newer_part_of_the_past_adds_up_to_the_present(
+        steps in any_steps(),
+        unseen in 0..1_000_u64,
+    ) {
+        let mut trial = Trial::with_customers();
+        let mut past = std::mem::take(&mut trial.past);
+        for step in &steps {
+            apply(&mut trial.book, step);
+            past.extend(trial.book.take_fresh());
+        }
+        let unseen = EntryNumber(unseen % (past.len() as u64 + 1));
+        let mut auditor = LateAuditor::after(unseen);
+        for past in past.iter().filter(|past| past.number > unseen) {
+            prop_assert_eq!(auditor.take(past), Ok(()));
+        }
+        prop_assert_eq!(trial.book.agrees_after(&auditor), Ok(()));
     }
 
     #[test]
