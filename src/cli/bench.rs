@@ -79,10 +79,10 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = growth::count,
         conflicts_with_all = ["seconds", "warmup", "rate", "sweep"])]
     packages: Option<u64>,
-    /// Before that, register so many customers with an account each
+    /// Before that, register so many customers with an account each, at banks with a laboratory
     #[arg(long, value_name = "customers=N", value_parser = growth::customers,
         conflicts_with = "sweep")]
-    fill: Option<u64>,
+    fill: Option<u32>,
     /// Measure twice, the second time beside so many connections that read statements at the first
     /// bank as fast as they can; with --packages, after so many packages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX),
@@ -122,6 +122,10 @@ pub(super) enum BenchError {
     Unexpected { url: String, what: String },
     #[error("{}: its disk cannot be measured: {why}. --disk names a folder that this user may write to", .folder.display())]
     Disk { folder: PathBuf, why: io::Error },
+    #[error(
+        "{url} has no laboratory, so it is not filled with customers. nodes.json has to say \"laboratory\": true"
+    )]
+    NoLaboratory { url: String },
     #[error("the system does not give what the load needs: {0}")]
     System(io::Error),
     #[error("no package was executed: {0}")]
@@ -189,9 +193,9 @@ async fn measure(
         Some(_) => began.elapsed(),
         None => Duration::from_secs(arguments.seconds.into()),
     };
-    let sizes = match arguments.packages.or(arguments.fill) {
-        Some(_) => growth::sizes(&urls, &customer).await?,
-        None => Vec::new(),
+    let sizes = match arguments.packages.is_some() || arguments.fill.is_some() {
+        true => growth::sizes(&urls, &customer).await?,
+        false => Vec::new(),
     };
     Ok(Report::new(arguments, &urls, disk, (&tally, unsent, time)).with_sizes(sizes))
 }

@@ -97,6 +97,20 @@ impl Document {
         Ok(Document(text.into()))
     }
 
+    /// The CPF whose first nine digits are this number, with the check digits that fit it; `None` if
+    /// the number has more.
+    #[must_use]
+    pub(crate) fn cpf_of_number(number: u32) -> Option<Self> {
+        let mut digits: Vec<u32> =
+            format!("{number:09}").bytes().map(|digit| u32::from(digit - b'0')).collect();
+        for _ in 0..2 {
+            digits.push(check_digit(&digits, TypePerson::Pf.weight_max()));
+        }
+        let text: String = digits.iter().map(u32::to_string).collect();
+        let printed = format!("{}.{}.{}-{}", &text[..3], &text[3..6], &text[6..9], text.get(9..)?);
+        Document::parse(TypePerson::Pf, &printed, false).ok()
+    }
+
     /// The document as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -376,6 +390,18 @@ mod tests {
                 document(TypePerson::Pf, text, true),
                 Err(BadDocument::CheckDigits(TypePerson::Pf))
             );
+        }
+    }
+
+    #[test]
+    fn a_cpf_is_made_of_its_first_nine_digits() {
+        let cpf = |number| Document::cpf_of_number(number).map(|cpf| cpf.to_string());
+        assert_eq!(cpf(111_444_777).as_deref(), Some("111.444.777-35"));
+        assert_eq!(cpf(1).as_deref(), Some("000.000.001-91"));
+        assert_eq!(cpf(1_000_000_000), None);
+        for number in (1..1_000_000_000).step_by(999_983) {
+            let cpf = cpf(number).unwrap();
+            assert!(Document::parse(TypePerson::Pf, &cpf, true).is_ok(), "{cpf}");
         }
     }
 

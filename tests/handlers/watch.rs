@@ -225,9 +225,12 @@ async fn only_so_many_may_watch_at_once() {
 async fn without_a_laboratory_there_are_no_switches() {
     let (bank, _data) = bank(0, 1, "sessions").await;
     let service = pages(&bank).await;
-    for (switch, form) in
-        [("evento", "onde=aqui"), ("atraso", "atraso_ms=100"), ("ligacao", "banco=1&estado=cut")]
-    {
+    for (switch, form) in [
+        ("evento", "onde=aqui"),
+        ("atraso", "atraso_ms=100"),
+        ("ligacao", "banco=1&estado=cut"),
+        ("clientes", "primeiro=1&quantos=1"),
+    ] {
         assert_eq!(status_of(&service, turn(switch, form)).await, 404, "{switch}");
     }
     let (status, page) = text(&service, "/consorcio").await;
@@ -267,6 +270,25 @@ async fn only_a_page_of_the_bank_itself_turns_a_switch() {
         (303, "/consorcio")
     );
     assert_eq!(state(&service).await["weather"]["delay_ms"], 300);
+}
+
+#[actix_web::test]
+async fn a_laboratory_is_filled_with_customers_who_have_an_account_each() {
+    let (bank, _data) = laboratory(0, 1).await;
+    let service = pages(&bank).await;
+    let filled = turn("clientes", "primeiro=111444777&quantos=3").to_request();
+    let filled = test::call_and_read_body(&service, filled).await;
+    assert_eq!(filled, r#"{"abertas":3}"#);
+    // Whose CPFs are there already gets no second account.
+    let again = turn("clientes", "primeiro=111444778&quantos=3").to_request();
+    assert_eq!(test::call_and_read_body(&service, again).await, r#"{"abertas":1}"#);
+    for form in ["primeiro=1&quantos=0", "primeiro=1&quantos=1001", "primeiro=999999999&quantos=2"]
+    {
+        assert_eq!(status_of(&service, turn("clientes", form)).await, 400, "{form}");
+    }
+    let foreign =
+        turn("clientes", "primeiro=1&quantos=1").insert_header((ORIGIN, "http://evil.example"));
+    assert_eq!(status_of(&service, foreign).await, 403);
 }
 
 #[actix_web::test]

@@ -1,13 +1,16 @@
 //! What a consortium has become: it is filled with customers, and then every bank is asked how much
 //! of its machine it takes and how long a start and a read take.
 //!
-//! All of it goes through the customer API and thus through the common order. Two passwords are
-//! hashed for each customer, which is what filling takes most of its time for.
+//! All of it goes through the common order. The customers come from the banks' laboratories, which
+//! hash one password for a thousand of them: hashing two for each, as the customer API does, would
+//! take most of a day for a million.
 
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use awc::http::StatusCode;
+use awc::http::header::{ACCEPT, ORIGIN};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -17,8 +20,10 @@ use super::random::SplitMix64;
 use super::set_up::{self, Customer};
 use crate::cli::base_url::BaseUrl;
 
-/// Customers who register at the same time at each bank.
-const AT_ONCE: usize = 4;
+/// Customers of one request to a bank.
+const AT_ONCE: u32 = 500;
+/// Requests under way at each bank.
+const CONNECTIONS: usize = 2;
 /// How often the page is read whose time is measured.
 const READS: usize = 21;
 /// How long a bank may take over one request.
@@ -37,27 +42,36 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
 }
 
 /// Reads `customers=1e6`.
-pub(super) fn customers(text: &str) -> Result<u64, String> {
-    text.strip_prefix("customers=").ok_or("customers=N is expected".to_owned()).and_then(count)
+pub(super) fn customers(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("customers=").ok_or("customers=N is expected".to_owned())?;
+    let customers = u32::try_from(count(digits)?).ok();
+    customers
+        .filter(|customers| *customers < set_up::CPF_NUMBERS)
+        .ok_or_else(|| format!("at most {} customers have a CPF", set_up::CPF_NUMBERS - 1))
 }
 
-/// Registers customers and opens an account for each, spread over the banks.
+/// Registers customers and opens an account for each, spread over the banks, which have to be
+/// laboratories.
 pub(super) async fn fill(
     urls: &[BaseUrl],
-    customers: u64,
+    customers: u32,
     random: &mut SplitMix64,
 ) -> Result<(), BenchError> {
-    let bar = Rc::new(ProgressBar::new(customers));
-    let (workers, first) = (urls.len() * AT_ONCE, random.below(set_up::CPF_NUMBERS));
+    let bar = Rc::new(ProgressBar::new(customers.into()));
+    let (workers, first) = (urls.len() * CONNECTIONS, set_up::a_cpf_number(random));
+    // The numbers of one filling follow one another, also where they begin anew.
+    let first = first.min(set_up::CPF_NUMBERS - customers);
     let mut running = JoinSet::new();
     for worker in 0..workers {
         let url = urls[worker % urls.len()].clone();
         let bar = Rc::clone(&bar);
         running.spawn_local(async move {
             let client = url.client(ANSWER_WAIT);
-            for number in (0..customers as usize).skip(worker).step_by(workers) {
-                set_up::enter(&url, &client, (first + number) % set_up::CPF_NUMBERS).await?;
-                bar.inc(1);
+            let batches = (0..customers).step_by(AT_ONCE as usize);
+            for begin in batches.skip(worker).step_by(workers) {
+                let count = AT_ONCE.min(customers - begin);
+                enter(&url, &client, first + begin, count).await?;
+                bar.inc(count.into());
             }
             Ok(())
         });
@@ -67,6 +81,45 @@ pub(super) async fn fill(
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+#[derive(Deserialize)]
+struct Entered {
+    abertas: u32,
+}
+
+/// Has a bank register so many customers, whose CPFs begin at this number.
+async fn enter(
+    url: &BaseUrl,
+    client: &awc::Client,
+    first: u32,
+    count: u32,
+) -> Result<(), BenchError> {
+    let silent = |why: String| BenchError::Silent { url: url.to_string(), why };
+    let mut answer = client
+        .post(url.route("/consorcio/laboratorio/clientes"))
+        // What a browser says of a form of the bank's own page.
+        .insert_header((ORIGIN, url.to_string()))
+        .insert_header((ACCEPT, "application/json"))
+        .send_form(&[("primeiro", first), ("quantos", count)])
+        .await
+        .map_err(|error| silent(error.to_string()))?;
+    if answer.status() == StatusCode::NOT_FOUND {
+        return Err(BenchError::NoLaboratory { url: url.to_string() });
+    }
+    let body = answer.body().await.map_err(|error| silent(error.to_string()))?;
+    let entered = serde_json::from_slice(&body).map(|Entered { abertas }| abertas);
+    match (answer.status().as_u16(), entered) {
+        (200, Ok(opened)) if opened == count => Ok(()),
+        (200, Ok(opened)) => Err(BenchError::Unexpected {
+            url: url.to_string(),
+            what: format!("{opened} of {count} customers have an account"),
+        }),
+        (status, _) => {
+            let descript = set_up::descript(&body);
+            Err(BenchError::SetUp { url: url.to_string(), status, descript })
+        }
+    }
 }
 
 /// How large a bank has become.

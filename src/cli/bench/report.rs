@@ -98,6 +98,8 @@ pub(super) struct Report {
     /// In a closed loop, the latency including the packages that a slow answer kept from being
     /// sent; `None` in an open one.
     latency_corrected_ms: Option<Latency>,
+    /// The longest time in which no package was executed.
+    longest_pause_ms: f64,
     answered_by: Vec<Share>,
     /// How large the banks have become, where that was asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -139,6 +141,7 @@ impl Report {
             unsent,
             latency_ms: Latency::of(&tally.latency),
             latency_corrected_ms: closed.then(|| Latency::of(&corrected(&tally.latency))),
+            longest_pause_ms: tally.longest_pause.as_secs_f64() * 1_000.0,
             answered_by: urls.iter().zip(&tally.executed_by_bank).map(share).collect(),
             sizes: Vec::new(),
             disk,
@@ -204,6 +207,7 @@ impl fmt::Display for Report {
                 )?;
             }
         }
+        writeln!(f, "pause      {:.1} ms at the longest", self.longest_pause_ms)?;
         if self.sizes.is_empty() { Ok(()) } else { write!(f, "{}", Table(&self.sizes)) }
     }
 }

@@ -14,13 +14,14 @@ use super::super::base_url::BaseUrl;
 use super::BenchError;
 use super::package::Account;
 use super::random::SplitMix64;
+use crate::ledger::Document;
 
 /// How long a bank may take over one request.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// What every account is opened with, in reais: more than the longest run can take away.
 const OPENING_REAIS: u32 = 10_000_000;
 /// CPF numbers without their two check digits.
-pub(super) const CPF_NUMBERS: usize = 1_000_000_000;
+pub(super) const CPF_NUMBERS: u32 = 1_000_000_000;
 
 /// The customer who pays and is paid.
 #[derive(Clone)]
@@ -52,7 +53,7 @@ pub(super) async fn prepare(
     random: &mut SplitMix64,
 ) -> Result<Customer, BenchError> {
     let Identity { user_name, password } =
-        register(&urls[0], &urls[0].client(ANSWER_WAIT), random.below(CPF_NUMBERS)).await?;
+        register(&urls[0], &urls[0].client(ANSWER_WAIT), a_cpf_number(random)).await?;
 
     let mut banks = JoinSet::new();
     for (index, url) in urls.iter().enumerate() {
@@ -76,26 +77,22 @@ pub(super) async fn prepare(
 async fn register(
     url: &BaseUrl,
     client: &awc::Client,
-    number: usize,
+    number: u32,
 ) -> Result<Identity, BenchError> {
+    let num_cadastro = Document::cpf_of_number(number).expect("it has nine digits");
     let user_name = format!("bench-{}", Uuid::new_v4().simple());
     let password = Uuid::new_v4().to_string();
     let registration = json!({
-        "name": "Cliente de Carga", "num_cadastro": cpf(number), "user_name": user_name,
+        "name": "Cliente de Carga", "num_cadastro": num_cadastro, "user_name": user_name,
         "password": password, "type_person": "PF",
     });
     post::<IgnoredAny>(client, url.route("/register-customer"), &registration).await?;
     Ok(Identity { user_name, password })
 }
 
-/// Registers a customer and opens an account.
-pub(super) async fn enter(
-    url: &BaseUrl,
-    client: &awc::Client,
-    number: usize,
-) -> Result<(), BenchError> {
-    let identity = register(url, client, number).await?;
-    open(url, client, &identity).await.map(|_| ())
+/// The first nine digits of any CPF.
+pub(super) fn a_cpf_number(random: &mut SplitMix64) -> u32 {
+    u32::try_from(random.below(CPF_NUMBERS as usize)).expect("it is below a number of 32 bits")
 }
 
 /// The customer's credentials.
@@ -173,33 +170,9 @@ async fn post<T: DeserializeOwned>(
         .map_err(|error| BenchError::Unexpected { url: url.clone(), what: error.to_string() })
 }
 
-/// A CPF with valid check digits, for consortia that check them.
-fn cpf(number: usize) -> String {
-    let mut digits: Vec<u32> =
-        format!("{number:09}").bytes().map(|digit| u32::from(digit - b'0')).collect();
-    for weight_max in [10, 11] {
-        let sum: u32 =
-            digits.iter().zip((2..=weight_max).rev()).map(|(digit, weight)| digit * weight).sum();
-        digits.push(sum * 10 % 11 % 10);
-    }
-    let text: String = digits.iter().map(u32::to_string).collect();
-    format!("{}.{}.{}-{}", &text[..3], &text[3..6], &text[6..9], &text[9..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Document, TypePerson};
-
-    #[test]
-    fn the_cpf_passes_where_check_digits_are_asked_for() {
-        assert_eq!(cpf(111_444_777), "111.444.777-35");
-        let mut random = SplitMix64::new(5);
-        for _ in 0..1_000 {
-            let cpf = cpf(random.below(CPF_NUMBERS));
-            assert!(Document::parse(TypePerson::Pf, &cpf, true).is_ok(), "{cpf}");
-        }
-    }
 
     #[test]
     fn a_banks_reason_is_extracted_and_another_servers_answer_is_cut_short() {

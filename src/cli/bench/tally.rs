@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -70,6 +70,10 @@ pub(super) struct Tally {
     pub(super) failed: BTreeMap<Cow<'static, str>, Failures>,
     /// Executed since the start, warm-up included: what the progress shows.
     pub(super) executed_so_far: u64,
+    /// When the last package was executed,
+    last: Option<Instant>,
+    /// and the longest time between two of them within the window.
+    pub(super) longest_pause: Duration,
 }
 
 impl Tally {
@@ -85,6 +89,8 @@ impl Tally {
             refused: Failures::default(),
             failed: BTreeMap::new(),
             executed_so_far: 0,
+            last: None,
+            longest_pause: Duration::ZERO,
         }
     }
 
@@ -106,6 +112,11 @@ impl Tally {
                 let latency_us = answered.saturating_duration_since(due).as_micros();
                 self.latency.saturating_record(u64::try_from(latency_us).unwrap_or(u64::MAX));
                 self.executed_by_bank[bank] += 1;
+                if answered < self.window.until {
+                    let last = self.last.replace(answered).unwrap_or(answered);
+                    let pause = answered.saturating_duration_since(last);
+                    self.longest_pause = self.longest_pause.max(pause);
+                }
                 self.executed_in_window += u64::from(answered < self.window.until);
             }
             Answer::Refused(descript) => self.refused.add(descript),
@@ -116,8 +127,6 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -135,6 +144,7 @@ mod tests {
         );
         assert_eq!(tally.executed_by_bank, [1, 2]);
         assert!(tally.latency.equivalent(tally.latency.max(), 1_000_000));
+        assert_eq!(tally.longest_pause, Duration::from_millis(99));
     }
 
     #[test]

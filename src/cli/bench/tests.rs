@@ -1,6 +1,7 @@
 //! The whole command against a stand-in for a bank, which answers as it is told and remembers what
 //! it was sent.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -64,6 +65,11 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
         assert!(is_known && request.match_info().query("account").starts_with("2-"));
         HttpResponse::Ok().body("x".repeat(1_000))
     };
+    type Crowd = web::Form<HashMap<String, u32>>;
+    let enter = |asked: web::Data<Asked>, crowd: Crowd| async move {
+        asked.accounts.fetch_add(crowd["quantos"].into(), Ordering::Relaxed);
+        web::Json(json!({"abertas": crowd["quantos"]}))
+    };
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::from(Arc::clone(&of_server)))
@@ -73,6 +79,7 @@ fn bank(always: Option<u16>) -> (BaseUrl, Arc<Asked>) {
             )
             .route("/login", web::post().to(|| async { web::Json(json!({"token": "t0ken"})) }))
             .route("/accounts_user/{user}", web::post().to(open))
+            .route("/consorcio/laboratorio/clientes", web::post().to(enter))
             .route("/operations", web::post().to(operate))
             .route("/status", web::get().to(|| async { web::Json(status()) }))
             .route("/get_account/{number}", web::get().to(|| async { web::Json(json!({})) }))
@@ -105,10 +112,10 @@ async fn every_package_is_counted_once_by_its_outcome() {
 #[actix_rt::test]
 async fn so_many_packages_are_sent_after_so_many_customers_and_then_the_banks_are_measured() {
     let (url, asked) = bank(Some(200));
-    let arguments = arguments("--clients 4 --accounts 2 --packages 1e3 --fill customers=25");
+    let arguments = arguments("--clients 4 --accounts 2 --packages 1e3 --fill customers=2503");
     let report = measure(&arguments, vec![url], disk()).await.unwrap();
     assert_eq!(asked.packages.load(Ordering::Relaxed), 1_000);
-    assert_eq!(asked.accounts.load(Ordering::Relaxed), 27);
+    assert_eq!(asked.accounts.load(Ordering::Relaxed), 2_505);
     assert_eq!(report.executed, 1_000);
     let json: Value = serde_json::from_str(&report.to_json()).unwrap();
     let size = &json["sizes"][0];
@@ -165,6 +172,7 @@ fn arguments_out_of_bounds_are_refused() {
         "--packages 0",
         "--packages 5 --seconds 3",
         "--fill 5",
+        "--fill customers=1e9",
         "--url 127.0.0.1",
     ] {
         assert!(

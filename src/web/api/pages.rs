@@ -174,6 +174,7 @@ fn watching() -> Vec<Told> {
         switch("/consorcio/laboratorio/atraso", "Hold back all messages", &["atraso_ms"]),
         switch("/consorcio/laboratorio/ligacao", "Stop or cut a link", &["banco", "estado"]),
         switch("/consorcio/laboratorio/evento", "Send a trial event", &["onde", "quando"]),
+        switch("/consorcio/laboratorio/clientes", "Fill a bank", &["primeiro", "quantos"]),
         get("/assets/{name}", "Style sheets, scripts and pictures")
             .part("name", text().examples(["style.css"]), "The file.")
             .query("v", text(), "Its version.")

@@ -1,6 +1,8 @@
 //! The laboratory's switches. They exist only where `nodes.json` has `"laboratory": true`, accept
 //! only forms from this bank's own pages, and pass on to the other banks what concerns all.
 
+pub(super) mod crowd;
+
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -179,6 +181,21 @@ pub(super) async fn send_trial(
 /// A request that every ledger refuses and that leaves no trace: an account opened with less than
 /// the minimum.
 fn trial(bank: &Bank) -> Request {
+    let opening = Opening {
+        user_name: UserName::parse("laboratorio").expect("a user name of letters"),
+        type_account: TypeAccount::Pf,
+        pix_type: PixType::NumConta,
+        users: Vec::new(),
+        value_init: Amount::parse(Centavos::new(1)).expect("one centavo is an amount"),
+        numbers: vec![AccountNumber::parse("100000").expect("six digits")],
+        random_key: "laboratorio".into(),
+        consent: false,
+    };
+    request_of(bank, Action::CreateAccount(opening))
+}
+
+/// A request that no customer has sent.
+fn request_of(bank: &Bank, action: Action) -> Request {
     Request {
         id: EventId::new(bank.me, &Uuid::new_v4().to_string()),
         at_ms: None,
@@ -187,15 +204,6 @@ fn trial(bank: &Bank) -> Request {
         own: false,
         offset_s: None,
         confirmed: false,
-        action: Action::CreateAccount(Opening {
-            user_name: UserName::parse("laboratorio").expect("a user name of letters"),
-            type_account: TypeAccount::Pf,
-            pix_type: PixType::NumConta,
-            users: Vec::new(),
-            value_init: Amount::parse(Centavos::new(1)).expect("one centavo is an amount"),
-            numbers: vec![AccountNumber::parse("100000").expect("six digits")],
-            random_key: "laboratorio".into(),
-            consent: false,
-        }),
+        action,
     }
 }

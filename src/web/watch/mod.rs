@@ -38,7 +38,8 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(resource(at("/consorcio/shiviz.log").get(shiviz)))
         .service(resource(at("/consorcio/laboratorio/atraso").post(laboratory::slow_down)))
         .service(resource(at("/consorcio/laboratorio/ligacao").post(laboratory::set_link)))
-        .service(resource(at("/consorcio/laboratorio/evento").post(laboratory::send_trial)));
+        .service(resource(at("/consorcio/laboratorio/evento").post(laboratory::send_trial)))
+        .service(resource(at("/consorcio/laboratorio/clientes").post(laboratory::crowd::enter)));
 }
 
 #[derive(Template)]
