@@ -7,24 +7,29 @@
 mod hashing;
 mod queue;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, SyncArbiter};
+use std::time::Duration;
+
+use actix::{
+    Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, SpawnHandle, SyncArbiter,
+};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use zeroize::Zeroizing;
 
-use self::hashing::{Hasher, HashingThread};
+use self::hashing::{Assignment, Hasher, HashingThread};
 use self::queue::{Queue, Work};
 use crate::ledger::PasswordHash;
 
 /// The most that wait for a hashing thread: about as many as one thread hashes in three seconds.
 const WAITING_MAX: usize = 128;
+/// For how long the memory of the hashing threads is kept when none of them has anything to do:
+/// logins come in bursts, and 19 MiB a thread are much for a bank that nobody logs in to.
+const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// Whoever asks gets a receiver; `None` when too many wait already. Dropping the receiver takes the
 /// question back.
 pub(crate) type Promised<T> = Option<Receiver<T>>;
 
 /// A password to be hashed or checked, and who is to be told.
-#[derive(Message)]
-#[rtype(result = "()")]
 enum Job {
     Hash(Zeroizing<String>, Sender<PasswordHash>),
     Verify(Verify, Sender<bool>),
@@ -54,17 +59,24 @@ impl Work for Job {
 /// Where passwords are handed in.
 pub struct PasswordsActor {
     queue: Queue<Job>,
-    /// How many threads there are, and how many of them have nothing to do.
+    /// How many threads there are,
     threads: usize,
-    idle: usize,
+    /// and what those hash with that have nothing to do.
+    idle: Vec<Hasher>,
     hashing: Option<Addr<HashingThread>>,
+    /// For how long their memory is kept,
+    kept_for: Duration,
+    /// and what is going to give it back, unless somebody comes.
+    resting: Option<SpawnHandle>,
 }
 
 impl PasswordsActor {
     /// An actor that starts so many hashing threads.
     #[must_use]
     pub(crate) fn new(threads: usize) -> Self {
-        PasswordsActor { queue: Queue::new(WAITING_MAX), threads, idle: threads, hashing: None }
+        let idle = std::iter::repeat_with(Hasher::default).take(threads).collect();
+        let queue = Queue::new(WAITING_MAX);
+        PasswordsActor { queue, threads, idle, hashing: None, kept_for: KEPT_FOR, resting: None }
     }
 
     fn put<T>(&mut self, job: Job, reply: Receiver<T>) -> Promised<T> {
@@ -75,11 +87,11 @@ impl PasswordsActor {
 
     fn hand_out(&mut self) {
         let Some(hashing) = &self.hashing else { return };
-        while self.idle > 0
+        while !self.idle.is_empty()
             && let Some(job) = self.queue.next()
         {
-            self.idle -= 1;
-            hashing.do_send(job);
+            let hasher = self.idle.pop().expect("somebody is idle");
+            hashing.do_send(Assignment(job, hasher));
         }
     }
 }
@@ -94,17 +106,25 @@ impl Actor for PasswordsActor {
     }
 }
 
-/// A thread has nothing to do.
+/// A thread has nothing to do, and gives back what it hashed with.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Idle;
+struct Idle(Hasher);
 
 impl Handler<Idle> for PasswordsActor {
     type Result = ();
 
-    fn handle(&mut self, _: Idle, _: &mut Self::Context) {
-        self.idle += 1;
+    fn handle(&mut self, Idle(hasher): Idle, context: &mut Self::Context) {
+        self.idle.push(hasher);
         self.hand_out();
+        if let Some(resting) = self.resting.take() {
+            context.cancel_future(resting);
+        }
+        if self.idle.len() == self.threads {
+            self.resting = Some(context.run_later(self.kept_for, |desk, _| {
+                desk.idle.iter_mut().for_each(Hasher::rest);
+            }));
+        }
     }
 }
 
@@ -147,6 +167,35 @@ mod tests {
 
     fn wrong_login() -> Verify {
         Verify { password: String::from("a wrong password").into(), hash: None }
+    }
+
+    /// Asks how many threads are idle and have memory.
+    #[derive(Message)]
+    #[rtype(result = "usize")]
+    struct Kept;
+
+    impl Handler<Kept> for PasswordsActor {
+        type Result = usize;
+
+        fn handle(&mut self, _: Kept, _: &mut Self::Context) -> usize {
+            self.idle.iter().filter(|hasher| hasher.has_memory()).count()
+        }
+    }
+
+    #[actix_rt::test]
+    async fn memory_is_kept_for_the_next_login_and_given_back_when_none_comes() {
+        let desk = PasswordsActor::new(1).start();
+        assert!(!desk.send(wrong_login()).await.unwrap().unwrap().await.unwrap());
+        while desk.send(Kept).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let kept_for = Duration::from_millis(1);
+        let desk = PasswordsActor { kept_for, ..PasswordsActor::new(1) }.start();
+        let answer = desk.send(wrong_login()).await.unwrap().unwrap();
+        assert!(!answer.await.unwrap());
+        while desk.send(Kept).await.unwrap() > 0 {
+            actix_rt::time::sleep(kept_for).await;
+        }
     }
 
     #[actix_rt::test]

@@ -239,7 +239,7 @@ fn account_head(
         name: owner.name.to_string(),
         kay_pix: account.key.clone(),
         type_account: account.type_account,
-        user_names: account.holders.clone(),
+        user_names: account.holders.to_vec(),
         transactions: Vec::new(),
     };
     Ok((data, book.trail_of(account)))

@@ -62,7 +62,7 @@ pub struct Account {
     /// Who may hold it.
     pub type_account: TypeAccount,
     /// Who holds it; the first one opened it, so there is always one.
-    pub holders: Vec<UserName>,
+    pub holders: Box<[UserName]>,
     /// The oldest of the keys it is paid by; the one that names it by its number if it has none.
     pub key: PixKey,
     /// Its other keys, oldest first.

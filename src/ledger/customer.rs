@@ -7,7 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::password_hash::PasswordHash;
 
 /// The fewest characters of a name or a user name.
 pub(crate) const NAME_CHARS_MIN: usize = 3;
@@ -15,8 +17,6 @@ pub(crate) const NAME_CHARS_MIN: usize = 3;
 pub(crate) const NAME_CHARS_MAX: usize = 200;
 /// The most characters of a user name.
 pub(crate) const USER_NAME_CHARS_MAX: usize = 64;
-/// The most bytes of a password hash.
-pub(crate) const PASSWORD_HASH_BYTES_MAX: usize = 512;
 
 /// A person or a company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,10 +72,18 @@ impl fmt::Display for TypePerson {
     }
 }
 
-/// A customer's `num_cadastro`: a CPF or a CNPJ, in its printed form. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A customer's `num_cadastro`: a CPF or a CNPJ, in its printed form. It is in the value itself: there
+/// is one for each customer, and memory for a text apart would take twice as much.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Document(Arc<str>);
+pub struct Document {
+    /// ASCII; a CPF is followed by zeros.
+    text: [u8; DOCUMENT_BYTES_MAX],
+    length: u8,
+}
+
+/// The bytes of the longer document.
+const DOCUMENT_BYTES_MAX: usize = "XX.XXX.XXX/XXXX-00".len();
 
 impl Document {
     /// Reads a document in its printed form; `check_digits` asks whether its last two digits must
@@ -94,7 +102,9 @@ impl Document {
         if check_digits && !check_digits_fit(type_person, text) {
             return Err(BadDocument::CheckDigits(type_person));
         }
-        Ok(Document(text.into()))
+        let mut document = Document { text: [0; DOCUMENT_BYTES_MAX], length: text.len() as u8 };
+        document.text[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(document)
     }
 
     /// The CPF whose first nine digits are this number, with the check digits that fit it; `None` if
@@ -114,19 +124,20 @@ impl Document {
     /// The document as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = &self.text[..usize::from(self.length)];
+        std::str::from_utf8(text).expect("what has the form of a document is ASCII")
     }
 
     /// Whether its last two digits follow from the others.
     #[must_use]
     pub(crate) fn check_digits_fit(&self) -> bool {
-        check_digits_fit(self.type_person(), &self.0)
+        check_digits_fit(self.type_person(), self.as_str())
     }
 
     /// Whose kind of document it is.
     #[must_use]
     pub(crate) fn type_person(&self) -> TypePerson {
-        if self.0.len() == TypePerson::Pf.document_form().len() {
+        if usize::from(self.length) == TypePerson::Pf.document_form().len() {
             TypePerson::Pf
         } else {
             TypePerson::Pj
@@ -143,7 +154,7 @@ impl Document {
         let masked = |(place, char): (usize, char)| {
             if char.is_ascii_alphanumeric() && !visible.contains(&place) { '*' } else { char }
         };
-        self.0.chars().enumerate().map(masked).collect()
+        self.as_str().chars().enumerate().map(masked).collect()
     }
 }
 
@@ -194,9 +205,21 @@ impl TryFrom<String> for Document {
     }
 }
 
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Document").field(&self.as_str()).finish()
+    }
+}
+
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -301,53 +324,6 @@ impl fmt::Display for PersonName {
 /// A text that cannot be a person's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPersonName;
-
-/// A password's hash as PHC text (`$argon2id$…`), opaque to the ledger. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct PasswordHash(Arc<str>);
-
-impl PasswordHash {
-    /// Takes a hash as PHC text.
-    ///
-    /// # Errors
-    /// [`BadPasswordHash`] for a text that does not begin like one, so that no password can ever
-    /// slip in here.
-    pub fn parse(text: &str) -> Result<Self, BadPasswordHash> {
-        let length_fits = text.len() <= PASSWORD_HASH_BYTES_MAX;
-        if !length_fits
-            || !text.starts_with('$')
-            || !text.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            return Err(BadPasswordHash);
-        }
-        Ok(PasswordHash(text.into()))
-    }
-
-    /// The PHC text, for checking a password against it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for PasswordHash {
-    type Error = BadPasswordHash;
-
-    fn try_from(text: String) -> Result<Self, BadPasswordHash> {
-        PasswordHash::parse(&text)
-    }
-}
-
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash(…)")
-    }
-}
-
-/// A text that is not a password hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadPasswordHash;
 
 /// A customer of the consortium.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -495,13 +471,5 @@ mod tests {
         for text in ["", "  a  ", "ab", "Pedro\u{7}Silva", &"é".repeat(201)] {
             assert_eq!(PersonName::parse(text), Err(BadPersonName), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_password_is_not_accepted_as_a_hash_and_a_hash_is_never_shown() {
-        assert_eq!(PasswordHash::parse("12345678"), Err(BadPasswordHash));
-        assert_eq!(PasswordHash::parse("$argon2id$\n"), Err(BadPasswordHash));
-        let hash = PasswordHash::parse("$argon2id$v=19$secret").unwrap();
-        assert_eq!(format!("{hash:?}"), "PasswordHash(…)");
     }
 }

@@ -8,7 +8,7 @@
 //!                            └─ malformed: refused too
 //! ```
 //!
-//! - [`money`], [`customer`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
+//! - [`money`], [`customer`], [`password_hash`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
 //!   [`keys`], [`limits`], [`package`], [`refund`], [`schedule`], [`request`]: what can be asked
 //!   for, in newtypes that can be made only by their `parse`; [`scheduled`]: Pix of days to come;
 //!   [`closing`]: the end of an account; [`profile`]: what customers call things.
@@ -45,6 +45,7 @@ pub(crate) mod new_account;
 pub(crate) mod note;
 pub(crate) mod outcome;
 pub(crate) mod package;
+mod password_hash;
 pub mod past;
 pub(crate) mod pix;
 pub(crate) mod profile;
@@ -60,7 +61,7 @@ pub use account::{AccountNumber, TypeAccount};
 pub use book::{Book, Circumstances};
 pub use closing::Closing;
 pub(crate) use counterparty::Counterparty;
-pub use customer::{Customer, Document, PasswordHash, PersonName, TypePerson, UserName};
+pub use customer::{Customer, Document, PersonName, TypePerson, UserName};
 pub use keys::{KeyChange, NewKey};
 pub use limits::{Limit, LimitsChange, PartOfDay, Wish};
 pub use money::{Amount, Centavos, Reais};
@@ -69,6 +70,7 @@ pub use note::{Message, Note, Txid};
 pub(crate) use outcome::Refusal;
 pub use outcome::{Done, Executed, Outcome};
 pub use package::{Operation, OperationKind, Package};
+pub use password_hash::PasswordHash;
 pub use pix::{PixKey, PixType};
 pub use profile::{Nickname, ProfileChange};
 pub use refund::{Original, Refund};

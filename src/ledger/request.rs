@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{AccountNumber, TypeAccount};
 use super::closing::Closing;
-use super::customer::{Document, PasswordHash, PersonName, UserName};
+use super::customer::{Document, PersonName, UserName};
 use super::keys::KeyChange;
 use super::limits::{LimitsChange, OFFSET_MAX_S};
 use super::money::{Amount, Centavos};
 use super::package::Package;
+use super::password_hash::PasswordHash;
 use super::pix::{PixType, is_pix_value};
 use super::profile::ProfileChange;
 use super::refund::Refund;

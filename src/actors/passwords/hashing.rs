@@ -1,7 +1,7 @@
-//! Argon2id in memory that is kept: a block of 19 MiB that is freed after each hash stays with the
-//! allocator, and the next one may be taken from elsewhere.
+//! Argon2id in memory that is kept from one hash to the next: a block of 19 MiB that is freed after
+//! each hash stays with the allocator, and the next one may be taken from elsewhere.
 
-use actix::{Actor, Addr, Handler, SyncContext};
+use actix::{Actor, Addr, Handler, Message, SyncContext};
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
@@ -19,13 +19,24 @@ const LANES: u32 = 1;
 /// a wrong password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bmV0YmFua2luZy1ub2JvZHk$0000000000000000000000000000000000000000000";
 
-/// Hashes and checks passwords in a memory of its own, which it asks for at the first.
+/// Hashes and checks passwords in a memory of its own, which it asks for at the first and after
+/// having given it back.
 #[derive(Default)]
 pub(super) struct Hasher {
     memory: Vec<Block>,
 }
 
 impl Hasher {
+    #[cfg(test)]
+    pub(super) fn has_memory(&self) -> bool {
+        !self.memory.is_empty()
+    }
+
+    /// Gives its memory back.
+    pub(super) fn rest(&mut self) {
+        self.memory = Vec::new();
+    }
+
     /// The hash of a new password.
     pub(super) fn hash(&mut self, password: &str) -> PasswordHash {
         let salt = phc::Salt::generate();
@@ -43,8 +54,8 @@ impl Hasher {
 
     /// Whether it is the password of this hash; `None` means that there is no such customer.
     pub(super) fn verify(&mut self, password: &str, hash: Option<&PasswordHash>) -> bool {
-        let text = hash.map_or(NOBODY, PasswordHash::as_str);
-        let matches = phc::PasswordHash::new(text)
+        let text = hash.map_or_else(|| NOBODY.to_owned(), PasswordHash::text);
+        let matches = phc::PasswordHash::new(&text)
             .is_ok_and(|expected| self.matches(password, &expected) == Some(true));
         matches && hash.is_some()
     }
@@ -80,7 +91,6 @@ fn params() -> Params {
 
 /// One of the hashing threads.
 pub(super) struct HashingThread {
-    hasher: Hasher,
     desk: Addr<PasswordsActor>,
 }
 
@@ -88,20 +98,25 @@ impl HashingThread {
     /// A thread that tells the desk whenever it has nothing to do.
     pub(super) fn new(desk: Addr<PasswordsActor>) -> Self {
         name_thread("passwords");
-        HashingThread { hasher: Hasher::default(), desk }
+        HashingThread { desk }
     }
 }
+
+/// A job, and what it is done with; that goes back to the desk with [`Idle`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Assignment(pub Job, pub Hasher);
 
 impl Actor for HashingThread {
     type Context = SyncContext<Self>;
 }
 
-impl Handler<Job> for HashingThread {
+impl Handler<Assignment> for HashingThread {
     type Result = ();
 
-    fn handle(&mut self, job: Job, _: &mut Self::Context) {
-        job.done_by(&mut self.hasher);
-        self.desk.do_send(Idle);
+    fn handle(&mut self, Assignment(job, mut hasher): Assignment, _: &mut Self::Context) {
+        job.done_by(&mut hasher);
+        self.desk.do_send(Idle(hasher));
     }
 }
 

@@ -82,7 +82,7 @@ fn add_state(fields: &mut Fields, change: Option<&Change>) {
             fields.tag(6).number(bank.0.into()).number(account.get());
         }
         Some(Change::Password { user_name, password_hash }) => {
-            fields.tag(7).text(user_name.as_str()).text(password_hash.as_str());
+            fields.tag(7).text(user_name.as_str()).text(&password_hash.text());
         }
         Some(Change::Posted { postings, outlay }) => {
             fields.tag(3);

@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Elements of a chunk.
-const CHUNK: usize = 256;
+/// The most bytes of a chunk: a size that the allocator (mimalloc) gives without rounding it up.
+const CHUNK_BYTES: usize = 28 << 10;
 
 /// A vector whose elements are added at its end, and, where it serves as a queue, taken from its
 /// beginning. An element keeps its place, counted from the first one that ever was.
@@ -31,6 +31,9 @@ impl<T> Default for Chunks<T> {
 }
 
 impl<T> Chunks<T> {
+    /// Elements of a chunk.
+    const CHUNK: usize = CHUNK_BYTES / size_of::<T>();
+
     /// How many elements there are.
     pub(super) fn len(&self) -> usize {
         self.end - self.start
@@ -49,7 +52,7 @@ impl<T> Chunks<T> {
     /// The element at a place.
     pub(super) fn get(&self, place: usize) -> Option<&T> {
         let place = place.checked_sub(self.base).filter(|_| place >= self.start)?;
-        self.chunks.get(place / CHUNK)?.get(place % CHUNK)
+        self.chunks.get(place / Self::CHUNK)?.get(place % Self::CHUNK)
     }
 
     /// All elements in order.
@@ -65,18 +68,18 @@ impl<T: Clone> Chunks<T> {
     /// The element at a place, to be changed.
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         let place = place.checked_sub(self.base).filter(|_| place >= self.start)?;
-        Arc::make_mut(self.chunks.get_mut(place / CHUNK)?).get_mut(place % CHUNK)
+        Arc::make_mut(self.chunks.get_mut(place / Self::CHUNK)?).get_mut(place % Self::CHUNK)
     }
 
     /// Adds an element; returns its place.
     pub(super) fn push(&mut self, element: T) -> usize {
-        if (self.end - self.base).is_multiple_of(CHUNK) {
-            self.chunks.push_back(Arc::new(Vec::with_capacity(CHUNK)));
+        if (self.end - self.base).is_multiple_of(Self::CHUNK) {
+            self.chunks.push_back(Arc::new(Vec::with_capacity(Self::CHUNK)));
         }
         let last = self.chunks.back_mut().expect("there is room for it");
         let chunk = Arc::make_mut(last);
         // A copy has no room beyond its elements.
-        chunk.reserve_exact(CHUNK - chunk.len());
+        chunk.reserve_exact(Self::CHUNK - chunk.len());
         chunk.push(element);
         self.end += 1;
         self.end - 1
@@ -86,7 +89,7 @@ impl<T: Clone> Chunks<T> {
     pub(super) fn pop_front(&mut self) -> Option<T> {
         let first = self.get(self.start)?.clone();
         self.start += 1;
-        if self.start - self.base == CHUNK {
+        if self.start - self.base == Self::CHUNK {
             self.chunks.pop_front();
             self.base = self.start;
         }
@@ -108,16 +111,28 @@ mod tests {
 
     use super::*;
 
+    /// As large as an account, so that there are as many in a chunk.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Large(usize, [u64; 15]);
+
+    fn large(number: usize) -> Large {
+        Large(number, [7; 15])
+    }
+
     #[test]
     fn a_copy_shares_what_nobody_has_changed() {
         let mut chunks = Chunks::default();
-        (0..1_000).for_each(|number| assert_eq!(chunks.push(number), number));
+        let of_chunks = |count: usize| count * Chunks::<Large>::CHUNK;
+        (0..of_chunks(4)).for_each(|number| assert_eq!(chunks.push(large(number)), number));
+        _ = chunks.push(large(0));
         let copy = chunks.clone();
-        *chunks.get_mut(300).unwrap() = 0;
-        chunks.push(1_000);
-        assert_eq!((copy[300], copy.len(), chunks[300], chunks.len()), (300, 1_000, 0, 1_001));
+        let place = of_chunks(1) + 7;
+        *chunks.get_mut(place).unwrap() = large(0);
+        chunks.push(large(1));
+        assert_eq!((&copy[place], &chunks[place]), (&large(place), &large(0)));
+        assert_eq!((copy.len(), chunks.len()), (of_chunks(4) + 1, of_chunks(4) + 2));
         let shared = |index: usize| Arc::ptr_eq(&copy.chunks[index], &chunks.chunks[index]);
-        assert_eq!([0, 1, 2, 3].map(shared), [true, false, true, false]);
+        assert_eq!([0, 1, 2, 3, 4].map(shared), [true, false, true, true, false]);
     }
 
     proptest! {
@@ -130,8 +145,8 @@ mod tests {
                     0 => prop_assert_eq!(chunks.pop_front(), queue.pop_front()),
                     1 if number % 100 == 0 => copies.push((chunks.clone(), queue.clone())),
                     _ => {
-                        chunks.push(number);
-                        queue.push_back(number);
+                        chunks.push(large(number));
+                        queue.push_back(large(number));
                     }
                 }
                 prop_assert_eq!(chunks.len(), queue.len());

@@ -6,9 +6,10 @@ use super::{Record, chunks::Chunks};
 use crate::ids::BankId;
 use crate::ledger::account::{Account, AccountNumber};
 use crate::ledger::closing::End;
-use crate::ledger::customer::{Customer, Document, PasswordHash, UserName};
+use crate::ledger::customer::{Customer, Document, UserName};
 use crate::ledger::limits::{Limits, Spendings};
 use crate::ledger::outcome::Refusal;
+use crate::ledger::password_hash::PasswordHash;
 use crate::ledger::pix::PixKey;
 use crate::ledger::profile::ProfileChange;
 
@@ -41,7 +42,7 @@ fn key(accounts: &Chunks<Account>, place: u32) -> &str {
 impl Record {
     /// A customer without accounts.
     fn of(customer: Customer) -> Record {
-        let (accounts, spendings) = (Vec::new(), Spendings::default());
+        let (accounts, spendings) = (Box::default(), Spendings::default());
         Record { customer, accounts, limits: None, spendings, profile: None }
     }
 }
@@ -105,8 +106,8 @@ impl Book {
             let record = self.customers.get_mut(at as usize).expect("who is indexed is there");
             let before = |other: &AccountSlot| accounts[other.index()].bank <= account.bank;
             let place = record.accounts.partition_point(before);
-            record.accounts.reserve_exact(1);
-            record.accounts.insert(place, slot);
+            let (before, after) = record.accounts.split_at(place);
+            record.accounts = [before, &[slot], after].concat().into();
         }
         let at = place(self.accounts.push(account));
         let accounts = &self.accounts;
@@ -260,7 +261,7 @@ impl Book {
         &'a self,
         user_name: &UserName,
     ) -> impl Iterator<Item = &'a Account> + use<'a> {
-        let held = self.record(user_name).map(|record| record.accounts.as_slice());
+        let held = self.record(user_name).map(|record| &*record.accounts);
         let all = held.unwrap_or_default().iter().map(|slot| &self[*slot]);
         all.filter(|account| !account.is_closed())
     }
@@ -270,7 +271,7 @@ impl Book {
         &'a self,
         user_name: &UserName,
     ) -> impl Iterator<Item = &'a Account> + use<'a> {
-        let held = self.record(user_name).map(|record| record.accounts.as_slice());
+        let held = self.record(user_name).map(|record| &*record.accounts);
         let all = held.unwrap_or_default().iter().map(|slot| &self[*slot]);
         all.filter(|account| account.is_closed())
     }

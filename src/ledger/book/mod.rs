@@ -117,7 +117,7 @@ pub struct Book {
 struct Record {
     customer: Customer,
     /// By bank, and within a bank in opening order.
-    accounts: Vec<AccountSlot>,
+    accounts: Box<[AccountSlot]>,
     /// Where they have set any.
     limits: Option<Box<Limits>>,
     spendings: Spendings,

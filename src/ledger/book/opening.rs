@@ -32,7 +32,7 @@ impl Book {
             bank,
             number,
             type_account: opening.type_account,
-            holders,
+            holders: holders.into(),
             key,
             more_keys: Box::default(),
             balance: Centavos::ZERO,

@@ -6,11 +6,12 @@ use std::error::Error;
 use std::fmt;
 
 use crate::ledger::account_number::BadAccountNumber;
-use crate::ledger::customer::{BadDocument, BadPasswordHash, BadPersonName, BadUserName};
+use crate::ledger::customer::{BadDocument, BadPersonName, BadUserName};
 use crate::ledger::keys::{BadEmail, BadTelephone};
 use crate::ledger::money::BadMoney;
 use crate::ledger::note::{BadMessage, BadTxid, MESSAGE_CHARS_MAX, TXID_CHARS_MAX};
 use crate::ledger::package::{BadPackage, OPERATIONS_MAX};
+use crate::ledger::password_hash::BadPasswordHash;
 use crate::ledger::pix::BadPixKey;
 use crate::ledger::profile::{BadNickname, NICKNAME_CHARS_MAX};
 use crate::ledger::request::BadIdempotencyKey;

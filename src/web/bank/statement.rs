@@ -186,7 +186,7 @@ impl Head {
         Head {
             key: account.key.clone(),
             type_account: account.type_account,
-            holders: account.holders.clone(),
+            holders: account.holders.to_vec(),
             balance: account.balance,
             trail: book.trail_of(account),
         }

@@ -30,10 +30,11 @@ use super::waiting::{self, Requests};
 use crate::ids::{BankId, ChainHash, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::closing::End;
-use crate::ledger::customer::{Customer, Document, PasswordHash, PersonName, UserName};
+use crate::ledger::customer::{Customer, Document, PersonName, UserName};
 use crate::ledger::joint::JointRequest;
 use crate::ledger::limits::{Limits, Spendings};
 use crate::ledger::money::Centavos;
+use crate::ledger::password_hash::PasswordHash;
 use crate::ledger::past::Trail;
 use crate::ledger::pix::PixKey;
 use crate::ledger::profile::Profile;
@@ -400,7 +401,7 @@ fn limits_record(of: &super::Record) -> Option<Record> {
 
 fn account_record(account: &Account) -> Record {
     let Account { bank, number, type_account, holders, key, balance, trail, .. } = account;
-    let (holders, key) = (holders.clone(), key.clone());
+    let (holders, key) = (holders.to_vec(), key.clone());
     Record::Standing(*bank, *number, *type_account, holders, key, *balance, *trail)
 }
 

@@ -101,6 +101,7 @@ type Opened = (BankId, AccountNumber, TypeAccount, Vec<UserName>, PixKey);
 fn account(opened: Opened, balance: Centavos, trail: Trail) -> Account {
     let (bank, number, type_account, holders, key) = opened;
     let more_keys = Box::default();
+    let holders = holders.into();
     Account { bank, number, type_account, holders, key, more_keys, balance, trail, end: None }
 }
 

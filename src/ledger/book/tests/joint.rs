@@ -51,7 +51,7 @@ fn an_account_opens_when_the_last_of_its_holders_has_accepted() {
     assert_eq!(trial.book.account(BankId(2), number(303)), None);
     let opened = done(trial.answer("cia", true));
     assert_eq!(opened, Done::AccountCreated { number: number(303), key: pix("2:ana") });
-    assert_eq!(trial.account(2, 303).holders, ["ana", "bia", "cia"].map(user));
+    assert_eq!(*trial.account(2, 303).holders, ["ana", "bia", "cia"].map(user));
     let first = &trial.statement(2, 303)[0];
     assert_eq!((first.made_by.as_str(), first.balance_after.get()), ("ana", 10_000));
     assert_eq!(trial.book.joint_requests_of(&user("ana")).count(), 0);

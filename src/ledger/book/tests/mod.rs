@@ -22,11 +22,12 @@ use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, BankSet, EventId};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::book::{Book, Circumstances};
-use crate::ledger::customer::{Document, PasswordHash, PersonName, UserName};
+use crate::ledger::customer::{Document, PersonName, UserName};
 use crate::ledger::money::{Amount, Centavos};
 use crate::ledger::note::{Message, Note, Txid};
 use crate::ledger::outcome::{Done, Executed, Outcome, Refusal};
 use crate::ledger::package::{Operation, OperationKind, Package};
+use crate::ledger::password_hash::PasswordHash;
 use crate::ledger::past::{Auditor, PastEntry};
 use crate::ledger::pix::{PixKey, PixType};
 use crate::ledger::request::{

@@ -74,7 +74,7 @@ fn people_and_companies_open_accounts_of_their_own_kind() {
 fn a_joint_account_belongs_to_all_its_holders_at_every_bank() {
     let mut trial = Trial::with_customers();
     done(open(&mut trial, 2, joint(&["bia", "cia"])));
-    assert_eq!(trial.account(2, 700).holders, [user("ana"), user("bia"), user("cia")]);
+    assert_eq!(*trial.account(2, 700).holders, [user("ana"), user("bia"), user("cia")]);
     for name in ["ana", "bia", "cia"] {
         let last = trial.book.accounts_of(&user(name)).last().unwrap();
         assert_eq!((last.bank, last.number), (BankId(2), number(700)), "{name}");
