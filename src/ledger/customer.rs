@@ -245,7 +245,7 @@ impl UserName {
     /// of them a letter: a user name can be a Pix key and must not be mistaken for somebody's CPF
     /// or account number there.
     pub fn parse(text: &str) -> Result<Self, BadUserName> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let length_fits = (NAME_CHARS_MIN..=USER_NAME_CHARS_MAX).contains(&text.len());
         if !length_fits
             || !text.bytes().all(allowed)

@@ -7,9 +7,14 @@
 use std::hash::{BuildHasher, Hash, RandomState};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
-/// How many tables the entries are spread over.
+/// How many tables the entries are spread over. The first gets twice as many of them as the last:
+/// tables double when they are full, and so they do not all at once, and memory grows with what is
+/// in them.
 const SHARDS: usize = 256;
+/// The bits of a hash that choose the table.
+const CHOICES: u64 = 1 << 16;
 
 /// Places by name.
 #[derive(Clone, Debug)]
@@ -30,15 +35,26 @@ impl<P> Default for Index<P> {
 /// Which shard an entry is in, by bits that the tables do not use: they choose a place by the
 /// lowest ones, and keep the highest seven to tell apart what has come to the same place.
 fn shard(hash: u64) -> usize {
-    ((hash >> 40) % SHARDS as u64) as usize
+    let choice = (hash >> 40) % CHOICES;
+    (SHARDS as u64 * choice * (2 * CHOICES + choice) / (3 * CHOICES * CHOICES)) as usize
+}
+
+/// Which share of all entries a table gets, more or less: the distance between the two choices
+/// that [`shard`] maps to it and to the next one.
+fn share(shard: usize) -> f64 {
+    let choice = |shard: usize| (1.0 + 3.0 * shard as f64 / SHARDS as f64).sqrt() - 1.0;
+    choice(shard + 1) - choice(shard)
 }
 
 impl<P: Copy> Index<P> {
     /// Makes room for this many places in an index that is empty, so that it need not grow step by
     /// step.
     pub(super) fn reserve(&mut self, count: usize) {
-        let each = (count + count / 8) / SHARDS;
-        (0..SHARDS).for_each(|shard| self.shards[shard].reserve(each, |_| 0));
+        for (shard, table) in self.shards.iter_mut().enumerate() {
+            // A little more than comes on average: few tables grow then.
+            let expected = share(shard) * count as f64;
+            table.reserve((expected + 2.0 * expected.sqrt()) as usize, |_| 0);
+        }
     }
 
     /// The place of the element with this name; `is_it` says whether the element at a place has it.
@@ -58,6 +74,27 @@ impl<P: Copy> Index<P> {
         let Index { shards, hasher } = self;
         let hash = hasher.hash_one(name);
         shards[shard(hash)].insert_unique(hash, place, |place| hasher.hash_one(name_at(*place)));
+    }
+
+    /// Adds the place of an element unless there is one with this name; returns whether there was
+    /// none. `is_it` says whether the element at a place has the name, `name_at` gives the names.
+    pub(super) fn insert_new<N: Hash>(
+        &mut self,
+        name: &N,
+        place: P,
+        is_it: impl Fn(P) -> bool,
+        name_at: impl Fn(P) -> N,
+    ) -> bool {
+        let Index { shards, hasher } = self;
+        let hash = hasher.hash_one(name);
+        let name_at = |place: &P| hasher.hash_one(name_at(*place));
+        match shards[shard(hash)].entry(hash, |place| is_it(*place), name_at) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+                true
+            }
+        }
     }
 
     /// Takes the place of the element with this name out.
@@ -94,6 +131,18 @@ mod tests {
         assert!(looked_at.get() < 120_000, "{}", looked_at.get());
     }
 
+    #[test]
+    fn tables_get_the_share_that_is_reserved_for_them_and_the_first_twice_that_of_the_last() {
+        let mut counts = [0_u32; SHARDS];
+        (0..CHOICES).for_each(|choice| counts[shard(choice << 40)] += 1);
+        for (shard, count) in counts.into_iter().enumerate() {
+            let expected = share(shard) * CHOICES as f64;
+            assert!((f64::from(count) - expected).abs() < 2.0, "{shard}: {count}, {expected}");
+        }
+        let ratio = f64::from(counts[0]) / f64::from(counts[SHARDS - 1]);
+        assert!((1.9..2.1).contains(&ratio), "{ratio}");
+    }
+
     proptest! {
         #[test]
         fn it_finds_what_a_map_finds(
@@ -113,8 +162,19 @@ mod tests {
                     _ if found.is_none() => {
                         let place = names.len();
                         names.push(name.clone());
-                        index.insert(&name.as_str(), place, |place| names[place].as_str());
+                        let name_at = |place: usize| names[place].as_str();
+                        if step == 1 {
+                            index.insert(&name.as_str(), place, name_at);
+                        } else {
+                            let is_it = |place: usize| names[place] == name && place < names.len() - 1;
+                            prop_assert!(index.insert_new(&name.as_str(), place, is_it, name_at));
+                        }
                         map.insert(name, place);
+                    }
+                    2 => {
+                        let is_it = |place: usize| names[place] == name;
+                        let name_at = |place: usize| names[place].as_str();
+                        prop_assert!(!index.insert_new(&name.as_str(), usize::MAX, is_it, name_at));
                     }
                     _ => {}
                 }

@@ -58,13 +58,29 @@ impl Book {
         self.by_key.reserve(accounts);
     }
 
+    /// Enters a customer whose user name and document nobody has.
     pub(super) fn enter(&mut self, customer: Customer) {
+        let is_new = self.enter_if_new(customer);
+        assert!(is_new, "the rules of registration let nobody in twice");
+    }
+
+    /// Returns whether the customer's user name and document were new. If they were not, the book
+    /// is of no use any more.
+    #[must_use]
+    pub(super) fn enter_if_new(&mut self, customer: Customer) -> bool {
         let at = place(self.customers.push(Record::of(customer)));
         let customers = &self.customers;
-        self.by_user_name
-            .insert(&user_name(customers, at), at, |place| user_name(customers, place));
+        let name_at = |place| user_name(customers, place);
+        let (name, document_of) = (name_at(at), |place| document(customers, place));
+        let its_document = document_of(at);
         self.by_look.insert(&look(customers, at), at, |place| look(customers, place));
-        self.by_document.insert(&document(customers, at), at, |place| document(customers, place));
+        self.by_user_name.insert_new(&name, at, |place| name_at(place) == name, name_at)
+            && self.by_document.insert_new(
+                &its_document,
+                at,
+                |place| document_of(place) == its_document,
+                document_of,
+            )
     }
 
     pub(super) fn set_password(&mut self, name: &UserName, password_hash: PasswordHash) {
@@ -98,12 +114,21 @@ impl Book {
         self.customers.get_mut(place as usize).expect("who is indexed is there")
     }
 
+    /// Opens an account whose holders are customers, and whose number and keys nobody has.
     pub(super) fn open(&mut self, account: Account) -> AccountSlot {
+        let place_of = |holder| self.place_of(holder).expect("holders are customers");
+        let holders: Vec<_> = account.holders.iter().map(place_of).collect();
+        self.open_if_new(account, &holders).expect("the rules of opening give nothing away twice")
+    }
+
+    /// Opens an account for the customers at these places; `None` if its number or its oldest key
+    /// are another's. Then the book is of no use any more.
+    #[must_use]
+    pub(super) fn open_if_new(&mut self, account: Account, holders: &[u32]) -> Option<AccountSlot> {
         let slot = AccountSlot::new(self.accounts.end());
-        for holder in &account.holders {
-            let at = self.place_of(holder).expect("holders were found before the account opened");
+        for at in holders {
             let accounts = &self.accounts;
-            let record = self.customers.get_mut(at as usize).expect("who is indexed is there");
+            let record = self.customers.get_mut(*at as usize).expect("who is indexed is there");
             let before = |other: &AccountSlot| accounts[other.index()].bank <= account.bank;
             let place = record.accounts.partition_point(before);
             let (before, after) = record.accounts.split_at(place);
@@ -111,21 +136,31 @@ impl Book {
         }
         let at = place(self.accounts.push(account));
         let accounts = &self.accounts;
-        self.by_number.insert(&number(accounts, at), at, |place| number(accounts, place));
-        self.index_keys(slot);
-        slot
+        let number_at = |place| number(accounts, place);
+        let its_number = number_at(at);
+        let is_new = self.by_number.insert_new(
+            &its_number,
+            at,
+            |place| number_at(place) == its_number,
+            number_at,
+        );
+        (self.index_keys(slot) && is_new).then_some(slot)
     }
 
-    /// Makes the account be found by its keys.
-    fn index_keys(&mut self, slot: AccountSlot) {
+    /// Makes the account be found by its keys; returns whether they were nobody's.
+    fn index_keys(&mut self, slot: AccountSlot) -> bool {
         let (accounts, account) = (&self.accounts, &self.accounts[slot.index()]);
+        let mut are_new = true;
         if account.keys().next() == Some(&account.key) {
-            let at = slot.place();
-            self.by_key.insert(&key(accounts, at), at, |place| key(accounts, place));
+            let (at, oldest) = (slot.place(), account.key.as_str());
+            let key_at = |place| key(accounts, place);
+            are_new = !self.by_more_keys.contains_key(&account.key)
+                && self.by_key.insert_new(&oldest, at, |place| key_at(place) == oldest, key_at);
         }
         for more in &account.more_keys {
-            self.by_more_keys.insert(more.clone(), slot);
+            are_new &= self.by_more_keys.insert(more.clone(), slot).is_none();
         }
+        are_new
     }
 
     /// The opposite, before its keys change.
@@ -153,7 +188,8 @@ impl Book {
         let mut keys = account.keys().cloned().collect();
         change(&mut keys);
         account.set_keys(keys);
-        self.index_keys(slot);
+        let are_new = self.index_keys(slot);
+        assert!(are_new, "the rules of keys give none away twice");
     }
 }
 

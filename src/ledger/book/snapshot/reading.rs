@@ -253,14 +253,8 @@ impl Reader {
     }
 
     fn take_customer(&mut self, customer: Customer) -> Result<(), &'static str> {
-        let book = &mut self.book;
-        if book.record(&customer.user_name).is_some() || book.knows_document(&customer.num_cadastro)
-        {
-            return Err("the customer stands twice");
-        }
         self.seen.customers += 1;
-        book.enter(customer);
-        Ok(())
+        self.book.enter_if_new(customer).then_some(()).ok_or("the customer stands twice")
     }
 
     fn take_limits(&mut self, limits: Limits, spendings: Spendings) -> Result<(), &'static str> {
@@ -283,17 +277,14 @@ impl Reader {
         if account.holders.is_empty() || account.bank.index() >= book.cash.len() {
             return Err("the account has no holder or no bank");
         }
-        if book.slot(account.bank, account.number).is_some()
-            || book.slot_by_key(&account.key).is_some()
-        {
-            return Err("the account stands twice");
-        }
+        let mut places = Vec::with_capacity(account.holders.len());
         for holder in &mut account.holders {
-            *holder = book.customer(holder).ok_or("a holder is no customer")?.user_name.clone();
+            let (place, record) = book.numbered_record(holder).ok_or("a holder is no customer")?;
+            *holder = record.customer.user_name.clone();
+            places.push(place);
         }
         self.seen.accounts += 1;
-        book.open(account);
-        Ok(())
+        book.open_if_new(account, &places).map(|_| ()).ok_or("the account stands twice")
     }
 
     fn take_pix_keys(&mut self, more: Vec<PixKey>) -> Result<(), &'static str> {
