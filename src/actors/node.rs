@@ -104,6 +104,7 @@ pub fn start(
     let [core, ledger, disk, reads, past_thread, pulse, watch, gate] =
         ["core", "ledger", "disk", "reads", "past", "pulse", "watch", "gate"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
+    let unproved = book.runs().map(|run| (run.number(), run.digest())).collect();
     let executor = Executor::new(me, banks, book, on_disk.state.executed.clone());
     let journal = writer_of(store, config, at)?.with_shelf(Arc::clone(&shelf));
     let (history, reader) = (History::new(me, banks, at), journal.reader()?);
@@ -112,7 +113,7 @@ pub fn start(
     let replies = on(&core, RepliesActor::default);
     let audit = on(&gate, move || AuditActor::new(me, time));
     let sessions = sessions(config, &core, time, replies.clone());
-    let shelf = on(&past_thread, move || ShelfActor::new(shelf));
+    let shelf = on(&past_thread, move || ShelfActor::new(shelf, unproved));
     let (writer, keeper, told) = (past.writer.clone(), shelf.clone(), sessions.clone());
     let introduction = introduction(me, config, credentials);
     let (times, peers, introduced) = (config.heartbeat, peers(me, config), introduction.clone());

@@ -1,25 +1,36 @@
 //! Keeps sealed idempotency keys, on the thread of the past. The ledger has each run in memory
 //! until it is told that it is kept.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, Addr, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message};
 
 use super::ledger::LedgerActor;
+use crate::ids::Sha256Digest;
 use crate::ledger::book::Run;
 use crate::store::{Shelf, StoreError};
+
+/// How often a run is proved that a start has not read: a day of full load is proved in minutes.
+const PROVED_EVERY: Duration = Duration::from_millis(500);
+
+/// Which run, by its number, and what its bytes hash to.
+pub(crate) type Name = (u64, Sha256Digest);
 
 /// The actor around a [`Shelf`].
 pub struct ShelfActor {
     shelf: Arc<dyn Shelf>,
+    /// Runs that are still to be proved.
+    unproved: VecDeque<Name>,
     ledger: Option<Addr<LedgerActor>>,
 }
 
 impl ShelfActor {
-    /// An actor that waits to be told whose keys it keeps.
+    /// An actor that waits to be told whose keys it keeps; these runs were there before.
     #[must_use]
-    pub(crate) fn new(shelf: Arc<dyn Shelf>) -> Self {
-        ShelfActor { shelf, ledger: None }
+    pub(crate) fn new(shelf: Arc<dyn Shelf>, unproved: VecDeque<Name>) -> Self {
+        ShelfActor { shelf, unproved, ledger: None }
     }
 }
 
@@ -34,6 +45,14 @@ fn or_end<T>(done: Result<T, StoreError>) -> T {
 
 impl Actor for ShelfActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(PROVED_EVERY, |actor, _| {
+            if let Some((number, digest)) = actor.unproved.pop_front() {
+                or_end(actor.shelf.prove(number, digest));
+            }
+        });
+    }
 }
 
 /// The ledger whose keys come; told when they are kept.

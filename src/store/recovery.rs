@@ -332,7 +332,7 @@ impl Restoring {
 /// The run that a snapshot names.
 fn named(reference: Reference, shelf: Option<&dyn Shelf>) -> Result<Run, StoreError> {
     let Reference { run, digest, .. } = reference;
-    let found = shelf.map_or(Ok(None), |shelf| shelf.take(run, digest))?;
+    let found = shelf.map_or(Ok(None), |shelf| shelf.known(run, digest))?;
     found.ok_or_else(|| {
         let path = PathBuf::from("keys").join(run.to_string());
         StoreError::Damaged { path, why: "a run of keys that the snapshot names is gone".into() }

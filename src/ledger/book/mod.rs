@@ -446,6 +446,11 @@ impl Book {
         self.remembered.first_run(self.position)
     }
 
+    /// The runs of sealed keys, oldest first.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.remembered.runs().iter()
+    }
+
     /// A run of keys is kept elsewhere now.
     pub fn shelve(&mut self, kept: Run) {
         self.remembered.shelve(kept);

@@ -18,6 +18,8 @@ use crate::store::aside::put_aside_as;
 pub(in crate::store) const FOLDER_NAME: &str = "keys";
 /// How the name of a run's file ends, behind its number,
 const RUN: &str = "run";
+/// that of its outline,
+const OUTLINE: &str = "outline";
 /// and that of one which is being written.
 const UNFINISHED: &str = "new";
 
@@ -63,6 +65,25 @@ impl FolderShelf {
         File::open(&self.folder)?.sync_all()
     }
 
+    /// Reads a run by its outline; `None` if there is none, or not of this run.
+    fn outlined(&self, number: u64, digest: Sha256Digest) -> Result<Option<Run>, StoreError> {
+        // Whatever is wrong with it: the run is read instead.
+        let Ok(outline) = fs::read(self.path(number).with_extension(OUTLINE)) else {
+            return Ok(None);
+        };
+        let run = self.rows(number)?.and_then(|rows| Run::outlined(&outline, digest, rows));
+        Ok(run.filter(|run| run.number() == number))
+    }
+
+    /// Writes the outline of a run that is here.
+    fn outline(&self, run: &Run) -> Result<(), StoreError> {
+        if self.outlined(run.number(), run.digest())?.is_some() {
+            return Ok(());
+        }
+        let path = self.path(run.number()).with_extension(OUTLINE);
+        self.write_file(&path, &run.outline()).map_err(|error| failed(&path, &error))
+    }
+
     /// The numbers of the files that are here, with their names.
     fn files(&self) -> Result<Vec<(u64, PathBuf)>, StoreError> {
         let cannot = |error: std::io::Error| failed(&self.folder, &error);
@@ -97,6 +118,12 @@ pub(in crate::store) fn fetch_from_folder(
         aside.display()
     );
     Ok(())
+}
+
+/// The next start reads this run itself, and finds out what is wrong with it.
+fn read_all_next_time(run: &Path) {
+    // If it cannot be removed, the run is found to be damaged as often as it is looked at.
+    let _ = fs::remove_file(run.with_extension(OUTLINE));
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> StoreError {
@@ -152,11 +179,28 @@ impl Contents for FolderShelf {
 
 impl Shelf for FolderShelf {
     fn put(&self, run: &Run) -> Result<Run, StoreError> {
-        put(self, run)
+        let kept = put(self, run)?;
+        self.outline(run)?;
+        Ok(kept)
     }
 
     fn take(&self, number: u64, digest: Sha256Digest) -> Result<Option<Run>, StoreError> {
         take(self, number, digest)
+    }
+
+    fn known(&self, number: u64, digest: Sha256Digest) -> Result<Option<Run>, StoreError> {
+        match self.outlined(number, digest)? {
+            Some(run) => Ok(Some(run)),
+            None => self.take(number, digest),
+        }
+    }
+
+    fn prove(&self, number: u64, digest: Sha256Digest) -> Result<(), StoreError> {
+        let proved = self.take(number, digest);
+        if proved.is_err() {
+            read_all_next_time(&self.path(number));
+        }
+        proved?.map_or(Ok(()), |run| self.outline(&run))
     }
 
     fn drop_before(&self, number: u64) -> Result<(), StoreError> {
@@ -173,11 +217,15 @@ impl Rows for Kept {
         let mut bytes = vec![0; range.len()];
         match self.file.read_exact_at(&mut bytes, range.start as u64) {
             Ok(()) => Cow::Owned(bytes),
-            Err(error) => end(&refused(&self.path, &error)),
+            Err(error) => {
+                read_all_next_time(&self.path);
+                end(&refused(&self.path, &error))
+            }
         }
     }
 
     fn give_up(&self, why: &str) -> ! {
+        read_all_next_time(&self.path);
         end(&StoreError::Damaged { path: self.path.clone(), why: why.to_owned() })
     }
 }

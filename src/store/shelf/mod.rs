@@ -6,6 +6,10 @@
 //! names a run is written only when the run is on disk ([`Shelf::put`]), and a run goes only when
 //! the snapshot that is installed does not name it ([`Shelf::drop_before`]).
 //!
+//! A start does not read all of them: a file beside each run has its outline, which says enough to
+//! know where its keys would be. What a run itself is worth is found out when a key is looked up,
+//! and for all of it in the minutes after a start ([`Shelf::prove`]).
+//!
 //! In a snapshot as other banks get it, a run is some pieces like any others. On this bank's own
 //! disk, a [`mod@reference`] stands in the place of each; [`pieces`] puts the text there again.
 
@@ -39,6 +43,24 @@ pub trait Shelf: fmt::Debug + Send + Sync {
     /// [`StoreError::Damaged`] if it is not what was put here; [`StoreError::Open`] when the system
     /// refuses.
     fn take(&self, number: u64, digest: Sha256Digest) -> Result<Option<Run>, StoreError>;
+
+    /// The same, not all of it read where that can be spared: for a start, which wants to be over
+    /// soon.
+    ///
+    /// # Errors
+    /// As of [`Shelf::take`].
+    fn known(&self, number: u64, digest: Sha256Digest) -> Result<Option<Run>, StoreError> {
+        self.take(number, digest)
+    }
+
+    /// Reads and proves all of a run, if it is still here; if it is not what was put here, the next
+    /// [`Shelf::known`] finds that out, too.
+    ///
+    /// # Errors
+    /// As of [`Shelf::take`].
+    fn prove(&self, number: u64, digest: Sha256Digest) -> Result<(), StoreError> {
+        self.take(number, digest).map(|_| ())
+    }
 
     /// Runs before this one are not needed any more.
     ///

@@ -14,6 +14,7 @@
 
 mod key;
 mod lines;
+mod outline;
 mod run;
 mod sieve;
 #[cfg(test)]
@@ -269,8 +270,12 @@ impl Remembered {
             && self.keys.len() == 0
             && run.follows(self.runs.back(), &span);
         if is_next {
-            let keys = run.keys();
-            self.add(run, &keys);
+            let (run, marks) = run.without_marks();
+            let is_marked = marks.is_some_and(|marks| self.sieve.push_marks(&marks));
+            if !is_marked {
+                self.sieve.push(run.halves().iter());
+            }
+            self.runs.push_back(run);
         }
         is_next
     }

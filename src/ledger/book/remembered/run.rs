@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::key::{Claim, Half, Kept, RememberedKey};
+use super::sieve::Marks;
+use super::{SPAN, outline};
 use crate::ids::{BankId, Position, Sha256Digest};
 use crate::ledger::outcome::Executed;
 
@@ -58,6 +60,8 @@ pub struct Run {
     /// Where the blocks begin.
     blocks_at: usize,
     rows: Arc<dyn Rows>,
+    /// What it marks in the sieve, where that is known from an outline and not in the sieve yet.
+    marks: Option<Arc<Marks>>,
 }
 
 /// What stands before the blocks.
@@ -131,7 +135,8 @@ impl Run {
         let content = [&length[..], &encoded, &rows].concat();
         let digest = Sha256Digest(Sha256::digest(&content).into());
         let blocks_at = LENGTH + encoded.len();
-        Run { heading: Arc::new(heading), digest, blocks_at, rows: Arc::new(InMemory(content)) }
+        let rows = Arc::new(InMemory(content));
+        Run { heading: Arc::new(heading), digest, blocks_at, rows, marks: None }
     }
 
     /// Reads a run whose bytes have this digest; `None` if these have not, or are none.
@@ -140,14 +145,35 @@ impl Run {
         if Sha256::digest(content)[..] != digest.0[..] {
             return None;
         }
+        Run::begun(content, digest, rows).filter(|run| run.end() == Some(content.len()))
+    }
+
+    /// Reads a run of which [`Run::outline`] is known, without reading its keys: what is wrong with
+    /// them is found when they are looked at. `None` if this is not its outline.
+    #[must_use]
+    pub fn outlined(outline: &[u8], digest: Sha256Digest, rows: Arc<dyn Rows>) -> Option<Run> {
+        let (beginning, marks) = outline::read(outline, digest)?;
+        let run = Run::begun(beginning, digest, rows)?;
+        Some(Run { marks: Some(Arc::new(marks)), ..run })
+    }
+
+    /// What a start has to know of it.
+    #[must_use]
+    pub fn outline(&self) -> Vec<u8> {
+        let keys_max = usize::try_from(SPAN).expect("a span of keys fits into memory");
+        let marks = Marks::of(keys_max, self.halves().iter());
+        outline::written(self.digest, &self.rows.read(0..self.blocks_at), &marks)
+    }
+
+    /// The run that begins like this.
+    fn begun(content: &[u8], digest: Sha256Digest, rows: Arc<dyn Rows>) -> Option<Run> {
         let (length, rest) = content.split_first_chunk::<LENGTH>()?;
         let blocks_at = LENGTH + u32::from_le_bytes(*length) as usize;
         let encoded = rest.get(..blocks_at - LENGTH)?;
         let (heading, left) = postcard::take_from_bytes::<Heading>(encoded).ok()?;
-        let end = blocks_at.checked_add(heading.blocks.last()?.end)?;
         let is_sound = heading.format == FORMAT
             && left.is_empty()
-            && end == content.len()
+            && !heading.blocks.is_empty()
             && heading.blocks.is_sorted_by(|block, next| {
                 block.first < next.first && block.end.saturating_add(PROOF) < next.end
             })
@@ -155,7 +181,18 @@ impl Run {
             && heading.first.age_ms >= 0
             && heading.first.age_ms <= heading.last.age_ms
             && heading.first.position <= heading.last.position;
-        is_sound.then(|| Run { heading: Arc::new(heading), digest, blocks_at, rows })
+        is_sound.then(|| Run { heading: Arc::new(heading), digest, blocks_at, rows, marks: None })
+    }
+
+    /// Where its bytes end.
+    fn end(&self) -> Option<usize> {
+        self.blocks_at.checked_add(self.heading.blocks.last()?.end)
+    }
+
+    /// The run as it stays in memory, and its marks, if they are known.
+    pub(super) fn without_marks(mut self) -> (Run, Option<Arc<Marks>>) {
+        let marks = self.marks.take();
+        (self, marks)
     }
 
     /// The same run, whose bytes are there now.
@@ -179,8 +216,7 @@ impl Run {
     /// All of its bytes.
     #[must_use]
     pub fn content(&self) -> Cow<'_, [u8]> {
-        let rows = self.heading.blocks.last().map_or(0, |last| last.end);
-        self.rows.read(0..self.blocks_at + rows)
+        self.rows.read(0..self.end().expect("a run has blocks"))
     }
 
     /// How many keys it has.
@@ -218,13 +254,21 @@ impl Run {
 
     /// All its keys, in the order in which they came.
     pub(in crate::ledger::book) fn keys(&self) -> Vec<RememberedKey> {
+        let mut keys = self.sorted_keys();
+        keys.sort_unstable_by_key(|key| key.position);
+        keys
+    }
+
+    /// What its keys are called, in their order.
+    pub(super) fn halves(&self) -> Vec<Half> {
+        self.sorted_keys().into_iter().map(|key| key.claim.key).collect()
+    }
+
+    fn sorted_keys(&self) -> Vec<RememberedKey> {
         let content = self.content();
         let rows = &content[self.blocks_at..];
         let blocks = 0..self.heading.blocks.len();
-        let mut keys: Vec<_> =
-            blocks.flat_map(|index| self.decoded(index, &rows[self.range(index)])).collect();
-        keys.sort_unstable_by_key(|key| key.position);
-        keys
+        blocks.flat_map(|index| self.decoded(index, &rows[self.range(index)])).collect()
     }
 
     /// Where a block is, counted from the end of the heading.

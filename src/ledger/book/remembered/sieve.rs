@@ -17,6 +17,60 @@ const BITS_SET: u64 = 10;
 /// Runs that share words.
 const GROUP: usize = u64::BITS as usize;
 
+/// The words that the keys of one run set, a bit for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Marks(Vec<u64>);
+
+impl Marks {
+    /// Those of these keys, in a sieve for runs of so many.
+    pub(super) fn of<'a>(keys_max: usize, keys: impl Iterator<Item = &'a Half>) -> Marks {
+        let words = words(keys_max);
+        let mut marks = vec![0; words.div_ceil(GROUP)];
+        for place in keys.flat_map(|key| places(words, key)) {
+            marks[place / GROUP] |= 1 << (place % GROUP);
+        }
+        Marks(marks)
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// `None` if these bytes are no whole words.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Marks> {
+        let (words, rest) = bytes.as_chunks();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        rest.is_empty().then_some(Marks(words))
+    }
+
+    /// The places that are marked.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(index, word)| {
+            let left = std::iter::successors(Some(*word), |left| Some(left & left.wrapping_sub(1)));
+            let bits = left.take_while(|left| *left != 0).map(u64::trailing_zeros);
+            bits.map(move |bit| index * GROUP + bit as usize)
+        })
+    }
+}
+
+/// How many words a group of runs of so many keys has.
+fn words(keys_max: usize) -> usize {
+    keys_max.saturating_mul(BITS_OF_A_KEY).max(1)
+}
+
+/// The words of a key. The second half decides how far apart they are; two that are equal take one
+/// bit less (A. Kirsch, M. Mitzenmacher, 'Less Hashing, Same Performance', 2006).
+fn places(words: usize, Half(key): &Half) -> impl Iterator<Item = usize> + use<> {
+    let (first, apart) = key.split_at(8);
+    let number = |half: &[u8]| half.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let (first, apart) = (number(first), number(apart) | 1);
+    (0..BITS_SET).map(move |step| {
+        let hash = first.wrapping_add(step.wrapping_mul(apart));
+        // The upper half of the product: evenly spread, and without a division.
+        ((u128::from(hash) * words as u128) >> u64::BITS) as usize
+    })
+}
+
 /// Filters of runs, the oldest first.
 #[derive(Clone, Debug)]
 pub(super) struct Sieve {
@@ -34,32 +88,33 @@ pub(super) struct Sieve {
 impl Sieve {
     /// For runs of this many keys.
     pub(super) fn new(keys: usize) -> Sieve {
-        let words = keys.saturating_mul(BITS_OF_A_KEY).max(1);
-        Sieve { words, groups: VecDeque::new(), base: 0, start: 0, end: 0 }
-    }
-
-    /// The words of a key. The second half decides how far apart they are; two that are equal take
-    /// one bit less (A. Kirsch, M. Mitzenmacher, 'Less Hashing, Same Performance', 2006).
-    fn places(&self, Half(key): &Half) -> impl Iterator<Item = usize> + use<> {
-        let (first, apart) = key.split_at(8);
-        let number = |half: &[u8]| half.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        let (first, apart, words) = (number(first), number(apart) | 1, self.words);
-        (0..BITS_SET).map(move |step| {
-            let hash = first.wrapping_add(step.wrapping_mul(apart));
-            // The upper half of the product: evenly spread, and without a division.
-            ((u128::from(hash) * words as u128) >> u64::BITS) as usize
-        })
+        Sieve { words: words(keys), groups: VecDeque::new(), base: 0, start: 0, end: 0 }
     }
 
     /// Adds a run with these keys.
     pub(super) fn push<'a>(&mut self, keys: impl Iterator<Item = &'a Half>) {
+        let words = self.words;
+        self.push_places(keys.flat_map(|key| places(words, key)));
+    }
+
+    /// Adds a run with these marks; returns whether they are for a sieve like this, and does
+    /// nothing if they are not.
+    pub(super) fn push_marks(&mut self, marks: &Marks) -> bool {
+        let is_alike = marks.0.len() == self.words.div_ceil(GROUP)
+            && marks.places().last().is_none_or(|last| last < self.words);
+        if is_alike {
+            self.push_places(marks.places());
+        }
+        is_alike
+    }
+
+    fn push_places(&mut self, places: impl Iterator<Item = usize>) {
         let (group, bit) = ((self.end - self.base) / GROUP, (self.end - self.base) % GROUP);
         if group == self.groups.len() {
             self.groups.push_back(Arc::new(vec![0; self.words]));
         }
-        let places: Vec<_> = keys.map(|key| self.places(key)).collect();
         let words = Arc::make_mut(&mut self.groups[group]);
-        places.into_iter().flatten().for_each(|place| words[place] |= 1 << bit);
+        places.for_each(|place| words[place] |= 1 << bit);
         self.end += 1;
     }
 
@@ -75,7 +130,7 @@ impl Sieve {
 
     /// Which runs may have a key, counted from the oldest; the newest comes first.
     pub(super) fn candidates(&self, key: &Half) -> impl Iterator<Item = usize> {
-        let places: Vec<_> = self.places(key).collect();
+        let places: Vec<_> = places(self.words, key).collect();
         let before = self.start - self.base;
         let groups = self.groups.iter().enumerate().rev();
         groups
@@ -116,6 +171,22 @@ mod tests {
             (0..strangers).map(|number| sieve.candidates(&key(1_000_000 + number)).count()).sum();
         // One in 11,000, times 150 runs: 1.35 % of all.
         assert!((100..500).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn marks_lead_to_the_same_sieve_as_keys_and_are_refused_by_another() {
+        let keys: Vec<_> = run(3, 100).collect();
+        let marks = Marks::of(100, keys.iter());
+        assert_eq!(Marks::from_bytes(&marks.to_bytes()), Some(marks.clone()));
+        assert_eq!(Marks::from_bytes(&marks.to_bytes()[1..]), None);
+        let (mut by_keys, mut by_marks) = (Sieve::new(100), Sieve::new(100));
+        by_keys.push(keys.iter());
+        assert!(by_marks.push_marks(&marks));
+        assert_eq!(by_keys.groups, by_marks.groups);
+        assert!(!Sieve::new(200).push_marks(&marks));
+        // The last word has bits that no place has.
+        let beyond = Marks(vec![u64::MAX; marks.0.len()]);
+        assert!(!Sieve::new(100).push_marks(&beyond));
     }
 
     proptest! {
