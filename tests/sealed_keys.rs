@@ -159,7 +159,11 @@ impl Bank {
     fn runs(&self) -> usize {
         match self.url {
             Some(_) => self.ask("SELECT DISTINCT run FROM runs") as usize,
-            None => fs::read_dir(self.path().join("keys")).unwrap().count(),
+            None => {
+                let files = fs::read_dir(self.path().join("keys")).unwrap();
+                let is_run = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "run");
+                files.map(|file| file.unwrap().path()).filter(is_run).count()
+            }
         }
     }
 
@@ -336,6 +340,42 @@ fn damage_to_any_byte_of_a_run_is_found_before_the_ledger_goes_on() {
         bank.shelf().put(&run_of(&whole, digest)).unwrap();
         assert_eq!(pieces(&bank.starts().unwrap()), before);
     });
+}
+
+#[test]
+fn what_a_start_has_not_read_of_a_run_is_proved_afterwards_and_read_at_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = FolderShelf::open(folder.path()).unwrap();
+    let run = long_run();
+    let (number, digest) = (run.number(), run.digest());
+    shelf.put(&run).unwrap();
+    let [file, outline] =
+        ["run", "outline"].map(|kind| folder.path().join("keys").join(format!("{number}.{kind}")));
+    let known = || shelf.known(number, digest).map(Option::unwrap);
+    assert_eq!(known().unwrap().content(), run.content());
+    shelf.prove(number, digest).unwrap();
+
+    // An outline that is damaged or gone is made again, and the run is read meanwhile.
+    let written = fs::read(&outline).unwrap();
+    fs::write(&outline, &written[1..]).unwrap();
+    assert_eq!(known().unwrap().content(), run.content());
+    shelf.prove(number, digest).unwrap();
+    assert_eq!(fs::read(&outline).unwrap(), written);
+    fs::remove_file(&outline).unwrap();
+    assert_eq!(known().unwrap().content(), run.content());
+    shelf.prove(number, digest).unwrap();
+
+    let mut content = fs::read(&file).unwrap();
+    *content.last_mut().unwrap() ^= 1;
+    fs::write(&file, content).unwrap();
+    assert!(known().is_ok(), "a start does not read all of it");
+    let found = shelf.prove(number, digest).unwrap_err();
+    assert!(matches!(found, StoreError::Damaged { .. }), "{found}");
+    assert!(known().is_err(), "but the one after the damage was found does");
+
+    shelf.drop_before(number + 1).unwrap();
+    assert_eq!(fs::read_dir(folder.path().join("keys")).unwrap().count(), 0);
+    shelf.prove(number, digest).unwrap();
 }
 
 /// The bytes of a run, in memory.

@@ -277,6 +277,8 @@ struct Restoring {
     /// What the pieces hash to, as far as they have come; nothing once a run stood in the place of
     /// some, which was proved by itself.
     digest: Option<Sha256Digest>,
+    /// How many positions the ledger seals together.
+    span: u64,
     parts: SyncSender<Part>,
     book: JoinHandle<Result<Book, BadSnapshot>>,
 }
@@ -290,6 +292,7 @@ enum Part {
 impl Restoring {
     fn begin(blank: Book) -> Restoring {
         let (parts, taken) = sync_channel(PIECES_AHEAD);
+        let span = blank.span();
         let book = std::thread::spawn(move || {
             let mut reader = Reader::of(blank);
             taken.iter().try_for_each(|part| match part {
@@ -298,7 +301,7 @@ impl Restoring {
             })?;
             reader.finish()
         });
-        Restoring { digest: Some(Sha256Digest::default()), parts, book }
+        Restoring { digest: Some(Sha256Digest::default()), span, parts, book }
     }
 
     fn take(self, piece: &str, shelf: Option<&dyn Shelf>) -> Result<Restoring, StoreError> {
@@ -308,7 +311,7 @@ impl Restoring {
             return Ok(Restoring { digest, ..self });
         };
         if reference.part == 0 {
-            self.send(Part::Run(named(reference, shelf)?));
+            self.send(Part::Run(named(reference, shelf, self.span)?));
         }
         Ok(Restoring { digest: None, ..self })
     }
@@ -320,7 +323,7 @@ impl Restoring {
 
     /// The ledger, if it is what the head says.
     fn finish(self, head: &SnapshotHead) -> Option<Book> {
-        let Restoring { digest, parts, book } = self;
+        let Restoring { digest, parts, book, span: _ } = self;
         drop(parts);
         let book = book.join().ok()?.ok()?;
         let is_whole = digest.is_none_or(|digest| digest == head.digest);
@@ -329,11 +332,14 @@ impl Restoring {
     }
 }
 
-/// The run that a snapshot names.
-fn named(reference: Reference, shelf: Option<&dyn Shelf>) -> Result<Run, StoreError> {
+/// The run that a snapshot names, for a ledger that seals so many positions together.
+fn named(reference: Reference, shelf: Option<&dyn Shelf>, span: u64) -> Result<Run, StoreError> {
     let Reference { run, digest, .. } = reference;
-    let found = shelf.map_or(Ok(None), |shelf| shelf.known(run, digest))?;
-    found.ok_or_else(|| {
+    let found = shelf.map_or(Ok(None), |shelf| match shelf.known(run, digest)? {
+        Some(run) if !run.is_of_use(span) => shelf.take(run.number(), digest),
+        known => Ok(known),
+    });
+    found?.ok_or_else(|| {
         let path = PathBuf::from("keys").join(run.to_string());
         StoreError::Damaged { path, why: "a run of keys that the snapshot names is gone".into() }
     })

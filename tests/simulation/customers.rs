@@ -289,7 +289,7 @@ impl World {
         match what {
             What::Register => Action::Register(Registration {
                 name: PersonName::parse("Maria Silva").expect("a name"),
-                num_cadastro: customer.document.clone(),
+                num_cadastro: customer.document,
                 user_name: customer.user_name.clone(),
                 password_hash: PasswordHash::parse("$argon2id$x").expect("a hash"),
                 distinct: false,

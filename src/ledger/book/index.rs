@@ -39,11 +39,12 @@ fn shard(hash: u64) -> usize {
     (SHARDS as u64 * choice * (2 * CHOICES + choice) / (3 * CHOICES * CHOICES)) as usize
 }
 
-/// Which share of all entries a table gets, more or less: the distance between the two choices
-/// that [`shard`] maps to it and to the next one.
-fn share(shard: usize) -> f64 {
-    let choice = |shard: usize| (1.0 + 3.0 * shard as f64 / SHARDS as f64).sqrt() - 1.0;
-    choice(shard + 1) - choice(shard)
+/// How many of the choices [`shard`] maps to a table, more or less.
+fn choices(shard: usize) -> u64 {
+    let first = |shard: usize| {
+        (CHOICES * CHOICES + 3 * CHOICES * CHOICES / SHARDS as u64 * shard as u64).isqrt()
+    };
+    first(shard + 1) - first(shard)
 }
 
 impl<P: Copy> Index<P> {
@@ -52,8 +53,8 @@ impl<P: Copy> Index<P> {
     pub(super) fn reserve(&mut self, count: usize) {
         for (shard, table) in self.shards.iter_mut().enumerate() {
             // A little more than comes on average: few tables grow then.
-            let expected = share(shard) * count as f64;
-            table.reserve((expected + 2.0 * expected.sqrt()) as usize, |_| 0);
+            let expected = (count as u64 * choices(shard) / CHOICES) as usize;
+            table.reserve(expected + 2 * expected.isqrt(), |_| 0);
         }
     }
 
@@ -136,11 +137,9 @@ mod tests {
         let mut counts = [0_u32; SHARDS];
         (0..CHOICES).for_each(|choice| counts[shard(choice << 40)] += 1);
         for (shard, count) in counts.into_iter().enumerate() {
-            let expected = share(shard) * CHOICES as f64;
-            assert!((f64::from(count) - expected).abs() < 2.0, "{shard}: {count}, {expected}");
+            assert!(u64::from(count).abs_diff(choices(shard)) <= 2, "{shard}: {count}");
         }
-        let ratio = f64::from(counts[0]) / f64::from(counts[SHARDS - 1]);
-        assert!((1.9..2.1).contains(&ratio), "{ratio}");
+        assert!(counts[0].abs_diff(2 * counts[SHARDS - 1]) <= 4, "{counts:?}");
     }
 
     proptest! {

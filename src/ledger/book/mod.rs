@@ -446,6 +446,11 @@ impl Book {
         self.remembered.first_run(self.position)
     }
 
+    /// How many positions are sealed together.
+    pub(crate) fn span(&self) -> u64 {
+        self.remembered.span()
+    }
+
     /// The runs of sealed keys, oldest first.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
         self.remembered.runs().iter()

@@ -184,6 +184,13 @@ impl Run {
         is_sound.then(|| Run { heading: Arc::new(heading), digest, blocks_at, rows, marks: None })
     }
 
+    /// Whether a ledger that seals so many positions together can do with what is known of it, or
+    /// needs all of it to be read.
+    pub(crate) fn is_of_use(&self, span: u64) -> bool {
+        let keys_max = usize::try_from(span).unwrap_or(usize::MAX);
+        self.marks.as_ref().is_none_or(|marks| marks.are_for(keys_max))
+    }
+
     /// Where its bytes end.
     fn end(&self) -> Option<usize> {
         self.blocks_at.checked_add(self.heading.blocks.last()?.end)

@@ -32,6 +32,17 @@ impl Marks {
         Marks(marks)
     }
 
+    /// Whether they are those of a sieve for runs of so many keys.
+    pub(super) fn are_for(&self, keys_max: usize) -> bool {
+        self.are_for_words(words(keys_max))
+    }
+
+    fn are_for_words(&self, words: usize) -> bool {
+        let beyond =
+            self.0.last().map_or(0, |last| last.checked_shr(words as u32 % u64::BITS).unwrap_or(0));
+        self.0.len() == words.div_ceil(GROUP) && (words.is_multiple_of(GROUP) || beyond == 0)
+    }
+
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
@@ -100,12 +111,11 @@ impl Sieve {
     /// Adds a run with these marks; returns whether they are for a sieve like this, and does
     /// nothing if they are not.
     pub(super) fn push_marks(&mut self, marks: &Marks) -> bool {
-        let is_alike = marks.0.len() == self.words.div_ceil(GROUP)
-            && marks.places().last().is_none_or(|last| last < self.words);
-        if is_alike {
+        let are_alike = marks.are_for_words(self.words);
+        if are_alike {
             self.push_places(marks.places());
         }
-        is_alike
+        are_alike
     }
 
     fn push_places(&mut self, places: impl Iterator<Item = usize>) {

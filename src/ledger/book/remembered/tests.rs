@@ -133,6 +133,62 @@ fn every_key_of_a_run_is_found_in_it_and_no_other() {
     }
 }
 
+/// Rows that nobody may read.
+#[derive(Debug)]
+struct Unread;
+
+impl Rows for Unread {
+    fn read(&self, range: Range<usize>) -> Cow<'_, [u8]> {
+        panic!("{range:?} was read")
+    }
+
+    fn give_up(&self, why: &str) -> ! {
+        panic!("{why}")
+    }
+}
+
+#[test]
+fn the_outline_of_a_run_is_enough_for_all_that_does_not_ask_for_one_of_its_keys() {
+    let (run, keys) = sealed(300);
+    let outline = run.outline();
+    let outlined = Run::outlined(&outline, run.digest(), Arc::new(Unread)).unwrap();
+    assert!(outlined.is_of_use(SPAN) && !outlined.is_of_use(SPAN / 2));
+    let restored = |run: &Run| {
+        let mut remembered = Remembered::new(SPAN);
+        remembered.sieve.push([].iter());
+        let (run, marks) = run.clone().without_marks();
+        match marks {
+            Some(marks) => assert!(remembered.sieve.push_marks(&marks)),
+            None => remembered.sieve.push(run.halves().iter()),
+        }
+        remembered
+    };
+    let (whole, by_outline) = (restored(&run), restored(&outlined));
+    let candidates = |of: &Remembered, key: &Half| of.sieve.candidates(key).collect::<Vec<_>>();
+    for key in &keys {
+        let found = candidates(&by_outline, &key.claim.key);
+        assert_eq!((&found, found.contains(&1)), (&candidates(&whole, &key.claim.key), true));
+    }
+    let strangers = (0..100_u8).map(|number| Half([number; 16]));
+    assert!(strangers.into_iter().all(|key| candidates(&by_outline, &key).is_empty()));
+}
+
+#[test]
+fn an_outline_of_which_any_byte_has_changed_or_of_another_run_is_none() {
+    let (run, _) = sealed(3);
+    let mut outline = run.outline();
+    let read = |outline: &[u8]| Run::outlined(outline, run.digest(), Arc::new(Unread)).is_some();
+    assert!(read(&outline));
+    for place in (0..outline.len()).step_by(1_009).chain(0..200) {
+        outline[place] ^= 1;
+        assert!(!read(&outline), "{place}");
+        outline[place] ^= 1;
+        assert!(!read(&outline[..place]), "{place}");
+    }
+    let (other, _) = sealed(4);
+    assert!(Run::outlined(&outline, other.digest(), Arc::new(Unread)).is_none());
+}
+
 #[test]
 fn a_run_of_which_any_byte_has_changed_is_none_and_a_block_of_it_is_not_believed() {
     let (run, keys) = sealed(70);
