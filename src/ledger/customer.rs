@@ -72,8 +72,8 @@ impl fmt::Display for TypePerson {
     }
 }
 
-/// A customer's `num_cadastro`: a CPF or a CNPJ, in its printed form. It is in the value itself: there
-/// is one for each customer, and memory for a text apart would take twice as much.
+/// A customer's `num_cadastro`: a CPF or a CNPJ, in its printed form. It is in the value itself:
+/// there is one for each customer, and a text apart would take twice as much memory.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Document {
@@ -102,13 +102,14 @@ impl Document {
         if check_digits && !check_digits_fit(type_person, text) {
             return Err(BadDocument::CheckDigits(type_person));
         }
-        let mut document = Document { text: [0; DOCUMENT_BYTES_MAX], length: text.len() as u8 };
+        let length = text.len() as u8;
+        let mut document = Document { text: [0; DOCUMENT_BYTES_MAX], length };
         document.text[..text.len()].copy_from_slice(text.as_bytes());
         Ok(document)
     }
 
-    /// The CPF whose first nine digits are this number, with the check digits that fit it; `None` if
-    /// the number has more.
+    /// The CPF whose first nine digits are this number, with the check digits that fit it; `None`
+    /// if the number has more.
     #[must_use]
     pub(crate) fn cpf_of_number(number: u32) -> Option<Self> {
         let mut digits: Vec<u32> =

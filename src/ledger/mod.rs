@@ -8,10 +8,11 @@
 //!                            └─ malformed: refused too
 //! ```
 //!
-//! - [`money`], [`customer`], [`password_hash`], [`account`], [`account_number`], [`pix`], [`note`], [`new_account`],
-//!   [`keys`], [`limits`], [`package`], [`refund`], [`schedule`], [`request`]: what can be asked
-//!   for, in newtypes that can be made only by their `parse`; [`scheduled`]: Pix of days to come;
-//!   [`closing`]: the end of an account; [`profile`]: what customers call things.
+//! - [`money`], [`customer`], [`password_hash`], [`account`], [`account_number`], [`pix`],
+//!   [`note`], [`new_account`], [`keys`], [`limits`], [`package`], [`refund`], [`schedule`],
+//!   [`request`]: what can be asked for, in newtypes that can be made only by their `parse`;
+//!   [`scheduled`]: Pix of days to come; [`closing`]: the end of an account; [`profile`]: what
+//!   customers call things.
 //! - [`typed`]: documents and keys as people type them, before they have their one spelling.
 //! - [`statement`], [`calendar`]: the entries of an account; [`counterparty`]: who is on the other
 //!   side of one; [`past`]: where they are found.

@@ -51,10 +51,10 @@ impl<P: Copy> Index<P> {
     /// Makes room for this many places in an index that is empty, so that it need not grow step by
     /// step.
     pub(super) fn reserve(&mut self, count: usize) {
-        for (shard, table) in self.shards.iter_mut().enumerate() {
+        for shard in 0..SHARDS {
             // A little more than comes on average: few tables grow then.
             let expected = (count as u64 * choices(shard) / CHOICES) as usize;
-            table.reserve(expected + 2 * expected.isqrt(), |_| 0);
+            self.shards[shard].reserve(expected + 2 * expected.isqrt(), |_| 0);
         }
     }
 
@@ -165,7 +165,7 @@ mod tests {
                         if step == 1 {
                             index.insert(&name.as_str(), place, name_at);
                         } else {
-                            let is_it = |place: usize| names[place] == name && place < names.len() - 1;
+                            let is_it = |other: usize| other != place && names[other] == name;
                             prop_assert!(index.insert_new(&name.as_str(), place, is_it, name_at));
                         }
                         map.insert(name, place);

@@ -151,7 +151,11 @@ impl Run {
     /// Reads a run of which [`Run::outline`] is known, without reading its keys: what is wrong with
     /// them is found when they are looked at. `None` if this is not its outline.
     #[must_use]
-    pub fn outlined(outline: &[u8], digest: Sha256Digest, rows: Arc<dyn Rows>) -> Option<Run> {
+    pub(crate) fn outlined(
+        outline: &[u8],
+        digest: Sha256Digest,
+        rows: Arc<dyn Rows>,
+    ) -> Option<Run> {
         let (beginning, marks) = outline::read(outline, digest)?;
         let run = Run::begun(beginning, digest, rows)?;
         Some(Run { marks: Some(Arc::new(marks)), ..run })
