@@ -48,8 +48,11 @@ impl Actor for ShelfActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(PROVED_EVERY, |actor, _| {
-            if let Some((number, digest)) = actor.unproved.pop_front() {
-                or_end(actor.shelf.prove(number, digest));
+            let Some((number, digest)) = actor.unproved.pop_front() else { return };
+            match actor.shelf.prove(number, digest) {
+                // That a file cannot be opened now, as when there are too many, says nothing of it.
+                Err(StoreError::Open { .. }) => actor.unproved.push_back((number, digest)),
+                proved => or_end(proved),
             }
         });
     }

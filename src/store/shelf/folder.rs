@@ -197,7 +197,7 @@ impl Shelf for FolderShelf {
 
     fn prove(&self, number: u64, digest: Sha256Digest) -> Result<(), StoreError> {
         let proved = self.take(number, digest);
-        if proved.is_err() {
+        if matches!(proved, Err(StoreError::Damaged { .. })) {
             read_all_next_time(&self.path(number));
         }
         proved?.map_or(Ok(()), |run| self.outline(&run))
