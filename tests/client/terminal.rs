@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
+use rustix::termios::{self, LocalModes, OptionalActions};
 
 use crate::program::Machine;
 
@@ -56,6 +57,7 @@ impl Terminal {
     ) -> Terminal {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(ROWS, columns)).unwrap();
+        keep_output_when_interrupted(&pty);
         let program = Command::new(env!("CARGO_BIN_EXE_netbanking"))
             .args(machine.arguments(command))
             .current_dir(machine.home())
@@ -152,6 +154,15 @@ impl Terminal {
             }
         }
     }
+}
+
+/// Ctrl-C makes a terminal forget what the program has written and nobody has read, an end of line
+/// perhaps: what comes next would then stand in the row before it. A person has read what there is
+/// by the time they press it; this reader may not have had its turn.
+fn keep_output_when_interrupted(pty: &Pty) {
+    let mut modes = termios::tcgetattr(pty).unwrap();
+    modes.local_modes |= LocalModes::NOFLSH;
+    termios::tcsetattr(pty, OptionalActions::Now, &modes).unwrap();
 }
 
 impl Drop for Terminal {
