@@ -45,6 +45,12 @@ impl LimitsActor {
         match take {
             Take::OfAddress(from, cost) => self.shares.take_of_address(from, cost, now),
             Take::OfCustomer(customer, cost) => self.shares.take_of_customer(&customer, cost, now),
+            Take::BeforeOrder { asker, cost } => {
+                if let Some(customer) = &asker.customer {
+                    self.shares.take_of_customer(customer, cost, now)?;
+                }
+                self.shares.may_order(&asker, now)
+            }
             Take::ToOrder { asker, cost, pays } => {
                 if pays {
                     self.shares.may_pay(&asker, now)?;
@@ -68,6 +74,11 @@ impl Actor for LimitsActor {
 pub(crate) enum Take {
     OfAddress(Origin, Cost),
     OfCustomer(UserName, Cost),
+    /// A request that is to be ordered if there is anything left for that, before it is read.
+    BeforeOrder {
+        asker: Asker,
+        cost: Cost,
+    },
     /// What is to be ordered, and whether it pays by Pix.
     ToOrder {
         asker: Asker,
@@ -83,7 +94,9 @@ impl Handler<Take> for LimitsActor {
         let (user, from) = match &take {
             Take::OfAddress(from, _) => (None, Some(*from)),
             Take::OfCustomer(customer, _) => (Some(customer.clone()), None),
-            Take::ToOrder { asker, .. } => (asker.customer.clone(), Some(asker.from)),
+            Take::BeforeOrder { asker, .. } | Take::ToOrder { asker, .. } => {
+                (asker.customer.clone(), Some(asker.from))
+            }
         };
         let taken = self.take(take);
         self.noted(taken, user, from)

@@ -95,6 +95,8 @@ impl Default for AddressLimits {
 pub struct CustomerLimits {
     /// Requests.
     pub requests_per_minute: u64,
+    /// Bytes in the bodies of requests.
+    pub bytes_per_minute: u64,
     /// What goes into the common order.
     pub operations_per_day: u64,
     /// Its size there.
@@ -111,6 +113,7 @@ impl Default for CustomerLimits {
     fn default() -> Self {
         CustomerLimits {
             requests_per_minute: 1_200,
+            bytes_per_minute: 8 * 1_024 * 1_024,
             operations_per_day: 10_000,
             bytes_per_day: 16 * 1_024 * 1_024,
             lookups: 100,
@@ -147,6 +150,7 @@ pub(super) fn check(limits: &Limits) -> Result<(), ConfigError> {
     bounded("address.registrations_per_day", registrations_per_day, 1, COUNT_MAX)?;
     let CustomerLimits {
         requests_per_minute,
+        bytes_per_minute,
         operations_per_day,
         bytes_per_day,
         lookups,
@@ -154,6 +158,7 @@ pub(super) fn check(limits: &Limits) -> Result<(), ConfigError> {
         lookups_per_minute,
     } = limits.customer;
     bounded("customer.requests_per_minute", requests_per_minute, 1, COUNT_MAX)?;
+    bounded("customer.bytes_per_minute", bytes_per_minute, REQUEST_BYTES, COUNT_MAX)?;
     bounded("customer.operations_per_day", operations_per_day, PACKAGE, COUNT_MAX)?;
     bounded("customer.bytes_per_day", bytes_per_day, REQUEST_BYTES, COUNT_MAX)?;
     bounded("customer.lookups", lookups, 1, COUNT_MAX)?;

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::Bank;
 use super::refusal::{Bad, Refused};
-use super::share::take_of_customer;
+use super::share::{take_before_order, take_of_customer};
 use crate::actors::audit::Audit;
 use crate::actors::sessions::Whose;
 use crate::audit::{Actor, Event};
@@ -37,20 +37,18 @@ pub(super) async fn customer(
     request: &HttpRequest,
 ) -> Result<Option<UserName>, Refused> {
     match bearer(request.headers()) {
-        Some(token) => owner(bank, request, TokenDigest::of(token)).await.map(Some),
+        Some(token) => {
+            let user = owner(bank, TokenDigest::of(token)).await?;
+            take_of_customer(bank, request, &user).await?;
+            Ok(Some(user))
+        }
         None if bank.config.customer_auth == CustomerAuth::Open => Ok(None),
         None => Err(Refused::NoSession),
     }
 }
 
-async fn owner(
-    bank: &Bank,
-    request: &HttpRequest,
-    token: TokenDigest,
-) -> Result<UserName, Refused> {
-    let user = bank.actors.sessions.send(Whose(token)).await?.ok_or(Refused::NoSession)?;
-    take_of_customer(bank, request, &user).await?;
-    Ok(user)
+async fn owner(bank: &Bank, token: TokenDigest) -> Result<UserName, Refused> {
+    bank.actors.sessions.send(Whose(token)).await?.ok_or(Refused::NoSession)
 }
 
 /// In whose name something is to be ordered.
@@ -82,20 +80,29 @@ impl From<Option<UserName>> for By {
     }
 }
 
-/// As [`customer`], for a request that is going to be ordered: a session that this worker knows is
-/// asked about where the request passes by.
+/// As [`customer`], for a request that is going to be ordered, which is refused before it is read
+/// if nothing of theirs is going to be: a session that this worker knows is asked about where the
+/// request passes by.
 pub(super) async fn customer_who_orders(bank: &Bank, request: &HttpRequest) -> Result<By, Refused> {
+    let by = who_orders(bank, request).await?;
+    take_before_order(bank, request, by.user.as_ref()).await?;
+    Ok(by)
+}
+
+async fn who_orders(bank: &Bank, request: &HttpRequest) -> Result<By, Refused> {
     let Some(token) = bearer(request.headers()).map(TokenDigest::of) else {
-        return customer(bank, request).await.map(By::from);
+        return match bank.config.customer_auth {
+            CustomerAuth::Open => Ok(By::from(None)),
+            CustomerAuth::Sessions => Err(Refused::NoSession),
+        };
     };
     let known = request.app_data::<Known>().ok_or(Refused::Internal)?;
     if let Some(user) = known.owner(token) {
-        take_of_customer(bank, request, &user).await?;
         return Ok(By { user: Some(user), session: Some(token), confirmed: false });
     }
-    let user = owner(bank, request, token).await?;
+    let user = owner(bank, token).await?;
     known.remember(token, user.clone());
-    Ok(By { user: Some(user), session: None, confirmed: false })
+    Ok(By::from(Some(user)))
 }
 
 /// The most sessions that a worker remembers; about 100 bytes each.

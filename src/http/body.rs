@@ -23,6 +23,8 @@ use super::share::{CUSTOMER_BODY_BYTES_MAX, origin};
 use crate::limits::Origin;
 use crate::limits::bodies::Bodies;
 
+/// Largest body from a customer that has no package in it, in bytes.
+pub(super) const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,7 @@ impl Memory {
 /// A customer's body; its memory counts for as long as it exists.
 pub(crate) struct Body {
     bytes: BytesMut,
+    bytes_max: usize,
     from: Option<Origin>,
     memory: Memory,
 }
@@ -47,8 +50,8 @@ pub(crate) struct Body {
 impl Body {
     fn extend(&mut self, chunk: &[u8]) -> Result<(), Refused> {
         let size = self.bytes.len() + chunk.len();
-        if size > CUSTOMER_BODY_BYTES_MAX {
-            return Err(Refused::TooLarge(CUSTOMER_BODY_BYTES_MAX));
+        if size > self.bytes_max {
+            return Err(Refused::TooLarge(self.bytes_max));
         }
         self.memory.0.borrow_mut().take(self.from, size, chunk.len())?;
         self.bytes.extend_from_slice(chunk);
@@ -73,9 +76,25 @@ impl Drop for Body {
 }
 
 /// A customer's body, as it arrives.
-pub(crate) async fn receive(request: &HttpRequest, mut payload: Payload) -> Result<Body, Refused> {
+pub(super) async fn receive(request: &HttpRequest, payload: Payload) -> Result<Body, Refused> {
+    receive_body(request, payload, SMALL_BODY_BYTES_MAX).await
+}
+
+/// One that may hold a package or a basket.
+pub(crate) async fn receive_large(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Body, Refused> {
+    receive_body(request, payload, CUSTOMER_BODY_BYTES_MAX).await
+}
+
+async fn receive_body(
+    request: &HttpRequest,
+    mut payload: Payload,
+    bytes_max: usize,
+) -> Result<Body, Refused> {
     let memory = request.app_data::<Memory>().cloned().ok_or(Refused::Internal)?;
-    let mut body = Body { bytes: BytesMut::new(), from: origin(request), memory };
+    let mut body = Body { bytes: BytesMut::new(), bytes_max, from: origin(request), memory };
     let whole = async {
         while let Some(chunk) = payload.next().await {
             body.extend(&chunk.map_err(|_| Bad::Unfinished)?)?;

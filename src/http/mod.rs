@@ -34,12 +34,13 @@ mod share;
 mod status;
 mod stream;
 mod texts;
+mod turns;
 mod upgrade;
 mod visits;
 
 pub(crate) use accounts::{key_meant, opening};
 pub(crate) use auth::{By, Caller, peer};
-pub(crate) use body::receive;
+pub(crate) use body::receive_large;
 pub(crate) use common_passwords::has as is_common;
 pub(crate) use customers::{Newcomer, log_in, new_password_of, prove, prove_again, user_name};
 pub(crate) use entry_line::{Named, named};

@@ -7,10 +7,11 @@ use serde_json::value::RawValue;
 use super::Bank;
 use super::accounts::amount_up_to;
 use super::auth::{By, customer_who_orders};
-use super::body::{Fields, receive};
+use super::body::{Fields, receive_large};
 use super::customers::prove_again;
 use super::order::{idempotency_key, order};
 use super::refusal::{Bad, Kind, Refused};
+use super::turns::read_body;
 use crate::ids::BankId;
 use crate::ledger::{
     AccountNumber, Action, Amount, Message, Note, Operation, OperationKind, Package, PixKey, Txid,
@@ -28,8 +29,10 @@ pub(super) async fn execute(
 ) -> Result<HttpResponse, Refused> {
     let by = confirmed(&bank, &request, customer_who_orders(&bank, &request).await?).await?;
     let key = idempotency_key(&request)?;
-    let body = receive(&request, body).await?;
-    let package = read_package(bank.config.nodes.len(), bank.config.operation_max, &body)?;
+    let body = receive_large(&request, body).await?;
+    let (banks, most) = (bank.config.nodes.len(), bank.config.operation_max);
+    let read = move |body: &[u8]| read_package(banks, most, body);
+    let package = read_body(&request, by.user.as_ref(), body, read).await?;
     order(&bank, &request, by, key, Action::Operations(package)).await
 }
 

@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use actix_web::HttpRequest;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::Data;
 
 use super::Bank;
@@ -34,12 +34,18 @@ pub(super) async fn take_of_address(
     from: Origin,
     request: &HttpRequest,
 ) -> Result<(), Refused> {
-    let length = request.headers().get(CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    Ok(bank.actors.limits.send(Take::OfAddress(from, of_request(request))).await??)
+}
+
+/// What a request takes before any of it is read.
+fn of_request(request: &HttpRequest) -> Cost {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    // One that does not say how long it is may become as long as any.
+    let unknown = if headers.contains_key(TRANSFER_ENCODING) { u64::MAX } else { 0 };
     // No more of it will be read.
-    let bytes = length.min(CUSTOMER_BODY_BYTES_MAX as u64);
-    let cost = Cost { requests: 1, bytes, ..Cost::default() };
-    Ok(bank.actors.limits.send(Take::OfAddress(from, cost)).await??)
+    let bytes = length.unwrap_or(unknown).min(CUSTOMER_BODY_BYTES_MAX as u64);
+    Cost { requests: 1, bytes, ..Cost::default() }
 }
 
 /// Tells the log who has done something.
@@ -57,8 +63,20 @@ pub(crate) async fn take_of_customer(
     if origin(request).is_none() {
         return Ok(());
     }
-    let cost = Cost { requests: 1, ..Cost::default() };
-    Ok(bank.actors.limits.send(Take::OfCustomer(customer.clone(), cost)).await??)
+    let take = Take::OfCustomer(customer.clone(), of_request(request));
+    Ok(bank.actors.limits.send(take).await??)
+}
+
+/// It is a customer's, who wants something to be ordered.
+pub(super) async fn take_before_order(
+    bank: &Bank,
+    request: &HttpRequest,
+    customer: Option<&UserName>,
+) -> Result<(), Refused> {
+    let Some(from) = origin(request) else { return Ok(()) };
+    let asker = Asker { from, customer: customer.cloned() };
+    let take = Take::BeforeOrder { asker, cost: of_request(request) };
+    Ok(bank.actors.limits.send(take).await??)
 }
 
 /// Something is about to be ordered.

@@ -9,6 +9,7 @@ pub(crate) mod bodies;
 pub(crate) mod bucket;
 pub(crate) mod shares;
 mod table;
+pub(crate) mod turns;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};

@@ -62,6 +62,7 @@ struct OfAddress {
 #[derive(Default)]
 struct OfCustomer {
     requests: Bucket,
+    bytes: Bucket,
     operations: Bucket,
     ordered_bytes: Bucket,
     lookups: Lookups,
@@ -101,22 +102,7 @@ impl Shares {
         cost: Cost,
         now: Millis,
     ) -> Result<(), Wait> {
-        let limits = self.address;
-        let OfAddress { requests, bytes, operations, registrations, .. } =
-            self.addresses.of(&from, now);
-        let per_minute = |tokens: u64| Rate::full_in(tokens, MINUTE_MS);
-        let per_day = |tokens: u64| Rate::full_in(tokens, DAY_MS);
-        let daily = per_day(limits.operations_per_day);
-        let newcomers = per_day(limits.registrations_per_day);
-        take(
-            [
-                (requests, per_minute(limits.requests_per_minute), cost.requests, Excess::Requests),
-                (bytes, per_minute(limits.bytes_per_minute), cost.bytes, Excess::Bytes),
-                (operations, daily, cost.operations, Excess::Operations),
-                (registrations, newcomers, cost.registrations, Excess::Registrations),
-            ],
-            now,
-        )
+        take(self.for_address(from, cost, now), now)
     }
 
     /// Takes what a customer asks for, all or nothing.
@@ -129,29 +115,52 @@ impl Shares {
         cost: Cost,
         now: Millis,
     ) -> Result<(), Wait> {
+        take(self.for_customer(customer, cost, now), now)
+    }
+
+    /// Whether there is anything left of what goes into the common order, so that what would be
+    /// refused in the end need not be read first. Takes nothing.
+    ///
+    /// # Errors
+    /// When there is not.
+    pub(crate) fn may_order(&mut self, asker: &Asker, now: Millis) -> Result<(), Wait> {
+        let least = Cost { operations: 1, ordered_bytes: 1, ..Cost::default() };
+        if let Some(customer) = &asker.customer {
+            check(&self.for_customer(customer, least, now), now)?;
+        }
+        check(&self.for_address(asker.from, least, now), now)
+    }
+
+    fn for_address(&mut self, from: Origin, cost: Cost, now: Millis) -> [Taking<'_>; 4] {
+        let limits = self.address;
+        let OfAddress { requests, bytes, operations, registrations, .. } =
+            self.addresses.of(&from, now);
+        let per_minute = |tokens: u64| Rate::full_in(tokens, MINUTE_MS);
+        let per_day = |tokens: u64| Rate::full_in(tokens, DAY_MS);
+        let daily = per_day(limits.operations_per_day);
+        let newcomers = per_day(limits.registrations_per_day);
+        [
+            (requests, per_minute(limits.requests_per_minute), cost.requests, Excess::Requests),
+            (bytes, per_minute(limits.bytes_per_minute), cost.bytes, Excess::Bytes),
+            (operations, daily, cost.operations, Excess::Operations),
+            (registrations, newcomers, cost.registrations, Excess::Registrations),
+        ]
+    }
+
+    fn for_customer(&mut self, customer: &UserName, cost: Cost, now: Millis) -> [Taking<'_>; 4] {
         let limits = self.customer;
-        let OfCustomer { requests, operations, ordered_bytes, .. } =
+        let OfCustomer { requests, bytes, operations, ordered_bytes, .. } =
             self.customers.of(customer, now);
         let per_minute = |tokens: u64| Rate::full_in(tokens, MINUTE_MS);
         let per_day = |tokens: u64| Rate::full_in(tokens, DAY_MS);
-        take(
-            [
-                (requests, per_minute(limits.requests_per_minute), cost.requests, Excess::Requests),
-                (
-                    operations,
-                    per_day(limits.operations_per_day),
-                    cost.operations,
-                    Excess::Operations,
-                ),
-                (
-                    ordered_bytes,
-                    per_day(limits.bytes_per_day),
-                    cost.ordered_bytes,
-                    Excess::Operations,
-                ),
-            ],
-            now,
-        )
+        let (daily, daily_bytes) =
+            (per_day(limits.operations_per_day), per_day(limits.bytes_per_day));
+        [
+            (requests, per_minute(limits.requests_per_minute), cost.requests, Excess::Requests),
+            (bytes, per_minute(limits.bytes_per_minute), cost.bytes, Excess::Bytes),
+            (operations, daily, cost.operations, Excess::Operations),
+            (ordered_bytes, daily_bytes, cost.ordered_bytes, Excess::Operations),
+        ]
     }
 
     /// Takes what the look-up of these keys costs if they exist; those that the customer has found
@@ -236,10 +245,15 @@ pub(crate) struct LookedUp {
 /// A bucket, how it fills, what to take of it, and what it is short of if that is too much.
 type Taking<'a> = (&'a mut Bucket, Rate, u64, Excess);
 
+fn check(all: &[Taking<'_>], now: Millis) -> Result<(), Wait> {
+    let short = |(bucket, rate, tokens, excess): &Taking<'_>| {
+        wait(bucket.wait_ms(*rate, *tokens, now), *excess)
+    };
+    all.iter().try_for_each(short)
+}
+
 fn take<const N: usize>(all: [Taking<'_>; N], now: Millis) -> Result<(), Wait> {
-    for (bucket, rate, tokens, excess) in &all {
-        wait(bucket.wait_ms(*rate, *tokens, now), *excess)?;
-    }
+    check(&all, now)?;
     all.into_iter().for_each(|(bucket, rate, tokens, _)| bucket.take(rate, tokens, now));
     Ok(())
 }
@@ -320,6 +334,23 @@ mod tests {
         assert!(refused.excess == Excess::Operations && refused.seconds > 3_600, "{refused:?}");
         let bia = UserName::parse("bia").unwrap();
         assert_eq!(shares.take_of_customer(&bia, package, 0), Ok(()));
+    }
+
+    #[test]
+    fn who_has_no_operation_left_is_known_before_anything_is_read() {
+        let (mut shares, ana) = (shares(), asker(Some("ana")));
+        let limits = CustomerLimits::default();
+        for _ in 0..2 * limits.operations_per_day {
+            assert_eq!(shares.may_order(&ana, 0), Ok(()), "looking takes nothing");
+        }
+        let all = Cost { operations: limits.operations_per_day, ..Cost::default() };
+        shares.take_of_customer(ana.customer.as_ref().unwrap(), all, 0).unwrap();
+        let refused = shares.may_order(&ana, 0).unwrap_err();
+        assert_eq!(refused.excess, Excess::Operations);
+        assert_eq!(shares.may_order(&asker(Some("bia")), 0), Ok(()));
+        let all = Cost { operations: AddressLimits::default().operations_per_day, ..all };
+        shares.take_of_address(ana.from, all, 0).unwrap();
+        assert!(shares.may_order(&asker(None), 0).is_err(), "an address has a share too");
     }
 
     #[test]

@@ -163,8 +163,7 @@ async fn bodies_that_never_end_fill_a_bounded_part_of_the_memory_and_hold_up_no_
     let mut customer = Customer::register(&cluster, "karen123", 5).await;
     let before = resident_kib(cluster.process_id(0));
     let mut unfinished =
-        b"POST /register-customer HTTP/1.1\r\nhost: bank\r\ncontent-length: 262144\r\n\r\n"
-            .to_vec();
+        b"POST /entrar HTTP/1.1\r\nhost: bank\r\ncontent-length: 262144\r\n\r\n".to_vec();
     unfinished.resize(250_000, b' ');
     let mut crowd = Vec::new();
     for _ in 0..BODIES {

@@ -1,6 +1,8 @@
 //! What other customers notice of a flood, and what it takes of a bank's memory and disk. It prints
 //! what it measured; run it as
-//! `cargo test --release --test consortium under_floods -- --ignored --nocapture`.
+//! `cargo test --release --test consortium under_floods -- --ignored --nocapture`; with
+//! `FLOOD=logins` before it, only the floods with that in their names; with `PROGRAM=FILE`, another
+//! build of `netbanking`.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -238,9 +240,10 @@ async fn floods(cluster: &Cluster) -> Vec<Flood> {
     let login = r#"{"user_name":"ninguem","password":"12345678"}"#;
     let basket = format!("chave=k&acao=adicionar{}", format!("&op=D.0.{number}.1").repeat(16_375));
     let unfinished = "content-length: 262144\r\n";
-    let unfinished = request("POST /register-customer", unfinished, "");
+    let unfinished = request("POST /entrar", unfinished, "");
     let unfinished = [unfinished, vec![b' '; 250_000]].concat();
     let refused = package(1_000).replacen("DEPOSIT", "WITHDRAW", 999);
+    let broken = package(1_000).replace("]}}}", ",0]}}}");
     let search = format!("GET /contas/0-{number}?tipo=DEPOSIT&busca=nada");
     vec![
         flood("statements", Manner::Asks, 600, request(&search, &cookie, "")),
@@ -266,6 +269,7 @@ async fn floods(cluster: &Cluster) -> Vec<Flood> {
         ),
         flood("unfinished bodies", Manner::Stays, 1_000, unfinished),
         flood("refused packages", Manner::Asks, 64, request("POST /operations", &bearer, &refused)),
+        flood("broken packages", Manner::Asks, 64, request("POST /operations", &bearer, &broken)),
         flood("guessed keys", Manner::Asks, 256, request("GET /pix/0:nobody", &bearer, "")),
         flood("streams", Manner::Asks, 512, request("GET /consorcio/eventos", "", "")),
         Flood {
@@ -283,7 +287,10 @@ async fn floods(cluster: &Cluster) -> Vec<Flood> {
 #[ignore = "three minutes, and means something in a release build on a quiet machine only"]
 async fn no_flood_from_one_address_stops_other_customers() {
     netbanking::machine::raise_descriptors();
-    let cluster = Cluster::prepare(3, "sessions");
+    let mut cluster = Cluster::prepare(3, "sessions");
+    if let Ok(program) = std::env::var("PROGRAM") {
+        cluster.set_program(program.into());
+    }
     cluster.change_nodes_json(&cluster.nodes_json(), |config| {
         config["limits"] = json!({"loopback": true});
     });
@@ -295,7 +302,9 @@ async fn no_flood_from_one_address_stops_other_customers() {
         let account = customer.open(&cluster, bank, 50.0).await;
         writers.push(Writer { customer, account, written: 0 });
     }
-    let floods = floods(&cluster).await;
+    let mut floods = floods(&cluster).await;
+    let wanted = std::env::var("FLOOD").unwrap_or_default();
+    floods.retain(|flood| flood.name.contains(&wanted));
     measured(&cluster, &mut writers, SETTLING).await;
     println!(
         "{:<30} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>10} {:>12}",

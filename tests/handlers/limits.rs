@@ -14,16 +14,16 @@ use tempfile::TempDir;
 use crate::harness::{Answer, ready, service, start};
 
 /// A bank alone, with these limits.
-async fn limited(limits: Value) -> (Bank, TempDir) {
+pub(crate) async fn limited(limits: Value) -> (Bank, TempDir) {
     start(0, 1, json!({ "limits": limits })).await
 }
 
-fn address(last: u8) -> SocketAddr {
+pub(crate) fn address(last: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], 40_000))
 }
 
 /// What is answered to somebody at an address, and after how many seconds they may come again.
-async fn ask<S, B>(service: &S, from: u8, request: TestRequest) -> (Answer, Option<u64>)
+pub(crate) async fn ask<S, B>(service: &S, from: u8, request: TestRequest) -> (Answer, Option<u64>)
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
@@ -37,7 +37,7 @@ where
     (Answer { status, body }, wait.map(|wait| wait.parse().unwrap()))
 }
 
-fn post(path: &str, body: &Value) -> TestRequest {
+pub(crate) fn post(path: &str, body: &Value) -> TestRequest {
     TestRequest::post().uri(path).set_payload(body.to_string())
 }
 
@@ -46,7 +46,7 @@ fn login(user: &str, password: &str) -> TestRequest {
 }
 
 /// Registers somebody with an account of 1,000 reais; returns their token, account and Pix key.
-async fn customer<S, B>(service: &S, user: &str, document: &str) -> (String, u64, String)
+pub(crate) async fn customer<S, B>(service: &S, user: &str, document: &str) -> (String, u64, String)
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
@@ -65,11 +65,11 @@ where
     (text(&entered.body["token"]), number, text(&opened.body["kay_pix"]))
 }
 
-fn with(token: &str, request: TestRequest) -> TestRequest {
+pub(crate) fn with(token: &str, request: TestRequest) -> TestRequest {
     request.insert_header(("authorization", format!("Bearer {token}")))
 }
 
-fn package(account: u64, operations: &[Value]) -> Value {
+pub(crate) fn package(account: u64, operations: &[Value]) -> Value {
     json!({"0": {account.to_string(): {"package": operations}}})
 }
 

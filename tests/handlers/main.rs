@@ -14,6 +14,7 @@ mod harness;
 mod https;
 mod joint;
 mod keys;
+mod large_bodies;
 mod limits;
 mod names;
 mod neutral;

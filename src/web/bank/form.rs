@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
 use zeroize::Zeroize as _;
 
-use crate::http::{Refused, receive};
+use crate::http::{Refused, receive_large};
 use crate::ledger::IdempotencyKey;
 use crate::ledger::package::OPERATIONS_MAX;
 use crate::wire::escaped;
@@ -26,7 +26,7 @@ impl Drop for Form {
 impl Form {
     /// Reads the body of a request.
     pub(super) async fn receive(request: &HttpRequest, body: Payload) -> Result<Form, Refused> {
-        let body = receive(request, body).await?;
+        let body = receive_large(request, body).await?;
         let text =
             std::str::from_utf8(&body).map_err(|_| Refused::bad("O formulário não é UTF-8"))?;
         Form::parse(text)
