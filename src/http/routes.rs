@@ -11,7 +11,7 @@ use super::body::Memory;
 use super::freshness::{mark_figures, mark_unless_fresh};
 use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
-use super::turns::LargeBodies;
+use super::turns::LongWork;
 use super::{
     Bank, accounts, body_bytes_per_worker, customers, joint, keys, limits, operations, past, peers,
     profile, refunds, schedules, sessions, status,
@@ -22,7 +22,7 @@ pub(crate) fn configure(bank: Data<Bank>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(Memory::new(body_bytes_per_worker(&bank.config.limits)))
             .app_data(Known::default())
-            .app_data(LargeBodies::new())
+            .app_data(LongWork::new())
             .app_data(bank)
             .app_data(
                 PathConfig::default()

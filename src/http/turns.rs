@@ -1,5 +1,6 @@
-//! Large bodies are read one at a time on a thread of their own, so that small requests never wait
-//! behind them; of many customers with large bodies, each has their turn.
+//! What takes long for a thread that answers is done one at a time on a thread of its own, so that
+//! small requests never wait behind it: reading large bodies, writing papers. Of many customers
+//! with such wishes, each has their turn.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,21 +16,21 @@ use crate::ledger::UserName;
 use crate::limits::Origin;
 use crate::limits::turns::Turns;
 
-/// How many large bodies are read at a time for each worker.
+/// How many long things are done at a time for each worker.
 const AT_ONCE: usize = 1;
 
-/// Whose bodies wait in one line: a customer's, or an address's if it is nobody's.
+/// Whose wishes wait in one line: a customer's, or an address's if it is nobody's.
 type Whose = (Option<UserName>, Option<Origin>);
 
-/// The large bodies of this worker that wait to be read. How many there are is bounded by the
-/// memory that they take.
+/// Who waits at this worker. How many there are is bounded by the memory that bodies take, and by
+/// the connections.
 #[derive(Clone)]
-pub(super) struct LargeBodies(Rc<RefCell<Turns<Whose, Sender<Turn>>>>);
+pub(super) struct LongWork(Rc<RefCell<Turns<Whose, Sender<Turn>>>>);
 
-impl LargeBodies {
+impl LongWork {
     /// To be made on the worker's thread.
     pub(super) fn new() -> Self {
-        LargeBodies(Rc::new(RefCell::new(Turns::new(AT_ONCE))))
+        LongWork(Rc::new(RefCell::new(Turns::new(AT_ONCE))))
     }
 
     async fn turn(&self, whose: &Whose) -> Result<Turn, Refused> {
@@ -42,8 +43,8 @@ impl LargeBodies {
     }
 }
 
-/// While it exists, a large body is being read.
-struct Turn(LargeBodies);
+/// While it exists, something long is being done.
+struct Turn(LongWork);
 
 impl Drop for Turn {
     fn drop(&mut self) {
@@ -63,8 +64,27 @@ impl Drop for Turn {
     }
 }
 
-/// Reads a customer's body by a function of its bytes alone; a large one elsewhere, when it is its
-/// turn.
+/// Does something long elsewhere when it is its turn. It keeps its turn, and what is `held`, until
+/// it is done, also if nobody waits for it any more.
+pub(crate) async fn in_turn<T: Send + 'static>(
+    request: &HttpRequest,
+    customer: Option<&UserName>,
+    held: impl Sized + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
+    let all = request.app_data::<LongWork>().ok_or(Refused::Internal)?;
+    let from = customer.is_none().then(|| origin(request)).flatten();
+    let turn = all.turn(&(customer.cloned(), from)).await?;
+    let working = actix_rt::spawn(async move {
+        let done = web::block(work).await;
+        drop((turn, held));
+        done
+    });
+    let done = working.await.map_err(|_| Refused::Internal)?;
+    done.map_err(|_| Refused::Internal)
+}
+
+/// Reads a customer's body by a function of its bytes alone; a large one in turn.
 pub(super) async fn read_body<T: Send + 'static>(
     request: &HttpRequest,
     customer: Option<&UserName>,
@@ -74,17 +94,6 @@ pub(super) async fn read_body<T: Send + 'static>(
     if body.len() <= SMALL_BODY_BYTES_MAX {
         return read(&body);
     }
-    let all = request.app_data::<LargeBodies>().ok_or(Refused::Internal)?;
-    let from = customer.is_none().then(|| origin(request)).flatten();
-    let turn = all.turn(&(customer.cloned(), from)).await?;
-    // Its turn, and the memory that it takes, end when it has been read, also if its sender has
-    // hung up by then.
-    let reading = actix_rt::spawn(async move {
-        let bytes = Bytes::copy_from_slice(&body);
-        let done = web::block(move || read(&bytes)).await;
-        drop((turn, body));
-        done
-    });
-    let done = reading.await.map_err(|_| Refused::Internal)?;
-    done.map_err(|_| Refused::Internal)?
+    let bytes = Bytes::copy_from_slice(&body);
+    in_turn(request, customer, body, move || read(&bytes)).await?
 }

@@ -259,6 +259,12 @@ async fn floods(cluster: &Cluster) -> Vec<Flood> {
             600,
             request(&format!("GET /contas/0-{number}/extrato.csv"), &cookie, ""),
         ),
+        flood(
+            "statements on paper",
+            Manner::Asks,
+            600,
+            request(&format!("GET /contas/0-{number}/extrato.pdf"), &cookie, ""),
+        ),
         flood("abandoned logins", Manner::Leaves, 1_000, request("POST /login", "", login)),
         flood("logins", Manner::Asks, 1_000, request("POST /login", "", login)),
         flood(

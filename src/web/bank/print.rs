@@ -16,7 +16,8 @@ use super::{Answer, customer, texts};
 use crate::actors::ledger::ask_before_past;
 use crate::actors::time::unix_ms;
 use crate::brazilian::date;
-use crate::http::{Bank, Named};
+use crate::civil::Zone;
+use crate::http::{Bank, Named, in_turn};
 use crate::ledger::{Book, Centavos, Counterparty};
 use crate::store::past::PastReader;
 
@@ -70,8 +71,9 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
     let user = customer(bank, request).await?;
     let (of, number) = place(request)?;
     let filter = Filter::read(&Form::of_query(request)?, &bank.config.time_zone)?;
+    let reader = user.clone();
     let asked = move |book: &Book| {
-        own(book, &user, (of, number)).map(|account| (book.trail_of(account), account.balance))
+        own(book, &reader, (of, number)).map(|account| (book.trail_of(account), account.balance))
     };
     let (trail, balance) = ask_before_past(&bank.actors.routes.ledger, asked).await??;
     let wanted = filter.clone();
@@ -88,25 +90,29 @@ async fn statement(bank: &Bank, request: &HttpRequest) -> Answer {
         (_, false) => None,
     };
     let title = format!("Extrato da conta {number} · {}", bank_name(bank, of));
-    let paper = statement_paper(bank, &title, (&filter, balance), &found.entries, cut);
+    let (zone, made_at) = (bank.config.time_zone.clone(), made_at(bank));
+    let write = move || {
+        let paper = Paper::new(&title, &made_at);
+        statement_paper(paper, &zone, &title, (&filter, balance), &found.entries, cut)
+    };
+    let paper = in_turn(request, Some(&user), (), write).await?;
     Ok(file(&format!("extrato-{of}-{number}"), paper))
 }
 
 /// Newest first, by day, as on the page.
 fn statement_paper(
-    bank: &Bank,
+    mut paper: Paper,
+    zone: &Zone,
     title: &str,
     (filter, balance): (&Filter, Centavos),
     entries: &[Named],
     cut: Option<String>,
 ) -> Vec<u8> {
-    let mut paper = Paper::new(title, &made_at(bank));
     paper.line(TITLE, &[Piece::left(0.0, ROOM, title).bold()]);
     let period = texts::period(filter.days());
     let now = format!("Saldo agora {}", reais(balance));
     paper.line(TEXT + 1.0, &[Piece::left(0.0, 300.0, &period), Piece::right(ROOM, &now).bold()]);
     head(&mut paper);
-    let zone = &bank.config.time_zone;
     let mut day = None;
     for Named { entry, counterparty, .. } in entries.iter().rev() {
         if !paper.make_room(2.0 * TEXT) {
