@@ -14,7 +14,8 @@ use crate::actors::limits::{Attempt, Came, LookUp, Take};
 use crate::audit::{Actor, Event};
 use crate::ledger::Book;
 use crate::ledger::{
-    Action, Executed, OperationKind, Outcome, PixKey, Refusal, Request, TypePerson, UserName,
+    Action, Done, Executed, KeyChange, NewKey, OperationKind, Outcome, PixKey, ProfileChange,
+    Refusal, Request, ScheduleChange, TypePerson, UserName,
 };
 use crate::limits::Origin;
 use crate::limits::shares::{Asker, Cost, KeyDigest, LookedUp};
@@ -84,6 +85,8 @@ pub(super) struct Order {
     asker: Asker,
     /// The keys that it pays to.
     payments: u64,
+    /// The key whose holder or lack of one its outcome tells.
+    looked_up: Option<KeyDigest>,
 }
 
 impl Order {
@@ -115,22 +118,51 @@ impl Order {
             Action::Register(_) => (None, 1, 0),
         };
         let asker = Asker { from, customer };
+        let looked_up = key_looked_up(&request.action).as_deref().map(digest);
+        if let Some(key) = looked_up {
+            bank.actors.limits.send(LookUp(asker.clone(), vec![key])).await??;
+        }
         let (operations, ordered_bytes) = (operations as u64, bytes as u64);
         let registrations = u64::from(matches!(request.action, Action::Register(_)));
         let cost = Cost { operations, ordered_bytes, registrations, ..Cost::default() };
         let take = Take::ToOrder { asker: asker.clone(), cost, pays: payments > 0 };
         bank.actors.limits.send(take).await??;
-        Ok(Some(Order { asker, payments: payments as u64 }))
+        Ok(Some(Order { asker, payments: payments as u64, looked_up }))
     }
 
     /// It has been executed.
     pub(super) fn end(self, bank: &Bank, executed: &Executed) {
+        if let Some(key) = self.looked_up {
+            let exists = !matches!(
+                &executed.outcome,
+                Outcome::Refused(Refusal::UnknownPixKey(_)) | Outcome::Done(Done::KeyAdded { .. })
+            );
+            let found = if exists { vec![key] } else { Vec::new() };
+            let looked_up = LookedUp { found, missing: u64::from(!exists), by_company: false };
+            return bank.actors.limits.do_send(Came::LookedUp(self.asker, looked_up));
+        }
         let came = match &executed.outcome {
             Outcome::Done(_) => Came::Paid(self.asker, self.payments),
             Outcome::Refused(Refusal::UnknownPixKey(_)) => Came::PaidToNobody(self.asker),
             Outcome::Refused(_) => return,
         };
         bank.actors.limits.do_send(came);
+    }
+}
+
+/// The key of which an action finds out whether it exists, though it pays nothing to it now. One of
+/// a customer's own choice does so, too: it is refused if somebody else has it.
+fn key_looked_up(action: &Action) -> Option<String> {
+    match action {
+        Action::Schedule(ScheduleChange::Make(planned)) => Some(planned.pix.to_string()),
+        Action::Profile(ProfileChange::Favourite { pix, .. }) => Some(pix.to_string()),
+        Action::Keys(KeyChange::Add { bank, key: NewKey::Email(email), .. }) => {
+            Some(format!("{bank}:{}", email.as_str()))
+        }
+        Action::Keys(KeyChange::Add { bank, key: NewKey::Telefone(telephone), .. }) => {
+            Some(format!("{bank}:{}", telephone.as_str()))
+        }
+        _ => None,
     }
 }
 

@@ -135,6 +135,58 @@ async fn payments_to_keys_that_do_not_exist_are_look_ups_and_others_give_some_ba
     assert_eq!(ask(&service, 1, pay(&key)).await.0.status, 429);
 }
 
+/// What somebody with this account asks to find out whether there is a key.
+type Guess = fn(account: u64, guess: u32) -> (&'static str, Value);
+
+#[actix_web::test]
+async fn keys_cannot_be_searched_for_by_favourites_by_plans_or_by_claiming_them() {
+    let (bank, _data) = limited(json!({})).await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    let (_, _, key) = customer(&service, "eva", "999.999.999-99").await;
+    let ways: [(&str, &str, Guess); 3] = [
+        ("ana", "111.111.111-11", |_, guess| {
+            ("/favourites", json!({"kay_pix": format!("0:nobody{guess}"), "name": "Alguém"}))
+        }),
+        ("bia", "222.222.222-22", |account, guess| {
+            let plan = json!({"bank": 0, "num_account": account, "value": 1, "day": "2099-01-01",
+                "pix": format!("0:nobody{guess}")});
+            ("/schedules", plan)
+        }),
+        ("davi", "333.333.333-33", |account, guess| {
+            let email = format!("nobody{}@example.com", guess / 2);
+            if guess % 2 == 1 {
+                return ("/keys/remove", json!({"kay_pix": format!("0:{email}")}));
+            }
+            ("/keys", json!({"bank": 0, "num_account": account, "type": "EMAIL", "value": email}))
+        }),
+    ];
+    for (user, document, guessed) in ways {
+        let (token, account, _) = customer(&service, user, document).await;
+        let mut guesses = 0;
+        for guess in 0..20 {
+            let (path, body) = guessed(account, guess);
+            let (answer, _) = ask(&service, 1, with(&token, post(path, &body))).await;
+            let asks = path != "/keys/remove";
+            if answer.status == 429 {
+                let told = "Consultas demais a chaves Pix. Tente de novo em 30 segundos";
+                assert_eq!((answer.descript(), asks), (told, true));
+                break;
+            }
+            let expected = if user == "davi" { 200 } else { 400 };
+            assert_eq!(answer.status, expected, "{path}: {answer:?}");
+            guesses += u32::from(asks);
+        }
+        assert_eq!(guesses, 5, "{user}");
+    }
+    // Whom one pays can be kept, as often as one likes.
+    let (gil, _, _) = customer(&service, "gil", "444.444.444-44").await;
+    for name in 0..120 {
+        let body = json!({"kay_pix": key, "name": format!("Eva {name}")});
+        assert_eq!(ask(&service, 1, with(&gil, post("/favourites", &body))).await.0.status, 200);
+    }
+}
+
 #[actix_web::test]
 async fn each_wrong_password_makes_wait_longer() {
     let (bank, _data) = limited(json!({})).await;
