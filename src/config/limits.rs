@@ -101,6 +101,9 @@ pub struct CustomerLimits {
     pub operations_per_day: u64,
     /// Its size there.
     pub bytes_per_day: u64,
+    /// Accounts that a customer may come to hold at all banks together; those that were closed
+    /// count.
+    pub accounts: u64,
     /// Keys that a person may look up, of those that exist; one that does not costs twenty.
     pub lookups: u64,
     /// The same for a company.
@@ -116,6 +119,7 @@ impl Default for CustomerLimits {
             bytes_per_minute: 8 * 1_024 * 1_024,
             operations_per_day: 10_000,
             bytes_per_day: 16 * 1_024 * 1_024,
+            accounts: 100,
             lookups: 100,
             company_lookups: 1_000,
             lookups_per_minute: 2,
@@ -153,6 +157,7 @@ pub(super) fn check(limits: &Limits) -> Result<(), ConfigError> {
         bytes_per_minute,
         operations_per_day,
         bytes_per_day,
+        accounts,
         lookups,
         company_lookups,
         lookups_per_minute,
@@ -161,6 +166,7 @@ pub(super) fn check(limits: &Limits) -> Result<(), ConfigError> {
     bounded("customer.bytes_per_minute", bytes_per_minute, REQUEST_BYTES, COUNT_MAX)?;
     bounded("customer.operations_per_day", operations_per_day, PACKAGE, COUNT_MAX)?;
     bounded("customer.bytes_per_day", bytes_per_day, REQUEST_BYTES, COUNT_MAX)?;
+    bounded("customer.accounts", accounts, 1, COUNT_MAX)?;
     bounded("customer.lookups", lookups, 1, COUNT_MAX)?;
     bounded("customer.company_lookups", company_lookups, 1, COUNT_MAX)?;
     bounded("customer.lookups_per_minute", lookups_per_minute, 1, COUNT_MAX)

@@ -132,6 +132,27 @@ async fn may_ask_holders(bank: &Bank, action: &Action) -> Result<(), Refused> {
     }
 }
 
+/// Refuses one more account to a customer who has as many as this bank allows: all of them are on
+/// their pages.
+async fn may_hold_more(
+    bank: &Bank,
+    asked: &HttpRequest,
+    by: Option<&UserName>,
+    action: &Action,
+) -> Result<(), Refused> {
+    let holder = match action {
+        Action::CreateAccount(opening) => Some(opening.user_name.clone()),
+        Action::AnswerJoint(answer) if answer.accept => by.cloned(),
+        _ => None,
+    };
+    // What is not limited by address has no limit here either.
+    let (Some(holder), Some(_)) = (holder, origin(asked)) else { return Ok(()) };
+    let most = bank.config.limits.customer.accounts;
+    let held = Ask(move |book: &Book| book.accounts_ever(&holder) as u64);
+    let held = bank.actors.routes.ledger.send(held).await?;
+    if held < most { Ok(()) } else { Err(Bad::TooManyAccounts(most).into()) }
+}
+
 /// Places an action in the common order and waits until all members have executed it.
 pub(crate) async fn place(
     bank: &Bank,
@@ -143,6 +164,7 @@ pub(crate) async fn place(
     amounts(&action).into_iter().try_for_each(|amount| may_move(bank, amount))?;
     may_ask_holders(bank, &action).await?;
     let By { user: by, session, confirmed } = by.into();
+    may_hold_more(bank, asked, by.as_ref(), &action).await?;
     let id = EventId::new(bank.me, &Uuid::new_v4().to_string());
     // Only what touches accounts by their number says it, and only what counts against limits says
     // which hour it is.

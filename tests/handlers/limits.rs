@@ -188,6 +188,42 @@ async fn keys_cannot_be_searched_for_by_favourites_by_plans_or_by_claiming_them(
 }
 
 #[actix_web::test]
+async fn a_customer_has_no_more_accounts_than_fit_on_their_pages() {
+    let (bank, _data) = limited(json!({"customer": {"accounts": 2}})).await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    let (ana, account, _) = customer(&service, "ana", "111.111.111-11").await;
+    let open = |holders: &[&str]| {
+        let kind = if holders.is_empty() { "PF" } else { "CONJUNTA" };
+        let opening = json!({"user_name": "ana", "password": "12345678", "type_account": kind,
+            "pix_type": "RANDOM", "users": holders, "value_init": 50});
+        post("/create_account", &opening)
+    };
+    assert_eq!(ask(&service, 1, open(&[])).await.0.status, 200);
+    // Neither a closed one makes room,
+    let empty = json!({"0": {account.to_string(): {"package": [
+        {"type": "WITHDRAW", "value": 1_000, "sender": account}]}}});
+    assert_eq!(ask(&service, 1, with(&ana, post("/operations", &empty))).await.0.status, 200);
+    let close = post("/close_account", &json!({"bank": 0, "num_account": account}));
+    let (closed, _) = ask(&service, 1, with(&ana, close)).await;
+    assert_eq!(closed.status, 200, "{closed:?}");
+    let (refused, _) = ask(&service, 1, open(&[])).await;
+    let told = "No máximo 2 contas, com as encerradas";
+    assert_eq!((refused.status, refused.descript()), (400, told));
+    // nor is one held that somebody else has opened.
+    let (_, _, _) = customer(&service, "bia", "222.222.222-22").await;
+    let opening = json!({"user_name": "bia", "password": "12345678", "type_account": "CONJUNTA",
+        "pix_type": "RANDOM", "users": ["ana"], "value_init": 50});
+    let (asked, _) = ask(&service, 1, post("/create_account", &opening)).await;
+    assert_eq!(asked.status, 200, "{asked:?}");
+    let path = format!("/joint_requests/0/{}", asked.body["num_account"]);
+    let (refused, _) = ask(&service, 1, with(&ana, post(&path, &json!({"accept": true})))).await;
+    assert_eq!((refused.status, refused.descript()), (400, told));
+    let (declined, _) = ask(&service, 1, with(&ana, post(&path, &json!({"accept": false})))).await;
+    assert_eq!(declined.status, 200, "{declined:?}");
+}
+
+#[actix_web::test]
 async fn each_wrong_password_makes_wait_longer() {
     let (bank, _data) = limited(json!({})).await;
     let service = service(&bank).await;

@@ -72,6 +72,8 @@ pub(crate) enum Bad {
     WrongLogin,
     /// There is no such customer.
     NoSuchCustomer,
+    /// A customer has come to this many accounts.
+    TooManyAccounts(u64),
     /// The customer has no such session at this bank.
     NoSuchSession,
     /// There is no such bank.
@@ -190,6 +192,7 @@ impl fmt::Display for Bad {
             ),
             Bad::WrongLogin => f.write_str("Nome de usuário ou senha incorretos"),
             Bad::NoSuchSession => f.write_str("Não há tal sessão neste banco"),
+            Bad::TooManyAccounts(most) => write!(f, "No máximo {most} contas, com as encerradas"),
             Bad::NoSuchCustomer => f.write_str("Cliente não encontrado"),
             Bad::NoSuchBank(bank) => write!(f, "Banco {bank} não existe"),
             Bad::NoSuchAccount(number, bank) => {

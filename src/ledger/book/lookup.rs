@@ -302,6 +302,11 @@ impl Book {
         all.filter(|account| !account.is_closed())
     }
 
+    /// How many accounts a customer holds or held until they were closed.
+    pub(crate) fn accounts_ever(&self, user_name: &UserName) -> usize {
+        self.record(user_name).map_or(0, |record| record.accounts.len())
+    }
+
     /// The accounts that a customer held until they were closed.
     pub(crate) fn closed_accounts_of<'a>(
         &'a self,
