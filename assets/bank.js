@@ -45,7 +45,8 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// What arrives while somebody looks. A stream that ends stays ended, as the session does.
+// What arrives while somebody looks. The browser comes back by itself, and says what it has been told; only where the
+// session has ended it is answered with something else, and stays away.
 const arrivals = document.getElementById("chegadas");
 if (arrivals && window.EventSource) {
   const source = new EventSource("/chegadas");
@@ -65,7 +66,6 @@ if (arrivals && window.EventSource) {
     show("[data-total]", arrived.total);
     if (sound?.checked) ring();
   };
-  source.onerror = () => source.close();
 }
 
 // A sound, only where somebody wants one in this browser.

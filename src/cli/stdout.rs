@@ -4,9 +4,13 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The first failure of this process to write its answer.
 static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Whether nobody reads any more.
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// The answer, or a part of it, could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +32,17 @@ pub(super) fn put(text: &str) {
 
 /// Remembers that something could not be written.
 pub(super) fn keep(written: io::Result<()>) {
-    if let Err(error) = written
-        && error.kind() != ErrorKind::BrokenPipe
-    {
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => CLOSED.store(true, Relaxed),
         // Only the first is reported.
-        let _ = LOST.set(error);
+        Err(error) => drop(LOST.set(error)),
     }
+}
+
+/// Whether the reader has closed the pipe, and wants no more.
+pub(super) fn is_closed() -> bool {
+    CLOSED.load(Relaxed)
 }
 
 /// Whether everything so far has been written.

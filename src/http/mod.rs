@@ -6,6 +6,7 @@
 
 mod account_line;
 mod accounts;
+mod arrivals;
 mod auth;
 mod body;
 mod common_passwords;
@@ -39,6 +40,7 @@ mod upgrade;
 mod visits;
 
 pub(crate) use accounts::{key_meant, opening};
+pub(crate) use arrivals::{Arrival, LAST_EVENT_HEADER, Telling, arrivals};
 pub(crate) use auth::{By, Caller, peer};
 pub(crate) use body::receive_large;
 pub(crate) use common_passwords::has as is_common;

@@ -13,8 +13,8 @@ use super::methods::{Methods, at};
 use super::refusal::{Bad, Refused};
 use super::turns::LongWork;
 use super::{
-    Bank, accounts, body_bytes_per_worker, customers, joint, keys, limits, operations, past, peers,
-    profile, refunds, schedules, sessions, status,
+    Bank, accounts, arrivals, body_bytes_per_worker, customers, joint, keys, limits, operations,
+    past, peers, profile, refunds, schedules, sessions, status,
 };
 
 /// All routes of a bank, for a server and for actix's test harness alike.
@@ -65,6 +65,7 @@ fn customer_routes(app: &mut ServiceConfig) {
         .service(read(at("/joint_requests").get(joint::list)))
         .service(at("/joint_requests/{bank}/{num_account}").post(joint::answer).resource())
         .service(read(at("/get_account/{num_account}").get(accounts::read)))
+        .service(at("/arrivals").get(arrivals::watch).resource())
         // A key may contain a slash, as that of a CNPJ does.
         .service(read(at("/pix/{key:.+}").get(accounts::find_pix)))
         .service(read(at("/limits").get(limits::show).post(limits::change)))

@@ -8,10 +8,13 @@
 mod cluster;
 mod commands;
 mod failover;
+mod json;
 mod menu;
 mod page;
 #[path = "../processes/mod.rs"]
 mod processes;
 mod program;
+mod rights;
 mod stand_in;
 mod terminal;
+mod watch;

@@ -1,9 +1,9 @@
 //! One customer's machine: a home folder, the banks' addresses, and the program.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -106,6 +106,18 @@ impl Machine {
         environment: &[(&str, &str)],
         input: &str,
     ) -> Ended {
+        let mut child = self.spawn(command, environment);
+        // The program may end without reading.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        ended(child)
+    }
+
+    /// Begins a command that goes on until something happens.
+    pub(crate) fn begin(&self, command: &[&str]) -> Running {
+        Running(self.spawn(command, &[("NETBANKING_PASSWORD", PASSWORD)]))
+    }
+
+    fn spawn(&self, command: &[&str], environment: &[(&str, &str)]) -> Child {
         let mut program = Command::new(env!("CARGO_BIN_EXE_netbanking"));
         program
             .args(self.arguments(command))
@@ -114,16 +126,7 @@ impl Machine {
             .envs(environment.iter().copied());
         program.current_dir(self.home.path());
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = program.spawn().unwrap();
-        // The program may end without reading.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ended {
-            code: output.status.code().unwrap(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        program.spawn().unwrap()
     }
 
     /// Registers a person and logs in at all banks.
@@ -168,6 +171,42 @@ impl Machine {
         let accounts = self.run(&["accounts", "--json"]).expect(0).json();
         let is_it = |own: &&Value| own["num_account"] == json!(account);
         accounts["accounts"].as_array().unwrap().iter().find(is_it).unwrap()["balance"].to_string()
+    }
+}
+
+/// A command under way.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Waits until it has remarked this.
+    pub(crate) fn after(mut self, remark: &str) -> Running {
+        let mut remarks = self.0.stderr.take().unwrap();
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !String::from_utf8_lossy(&said).contains(remark) {
+            let read = remarks.read(&mut byte).unwrap();
+            assert!(read > 0, "it ends without {remark:?}: {}", String::from_utf8_lossy(&said));
+            said.push(byte[0]);
+        }
+        self.0.stderr = Some(remarks);
+        self
+    }
+
+    pub(crate) fn end(self) -> Ended {
+        ended(self.0)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+fn ended(child: Child) -> Ended {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended {
+        code: output.status.code().unwrap(),
+        out: text(output.stdout),
+        err: text(output.stderr),
     }
 }
 

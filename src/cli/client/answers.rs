@@ -153,6 +153,15 @@ pub(super) struct Entry {
     pub(super) refund_of: Option<IgnoredAny>,
 }
 
+/// An event of `GET /arrivals`
+#[derive(Deserialize)]
+pub(super) struct Arrived {
+    pub(super) bank: BankId,
+    pub(super) num_account: AccountNumber,
+    pub(super) balance: Answered,
+    pub(super) transaction: Entry,
+}
+
 /// Who is on the other side of an entry.
 #[derive(Deserialize)]
 pub(super) struct Counterparty {

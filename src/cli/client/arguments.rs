@@ -1,20 +1,26 @@
 //! What `netbanking client` is told. Values are parsed here, so that a mistake is reported in
 //! Portuguese and nothing is sent.
 
-use std::ops::RangeInclusive;
+mod values;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
 use super::super::base_url::BaseUrl;
 use super::api::LimitWish;
-use super::texts::{self, help};
-use crate::brazilian::{parse_amount, parse_date, parse_limit};
+use super::texts::help;
 use crate::ids::BankId;
 use crate::ledger;
 use crate::ledger::{
-    AccountNumber, Amount, Document, IdempotencyKey, Message, PersonName, PixType, Txid,
-    TypeAccount, TypePerson, TypedKey, UserName,
+    AccountNumber, Amount, IdempotencyKey, Message, PersonName, PixType, Txid, TypeAccount,
+    TypePerson, UserName,
+};
+
+pub(super) use self::values::{amount, document, limit, message, person_name, pix_key, user_name};
+
+use self::values::{
+    account_number, bank_number, bank_url, day, idempotency_key, nickname, said, txid, whole,
 };
 
 /// What `netbanking client` is told.
@@ -135,6 +141,9 @@ pub(super) enum Command {
     #[command(about = help::STATEMENT, override_usage = help::STATEMENT_USAGE,
         help_template = help::TEMPLATE)]
     Statement(Statement),
+    #[command(about = help::WATCH, override_usage = help::WATCH_USAGE,
+        help_template = help::TEMPLATE)]
+    Watch(Watch),
 }
 
 #[derive(Debug, Args)]
@@ -194,10 +203,8 @@ pub(super) struct Sessions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Joint {
-    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
-    pub(super) account: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
+    #[command(flatten)]
+    pub(super) of: OfAccount,
     #[command(flatten)]
     pub(super) key: Key,
 }
@@ -212,20 +219,10 @@ pub(super) struct Pix {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Pay {
-    #[arg(value_name = "CHAVE", value_parser = pix_key, help = help::PAYEE)]
-    pub(super) payee: String,
-    #[arg(long, value_name = "VALOR", value_parser = amount, help = help::PAID)]
-    pub(super) value: Amount,
-    #[arg(long, value_name = "CONTA", value_parser = account_number, help = help::FROM)]
-    pub(super) from: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
-    #[arg(long, value_name = "TEXTO", value_parser = said, help = help::MESSAGE)]
-    pub(super) message: Option<Message>,
+    #[command(flatten)]
+    pub(super) paid: Paid,
     #[arg(long, value_name = "TXID", value_parser = txid, help = help::PAID_TXID)]
     pub(super) txid: Option<Txid>,
-    #[arg(long, help = help::CONFIRM)]
-    pub(super) confirm: bool,
     #[command(flatten)]
     pub(super) key: Key,
 }
@@ -233,10 +230,8 @@ pub(super) struct Pay {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Refund {
-    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
-    pub(super) account: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
+    #[command(flatten)]
+    pub(super) of: OfAccount,
     #[arg(long, value_name = "N", help = help::ENTRY)]
     pub(super) entry: u64,
     #[arg(long, value_name = "VALOR", value_parser = amount, help = help::PAID)]
@@ -251,10 +246,8 @@ pub(super) struct Refund {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Keys {
-    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
-    pub(super) account: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
+    #[command(flatten)]
+    pub(super) of: OfAccount,
     #[arg(long, value_name = "TIPO", help = help::ADD_KEY)]
     pub(super) add: Option<String>,
     #[arg(long, value_name = "TEXTO", requires = "add", help = help::KEY_VALUE)]
@@ -272,10 +265,8 @@ pub(super) struct Keys {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Close {
-    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
-    pub(super) account: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
+    #[command(flatten)]
+    pub(super) of: OfAccount,
     #[arg(long, help = help::KEEP_OPEN)]
     pub(super) keep_open: bool,
     #[command(flatten)]
@@ -286,10 +277,8 @@ pub(super) struct Close {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Nickname {
-    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
-    pub(super) account: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
+    #[command(flatten)]
+    pub(super) of: OfAccount,
     #[arg(long, value_name = "APELIDO", value_parser = nickname, help = help::NICKNAME_NAME)]
     pub(super) name: Option<ledger::Nickname>,
     #[command(flatten)]
@@ -316,14 +305,8 @@ pub(super) struct Favourites {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Schedule {
-    #[arg(value_name = "CHAVE", value_parser = pix_key, help = help::PAYEE)]
-    pub(super) payee: String,
-    #[arg(long, value_name = "VALOR", value_parser = amount, help = help::PAID)]
-    pub(super) value: Amount,
-    #[arg(long, value_name = "CONTA", value_parser = account_number, help = help::FROM)]
-    pub(super) from: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
+    #[command(flatten)]
+    pub(super) paid: Paid,
     #[arg(long, value_name = "DATA", value_parser = day, help = help::DAY)]
     pub(super) day: String,
     #[arg(long, value_name = "QUANDO", ignore_case = true, hide_possible_values = true,
@@ -332,10 +315,6 @@ pub(super) struct Schedule {
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
         help = help::TIMES)]
     pub(super) times: u16,
-    #[arg(long, value_name = "TEXTO", value_parser = said, help = help::MESSAGE)]
-    pub(super) message: Option<Message>,
-    #[arg(long, help = help::CONFIRM)]
-    pub(super) confirm: bool,
     #[command(flatten)]
     pub(super) key: Key,
 }
@@ -400,10 +379,8 @@ pub(super) struct Operate {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::ARGUMENTS)]
 pub(super) struct Statement {
-    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
-    pub(super) account: AccountNumber,
-    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
-    pub(super) at: BankId,
+    #[command(flatten)]
+    pub(super) of: OfAccount,
     #[arg(long, value_name = "N", default_value_t = 100, hide_default_value = true,
         value_parser = |text: &str| whole(text, 1..=1_000), help = help::LIMIT)]
     pub(super) limit: u32,
@@ -412,6 +389,48 @@ pub(super) struct Statement {
     pub(super) before: Option<u32>,
     #[arg(long, value_name = "TXID", value_parser = txid, help = help::TXID)]
     pub(super) txid: Option<Txid>,
+}
+
+/// Shows what arrives.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ARGUMENTS)]
+pub(super) struct Watch {
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 1..=u32::MAX),
+        help = help::COUNT)]
+    pub(super) count: Option<u32>,
+}
+
+/// An account.
+#[derive(Debug, Args)]
+pub(super) struct OfAccount {
+    #[arg(value_name = "CONTA", value_parser = account_number, help = help::ACCOUNT)]
+    pub(super) account: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+}
+
+impl OfAccount {
+    /// Its bank and number.
+    pub(super) fn place(&self) -> (BankId, AccountNumber) {
+        (self.at, self.account)
+    }
+}
+
+/// A Pix.
+#[derive(Debug, Args)]
+pub(super) struct Paid {
+    #[arg(value_name = "CHAVE", value_parser = pix_key, help = help::PAYEE)]
+    pub(super) payee: String,
+    #[arg(long, value_name = "VALOR", value_parser = amount, help = help::PAID)]
+    pub(super) value: Amount,
+    #[arg(long, value_name = "CONTA", value_parser = account_number, help = help::FROM)]
+    pub(super) from: AccountNumber,
+    #[arg(long, value_name = "BANCO", value_parser = bank_number, help = help::AT)]
+    pub(super) at: BankId,
+    #[arg(long, value_name = "TEXTO", value_parser = said, help = help::MESSAGE)]
+    pub(super) message: Option<Message>,
+    #[arg(long, help = help::CONFIRM)]
+    pub(super) confirm: bool,
 }
 
 /// Of everything that changes something.
@@ -488,106 +507,5 @@ impl From<KeyKind> for PixType {
             KeyKind::NumConta => PixType::NumConta,
             KeyKind::Random => PixType::Random,
         }
-    }
-}
-
-// The readers of values, for the command line and for prompts: an error is a text for the person.
-
-fn bank_url(text: &str) -> Result<BaseUrl, String> {
-    text.parse().map_err(|_| texts::BAD_URL.to_owned())
-}
-
-fn whole(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| texts::not_within(*range.start(), *range.end()))
-}
-
-fn bank_number(text: &str) -> Result<BankId, String> {
-    text.parse().map(BankId).map_err(|_| texts::BAD_BANK.to_owned())
-}
-
-pub(super) fn user_name(text: &str) -> Result<UserName, String> {
-    UserName::parse(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn person_name(text: &str) -> Result<PersonName, String> {
-    PersonName::parse(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn amount(text: &str) -> Result<Amount, String> {
-    parse_amount(text).map_err(|bad| texts::bad_amount(bad).to_owned())
-}
-
-fn nickname(text: &str) -> Result<ledger::Nickname, String> {
-    ledger::Nickname::parse(text).map_err(|error| error.to_string())
-}
-
-/// A day as people write it, as requests do.
-fn day(text: &str) -> Result<String, String> {
-    let day = parse_date(text).ok_or_else(|| texts::BAD_DAY.to_owned())?;
-    Ok(day.to_string())
-}
-
-/// A limit, or the word for none.
-pub(super) fn limit(text: &str) -> Result<LimitWish, String> {
-    if text.eq_ignore_ascii_case(texts::WITHOUT) {
-        return Ok(None);
-    }
-    parse_limit(text).map(Some).map_err(|bad| texts::bad_amount(bad).to_owned())
-}
-
-/// What to say to a payee; nothing where nothing is typed.
-pub(super) fn message(text: &str) -> Result<Option<Message>, String> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    Message::parse(text).map(Some).map_err(|error| error.to_string())
-}
-
-fn said(text: &str) -> Result<Message, String> {
-    Message::parse(text).map_err(|error| error.to_string())
-}
-
-fn txid(text: &str) -> Result<Txid, String> {
-    Txid::parse(text).map_err(|error| error.to_string())
-}
-
-/// A key as it was typed: the bank finds out which one is meant.
-pub(super) fn pix_key(text: &str) -> Result<String, String> {
-    TypedKey::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
-fn account_number(text: &str) -> Result<AccountNumber, String> {
-    AccountNumber::parse(text).map_err(|error| error.to_string())
-}
-
-fn idempotency_key(text: &str) -> Result<IdempotencyKey, String> {
-    IdempotencyKey::parse(text).map_err(|error| error.to_string())
-}
-
-/// A CPF or CNPJ as people type it: with or without its punctuation.
-pub(super) fn document(person: TypePerson, text: &str) -> Result<Document, String> {
-    // The bank decides whether the check digits must be valid.
-    Document::typed(person, text, false).map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_is_accepted_with_or_without_punctuation() {
-        let examples = [
-            (TypePerson::Pf, "12345678901", "123.456.789-01"),
-            (TypePerson::Pf, "123.456.789-01", "123.456.789-01"),
-            (TypePerson::Pj, "12abc34501de35", "12.ABC.345/01DE-35"),
-        ];
-        for (person, text, expected) in examples {
-            assert_eq!(document(person, text).unwrap().as_str(), expected);
-        }
-        assert_eq!(
-            document(TypePerson::Pf, "123").unwrap_err(),
-            "CPF deve ter a forma 000.000.000-00"
-        );
     }
 }

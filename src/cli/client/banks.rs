@@ -5,6 +5,8 @@
 //! ends; whichever bank answers in the end, it was done at most once. Only a bank's answer settles
 //! it: until then a request that a bank may have taken is never called refused.
 
+mod watch;
+
 use std::time::{Duration, Instant};
 
 use awc::http::Method;

@@ -3,20 +3,25 @@
 
 use std::time::Duration;
 
-use awc::error::{ConnectError, SendRequestError};
+use actix_web::web::Bytes;
+use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::Method;
 use awc::http::header::{CONTENT_LENGTH, WARNING};
+use awc::{ClientRequest, ClientResponse};
+use futures_util::Stream;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::super::base_url::BaseUrl;
 use super::answers::Said;
 use super::session::Password;
 use super::texts;
-use crate::http::{MIN_POSITION_HEADER, PASSWORD_HEADER, POSITION_HEADER};
+use crate::http::{LAST_EVENT_HEADER, MIN_POSITION_HEADER, PASSWORD_HEADER, POSITION_HEADER};
 use crate::wire::{self, escaped};
 
 /// Largest answer that is read, in bytes: a page of a statement is far smaller.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Where a bank tells what arrives.
+pub(super) const ARRIVALS: &str = "/arrivals";
 
 /// A request to a bank.
 pub(super) struct Request {
@@ -131,16 +136,12 @@ pub(super) async fn call(
     request: &Request,
     asking: Asking<'_>,
 ) -> Heard {
-    let client = if url.is_encrypted() { &clients.encrypted } else { &clients.open };
-    let mut ask = client.request(request.method.clone(), url.route(&request.path)).force_close();
+    let mut ask = begun(clients, url, &request.method, &request.path, asking.token);
     if let Some(key) = &request.key {
         ask = ask.insert_header(("idempotency-key", key.as_str()));
     }
     if asking.min_position > 0 {
         ask = ask.insert_header((MIN_POSITION_HEADER, asking.min_position));
-    }
-    if let Some(token) = asking.token {
-        ask = ask.insert_header(("authorization", format!("Bearer {token}")));
     }
     if let Some(password) = &request.password {
         ask = ask.insert_header((PASSWORD_HEADER, escaped(password.reveal()).to_string()));
@@ -151,7 +152,54 @@ pub(super) async fn call(
         }
         None => ask.send().await,
     };
-    let mut response = sent.map_err(|error| silence(&error))?;
+    read(sent.map_err(|error| silence(&error))?).await
+}
+
+fn begun(
+    clients: &Clients,
+    url: &BaseUrl,
+    method: &Method,
+    path: &str,
+    token: Option<&str>,
+) -> ClientRequest {
+    let client = if url.is_encrypted() { &clients.encrypted } else { &clients.open };
+    let ask = client.request(method.clone(), url.route(path)).force_close();
+    match token {
+        Some(token) => ask.insert_header(("authorization", format!("Bearer {token}"))),
+        None => ask,
+    }
+}
+
+/// What a bank says to somebody who wants to be told what arrives.
+pub(super) enum Stood<S> {
+    /// It is going to tell.
+    Stream(S),
+    /// It is not.
+    Answer(Answer),
+}
+
+/// Asks to be told what arrives, after the event of this name.
+pub(super) async fn stand(
+    clients: &Clients,
+    url: &BaseUrl,
+    asking: Asking<'_>,
+    last: Option<&str>,
+) -> Result<Stood<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>, Silence> {
+    let mut ask = begun(clients, url, &Method::GET, ARRIVALS, asking.token);
+    if let Some(last) = last {
+        ask = ask.insert_header((LAST_EVENT_HEADER, last));
+    }
+    let response = ask.send().await.map_err(|error| silence(&error))?;
+    if response.status().is_success() {
+        return Ok(Stood::Stream(response));
+    }
+    read(response).await.map(Stood::Answer)
+}
+
+async fn read<S>(mut response: ClientResponse<S>) -> Heard
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
     let lost =
         || Silence { why: texts::CUT_ANSWER.to_owned(), may_have_effect: true, reached: true };
     let body = response.body().limit(ANSWER_BYTES_MAX).await.map_err(|_| lost())?;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::answers::{JointRead, KeysRead, Opened, RecipientRead, Said, StatementRead, Status};
 use super::api::{GiveBack, KeyWish, NewCustomer, OwnAccount, Part, read};
 use super::arguments::{
-    Command, Joint, Keys, Open, Operate, Options, Pay, Refund, Register, Statement, document,
+    Command, Joint, Keys, Open, Operate, Options, Paid, Pay, Refund, Register, Statement, document,
 };
 use super::banks::Banks;
 use super::call::Answer;
@@ -29,12 +29,14 @@ mod profile;
 mod schedules;
 mod security;
 mod show;
+mod watch;
 
 pub(super) use self::limits::limits_text;
 pub(super) use self::show::{
     account_label, accounts_table, banks_table, joint_table, opened_text, recipient_line,
     statement_tables,
 };
+pub(super) use self::watch::tell_person;
 
 /// Largest package that is read, in bytes; a bank takes less.
 const PACKAGE_BYTES_MAX: u64 = 1024 * 1024;
@@ -105,6 +107,7 @@ pub(super) async fn run(
         Command::Limits(arguments) => work.limits(arguments).await,
         Command::Operate(arguments) => work.operate(arguments).await,
         Command::Statement(arguments) => work.statement(arguments).await,
+        Command::Watch(arguments) => work.watch(arguments).await,
     };
     work.session.position = work.banks.position;
     // Changes of tokens along the way are kept even if the bank refused the request. Only a login
@@ -316,7 +319,7 @@ impl Work<'_> {
 
     async fn answer_joint(&mut self, arguments: &Joint, accept: bool) -> Result<(), ClientError> {
         let key = arguments.key.or_new();
-        let place = (arguments.at, arguments.account);
+        let place = arguments.of.place();
         let answer = self.banks.answer_joint(&mut self.session, place, accept, &key).await?;
         self.tell_done(&answer, &key)
     }
@@ -333,15 +336,9 @@ impl Work<'_> {
     /// A package of one Pix. A person sees who is paid and confirms it; whoever gives a key repeats
     /// what was sent.
     async fn pay(&mut self, arguments: &Pay) -> Result<(), ClientError> {
-        let Pay { payee, value, from, at, message, txid, confirm, key } = arguments;
-        let answer = self.banks.recipient(payee).await?;
-        let RecipientRead { data, kay_pix } = read(&answer)?;
-        if self.screen.has_person && !self.options.json {
-            self.screen.remark(Tone::Title, &recipient_line(&data, &kay_pix));
-            if !Prompts(self.screen).confirm(&texts::pay_to(&plain(&data.name)))? {
-                return Err(ClientError::Usage(texts::NOT_CONFIRMED.to_owned()));
-            }
-        }
+        let Pay { paid, txid, key } = arguments;
+        let Paid { payee, value, from, at, message, confirm } = paid;
+        let RecipientRead { data, kay_pix } = self.payee(payee).await?;
         let note = Some(Note { message: message.clone(), txid: txid.clone() });
         let kind = OperationKind::Transfer { value: *value, pix: kay_pix, note };
         let mut basket = Basket::default();
@@ -354,9 +351,23 @@ impl Work<'_> {
         self.tell_done(&answer, &key)
     }
 
+    /// Whom a key belongs to; a person sees it, and confirms that this is to be paid.
+    async fn payee(&mut self, typed: &str) -> Result<RecipientRead, ClientError> {
+        let answer = self.banks.recipient(typed).await?;
+        let found: RecipientRead = read(&answer)?;
+        if self.screen.has_person && !self.options.json {
+            let RecipientRead { data, kay_pix } = &found;
+            self.screen.remark(Tone::Title, &recipient_line(data, kay_pix));
+            if !Prompts(self.screen).confirm(&texts::pay_to(&plain(&data.name)))? {
+                return Err(ClientError::Usage(texts::NOT_CONFIRMED.to_owned()));
+            }
+        }
+        Ok(found)
+    }
+
     /// Changes a key, if that is wanted, or lists them.
     async fn keys(&mut self, arguments: &Keys) -> Result<(), ClientError> {
-        let Keys { account, at, add, value, remove, pass_on, key } = arguments;
+        let Keys { of, add, value, remove, pass_on, key } = arguments;
         let change = match (add, remove, pass_on) {
             (Some(kind), _, _) => Some(KeyWish::Add { kind, value: value.as_deref() }),
             (_, Some(removed), _) => Some(KeyWish::Remove(removed)),
@@ -365,11 +376,11 @@ impl Work<'_> {
         };
         if let Some(change) = change {
             let key = key.or_new();
-            let place = (*at, *account);
+            let place = of.place();
             let answer = self.banks.change_key(&mut self.session, place, &change, &key).await?;
             return self.tell_done(&answer, &key);
         }
-        let answer = self.banks.keys(&mut self.session, (*at, *account)).await?;
+        let answer = self.banks.keys(&mut self.session, of.place()).await?;
         let KeysRead { data } = read(&answer)?;
         let lines: Vec<_> = data.iter().map(|key| plain(key)).collect();
         let text = if lines.is_empty() { texts::NO_KEYS.to_owned() } else { lines.join("\n") };
@@ -380,8 +391,8 @@ impl Work<'_> {
     async fn refund(&mut self, arguments: &Refund) -> Result<(), ClientError> {
         let key = arguments.key.or_new();
         let refund = GiveBack {
-            bank: arguments.at,
-            num_account: arguments.account,
+            bank: arguments.of.at,
+            num_account: arguments.of.account,
             entry: arguments.entry,
             value: Reais(arguments.value.get()),
             message: arguments.message.as_ref(),
@@ -391,13 +402,13 @@ impl Work<'_> {
     }
 
     async fn statement(&mut self, arguments: &Statement) -> Result<(), ClientError> {
-        let place = self.banks.place_of(arguments.at).await?;
+        let place = self.banks.place_of(arguments.of.at).await?;
         let (limit, before) =
             (arguments.limit as usize, arguments.before.map(|before| before as usize));
         let txid = arguments.txid.as_ref();
         let answer = self
             .banks
-            .statement(&mut self.session, place, arguments.account, Part { limit, before, txid })
+            .statement(&mut self.session, place, arguments.of.account, Part { limit, before, txid })
             .await?;
         let statement: StatementRead = read(&answer)?;
         self.banks.current = place;

@@ -438,6 +438,28 @@ pub(super) fn statement_head(
     )
 }
 
+pub(super) const WATCH: &str = "Acompanhar o que chega";
+
+pub(super) fn watching(bank: &str) -> String {
+    format!("Acompanhando o que chega, em {bank}. Ctrl-C termina.")
+}
+
+pub(super) fn watch_cut(bank: &str) -> String {
+    format!("{bank} não diz mais o que chega.")
+}
+
+/// A Pix that has just arrived.
+pub(super) fn arrived(at: &str, value: &str, who: &str, said: Option<&str>) -> String {
+    let (date, time) = date_and_time(at);
+    let said = said.map(|said| format!(" · {said}")).unwrap_or_default();
+    format!("{date} {time} · Você recebeu {value} de {who}{said}")
+}
+
+/// Where it has arrived.
+pub(super) fn arrived_in(account: &str, balance: &str) -> String {
+    format!(" · na conta {account}, que tem agora {balance}")
+}
+
 pub(super) fn by(user: &str) -> String {
     format!("por {user}")
 }

@@ -132,6 +132,10 @@ fn money() -> Vec<Told> {
             .by_customer()
             .refuses(&[403, 410])
             .read("Refundable"),
+        get("/arrivals", "What arrives in the customer's accounts, as long as the session lasts")
+            .by_customer()
+            .header("Last-Event-ID", text(), "The `id` of the last event that the reader got.")
+            .answers_in(200, "text/event-stream", utoipa::openapi::schema::empty().into()),
         get("/limits", "What the customer lets leave by day and by night, and what has left")
             .by_customer()
             .read("Limits"),

@@ -11,17 +11,17 @@ use super::Work;
 impl Work<'_> {
     /// Closes an account, or keeps it open.
     pub(super) async fn close(&mut self, arguments: &Close) -> Result<(), ClientError> {
-        let Close { account, at, keep_open, key } = arguments;
+        let Close { of, keep_open, key } = arguments;
         let key = key.or_new();
-        let place = (*at, *account);
+        let place = of.place();
         let answer = self.banks.close(&mut self.session, place, !keep_open, &key).await?;
         self.tell_done(&answer, &key)
     }
 
     pub(super) async fn nickname(&mut self, arguments: &Nickname) -> Result<(), ClientError> {
-        let Nickname { account, at, name, key } = arguments;
+        let Nickname { of, name, key } = arguments;
         let key = key.or_new();
-        let place = (*at, *account);
+        let place = of.place();
         let answer = self.banks.nickname(&mut self.session, place, name.as_ref(), &key).await?;
         self.tell_done(&answer, &key)
     }

@@ -2,13 +2,11 @@
 
 use super::super::answers::{RecipientRead, ScheduleLine, SchedulesRead};
 use super::super::api::{Plan, read};
-use super::super::arguments::{Schedule, Schedules};
-use super::super::prompts::Prompts;
-use super::super::screen::{Tone, plain};
+use super::super::arguments::{Paid, Schedule, Schedules};
+use super::super::screen::plain;
 use super::super::table::{Field, table};
 use super::super::{ClientError, texts};
 use super::Work;
-use super::show::recipient_line;
 use crate::ledger::Reais;
 
 impl Work<'_> {
@@ -44,26 +42,20 @@ impl Work<'_> {
 
     /// Plans one. A person sees who is going to be paid and confirms it.
     pub(super) async fn schedule(&mut self, arguments: &Schedule) -> Result<(), ClientError> {
-        let answer = self.banks.recipient(&arguments.payee).await?;
-        let RecipientRead { data, kay_pix } = read(&answer)?;
-        if self.screen.has_person && !self.options.json {
-            self.screen.remark(Tone::Title, &recipient_line(&data, &kay_pix));
-            if !Prompts(self.screen).confirm(&texts::pay_to(&plain(&data.name)))? {
-                return Err(ClientError::Usage(texts::NOT_CONFIRMED.to_owned()));
-            }
-        }
+        let Paid { payee, value, from, at, message, confirm } = &arguments.paid;
+        let RecipientRead { kay_pix, .. } = self.payee(payee).await?;
         let plan = Plan {
-            bank: arguments.at,
-            num_account: arguments.from,
+            bank: *at,
+            num_account: *from,
             pix: &kay_pix,
-            value: Reais(arguments.value.get()),
-            message: arguments.message.as_ref(),
+            value: Reais(value.get()),
+            message: message.as_ref(),
             day: &arguments.day,
             every: arguments.every.word(),
             times: arguments.times,
         };
         let key = arguments.key.or_new();
-        let confirmed = arguments.confirm.then(|| self.password()).transpose()?;
+        let confirmed = confirm.then(|| self.password()).transpose()?;
         let answer =
             self.banks.schedule(&mut self.session, &plan, confirmed.as_ref(), &key).await?;
         self.tell_done(&answer, &key)

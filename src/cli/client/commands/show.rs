@@ -1,7 +1,7 @@
 //! Answers as a person reads them; shared with the menu.
 
 use super::super::answers::{
-    Counterparty, Entry, JointLine, Opened, Recipient, Statement, Status, StatusBank,
+    Arrived, Counterparty, Entry, JointLine, Opened, Recipient, Statement, Status, StatusBank,
 };
 use super::super::api::OwnAccount;
 use super::super::banks::Banks;
@@ -190,6 +190,16 @@ fn value(entry: &Entry) -> Field {
     let value = entry.value.0;
     let tone = if value < Centavos::ZERO { Tone::Bad } else { Tone::Good };
     Field::money(value).toned(tone)
+}
+
+/// A Pix that has just arrived in an account of the bank that is called so.
+pub(in super::super) fn arrived_line(arrived: &Arrived, bank: &str) -> String {
+    let Arrived { num_account, balance, transaction, .. } = arrived;
+    let account = texts::account(bank, num_account.get());
+    let (who, said) = (plain(&who(transaction)), said(transaction).map(|said| plain(&said)));
+    let (value, balance) = (Brl(transaction.value.0), Brl(balance.0));
+    texts::arrived(&transaction.at, &value.to_string(), &who, said.as_deref())
+        + &texts::arrived_in(&account, &balance.to_string())
 }
 
 /// How an account is shown where one of several is to be chosen.

@@ -12,7 +12,9 @@ use super::api::{NewCustomer, OwnAccount, Part, new_key, read};
 use super::arguments::{Options, amount, document, person_name, user_name};
 use super::banks::Banks;
 use super::call::Answer;
-use super::commands::{account_label, accounts_table, banks_table, opened_text, statement_tables};
+use super::commands::{
+    account_label, accounts_table, banks_table, opened_text, statement_tables, tell_person,
+};
 use super::prompts::Prompts;
 use super::screen::{Screen, Tone, plain};
 use super::session::{Password, Session};
@@ -52,6 +54,7 @@ enum Choice {
     Joint,
     Package,
     Statement,
+    Watch,
     Refund,
     Keys,
     Limits,
@@ -64,12 +67,13 @@ enum Choice {
 impl Choice {
     const STRANGER: [Choice; 4] =
         [Choice::LogIn, Choice::Register, Choice::ChangeBank, Choice::Quit];
-    const CUSTOMER: [Choice; 12] = [
+    const CUSTOMER: [Choice; 13] = [
         Choice::Overview,
         Choice::Open,
         Choice::Joint,
         Choice::Package,
         Choice::Statement,
+        Choice::Watch,
         Choice::Refund,
         Choice::Keys,
         Choice::Limits,
@@ -88,6 +92,7 @@ impl Choice {
             Choice::Joint => texts::JOINT,
             Choice::Package => texts::PACKAGE,
             Choice::Statement => texts::STATEMENT,
+            Choice::Watch => texts::WATCH,
             Choice::Refund => texts::REFUND,
             Choice::Keys => texts::KEYS,
             Choice::Limits => texts::LIMITS,
@@ -140,6 +145,7 @@ impl Menu {
             Choice::Joint => self.joint().await,
             Choice::Package => self.package().await,
             Choice::Statement => self.statement().await,
+            Choice::Watch => self.watch().await,
             Choice::Refund => self.refund().await,
             Choice::Keys => self.keys().await,
             Choice::Limits => self.limits().await,
@@ -415,6 +421,17 @@ impl Menu {
             .prompts
             .choose(texts::WHICH_ACCOUNT, labels)?
             .map(|chosen| accounts[chosen].clone()))
+    }
+
+    /// Shows what arrives until Ctrl-C, which leads back to the menu.
+    async fn watch(&mut self) -> Step<()> {
+        let screen = self.screen;
+        let tell = |banks: &Banks, said: &str| {
+            tell_person(screen, banks, said)?;
+            Ok(false)
+        };
+        self.banks.watch(&mut self.session, tell).await?;
+        self.refresh().await.map(Some)
     }
 
     async fn statement(&mut self) -> Step<()> {

@@ -18,7 +18,7 @@ pub(in super::super) const AFTER: &str = "Códigos de saída:
 
 A senha nunca vem na linha de comando: é perguntada, ou lida de --password-file ou de NETBANKING_PASSWORD.
 A sessão (só tokens, nunca a senha) fica em um arquivo que só o dono pode ler, com a permissão 0600.
-Com --json, a saída padrão é um único objeto JSON, também quando algo dá errado. NO_COLOR desliga as cores.";
+Com --json, a saída padrão é um único objeto JSON (em watch, um por linha), também quando algo dá errado. NO_COLOR desliga as cores.";
 pub(in super::super) const TEMPLATE: &str =
     "{about-with-newline}\nUso: {usage}\n\n{all-args}{after-help}";
 pub(in super::super) const OPTIONS: &str = "Opções";
@@ -130,6 +130,11 @@ pub(in super::super) const OPERATE: &str =
 pub(in super::super) const STATEMENT_USAGE: &str =
     "netbanking client statement CONTA --at BANCO [OPÇÕES]";
 pub(in super::super) const STATEMENT: &str = "Mostra o extrato de uma conta";
+
+pub(in super::super) const WATCH_USAGE: &str = "netbanking client watch [--count N] [OPÇÕES]";
+pub(in super::super) const WATCH: &str =
+    "Mostra cada Pix quando chega, até Ctrl-C; com --json, um objeto por linha";
+pub(in super::super) const COUNT: &str = "Termina depois de N [padrão: nunca]";
 
 pub(in super::super) const NAME: &str = "Nome completo";
 pub(in super::super) const DOCUMENT: &str = "CPF ou CNPJ, com ou sem pontuação";
