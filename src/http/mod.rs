@@ -60,7 +60,7 @@ pub use peer_room::PeerRoom;
 pub(crate) use refunds::{Refundable, refundable};
 pub(crate) use refusal::Refused;
 pub(crate) use share::{LookUps, is_company, note, origin, take_of_customer};
-pub(crate) use turns::in_turn;
+pub(crate) use turns::{in_turn, read_body};
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

@@ -85,7 +85,7 @@ pub(crate) async fn in_turn<T: Send + 'static>(
 }
 
 /// Reads a customer's body by a function of its bytes alone; a large one in turn.
-pub(super) async fn read_body<T: Send + 'static>(
+pub(crate) async fn read_body<T: Send + 'static>(
     request: &HttpRequest,
     customer: Option<&UserName>,
     body: Body,

@@ -27,7 +27,7 @@ fn watched(request: TestRequest, body: String) -> (Request, Rc<Cell<bool>>) {
         Ok::<_, PayloadError>(Bytes::from(body))
     };
     let payload = Payload::Stream { payload: stream::once(chunk).boxed_local() };
-    let request = request.uri("/operations").peer_addr(address(1)).to_request();
+    let request = request.peer_addr(address(1)).to_request();
     (request.replace_payload(payload).0, is_read)
 }
 
@@ -45,7 +45,11 @@ fn broken(account: u64) -> String {
 
 /// A request with this customer's token that says how long its body is.
 fn sized(token: &str, bytes: usize) -> TestRequest {
-    with(token, TestRequest::post()).insert_header(("content-length", bytes.to_string()))
+    to_operations(token).insert_header(("content-length", bytes.to_string()))
+}
+
+fn to_operations(token: &str) -> TestRequest {
+    with(token, TestRequest::post().uri("/operations"))
 }
 
 #[actix_web::test]
@@ -78,7 +82,7 @@ async fn the_bytes_of_a_customers_bodies_are_counted_before_they_are_read() {
             let request = if is_length_known {
                 sized(&ana, body.len())
             } else {
-                with(&ana, TestRequest::post()).insert_header(("transfer-encoding", "chunked"))
+                to_operations(&ana).insert_header(("transfer-encoding", "chunked"))
             };
             let (request, is_read) = watched(request, body.clone());
             let status = test::call_service(&service, request).await.status().as_u16();
@@ -87,6 +91,26 @@ async fn the_bytes_of_a_customers_bodies_are_counted_before_they_are_read() {
         }
         assert_eq!(read, expected);
     }
+}
+
+#[actix_web::test]
+async fn a_basket_is_counted_before_it_is_read() {
+    let limits = json!({"customer": {"bytes_per_minute": 2 * BODY_BYTES}});
+    let (bank, _data) = limited(limits).await;
+    let service = service(&bank).await;
+    ready(&service).await;
+    let (ana, _, _) = customer(&service, "ana", "111.111.111-11").await;
+    let mut read = 0;
+    for _ in 0..8 {
+        let request = TestRequest::post()
+            .uri("/pacote")
+            .insert_header(("cookie", format!("netbanking-0={ana}")))
+            .insert_header(("content-length", BODY_BYTES.to_string()));
+        let (request, is_read) = watched(request, "+".repeat(BODY_BYTES));
+        test::call_service(&service, request).await;
+        read += usize::from(is_read.get());
+    }
+    assert_eq!(read, 2);
 }
 
 #[actix_web::test]

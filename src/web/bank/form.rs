@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
 use zeroize::Zeroize as _;
 
-use crate::http::{Refused, receive_large};
+use crate::http::{Refused, read_body, receive_large};
 use crate::ledger::IdempotencyKey;
 use crate::ledger::package::OPERATIONS_MAX;
 use crate::wire::escaped;
@@ -27,8 +27,12 @@ impl Form {
     /// Reads the body of a request.
     pub(super) async fn receive(request: &HttpRequest, body: Payload) -> Result<Form, Refused> {
         let body = receive_large(request, body).await?;
+        read_body(request, None, body, Form::of_body).await
+    }
+
+    fn of_body(body: &[u8]) -> Result<Form, Refused> {
         let text =
-            std::str::from_utf8(&body).map_err(|_| Refused::bad("O formulário não é UTF-8"))?;
+            std::str::from_utf8(body).map_err(|_| Refused::bad("O formulário não é UTF-8"))?;
         Form::parse(text)
     }
 

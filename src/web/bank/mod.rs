@@ -169,6 +169,20 @@ async fn sent(request: &HttpRequest, body: Payload) -> Result<Form, Refused> {
     Form::receive(request, body).await
 }
 
+/// The fields of such a form and who is logged in, if anybody is: it may be large, and is taken off
+/// their share before it is read.
+async fn sent_by(
+    bank: &Bank,
+    request: &HttpRequest,
+    body: Payload,
+) -> Result<(Form, Option<UserName>), Refused> {
+    let user = session::customer(bank, request).await.filter(|_| session::is_own_form(request));
+    if let Some(user) = &user {
+        take_of_customer(bank, request, user).await?;
+    }
+    Ok((sent(request, body).await?, user))
+}
+
 /// Redirects to another page of this bank, after something was done.
 fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()

@@ -18,13 +18,13 @@ use super::br_code::Charge;
 use super::form::{Form, new_key};
 use super::login_page::LoginPage;
 use super::overview::{AccountLine, accounts_of};
-use super::{Answer, FROM_SCRIPT, customer, recipient, see_other, sent, shown, texts};
+use super::{Answer, FROM_SCRIPT, customer, recipient, see_other, sent_by, shown, texts};
 use crate::actors::ledger::Ask;
-use crate::http::{Bank, Refused, may_move, take_of_customer};
+use crate::http::{Bank, Refused, may_move};
 use crate::ledger::{Book, IdempotencyKey, OperationKind, UserName};
 use crate::web::frame::Frame;
+use crate::web::page;
 use crate::web::refused::with_header;
-use crate::web::{page, session};
 
 pub(super) mod outcome;
 pub(super) mod pix;
@@ -90,11 +90,10 @@ pub(super) async fn act(bank: Data<Bank>, request: HttpRequest, body: Payload) -
 }
 
 async fn try_act(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
-    let form = sent(request, body).await?;
-    let Some(user) = session::customer(bank, request).await else {
+    let (form, user) = sent_by(bank, request, body).await?;
+    let Some(user) = user else {
         return keep_for_login(bank, &form, Flow::Package).await;
     };
-    take_of_customer(bank, request, &user).await?;
     let mut state = State::read(&form)?;
     recipient::of_basket(bank, request, &user, &state.operations).await?;
     match form.text("acao") {

@@ -14,14 +14,14 @@ use super::outcome::{answered, ask, confirm, settled};
 use super::rows::{Row, picture};
 use super::state::{Flow, State};
 use super::{keep_for_login, moved};
-use crate::http::{Bank, may_move, take_of_customer};
+use crate::http::{Bank, may_move};
 use crate::ledger::{IdempotencyKey, UserName};
 use crate::web::bank::br_code::Charge;
 use crate::web::bank::form::{Form, new_key};
 use crate::web::bank::overview::{AccountLine, accounts_of};
-use crate::web::bank::{Answer, customer, favourites, recipient, see_other, sent, shown, texts};
+use crate::web::bank::{Answer, customer, favourites, recipient, see_other, sent_by, shown, texts};
 use crate::web::frame::Frame;
-use crate::web::{page, session};
+use crate::web::page;
 
 /// Where a Pix under construction has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,11 +116,10 @@ pub(in crate::web::bank) async fn act(
 }
 
 async fn try_act(bank: &Bank, request: &HttpRequest, body: Payload) -> Answer {
-    let form = sent(request, body).await?;
-    let Some(user) = session::customer(bank, request).await else {
+    let (form, user) = sent_by(bank, request, body).await?;
+    let Some(user) = user else {
         return keep_for_login(bank, &form, Flow::Pix).await;
     };
-    take_of_customer(bank, request, &user).await?;
     let mut state = State { flow: Flow::Pix, ..State::read(&form)? };
     recipient::of_basket(bank, request, &user, &state.operations).await?;
     match form.text("acao") {
