@@ -18,7 +18,7 @@ const TABLES: [&str; 4] =
 const UPGRADE: &str = "/peer/stream";
 
 /// The description, as those read it who ask for it.
-static DESCRIBED: LazyLock<Value> =
+pub(crate) static DESCRIBED: LazyLock<Value> =
     LazyLock::new(|| serde_json::to_value(netbanking::web::described()).unwrap());
 
 /// A path of the route table as the description has it: `{key:.+}` is `{key}` there.

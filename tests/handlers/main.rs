@@ -18,6 +18,7 @@ mod large_bodies;
 mod limits;
 mod names;
 mod neutral;
+mod others;
 mod own_limits;
 mod pages;
 mod peer_messages;

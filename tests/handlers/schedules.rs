@@ -27,7 +27,7 @@ fn number(place: &str) -> u64 {
 }
 
 /// A day of the consortium's zone, as pages and routes name it.
-fn after(days: i64) -> String {
+pub(crate) fn after(days: i64) -> String {
     Day::new(Day::at(unix_ms(), -3 * 3_600).get() + days).date().to_string()
 }
 
