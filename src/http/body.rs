@@ -11,7 +11,9 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_http::HttpMessage as _;
 use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
@@ -75,6 +77,18 @@ impl Drop for Body {
     }
 }
 
+/// Left with a request whose body has come to its end.
+struct Whole;
+
+/// Whether nothing of a request's body is left to be read.
+pub(super) fn is_read(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let is_none = |length: &HeaderValue| length.as_bytes() == b"0";
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| !is_none(length));
+    !has_body || request.extensions().contains::<Whole>()
+}
+
 /// A customer's body, as it arrives.
 pub(super) async fn receive(request: &HttpRequest, payload: Payload) -> Result<Body, Refused> {
     receive_body(request, payload, SMALL_BODY_BYTES_MAX).await
@@ -99,6 +113,7 @@ async fn receive_body(
         while let Some(chunk) = payload.next().await {
             body.extend(&chunk.map_err(|_| Bad::Unfinished)?)?;
         }
+        request.extensions_mut().insert(Whole);
         Ok(body)
     };
     actix_rt::time::timeout(BODY_TIMEOUT, whole).await.map_err(|_| Refused::TooSlow)?

@@ -197,6 +197,7 @@ pub fn serve<C: FnOnce(&mut ServiceConfig)>(
             .local_addr(address)
             .on_connect_ext(move |stream: &Portioned, data| {
                 visitors.remember(stream.as_ref().tcp(), data);
+                data.insert(stream.rest());
                 if let Some((bank, proof)) = stream.opened_by() {
                     data.insert(OpenedBy { bank, proof, entrance: Rc::clone(&by) });
                 } else if stream.as_ref().is_sealed() {

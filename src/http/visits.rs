@@ -20,9 +20,11 @@ use tokio::sync::oneshot::Receiver;
 
 use super::Bank;
 use super::auth::{self, Caller};
+use super::body::is_read;
 use super::connections::{Bounds, Connections, Crowd, Number};
 use super::refusal::{Crowded, Refused};
 use super::share::{origin, take_of_address};
+use super::stream::Rest;
 use crate::actors::time::Monotonic;
 use crate::limits::Origin;
 
@@ -130,18 +132,33 @@ impl Drop for Answering {
     }
 }
 
-/// Answers a request if there is a place for its connection.
+/// Answers a request if there is a place for its connection. Of a customer's body that was not read
+/// until then, not much more is.
 pub(super) async fn admit<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let visit = request.conn_data::<Visit>().cloned();
-    let Some(visit) = visit else {
+    let (visit, rest) = (request.conn_data().cloned(), request.conn_data::<Rest>().cloned());
+    let (Some(visit), Some(rest)) = (visit, rest) else {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
+    rest.begin();
     let bank = request.app_data::<Data<Bank>>();
     let is_peer =
         bank.is_some_and(|bank| auth::peer(bank, Caller::from(request.request())).is_ok());
+    let response = answered(request, next, &visit, is_peer).await?;
+    if !is_peer && !is_read(response.request()) {
+        rest.limit();
+    }
+    Ok(response)
+}
+
+async fn answered<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+    visit: &Visit,
+    is_peer: bool,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let answering = match visit.begin(is_peer) {
         Ok(answering) => answering,
         Err(crowd) => {

@@ -19,6 +19,7 @@ mod fresh_reads;
 mod gray;
 mod growth;
 mod heartbeat_port;
+mod held;
 mod https;
 mod laboratory;
 mod load;

@@ -20,8 +20,8 @@ use crate::cluster::Cluster;
 use crate::customer::{Customer, OwnAccount};
 use crate::floods::{on_disk, resident_kib};
 
-/// Where the flood comes from; the other customers are at another address.
-const ATTACKER: [u8; 4] = [127, 0, 0, 2];
+/// Where the floods come from, each from another address; the other customers are at none of them.
+const ATTACKERS: [u8; 4] = [127, 0, 1, 0];
 /// How long writes are measured without a flood, and under one.
 const MEASURED: Duration = Duration::from_secs(8);
 /// How long a flood goes on before anything is measured.
@@ -48,12 +48,17 @@ enum Manner {
     Leaves,
     /// Says this much, and then nothing more.
     Stays,
+    /// Says this much, and then goes on for as long as anybody listens, whatever is answered.
+    Pours,
 }
 
+#[derive(Clone)]
 struct Flood {
     name: &'static str,
     manner: Manner,
     connections: usize,
+    /// The last byte of its address.
+    from: u8,
     /// At the heartbeat port rather than at the customers'.
     heartbeat: bool,
     said: Vec<u8>,
@@ -81,6 +86,8 @@ impl Flood {
         let over = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(Answered::default());
         let (manner, connections) = (self.manner, self.connections);
+        let [one, two, three, _] = ATTACKERS;
+        let from = SocketAddr::from(([one, two, three, self.from], 0));
         let said: Arc<[u8]> = self.said.clone().into();
         let (ends, counts) = (Arc::clone(&over), Arc::clone(&answered));
         let thread = std::thread::spawn(move || {
@@ -93,7 +100,8 @@ impl Flood {
                     actix_rt::spawn(async move {
                         while !over.load(Ordering::Relaxed) {
                             let _ =
-                                timeout(PATIENCE, once(to, manner, &said, &over, &counts)).await;
+                                timeout(PATIENCE, once((from, to), manner, &said, &over, &counts))
+                                    .await;
                         }
                     })
                 };
@@ -121,14 +129,14 @@ fn less_urgent() -> bool {
 }
 
 async fn once(
-    to: SocketAddr,
+    (from, to): (SocketAddr, SocketAddr),
     manner: Manner,
     said: &[u8],
     over: &AtomicBool,
     counts: &Answered,
 ) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((ATTACKER, 0)))?;
+    socket.bind(from)?;
     let mut stream: TcpStream = match socket.connect(to).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -140,6 +148,13 @@ async fn once(
     match manner {
         Manner::Leaves => return Ok(()),
         Manner::Asks => {}
+        Manner::Pours => {
+            let more = [b' '; 64 * 1_024];
+            while !over.load(Ordering::Relaxed) {
+                stream.write_all(&more).await?;
+            }
+            return Ok(());
+        }
         Manner::Stays => {
             while !over.load(Ordering::Relaxed) {
                 sleep(Duration::from_millis(200)).await;
@@ -215,14 +230,17 @@ fn request(head: &str, headers: &str, body: &str) -> Vec<u8> {
 }
 
 fn flood(name: &'static str, manner: Manner, connections: usize, said: Vec<u8>) -> Flood {
-    Flood { name, manner, connections, heartbeat: false, said }
+    Flood { name, manner, connections, from: 0, heartbeat: false, said }
 }
 
 /// A customer with a long account, and what they and strangers can do with it.
 async fn floods(cluster: &Cluster) -> Vec<Flood> {
+    [of_a_customer(cluster).await, of_strangers()].concat()
+}
+
+async fn of_a_customer(cluster: &Cluster) -> Vec<Flood> {
     let mad = Customer::register(cluster, "mallory", 7).await;
-    let account = mad.open(cluster, 0, 50.0).await;
-    let number = account.number;
+    let number = mad.open(cluster, 0, 50.0).await.number;
     let deposit = json!({"type": "DEPOSIT", "value": 0.01, "sender": number});
     let package = |operations: usize| {
         json!({"0": {number.to_string(): {"package": vec![deposit.clone(); operations]}}})
@@ -236,56 +254,49 @@ async fn floods(cluster: &Cluster) -> Vec<Flood> {
     let token = &mad.tokens[0];
     let bearer = format!("authorization: Bearer {token}\r\n");
     let cookie = format!("cookie: netbanking-0={token}\r\n");
-    let form = "content-type: application/x-www-form-urlencoded\r\n";
-    let login = r#"{"user_name":"ninguem","password":"12345678"}"#;
+    let form = format!("{cookie}content-type: application/x-www-form-urlencoded\r\n");
     let basket = format!("chave=k&acao=adicionar{}", format!("&op=D.0.{number}.1").repeat(16_375));
-    let unfinished = "content-length: 262144\r\n";
-    let unfinished = request("POST /entrar", unfinished, "");
-    let unfinished = [unfinished, vec![b' '; 250_000]].concat();
     let refused = package(1_000).replacen("DEPOSIT", "WITHDRAW", 999);
     let broken = package(1_000).replace("]}}}", ",0]}}}");
-    let search = format!("GET /contas/0-{number}?tipo=DEPOSIT&busca=nada");
+    let page = |path: &str| request(&format!("GET /contas/0-{number}{path}"), &cookie, "");
+    let entries = request(&format!("GET /get_account/{number}?limit=1000"), &bearer, "");
     vec![
-        flood("statements", Manner::Asks, 600, request(&search, &cookie, "")),
-        flood(
-            "pages of entries",
-            Manner::Asks,
-            600,
-            request(&format!("GET /get_account/{number}?limit=1000"), &bearer, ""),
-        ),
-        flood(
-            "abandoned exports",
-            Manner::Leaves,
-            600,
-            request(&format!("GET /contas/0-{number}/extrato.csv"), &cookie, ""),
-        ),
-        flood(
-            "statements on paper",
-            Manner::Asks,
-            600,
-            request(&format!("GET /contas/0-{number}/extrato.pdf"), &cookie, ""),
-        ),
-        flood("abandoned logins", Manner::Leaves, 1_000, request("POST /login", "", login)),
-        flood("logins", Manner::Asks, 1_000, request("POST /login", "", login)),
-        flood(
-            "baskets",
-            Manner::Asks,
-            64,
-            request("POST /pacote", &format!("{cookie}{form}"), &basket),
-        ),
-        flood("unfinished bodies", Manner::Stays, 1_000, unfinished),
+        flood("statements", Manner::Asks, 600, page("?tipo=DEPOSIT&busca=nada")),
+        flood("pages of entries", Manner::Asks, 600, entries),
+        flood("abandoned exports", Manner::Leaves, 600, page("/extrato.csv")),
+        flood("statements on paper", Manner::Asks, 600, page("/extrato.pdf")),
+        flood("baskets", Manner::Asks, 64, request("POST /pacote", &form, &basket)),
         flood("refused packages", Manner::Asks, 64, request("POST /operations", &bearer, &refused)),
         flood("broken packages", Manner::Asks, 64, request("POST /operations", &bearer, &broken)),
         flood("guessed keys", Manner::Asks, 256, request("GET /pix/0:nobody", &bearer, "")),
-        flood("streams", Manner::Asks, 512, request("GET /consorcio/eventos", "", "")),
-        Flood {
-            heartbeat: true,
-            ..flood("silence at the heartbeat port", Manner::Stays, 1_000, Vec::new())
-        },
-        Flood {
-            heartbeat: true,
-            ..flood("wrong hellos", Manner::Asks, 256, b"{\"bank\": 77}\n".to_vec())
-        },
+    ]
+}
+
+fn of_strangers() -> Vec<Flood> {
+    let login = request("POST /login", "", r#"{"user_name":"ninguem","password":"12345678"}"#);
+    let unfinished = request("POST /entrar", "content-length: 262144\r\n", "");
+    let unfinished = [unfinished, vec![b' '; 250_000]].concat();
+    let endless = request("POST /login", "content-length: 1000000000000\r\n", "");
+    let piece = request("POST /login", "transfer-encoding: chunked\r\n", "");
+    let piece = [piece, b"fffffff\r\n".into()].concat();
+    let past = request("GET /consorcio/estado?ate=1000000", "", "");
+    let history = request("GET /consorcio/shiviz.log", "", "");
+    let stream = request("GET /consorcio/eventos", "", "");
+    let heartbeat = |name, manner, connections, said| Flood {
+        heartbeat: true,
+        ..flood(name, manner, connections, said)
+    };
+    vec![
+        flood("abandoned logins", Manner::Leaves, 1_000, login.clone()),
+        flood("logins", Manner::Asks, 1_000, login),
+        flood("unfinished bodies", Manner::Stays, 1_000, unfinished),
+        flood("poured bodies", Manner::Pours, 256, endless),
+        flood("poured pieces", Manner::Pours, 256, piece),
+        flood("states of the past", Manner::Asks, 600, past),
+        flood("histories", Manner::Asks, 600, history),
+        flood("streams", Manner::Asks, 512, stream),
+        heartbeat("silence at the heartbeat port", Manner::Stays, 1_000, Vec::new()),
+        heartbeat("wrong hellos", Manner::Asks, 256, b"{\"bank\": 77}\n".to_vec()),
     ]
 }
 
@@ -311,6 +322,7 @@ async fn no_flood_from_one_address_stops_other_customers() {
     let mut floods = floods(&cluster).await;
     let wanted = std::env::var("FLOOD").unwrap_or_default();
     floods.retain(|flood| flood.name.contains(&wanted));
+    (1..).zip(&mut floods).for_each(|(from, flood)| flood.from = from);
     measured(&cluster, &mut writers, SETTLING).await;
     println!(
         "{:<30} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>10} {:>12}",
