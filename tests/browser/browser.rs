@@ -79,11 +79,12 @@ impl Driver {
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         let mut capabilities = Capabilities::new();
         capabilities
-            .insert("goog:chromeOptions".into(), json!({"args": flags, "prefs": preferences}));
+            .insert("goog:chromeOptions".into(), json!({"args": flags, "prefs": &preferences}));
         let mut builder =
             ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&self.url).await.unwrap();
-        Browser { client, _profile: profile }
+        let runs_scripts = preferences == json!({});
+        Browser { client, runs_scripts, _profile: profile }
     }
 }
 
@@ -97,10 +98,16 @@ impl Drop for Driver {
 
 pub(crate) struct Browser {
     client: Client,
+    runs_scripts: bool,
     _profile: TempDir,
 }
 
 impl Browser {
+    /// Whether pages may run scripts here.
+    pub(crate) fn runs_scripts(&self) -> bool {
+        self.runs_scripts
+    }
+
     pub(crate) async fn open(&self, url: &str) {
         self.client.goto(url).await.unwrap();
     }
@@ -343,7 +350,7 @@ impl Browser {
         for scheme in ["light", "dark"] {
             self.prefer(scheme).await;
             self.evaluate(&format!("if (!window.axe) {{ {AXE} }}")).await;
-            let script = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then((result) => \
+            let script = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations'], rules: {'target-size': {enabled: true}}}).then((result) => \
                 done(result.violations.map((fault) => [fault.impact, fault.id, fault.nodes.map((node) => node.html + ' ' + node.failureSummary)])), \
                 (error) => done([['critical', '' + error, []]]));";
             let faults = self.client.execute_async(script, vec![]).await.unwrap();
@@ -358,6 +365,11 @@ impl Browser {
                 eprintln!("axe-core on {path}, {scheme}: {} {} {}", fault[0], fault[1], fault[2]);
             }
         }
+        self.is_no_wider_than_its_window().await;
+    }
+
+    /// Nothing has to be scrolled sideways.
+    pub(crate) async fn is_no_wider_than_its_window(&self) {
         let (wide, view) = (
             self.evaluate("return document.documentElement.scrollWidth").await,
             self.evaluate("return window.innerWidth").await,

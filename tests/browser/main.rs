@@ -9,7 +9,9 @@ mod browser;
 #[allow(dead_code)] // The other tests use more of it.
 #[path = "../consortium/cluster.rs"]
 mod cluster;
+mod every_page;
 mod faults;
+mod paths;
 mod people;
 mod pictures;
 mod pix;

@@ -45,6 +45,20 @@ impl Browser {
         self.sees(&format!("aberta no Banco {at}")).await;
     }
 
+    /// Pays a Pix from the page that is shown.
+    pub(crate) async fn pay(&self, key: &str, value: &str) {
+        self.press("Pix").await;
+        self.fill("pix", key).await;
+        self.press("Continuar").await;
+        self.sees("Passo 2 de 3").await;
+        self.fill("valor", value).await;
+        self.press("Continuar").await;
+        self.sees("Passo 3 de 3").await;
+        self.fill("senha", PASSWORD).await;
+        self.press("Pagar").await;
+        self.sees("Pix feito").await;
+    }
+
     /// Puts a deposit (`D`) or a withdrawal (`S`) into the package that is being built.
     pub(crate) async fn add_cash(&self, kind: &str, bank: usize, value: &str, becomes: usize) {
         self.tick("tipo", kind).await;

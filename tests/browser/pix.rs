@@ -61,7 +61,7 @@ async fn a_pix_takes_four_clicks_from_the_home_page_to_its_receipt() {
 }
 
 /// On a telephone everything is also large enough for a finger.
-async fn looks_right(browser: &Browser) {
+pub(crate) async fn looks_right(browser: &Browser) {
     if browser.evaluate("return innerWidth < 640").await == true {
         fits(browser).await;
     } else {

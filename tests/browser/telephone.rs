@@ -16,12 +16,18 @@ const TOO_SMALL: &str = "return [...document.querySelectorAll('nav a, button, .b
     .map((one) => one.outerHTML.slice(0, 120) + ' ' + one.getBoundingClientRect().height)";
 
 pub(crate) async fn fits(browser: &Browser) {
+    fits_the_window(browser).await;
+    browser.is_accessible().await;
+}
+
+/// The same without what axe-core looks at.
+pub(crate) async fn fits_the_window(browser: &Browser) {
     for (script, what) in [(OUTSIDE, "runs out of the window"), (TOO_SMALL, "is too small")] {
         let found = browser.evaluate(script).await;
         let path = browser.path().await;
         assert!(found.as_array().unwrap().is_empty(), "{path}: this {what}: {found:#}");
     }
-    browser.is_accessible().await;
+    browser.is_no_wider_than_its_window().await;
 }
 
 /// Amounts can be hidden, and stay hidden when the page is opened anew.
