@@ -28,7 +28,7 @@ pub const BANK_HEADER: &str = "netbanking-bank";
 /// Where a peer opens the connection for its envelopes.
 pub const STREAM_PATH: &str = "/peer/stream";
 /// Version of the protocol between banks; banks of different versions refuse one another.
-pub const PROTOCOL_VERSION: u32 = 6;
+pub const PROTOCOL_VERSION: u32 = 7;
 /// In answers about the past: which of its first entries are in archive files of the bank that was
 /// asked, as JSON.
 pub(crate) const PAST_ARCHIVED_HEADER: &str = "netbanking-past-archived";

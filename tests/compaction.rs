@@ -8,6 +8,7 @@ mod played;
 use std::path::Path;
 
 use netbanking::ids::{BankId, BankSet, Position};
+use netbanking::ledger::Book;
 use netbanking::protocol::effect::{Effect, JournalInput, LedgerInput, ViewInput};
 use netbanking::protocol::event::Held;
 use netbanking::protocol::execution::Executions;
@@ -59,7 +60,7 @@ fn patiently<R>(open: impl Fn(&Path, Owner) -> Result<R, StoreError>, folder: &P
 /// A writer that drops what is beyond a limit.
 fn writer(store: SqliteStore, journal_max: u64, executed: Position) -> GroupCommit {
     let when = Snapshots { journal_max, every: 0 };
-    GroupCommit::new(Box::new(store)).with_snapshots(when, executed).unwrap()
+    GroupCommit::new(Box::new(store), Book::new(BANKS)).with_snapshots(when, executed).unwrap()
 }
 
 /// A journal of events with one request each, more than are read at every start, and a snapshot
@@ -77,7 +78,8 @@ fn journal_with_a_snapshot_beside_it(folder: &Path) -> Played {
     let Recovered { store, .. } = patiently(recover, folder);
     let when = Snapshots { journal_max: 0, every: LIMIT };
     let position = played.book.position();
-    let mut writer = GroupCommit::new(store).with_snapshots(when, position).unwrap();
+    let mut writer =
+        GroupCommit::new(store, Book::new(BANKS)).with_snapshots(when, position).unwrap();
     let mut executor =
         Executor::new(BankId(1), BANKS, played.book.clone(), played.executed.clone());
     assert_eq!(settle(&mut writer, &mut executor), 1);

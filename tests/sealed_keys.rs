@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use netbanking::ids::{BankId, Sha256Digest};
 use netbanking::ledger::Book;
-use netbanking::ledger::book::{Pieces, Rows, Run};
-use netbanking::protocol::effect::{Effect, LedgerInput};
+use netbanking::ledger::book::{Pieces, Rows, Run, RunName, names_in};
+use netbanking::protocol::effect::{Effect, JournalInput, LedgerInput, ViewInput};
 use netbanking::protocol::event::Held;
 use netbanking::protocol::executor::Executor;
-use netbanking::protocol::snapshot::SnapshotHead;
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use netbanking::store::recovery::rebuild_on;
 use netbanking::store::{
     Change, Database, Disk, FolderShelf, GroupCommit, Owner, PgStore, Place, Shelf, Snapshots,
@@ -36,8 +36,9 @@ fn blank() -> Book {
     Book::sealing(BANKS, SPAN)
 }
 
+/// All of a ledger, its sealed keys, too.
 fn pieces(book: &Book) -> Vec<String> {
-    Pieces::of(book.present()).collect()
+    Pieces::with_runs(book.present()).collect()
 }
 
 /// A store with a journal of `events` events, each with five requests, and the ledger after it.
@@ -117,15 +118,18 @@ impl Bank {
         Ok(rebuild_on(&mut *self.store(), &blank(), &*self.shelf())?.0)
     }
 
+    /// A journal writer with a shelf, which is open only once.
+    fn writer(&self, shelf: &Arc<dyn Shelf>) -> GroupCommit {
+        GroupCommit::new(self.store(), blank()).with_shelf(Arc::clone(shelf))
+    }
+
     /// Makes a snapshot in place of the journal as a running node does; returns its head and its
     /// pieces as another bank gets them.
     fn makes_a_snapshot(&mut self) -> (SnapshotHead, Vec<String>) {
-        let (store, shelf) = (self.store(), self.shelf());
+        let shelf = self.shelf();
         let when = Snapshots { journal_max: 1, every: 0 };
-        let writer = GroupCommit::new(store);
         let position = self.played.book.position();
-        let mut writer =
-            writer.with_snapshots(when, position).unwrap().with_shelf(Arc::clone(&shelf));
+        let mut writer = self.writer(&shelf).with_snapshots(when, position).unwrap();
         for run in self.played.book.take_sealed() {
             self.played.book.shelve(shelf.put(&run).unwrap());
         }
@@ -233,18 +237,132 @@ impl Bank {
 }
 
 #[test]
-fn a_snapshot_names_runs_and_other_banks_get_their_keys_all_the_same() {
+fn a_snapshot_names_runs_and_is_as_good_as_one_that_has_their_keys() {
     everywhere(100, |mut bank| {
         let (head, texts) = bank.makes_a_snapshot();
-        assert_eq!(texts, pieces(&bank.played.book));
+        let whole = pieces(&bank.played.book);
+        assert_eq!(texts, Pieces::of(bank.played.book.present()).collect::<Vec<_>>());
         assert!(head.covers(&texts));
         assert_eq!(bank.runs(), 9);
-        let bytes: usize = texts.iter().map(String::len).sum();
-        assert!(bank.bytes_of_snapshot() < bytes / 2, "{} of {bytes}", bank.bytes_of_snapshot());
-        let read = blank().restored(texts.iter().map(String::as_str)).unwrap();
-        assert_eq!(pieces(&read), texts);
+        let named: Vec<_> = texts.iter().filter_map(|text| names_in(text)).flatten().collect();
+        assert!(bank.played.book.present().runs().iter().map(Run::name).eq(named));
+        let length = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+        assert!(length(&texts) < length(&whole) / 2);
+        assert!(bank.bytes_of_snapshot() < length(&whole) / 2);
+        let read = blank().restored(whole.iter().map(String::as_str)).unwrap();
+        assert_eq!(pieces(&read), whole);
         let started = bank.starts().unwrap();
-        assert_eq!((started.hash(), pieces(&started)), (bank.played.book.hash(), texts));
+        assert_eq!((started.hash(), pieces(&started)), (bank.played.book.hash(), whole));
+    });
+}
+
+/// What becomes of an input.
+fn answers(writer: &mut GroupCommit, input: JournalInput) -> Vec<Effect> {
+    let mut out = Vec::new();
+    writer.handle(input);
+    writer.flush(&mut out).unwrap();
+    let mut reader = writer.reader().unwrap();
+    out.extend(writer.take_reads().into_iter().map(|read| read.answer(&mut *reader).unwrap()));
+    out
+}
+
+#[test]
+fn a_bank_that_gets_a_snapshot_fetches_the_runs_that_it_names_and_refuses_false_ones() {
+    everywhere(100, |mut bank| {
+        let (head, texts) = bank.makes_a_snapshot();
+        let other = Bank::new(0, bank.url.as_ref().map(|_| postgres::shared().make_database()));
+        let mut writer = other.writer(&other.shelf());
+        for (index, text) in (0..).zip(texts) {
+            let piece = SnapshotPiece { head: head.clone(), index, text };
+            answers(&mut writer, JournalInput::StorePiece(piece));
+        }
+        let open = |writer: &mut GroupCommit| {
+            answers(writer, JournalInput::OpenSnapshot(head.clone())).pop().unwrap()
+        };
+        let Effect::View(ViewInput::RunsMissing { runs, .. }) = open(&mut writer) else {
+            panic!("there are no runs yet");
+        };
+        assert_eq!(runs.len(), 9);
+        let mut source = bank.writer(&bank.shelf());
+        for name in &runs {
+            let (to, name) = (BankId(2), *name);
+            let mut bytes = Vec::new();
+            loop {
+                let (from, most) = (bytes.len() as u64, 1_000);
+                let read = JournalInput::ReadRun { to, name, from, bytes: most };
+                let answer = answers(&mut source, read).pop();
+                let Some(Effect::View(ViewInput::RunRead { content, of, .. })) = answer else {
+                    panic!("{answer:?}");
+                };
+                bytes.extend(content);
+                if bytes.len() as u64 == of {
+                    break;
+                }
+            }
+            let store = |content| JournalInput::StoreRun { name, content };
+            let mut wrong = bytes.clone();
+            wrong[bytes.len() / 2] ^= 1;
+            let refused = answers(&mut writer, store(wrong)).pop();
+            assert!(matches!(refused, Some(Effect::View(ViewInput::SnapshotRefused))));
+            let kept = answers(&mut writer, store(bytes)).pop();
+            assert!(matches!(kept, Some(Effect::View(ViewInput::RunStored(_)))), "{kept:?}");
+        }
+        let Effect::Ledger(LedgerInput::Restore { book, .. }) = open(&mut writer) else {
+            panic!("all runs are here");
+        };
+        assert_eq!(pieces(&book), pieces(&bank.played.book));
+        // A run that this disk has lost is fetched once more.
+        other.lose(runs[3].number);
+        let missing = open(&mut writer);
+        let Effect::View(ViewInput::RunsMissing { runs: again, .. }) = missing else {
+            panic!("{missing:?}");
+        };
+        assert_eq!(again, [runs[3]]);
+        let (to, name) = (BankId(2), RunName { number: 77, ..runs[0] });
+        let gone = answers(&mut source, JournalInput::ReadRun { to, name, from: 0, bytes: 9 });
+        let Some(Effect::View(ViewInput::RunRead { of: 0, .. })) = gone.last() else {
+            panic!("{gone:?}");
+        };
+    });
+}
+
+#[test]
+fn a_snapshot_of_an_earlier_release_in_which_references_stand_for_runs_is_read_and_given() {
+    everywhere(100, |mut bank| {
+        bank.makes_a_snapshot();
+        let present = bank.played.book.present();
+        let whole = pieces(&bank.played.book);
+        let named: Vec<_> = Pieces::of(Arc::clone(&present)).collect();
+        // Each of these runs is a piece, and all together one piece names them.
+        let before = named.iter().position(|text| names_in(text).is_some()).unwrap();
+        let after = named.len() - before - 1;
+        assert_eq!(whole.len(), before + present.runs().len() + after);
+        let executed = bank.played.executed.clone().unwrap();
+        let mut head = SnapshotHead::begun(present.position(), present.hash(), executed);
+        whole.iter().for_each(|text| _ = head.next_piece(text.clone()));
+        let stands =
+            |index: usize| match index.checked_sub(before).map(|run| present.runs().get(run)) {
+                Some(Some(run)) => {
+                    let digest = run.digest();
+                    serde_json::json!({"run": run.number(), "part": 0, "digest": digest})
+                        .to_string()
+                }
+                _ => whole[index].clone(),
+            };
+        let piece = |index: u32| {
+            let (head, text) = (head.clone(), stands(index as usize));
+            Change::SnapshotPiece(SnapshotPiece { head, index, text })
+        };
+        let mut changes: Vec<_> = (0..head.pieces).map(piece).collect();
+        changes.push(Change::SnapshotComplete(head.clone()));
+        bank.store().write(&changes).unwrap();
+        assert_eq!(pieces(&bank.starts().unwrap()), whole);
+        let mut reader = bank.writer(&bank.shelf()).reader().unwrap();
+        reader.begin().unwrap();
+        let given: Vec<_> =
+            (0..).map_while(|index| reader.snapshot_piece(index).unwrap()).collect();
+        assert!(given.iter().map(|piece| &piece.text).eq(&whole));
+        assert!(head.covers(&whole));
     });
 }
 

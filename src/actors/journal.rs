@@ -43,6 +43,10 @@ impl JournalActor {
             self.post.out.push(Effect::Heartbeat(HeartbeatInput::Fsync(took)));
         }
         self.post.deliver();
+        self.read();
+    }
+
+    fn read(&mut self) {
         self.writer.take_reads().into_iter().for_each(|read| self.reader.do_send(Look(read)));
     }
 
@@ -90,7 +94,9 @@ impl Handler<JournalInput> for JournalActor {
 
     fn handle(&mut self, input: JournalInput, context: &mut Self::Context) {
         self.writer.handle(input);
-        if self.writer.is_urgent() && !self.flush_is_queued {
+        if !self.writer.is_urgent() {
+            self.read();
+        } else if !self.flush_is_queued {
             self.flush_is_queued = true;
             context.address().do_send(Flush);
         }

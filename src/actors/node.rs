@@ -32,6 +32,7 @@ use super::view::{Draining, ViewActor};
 use super::watch::{EndStreams, Tell, WatchActor};
 use crate::config::{Config, CustomerAuth, JournalLimits, Limits, SessionTimes, Settings};
 use crate::ids::{BankId, Position};
+use crate::ledger::Book;
 use crate::machine::{cores, name_thread};
 use crate::protocol::checks::Checks;
 use crate::protocol::clock::Clock;
@@ -105,8 +106,8 @@ pub fn start(
         ["core", "ledger", "disk", "reads", "past", "pulse", "watch", "gate"].map(thread_named);
     let laboratory = config.laboratory.then(Laboratory::default);
     let unproved = book.runs().map(|run| (run.number(), run.digest())).collect();
+    let journal = writer_of(store, book.blank(), config, at)?.with_shelf(Arc::clone(&shelf));
     let executor = Executor::new(me, banks, book, on_disk.state.executed.clone());
-    let journal = writer_of(store, config, at)?.with_shelf(Arc::clone(&shelf));
     let (history, reader) = (History::new(me, banks, at), journal.reader()?);
     let reader = on(&reads, move || JournalReaderActor::new(reader));
     let past = past_actors(me, config, past, credentials, &past_thread);
@@ -255,11 +256,13 @@ fn tell_of_snapshot(me: BankId, fell_back: Option<StoreError>) {
 
 fn writer_of(
     store: Box<dyn Disk>,
+    blank: Book,
     config: &Config,
     executed: Position,
 ) -> Result<GroupCommit, StoreError> {
     let JournalLimits { positions_max: journal_max, snapshot_every: every } = config.journal;
-    GroupCommit::new(store).with_snapshots(Snapshots { journal_max, every }, executed)
+    let when = Snapshots { journal_max, every };
+    GroupCommit::new(store, blank).with_snapshots(when, executed)
 }
 
 /// A thread for actors.

@@ -22,7 +22,8 @@ use super::view::message::{PreparePlan, ViewMessage};
 use super::view::turn::{Frozen, Installed, Reach};
 use crate::ids::request::RawRequest;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, EventId, Position};
-use crate::ledger::book::Present;
+use crate::ledger::Book;
+use crate::ledger::book::{Present, RunName};
 
 /// One fact on its way to the part that it concerns.
 #[derive(Debug)]
@@ -191,7 +192,26 @@ pub enum JournalInput {
     },
     /// Write a piece of a snapshot that is arriving; answered by [`ViewInput::PieceStored`].
     StorePiece(SnapshotPiece),
-    /// All pieces are here: hand them to the ledger.
+    /// Read a run of keys for a bank that lacks it; answered by [`ViewInput::RunRead`].
+    ReadRun {
+        /// Who asked.
+        to: BankId,
+        /// Which run,
+        name: RunName,
+        /// from which of its bytes on,
+        from: u64,
+        /// and at most how many.
+        bytes: u32,
+    },
+    /// Keep a run of keys that the snapshot which is arriving names; answered by
+    /// [`ViewInput::RunStored`], or by [`ViewInput::SnapshotRefused`] if it is not that run.
+    StoreRun {
+        /// Which run.
+        name: RunName,
+        /// All of its bytes.
+        content: Vec<u8>,
+    },
+    /// All pieces are here: make a ledger of them, and hand it to the ledger.
     OpenSnapshot(SnapshotHead),
     /// The ledger is now in the state that the snapshot describes; answered by
     /// [`ViewInput::Replayed`].
@@ -225,12 +245,12 @@ pub enum LedgerInput {
     Replay(Vec<JournalEntry>),
     /// Hand the journal a copy of the ledger; answered by [`JournalInput::Snapshot`].
     Snapshot,
-    /// Start over from a snapshot, and check that it is what its head says.
+    /// Go on from a snapshot.
     Restore {
-        /// What it claims.
+        /// What it is.
         head: SnapshotHead,
-        /// Its pieces, in order.
-        pieces: Vec<String>,
+        /// The ledger that it describes.
+        book: Box<Book>,
     },
 }
 
@@ -399,6 +419,28 @@ pub enum ViewInput {
         /// The piece to ask for next.
         next: u32,
     },
+    /// A part of a run of keys for a bank that lacks it.
+    RunRead {
+        /// Who asked.
+        to: BankId,
+        /// Which run.
+        name: RunName,
+        /// Where the part begins.
+        from: u64,
+        /// How many bytes the run has; none if it is not here.
+        of: u64,
+        /// The part.
+        content: Vec<u8>,
+    },
+    /// The snapshot that arrived names runs of keys that are not here.
+    RunsMissing {
+        /// The snapshot.
+        head: SnapshotHead,
+        /// The runs.
+        runs: Vec<RunName>,
+    },
+    /// A run of keys that an arriving snapshot names is on disk.
+    RunStored(RunName),
     /// The snapshot that arrived is not what its head says.
     SnapshotRefused,
     /// A member's copy of the ledger differs from most members', this bank's among them.

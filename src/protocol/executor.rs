@@ -8,7 +8,6 @@ use super::effect::{
 };
 use super::event::Held;
 use super::execution::{Check, ExecutedEvent, ExecutedMark, Executions, JournalEntry};
-use super::snapshot::SnapshotHead;
 use crate::ids::{Ballot, BankId, BankSet};
 use crate::ledger::book::Run;
 use crate::ledger::past::PastEntry;
@@ -105,7 +104,11 @@ impl Executor {
                     out.push(Effect::Journal(JournalInput::Snapshot { present, executed }));
                 }
             }
-            LedgerInput::Restore { head, pieces } => self.restore(head, pieces, out),
+            LedgerInput::Restore { head, book } => {
+                self.book = *book;
+                self.executed = Some(head.executed.clone().as_unverified());
+                out.push(Effect::Journal(JournalInput::SnapshotOpened(head)));
+            }
         }
         Vec::new()
     }
@@ -135,17 +138,6 @@ impl Executor {
     }
 
     /// A snapshot that is not what its head says is ignored; the copy here stays as it was.
-    fn restore(&mut self, head: SnapshotHead, pieces: Vec<String>, out: &mut Vec<Effect>) {
-        match restored(self.book.blank(), &head, &pieces) {
-            Some(book) => {
-                self.book = book;
-                self.executed = Some(head.executed.clone().as_unverified());
-                out.push(Effect::Journal(JournalInput::SnapshotOpened(head)));
-            }
-            None => out.push(Effect::View(ViewInput::SnapshotRefused)),
-        }
-    }
-
     fn execute(
         &mut self,
         view: Ballot,
@@ -182,14 +174,6 @@ impl Executor {
         Executions::count(&mut self.executed, held);
         apply(&mut self.book, held)
     }
-}
-
-/// The ledger of a snapshot, put into an empty book, if the pieces are what the head says.
-#[must_use]
-pub(crate) fn restored(blank: Book, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
-    let book =
-        head.covers(pieces).then(|| blank.restored(pieces.iter().map(String::as_str)))?.ok()?;
-    ((book.position(), book.hash()) == (head.position, head.hash)).then_some(book)
 }
 
 /// Executes one event. The same event on the same book gives the same result at every bank.

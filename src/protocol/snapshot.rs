@@ -23,6 +23,31 @@ pub struct SnapshotHead {
 }
 
 impl SnapshotHead {
+    /// The head of a snapshot that is being written and has no pieces yet.
+    #[must_use]
+    pub fn begun(position: Position, hash: ChainHash, executed: Executions) -> Self {
+        SnapshotHead { position, hash, executed, pieces: 0, digest: Sha256Digest::default() }
+    }
+
+    /// The same head before there were any pieces.
+    #[must_use]
+    pub fn as_begun(&self) -> Self {
+        SnapshotHead::begun(self.position, self.hash, self.executed.clone())
+    }
+
+    /// Whether it has been written to its end: a piece of one that has not says [`Self::begun`].
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.pieces > 0
+    }
+
+    /// Adds a piece, to be stored before anybody can know how many there will be.
+    pub fn next_piece(&mut self, text: String) -> SnapshotPiece {
+        let piece = SnapshotPiece { head: self.as_begun(), index: self.pieces, text };
+        (self.pieces, self.digest) = (self.pieces + 1, digest_with(self.digest, &piece.text));
+        piece
+    }
+
     /// Whether these are the pieces that the head speaks of.
     #[must_use]
     pub fn covers(&self, pieces: &[String]) -> bool {

@@ -6,48 +6,14 @@
 //! A crash at any moment leaves the old snapshot or the new one, and a journal that reaches back to
 //! that snapshot.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Change;
-use super::shelf::reference::Reference;
-use crate::ids::{Position, Sha256Digest};
-use crate::ledger::book::{Pieces, Present, Run};
+use crate::ids::Position;
+use crate::ledger::book::{Pieces, Present};
 use crate::protocol::effect::{Effect, LedgerInput};
 use crate::protocol::execution::Executions;
-use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
-
-/// What a first pass over the pieces of a snapshot finds out.
-#[derive(Debug, Default)]
-pub(super) struct Outline {
-    pub(super) pieces: u32,
-    pub(super) digest: Sha256Digest,
-    /// What stands on disk in the place of pieces that are a part of a run.
-    references: BTreeMap<u32, Reference>,
-}
-
-impl Outline {
-    /// The next piece, and the run that it is a part of.
-    pub(super) fn take(&mut self, piece: &str, run: Option<&Run>) {
-        if let Some(run) = run {
-            let last = self.references.last_key_value().map(|(_, last)| *last);
-            let part = last.filter(|last| last.run == run.number()).map_or(0, |last| last.part + 1);
-            self.references.insert(self.pieces, Reference::to(run, part));
-        }
-        self.pieces += 1;
-        self.digest = digest_with(self.digest, piece);
-    }
-
-    /// How many pieces are written down, and not only named.
-    fn written(&self) -> u32 {
-        self.pieces - self.references.len() as u32
-    }
-
-    /// What stands on disk in the place of this piece, if it is not the piece itself.
-    pub(super) fn reference(&self, index: u32) -> Option<String> {
-        self.references.get(&index).map(Reference::text)
-    }
-}
+use crate::protocol::snapshot::SnapshotHead;
 
 /// The most pieces that are written at a time: where the journal has a limit,
 const PIECES_AT_ONCE: usize = 4;
@@ -88,7 +54,7 @@ pub(super) struct Compaction {
     stage: Stage,
     /// A snapshot is arriving from another bank.
     arriving: bool,
-    /// Whether it names runs of keys instead of writing them down.
+    /// Whether runs of keys are kept apart, so that it is enough to name them.
     names_runs: bool,
     /// Runs of keys before this one are not named by the snapshot that goes with the next commit.
     first_run: Option<u64>,
@@ -100,10 +66,8 @@ enum Stage {
     Idle,
     /// The ledger was asked for a copy of itself.
     Asked,
-    /// A first pass over the pieces, to know what the head must say,
-    Hashing { present: Arc<Present>, left: Pieces, head: SnapshotHead, outline: Outline },
-    /// a second one to store them.
-    Storing { present: Arc<Present>, left: Pieces, head: SnapshotHead, outline: Outline, at: u32 },
+    /// The copy is being written down; the head says what has been written so far.
+    Storing { present: Arc<Present>, left: Pieces, head: SnapshotHead },
     /// The snapshot is on disk, and the journal's old end is being dropped,
     Dropping { through: Position, before: Option<Position> },
     /// and the rest of what led to the snapshot settled.
@@ -143,15 +107,13 @@ impl Compaction {
         if !matches!(self.stage, Stage::Asked) {
             return;
         }
-        let (position, hash) = (present.position(), present.hash());
-        if position <= self.last.0 {
+        if present.position() <= self.last.0 {
             self.stage = Stage::Idle;
             return;
         }
-        let digest = Sha256Digest::default();
-        let head = SnapshotHead { position, hash, executed, pieces: 0, digest };
-        let (left, outline) = (Pieces::of(Arc::clone(&present)), Outline::default());
-        self.stage = Stage::Hashing { left, present, head, outline };
+        let head = SnapshotHead::begun(present.position(), present.hash(), executed);
+        let pieces = if self.names_runs { Pieces::of } else { Pieces::with_runs };
+        self.stage = Stage::Storing { left: pieces(Arc::clone(&present)), present, head };
     }
 
     /// A snapshot is arriving from another bank: there is no room for this bank's own one, which
@@ -187,36 +149,15 @@ impl Compaction {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
             }
-            Stage::Hashing { present, mut left, head, mut outline } => {
-                let before = outline.pieces;
-                for _ in 0..self.pieces_at_once() {
-                    let Some(piece) = left.next() else { break };
-                    outline.take(&piece, left.run().filter(|_| self.names_runs));
+            Stage::Storing { present, mut left, mut head } => {
+                let before = head.pieces;
+                for text in left.by_ref().take(self.pieces_at_once()) {
+                    changes.push(Change::SnapshotPiece(head.next_piece(text)));
                 }
-                if outline.pieces > before {
-                    Stage::Hashing { present, left, head, outline }
+                if head.pieces > before {
+                    Stage::Storing { present, left, head }
                 } else {
-                    let head =
-                        SnapshotHead { pieces: outline.pieces, digest: outline.digest, ..head };
-                    let second = if self.names_runs { Pieces::without_runs } else { Pieces::of };
-                    let left = second(Arc::clone(&present));
-                    Stage::Storing { present, left, head, outline, at: 0 }
-                }
-            }
-            Stage::Storing { present, mut left, head, outline, mut at } => {
-                let mut whole = 0;
-                while whole < self.pieces_at_once() && at < head.pieces {
-                    let reference = outline.reference(at);
-                    whole += usize::from(reference.is_none());
-                    let Some(text) = reference.or_else(|| left.next()) else { break };
-                    let (head, index) = (head.clone(), at);
-                    changes.push(Change::SnapshotPiece(SnapshotPiece { head, index, text }));
-                    at += 1;
-                }
-                if at < head.pieces {
-                    Stage::Storing { present, left, head, outline, at }
-                } else {
-                    self.last = (head.position, outline.written());
+                    self.last = (head.position, head.pieces);
                     self.made(&present, head, changes)
                 }
             }

@@ -8,6 +8,8 @@ use super::shelf::Shelf;
 use super::shelf::pieces::WithRuns;
 use super::{Change, JournalReader, Read, Store, StoreError};
 use crate::ids::Position;
+use crate::ledger::Book;
+use crate::ledger::book::{Run, RunName};
 use crate::protocol::effect::{BufferInput, Effect, JournalInput, ViewInput};
 use crate::protocol::execution::{Executions, JournalEntry};
 
@@ -22,6 +24,10 @@ pub struct GroupCommit {
     compaction: Compaction,
     /// Where the runs of keys are that snapshots name.
     shelf: Option<Arc<dyn Shelf>>,
+    /// An empty ledger, for a snapshot that arrives.
+    blank: Book,
+    /// Runs of keys that have arrived.
+    runs: Vec<(RunName, Vec<u8>)>,
     /// The last position that is known to have been executed.
     executed: Position,
     /// Whether anything has gathered that somebody waits for. Execution marks alone can wait: they
@@ -30,9 +36,10 @@ pub struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// A writer on a store that has been loaded.
+    /// A writer on a store that has been loaded; snapshots of other banks are put into this ledger,
+    /// which is empty.
     #[must_use]
-    pub fn new(store: Box<dyn Store>) -> Self {
+    pub fn new(store: Box<dyn Store>, blank: Book) -> Self {
         GroupCommit {
             store,
             changes: Vec::new(),
@@ -40,6 +47,8 @@ impl GroupCommit {
             reads: Vec::new(),
             compaction: Compaction::default(),
             shelf: None,
+            blank,
+            runs: Vec::new(),
             executed: Position::default(),
             urgent: false,
         }
@@ -77,7 +86,14 @@ impl GroupCommit {
 
     /// Gathers one input; see [`JournalInput`].
     pub fn handle(&mut self, input: JournalInput) {
-        self.urgent |= !matches!(input, JournalInput::Executed(_) | JournalInput::Snapshot { .. });
+        self.urgent |= !matches!(
+            input,
+            JournalInput::Executed(_)
+                | JournalInput::Snapshot { .. }
+                // What belongs to a snapshot is on disk already.
+                | JournalInput::ReadSnapshot { .. }
+                | JournalInput::ReadRun { .. }
+        );
         match input {
             JournalInput::Append { view, events, clock } => {
                 self.changes.extend(events.into_iter().map(Change::Append));
@@ -121,9 +137,14 @@ impl GroupCommit {
                 self.afterwards.push(Effect::View(ViewInput::PieceStored { head, next }));
                 self.changes.push(Change::SnapshotPiece(piece));
             }
+            JournalInput::ReadRun { to, name, from, bytes } => {
+                self.read_later(Read::Run { to, name, from, bytes });
+            }
+            JournalInput::StoreRun { name, content } => self.runs.push((name, content)),
             JournalInput::OpenSnapshot(head) => {
                 self.compaction.abandon();
-                self.read_later(Read::ArrivedSnapshot(head));
+                let blank = Box::new(self.blank.clone());
+                self.read_later(Read::ArrivedSnapshot(head, blank));
             }
             JournalInput::SnapshotOpened(head) => {
                 self.compaction.opened(&head);
@@ -171,6 +192,7 @@ impl GroupCommit {
     /// [`StoreError::Failed`] when the disk does; nothing may be retried then.
     pub fn flush(&mut self, out: &mut Vec<Effect>) -> Result<(), StoreError> {
         self.urgent = false;
+        self.keep_runs()?;
         if !self.changes.is_empty() {
             self.store.write(&self.changes)?;
             self.changes.clear();
@@ -182,7 +204,20 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// What is to be read, once all before it is on disk.
+    /// Keeps runs that have arrived.
+    fn keep_runs(&mut self) -> Result<(), StoreError> {
+        for (name, content) in std::mem::take(&mut self.runs) {
+            let kept = match (&self.shelf, Run::received(content, name)) {
+                (Some(shelf), Some(run)) => shelf.put(&run).map(|_| ViewInput::RunStored(name))?,
+                _ => ViewInput::SnapshotRefused,
+            };
+            self.afterwards.push(Effect::View(kept));
+        }
+        Ok(())
+    }
+
+    /// What is to be read: all before it is on disk after a commit, and unless the writer is
+    /// [urgent](GroupCommit::is_urgent).
     pub fn take_reads(&mut self) -> Vec<Read> {
         std::mem::take(&mut self.reads)
     }

@@ -19,11 +19,13 @@ mod place;
 mod postgres;
 mod reading;
 pub mod recovery;
+pub(crate) mod restoring;
 mod rows_over;
 mod shelf;
 mod sqlite;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use compaction::Snapshots;
 pub use group_commit::GroupCommit;
@@ -80,12 +82,12 @@ pub enum Change {
     Doubted,
     /// A view has begun with this bank: it is not a learner any more.
     Counts,
-    /// A piece of an arriving snapshot.
+    /// A piece of a snapshot that is arriving, or that this bank is making.
     SnapshotPiece(SnapshotPiece),
     /// The pieces that have arrived become the snapshot, and the journal below it is deleted.
     SnapshotComplete(SnapshotHead),
-    /// The pieces, which this bank has made itself, become the snapshot; the journal stays as it
-    /// is.
+    /// The pieces, which this bank has made itself and stored under [`SnapshotHead::begun`], become
+    /// the snapshot; the journal stays as it is.
     SnapshotMade(SnapshotHead),
     /// Executed events through here are no longer needed, since a snapshot contains their results.
     /// The oldest are deleted, at most [`DROP_EVENTS_MAX`] at a time.
@@ -256,6 +258,11 @@ pub trait JournalReader: Send {
     /// # Errors
     /// As for [`Store::remembered`].
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError>;
+
+    /// Where the runs of keys are that snapshots name, if they are kept apart.
+    fn shelf(&self) -> Option<Arc<dyn Shelf>> {
+        None
+    }
 }
 
 /// Why a store cannot be used.

@@ -1,8 +1,11 @@
 //! What is read from the disk once everything before it is there: mostly for other banks that lack
 //! it.
 
+use super::restoring::{Restored, restore_arrived};
 use super::{JournalReader, StoreError};
 use crate::ids::{BankId, Position};
+use crate::ledger::Book;
+use crate::ledger::book::RunName;
 use crate::protocol::effect::{Effect, LedgerInput, ViewInput};
 use crate::protocol::snapshot::SnapshotHead;
 
@@ -32,10 +35,21 @@ pub enum Read {
         /// About how many bytes.
         bytes: u32,
     },
-    /// All of a snapshot that has arrived, for this bank's own ledger; answered by
-    /// [`LedgerInput::Restore`], or by [`ViewInput::SnapshotRefused`] when it is not there any
-    /// more.
-    ArrivedSnapshot(SnapshotHead),
+    /// A part of a run of keys; answered by [`ViewInput::RunRead`].
+    Run {
+        /// Who lacks it.
+        to: BankId,
+        /// Which run.
+        name: RunName,
+        /// From which byte of it.
+        from: u64,
+        /// At most how many bytes.
+        bytes: u32,
+    },
+    /// The ledger of a snapshot that has arrived, put into an empty one; answered by
+    /// [`LedgerInput::Restore`], by [`ViewInput::RunsMissing`] when it names runs that are not here,
+    /// or by [`ViewInput::SnapshotRefused`] when it is of no use.
+    ArrivedSnapshot(SnapshotHead, Box<Book>),
 }
 
 impl Read {
@@ -44,7 +58,10 @@ impl Read {
     pub(super) fn is_outdone_by(&self, newer: &Read) -> bool {
         match (self, newer) {
             (Read::Journal { to, .. }, Read::Journal { to: newer, .. }) => to == newer,
-            (Read::SnapshotPiece { to, .. }, Read::SnapshotPiece { to: newer, .. }) => to == newer,
+            (
+                Read::SnapshotPiece { to, .. } | Read::Run { to, .. },
+                Read::SnapshotPiece { to: newer, .. } | Read::Run { to: newer, .. },
+            ) => to == newer,
             _ => false,
         }
     }
@@ -93,16 +110,28 @@ impl Read {
                 let piece = reader.snapshot_piece(index)?;
                 Effect::View(ViewInput::SnapshotRead { to, piece, from, bytes })
             }
-            Read::ArrivedSnapshot(head) => {
-                let mut pieces = Vec::new();
-                for index in 0..head.pieces {
-                    match reader.arriving_piece(index)?.filter(|piece| piece.head == head) {
-                        Some(piece) => pieces.push(piece.text),
-                        None => return Ok(Effect::View(ViewInput::SnapshotRefused)),
-                    }
-                }
-                Effect::Ledger(LedgerInput::Restore { head, pieces })
+            Read::Run { to, name, from, bytes } => {
+                let run = match reader.shelf() {
+                    Some(shelf) => shelf.take(name.number, name.digest),
+                    None => Ok(None),
+                };
+                // One that is damaged is noticed by this bank itself when it looks a key up in it.
+                let run = match run {
+                    Err(StoreError::Damaged { .. }) => None,
+                    run => run?,
+                };
+                let content = run.map(|run| run.content().into_owned()).unwrap_or_default();
+                let begin = usize::try_from(from).unwrap_or(usize::MAX);
+                let rest = content.get(begin..).unwrap_or_default();
+                let part = rest[..rest.len().min(bytes as usize)].to_vec();
+                let of = content.len() as u64;
+                Effect::View(ViewInput::RunRead { to, name, from: from.min(of), of, content: part })
             }
+            Read::ArrivedSnapshot(head, blank) => match restore_arrived(reader, &head, *blank)? {
+                Restored::Book(book) => Effect::Ledger(LedgerInput::Restore { head, book }),
+                Restored::Lacks(runs) => Effect::View(ViewInput::RunsMissing { head, runs }),
+                Restored::Unfit => Effect::View(ViewInput::SnapshotRefused),
+            },
         })
     }
 }

@@ -10,30 +10,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
-use super::compaction::Outline;
 use super::past::Past;
 use super::place::Place;
+use super::restoring::{Restoring, first_named};
 use super::shelf::Shelf;
-use super::shelf::reference::Reference;
 use super::{Change, Disk, Found, Owner, Remembered, Store, StoreError};
-use crate::ids::Sha256Digest;
 use crate::ledger::Book;
-use crate::ledger::book::{BadSnapshot, Lines, Pieces, Reader, Run};
+use crate::ledger::book::Pieces;
 use crate::ledger::past::PastEntry;
 use crate::protocol::execution::Executions;
 use crate::protocol::executor;
-use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::vector_clock::VectorClock;
 use crate::protocol::view::{Frozen, OnDisk, first_signed};
-
-/// How many pieces of a snapshot may be read before they are put together: a megabyte each.
-const PIECES_AHEAD: usize = 8;
-
-/// More pieces than the keys of a snapshot take that are in no run.
-const UNSEALED_PIECES_MAX: usize = 64;
 
 /// What a node's disk held.
 pub struct Recovered {
@@ -182,7 +172,9 @@ fn replay(
         arriving,
         snapshot: _,
     } = store.remembered()?;
-    let (banks, named) = (blank.banks(), first_named(store)?);
+    let banks = blank.banks();
+    let pieces = store.remembered()?.snapshot.map_or(0, |head| head.pieces);
+    let named = first_named(pieces, &mut |index| store.snapshot_piece(index));
     let mut book = blank.clone();
     let mut restoring = None;
     // The clock of the last view: where it began, and every event of it that is here.
@@ -256,95 +248,6 @@ fn shelve(
     shelf.drop_before(named.map_or(first, |named| named.min(first)))
 }
 
-/// The first run of keys that the snapshot names. They stand before the last pieces, which have the
-/// keys that are in no run.
-fn first_named(store: &mut dyn Store) -> Result<Option<u64>, StoreError> {
-    let pieces = store.remembered()?.snapshot.map_or(0, |head| head.pieces);
-    // What is damaged is of no use, and found to be so later.
-    let mut reference = |index: u32| {
-        let piece = store.snapshot_piece(index).ok().flatten();
-        piece.and_then(|piece| Reference::read(&piece.text))
-    };
-    let mut left = (0..pieces).rev();
-    let last = left.by_ref().take(UNSEALED_PIECES_MAX).find_map(&mut reference);
-    let before = left.map_while(reference).last();
-    Ok(before.or(last).map(|first| first.run))
-}
-
-/// A ledger that is being restored from a snapshot: one thread reads the disk and the lines,
-/// another one puts them together.
-struct Restoring {
-    /// What the pieces hash to, as far as they have come; nothing once a run stood in the place of
-    /// some, which was proved by itself.
-    digest: Option<Sha256Digest>,
-    /// How many positions the ledger seals together.
-    span: u64,
-    parts: SyncSender<Part>,
-    book: JoinHandle<Result<Book, BadSnapshot>>,
-}
-
-/// A part of a snapshot.
-enum Part {
-    Lines(Lines),
-    Run(Run),
-}
-
-impl Restoring {
-    fn begin(blank: Book) -> Restoring {
-        let (parts, taken) = sync_channel(PIECES_AHEAD);
-        let span = blank.span();
-        let book = std::thread::spawn(move || {
-            let mut reader = Reader::of(blank);
-            taken.iter().try_for_each(|part| match part {
-                Part::Lines(lines) => reader.take(lines),
-                Part::Run(run) => reader.take_run(run),
-            })?;
-            reader.finish()
-        });
-        Restoring { digest: Some(Sha256Digest::default()), span, parts, book }
-    }
-
-    fn take(self, piece: &str, shelf: Option<&dyn Shelf>) -> Result<Restoring, StoreError> {
-        let Some(reference) = Reference::read(piece) else {
-            self.send(Part::Lines(Lines::read(piece)));
-            let digest = self.digest.map(|digest| digest_with(digest, piece));
-            return Ok(Restoring { digest, ..self });
-        };
-        if reference.part == 0 {
-            self.send(Part::Run(named(reference, shelf, self.span)?));
-        }
-        Ok(Restoring { digest: None, ..self })
-    }
-
-    fn send(&self, part: Part) {
-        // If the other thread has ended, what was wrong is found at the end.
-        let _ = self.parts.send(part);
-    }
-
-    /// The ledger, if it is what the head says.
-    fn finish(self, head: &SnapshotHead) -> Option<Book> {
-        let Restoring { digest, parts, book, span: _ } = self;
-        drop(parts);
-        let book = book.join().ok()?.ok()?;
-        let is_whole = digest.is_none_or(|digest| digest == head.digest);
-        let is_it = is_whole && (book.position(), book.hash()) == (head.position, head.hash);
-        is_it.then_some(book)
-    }
-}
-
-/// The run that a snapshot names, for a ledger that seals so many positions together.
-fn named(reference: Reference, shelf: Option<&dyn Shelf>, span: u64) -> Result<Run, StoreError> {
-    let Reference { run, digest, .. } = reference;
-    let found = shelf.map_or(Ok(None), |shelf| match shelf.known(run, digest)? {
-        Some(run) if !run.is_of_use(span) => shelf.take(run.number(), digest),
-        known => Ok(known),
-    });
-    found?.ok_or_else(|| {
-        let path = PathBuf::from("keys").join(run.to_string());
-        StoreError::Damaged { path, why: "a run of keys that the snapshot names is gone".into() }
-    })
-}
-
 /// Makes a snapshot of a ledger that was rebuilt from this store, drops the journal that led to it,
 /// and gives the space back. Events that are held and not executed stay. Returns whether anything
 /// had been executed.
@@ -357,19 +260,12 @@ pub fn compact(recovered: Recovered) -> Result<bool, StoreError> {
     // The journal can make the past again only as long as it is here.
     past.commit(true)?;
     let present = book.present();
-    let (mut outline, mut left) = (Outline::default(), Pieces::of(Arc::clone(&present)));
-    while let Some(piece) = left.next() {
-        outline.take(&piece, left.run());
-    }
-    let (pieces, digest) = (outline.pieces, outline.digest);
-    let head =
-        SnapshotHead { position: book.position(), hash: book.hash(), executed, pieces, digest };
-    let first_run = present.first_run();
-    let mut left = Pieces::without_runs(present);
-    for index in 0..pieces {
-        let Some(text) = outline.reference(index).or_else(|| left.next()) else { break };
+    let mut head = SnapshotHead::begun(book.position(), book.hash(), executed);
+    Pieces::of(Arc::clone(&present)).for_each(|text| _ = head.next_piece(text));
+    for (index, text) in (0..).zip(Pieces::of(Arc::clone(&present))) {
         store.write(&[Change::SnapshotPiece(SnapshotPiece { head: head.clone(), index, text })])?;
     }
+    let first_run = present.first_run();
     store.write(&[Change::SnapshotComplete(head)])?;
     shelf.drop_before(first_run)?;
     store.shrink()?;

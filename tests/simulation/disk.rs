@@ -240,17 +240,12 @@ impl Content {
         }
         assert_eq!(piece.index as usize, self.arriving.len(), "pieces come in order");
         self.arriving.push(piece.text.clone());
-        self.remembered.arriving = Some((piece.head.clone(), piece.index + 1));
+        let arriving = (piece.head.clone(), piece.index + 1);
+        self.remembered.arriving = piece.head.is_finished().then_some(arriving);
     }
 
     fn install(&mut self, head: &SnapshotHead) {
-        // A bank's own snapshot names the runs that are here instead of having their pieces.
-        let names = |piece: &String| piece.starts_with("{\"run\":");
-        let is_whole = match self.arriving.iter().any(names) {
-            true => self.arriving.len() == head.pieces as usize,
-            false => head.covers(&self.arriving),
-        };
-        assert!(is_whole, "all pieces of a snapshot are here");
+        assert!(head.covers(&self.arriving), "all pieces of a snapshot are here");
         self.snapshot = std::mem::take(&mut self.arriving);
         self.remembered.arriving = None;
         self.remembered.snapshot = Some(head.clone());

@@ -246,7 +246,7 @@ impl Process {
         let Settings { me, banks, patience, .. } = settings;
         let (blank, shelf) = (Book::sealing(banks, settings.span), disk.clone());
         let (book, on_disk) = rebuild_on(&mut disk, &blank, &shelf)?;
-        let journal = GroupCommit::new(Box::new(disk))
+        let journal = GroupCommit::new(Box::new(disk), blank)
             .with_snapshots(settings.snapshots, book.position())?
             .with_shelf(Arc::new(shelf.clone()));
         let executed = on_disk.state.executed.clone();
@@ -506,8 +506,17 @@ impl Process {
 
     fn gather(&mut self, input: JournalInput) {
         self.journal.handle(input);
+        if !self.journal.is_urgent() {
+            self.look();
+        }
         if self.journal.is_urgent() && !std::mem::replace(&mut self.flush_is_queued, true) {
             self.put(Part::Journal, Part::Journal, Post::Flush);
+        }
+    }
+
+    fn look(&mut self) {
+        for read in self.journal.take_reads() {
+            self.put(Part::Journal, Part::Reader, Post::Look(read));
         }
     }
 
@@ -518,9 +527,7 @@ impl Process {
         if let Err(error) = self.journal.flush(&mut effects) {
             return scene.said.push(Said::DiskFailed(error));
         }
-        for read in self.journal.take_reads() {
-            self.put(Part::Journal, Part::Reader, Post::Look(read));
-        }
+        self.look();
         if !effects.is_empty() {
             let took_us = scene.random.between(self.fsync_us.0, self.fsync_us.1);
             let until_us = scene.now_us + took_us;

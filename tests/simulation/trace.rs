@@ -152,6 +152,7 @@ fn brief_journal(input: &JournalInput) -> String {
         JournalInput::StorePiece(piece) => {
             format!("store piece {} of {}", piece.index, piece.head.position)
         }
+        JournalInput::StoreRun { name, .. } => format!("store run {}", name.number),
         JournalInput::Read { to, after, .. } => format!("read for {to} after {after}"),
         other => format!("{other:?}"),
     }
@@ -220,6 +221,9 @@ pub(crate) fn brief_message(message: &ViewMessage) -> String {
                 "PIECE {} of the snapshot at {}, from {from} of {of}",
                 piece.index, piece.head.position
             )
+        }
+        ViewMessage::RunPart { name, from, of, .. } => {
+            format!("KEYS {}, from {from} of {of}", name.number)
         }
         ViewMessage::JournalPiece { entries, .. } => format!("JOURNAL of {} events", entries.len()),
         ViewMessage::Events { ballot, events } => {

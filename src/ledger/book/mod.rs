@@ -70,9 +70,9 @@ use crate::ids::request::{Header, RawRequest};
 use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub(crate) use self::guard::is_guarded;
-pub use self::remembered::{Rows, Run};
+pub use self::remembered::{Rows, Run, RunName};
 pub(crate) use self::snapshot::pieces_of;
-pub use self::snapshot::{BadSnapshot, Lines, Pieces, Present, Reader};
+pub use self::snapshot::{BadSnapshot, Lines, Pieces, Present, Reader, names_in};
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///

@@ -3,16 +3,18 @@
 //! more.
 //!
 //! What a member has executed is final, so none of this needs a ballot. Only one piece is under way
-//! at a time, and the next is asked for once it is executed and on disk, so a bank that catches up
-//! asks the members for no more than it can take in.
+//! at a time; the next one of the journal is asked for once it is executed and on disk, and the next
+//! of a snapshot when a few are on their way there, so a bank that catches up asks the members for
+//! no more than it can take in.
 
 use super::View;
 use super::genuine::first_signed;
 use super::message::{Bulk, PIECE_EVENTS_MAX, PreparePlan, ViewMessage, WireEntry};
 use super::phase::{Interim, PhaseName};
 use super::ticks::Ticks;
-use super::transfer::{Arrived, Wanted};
+use super::transfer::{Arrived, Transfer, Wanted};
 use crate::ids::{BankId, BankSet, ChainHash, Position};
+use crate::ledger::book::RunName;
 use crate::protocol::effect::{Effect, JournalInput, LedgerInput};
 use crate::protocol::execution::JournalEntry;
 use crate::protocol::notice::Notice;
@@ -128,7 +130,7 @@ impl View {
     /// Whether journal or snapshot parts from a bank are taken now. What is executed is final, so a
     /// late answer is as good as any.
     fn takes_from(&self, from: BankId) -> bool {
-        self.phase.can_replay() && !self.transfer.is_storing() && self.transfer.has_asked(from)
+        self.phase.can_replay() && self.transfer.has_asked(from)
     }
 
     /// Whether a large answer is one to what this bank has asked, and so worth a closer look.
@@ -136,7 +138,7 @@ impl View {
     pub fn wants(&self, from: BankId, bulk: Bulk) -> bool {
         match bulk {
             Bulk::Journal(after, _) => self.takes_from(from) && after == self.position(),
-            Bulk::Snapshot(..) => self.takes_from(from),
+            Bulk::Snapshot(..) | Bulk::Run(..) => self.takes_from(from),
             Bulk::Events(ballot, first, _) => {
                 let planned = |plan: &PreparePlan| {
                     first.is_none_or(|first| plan.events.iter().any(|(key, _)| *key == first))
@@ -262,6 +264,11 @@ impl View {
                 let bytes = self.transfer.ask(source);
                 self.send(source, ViewMessage::FetchSnapshot { index, from, bytes }, out);
             }
+            Wanted::Run { name, from } => {
+                let bytes = self.transfer.ask(source);
+                self.send(source, ViewMessage::FetchRun { name, from, bytes }, out);
+            }
+            Wanted::Nothing => {}
         }
     }
 
@@ -295,15 +302,69 @@ impl View {
         match arrived {
             Arrived::Nothing => {}
             Arrived::OfAnother | Arrived::Part => self.fetch_snapshot(out),
-            Arrived::Piece(piece) => out.push(Effect::Journal(JournalInput::StorePiece(piece))),
+            Arrived::Piece(piece) => {
+                out.push(Effect::Journal(JournalInput::StorePiece(piece)));
+                self.fetch_snapshot(out);
+            }
         }
     }
 
-    pub(super) fn piece_stored(&mut self, head: SnapshotHead, next: u32, out: &mut Vec<Effect>) {
-        self.transfer.stored(head, next);
+    pub(super) fn piece_stored(&mut self, head: &SnapshotHead, next: u32, out: &mut Vec<Effect>) {
+        self.stored(|transfer| transfer.stored(head, next), out);
+    }
+
+    pub(super) fn run_stored(&mut self, name: RunName, out: &mut Vec<Effect>) {
+        self.stored(|transfer| transfer.run_stored(name), out);
+    }
+
+    /// More of the snapshot is on disk.
+    fn stored(&mut self, note: impl FnOnce(&mut Transfer), out: &mut Vec<Effect>) {
+        let was_waiting = self.transfer.is_storing();
+        note(&mut self.transfer);
         if self.phase.can_replay() {
             self.headway.go_on();
-            self.fetch_snapshot(out);
+            // Otherwise the next part is under way already.
+            if was_waiting {
+                self.fetch_snapshot(out);
+            }
+        }
+    }
+
+    /// A part of a run of keys has come: with its last part, the run goes to disk.
+    pub(super) fn run_part(
+        &mut self,
+        bank: BankId,
+        name: RunName,
+        content: &[u8],
+        (from, of): (u64, u64),
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.takes_from(bank) {
+            return;
+        }
+        let Some(taken) = self.transfer.take_run(name, content, (from, of)) else { return };
+        self.transfer.source = Some(bank);
+        self.headway.go_on();
+        match taken {
+            // It has dropped the run, as no snapshot of its own names it any more.
+            _ if of == 0 => return self.transfer.refuse_snapshot(),
+            Some(content) => out.push(Effect::Journal(JournalInput::StoreRun { name, content })),
+            None => {}
+        }
+        self.fetch_snapshot(out);
+    }
+
+    /// All pieces of a snapshot are here, and it names runs that are not.
+    pub(super) fn runs_missing(
+        &mut self,
+        head: &SnapshotHead,
+        runs: Vec<RunName>,
+        out: &mut Vec<Effect>,
+    ) {
+        self.transfer.lack(head, runs);
+        match self.phase.interim_mut().and_then(Interim::end_replay) {
+            Some(ballot) => self.stop_now(ballot, out),
+            None => self.fetch_snapshot(out),
         }
     }
 

@@ -11,7 +11,9 @@ use super::phase::Interim;
 use crate::ids::{Ballot, BankId, BankSet, Position, majority};
 use crate::protocol::effect::Effect;
 use crate::protocol::order_key::OrderKey;
-use crate::protocol::possible::{Impossible, Possible, SNAPSHOT_PIECE_BYTES_MAX, ascend};
+use crate::protocol::possible::{
+    Impossible, Possible, RUN_BYTES_MAX, SNAPSHOT_PIECE_BYTES_MAX, ascend,
+};
 use crate::protocol::report::PeerReport;
 use crate::protocol::snapshot::SnapshotPiece;
 use crate::protocol::vector_clock::VectorClock;
@@ -47,6 +49,11 @@ impl View {
             }
             ViewMessage::SnapshotPart { piece, from, of } => {
                 unless(self.is_part(piece, *from, *of), Impossible::Snapshot)
+            }
+            ViewMessage::RunPart { from, of, content, .. } => {
+                let ends = from.checked_add(content.len() as u64);
+                let fits = *of <= RUN_BYTES_MAX && ends.is_some_and(|ends| ends <= *of);
+                unless(fits, Impossible::Snapshot)
             }
             ViewMessage::Events { events, .. } => {
                 let fits = events.iter().all(|WireHeld(held)| self.possible().held(held));

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::ids::bounded::at_most;
 use crate::ids::signature::Signature;
 use crate::ids::{Ballot, BankId, BankSet, ChainHash, Position};
+use crate::ledger::book::RunName;
 use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::{Executions, JournalEntry};
 use crate::protocol::order_key::OrderKey;
@@ -105,6 +106,27 @@ pub enum ViewMessage {
         /// How many bytes the whole piece has.
         of: u64,
     },
+    /// Send me a part of a run of keys that your snapshot names.
+    FetchRun {
+        /// Which run.
+        name: RunName,
+        /// Its bytes from this one on,
+        from: u64,
+        /// at most this many.
+        bytes: u32,
+    },
+    /// A part of a run of keys.
+    RunPart {
+        /// Which run.
+        name: RunName,
+        /// Where the part begins.
+        from: u64,
+        /// How many bytes the run has; none if it is not there any more.
+        of: u64,
+        /// The part, in base64.
+        #[serde(with = "in_base64")]
+        content: Vec<u8>,
+    },
     /// Send me these events of the flush.
     FetchEvents {
         /// For which ballot.
@@ -131,6 +153,8 @@ pub enum Bulk {
     Journal(Position, usize),
     /// A piece of a snapshot, from which byte on, and how many bytes.
     Snapshot(u32, u64, usize),
+    /// A run of keys, from which byte on, and how many bytes.
+    Run(RunName, u64, usize),
     /// Events of a flush: the first of them, and how many.
     Events(Ballot, Option<OrderKey>, usize),
 }
@@ -160,6 +184,9 @@ impl ViewMessage {
             ViewMessage::SnapshotPart { piece, from, .. } => {
                 Some(Bulk::Snapshot(piece.index, *from, piece.text.len()))
             }
+            ViewMessage::RunPart { name, from, content, .. } => {
+                Some(Bulk::Run(*name, *from, content.len()))
+            }
             ViewMessage::Events { ballot, events } => Some(Bulk::Events(
                 *ballot,
                 events.first().map(|WireHeld(held)| held.event.order_key()),
@@ -181,6 +208,21 @@ pub(super) fn part_of(mut piece: SnapshotPiece, from: u64, bytes: u32) -> Option
     }
     piece.text = piece.text.get(begin..end)?.to_owned();
     Some(ViewMessage::SnapshotPart { piece, from, of: of as u64 })
+}
+
+/// Bytes as a text of base64.
+mod in_base64 {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        BASE64_STANDARD.decode(&*text).map_err(serde::de::Error::custom)
+    }
 }
 
 /// What a frozen bank has.

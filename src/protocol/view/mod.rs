@@ -213,7 +213,12 @@ impl View {
                 let part = piece.and_then(|piece| part_of(piece, from, bytes));
                 part.into_iter().for_each(|part| self.send(to, part, out));
             }
-            ViewInput::PieceStored { head, next } => self.piece_stored(head, next, out),
+            ViewInput::PieceStored { head, next } => self.piece_stored(&head, next, out),
+            ViewInput::RunRead { to, name, from, of, content } => {
+                self.send(to, ViewMessage::RunPart { name, from, of, content }, out);
+            }
+            ViewInput::RunsMissing { head, runs } => self.runs_missing(&head, runs, out),
+            ViewInput::RunStored(name) => self.run_stored(name, out),
             ViewInput::SnapshotRefused => self.snapshot_refused(out),
             ViewInput::PeerDiverged { bank, position } => self.peer_diverged(bank, position, out),
             ViewInput::Diverged { with, position } => self.diverged(with, position, out),
@@ -276,6 +281,13 @@ impl View {
             }
             ViewMessage::SnapshotPart { piece, from: at, of } => {
                 self.snapshot_part(from, piece, at, of, out)
+            }
+            ViewMessage::FetchRun { name, from: at, bytes } => {
+                let (to, from) = (from, at);
+                out.push(Effect::Journal(JournalInput::ReadRun { to, name, from, bytes }));
+            }
+            ViewMessage::RunPart { name, from: at, of, content } => {
+                self.run_part(from, name, &content, (at, of), out)
             }
             ViewMessage::FetchEvents { ballot, keys } => self.give_events(from, ballot, &keys, out),
             ViewMessage::Events { ballot, events } => self.events(from, ballot, events, out),

@@ -4,13 +4,17 @@
 //! It outlives the phases: a member that was asked while this bank was outside may be asked for a
 //! plan too, and what is known of the line, and of the snapshot, stays useful for the next time.
 
+use std::collections::VecDeque;
+
 use super::ticks::{TICKS_MAX, Ticks, count};
 use crate::ids::{BankId, BankSet, Position};
+use crate::ledger::book::RunName;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 
 /// Bytes of events after which an answer to a bank that catches up ends: small enough to be read in
-/// a few milliseconds, since it is read by the journal's thread, for which others wait.
-pub const PIECE_BYTES_MAX: usize = 512 * 1024;
+/// some milliseconds, since all that others ask for is read by one thread. It carries a piece of a
+/// snapshot as a whole.
+pub const PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How much is asked for while nothing is known of the line; also the least ever asked for.
 const PIECE_BYTES_MIN: u32 = 4 * 1024;
 /// An answer that took at most this long tells that the line carries more than was asked for,
@@ -28,6 +32,9 @@ const ANSWER_WITHIN_MAX: Ticks = 300;
 const LOOK_EVERY: Ticks = 2;
 /// After how many ticks it asks to join again.
 const JOIN_EVERY: Ticks = 5;
+/// How much of a snapshot may be on its way to this bank's disk while more is fetched: enough that
+/// line and disk work at the same time.
+const STORING_MAX: usize = 4;
 
 /// What is fetched from others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,15 +55,40 @@ pub(super) struct Transfer {
     near: bool,
     /// Ticks since it asked.
     since_join: Ticks,
-    /// A snapshot that is arriving, and how many of its pieces are here.
-    arriving: Option<(SnapshotHead, u32)>,
+    /// A snapshot that is arriving.
+    arriving: Option<Arriving>,
     /// The beginning of the next piece.
     part: Option<SnapshotPiece>,
     /// Banks that have another history than this one.
     pub(super) differing: BankSet,
-    /// Whether a piece is on its way to the disk: nothing is asked for meanwhile, so that a part
-    /// that comes twice is not mistaken for progress.
-    storing: bool,
+}
+
+/// A snapshot that is arriving.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Arriving {
+    head: SnapshotHead,
+    /// How many of its pieces have come,
+    come: u32,
+    /// and how many of them are on disk.
+    stored: u32,
+    /// The runs of keys that it names and that are not here; known once all its pieces are.
+    lacking: VecDeque<RunName>,
+    /// The beginning of the first of them.
+    part: Vec<u8>,
+    /// Runs that have come and are not on disk.
+    storing: Vec<RunName>,
+}
+
+impl Arriving {
+    fn new(head: SnapshotHead, stored: u32) -> Self {
+        let (lacking, part, storing) = (VecDeque::new(), Vec::new(), Vec::new());
+        Arriving { head, come: stored, stored, lacking, part, storing }
+    }
+
+    /// How much of it is on its way to the disk.
+    fn under_way(&self) -> usize {
+        self.come.saturating_sub(self.stored) as usize + self.storing.len()
+    }
 }
 
 /// What is to be done for the snapshot that is arriving.
@@ -65,6 +97,10 @@ pub(super) enum Wanted {
     Opening(SnapshotHead),
     /// Ask for this piece, from a byte on.
     Piece { index: u32, from: u64 },
+    /// Ask for this run of keys, from a byte on.
+    Run { name: RunName, from: u64 },
+    /// Wait for the disk.
+    Nothing,
 }
 
 /// What a part of a piece was good for.
@@ -90,10 +126,9 @@ impl Transfer {
             bytes: PIECE_BYTES_MIN,
             near: false,
             since_join: 0,
-            arriving,
+            arriving: arriving.map(|(head, stored)| Arriving::new(head, stored)),
             part: None,
             differing: BankSet::default(),
-            storing: false,
         }
     }
 
@@ -181,9 +216,12 @@ impl Transfer {
         acting.iter().rev().find(is_lower).or(acting.last()).copied()
     }
 
-    /// Whether a piece that has come is not on disk yet.
+    /// Whether what has come has to reach the disk before more is asked for.
     pub(super) fn is_storing(&self) -> bool {
-        self.storing
+        self.arriving.as_ref().is_some_and(|arriving| {
+            let is_all = arriving.come == arriving.head.pieces && arriving.lacking.is_empty();
+            arriving.under_way() >= STORING_MAX || is_all && arriving.under_way() > 0
+        })
     }
 
     pub(super) fn is_near(&self) -> bool {
@@ -213,12 +251,17 @@ impl Transfer {
 
     /// What is to be done next for the snapshot, at a bank that has executed through this position.
     pub(super) fn wanted(&self, position: Position) -> Wanted {
-        let index = match &self.arriving {
-            Some((head, next)) if *next == head.pieces && head.position > position => {
-                return Wanted::Opening(head.clone());
+        let of_use = self.arriving.as_ref().filter(|arriving| arriving.head.position > position);
+        let index = match of_use {
+            Some(_) if self.is_storing() => return Wanted::Nothing,
+            Some(Arriving { head, come, .. }) if *come < head.pieces => *come,
+            Some(Arriving { head, lacking, part, .. }) => {
+                return lacking.front().map_or_else(
+                    || Wanted::Opening(head.clone()),
+                    |name| Wanted::Run { name: *name, from: part.len() as u64 },
+                );
             }
-            Some((head, next)) if *next < head.pieces => *next,
-            _ => 0,
+            None => 0,
         };
         let begun = self.part.as_ref().filter(|part| part.index == index);
         Wanted::Piece { index, from: begun.map_or(0, |part| part.text.len() as u64) }
@@ -233,7 +276,7 @@ impl Transfer {
     /// of a piece of `of` bytes.
     pub(super) fn take(&mut self, part: SnapshotPiece, from: u64, of: u64) -> Arrived {
         let next = match &self.arriving {
-            Some((head, next)) if *head == part.head => *next,
+            Some(Arriving { head, come, .. }) if *head == part.head => *come,
             _ => 0,
         };
         if part.index > next {
@@ -257,17 +300,57 @@ impl Transfer {
             None => part,
         };
         if piece.text.len() as u64 >= of {
-            self.storing = true;
+            let arriving = self.arriving.take().filter(|arriving| arriving.head == piece.head);
+            let arriving = arriving.unwrap_or_else(|| Arriving::new(piece.head.clone(), 0));
+            self.arriving = Some(Arriving { come: next + 1, ..arriving });
             return Arrived::Piece(piece);
         }
         self.part = Some(piece);
         Arrived::Part
     }
 
-    /// A piece is on disk; the next one is wanted.
-    pub(super) fn stored(&mut self, head: SnapshotHead, next: u32) {
-        self.storing = false;
-        self.arriving = Some((head, next));
+    /// So many pieces are on disk.
+    pub(super) fn stored(&mut self, head: &SnapshotHead, pieces: u32) {
+        if let Some(arriving) = self.arriving.as_mut().filter(|arriving| arriving.head == *head) {
+            arriving.stored = arriving.stored.max(pieces);
+        }
+    }
+
+    /// These runs have to be here before the snapshot can be opened.
+    pub(super) fn lack(&mut self, head: &SnapshotHead, runs: Vec<RunName>) {
+        if let Some(arriving) = self.arriving.as_mut().filter(|arriving| arriving.head == *head) {
+            (arriving.lacking, arriving.part) = (runs.into(), Vec::new());
+        }
+    }
+
+    /// A part of a run has come: it begins at byte `from` of a run of `of` bytes. Returns all bytes
+    /// of the run once they are here, and nothing if more is wanted; `None` if this part was not.
+    pub(super) fn take_run(
+        &mut self,
+        name: RunName,
+        content: &[u8],
+        (from, of): (u64, u64),
+    ) -> Option<Option<Vec<u8>>> {
+        let is_wanted = |arriving: &&mut Arriving| {
+            arriving.lacking.front() == Some(&name) && arriving.part.len() as u64 == from
+        };
+        let arriving = self.arriving.as_mut().filter(is_wanted)?;
+        arriving.part.extend_from_slice(content);
+        let is_whole = arriving.part.len() as u64 >= of;
+        let whole = is_whole.then(|| std::mem::take(&mut arriving.part));
+        if is_whole {
+            arriving.lacking.pop_front();
+            arriving.storing.push(name);
+        }
+        self.learn(content.len());
+        Some(whole)
+    }
+
+    /// A run is on disk.
+    pub(super) fn run_stored(&mut self, name: RunName) {
+        if let Some(arriving) = &mut self.arriving {
+            arriving.storing.retain(|storing| *storing != name);
+        }
     }
 
     /// What arrived was not a valid snapshot: another member is asked at once, if there is one.

@@ -50,7 +50,7 @@ impl<T: Tables> Contents<'_, T> {
         found: &mut dyn FnMut(Found) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let of_use = |_: &&Stored| basis != Basis::Journal;
-        if let Some(stored) = self.head.arriving.as_ref().filter(of_use) {
+        if let Some(stored) = self.head.arriving().filter(of_use) {
             self.pieces(stored, &mut |_| Ok(()))?;
         }
         let mut after = Position::default();

@@ -233,6 +233,12 @@ impl Head {
         (content, digest)
     }
 
+    /// The snapshot that is arriving from another bank: one that this bank was making itself is of
+    /// no use any more when it has ended.
+    pub(in crate::store) fn arriving(&self) -> Option<&Stored> {
+        self.arriving.as_ref().filter(|stored| stored.head.is_finished())
+    }
+
     /// What a store remembers, with the plan that its head goes with.
     pub(in crate::store) fn remembered(&self, prepared: PreparePlan) -> Remembered {
         Remembered {
@@ -242,7 +248,7 @@ impl Head {
             fresh: self.fresh,
             rescue: self.rescue,
             unverified: self.unverified,
-            arriving: self.arriving.as_ref().map(|stored| (stored.head.clone(), stored.here)),
+            arriving: self.arriving().map(|stored| (stored.head.clone(), stored.here)),
             snapshot: self.snapshot.as_ref().map(|stored| stored.head.clone()),
         }
     }

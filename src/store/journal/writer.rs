@@ -100,14 +100,14 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
                 self.prepare(plan, fetched, dropped)
             }
             Change::SnapshotComplete(head) => {
-                self.install(head)?;
+                self.install(head, head)?;
                 self.drop_through(head.position, i64::MAX)?;
                 self.delete_events(None, Some(head.executed.last))?;
                 self.head.starts_after = (head.position, head.hash);
                 (self.head.unverified, self.head.settled) = (true, None);
                 Ok(())
             }
-            Change::SnapshotMade(head) => self.install(head),
+            Change::SnapshotMade(head) => self.install(head, &head.as_begun()),
             Change::DropJournal { through } => self.drop_through(*through, DROP_EVENTS_MAX),
             Change::Settle { through } => self.settle(*through),
             other => unreachable!("{other:?} depends on nothing"),
@@ -249,7 +249,11 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
     fn insert_piece(&mut self, piece: &SnapshotPiece) -> Result<(), T::Error> {
         let numbers = [&self.head.snapshot, &self.head.arriving]
             .map(|stored| stored.as_ref().map_or(0, |s| s.number));
-        let begun = self.head.arriving.take().filter(|stored| stored.head == piece.head);
+        // Pieces of a snapshot that this bank was making itself when it ended may be another
+        // release's.
+        let may_go_on = piece.head.is_finished() || piece.index > 0;
+        let begun = self.head.arriving.take();
+        let begun = begun.filter(|stored| may_go_on && stored.head == piece.head);
         let fresh =
             || Stored { number: numbers[0].max(numbers[1]) + 1, head: piece.head.clone(), here: 0 };
         let stored = begun.unwrap_or_else(fresh);
@@ -265,16 +269,17 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
         Ok(())
     }
 
-    /// The pieces that have arrived become the snapshot.
-    fn install(&mut self, head: &SnapshotHead) -> Result<(), T::Error> {
-        let Some(stored) =
-            self.head.arriving.take_if(|stored| stored.head == *head && stored.here == head.pieces)
-        else {
+    /// The pieces that have come under a head become the snapshot of this one.
+    fn install(&mut self, head: &SnapshotHead, came_under: &SnapshotHead) -> Result<(), T::Error> {
+        let are_here =
+            |stored: &mut Stored| stored.head == *came_under && stored.here == head.pieces;
+        let Some(stored) = self.head.arriving.take_if(are_here) else {
             // The view opens only snapshots whose pieces are all here; if they are not, this disk
             // cannot be relied on.
             return Err(Unfit.into());
         };
         self.head.belongs_to(&head.executed.clock);
+        let stored = Stored { head: head.clone(), ..stored };
         self.head.snapshot = Some(stored.clone());
         self.delete_pieces_but(&stored)
     }

@@ -10,8 +10,9 @@
 //! know where its keys would be. What a run itself is worth is found out when a key is looked up,
 //! and for all of it in the minutes after a start ([`Shelf::prove`]).
 //!
-//! In a snapshot as other banks get it, a run is some pieces like any others. On this bank's own
-//! disk, a [`mod@reference`] stands in the place of each; [`pieces`] puts the text there again.
+//! Snapshots name runs. A bank that gets a snapshot from another one fetches those that it lacks
+//! behind it, as they are. In snapshots of earlier releases, a [`mod@reference`] stands in the place
+//! of each piece that a run would take; [`pieces`] puts the text there for other banks.
 
 mod folder;
 pub(super) mod pieces;

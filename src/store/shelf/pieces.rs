@@ -1,4 +1,7 @@
-//! A snapshot with the text of its runs: what a bank that fetches it gets.
+//! A reader of a journal whose snapshots name runs, which knows where these are.
+//!
+//! Earlier releases named runs on their own disks only, and other banks got their text. The head of
+//! such a snapshot is about that text, so it is put in the place of the names again.
 
 use std::sync::Arc;
 
@@ -77,5 +80,9 @@ impl JournalReader for WithRuns {
 
     fn arriving_piece(&mut self, index: u32) -> Result<Option<SnapshotPiece>, StoreError> {
         self.reader.arriving_piece(index)
+    }
+
+    fn shelf(&self) -> Option<Arc<dyn Shelf>> {
+        Some(Arc::clone(&self.shelf))
     }
 }

@@ -1,9 +1,9 @@
-//! What stands on disk in the place of a piece of a snapshot that is a part of a run.
+//! What stood on disk, in earlier releases, in the place of a piece of a snapshot that was a part of
+//! a run.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Sha256Digest;
-use crate::ledger::book::Run;
 
 /// More than any reference is long. No piece that begins like one is shorter.
 const BYTES_MAX: usize = 200;
@@ -21,15 +21,6 @@ pub(in crate::store) struct Reference {
 }
 
 impl Reference {
-    pub(in crate::store) fn to(run: &Run, part: usize) -> Reference {
-        Reference { run: run.number(), part, digest: run.digest() }
-    }
-
-    /// The text that stands on disk.
-    pub(in crate::store) fn text(&self) -> String {
-        serde_json::to_string(self).expect("it is JSON")
-    }
-
     /// The reference, if a text is one.
     pub(in crate::store) fn read(text: &str) -> Option<Reference> {
         if text.len() > BYTES_MAX { None } else { serde_json::from_str(text).ok() }
@@ -44,7 +35,8 @@ mod tests {
     fn a_reference_is_read_back_and_a_line_of_a_snapshot_is_none() {
         let digest = Sha256Digest([0xab; 32]);
         let reference = Reference { run: u64::MAX, part: usize::MAX, digest };
-        assert_eq!(Reference::read(&reference.text()), Some(reference));
+        let text = serde_json::to_string(&reference).unwrap();
+        assert_eq!(Reference::read(&text), Some(reference));
         let line = r#"{"Keys":"AAAA"}"#;
         assert_eq!([Reference::read(line), Reference::read("")], [None, None]);
     }

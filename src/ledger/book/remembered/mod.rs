@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 
 pub(super) use self::key::{Claim, Half, RememberedKey};
 pub(super) use self::lines::{Line, ManyKeys, OneKey};
-pub use self::run::{Rows, Run};
+pub use self::run::{Rows, Run, RunName};
 use self::sieve::Sieve;
 use super::chunks::Chunks;
 use super::index::Index;

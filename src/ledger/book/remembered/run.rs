@@ -52,6 +52,16 @@ impl Rows for InMemory {
     }
 }
 
+/// Which run: all banks make the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunName {
+    /// Which span of positions it is about, from 0.
+    pub number: u64,
+    /// What its bytes hash to.
+    pub digest: Sha256Digest,
+}
+
 /// A run, and of its keys only what leads to them.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -148,6 +158,25 @@ impl Run {
         Run::begun(content, digest, rows).filter(|run| run.end() == Some(content.len()))
     }
 
+    /// Takes the run of this name from somebody who may have made up the name, too: `None` unless
+    /// these are exactly the bytes that a ledger makes of some keys.
+    #[must_use]
+    pub fn received(content: Vec<u8>, name: RunName) -> Option<Run> {
+        let rows = Arc::new(InMemory(content));
+        let run = Run::read(&rows.0, name.digest, Arc::<InMemory>::clone(&rows))?;
+        let blocks = &rows.0[run.blocks_at..];
+        let decoded = (0..run.heading.blocks.len())
+            .map(|index| run.decode(index, &blocks[run.range(index)]))
+            .collect::<Option<Vec<_>>>()?;
+        let mut keys = decoded.concat();
+        keys.sort_unstable_by_key(|key| key.position);
+        let are_apart = |key: &RememberedKey, next: &RememberedKey| {
+            key.position < next.position && key.age_ms <= next.age_ms
+        };
+        let are_sound = !keys.is_empty() && keys.is_sorted_by(are_apart);
+        (are_sound && Run::seal(run.number(), &keys).name() == name).then_some(run)
+    }
+
     /// Reads a run of which [`Run::outline`] is known, without reading its keys: what is wrong with
     /// them is found when they are looked at. `None` if this is not its outline.
     #[must_use]
@@ -224,6 +253,12 @@ impl Run {
         self.digest
     }
 
+    /// What a snapshot calls it.
+    #[must_use]
+    pub fn name(&self) -> RunName {
+        RunName { number: self.number(), digest: self.digest }
+    }
+
     /// All of its bytes.
     #[must_use]
     pub fn content(&self) -> Cow<'_, [u8]> {
@@ -295,22 +330,23 @@ impl Run {
     }
 
     fn decoded(&self, index: usize, bytes: &[u8]) -> Vec<RememberedKey> {
+        let damaged = || format!("block {index} of run {} of idempotency keys", self.number());
+        self.decode(index, bytes).unwrap_or_else(|| self.rows.give_up(&damaged()))
+    }
+
+    fn decode(&self, index: usize, bytes: &[u8]) -> Option<Vec<RememberedKey>> {
         let Heading { number, first, .. } = *self.heading;
-        let decode = || {
-            let (mut rest, proved) = bytes.split_last_chunk::<PROOF>()?;
-            if proof(number, index, rest) != *proved {
-                return None;
-            }
-            let mut keys = Vec::with_capacity(BLOCK);
-            while !rest.is_empty() {
-                let (row, left) = postcard::take_from_bytes::<Row<'_>>(rest).ok()?;
-                keys.push(row.key(first)?);
-                rest = left;
-            }
-            Some(keys)
-        };
-        let damaged = || format!("block {index} of run {number} of idempotency keys");
-        decode().unwrap_or_else(|| self.rows.give_up(&damaged()))
+        let (mut rest, proved) = bytes.split_last_chunk::<PROOF>()?;
+        if proof(number, index, rest) != *proved {
+            return None;
+        }
+        let mut keys = Vec::with_capacity(BLOCK);
+        while !rest.is_empty() {
+            let (row, left) = postcard::take_from_bytes::<Row<'_>>(rest).ok()?;
+            keys.push(row.key(first)?);
+            rest = left;
+        }
+        Some(keys)
     }
 }
 

@@ -6,11 +6,14 @@
 //! and audits the whole. The past is not part of it: its size depends only on how many customers,
 //! accounts and remembered keys there are.
 //!
-//! A [`Run`] of keys begins and ends a piece. What the pieces of a run are follows from the run
-//! alone, so a bank that has the run need not keep them: see [`Pieces::without_runs`].
+//! A [`Run`] of keys is only named, by what its bytes hash to: it does not change, and whoever reads
+//! the snapshot has it already, or gets it from whoever has. Names have pieces of their own, which
+//! [`names_in`] recognises. A book whose runs nobody keeps elsewhere is written with their keys:
+//! see [`Pieces::with_runs`].
 //!
-//! Snapshots of earlier releases are read as well. Those of format 2 have a line for each key, and
-//! those of format 1 have all entries too; their past is numbered when they are read.
+//! Snapshots of earlier releases are read as well. Those of format 3 may have the keys of runs as
+//! text, those of format 2 have a line for each key, and those of format 1 have all entries too;
+//! their past is numbered when they are read.
 
 mod reading;
 
@@ -24,7 +27,7 @@ pub use self::reading::{BadSnapshot, Lines, Reader};
 use super::Book;
 use super::chunks::Chunks;
 use super::ledger_time::Jump;
-use super::remembered::{Line, ManyKeys, OneKey, RememberedKey, Run};
+use super::remembered::{Line, ManyKeys, OneKey, RememberedKey, Run, RunName};
 use super::schedules;
 use super::waiting::{self, Requests};
 use crate::ids::{BankId, ChainHash, EventId, Position};
@@ -45,7 +48,9 @@ use crate::ledger::statement::EntryKind;
 /// Bytes after which a piece ends; it may be longer by one record.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1_000_000;
 /// Version of what the lines mean. Changing it changes what banks send to each other.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
+/// The format that names no runs.
+const FORMAT_WITHOUT_NAMES: u32 = 3;
 /// The format that had a line for each key.
 const FORMAT_WITH_SINGLE_KEYS: u32 = 2;
 /// The format that had the entries of every account.
@@ -78,9 +83,14 @@ enum Record {
     Refunded(Refunded),
     /// A Pix of days to come, by number.
     Schedule(Schedule),
+    /// A run of keys, oldest first.
+    Run(RunName),
     Key(OneKey),
     Keys(ManyKeys),
 }
+
+/// How a line begins that is the name of a run.
+const RUN_BEGINS: &str = r#"{"Run":"#;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,12 +199,10 @@ impl Book {
 pub struct Pieces {
     book: Arc<Present>,
     next: Place,
-    /// Whether the pieces of runs are wanted.
+    /// Whether runs are written with their keys, and not only named.
     with_runs: bool,
-    /// Those of a run that come next.
-    of_run: VecDeque<String>,
-    /// Which run the last piece was of.
-    run: Option<usize>,
+    /// Pieces of runs that come next.
+    of_runs: VecDeque<String>,
 }
 
 /// Which record comes next.
@@ -225,20 +233,13 @@ impl Pieces {
     /// The pieces of a book, from the first.
     #[must_use]
     pub fn of(book: Arc<Present>) -> Self {
-        let (next, of_run) = (Place::Heading, VecDeque::new());
-        Pieces { book, next, with_runs: true, of_run, run: None }
+        Pieces { book, next: Place::Heading, with_runs: false, of_runs: VecDeque::new() }
     }
 
-    /// The same pieces but those of runs, which are not even read.
+    /// Pieces that have the keys of runs, too, so that nobody needs the runs.
     #[must_use]
-    pub(crate) fn without_runs(book: Arc<Present>) -> Self {
-        Pieces { with_runs: false, ..Pieces::of(book) }
-    }
-
-    /// The run that the last piece was a part of.
-    #[must_use]
-    pub fn run(&self) -> Option<&Run> {
-        self.run.map(|index| &self.book.runs[index])
+    pub fn with_runs(book: Arc<Present>) -> Self {
+        Pieces { with_runs: true, ..Pieces::of(book) }
     }
 
     fn next_record(&mut self) -> Option<Record> {
@@ -299,7 +300,7 @@ impl Pieces {
                 }
                 None => (None, Place::Run(0)),
             },
-            // A run begins a piece, and ends one.
+            // Runs begin a piece, and end one.
             Place::Run(index) if index < book.runs.len() => return None,
             Place::Run(_) => (None, Place::Key(book.keys.start())),
             Place::Key(place) => {
@@ -320,24 +321,41 @@ impl Iterator for Pieces {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        if let Some(piece) = self.of_run.pop_front() {
-            return Some(piece);
-        }
-        self.run = None;
         loop {
+            if let Some(piece) = self.of_runs.pop_front() {
+                return Some(piece);
+            }
             let piece = piece_of(|| self.next_record());
             if piece.is_some() {
                 return piece;
             }
             let Place::Run(index) = self.next else { return None };
-            self.next = Place::Run(index + 1);
-            if self.with_runs {
-                self.of_run = pieces_of(&self.book.runs[index]).into();
-                self.run = Some(index);
-                return self.of_run.pop_front();
+            let runs = &self.book.runs[index..];
+            let written = if self.with_runs { 1 } else { runs.len() };
+            self.of_runs = match &runs[..written] {
+                [run] if self.with_runs => pieces_of(run),
+                runs => pieces_naming(runs),
             }
+            .into();
+            self.next = Place::Run(index + written);
         }
     }
+}
+
+/// The pieces that name these runs.
+fn pieces_naming(runs: &[Run]) -> Vec<String> {
+    let mut names = runs.iter().map(|run| Record::Run(run.name()));
+    std::iter::from_fn(|| piece_of(|| names.next())).collect()
+}
+
+/// The runs that a piece names, if it is one of those that name runs.
+#[must_use]
+pub fn names_in(piece: &str) -> Option<Vec<RunName>> {
+    let name = |line| match serde_json::from_str(line) {
+        Ok(Record::Run(name)) => Some(name),
+        _ => None,
+    };
+    piece.starts_with(RUN_BEGINS).then(|| piece.lines().map(name).collect())?
 }
 
 /// The next records as a piece, if there are any.

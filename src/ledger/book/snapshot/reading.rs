@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Counts, FORMAT, FORMAT_WITH_ENTRIES, FORMAT_WITH_SINGLE_KEYS, Heading, Record};
+use super::{
+    Counts, FORMAT, FORMAT_WITH_ENTRIES, FORMAT_WITH_SINGLE_KEYS, FORMAT_WITHOUT_NAMES, Heading,
+    Record,
+};
 use crate::ids::{BankId, EventId, Position};
 use crate::ledger::account::{Account, AccountNumber, TypeAccount};
 use crate::ledger::book::Book;
@@ -190,6 +193,7 @@ impl Reader {
             Record::Waiting(request) if refunds == 0 && are_tail_free => self.take_waiting(request),
             Record::Refunded(known) if are_tail_free => self.take_refunded(known),
             Record::Schedule(schedule) if keys == 0 => self.take_schedule(schedule),
+            Record::Run(_) => Err("the run stands where nobody looks for it"),
             Record::Key(key) => self.take_keys(key.keys()),
             Record::Keys(keys) => self.take_keys(keys.keys().ok_or("these are no keys")?),
             _ => Err("it stands in the wrong order"),
@@ -235,7 +239,9 @@ impl Reader {
     fn take_heading(&mut self, heading: Heading) -> Result<(), &'static str> {
         let Heading { format, position, hash, time_ms, pending, age_ms, cash, counts } = heading;
         match format {
-            FORMAT | FORMAT_WITH_SINGLE_KEYS => self.seen.entries = counts.entries,
+            FORMAT | FORMAT_WITHOUT_NAMES | FORMAT_WITH_SINGLE_KEYS => {
+                self.seen.entries = counts.entries;
+            }
             FORMAT_WITH_ENTRIES => self.has_entries = true,
             _ => return Err("another version of this program wrote it"),
         }

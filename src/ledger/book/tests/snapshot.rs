@@ -2,12 +2,12 @@ use super::*;
 use crate::ids::{BankId, Sha256Digest};
 use crate::ledger::book::Pieces;
 use crate::ledger::book::snapshot::{BadSnapshot, SNAPSHOT_PIECE_BYTES};
-use crate::protocol::executor::restored;
 use crate::protocol::snapshot::{SnapshotHead, digest_with};
+use crate::store::restoring::Restoring;
 
 /// The book as pieces.
 pub(super) fn pieces(book: &Book) -> Vec<String> {
-    Pieces::of(book.present()).collect()
+    Pieces::with_runs(book.present()).collect()
 }
 
 /// The book read back from pieces.
@@ -106,8 +106,8 @@ fn cash_beyond_64_bits_survives() {
 #[test]
 fn records_that_do_not_add_up_are_refused_with_the_reason() {
     for (from, to, reason) in [
-        ("{\"Book\":{\"format\":3", "{\"Book\":{\"format\":4", "another version"),
-        ("{\"Book\":{\"format\":3", "{\"Book\":{\"format\":1", "in the wrong order"),
+        ("{\"Book\":{\"format\":4", "{\"Book\":{\"format\":5", "another version"),
+        ("{\"Book\":{\"format\":4", "{\"Book\":{\"format\":1", "in the wrong order"),
         ("{\"Book\"", "{\"Buch\"", "unknown variant"),
         ("\"customers\":3", "\"customers\":4", "other records than"),
         ("\"keys\":1", "\"keys\":0", "other records than"),
@@ -137,6 +137,12 @@ fn lines_in_another_order_are_refused() {
     assert!(
         read(&[text.clone(), text]).unwrap_err().to_string().contains("the heading stands first")
     );
+}
+
+fn restored(blank: Book, head: &SnapshotHead, pieces: &[String]) -> Option<Book> {
+    let begun = Restoring::begin(blank);
+    let taken = pieces.iter().try_fold(begun, |restoring, piece| restoring.take(piece, None));
+    taken.unwrap().finish(head)
 }
 
 #[test]

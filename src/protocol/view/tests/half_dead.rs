@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ids::Sha256Digest;
+use crate::ledger::book::RunName;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::view::message::WireHeld;
 
@@ -93,28 +94,84 @@ fn only_answers_to_what_was_asked_are_looked_at() {
     assert!(!wants(&view, from, &flush));
 }
 
-#[test]
-fn while_a_piece_of_a_snapshot_is_not_on_disk_it_is_not_fetched_again() {
-    let mut view = outside([PeerState::Up; 2]);
-    let from = asked(&mut view);
-    handle(&mut view, ViewInput::Message(from, piece(9)));
+/// A snapshot of so many pieces at position 9.
+fn head(pieces: u32) -> SnapshotHead {
     let executed = Executions {
         last: event(FIRST, 0, [9, 0, 0]).event.order_key(),
         members: BankSet::all(3),
         clock: VectorClock::zero(3),
     };
     let (position, hash) = (Position(9), ChainHash::default());
-    let head =
-        SnapshotHead { position, hash, executed, pieces: 2, digest: Sha256Digest::default() };
-    let (text, of) = ("piece".to_owned(), 5);
-    let part = SnapshotPiece { head: head.clone(), index: 0, text };
-    let part = ViewMessage::SnapshotPart { piece: part, from: 0, of };
-    let out = handle(&mut view, ViewInput::Message(from, part));
-    assert!(matches!(out[..], [Effect::Journal(JournalInput::StorePiece(_))]), "{out:?}");
-    // Its disk hangs: fetching the same piece again would be no progress.
+    SnapshotHead { position, hash, executed, pieces, digest: Sha256Digest::default() }
+}
+
+/// A whole piece of it.
+fn part(head: &SnapshotHead, index: u32) -> ViewMessage {
+    let text = "piece".to_owned();
+    ViewMessage::SnapshotPart {
+        piece: SnapshotPiece { head: head.clone(), index, text },
+        from: 0,
+        of: 5,
+    }
+}
+
+#[test]
+fn while_pieces_of_a_snapshot_are_not_on_disk_only_a_few_more_are_fetched_and_none_again() {
+    let mut view = outside([PeerState::Up; 2]);
+    let from = asked(&mut view);
+    handle(&mut view, ViewInput::Message(from, piece(9)));
+    let head = head(9);
+    for index in 0..4 {
+        let out = handle(&mut view, ViewInput::Message(from, part(&head, index)));
+        let is_stored = matches!(out[0], Effect::Journal(JournalInput::StorePiece(_)));
+        let wanted = sent(out);
+        let is_wanted = |(_, message): &(BankId, ViewMessage)| matches!(message, ViewMessage::FetchSnapshot { index: next, .. } if *next == index + 1);
+        assert!(is_stored && wanted.iter().all(is_wanted), "{wanted:?}");
+        assert_eq!(wanted.len(), usize::from(index < 3));
+    }
+    // Its disk hangs: fetching the same pieces again would be no progress.
     assert_eq!(wait(&mut view, 500), []);
+    assert_eq!(handle(&mut view, ViewInput::Message(from, part(&head, 3))).len(), 0);
     let next = sent(handle(&mut view, ViewInput::PieceStored { head, next: 1 }));
-    assert!(matches!(next[..], [(_, ViewMessage::FetchSnapshot { index: 1, .. })]), "{next:?}");
+    assert!(matches!(next[..], [(_, ViewMessage::FetchSnapshot { index: 4, .. })]), "{next:?}");
+}
+
+#[test]
+fn runs_that_a_snapshot_names_are_fetched_one_after_another_before_it_is_opened() {
+    let mut view = outside([PeerState::Up; 2]);
+    let from = asked(&mut view);
+    handle(&mut view, ViewInput::Message(from, piece(9)));
+    let head = head(1);
+    handle(&mut view, ViewInput::Message(from, part(&head, 0)));
+    let stored = || ViewInput::PieceStored { head: head.clone(), next: 1 };
+    let opens = |out: &[Effect]| matches!(out, [Effect::Journal(JournalInput::OpenSnapshot(_))]);
+    assert!(opens(&handle(&mut view, stored())));
+    let runs: Vec<_> =
+        (4..6).map(|number| RunName { number, digest: Sha256Digest([1; 32]) }).collect();
+    let missing = || ViewInput::RunsMissing { head: head.clone(), runs: runs.clone() };
+    let wanted = sent(handle(&mut view, missing()));
+    let asks = |(_, message): &(BankId, ViewMessage), run: usize, at: u64| matches!(message, ViewMessage::FetchRun { name, from, .. } if (*name, *from) == (runs[run], at));
+    assert!(asks(&wanted[0], 0, 0), "{wanted:?}");
+    let run_part = |run: usize, from: u64, of: u64, length: usize| {
+        let content = vec![7; length];
+        ViewInput::Message(BankId(1), ViewMessage::RunPart { name: runs[run], from, of, content })
+    };
+    let wanted = sent(handle(&mut view, run_part(0, 0, 5, 3)));
+    assert!(asks(&wanted[0], 0, 3), "{wanted:?}");
+    assert_eq!(handle(&mut view, run_part(0, 0, 5, 3)).len(), 0, "it is here already");
+    assert_eq!(handle(&mut view, run_part(1, 0, 5, 5)).len(), 0, "it is not its turn");
+    let out = handle(&mut view, run_part(0, 3, 5, 2));
+    let whole = matches!(&out[0], Effect::Journal(JournalInput::StoreRun { content, .. })
+        if content.len() == 5);
+    assert!(whole && asks(&sent(out)[0], 1, 0));
+    handle(&mut view, run_part(1, 0, 1, 1));
+    assert_eq!(handle(&mut view, ViewInput::RunStored(runs[0])).len(), 0, "one is on its way");
+    assert!(opens(&handle(&mut view, ViewInput::RunStored(runs[1]))));
+    // Somebody who has a run no more has another snapshot: all begins anew.
+    handle(&mut view, missing());
+    handle(&mut view, run_part(0, 0, 0, 0));
+    let again = wait(&mut view, 2);
+    assert!(matches!(again[..], [(_, ViewMessage::FetchJournal { .. }), ..]), "{again:?}");
 }
 
 #[test]

@@ -80,6 +80,12 @@ pub(super) fn told(message: &ViewMessage) -> String {
         ViewMessage::SnapshotPart { piece, from, of } => {
             format!("SNAPSHOT piece {} from {from} of {of}", piece.index)
         }
+        ViewMessage::FetchRun { name, from, .. } => {
+            format!("FETCH-RUN {} from {from}", name.number)
+        }
+        ViewMessage::RunPart { name, from, of, .. } => {
+            format!("RUN {} from {from} of {of}", name.number)
+        }
         ViewMessage::FetchEvents { ballot, keys } => {
             format!("FETCH-EVENTS {ballot}: {}", keys.len())
         }
