@@ -10,6 +10,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use super::past::Past;
 use super::place::Place;
@@ -24,6 +25,9 @@ use crate::protocol::executor;
 use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
 use crate::protocol::vector_clock::VectorClock;
 use crate::protocol::view::{Frozen, OnDisk, first_signed};
+
+/// How many events or pieces of a snapshot may be read before they are taken.
+const FOUND_AHEAD: usize = 16;
 
 /// What a node's disk held.
 pub struct Recovered {
@@ -182,7 +186,7 @@ fn replay(
     clock.merge(&VectorClock::zero(banks));
     let mut state = Frozen { clock, ..Frozen::default() };
     let mut signed_from = prepared.signed_from;
-    store.load(&mut |found| {
+    load_ahead(store, &mut |found| {
         match found {
             Found::Piece(SnapshotPiece { head, index, text }) => {
                 let under_way = restoring.take().unwrap_or_else(|| Restoring::begin(blank.clone()));
@@ -227,6 +231,25 @@ fn replay(
     let last = state.executed.as_ref().map(|done| done.last);
     state.held.retain(|held| last.is_none_or(|last| held.event.order_key() > last));
     Ok((book, OnDisk { promised, prepared, learner, fresh, rescue, arriving, signed_from, state }))
+}
+
+/// Hands over what a store has, as [`Store::load`] does, but reads on a thread of its own: reading,
+/// unpacking and proving take about as long as executing.
+fn load_ahead(
+    store: &mut dyn Store,
+    take: &mut dyn FnMut(Found) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let (read, found) = sync_channel(FOUND_AHEAD);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || {
+            // Nobody takes any more only when taking has failed, and that is what counts then.
+            let given_up = |_| StoreError::Failed { path: PathBuf::new(), why: "given up".into() };
+            store.load(&mut |one| read.send(one).map_err(given_up))
+        });
+        let taken = found.into_iter().try_for_each(take);
+        let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        taken.and(read)
+    })
 }
 
 /// Keeps the runs of keys that a ledger has sealed; without a shelf, it keeps them itself. A long

@@ -22,6 +22,7 @@ pub(super) const MISTAKES: [Mistake; 22] = [
         edits: &[Edit {
             file: "src/store/group_commit.rs",
             before: "        self.urgent = false;
+        self.keep_runs()?;
         if !self.changes.is_empty() {
             self.store.write(&self.changes)?;
             self.changes.clear();
@@ -29,6 +30,7 @@ pub(super) const MISTAKES: [Mistake; 22] = [
         out.append(&mut self.afterwards);
 ",
             after: "        let nobody_waits = !std::mem::replace(&mut self.urgent, false);
+        self.keep_runs()?;
         out.append(&mut self.afterwards);
         if nobody_waits && !self.changes.is_empty() {
             self.store.write(&self.changes)?;

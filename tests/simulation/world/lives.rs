@@ -64,7 +64,8 @@ impl World {
         let started = Process::start(settings, machine.disk.clone(), &mut self.random);
         let process = match started {
             Ok(process) => process,
-            Err(StoreError::Damaged { .. }) => {
+            // But runs of keys that a snapshot names are always there.
+            Err(StoreError::Damaged { path, .. }) if !path.starts_with("keys") => {
                 // As the store does: the file is moved aside, and the bank starts anew with an
                 // empty one.
                 if machine.disk.is_full() {
