@@ -327,7 +327,10 @@ fn a_snapshot() -> (Files, State) {
         let entries: Vec<_> = (0..4).map(|_| played.entry(1)).collect();
         store.write(&entries.into_iter().map(Change::Replayed).collect::<Vec<_>>()).unwrap();
         let (head, pieces) = played.snapshot();
-        store.write(&pieces.into_iter().map(Change::SnapshotPiece).collect::<Vec<_>>()).unwrap();
+        let own = |piece: SnapshotPiece| {
+            Change::SnapshotPiece(SnapshotPiece { head: piece.head.as_begun(), ..piece })
+        };
+        store.write(&pieces.into_iter().map(own).collect::<Vec<_>>()).unwrap();
         let drop_some = Change::DropJournal { through: Position(3) };
         store
             .write(&[Change::SnapshotMade(head), drop_some, Change::Replayed(played.entry(1))])

@@ -15,7 +15,7 @@ use netbanking::ledger::{
 };
 use netbanking::protocol::execution::Executions;
 use netbanking::protocol::order_key::OrderKey;
-use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, chained, digest_of};
 use netbanking::store::recovery::{recover, whole};
 use netbanking::store::{Change, FolderShelf, Owner, Shelf as _, SqliteStore, Store as _};
 
@@ -163,8 +163,9 @@ impl Asked {
             members: BankSet::all(BANKS),
             clock: vec![1, 0, 0].into(),
         };
-        let digest =
-            pieces.iter().fold(Sha256Digest::default(), |before, piece| digest_with(before, piece));
+        let digest = pieces
+            .iter()
+            .fold(Sha256Digest::default(), |before, piece| chained(before, digest_of(piece)));
         let (position, hash) = (self.book.position(), self.book.hash());
         SnapshotHead { position, hash, executed, pieces: pieces.len() as u32, digest }
     }

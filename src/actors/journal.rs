@@ -12,6 +12,9 @@ use crate::store::{GroupCommit, JournalReader, Read, StoreError};
 
 /// How long execution marks may wait to share a commit that somebody needs, in milliseconds.
 const LAZY_COMMIT_MS: u64 = 500;
+/// How often a little of a snapshot is written, in milliseconds: so little that a commit which
+/// somebody waits for takes hardly longer for it.
+const SNAPSHOT_STEP_MS: u64 = 125;
 /// Commits that take less than this many milliseconds are not reported.
 const TOLD_FROM_MS: u64 = 5;
 
@@ -50,9 +53,9 @@ impl JournalActor {
         self.writer.take_reads().into_iter().for_each(|read| self.reader.do_send(Look(read)));
     }
 
-    fn tick(&mut self) {
+    fn step(&mut self) {
         end_unless(self.writer.tick(&mut self.post.out));
-        self.flush();
+        self.post.deliver();
     }
 }
 
@@ -70,7 +73,9 @@ impl Actor for JournalActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(Duration::from_millis(LAZY_COMMIT_MS), |actor, _| actor.tick());
+        let every = Duration::from_millis;
+        context.run_interval(every(SNAPSHOT_STEP_MS), |actor, _| actor.step());
+        context.run_interval(every(LAZY_COMMIT_MS), |actor, _| actor.flush());
     }
 }
 

@@ -17,8 +17,8 @@ pub struct SnapshotHead {
     pub executed: Executions,
     /// How many pieces it has.
     pub pieces: u32,
-    /// What the pieces hash to, chained by [`digest_with`]: the ledger's own hash covers what
-    /// happened, not the text.
+    /// What the pieces hash to, chained by [`chained`]: the ledger's own hash covers what happened,
+    /// not the text.
     pub digest: Sha256Digest,
 }
 
@@ -41,25 +41,45 @@ impl SnapshotHead {
         self.pieces > 0
     }
 
-    /// Adds a piece, to be stored before anybody can know how many there will be.
-    pub fn next_piece(&mut self, text: String) -> SnapshotPiece {
+    /// Adds a piece, to be stored before anybody can know how many there will be; also returns what
+    /// its text hashes to.
+    pub fn next_piece(&mut self, text: String) -> (SnapshotPiece, Sha256Digest) {
+        let digest = digest_of(&text);
         let piece = SnapshotPiece { head: self.as_begun(), index: self.pieces, text };
-        (self.pieces, self.digest) = (self.pieces + 1, digest_with(self.digest, &piece.text));
-        piece
+        self.count(digest);
+        (piece, digest)
+    }
+
+    /// Counts one more piece, whose text has this digest.
+    pub fn count(&mut self, text: Sha256Digest) {
+        (self.pieces, self.digest) = (self.pieces + 1, chained(self.digest, text));
     }
 
     /// Whether these are the pieces that the head speaks of.
     #[must_use]
     pub fn covers(&self, pieces: &[String]) -> bool {
-        let digest =
-            pieces.iter().fold(Sha256Digest::default(), |digest, piece| digest_with(digest, piece));
+        let chain = |before, piece: &String| chained(before, digest_of(piece));
+        let digest = pieces.iter().fold(Sha256Digest::default(), chain);
         pieces.len() == self.pieces as usize && digest == self.digest
     }
 }
 
-/// The digest of some pieces and one more (SHA-256); that of none is zero.
+/// The digest of the text of a piece (SHA-256).
 #[must_use]
-pub fn digest_with(before: Sha256Digest, piece: &str) -> Sha256Digest {
+pub fn digest_of(text: &str) -> Sha256Digest {
+    Sha256Digest(Sha256::digest(text).into())
+}
+
+/// The digest of some pieces and one more, whose text has this digest (SHA-256); that of none is
+/// zero.
+#[must_use]
+pub fn chained(before: Sha256Digest, text: Sha256Digest) -> Sha256Digest {
+    Sha256Digest(Sha256::new().chain_update(before.0).chain_update(text.0).finalize().into())
+}
+
+/// The same up to protocol version 6: by the text itself.
+#[must_use]
+pub(crate) fn chained_as_before(before: Sha256Digest, piece: &str) -> Sha256Digest {
     Sha256Digest(Sha256::new().chain_update(before.0).chain_update(piece).finalize().into())
 }
 

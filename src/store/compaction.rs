@@ -6,19 +6,24 @@
 //! A crash at any moment leaves the old snapshot or the new one, and a journal that reaches back to
 //! that snapshot.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Change;
-use crate::ids::Position;
-use crate::ledger::book::{Pieces, Present};
+use crate::ids::{Position, Sha256Digest};
+use crate::ledger::book::{Group, Piece, Pieces, Present};
 use crate::protocol::effect::{Effect, LedgerInput};
 use crate::protocol::execution::Executions;
 use crate::protocol::snapshot::SnapshotHead;
 
-/// The most pieces that are written at a time: where the journal has a limit,
-const PIECES_AT_ONCE: usize = 4;
-/// and where only starts wait for them.
-const PIECES_AT_LEISURE: usize = 2;
+/// How much work is done at a time, in parts of a piece: where the journal has a limit,
+const WORK_AT_ONCE: u32 = 4;
+/// and where only starts wait for it.
+const WORK_AT_LEISURE: u32 = 2;
+/// What making a piece and writing it costs,
+const MAKING: u32 = 4;
+/// and writing one again that has not changed.
+const COPYING: u32 = 1;
 /// A snapshot that is made for the sake of starts is not made before there are this many positions
 /// for each piece of the last one: a large ledger is written down less often, and never costs more
 /// of the disk than the journal does.
@@ -52,12 +57,32 @@ pub(super) struct Compaction {
     /// The position of the last snapshot, and how many pieces it has.
     last: (Position, u32),
     stage: Stage,
+    /// What of the last snapshot the next one may take over; nothing unless this process wrote it.
+    written: Written,
+    /// Work that may be done, in parts of a piece.
+    credit: u32,
     /// A snapshot is arriving from another bank.
     arriving: bool,
     /// Whether runs of keys are kept apart, so that it is enough to name them.
     names_runs: bool,
     /// Runs of keys before this one are not named by the snapshot that goes with the next commit.
     first_run: Option<u64>,
+}
+
+/// A snapshot that is being written.
+#[derive(Debug)]
+struct Storing {
+    present: Arc<Present>,
+    left: Pieces,
+    head: SnapshotHead,
+    written: Written,
+}
+
+/// Which pieces of a snapshot each group has, and what their texts hash to.
+#[derive(Debug, Default)]
+struct Written {
+    position: Position,
+    groups: BTreeMap<Group, Vec<(u32, Sha256Digest)>>,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +92,7 @@ enum Stage {
     /// The ledger was asked for a copy of itself.
     Asked,
     /// The copy is being written down; the head says what has been written so far.
-    Storing { present: Arc<Present>, left: Pieces, head: SnapshotHead },
+    Storing(Box<Storing>),
     /// The snapshot is on disk, and the journal's old end is being dropped,
     Dropping { through: Position, before: Option<Position> },
     /// and the rest of what led to the snapshot settled.
@@ -84,11 +109,6 @@ impl Compaction {
     /// From now on, runs of keys are named instead of written down.
     pub(super) fn name_runs(&mut self) {
         self.names_runs = true;
-    }
-
-    /// How many pieces are written at a time.
-    fn pieces_at_once(&self) -> usize {
-        if self.when.journal_max > 0 { PIECES_AT_ONCE } else { PIECES_AT_LEISURE }
     }
 
     /// Whether a journal is so long that a snapshot is due.
@@ -113,7 +133,9 @@ impl Compaction {
         }
         let head = SnapshotHead::begun(present.position(), present.hash(), executed);
         let pieces = if self.names_runs { Pieces::of } else { Pieces::with_runs };
-        self.stage = Stage::Storing { left: pieces(Arc::clone(&present)), present, head };
+        let written = Written { position: present.position(), ..Written::default() };
+        let left = pieces(Arc::clone(&present));
+        self.stage = Stage::Storing(Box::new(Storing { present, left, head, written }));
     }
 
     /// A snapshot is arriving from another bank: there is no room for this bank's own one, which
@@ -131,6 +153,7 @@ impl Compaction {
     /// A snapshot of another bank was opened.
     pub(super) fn opened(&mut self, head: &SnapshotHead) {
         (self.arriving, self.last) = (false, (head.position, head.pieces));
+        self.written = Written::default();
     }
 
     /// Does a bounded amount of further work.
@@ -149,15 +172,14 @@ impl Compaction {
                 out.push(Effect::Ledger(LedgerInput::Snapshot));
                 Stage::Asked
             }
-            Stage::Storing { present, mut left, mut head } => {
-                let before = head.pieces;
-                for text in left.by_ref().take(self.pieces_at_once()) {
-                    changes.push(Change::SnapshotPiece(head.next_piece(text)));
-                }
-                if head.pieces > before {
-                    Stage::Storing { present, left, head }
+            Stage::Storing(mut storing) => {
+                let at_once = self.when.journal_max > 0;
+                self.credit += if at_once { WORK_AT_ONCE } else { WORK_AT_LEISURE };
+                if self.write(&mut storing, changes) {
+                    Stage::Storing(storing)
                 } else {
-                    self.last = (head.position, head.pieces);
+                    let Storing { present, head, written, .. } = *storing;
+                    (self.last, self.written) = ((head.position, head.pieces), written);
                     self.made(&present, head, changes)
                 }
             }
@@ -174,6 +196,35 @@ impl Compaction {
             }
             stage => stage,
         };
+    }
+
+    /// Writes what there is credit for; returns whether anything is left.
+    fn write(&mut self, storing: &mut Storing, changes: &mut Vec<Change>) -> bool {
+        let Storing { left, head, written, .. } = storing;
+        let before = &self.written;
+        while self.credit >= MAKING {
+            match left.next_piece(before.position, |group| before.groups.contains_key(&group)) {
+                None => return false,
+                Some(Piece::Text(text, group)) => {
+                    self.credit -= MAKING;
+                    let (piece, digest) = head.next_piece(text);
+                    if let Some(group) = group {
+                        written.groups.entry(group).or_default().push((piece.index, digest));
+                    }
+                    changes.push(Change::SnapshotPiece(piece));
+                }
+                Some(Piece::Unchanged(group)) => {
+                    for (of, text) in before.groups[&group].iter().copied() {
+                        self.credit = self.credit.saturating_sub(COPYING);
+                        let (begun, index) = (head.as_begun(), head.pieces);
+                        head.count(text);
+                        written.groups.entry(group).or_default().push((index, text));
+                        changes.push(Change::SamePiece { head: begun, index, of, text });
+                    }
+                }
+            }
+        }
+        true
     }
 
     /// All pieces are written, or will be with the next commit.

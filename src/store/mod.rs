@@ -37,7 +37,7 @@ pub use reading::Read;
 pub use shelf::{FolderShelf, Shelf};
 pub use sqlite::SqliteStore;
 
-use crate::ids::{Ballot, BankId, ChainHash, Position};
+use crate::ids::{Ballot, BankId, ChainHash, Position, Sha256Digest};
 use crate::protocol::event::Held;
 use crate::protocol::execution::{ExecutedMark, JournalEntry};
 use crate::protocol::order_key::OrderKey;
@@ -48,6 +48,9 @@ pub use crate::protocol::view::{PIECE_BYTES_MAX, PIECE_EVENTS_MAX};
 /// The most events that are dropped from the journal at a time, so that nobody waits long for a
 /// commit.
 pub const DROP_EVENTS_MAX: i64 = 5_000;
+
+/// The most pieces of earlier snapshots that are deleted with each one that is written.
+const DROP_PIECES_MAX: u32 = 2;
 
 /// The most events that are settled at a time.
 pub(crate) const SETTLE_EVENTS_MAX: i64 = 2_000;
@@ -84,6 +87,18 @@ pub enum Change {
     Counts,
     /// A piece of a snapshot that is arriving, or that this bank is making.
     SnapshotPiece(SnapshotPiece),
+    /// A piece of a snapshot that this bank is making, which has the same text as one of the
+    /// snapshot that is here.
+    SamePiece {
+        /// As of [`SnapshotPiece`].
+        head: SnapshotHead,
+        /// As of [`SnapshotPiece`].
+        index: u32,
+        /// Which piece of the other one.
+        of: u32,
+        /// What the text hashes to.
+        text: Sha256Digest,
+    },
     /// The pieces that have arrived become the snapshot, and the journal below it is deleted.
     SnapshotComplete(SnapshotHead),
     /// The pieces, which this bank has made itself and stored under [`SnapshotHead::begun`], become

@@ -10,8 +10,12 @@ use super::shelf::reference::Reference;
 use super::{JournalReader, StoreError};
 use crate::ids::Sha256Digest;
 use crate::ledger::Book;
-use crate::ledger::book::{BadSnapshot, Lines, Reader, Run, RunName, names_in};
-use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use crate::ledger::book::{
+    BadSnapshot, Lines, Reader, Run, RunName, is_of_earlier_release, names_in,
+};
+use crate::protocol::snapshot::{
+    SnapshotHead, SnapshotPiece, chained, chained_as_before, digest_of,
+};
 
 /// How many pieces of a snapshot may be read before they are put together: a megabyte each.
 const PIECES_AHEAD: usize = 8;
@@ -97,6 +101,8 @@ pub(crate) struct Restoring {
     /// What the pieces hash to, as far as they have come; nothing where a run has stood in the place
     /// of some, which was proved by itself.
     digest: Option<Sha256Digest>,
+    /// Whether the head chains the text itself, as heads of earlier releases do.
+    is_earlier: bool,
     /// How many positions the ledger seals together.
     span: u64,
     parts: SyncSender<Part>,
@@ -121,7 +127,7 @@ impl Restoring {
             })?;
             reader.finish()
         });
-        Restoring { digest: Some(Sha256Digest::default()), span, parts, book }
+        Restoring { digest: Some(Sha256Digest::default()), is_earlier: false, span, parts, book }
     }
 
     /// Takes the next piece.
@@ -149,8 +155,12 @@ impl Restoring {
             }
             None => self.send(Part::Lines(Lines::read(piece))),
         }
-        let digest = self.digest.map(|digest| digest_with(digest, piece));
-        Ok(Restoring { digest, ..self })
+        let is_earlier = self.is_earlier || is_of_earlier_release(piece);
+        let digest = self.digest.map(|digest| match is_earlier {
+            true => chained_as_before(digest, piece),
+            false => chained(digest, digest_of(piece)),
+        });
+        Ok(Restoring { digest, is_earlier, ..self })
     }
 
     fn send(&self, part: Part) {
@@ -160,7 +170,7 @@ impl Restoring {
 
     /// The ledger, if it is what the head says.
     pub(crate) fn finish(self, head: &SnapshotHead) -> Option<Book> {
-        let Restoring { digest, parts, book, span: _ } = self;
+        let Restoring { digest, parts, book, .. } = self;
         drop(parts);
         let book = book.join().ok()?.ok()?;
         let is_whole = digest.is_none_or(|digest| digest == head.digest);

@@ -16,7 +16,7 @@ use netbanking::ledger::{
 use netbanking::protocol::event::{Event, Held};
 use netbanking::protocol::execution::{ExecutedMark, Executions, JournalEntry};
 use netbanking::protocol::executor;
-use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, chained, digest_of};
 
 /// How many banks the consortium has.
 pub(crate) const BANKS: usize = 3;
@@ -142,7 +142,7 @@ impl Played {
             pieces: texts.len().try_into().unwrap(),
             digest: texts
                 .iter()
-                .fold(Sha256Digest::default(), |digest, text| digest_with(digest, text)),
+                .fold(Sha256Digest::default(), |digest, text| chained(digest, digest_of(text))),
         };
         let piece = |(index, text)| SnapshotPiece { head: head.clone(), index, text };
         let pieces = (0..).zip(texts).map(piece).collect();

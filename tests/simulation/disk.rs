@@ -14,7 +14,7 @@ use netbanking::ledger::book::{Rows, Run};
 use netbanking::protocol::event::Held;
 use netbanking::protocol::execution::JournalEntry;
 use netbanking::protocol::order_key::OrderKey;
-use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece};
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_of};
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{
     Change, Found, JournalReader, PIECE_BYTES_MAX, PIECE_EVENTS_MAX, Remembered, Shelf, Store,
@@ -207,6 +207,12 @@ impl Content {
                     (*learner, false, false);
             }
             Change::SnapshotPiece(piece) => self.insert_piece(piece),
+            Change::SamePiece { head, index, of, text } => {
+                let same = self.snapshot[*of as usize].clone();
+                assert_eq!(digest_of(&same), *text, "what has not changed is the same text");
+                let (head, index) = (head.clone(), *index);
+                self.insert_piece(&SnapshotPiece { head, index, text: same });
+            }
             Change::SnapshotMade(head) => self.install(head),
             Change::SnapshotComplete(head) => {
                 self.install(head);

@@ -25,7 +25,7 @@ use netbanking::protocol::effect::{Effect, ViewInput};
 use netbanking::protocol::event::{Event, Held};
 use netbanking::protocol::execution::{ExecutedMark, Executions, JournalEntry};
 use netbanking::protocol::order_key::OrderKey;
-use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_with};
+use netbanking::protocol::snapshot::{SnapshotHead, SnapshotPiece, chained, digest_of};
 use netbanking::protocol::vector_clock::VectorClock;
 use netbanking::protocol::view::PreparePlan;
 use netbanking::store::{
@@ -78,7 +78,7 @@ fn snapshot(position: u64) -> (SnapshotHead, Vec<Change>) {
         clock: vec![0; 3].into(),
     };
     let digest =
-        texts.iter().fold(Sha256Digest::default(), |digest, text| digest_with(digest, text));
+        texts.iter().fold(Sha256Digest::default(), |digest, text| chained(digest, digest_of(text)));
     let head = SnapshotHead {
         position: Position(position),
         hash: mark(position).hash,
@@ -93,6 +93,12 @@ fn snapshot(position: u64) -> (SnapshotHead, Vec<Change>) {
     };
     let pieces = (0..).zip(texts.iter()).map(piece).map(Change::SnapshotPiece).collect();
     (head, pieces)
+}
+
+/// The piece as a bank writes it that makes the snapshot itself.
+fn own(piece: Change) -> Change {
+    let Change::SnapshotPiece(piece) = piece else { panic!("{piece:?}") };
+    Change::SnapshotPiece(SnapshotPiece { head: piece.head.as_begun(), ..piece })
 }
 
 fn file(folder: &Path) -> PathBuf {

@@ -73,7 +73,9 @@ fn a_store_is_the_same_in_a_database_and_back_in_the_folder_again() {
     let entries: Vec<_> = (0..150).map(|_| Change::Replayed(played.entry(10))).collect();
     store.write(&entries).unwrap();
     let (head, pieces) = played.snapshot();
-    store.write(&pieces.into_iter().map(Change::SnapshotPiece).collect::<Vec<_>>()).unwrap();
+    store
+        .write(&pieces.into_iter().map(Change::SnapshotPiece).map(own).collect::<Vec<_>>())
+        .unwrap();
     store.write(&[Change::SnapshotMade(head), Change::Promise(VIEW)]).unwrap();
     store.write(&[Change::Replayed(played.entry(3)), Change::Append(played.held(1))]).unwrap();
     drop(store);

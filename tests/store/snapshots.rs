@@ -72,7 +72,8 @@ fn a_banks_own_snapshot_leaves_the_journal_which_is_then_dropped_bit_by_bit() {
             .write(&(1..=count).map(|counter| Change::Replayed(entry(counter))).collect::<Vec<_>>())
             .unwrap();
         store.write(&[Change::Append(held(count + 1))]).unwrap();
-        let (head, mut changes) = snapshot(count);
+        let (head, pieces) = snapshot(count);
+        let mut changes: Vec<_> = pieces.into_iter().map(own).collect();
         changes.push(Change::SnapshotMade(head));
         store.write(&changes).unwrap();
         assert_eq!(store.journal_starts_after().unwrap(), Position(0));
@@ -94,6 +95,44 @@ fn a_banks_own_snapshot_leaves_the_journal_which_is_then_dropped_bit_by_bit() {
             contents(&mut store).unwrap(),
             (vec![count], vec![held(count + 1).event.order_key()])
         );
+    });
+}
+
+#[test]
+fn pieces_that_have_not_changed_are_taken_over_and_those_of_earlier_snapshots_go_bit_by_bit() {
+    everywhere(|shelf| {
+        let mut store = shelf.open();
+        let entries: Vec<_> = (1..=9).map(|counter| Change::Replayed(entry(counter))).collect();
+        store.write(&entries).unwrap();
+        let (first, pieces) = snapshot(5);
+        store.write(&pieces.into_iter().map(own).collect::<Vec<_>>()).unwrap();
+        // What was written and is not announced is no snapshot that arrives.
+        assert_eq!(store.remembered().unwrap().arriving, None);
+        store.write(&[Change::SnapshotMade(first)]).unwrap();
+        let last = held(9).event.order_key();
+        let executed = store.remembered().unwrap().snapshot.unwrap().executed;
+        let mut head =
+            SnapshotHead::begun(Position(9), mark(9).hash, Executions { last, ..executed });
+        let mut changes = Vec::new();
+        for (of, text) in [(2, "three\n"), (0, "one\n")] {
+            let (begun, index, text) = (head.as_begun(), head.pieces, digest_of(text));
+            changes.push(Change::SamePiece { head: begun, index, of, text });
+            head.count(text);
+        }
+        changes.push(Change::SnapshotPiece(head.next_piece("four\n".into()).0));
+        changes.push(Change::SnapshotMade(head.clone()));
+        store.write(&changes).unwrap();
+        drop(store);
+        let mut store = shelf.open();
+        let text = |store: &mut Box<dyn Disk>, index| {
+            store.snapshot_piece(index).unwrap().map(|piece| piece.text)
+        };
+        let texts: Vec<_> = (0..).map_while(|index| text(&mut store, index)).collect();
+        assert_eq!(texts, ["three\n", "one\n", "four\n"]);
+        assert!(head.covers(&texts));
+        // A piece that nobody has written cannot be taken over.
+        let gone = Change::SamePiece { head: head.as_begun(), index: 0, of: 7, text: head.digest };
+        assert!(store.write(&[gone]).is_err());
     });
 }
 

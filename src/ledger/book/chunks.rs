@@ -3,10 +3,14 @@
 //! It is cut into chunks behind reference counts. A copy counts references, one per chunk; whoever
 //! changes an element of a shared chunk copies that chunk first. So the ledger hands out a copy of
 //! itself for a snapshot without stopping for it, and pays a few microseconds for each chunk that
-//! it changes while the snapshot is being written.
+//! it changes while the snapshot is being written. A chunk knows when it was changed last, so that
+//! the next snapshot can take over what was written of those that were not.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
+
+use crate::ids::Position;
 
 /// The most bytes of a chunk: a size that the allocator (mimalloc) gives without rounding it up.
 const CHUNK_BYTES: usize = 28 << 10;
@@ -15,7 +19,9 @@ const CHUNK_BYTES: usize = 28 << 10;
 /// beginning. An element keeps its place, counted from the first one that ever was.
 #[derive(Clone, Debug)]
 pub(super) struct Chunks<T> {
-    chunks: VecDeque<Arc<Vec<T>>>,
+    chunks: VecDeque<Arc<Chunk<T>>>,
+    /// The position of what is being executed.
+    now: Position,
     /// The place of the first element of the first chunk.
     base: usize,
     /// The place of the first element.
@@ -24,15 +30,37 @@ pub(super) struct Chunks<T> {
     end: usize,
 }
 
+#[derive(Clone, Debug)]
+struct Chunk<T> {
+    elements: Vec<T>,
+    /// The position at which it was changed last.
+    changed: Position,
+}
+
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Chunks { chunks: VecDeque::new(), base: 0, start: 0, end: 0 }
+        let now = Position::default();
+        Chunks { chunks: VecDeque::new(), now, base: 0, start: 0, end: 0 }
     }
 }
 
 impl<T> Chunks<T> {
     /// Elements of a chunk.
-    const CHUNK: usize = CHUNK_BYTES / size_of::<T>();
+    pub(super) const CHUNK: usize = CHUNK_BYTES / size_of::<T>();
+
+    /// What changes from now on is changed by the request of this position.
+    pub(super) fn change_at(&mut self, position: Position) {
+        self.now = position;
+    }
+
+    /// Whether nothing of the chunks that have the elements of these places has changed since a
+    /// position. Chunks that are not there have not.
+    pub(super) fn are_unchanged(&self, places: Range<usize>, since: Position) -> bool {
+        let last = places.end.min(self.end).max(places.start);
+        let first = places.start.saturating_sub(self.base) / Self::CHUNK;
+        let end = last.saturating_sub(self.base).div_ceil(Self::CHUNK);
+        self.chunks.iter().take(end).skip(first).all(|chunk| chunk.changed <= since)
+    }
 
     /// How many elements there are.
     pub(super) fn len(&self) -> usize {
@@ -52,14 +80,14 @@ impl<T> Chunks<T> {
     /// The element at a place.
     pub(super) fn get(&self, place: usize) -> Option<&T> {
         let place = place.checked_sub(self.base).filter(|_| place >= self.start)?;
-        self.chunks.get(place / Self::CHUNK)?.get(place % Self::CHUNK)
+        self.chunks.get(place / Self::CHUNK)?.elements.get(place % Self::CHUNK)
     }
 
     /// All elements in order.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         let skipped = self.start - self.base;
         self.chunks.iter().enumerate().flat_map(move |(index, chunk)| {
-            &chunk[if index == 0 { skipped.min(chunk.len()) } else { 0 }..]
+            &chunk.elements[if index == 0 { skipped.min(chunk.elements.len()) } else { 0 }..]
         })
     }
 }
@@ -68,19 +96,23 @@ impl<T: Clone> Chunks<T> {
     /// The element at a place, to be changed.
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         let place = place.checked_sub(self.base).filter(|_| place >= self.start)?;
-        Arc::make_mut(self.chunks.get_mut(place / Self::CHUNK)?).get_mut(place % Self::CHUNK)
+        let chunk = Arc::make_mut(self.chunks.get_mut(place / Self::CHUNK)?);
+        chunk.changed = self.now;
+        chunk.elements.get_mut(place % Self::CHUNK)
     }
 
     /// Adds an element; returns its place.
     pub(super) fn push(&mut self, element: T) -> usize {
         if (self.end - self.base).is_multiple_of(Self::CHUNK) {
-            self.chunks.push_back(Arc::new(Vec::with_capacity(Self::CHUNK)));
+            let elements = Vec::with_capacity(Self::CHUNK);
+            self.chunks.push_back(Arc::new(Chunk { elements, changed: self.now }));
         }
         let last = self.chunks.back_mut().expect("there is room for it");
         let chunk = Arc::make_mut(last);
+        chunk.changed = self.now;
         // A copy has no room beyond its elements.
-        chunk.reserve_exact(Self::CHUNK - chunk.len());
-        chunk.push(element);
+        chunk.elements.reserve_exact(Self::CHUNK - chunk.elements.len());
+        chunk.elements.push(element);
         self.end += 1;
         self.end - 1
     }
@@ -133,6 +165,31 @@ mod tests {
         assert_eq!((copy.len(), chunks.len()), (of_chunks(4) + 1, of_chunks(4) + 2));
         let shared = |index: usize| Arc::ptr_eq(&copy.chunks[index], &chunks.chunks[index]);
         assert_eq!([0, 1, 2, 3, 4].map(shared), [true, false, true, true, false]);
+    }
+
+    #[test]
+    fn what_was_changed_since_a_position_is_known_by_the_chunk() {
+        let mut chunks = Chunks::default();
+        let of_chunks = |count: usize| count * Chunks::<Large>::CHUNK;
+        chunks.change_at(Position(1));
+        (0..of_chunks(3) + 1).for_each(|number| _ = chunks.push(large(number)));
+        let all = 0..of_chunks(9);
+        let at = |chunks: &Chunks<Large>, since: u64| {
+            let is = |chunk: usize| {
+                chunks.are_unchanged(of_chunks(chunk)..of_chunks(chunk + 1), Position(since))
+            };
+            [0, 1, 2, 3].map(is)
+        };
+        assert!(chunks.are_unchanged(all.clone(), Position(1)));
+        assert!(!chunks.are_unchanged(all.clone(), Position(0)));
+        let copy = chunks.clone();
+        chunks.change_at(Position(5));
+        assert!(chunks.are_unchanged(all.clone(), Position(1)), "nothing was changed yet");
+        *chunks.get_mut(of_chunks(1)).unwrap() = large(0);
+        _ = chunks.push(large(0));
+        assert_eq!(at(&chunks, 4), [true, false, true, false]);
+        assert_eq!(at(&chunks, 5), [true; 4]);
+        assert!(copy.are_unchanged(all, Position(1)), "a copy stays what it was");
     }
 
     proptest! {

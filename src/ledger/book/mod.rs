@@ -71,8 +71,8 @@ use crate::ids::{BankId, BankSet, ChainHash, EventId, Position};
 
 pub(crate) use self::guard::is_guarded;
 pub use self::remembered::{Rows, Run, RunName};
-pub(crate) use self::snapshot::pieces_of;
-pub use self::snapshot::{BadSnapshot, Lines, Pieces, Present, Reader, names_in};
+pub use self::snapshot::{BadSnapshot, Group, Lines, Piece, Pieces, Present, Reader, names_in};
+pub(crate) use self::snapshot::{is_of_earlier_release, pieces_of};
 
 /// All customers and accounts of the consortium, as one bank holds them.
 ///
@@ -234,6 +234,8 @@ impl Book {
     /// ```
     pub fn apply(&mut self, of: &Circumstances, raw: &RawRequest) -> Executed {
         self.position = self.position.next();
+        self.customers.change_at(self.position);
+        self.accounts.change_at(self.position);
         let parsed = guard::guarded(|| Request::parse(raw));
         let date_ms = match (of.header, &parsed) {
             (Some(header), _) => self.time.take(of.sender, header.at_ms),

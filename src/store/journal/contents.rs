@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::basis::Basis;
 use super::head::{Head, Settled, Stored};
-use super::rows::{EventRow, mark_digest, piece_digest};
+use super::rows::{EventRow, is_piece, mark_digest};
 use super::tables::Tables;
 use crate::ids::{ChainHash, Position};
 use crate::protocol::execution::{ExecutedMark, JournalEntry};
@@ -134,7 +134,7 @@ impl<T: Tables> Contents<'_, T> {
         let piece = self.tables.read_piece(stored.number, index);
         let piece = piece.map_err(|error| self.reading_failed(&error))?;
         piece
-            .filter(|(text, digest)| piece_digest(stored.number, index, text)[..] == digest[..])
+            .filter(|(text, digest)| is_piece(stored.number, index, text, digest))
             .map(|(text, _)| text)
             .ok_or_else(|| {
                 self.damaged(format!("piece {index} of the snapshot of {}", stored.head.position))

@@ -6,10 +6,11 @@ use serde_json::value::RawValue;
 
 use super::digest::{RowDigest, row_digest};
 use crate::ids::signature::Signature;
-use crate::ids::{Ballot, BankId, BankSet};
+use crate::ids::{Ballot, BankId, BankSet, Sha256Digest};
 use crate::protocol::event::{Event, Held};
 use crate::protocol::execution::ExecutedMark;
 use crate::protocol::order_key::OrderKey;
+use crate::protocol::snapshot::digest_of;
 use crate::store::packed::unpack;
 
 /// Larger than every key there is.
@@ -58,7 +59,7 @@ impl<'a> NewEvent<'a> {
     pub(in crate::store) fn of(held: &'a Held) -> Self {
         let (members, body) = (as_json(&held.members), held.event.wire().get());
         let signature = held.event.signature().map(Signature::to_bytes);
-        let digest = digest_of(&members, body, signature.as_deref());
+        let digest = event_digest(&members, body, signature.as_deref());
         NewEvent { key: held.event.order_key(), members, body, digest, signature }
     }
 }
@@ -87,7 +88,7 @@ impl EventRow {
 
     /// Whether the row is what was written.
     pub(in crate::store) fn is_whole(&self) -> bool {
-        digest_of(&self.members, &self.body, self.signature.as_deref()) == self.digest
+        event_digest(&self.members, &self.body, self.signature.as_deref()) == self.digest
     }
 
     /// The event, if the row is what was written.
@@ -118,7 +119,7 @@ pub(crate) fn read_record(stored: &[u8], is_packed: bool) -> Option<Held> {
 }
 
 /// Rows from before events were signed have no signature, and the same digest as then.
-fn digest_of(members: &str, body: &str, signature: Option<&[u8]>) -> RowDigest {
+fn event_digest(members: &str, body: &str, signature: Option<&[u8]>) -> RowDigest {
     let (members, body) = (members.as_bytes(), body.as_bytes());
     match signature {
         Some(signature) => row_digest(&[members, body, signature]),
@@ -132,8 +133,16 @@ pub(in crate::store) fn mark_digest(mark: &ExecutedMark) -> RowDigest {
     row_digest(&[numbers.map(u64::to_be_bytes).as_flattened(), &mark.hash.0])
 }
 
-pub(super) fn piece_digest(number: i64, index: u32, text: &str) -> RowDigest {
-    row_digest(&[&number.to_be_bytes(), &index.to_be_bytes(), text.as_bytes()])
+/// That of a piece whose text has this digest.
+pub(super) fn piece_digest(number: i64, index: u32, text: Sha256Digest) -> RowDigest {
+    row_digest(&[&number.to_be_bytes(), &index.to_be_bytes(), &text.0])
+}
+
+/// Whether a row that has this digest has the text of a piece.
+pub(super) fn is_piece(number: i64, index: u32, text: &str, digest: &[u8]) -> bool {
+    // Up to protocol version 6, the text itself was hashed.
+    let as_before = || row_digest(&[&number.to_be_bytes(), &index.to_be_bytes(), text.as_bytes()]);
+    piece_digest(number, index, digest_of(text))[..] == *digest || as_before()[..] == *digest
 }
 
 pub(super) fn as_json<T: serde::Serialize>(value: &T) -> String {

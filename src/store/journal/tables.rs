@@ -105,8 +105,18 @@ pub(in crate::store) trait Tables {
         digest: RowDigest,
     ) -> Result<(), Self::Error>;
 
-    /// Deletes the pieces of all snapshots but these.
-    fn delete_pieces_but(&self, numbers: [i64; 2]) -> Result<(), Self::Error>;
+    /// Writes a piece that has the text of another one, which is here, by snapshot and place.
+    /// Returns whether it was.
+    fn write_same_piece(
+        &self,
+        of: (i64, u32),
+        to: (i64, u32),
+        digest: RowDigest,
+    ) -> Result<bool, Self::Error>;
+
+    /// Deletes pieces of all snapshots but these, at most so many: there may be hundreds, each of
+    /// which takes as long to delete as to write.
+    fn delete_pieces_but(&self, numbers: [i64; 2], most: u32) -> Result<(), Self::Error>;
 
     /// Deletes all pieces, even if it is their index that is damaged.
     fn delete_all_pieces(&self) -> Result<(), Self::Error>;

@@ -13,9 +13,9 @@ use crate::ids::Position;
 use crate::protocol::event::Held;
 use crate::protocol::execution::ExecutedMark;
 use crate::protocol::order_key::OrderKey;
-use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece};
+use crate::protocol::snapshot::{SnapshotHead, SnapshotPiece, digest_of};
 use crate::protocol::view::PreparePlan;
-use crate::store::{Change, DROP_EVENTS_MAX, SETTLE_EVENTS_MAX};
+use crate::store::{Change, DROP_EVENTS_MAX, DROP_PIECES_MAX, SETTLE_EVENTS_MAX};
 
 /// How many events are read at a time while they are proved.
 const PROVED_AT_ONCE: usize = 500;
@@ -82,7 +82,19 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
                 (head.learner, head.fresh, head.in_doubt) = (false, false, false);
                 Ok(())
             }
-            Change::SnapshotPiece(piece) => self.insert_piece(piece),
+            Change::SnapshotPiece(SnapshotPiece { head, index, text }) => {
+                self.insert_piece(head, *index, |tables, number| {
+                    let digest = piece_digest(number, *index, digest_of(text));
+                    tables.write_piece(number, *index, text, digest).map(|()| true)
+                })
+            }
+            Change::SamePiece { head, index, of, text } => {
+                let installed = self.head.snapshot.as_ref().map_or(0, |stored| stored.number);
+                self.insert_piece(head, *index, |tables, number| {
+                    let digest = piece_digest(number, *index, *text);
+                    tables.write_same_piece((installed, *of), (number, *index), digest)
+                })
+            }
             change => {
                 self.insert_gathered()?;
                 self.change_journal(change)
@@ -246,24 +258,30 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
         Ok(())
     }
 
-    fn insert_piece(&mut self, piece: &SnapshotPiece) -> Result<(), T::Error> {
+    /// Inserts the next piece of a snapshot by what writes it under a number, which says whether
+    /// it could.
+    fn insert_piece(
+        &mut self,
+        head: &SnapshotHead,
+        index: u32,
+        write: impl FnOnce(&T, i64) -> Result<bool, T::Error>,
+    ) -> Result<(), T::Error> {
         let numbers = [&self.head.snapshot, &self.head.arriving]
             .map(|stored| stored.as_ref().map_or(0, |s| s.number));
         // Pieces of a snapshot that this bank was making itself when it ended may be another
         // release's.
-        let may_go_on = piece.head.is_finished() || piece.index > 0;
+        let may_go_on = head.is_finished() || index > 0;
         let begun = self.head.arriving.take();
-        let begun = begun.filter(|stored| may_go_on && stored.head == piece.head);
+        let begun = begun.filter(|stored| may_go_on && stored.head == *head);
         let fresh =
-            || Stored { number: numbers[0].max(numbers[1]) + 1, head: piece.head.clone(), here: 0 };
+            || Stored { number: numbers[0].max(numbers[1]) + 1, head: head.clone(), here: 0 };
         let stored = begun.unwrap_or_else(fresh);
-        if stored.here == 0 {
-            self.delete_pieces_but(&stored)?;
-        }
-        let next = piece.index == stored.here;
-        if next {
-            let digest = piece_digest(stored.number, piece.index, &piece.text);
-            self.tables.write_piece(stored.number, piece.index, &piece.text, digest)?;
+        // Those of earlier snapshots go while new ones come.
+        let installed = self.head.snapshot.as_ref().map_or(stored.number, |stored| stored.number);
+        self.tables.delete_pieces_but([stored.number, installed], DROP_PIECES_MAX)?;
+        let next = index == stored.here;
+        if next && !write(self.tables, stored.number)? {
+            return Err(Unfit.into());
         }
         self.head.arriving = Some(Stored { here: stored.here + u32::from(next), ..stored });
         Ok(())
@@ -279,9 +297,8 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
             return Err(Unfit.into());
         };
         self.head.belongs_to(&head.executed.clock);
-        let stored = Stored { head: head.clone(), ..stored };
-        self.head.snapshot = Some(stored.clone());
-        self.delete_pieces_but(&stored)
+        self.head.snapshot = Some(Stored { head: head.clone(), ..stored });
+        Ok(())
     }
 
     /// This disk decides how the next view begins.
@@ -291,16 +308,17 @@ impl<'c, 'a, T: Tables> Writer<'c, 'a, T> {
         Ok(())
     }
 
+    /// Deletes all pieces of snapshots that are neither installed nor arriving.
+    pub(in crate::store) fn drop_old_pieces(&mut self) -> Result<(), T::Error> {
+        let numbers = [&self.head.snapshot, &self.head.arriving]
+            .map(|stored| stored.as_ref().map_or(0, |stored| stored.number));
+        self.tables.delete_pieces_but(numbers, i32::MAX as u32)
+    }
+
     /// Deletes the installed snapshot.
     pub(in crate::store) fn abandon_snapshot(&mut self) -> Result<(), T::Error> {
         (self.head.snapshot, self.head.arriving) = (None, None);
         self.tables.delete_all_pieces()
-    }
-
-    /// Deletes pieces that belong neither to this snapshot nor to the installed one.
-    fn delete_pieces_but(&self, stored: &Stored) -> Result<(), T::Error> {
-        let installed = self.head.snapshot.as_ref().map_or(stored.number, |stored| stored.number);
-        self.tables.delete_pieces_but([stored.number, installed])
     }
 }
 

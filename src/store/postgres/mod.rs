@@ -404,6 +404,7 @@ impl Disk for PgStore {
     }
 
     fn shrink(&mut self) -> Result<(), StoreError> {
+        self.commit(&|writer| writer.drop_old_pieces())?;
         let vacuum = "VACUUM FULL events, executed, pieces";
         let done = self.tables().and_then(|tables| tables.session.execute_at_leisure(vacuum));
         done.map_err(|trouble| self.writing_failed(&trouble))

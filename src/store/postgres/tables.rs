@@ -295,9 +295,25 @@ impl Tables for PgTables<'_> {
         self.session.query(sql, &[&number, &place, &packed, &&digest[..]]).map(|_| ())
     }
 
-    fn delete_pieces_but(&self, numbers: [i64; 2]) -> Result<(), Trouble> {
-        let sql = "DELETE FROM pieces WHERE snapshot NOT IN ($1, $2)";
-        self.session.query(sql, &[&numbers[0], &numbers[1]]).map(|_| ())
+    fn write_same_piece(
+        &self,
+        of: (i64, u32),
+        to: (i64, u32),
+        digest: RowDigest,
+    ) -> Result<bool, Trouble> {
+        let sql = "INSERT INTO pieces SELECT $1, $2, text, $3 FROM pieces
+            WHERE snapshot = $4 AND place = $5 ON CONFLICT (snapshot, place)
+            DO UPDATE SET text = excluded.text, digest = excluded.digest RETURNING 1";
+        let places = [of.1, to.1].map(i64::from);
+        let written =
+            self.session.query(sql, &[&to.0, &places[1], &&digest[..], &of.0, &places[0]])?;
+        Ok(written.len() == 1)
+    }
+
+    fn delete_pieces_but(&self, numbers: [i64; 2], most: u32) -> Result<(), Trouble> {
+        let sql = "DELETE FROM pieces WHERE (snapshot, place) IN
+            (SELECT snapshot, place FROM pieces WHERE snapshot NOT IN ($1, $2) LIMIT $3)";
+        self.session.query(sql, &[&numbers[0], &numbers[1], &i64::from(most)]).map(|_| ())
     }
 
     fn delete_all_pieces(&self) -> Result<(), Trouble> {

@@ -458,6 +458,7 @@ impl Disk for SqliteStore {
     }
 
     fn shrink(&mut self) -> Result<(), StoreError> {
+        self.commit(|writer| writer.drop_old_pieces())?;
         self.connection
             .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
             .map_err(|error| self.write_failed(&error))

@@ -235,9 +235,23 @@ impl Tables for SqliteTables<'_> {
         statement.execute(params![number, index, self.packed(text), &digest[..]]).map(|_| ())
     }
 
-    fn delete_pieces_but(&self, numbers: [i64; 2]) -> rusqlite::Result<()> {
-        let sql = "DELETE FROM pieces WHERE snapshot NOT IN (?1, ?2)";
-        self.db.prepare_cached(sql)?.execute(numbers).map(|_| ())
+    fn write_same_piece(
+        &self,
+        of: (i64, u32),
+        to: (i64, u32),
+        digest: RowDigest,
+    ) -> rusqlite::Result<bool> {
+        let sql = "INSERT OR REPLACE INTO pieces SELECT ?1, ?2, text, ?3 FROM pieces
+            WHERE snapshot = ?4 AND place = ?5";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let written = statement.execute(params![to.0, to.1, &digest[..], of.0, of.1])?;
+        Ok(written == 1)
+    }
+
+    fn delete_pieces_but(&self, numbers: [i64; 2], most: u32) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM pieces WHERE rowid IN
+            (SELECT rowid FROM pieces WHERE snapshot NOT IN (?1, ?2) LIMIT ?3)";
+        self.db.prepare_cached(sql)?.execute(params![numbers[0], numbers[1], most]).map(|_| ())
     }
 
     fn delete_all_pieces(&self) -> rusqlite::Result<()> {

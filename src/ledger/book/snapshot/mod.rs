@@ -1,7 +1,9 @@
 //! A book as text, to be kept and sent instead of the journal that made it.
 //!
 //! One JSON record per line, cut between lines into pieces of bounded size. The same book gives the
-//! same pieces at every bank, so a bank may fetch one piece here and the next one there. What can
+//! same pieces at every bank, so a bank may fetch one piece here and the next one there. Customers
+//! and accounts are cut at the same places in every snapshot, too, so that the pieces of a [`Group`]
+//! of which nothing has changed are the same as in the last one. What can
 //! be derived (the tables by number, key and document) is not written; the reader derives it again
 //! and audits the whole. The past is not part of it: its size depends only on how many customers,
 //! accounts and remembered keys there are.
@@ -89,6 +91,8 @@ enum Record {
     Keys(ManyKeys),
 }
 
+/// How the first line begins.
+const BOOK_BEGINS: &str = r#"{"Book":"#;
 /// How a line begins that is the name of a run.
 const RUN_BEGINS: &str = r#"{"Run":"#;
 
@@ -194,6 +198,31 @@ impl Book {
     }
 }
 
+/// Some chunks of customers, or of accounts: what has pieces of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Customers, in the order in which they came.
+    Customers(usize),
+    /// Accounts, in opening order.
+    Accounts(usize),
+}
+
+/// Chunks of a group: few enough that it is about a piece of a megabyte.
+const GROUP_CHUNKS: usize = 16;
+/// Customers of a group,
+const CUSTOMERS: usize = GROUP_CHUNKS * Chunks::<super::Record>::CHUNK;
+/// and accounts.
+const ACCOUNTS: usize = GROUP_CHUNKS * Chunks::<Account>::CHUNK;
+
+/// A piece, or some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The next piece, and the group that it is a part of, if it is one of customers or accounts.
+    Text(String, Option<Group>),
+    /// All pieces of this group, of which nothing has changed.
+    Unchanged(Group),
+}
+
 /// Writes a book piece by piece: each call does a bounded amount of work.
 #[derive(Clone, Debug)]
 pub struct Pieces {
@@ -242,14 +271,97 @@ impl Pieces {
         Pieces { with_runs: true, ..Pieces::of(book) }
     }
 
-    fn next_record(&mut self) -> Option<Record> {
+    /// What comes next. Of a group that `is_written`, as it was at the position `since`, the text is
+    /// not made again unless something has changed.
+    pub fn next_piece(
+        &mut self,
+        since: Position,
+        is_written: impl Fn(Group) -> bool,
+    ) -> Option<Piece> {
         loop {
+            if let Some(text) = self.of_runs.pop_front() {
+                return Some(Piece::Text(text, None));
+            }
+            let group = self.group();
+            if let Some(begun) = self.begun().filter(|group| is_written(*group))
+                && let Some(end) = self.end_if_unchanged(begun, since)
+            {
+                self.next = end;
+                return Some(Piece::Unchanged(begun));
+            }
+            let text = piece_of(|| self.next_record_of(group));
+            if let Some(text) = text {
+                return Some(Piece::Text(text, group));
+            }
+            if self.group() != group {
+                continue;
+            }
+            let Place::Run(index) = self.next else { return None };
+            self.begin_runs(index);
+        }
+    }
+
+    /// The pieces of the next run, or those that name all.
+    fn begin_runs(&mut self, index: usize) {
+        let runs = &self.book.runs[index..];
+        let written = if self.with_runs { 1 } else { runs.len() };
+        self.of_runs = match &runs[..written] {
+            [run] if self.with_runs => pieces_of(run),
+            runs => pieces_naming(runs),
+        }
+        .into();
+        self.next = Place::Run(index + written);
+    }
+
+    /// The group that the next place belongs to.
+    fn group(&self) -> Option<Group> {
+        match self.next {
+            Place::Customer(index) | Place::Limits(index) | Place::Profile(index) => {
+                Some(Group::Customers(index / CUSTOMERS))
+            }
+            Place::Account(index) | Place::Keys(index) | Place::End(index) => {
+                Some(Group::Accounts(index / ACCOUNTS))
+            }
+            _ => None,
+        }
+    }
+
+    /// The group that begins at the next place.
+    fn begun(&self) -> Option<Group> {
+        let begins = match self.next {
+            Place::Customer(index) => index % CUSTOMERS == 0,
+            Place::Account(index) => index % ACCOUNTS == 0,
+            _ => false,
+        };
+        self.group().filter(|_| begins)
+    }
+
+    /// The place behind a group of which nothing has changed since a position.
+    fn end_if_unchanged(&self, group: Group, since: Position) -> Option<Place> {
+        match group {
+            Group::Customers(number) => {
+                let places = number * CUSTOMERS..(number + 1) * CUSTOMERS;
+                let end = Place::Customer(places.end.min(self.book.customers.len()));
+                self.book.customers.are_unchanged(places, since).then_some(end)
+            }
+            Group::Accounts(number) => {
+                let places = number * ACCOUNTS..(number + 1) * ACCOUNTS;
+                let end = Place::Account(places.end.min(self.book.accounts.len()));
+                self.book.accounts.are_unchanged(places, since).then_some(end)
+            }
+        }
+    }
+
+    /// The next record, if it belongs to this group.
+    fn next_record_of(&mut self, group: Option<Group>) -> Option<Record> {
+        while self.group() == group {
             let (record, next) = self.at(self.next)?;
             self.next = next;
             if record.is_some() {
                 return record;
             }
         }
+        None
     }
 
     /// What stands at a place, if anything does, and the place after it; `None` before a run, and
@@ -321,23 +433,9 @@ impl Iterator for Pieces {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        loop {
-            if let Some(piece) = self.of_runs.pop_front() {
-                return Some(piece);
-            }
-            let piece = piece_of(|| self.next_record());
-            if piece.is_some() {
-                return piece;
-            }
-            let Place::Run(index) = self.next else { return None };
-            let runs = &self.book.runs[index..];
-            let written = if self.with_runs { 1 } else { runs.len() };
-            self.of_runs = match &runs[..written] {
-                [run] if self.with_runs => pieces_of(run),
-                runs => pieces_naming(runs),
-            }
-            .into();
-            self.next = Place::Run(index + written);
+        match self.next_piece(Position::default(), |_| false)? {
+            Piece::Text(text, _) => Some(text),
+            Piece::Unchanged(_) => unreachable!("nothing is written yet"),
         }
     }
 }
@@ -346,6 +444,16 @@ impl Iterator for Pieces {
 fn pieces_naming(runs: &[Run]) -> Vec<String> {
     let mut names = runs.iter().map(|run| Record::Run(run.name()));
     std::iter::from_fn(|| piece_of(|| names.next())).collect()
+}
+
+/// Whether a piece begins a snapshot that a release wrote which did not name runs.
+#[must_use]
+pub(crate) fn is_of_earlier_release(piece: &str) -> bool {
+    let heading = piece.lines().next().filter(|line| line.starts_with(BOOK_BEGINS));
+    match heading.map(serde_json::from_str) {
+        Some(Ok(Record::Book(heading))) => heading.format < FORMAT,
+        _ => false,
+    }
 }
 
 /// The runs that a piece names, if it is one of those that name runs.

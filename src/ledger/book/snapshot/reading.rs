@@ -253,6 +253,8 @@ impl Reader {
             .copy_from_slice(&cash);
         book.time = LedgerTime::restored(time_ms, pending, age_ms).ok_or("its time is none")?;
         (book.position, book.hash) = (position, hash);
+        book.customers.change_at(position);
+        book.accounts.change_at(position);
         book.reserve(counts.customers.min(RESERVED_MAX), counts.accounts.min(RESERVED_MAX));
         self.announced = Some(counts);
         Ok(())
