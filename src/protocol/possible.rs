@@ -32,8 +32,9 @@ pub(crate) const SNAPSHOT_PIECES_MAX: u32 = 65_536;
 /// The most bytes of a snapshot's piece: four times what a piece has, as its last record may be
 /// long.
 pub(crate) const SNAPSHOT_PIECE_BYTES_MAX: u64 = 4_000_000;
-/// The most bytes of a run of keys: it has one key for each position of its span, with a half hash
-/// each of the key and of what was asked, and seldom more than a few dozen bytes of what came of it.
+/// The most bytes of a run of keys: it has one key for each position of its span, with half a hash
+/// each of the key and of what was asked, and seldom more than a few dozen bytes of what came of
+/// it.
 pub(crate) const RUN_BYTES_MAX: u64 = 64 << 20;
 
 /// What there can be in a consortium of so many banks.

@@ -128,17 +128,24 @@ impl GroupCommit {
             JournalInput::Read { to, after, bytes } => {
                 self.read_later(Read::Journal { to, after, bytes });
             }
+            of_a_snapshot => self.handle_snapshot(of_a_snapshot),
+        }
+    }
+
+    /// What concerns a snapshot of another bank, or one for another bank.
+    fn handle_snapshot(&mut self, input: JournalInput) {
+        match input {
             JournalInput::ReadSnapshot { to, index, from, bytes } => {
                 self.read_later(Read::SnapshotPiece { to, index, from, bytes });
+            }
+            JournalInput::ReadRun { to, name, from, bytes } => {
+                self.read_later(Read::Run { to, name, from, bytes });
             }
             JournalInput::StorePiece(piece) => {
                 self.compaction.abandon();
                 let (head, next) = (piece.head.clone(), piece.index + 1);
                 self.afterwards.push(Effect::View(ViewInput::PieceStored { head, next }));
                 self.changes.push(Change::SnapshotPiece(piece));
-            }
-            JournalInput::ReadRun { to, name, from, bytes } => {
-                self.read_later(Read::Run { to, name, from, bytes });
             }
             JournalInput::StoreRun { name, content } => self.runs.push((name, content)),
             JournalInput::OpenSnapshot(head) => {
@@ -157,6 +164,7 @@ impl GroupCommit {
                 self.executed = position;
                 self.changes.push(Change::SnapshotComplete(head));
             }
+            _ => unreachable!("all others are handled by `handle`"),
         }
     }
 

@@ -47,8 +47,8 @@ pub enum Read {
         bytes: u32,
     },
     /// The ledger of a snapshot that has arrived, put into an empty one; answered by
-    /// [`LedgerInput::Restore`], by [`ViewInput::RunsMissing`] when it names runs that are not here,
-    /// or by [`ViewInput::SnapshotRefused`] when it is of no use.
+    /// [`LedgerInput::Restore`], by [`ViewInput::RunsMissing`] when it names runs that are not
+    /// here, or by [`ViewInput::SnapshotRefused`] when it is of no use.
     ArrivedSnapshot(SnapshotHead, Box<Book>),
 }
 

@@ -166,18 +166,11 @@ fn replay(
     shelf: Option<&dyn Shelf>,
     made: Made<'_>,
 ) -> Result<(Book, OnDisk), StoreError> {
-    let Remembered {
-        promised,
-        prepared,
-        learner,
-        fresh,
-        rescue,
-        unverified,
-        arriving,
-        snapshot: _,
-    } = store.remembered()?;
+    let remembered = store.remembered()?;
+    let Remembered { promised, prepared, learner, fresh, rescue, unverified, .. } = remembered;
     let banks = blank.banks();
-    let pieces = store.remembered()?.snapshot.map_or(0, |head| head.pieces);
+    let arriving = remembered.arriving;
+    let pieces = remembered.snapshot.map_or(0, |head| head.pieces);
     let named = first_named(pieces, &mut |index| store.snapshot_piece(index));
     let mut book = blank.clone();
     let mut restoring = None;

@@ -98,8 +98,8 @@ pub(super) fn restore_arrived(
 /// A ledger that is being restored from a snapshot: one thread reads the disk and the lines,
 /// another one puts them together.
 pub(crate) struct Restoring {
-    /// What the pieces hash to, as far as they have come; nothing where a run has stood in the place
-    /// of some, which was proved by itself.
+    /// What the pieces hash to, as far as they have come; nothing where a run has stood in the
+    /// place of some, which was proved by itself.
     digest: Option<Sha256Digest>,
     /// Whether the head chains the text itself, as heads of earlier releases do.
     is_earlier: bool,

@@ -3,9 +3,9 @@
 //! more.
 //!
 //! What a member has executed is final, so none of this needs a ballot. Only one piece is under way
-//! at a time; the next one of the journal is asked for once it is executed and on disk, and the next
-//! of a snapshot when a few are on their way there, so a bank that catches up asks the members for
-//! no more than it can take in.
+//! at a time; the next one of the journal is asked for once it is executed and on disk, and the
+//! next of a snapshot while few are on their way there, so a bank that catches up asks the members
+//! for no more than it can take in.
 
 use super::View;
 use super::genuine::first_signed;

@@ -11,8 +11,8 @@
 //! and for all of it in the minutes after a start ([`Shelf::prove`]).
 //!
 //! Snapshots name runs. A bank that gets a snapshot from another one fetches those that it lacks
-//! behind it, as they are. In snapshots of earlier releases, a [`mod@reference`] stands in the place
-//! of each piece that a run would take; [`pieces`] puts the text there for other banks.
+//! behind it, as they are. In snapshots of earlier releases, a [`mod@reference`] stands in the
+//! place of each piece that a run would take; [`pieces`] puts the text there for other banks.
 
 mod folder;
 pub(super) mod pieces;

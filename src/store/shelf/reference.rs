@@ -1,5 +1,5 @@
-//! What stood on disk, in earlier releases, in the place of a piece of a snapshot that was a part of
-//! a run.
+//! What stood on disk, in earlier releases, in the place of a piece of a snapshot that was a part
+//! of a run.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,16 +2,16 @@
 //!
 //! One JSON record per line, cut between lines into pieces of bounded size. The same book gives the
 //! same pieces at every bank, so a bank may fetch one piece here and the next one there. Customers
-//! and accounts are cut at the same places in every snapshot, too, so that the pieces of a [`Group`]
-//! of which nothing has changed are the same as in the last one. What can
-//! be derived (the tables by number, key and document) is not written; the reader derives it again
-//! and audits the whole. The past is not part of it: its size depends only on how many customers,
+//! and accounts are cut at the same places in every snapshot, too, so that the pieces of a
+//! [`Group`] of which nothing has changed are the same as in the last one. What can be derived (the
+//! tables by number, key and document) is not written; the reader derives it again and audits the
+//! whole. The past is not part of it: its size depends only on how many customers,
 //! accounts and remembered keys there are.
 //!
-//! A [`Run`] of keys is only named, by what its bytes hash to: it does not change, and whoever reads
-//! the snapshot has it already, or gets it from whoever has. Names have pieces of their own, which
-//! [`names_in`] recognises. A book whose runs nobody keeps elsewhere is written with their keys:
-//! see [`Pieces::with_runs`].
+//! A [`Run`] of keys is only named, by what its bytes hash to: it does not change, and whoever
+//! reads the snapshot has it already, or gets it from whoever has. Names have pieces of their own,
+//! which [`names_in`] recognises. A book whose runs nobody keeps elsewhere is written with their
+//! keys: see [`Pieces::with_runs`].
 //!
 //! Snapshots of earlier releases are read as well. Those of format 3 may have the keys of runs as
 //! text, those of format 2 have a line for each key, and those of format 1 have all entries too;
@@ -271,8 +271,8 @@ impl Pieces {
         Pieces { with_runs: true, ..Pieces::of(book) }
     }
 
-    /// What comes next. Of a group that `is_written`, as it was at the position `since`, the text is
-    /// not made again unless something has changed.
+    /// What comes next. Of a group that `is_written`, as it was at the position `since`, the text
+    /// is not made again unless something has changed.
     pub fn next_piece(
         &mut self,
         since: Position,

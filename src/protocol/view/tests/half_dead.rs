@@ -125,8 +125,11 @@ fn while_pieces_of_a_snapshot_are_not_on_disk_only_a_few_more_are_fetched_and_no
         let out = handle(&mut view, ViewInput::Message(from, part(&head, index)));
         let is_stored = matches!(out[0], Effect::Journal(JournalInput::StorePiece(_)));
         let wanted = sent(out);
-        let is_wanted = |(_, message): &(BankId, ViewMessage)| matches!(message, ViewMessage::FetchSnapshot { index: next, .. } if *next == index + 1);
-        assert!(is_stored && wanted.iter().all(is_wanted), "{wanted:?}");
+        let asked = wanted.iter().all(|(_, message)| match message {
+            ViewMessage::FetchSnapshot { index: next, .. } => *next == index + 1,
+            _ => false,
+        });
+        assert!(is_stored && asked, "{wanted:?}");
         assert_eq!(wanted.len(), usize::from(index < 3));
     }
     // Its disk hangs: fetching the same pieces again would be no progress.
@@ -150,7 +153,10 @@ fn runs_that_a_snapshot_names_are_fetched_one_after_another_before_it_is_opened(
         (4..6).map(|number| RunName { number, digest: Sha256Digest([1; 32]) }).collect();
     let missing = || ViewInput::RunsMissing { head: head.clone(), runs: runs.clone() };
     let wanted = sent(handle(&mut view, missing()));
-    let asks = |(_, message): &(BankId, ViewMessage), run: usize, at: u64| matches!(message, ViewMessage::FetchRun { name, from, .. } if (*name, *from) == (runs[run], at));
+    let asks = |(_, message): &(BankId, ViewMessage), run: usize, at: u64| match message {
+        ViewMessage::FetchRun { name, from, .. } => (*name, *from) == (runs[run], at),
+        _ => false,
+    };
     assert!(asks(&wanted[0], 0, 0), "{wanted:?}");
     let run_part = |run: usize, from: u64, of: u64, length: usize| {
         let content = vec![7; length];
