@@ -51,6 +51,7 @@ impl LimitsActor {
                 }
                 self.shares.may_order(&asker, now)
             }
+            Take::BeforeRegistration(from) => self.shares.may_register(from, now),
             Take::ToOrder { asker, cost, pays } => {
                 if pays {
                     self.shares.may_pay(&asker, now)?;
@@ -79,6 +80,8 @@ pub(crate) enum Take {
         asker: Asker,
         cost: Cost,
     },
+    /// Somebody wants to register, if anybody there still may.
+    BeforeRegistration(Origin),
     /// What is to be ordered, and whether it pays by Pix.
     ToOrder {
         asker: Asker,
@@ -92,7 +95,7 @@ impl Handler<Take> for LimitsActor {
 
     fn handle(&mut self, take: Take, _: &mut Self::Context) -> Self::Result {
         let (user, from) = match &take {
-            Take::OfAddress(from, _) => (None, Some(*from)),
+            Take::OfAddress(from, _) | Take::BeforeRegistration(from) => (None, Some(*from)),
             Take::OfCustomer(customer, _) => (Some(customer.clone()), None),
             Take::BeforeOrder { asker, .. } | Take::ToOrder { asker, .. } => {
                 (asker.customer.clone(), Some(asker.from))

@@ -2,7 +2,8 @@
 //! nobody else.
 //!
 //! Few may wait: a queue that is longer than what the threads do in a few seconds would keep them
-//! busy for customers who have long given up. Who finds it full is told to come again.
+//! busy for customers who have long given up. Who finds it full is told to come again. Those who
+//! come from one address wait in one line, and the lines take turns.
 
 mod hashing;
 mod queue;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 use self::hashing::{Assignment, Hasher, HashingThread};
 use self::queue::{Queue, Work};
 use crate::ledger::PasswordHash;
+use crate::limits::Origin;
 
 /// The most that wait for a hashing thread: about as many as one thread hashes in three seconds.
 const WAITING_MAX: usize = 128;
@@ -40,7 +42,7 @@ impl Job {
         // A customer may leave while the password is being hashed.
         match self {
             Job::Hash(password, reply) => _ = reply.send(hasher.hash(&password)),
-            Job::Verify(Verify { password, hash }, reply) => {
+            Job::Verify(Verify { password, hash, .. }, reply) => {
                 _ = reply.send(hasher.verify(&password, hash.as_ref()));
             }
         }
@@ -79,8 +81,8 @@ impl PasswordsActor {
         PasswordsActor { queue, threads, idle, hashing: None, kept_for: KEPT_FOR, resting: None }
     }
 
-    fn put<T>(&mut self, job: Job, reply: Receiver<T>) -> Promised<T> {
-        let is_taken = self.queue.put(job);
+    fn put<T>(&mut self, from: Option<Origin>, job: Job, reply: Receiver<T>) -> Promised<T> {
+        let is_taken = self.queue.put(from, job);
         self.hand_out();
         is_taken.then_some(reply)
     }
@@ -128,17 +130,18 @@ impl Handler<Idle> for PasswordsActor {
     }
 }
 
-/// Asks for the hash of a new password, which is wiped from memory then.
+/// Asks for the hash of a new password, which is wiped from memory then, for somebody at an address
+/// if that is limited.
 #[derive(Message)]
 #[rtype(result = "Promised<PasswordHash>")]
-pub(crate) struct Hash(pub Zeroizing<String>);
+pub(crate) struct Hash(pub Zeroizing<String>, pub Option<Origin>);
 
 impl Handler<Hash> for PasswordsActor {
     type Result = MessageResult<Hash>;
 
-    fn handle(&mut self, Hash(password): Hash, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Hash(password, from): Hash, _: &mut Self::Context) -> Self::Result {
         let (reply, promised) = channel();
-        MessageResult(self.put(Job::Hash(password, reply), promised))
+        MessageResult(self.put(from, Job::Hash(password, reply), promised))
     }
 }
 
@@ -150,6 +153,8 @@ pub(crate) struct Verify {
     pub password: Zeroizing<String>,
     /// What the ledger has.
     pub hash: Option<PasswordHash>,
+    /// Where the customer is, if that is limited.
+    pub from: Option<Origin>,
 }
 
 impl Handler<Verify> for PasswordsActor {
@@ -157,7 +162,7 @@ impl Handler<Verify> for PasswordsActor {
 
     fn handle(&mut self, verify: Verify, _: &mut Self::Context) -> Self::Result {
         let (reply, promised) = channel();
-        MessageResult(self.put(Job::Verify(verify, reply), promised))
+        MessageResult(self.put(verify.from, Job::Verify(verify, reply), promised))
     }
 }
 
@@ -166,7 +171,7 @@ mod tests {
     use super::*;
 
     fn wrong_login() -> Verify {
-        Verify { password: String::from("a wrong password").into(), hash: None }
+        Verify { password: String::from("a wrong password").into(), hash: None, from: None }
     }
 
     /// Asks how many threads are idle and have memory.

@@ -12,7 +12,7 @@ use super::body::{Fields, receive};
 use super::names::readable;
 use super::order::{answer, idempotency_key, place};
 use super::refusal::{Bad, Crowded, Refused};
-use super::share::{attempt, note, origin, proved};
+use super::share::{attempt, note, origin, proved, take_before_registration};
 use super::{Bank, common_passwords, freshness, texts};
 use crate::actors::ledger::Ask;
 use crate::actors::passwords::{Hash, Promised, Verify};
@@ -47,7 +47,7 @@ pub(super) async fn register(
     };
     let key = idempotency_key(&request)?;
     let is_common = common_passwords::has(&newcomer.password);
-    let action = newcomer.registration(&bank).await?;
+    let action = newcomer.registration(&bank, &request).await?;
     order_warning(&bank, &request, None, key, action, is_common).await
 }
 
@@ -76,7 +76,11 @@ pub(crate) struct Newcomer {
 
 impl Newcomer {
     /// Checks everything that can be checked without the ledger, and hashes the password.
-    pub(crate) async fn registration(self, bank: &Bank) -> Result<Action, Refused> {
+    pub(crate) async fn registration(
+        self,
+        bank: &Bank,
+        request: &HttpRequest,
+    ) -> Result<Action, Refused> {
         let name = readable(&self.name).map_err(|error| Refused::bad(error.to_string()))?;
         let name = PersonName::parse(&name).map_err(|error| Refused::bad(error.to_string()))?;
         let num_cadastro =
@@ -84,7 +88,8 @@ impl Newcomer {
                 .map_err(|error| Refused::bad(error.to_string()))?;
         let user_name = user_name(&self.user_name)?;
         let password = new_password(bank, self.password)?;
-        let promised = bank.actors.passwords.send(Hash(password)).await?;
+        take_before_registration(bank, request).await?;
+        let promised = bank.actors.passwords.send(Hash(password, origin(request))).await?;
         let password_hash = kept(promised).await?;
         let registration =
             Registration { name, num_cadastro, user_name, password_hash, distinct: true };
@@ -192,7 +197,7 @@ async fn proof(
     let lower = || UserName::parse(&typed.as_str().to_ascii_lowercase()).unwrap_or(typed.clone());
     let user = user.unwrap_or_else(lower);
     attempt(bank, from, &user).await?;
-    let verify = Verify { password: password.into(), hash: hash.clone() };
+    let verify = Verify { password: password.into(), hash: hash.clone(), from };
     let promised = bank.actors.passwords.send(verify).await?;
     // The same work for a customer who does not exist.
     let fits = kept(promised).await?;
@@ -210,8 +215,13 @@ async fn proof(
 }
 
 /// The action that gives a customer, who is proved, a new password.
-pub(crate) async fn new_password_of(bank: &Bank, password: String) -> Result<Action, Refused> {
-    let promised = bank.actors.passwords.send(Hash(new_password(bank, password)?)).await?;
+pub(crate) async fn new_password_of(
+    bank: &Bank,
+    request: &HttpRequest,
+    password: String,
+) -> Result<Action, Refused> {
+    let hash = Hash(new_password(bank, password)?, origin(request));
+    let promised = bank.actors.passwords.send(hash).await?;
     let password_hash = kept(promised).await?;
     Ok(Action::ChangePassword(PasswordChange { password_hash }))
 }
@@ -228,7 +238,7 @@ pub(super) async fn change_password(
     let key = idempotency_key(&request)?;
     let user = authenticate(&bank, &request, &fields).await?;
     let is_common = common_passwords::has(&new);
-    let action = new_password_of(&bank, new).await?;
+    let action = new_password_of(&bank, &request, new).await?;
     order_warning(&bank, &request, Some(user), key, action, is_common).await
 }
 

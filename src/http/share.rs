@@ -80,6 +80,18 @@ pub(super) async fn take_before_order(
     Ok(bank.actors.limits.send(take).await??)
 }
 
+/// Somebody wants to register: is refused before their password is hashed if no more of those at
+/// their address may.
+pub(super) async fn take_before_registration(
+    bank: &Bank,
+    request: &HttpRequest,
+) -> Result<(), Refused> {
+    match origin(request) {
+        Some(from) => Ok(bank.actors.limits.send(Take::BeforeRegistration(from)).await??),
+        None => Ok(()),
+    }
+}
+
 /// Something is about to be ordered.
 pub(super) struct Order {
     asker: Asker,

@@ -131,6 +131,15 @@ impl Shares {
         check(&self.for_address(asker.from, least, now), now)
     }
 
+    /// Whether anybody at an address may still register. Takes nothing.
+    ///
+    /// # Errors
+    /// When nobody may.
+    pub(crate) fn may_register(&mut self, from: Origin, now: Millis) -> Result<(), Wait> {
+        let least = Cost { operations: 1, registrations: 1, ..Cost::default() };
+        check(&self.for_address(from, least, now), now)
+    }
+
     fn for_address(&mut self, from: Origin, cost: Cost, now: Millis) -> [Taking<'_>; 4] {
         let limits = self.address;
         let OfAddress { requests, bytes, operations, registrations, .. } =
@@ -348,7 +357,15 @@ mod tests {
         let refused = shares.may_order(&ana, 0).unwrap_err();
         assert_eq!(refused.excess, Excess::Operations);
         assert_eq!(shares.may_order(&asker(Some("bia")), 0), Ok(()));
-        let all = Cost { operations: AddressLimits::default().operations_per_day, ..all };
+        let from = asker(None).from;
+        let newcomer = Cost { operations: 1, registrations: 1, ..Cost::default() };
+        for _ in 0..AddressLimits::default().registrations_per_day {
+            assert_eq!(shares.may_register(from, 0), Ok(()));
+            shares.take_of_address(from, newcomer, 0).unwrap();
+        }
+        assert_eq!(shares.may_register(from, 0).unwrap_err().excess, Excess::Registrations);
+        let left = AddressLimits::default().operations_per_day - 100;
+        let all = Cost { operations: left, ..all };
         shares.take_of_address(ana.from, all, 0).unwrap();
         assert!(shares.may_order(&asker(None), 0).is_err(), "an address has a share too");
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::customer::{Customer, Http, cpf, registration};
+use crate::under_floods::{Manner, flood, request};
 
 /// File descriptors of a bank that has few.
 const DESCRIPTORS: usize = 1_024;
@@ -134,6 +135,26 @@ async fn logins_beyond_what_a_bank_hashes_in_a_while_are_told_to_come_again() {
     let refused = answers.iter().filter(|answer| answer.status == 429).count();
     assert!(refused > 0, "all were made to wait");
     assert!(answers.iter().all(|answer| [400, 429].contains(&answer.status)), "{answers:?}");
+}
+
+#[actix_rt::test]
+async fn who_registers_all_the_time_keeps_out_nobody_at_another_address() {
+    let cluster = Cluster::prepare(1, "sessions");
+    cluster.change_nodes_json(&cluster.nodes_json(), |config| {
+        config["limits"] = json!({"loopback": true});
+    });
+    cluster.start_all().await;
+    let mut karen = Customer::register(&cluster, "karen123", 5).await;
+    let newcomer = registration("mallory", &cpf(7)).to_string();
+    let newcomer = request("POST /register-customer", "", &newcomer);
+    let flowing = flood("registrations", Manner::Asks, 250, newcomer).begin(&cluster);
+    // More than can wait.
+    while flowing.answers() < 32 {
+        actix_rt::time::sleep(Duration::from_millis(20)).await;
+    }
+    for _ in 0..5 {
+        karen.log_in(&cluster).await;
+    }
 }
 
 #[actix_rt::test]

@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What each of the flood's connections does, over and over.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(crate) enum Manner {
     /// Asks and reads the answer.
     Asks,
     /// Asks and leaves.
@@ -53,7 +53,7 @@ enum Manner {
 }
 
 #[derive(Clone)]
-struct Flood {
+pub(crate) struct Flood {
     name: &'static str,
     manner: Manner,
     connections: usize,
@@ -72,14 +72,14 @@ struct Answered {
 }
 
 /// A flood that goes on until it is dropped.
-struct Flowing {
+pub(crate) struct Flowing {
     over: Arc<AtomicBool>,
     answered: Arc<Answered>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Flood {
-    fn begin(&self, cluster: &Cluster) -> Flowing {
+    pub(crate) fn begin(&self, cluster: &Cluster) -> Flowing {
         let (http, heartbeat) = cluster.ports(0);
         let port = if self.heartbeat { heartbeat } else { http };
         let to = SocketAddr::from(([127, 0, 0, 1], port));
@@ -110,6 +110,14 @@ impl Flood {
             actix_rt::Runtime::new().unwrap().block_on(many);
         });
         Flowing { over, answered, thread: Some(thread) }
+    }
+}
+
+impl Flowing {
+    /// How many answers it has had.
+    pub(crate) fn answers(&self) -> u64 {
+        let Answered { done, refused } = &*self.answered;
+        done.load(Ordering::Relaxed) + refused.load(Ordering::Relaxed)
     }
 }
 
@@ -222,14 +230,19 @@ async fn measured(cluster: &Cluster, writers: &mut [Writer], during: Duration) -
     futures_util::future::join_all(all).await.concat()
 }
 
-fn request(head: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn request(head: &str, headers: &str, body: &str) -> Vec<u8> {
     let length =
         if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
     format!("{head} HTTP/1.1\r\nhost: bank\r\nconnection: close\r\n{headers}{length}\r\n{body}")
         .into()
 }
 
-fn flood(name: &'static str, manner: Manner, connections: usize, said: Vec<u8>) -> Flood {
+pub(crate) fn flood(
+    name: &'static str,
+    manner: Manner,
+    connections: usize,
+    said: Vec<u8>,
+) -> Flood {
     Flood { name, manner, connections, from: 0, heartbeat: false, said }
 }
 

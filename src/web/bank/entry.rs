@@ -95,7 +95,7 @@ async fn registered(bank: &Bank, request: &HttpRequest, form: &Form) -> Result<S
         password: form.raw("senha").to_owned(),
     };
     let executed =
-        place(bank, request, None, Some(key), newcomer.registration(bank).await?).await?;
+        place(bank, request, None, Some(key), newcomer.registration(bank, request).await?).await?;
     if let Outcome::Refused(refusal) = executed.outcome {
         return Err(Refused::bad(refusal.to_string()));
     }

@@ -154,7 +154,7 @@ async fn changed(
         return Err(Refused::bad(texts::PASSWORDS_DIFFER));
     }
     prove(bank, request, user.as_str(), form.raw("senha").to_owned()).await?;
-    let action = new_password_of(bank, new.to_owned()).await?;
+    let action = new_password_of(bank, request, new.to_owned()).await?;
     match place(bank, request, Some(user.clone()), Some(key), action).await?.outcome {
         Outcome::Done(_) => {
             log_in(bank, request, user.as_str(), new.to_owned()).await.map(|(_, token)| token)

@@ -74,7 +74,7 @@ pub(in crate::web::watch) async fn enter(
 
 async fn hash_of_nothing_known(bank: &Bank) -> Option<PasswordHash> {
     let password = Uuid::new_v4().to_string();
-    bank.actors.passwords.send(Hash(password.into())).await.ok().flatten()?.await.ok()
+    bank.actors.passwords.send(Hash(password.into(), None)).await.ok().flatten()?.await.ok()
 }
 
 fn registration(num_cadastro: Document, user_name: UserName, hash: PasswordHash) -> Action {
