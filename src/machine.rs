@@ -1,10 +1,17 @@
 //! What the machine lends this process: file descriptors, cores, memory and disk, and names for its
 //! threads.
 
+use std::io;
 use std::path::Path;
 use std::thread::available_parallelism;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+
+/// How many callers the system lets wait until they are let in. Beyond that it does not answer, and
+/// whoever calls tries again after a second, or three: a crowd that calls again and again must not
+/// come so far. The system's own bound is as much (`net.core.somaxconn`).
+const CALLERS_MAX: u32 = 4_096;
 
 /// File descriptors for a system that names no limit.
 const DESCRIPTORS_UNLIMITED: u64 = 1_048_576;
@@ -60,6 +67,24 @@ pub(crate) fn yield_to_others() {
     // To Linux, the process with the number 0 is the calling thread. Without it all works as well,
     // and readers slow down writers.
     let _ = rustix::process::setpriority_process(None, 10);
+}
+
+/// Listens at a host and port.
+///
+/// # Errors
+/// When none of the host's addresses can be listened at.
+pub(crate) async fn listen_at(address: &str) -> io::Result<TcpListener> {
+    let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A bank that starts again does not wait for what is left of its earlier connections.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(CALLERS_MAX)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 #[cfg(test)]

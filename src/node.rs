@@ -10,7 +10,7 @@ use crate::actors::node::Actors;
 use crate::config::{Config, CustomerAuth};
 use crate::http::{self, Bank, DrawNumbers, PeerRoom};
 use crate::ids::BankId;
-use crate::machine::{name_thread, raise_descriptors};
+use crate::machine::{listen_at, name_thread, raise_descriptors};
 use crate::store::{Place, StoreError};
 use crate::tls::{BadCertificates, Credentials, Entrance, Site, Transport};
 use crate::web;
@@ -107,8 +107,9 @@ impl Node {
         };
         // The ports first: that is a cheap check, and for a second node on the same data it gives
         // an error that names the port.
-        let pings = TcpListener::bind(&pings).await.map_err(cannot(&pings))?;
-        let listener = std::net::TcpListener::bind(&customers).map_err(cannot(&customers))?;
+        let pings = listen_at(&pings).await.map_err(cannot(&pings))?;
+        let listener = listen_at(&customers).await.and_then(TcpListener::into_std);
+        let listener = listener.map_err(cannot(&customers))?;
         let actors =
             crate::actors::node::start(me, &config, &place, &credentials, pings, web::tell)?;
         if config.customer_auth == CustomerAuth::Open {

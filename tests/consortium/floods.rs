@@ -18,6 +18,8 @@ const DESCRIPTORS: usize = 1_024;
 const BODIES: usize = 1_000;
 /// How long somebody asks as fast as they can.
 const FLOOD: Duration = Duration::from_secs(3);
+/// Callers at one moment.
+const CALLERS: usize = 1_200;
 /// Logins whose customers leave at once.
 const LEAVING: usize = 1_500;
 
@@ -103,6 +105,22 @@ async fn idle_connections_keep_out_neither_customers_nor_banks() {
     cluster.wait_members(&[0, 1, 2]).await;
     cluster.assert_same_everywhere().await;
     drop(crowd);
+}
+
+#[actix_rt::test]
+async fn a_bank_that_is_busy_for_a_moment_lets_a_crowd_of_callers_wait() {
+    let cluster = Cluster::start(1, "sessions").await;
+    netbanking::machine::raise_descriptors();
+    let (http, heartbeat) = cluster.ports(0);
+    cluster.signal(0, "-STOP");
+    for port in [http, heartbeat] {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let called = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
+        // The system tries again after a second if nobody answers.
+        let crowd: Vec<_> = (0..CALLERS).map(called).take_while(Result::is_ok).collect();
+        assert_eq!(crowd.len(), CALLERS, "at port {port}");
+    }
+    cluster.signal(0, "-CONT");
 }
 
 #[actix_rt::test]
