@@ -219,6 +219,28 @@ fn a_run_of_which_any_byte_has_changed_is_none_and_a_block_of_it_is_not_believed
 }
 
 #[test]
+fn a_run_from_another_bank_is_taken_only_if_a_ledger_would_have_made_it() {
+    let (run, keys) = sealed(70);
+    let content = run.content().into_owned();
+    let taken = |content: &[u8]| {
+        // Whoever makes up the bytes makes up the name, too.
+        let digest = Sha256Digest(Sha256::digest(content).into());
+        Run::received(content.to_vec(), RunName { number: 7, digest })
+    };
+    let whole = taken(&content).unwrap();
+    assert_eq!((whole.name(), whole.keys()), (run.name(), keys));
+    let other = RunName { number: 8, ..run.name() };
+    assert!(Run::received(content.clone(), other).is_none());
+    for place in 0..content.len() {
+        let mut damaged = content.clone();
+        damaged[place] ^= 1 << (place % 8);
+        assert!(Run::received(damaged.clone(), run.name()).is_none(), "byte {place}");
+        assert!(taken(&damaged).is_none(), "byte {place}");
+        assert!(taken(&content[..place]).is_none(), "the first {place} bytes");
+    }
+}
+
+#[test]
 fn pieces_of_a_run_have_its_keys_in_the_order_in_which_they_came() {
     let (run, keys) = sealed(300);
     let pieces = pieces_of(&run);

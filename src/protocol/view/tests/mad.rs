@@ -1,6 +1,8 @@
 //! What a bank gone mad may say about views without harming the others.
 
 use super::*;
+use crate::ids::Sha256Digest;
+use crate::ledger::book::RunName;
 use crate::protocol::event::SUM_MAX;
 use crate::protocol::possible::ROUND_MAX;
 use crate::protocol::report::PeerReport;
@@ -320,6 +322,13 @@ fn a_piece_of_journal_or_snapshot_that_cannot_be_is_not_executed() {
     for entries in lies {
         consortium.says(1, piece(entries));
         assert!(consortium.journals[1].is_empty());
+    }
+    // Keys that nobody has asked for, and more of them than there can be.
+    let name = RunName { number: u64::MAX, digest: Sha256Digest::default() };
+    for (from, of, length) in [(0, 1, 1), (u64::MAX, 1, 1), (0, u64::MAX, 9), (5, 3, 9), (0, 0, 0)]
+    {
+        let content = vec![0; length];
+        consortium.says(1, ViewMessage::RunPart { name, from, of, content });
     }
     consortium.run(30);
     consortium.assert_in_force(&[0, 1, 2]);
