@@ -24,6 +24,7 @@ mod processes;
 #[path = "../random/mod.rs"]
 mod random;
 mod restarts;
+mod rights;
 mod run;
 #[path = "../consortium/slow_calls.rs"]
 mod slow_calls;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     verdict::check_rules();
+    rights::check_rules();
     let keep_logs = options.keep_logs;
     if options.measure_stops {
         return in_folder("stops", keep_logs, |folder| {
@@ -208,6 +210,13 @@ fn print(report: &Report, banks: usize) {
             ),
         ),
         ("healed after", format!("{:.1} s", report.healed_after)),
+        (
+            "rights",
+            format!(
+                "{} requests; at most {} centavos left in a day or a night, {} were given back",
+                report.kept.asked, report.kept.left, report.kept.given_back
+            ),
+        ),
         ("dates", format!("{} judged, at most {} s behind", verdict.dates.0, verdict.dates.1)),
         (
             "verdict",

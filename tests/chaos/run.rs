@@ -4,10 +4,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::consortium::{Consortium, DEFAULT_TIMES, SHORT_JOURNAL, SHORT_TIMES, WHOLE_JOURNAL};
+use crate::consortium::{
+    Consortium, DEFAULT_TIMES, SHORT_JOURNAL, SHORT_TIMES, Times, WHOLE_JOURNAL,
+};
 use crate::faults;
 use crate::load::{Drive, Load};
 use crate::random::Random;
+use crate::rights::{Kept, Rights};
 use crate::verdict::{self, Verdict};
 
 /// How many packages a second customers must get answers to while a majority is healthy.
@@ -48,6 +51,8 @@ pub(crate) struct Report {
     /// How long the latter may be.
     pub(crate) stop_max: Duration,
     pub(crate) healed_after: f64,
+    /// What customers with limits and refunds came to.
+    pub(crate) kept: Kept,
     pub(crate) verdict: Verdict,
 }
 
@@ -81,14 +86,18 @@ impl Healthy {
     }
 }
 
-/// One run, in a folder and with a program.
-pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, seed: u64) -> Report {
-    let mut random = Random::new(seed);
+/// A consortium that has begun, and how long its banks wait for one another.
+async fn begin(
+    place: (&Path, &Path),
+    banks: usize,
+    seed: u64,
+    random: &mut Random,
+) -> (Rc<Consortium>, Times) {
     let times = if random.coin() { DEFAULT_TIMES } else { SHORT_TIMES };
     let journal = if seed.is_multiple_of(2) { WHOLE_JOURNAL } else { SHORT_JOURNAL };
     let small_disk = Some(random.index(banks));
     let consortium = Rc::new(Consortium::prepare(place, banks, times, journal, small_disk));
-    let shifts = faults::draw_clocks(banks, &mut random);
+    let shifts = faults::draw_clocks(banks, random);
     consortium.note(&format!(
         "seed {seed}: {banks} banks, {times:?}, {journal:?}, clocks that are set: {shifts:?}"
     ));
@@ -98,13 +107,25 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     }
     (0..banks).for_each(|bank| consortium.start(bank));
     assert!(consortium.wait_members(HEALED_WITHIN).await, "a new consortium begins");
+    (consortium, times)
+}
+
+/// One run, in a folder and with a program.
+pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, seed: u64) -> Report {
+    let mut random = Random::new(seed);
+    let (consortium, times) = begin(place, banks, seed, &mut random).await;
     let load = Rc::new(Load::prepare(&consortium).await);
+    let rights = Rc::new(Rights::prepare(&consortium).await);
     consortium.note("customers begin");
     let began = Instant::now();
     let customers = {
         let (load, drive) =
             (load.clone(), Drive { clients: CLIENTS_PER_BANK * banks, pause: CLIENT_PAUSE });
         actix_rt::spawn(async move { load.run(drive, seed).await })
+    };
+    let claimants = {
+        let rights = rights.clone();
+        actix_rt::spawn(async move { rights.run(seed).await })
     };
     let watch = actix_rt::spawn(watch(consortium.clone()));
     let healthy = || Healthy { spans: Vec::new(), open: false };
@@ -127,10 +148,13 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
     actix_rt::time::sleep(QUIET).await;
     sampling.abort();
     load.stop();
+    rights.stop();
     let ended = Instant::now();
     customers.await.unwrap();
+    claimants.await.unwrap();
     watch.abort();
 
+    let kept = rights.judge(HEALED_WITHIN).await;
     let verdict = verdict::judge(&consortium, &load, (HEALED_WITHIN, healed)).await;
     let mut report = Report {
         seed,
@@ -142,6 +166,7 @@ pub(crate) async fn run(place: (&Path, &Path), banks: usize, lasts: Duration, se
         longest_stops: [(0.0, 0.0); 2],
         stop_max: Duration::from_millis(times.failure_after_ms) + STOP_BESIDE_SILENCE_MAX,
         healed_after,
+        kept,
         verdict,
     };
     measure(&mut report, &load, lasts, (consortium.began(), began, ended), &health.borrow());
