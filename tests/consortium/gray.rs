@@ -106,8 +106,14 @@ impl Scene {
                 assert!(took < WRITE_MAX, "{took:?} after {asked:?}");
             }
         }
-        let log = self.cluster.log(0);
-        assert!(log.contains("bank 2 left the consortium (slow: "), "{log}");
+        // Whoever wants it out says why; on a busy machine, one that sleeps most of the time may be
+        // silent for so long that this is the reason.
+        let reasons = ["slow: ", "no answer for "];
+        let says = |log: &String| {
+            reasons.iter().any(|why| log.contains(&format!("bank 2 left the consortium ({why}")))
+        };
+        let logs = [0, 1].map(|bank| self.cluster.log(bank));
+        assert!(logs.iter().any(says), "{logs:?}");
         self.cluster.wait_members(&[0, 1]).await;
     }
 
