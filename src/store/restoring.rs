@@ -20,8 +20,9 @@ use crate::protocol::snapshot::{
 /// How many pieces of a snapshot may be read before they are put together: a megabyte each.
 const PIECES_AHEAD: usize = 8;
 
-/// More pieces than the keys of a snapshot take that are in no run.
-const UNSEALED_PIECES_MAX: usize = 64;
+/// More pieces than the keys of a snapshot take that are in no run: those of two spans, were each
+/// answer four kilobytes long. Whoever looks behind them in vain would not fetch what is named.
+const UNSEALED_PIECES_MAX: usize = 512;
 
 /// A piece of a snapshot, by its place.
 type PieceAt<'a> = &'a mut dyn FnMut(u32) -> Result<Option<SnapshotPiece>, StoreError>;
